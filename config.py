@@ -73,7 +73,9 @@ def _database_url(text: str) -> str:
     parts = urlsplit(text.strip())
     if parts.scheme not in {"postgres", "postgresql", "postgresql+psycopg2"} or not parts.path.strip("/"):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
-    options = [(key, value) for key, value in parse_qsl(parts.query) if key not in {"pgbouncer", "supa", "connection_limit"}]
+    options = [
+        (key, value) for key, value in parse_qsl(parts.query) if key not in {"pgbouncer", "supa", "connection_limit"}
+    ]
     query = urlencode(options, quote_via=quote, safe="/")
     return urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
 
@@ -85,7 +87,9 @@ def _broker_url(text: str) -> str:
 
 
 SETTINGS = (
-    Setting("DATABASE_URL", "", "PostgreSQL, as postgresql://…; empty: `make run` starts an embedded one", _database_url),
+    Setting(
+        "DATABASE_URL", "", "PostgreSQL, as postgresql://…; empty: `make run` starts an embedded one", _database_url
+    ),
     Setting("CLOUDAMQP_URL", "", "RabbitMQ, as amqp://…; empty: a broker of files that needs no server", _broker_url),
     Setting("CELERY_BROKER_URL", "", "the same; wins over CLOUDAMQP_URL when both are set", _broker_url),
     Setting("CELERY_RESULT_BACKEND", "", "not needed: the state of every job is in PostgreSQL"),
@@ -116,7 +120,12 @@ SETTINGS = (
         "how long an import runs before it goes on under a new message; keep it below RabbitMQ's consumer_timeout",
         _whole_number(1, 86_400),
     ),
-    Setting("MAX_STREAMS", "100", "open progress streams per web process; beyond it clients get 503 and poll", _whole_number(1, 10_000)),
+    Setting(
+        "MAX_STREAMS",
+        "100",
+        "open progress streams per web process; beyond it clients get 503 and poll",
+        _whole_number(1, 10_000),
+    ),
     Setting(
         "WEBHOOK_ALLOWED_NETWORKS",
         "",
@@ -167,7 +176,9 @@ class Settings:
     def need_database_url(self) -> str:
         """Returns the database's URL, or raises `ConfigError` where only `make run` could provide one."""
         if not self.database_url:
-            raise ConfigError("DATABASE_URL is not set: give it, or use `make run`, which starts an embedded PostgreSQL")
+            raise ConfigError(
+                "DATABASE_URL is not set: give it, or use `make run`, which starts an embedded PostgreSQL"
+            )
         return self.database_url
 
 
@@ -187,7 +198,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         except ValueError as error:
             raise ConfigError(f"{setting.name} {error}, not {text!r}") from None
     url = environ.get("DATABASE_URL", "")
-    pooled = "pgbouncer=true" in url.lower() or ".pooler." in url and ":6543" in url or url.rpartition("@")[2].partition("/")[0].endswith(":6543")
+    pooled = (
+        "pgbouncer=true" in url.lower()
+        or (".pooler." in url
+        and ":6543" in url)
+        or url.rpartition("@")[2].partition("/")[0].endswith(":6543")
+    )
     return Settings(**values, transaction_pooler=pooled)
 
 
@@ -199,7 +215,9 @@ def make_folder(setting: str, path: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"{setting}: the folder {path} cannot be written ({error.strerror}); choose another one") from None
+        raise ConfigError(
+            f"{setting}: the folder {path} cannot be written ({error.strerror}); choose another one"
+        ) from None
     return path
 
 

@@ -1,0 +1,30 @@
+"""Runs the migrations in one transaction, under a lock, so that processes that start together take turns."""
+
+from alembic import context
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from models import Base
+
+MIGRATION_LOCK = 0x41434D45
+LOCK_TIMEOUT_SECONDS = 60
+STAGING_PREFIX = "import_staging_"
+
+
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    """Staging tables belong to their job, not to the schema."""
+    return not (kind == "table" and name is not None and name.startswith(STAGING_PREFIX))
+
+
+engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=Base.metadata, include_name=include_name)
+    with context.begin_transaction():
+        connection.execute(text(f"SET LOCAL statement_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+        # A lock of the transaction, not of the session: it works behind a transaction pooler too.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+        context.run_migrations()
+    connection.commit()
+engine.dispose()

@@ -1,0 +1,181 @@
+"""The tables, and how a database is brought up to them.
+
+`products.sku` is unique without regard to case: `lower()` of PostgreSQL decides, and every query that looks for a SKU
+compares `sku_key(...)`, which the unique index holds. The key is compared byte by byte (`COLLATE "C"`), so that the
+index has the same order in every database and an import can walk it beside its own rows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    String,
+    Text,
+    collate,
+    func,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.sql.elements import ColumnElement
+
+SKU_MAX_CHARACTERS = 255
+NAME_MAX_CHARACTERS = 500
+
+JOB_STATUSES = ("pending", "processing", "awaiting_confirmation", "completed", "failed", "cancelled")
+FINAL_STATUSES = ("completed", "failed", "cancelled")
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "ix": "%(table_name)s_%(column_0_name)s_idx",
+            "uq": "%(table_name)s_%(column_0_name)s_key",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), int: BigInteger, str: Text}
+
+
+db = SQLAlchemy(metadata=Base.metadata)
+
+
+def sku_key(sku: Any) -> ColumnElement[str]:
+    """The SQL expression that makes two SKUs equal or not, for a column or a value."""
+    return collate(func.lower(sku), "C")
+
+
+class Product(Base):
+    """A product of the catalogue."""
+
+    __tablename__ = "products"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    sku: Mapped[str] = mapped_column(String(SKU_MAX_CHARACTERS))
+    name: Mapped[str] = mapped_column(String(NAME_MAX_CHARACTERS), server_default="")
+    description: Mapped[str] = mapped_column(server_default="")
+    active: Mapped[bool] = mapped_column(server_default=true())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("products_sku_key", text('lower(sku) COLLATE "C"'), unique=True),)
+
+
+class ImportJob(Base):
+    """An import: the truth about it. A message to a worker only says "look at this row".
+
+    `revision` counts the changes that clients see; a trigger tells each of them on the channel `import_progress`.
+    """
+
+    __tablename__ = "import_jobs"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    task_id: Mapped[uuid.UUID] = mapped_column(unique=True)
+    filename: Mapped[str]
+    stored_name: Mapped[str]
+    file_size: Mapped[int]
+    status: Mapped[str] = mapped_column(String(32), server_default="pending")
+    phase: Mapped[str] = mapped_column(String(32), server_default="queued")
+    progress: Mapped[int] = mapped_column(server_default="0")
+    total_records: Mapped[int] = mapped_column(server_default="0")
+    processed_records: Mapped[int] = mapped_column(server_default="0")
+    rows_read: Mapped[int] = mapped_column(server_default="0")
+    rows_written: Mapped[int] = mapped_column(server_default="0")
+    created_count: Mapped[int] = mapped_column(server_default="0")
+    updated_count: Mapped[int] = mapped_column(server_default="0")
+    unchanged_count: Mapped[int] = mapped_column(server_default="0")
+    duplicate_count: Mapped[int] = mapped_column(server_default="0")
+    rejected_count: Mapped[int] = mapped_column(server_default="0")
+    error_message: Mapped[str | None]
+    revision: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    # How far the work is, for the worker that takes it over: the columns staged, and the last key written.
+    staged_columns: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    checkpoint: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    lease_token: Mapped[uuid.UUID | None]
+    lease_holder: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("status IN ({})".format(", ".join(f"'{name}'" for name in JOB_STATUSES)), name="status"),
+        CheckConstraint("progress BETWEEN 0 AND 100 AND (progress = 100) = (status = 'completed')", name="progress"),
+        # The sweep looks at unfinished jobs only, and there are few.
+        Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),
+    )
+
+
+class ImportReject(Base):
+    """A row of a file that could not be taken: where it starts, why, and the row as it was (as CSV)."""
+
+    __tablename__ = "import_rejects"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("import_jobs.id", ondelete="CASCADE"), primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code: Mapped[str] = mapped_column(String(64))
+    message: Mapped[str]
+    row: Mapped[str]
+
+
+class Webhook(Base):
+    """A receiver of events."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    url: Mapped[str]
+    event_type: Mapped[str]
+    enabled: Mapped[bool] = mapped_column(server_default=true())
+    secret: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Worker(Base):
+    """A worker process that gave a sign of life; old rows are removed by the sweep."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Returns a `postgresql://` URL with the driver named, as SQLAlchemy wants it."""
+    return url.replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
+def upgrade_database(url: str) -> None:
+    """Applies the migrations that `url` lacks; several processes may call it at once.
+
+    Raises `sqlalchemy.exc.OperationalError` when the database cannot be reached.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).resolve().parent / "migrations"))
+    config.attributes["url"] = sqlalchemy_url(url)
+    command.upgrade(config, "head")
