@@ -99,6 +99,7 @@ SETTINGS = (
     Setting("DATA_DIR", "./instance", "embedded database, embedded broker, generated secret", _folder),
     Setting("UPLOAD_DIR", "./uploads", "uploaded files until their job ends; web and workers must share it", _folder),
     Setting("MAX_UPLOAD_MB", "2048", "largest file taken, in MB; a larger one gets 413", _whole_number(1, 1_000_000)),
+    Setting("MAX_UNPACKED_MB", "8192", "largest size a gzip file may unpack to, in MB", _whole_number(1, 10_000_000)),
     Setting("CHUNK_ROWS", "10000", "rows a parsed chunk holds", _whole_number(1, 1_000_000)),
     Setting(
         "MAX_RECORD_KB",
@@ -112,6 +113,7 @@ SETTINGS = (
         "how long a job stays with a worker that gives no sign of life before another one takes it over",
         _whole_number(2, 3600),
     ),
+    Setting("SLICE_ROWS", "25000", "rows that one transaction of an import writes", _whole_number(1, 1_000_000)),
     Setting("SWEEP_SECONDS", "5", "how often workers look for jobs that nobody works on", _whole_number(1, 3600)),
     Setting("MAX_ATTEMPTS", "8", "attempts without any headway after which a job fails", _whole_number(1, 1000)),
     Setting(
@@ -151,9 +153,11 @@ class Settings:
     data_dir: Path
     upload_dir: Path
     max_upload_mb: int
+    max_unpacked_mb: int
     chunk_rows: int
     max_record_kb: int
     lease_seconds: int
+    slice_rows: int
     sweep_seconds: int
     max_attempts: int
     task_seconds: int
@@ -200,8 +204,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     url = environ.get("DATABASE_URL", "")
     pooled = (
         "pgbouncer=true" in url.lower()
-        or (".pooler." in url
-        and ":6543" in url)
+        or (".pooler." in url and ":6543" in url)
         or url.rpartition("@")[2].partition("/")[0].endswith(":6543")
     )
     return Settings(**values, transaction_pooler=pooled)

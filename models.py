@@ -110,7 +110,9 @@ class ImportJob(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
-    # How far the work is, for the worker that takes it over: the columns staged, and the last key written.
+    # How far the work is, for the worker that takes it over: the table that
+    # holds its rows, the columns staged, the last key written.
+    staging_table: Mapped[str | None]
     staged_columns: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     checkpoint: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default="0")

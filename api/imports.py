@@ -1,0 +1,275 @@
+"""Uploads and imports: taking a file, telling how far its job is."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from flask import Blueprint, Request, Response, current_app, g, jsonify, request
+from sqlalchemy import func, select
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api.errors import ApiError
+from api.pages import iso, page_of
+from api.progress import Progress
+from celery_app import wake_import
+from models import FINAL_STATUSES, JOB_STATUSES, ImportJob, ImportReject, db
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("imports", __name__, url_prefix="/api")
+
+SUFFIXES = (".csv", ".csv.gz")
+FILENAME_MAX_CHARACTERS = 255
+UPLOAD_BUFFER_BYTES = 1 << 20
+STREAM_RETRY_MS = 2000
+MULTIPART_FRAME_BYTES = 65_536
+MAX_DISCARDED_BYTES = 256_000_000
+COUNTS = (
+    "total_records",
+    "processed_records",
+    "rows_read",
+    "rows_written",
+    "created_count",
+    "updated_count",
+    "unchanged_count",
+    "duplicate_count",
+    "rejected_count",
+    "file_size",
+)
+
+
+def job_json(job: ImportJob) -> dict[str, Any]:
+    """An import as clients see it."""
+    return {
+        "id": job.id,
+        "task_id": str(job.task_id),
+        "filename": job.filename,
+        "status": job.status,
+        "phase": job.phase,
+        "progress": job.progress,
+        **{name: getattr(job, name) for name in COUNTS},
+        "error_message": job.error_message,
+        "created_at": iso(job.created_at),
+        "updated_at": iso(job.updated_at),
+        "started_at": iso(job.started_at),
+        "finished_at": iso(job.finished_at),
+    }
+
+
+@blueprint.post("/upload")
+def upload() -> tuple[Response, int]:
+    """Takes a CSV file (multipart field `file`) and starts its import; 202 and the task's id."""
+    uploads = UploadFolder.of_request()
+    try:
+        file = request.files.get("file")
+    except OSError as error:
+        raise _storage_error(error) from error
+    if file is None:
+        raise _bad_file("Send the CSV file in the multipart field `file`.")
+    filename = Path((file.filename or "").replace("\\", "/")).name.replace("\0", "").strip()
+    if not filename:
+        raise _bad_file("The file has no name. Choose a CSV file.")
+    if not filename.lower().endswith(SUFFIXES):
+        raise _bad_file("This is not a CSV file: its name must end in .csv or .csv.gz.")
+    task_id = uuid.uuid4()
+    try:
+        file.stream.flush()
+        size = file.stream.seek(0, 2)
+        stored = uploads.keep(file.stream, f"{task_id}.upload")
+    except OSError as error:
+        raise _storage_error(error) from error
+    job = ImportJob(
+        task_id=task_id,
+        filename=filename[-FILENAME_MAX_CHARACTERS:],
+        stored_name=stored.name,
+        file_size=size,
+    )
+    try:
+        db.session.add(job)
+        db.session.commit()
+    except Exception:
+        stored.unlink(missing_ok=True)
+        raise
+    # After the commit: the worker must find the row. If the message gets lost, the sweep finds the job.
+    if wake_import(str(task_id)):
+        job.announced_at = func.clock_timestamp()
+        db.session.commit()
+    return jsonify(task_id=str(task_id), filename=job.filename, status="pending"), 202
+
+
+class UploadFolder:
+    """The files of one request: written straight into UPLOAD_DIR as they come in, removed unless they are kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: dict[int, tuple[IO[bytes], Path]] = {}
+
+    @staticmethod
+    def of_request() -> UploadFolder:
+        """The upload folder of the request at hand."""
+        if "upload_folder" not in g:
+            g.upload_folder = UploadFolder(current_app.config["SETTINGS"].upload_dir)
+        folder: UploadFolder = g.upload_folder
+        return folder
+
+    def open(self) -> IO[bytes]:
+        """Opens a new file for a part of the request."""
+        path = self._folder / f"{uuid.uuid4()}.part"
+        stream = path.open("w+b", buffering=UPLOAD_BUFFER_BYTES)
+        self._parts[id(stream)] = (stream, path)
+        return stream
+
+    def keep(self, stream: IO[bytes], name: str) -> Path:
+        """Gives a part its final name and returns its path."""
+        _, path = self._parts.pop(id(stream))
+        stream.close()
+        return path.rename(self._folder / name)
+
+    def clean(self) -> None:
+        """Removes what was not kept."""
+        for stream, path in self._parts.values():
+            path.unlink(missing_ok=True)
+            try:
+                stream.close()
+            except OSError:
+                log.debug("The rest of %s did not fit on the disk", path)
+        self._parts.clear()
+
+
+def _bad_file(sentence: str) -> ApiError:
+    return ApiError(400, "invalid_file", sentence, {"file": [sentence]})
+
+
+def _storage_error(error: OSError) -> Exception:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return ApiError(507, "disk_full", "The server's disk is full, the file was not taken. Make room and try again.")
+    log.error("An upload could not be stored: %s", error)
+    return ApiError(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
+
+
+def find_job(task_id: str) -> ImportJob:
+    """Returns the import, or raises the 404."""
+    try:
+        key = uuid.UUID(task_id)
+    except ValueError:
+        key = None
+    job = db.session.scalar(select(ImportJob).where(ImportJob.task_id == key)) if key else None
+    if job is None:
+        raise ApiError(404, "import_not_found", "There is no import with this id.")
+    return job
+
+
+@blueprint.get("/upload/progress/<task_id>")
+@blueprint.get("/imports/<task_id>")
+def show_import(task_id: str) -> Response:
+    """The job as it stands."""
+    return jsonify(job_json(find_job(task_id)))
+
+
+@blueprint.get("/imports")
+def list_imports() -> Response:
+    """All imports, newest first; `status` narrows the list."""
+    query = select(ImportJob).order_by(ImportJob.id.desc())
+    if status := request.args.get("status", "").strip():
+        if status not in JOB_STATUSES:
+            sentence = f"status must be one of {', '.join(JOB_STATUSES)}."
+            raise ApiError(400, "invalid_parameter", sentence, {"status": [sentence]})
+        query = query.where(ImportJob.status == status)
+    rows, pagination = page_of(query)
+    return jsonify(imports=[job_json(job) for job in rows], pagination=pagination)
+
+
+@blueprint.get("/imports/<task_id>/rejects")
+def list_rejects(task_id: str) -> Response:
+    """The rows that could not be taken, in the order of the file."""
+    job = find_job(task_id)
+    query = select(ImportReject).where(ImportReject.job_id == job.id).order_by(ImportReject.line)
+    rows, pagination = page_of(query)
+    rejects = [{"line": row.line, "code": row.code, "message": row.message, "row": row.row} for row in rows]
+    return jsonify(rejects=rejects, pagination=pagination)
+
+
+@blueprint.get("/upload/progress/<task_id>/stream")
+def stream_progress(task_id: str) -> Response:
+    """Server-Sent Events (WHATWG HTML, 9.2): the job at once, then each change, until its last state.
+
+    An event's id is the job's revision. What a client missed while it was away is in the first event, which is always
+    the present state.
+    """
+    job = find_job(task_id)
+    progress: Progress = current_app.extensions["progress"]
+    subscription = progress.subscribe(job.id)
+    if subscription is None:
+        raise ApiError(
+            503, "too_many_streams", "Too many progress streams are open. Ask for the progress now and then."
+        )
+    # The state is read after subscribing: what changes from here on is told.
+    db.session.refresh(job)
+    first, final = event(job), job.status in FINAL_STATUSES
+    db.session.remove()
+
+    def events() -> Iterator[str]:
+        with subscription:
+            yield f"retry: {STREAM_RETRY_MS}\n{first}"
+            if final:
+                return
+            for told in subscription:
+                yield told or ": still here\n\n"
+
+    response = Response(events(), mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-cache, no-transform"
+    # Proxies such as nginx would collect the events otherwise.
+    response.headers["X-Accel-Buffering"] = "no"
+    response.call_on_close(subscription.close)
+    return response
+
+
+def event(job: ImportJob) -> str:
+    """The job as one event of the stream."""
+    return f"id: {job.revision}\ndata: {json.dumps(job_json(job))}\n\n"
+
+
+class UploadRequest(Request):
+    """A request whose files go straight to UPLOAD_DIR: never into memory, nor into a temporary folder first."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        if self.endpoint == "imports.upload":
+            return UploadFolder.of_request().open()
+        return super()._get_file_stream(total_content_length, content_type, filename, content_length)
+
+
+@blueprint.before_request
+def allow_large_files() -> None:
+    """Lifts the limit of a request's body for uploads."""
+    if request.endpoint == "imports.upload":
+        limit = current_app.config["SETTINGS"].max_upload_mb * 1_000_000 + MULTIPART_FRAME_BYTES
+        request.max_content_length = limit
+        if (request.content_length or 0) > limit:
+            # A client that is cut off while it sends does not read the answer; a little patience lets it.
+            _discard(min(request.content_length or 0, MAX_DISCARDED_BYTES))
+            raise RequestEntityTooLarge
+
+
+def _discard(length: int) -> None:
+    stream = request.environ["wsgi.input"]
+    while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
+        length -= len(data)
+
+
+@blueprint.teardown_app_request
+def remove_parts(_error: BaseException | None = None) -> None:
+    """A broken upload leaves no file."""
+    if folder := g.pop("upload_folder", None):
+        folder.clean()

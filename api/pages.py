@@ -1,0 +1,43 @@
+"""Pages of a list: how they are asked for and what is said about them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+from flask import request
+from sqlalchemy import Select, func, select
+
+from api.errors import ApiError
+from models import db
+
+Row = TypeVar("Row")
+
+DEFAULT_PER_PAGE = 50
+MAX_PER_PAGE = 500
+MAX_PAGE = 10**12
+
+
+def whole_number(name: str, default: int, high: int) -> int:
+    """Returns the query parameter `name` as a number from 1 to `high`; raises a 400 that names it."""
+    text = request.args.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or not 1 <= int(text) <= high:
+        sentence = f"{name} must be a whole number from 1 to {high}."
+        raise ApiError(400, "invalid_parameter", sentence, {name: [sentence]})
+    return int(text)
+
+
+def page_of(query: Select[tuple[Row]]) -> tuple[list[Row], dict[str, Any]]:
+    """Runs an ordered query for the page that the request asks for; returns its rows and the `pagination` object."""
+    page, per_page = whole_number("page", 1, MAX_PAGE), whole_number("per_page", DEFAULT_PER_PAGE, MAX_PER_PAGE)
+    total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    offset = (page - 1) * per_page
+    rows = list(db.session.scalars(query.offset(offset).limit(per_page))) if offset < total else []
+    return rows, {"page": page, "per_page": per_page, "total": total, "pages": -(-total // per_page)}
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A time as the API writes it: ISO 8601 in UTC, to the microsecond."""
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z") if moment else None

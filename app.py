@@ -1,0 +1,95 @@
+"""The web process: `create_app()` puts settings, database, routes and error handlers together."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+
+from flask import Flask, Response
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+import config
+import routes
+from api import errors
+from api.imports import UploadRequest, event
+from api.progress import Event, Progress
+from importer import jobs
+from models import FINAL_STATUSES, ImportJob, db, sqlalchemy_url, upgrade_database
+
+MAX_JSON_BYTES = 1_000_000
+POOL_SIZE = 5
+POOL_OVERFLOW = 15
+STATIC_SECONDS = 300
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class Application(Flask):
+    """Flask with uploads that go straight to their folder."""
+
+    request_class = UploadRequest
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Returns the web application; brings the database up to date first.
+
+    Raises `SystemExit` with one line where a setting or the database does not allow a start.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = settings or config.load()
+        url = settings.need_database_url()
+        config.make_folder("UPLOAD_DIR", settings.upload_dir)
+        secret_key = config.secret_key(settings)
+        upgrade_database(url)
+    except config.ConfigError as error:
+        sys.exit(f"error: {error}")
+    except OperationalError as error:
+        sys.exit(f"error: DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
+
+    app = Application(__name__)
+    app.config.update(
+        SETTINGS=settings,
+        SECRET_KEY=secret_key,
+        SQLALCHEMY_DATABASE_URI=sqlalchemy_url(url),
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_size": POOL_SIZE,
+            "max_overflow": POOL_OVERFLOW,
+            "pool_pre_ping": True,
+            "connect_args": {"connect_timeout": jobs.CONNECT_TIMEOUT_SECONDS, "application_name": "acme-web"},
+        },
+        MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
+        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
+        DEBUG=settings.flask_debug,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    db.init_app(app)
+    errors.register(app)
+    routes.register(app)
+    app.extensions["progress"] = Progress(
+        lambda: jobs.connect(url),
+        lambda job_ids: _read_events(app, job_ids),
+        max_streams=settings.max_streams,
+        listen=not settings.transaction_pooler,
+    )
+
+    @app.after_request
+    def _secure(response: Response) -> Response:
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app
+
+
+def _read_events(app: Flask, job_ids: Iterable[int]) -> dict[int, Event]:
+    """Reads the jobs that the streams follow, one query for all of them."""
+    with app.app_context(), Session(db.engine) as session:
+        jobs_found = session.scalars(select(ImportJob).where(ImportJob.id.in_(list(job_ids))))
+        return {job.id: (event(job), job.status in FINAL_STATUSES) for job in jobs_found}

@@ -1,0 +1,220 @@
+"""The second phase: the staged rows go into `products`, slice by slice in the order of their keys.
+
+Each slice is one short transaction that holds everything: the products written, the counts, the checkpoint and the
+check of the lease. It finds out by one merge join what is new, changed or the same. New rows are then inserted
+plainly, which is much faster than `ON CONFLICT`; when another client was quicker with one of them, or changed a row
+that this slice had looked at, the slice is rolled back and starts over.
+
+Slices of concurrent imports lock rows in the same order, that of the keys, so that they do not deadlock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection
+
+from importer import jobs
+from importer.errors import ImportFailure, Interrupted
+from importer.jobs import Job, LeaseKeeper
+
+SAMPLED_KEYS_PER_SLICE = 1000
+MAX_SLICE_ATTEMPTS = 20
+
+WORTH_ANOTHER_TRY = (
+    errors.UniqueViolation,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+)
+
+# The planner knows neither how full the slice is nor that both sides come sorted; these leave it the two good plans:
+# a merge of both indexes, or one look-up a row where the catalogue is much larger than the file.
+SLICE_SETTINGS = """
+SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off
+"""
+
+# `found` keeps the text of new and changed rows only. A row is updated through its physical address: no second look-up,
+# and a row that somebody else has changed since is missed, which the counts then show.
+SLICE = """
+WITH found AS MATERIALIZED (
+    SELECT p.id IS NULL AS is_new, write, p.address, {staged_if_written}
+    FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
+    LEFT JOIN (SELECT id, ctid AS address, {fields} FROM products WHERE {products_range}) p
+        ON lower(p.sku) COLLATE "C" = s.key
+    CROSS JOIN LATERAL (SELECT p.id IS NULL OR {differs} AS write) w
+    ORDER BY s.key
+), inserted AS (
+    INSERT INTO products ({fields}) SELECT {new_values} FROM found WHERE is_new RETURNING 1
+), updated AS (
+    UPDATE products p SET {assignments}, updated_at = clock_timestamp()
+    FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING 1
+)
+SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
+    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated),
+    (SELECT count(*) FROM {table} WHERE {staged_range})
+FROM found
+"""
+
+# A file that only has SKUs changes nothing on products that exist.
+SLICE_OF_SKUS = SLICE.replace("UPDATE products p SET {assignments}, updated_at = clock_timestamp()\n    ", "").replace(
+    "FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING 1", "SELECT 1 WHERE false"
+)
+
+WRITTEN = (
+    "checkpoint = %(checkpoint)s, attempts = 0, created_count = created_count + %(created)s,"
+    " updated_count = updated_count + %(updated)s, unchanged_count = unchanged_count + %(unchanged)s,"
+    " duplicate_count = duplicate_count + %(duplicates)s, rows_written = rows_written + %(created)s + %(updated)s,"
+    " processed_records = processed_records + %(processed)s,"
+    " progress = greatest(progress, least(99, 50 + 50 * (processed_records + %(processed)s) / total_records))"
+)
+
+# The upper ends of the slices: keys from a sample, spread evenly, and the last key of all. Any ends would do; these
+# make the slices alike.
+SLICE_ENDS = """
+SELECT key FROM (
+    SELECT key, row_number() OVER (ORDER BY key) AS place, count(*) OVER () AS sampled
+    FROM {table} TABLESAMPLE SYSTEM ({percent}) WHERE key > {checkpoint}
+) keys WHERE place * {slices} / sampled <> (place - 1) * {slices} / sampled
+UNION SELECT max(key) FROM {table} WHERE key > {checkpoint} HAVING count(*) > 0
+ORDER BY key
+"""
+
+
+class StaleSlice(Exception):
+    """Another client changed or removed a product between the look at it and the write."""
+
+
+def write_slices(
+    connection: Connection,
+    job: Job,
+    keeper: LeaseKeeper,
+    *,
+    slice_rows: int,
+    out_of_time: Callable[[], bool],
+) -> None:
+    """Writes every staged row that lies behind the job's checkpoint.
+
+    Raises `Interrupted` between two slices once `out_of_time()`, `LeaseLost` when the job went elsewhere.
+    """
+    checkpoint = job.checkpoint or ""
+    for end in _slice_ends(connection, job, checkpoint, slice_rows):
+        keeper.check()
+        if out_of_time():
+            raise Interrupted
+        _write_slice(connection, job, checkpoint, end)
+        checkpoint = end
+
+
+def is_staged(connection: Connection, job: Job) -> bool:
+    """Whether the job's rows are still staged: a server that crashes empties unlogged tables."""
+    if job.staging_table is None or job.staged_columns is None:
+        return False
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
+        if cursor.fetchone() != (True,):
+            return False
+        if job.total_records == job.rejected_count:
+            return True
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(job.staging_table)))
+        return cursor.fetchone() == (True,)
+
+
+def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: int) -> list[str]:
+    staged = job.total_records - job.rejected_count
+    slices = max(1, -(-staged // slice_rows))
+    query = sql.SQL(SLICE_ENDS).format(
+        table=_table(job),
+        percent=sql.Literal(min(100.0, 100 * SAMPLED_KEYS_PER_SLICE * slices / max(staged, 1))),
+        checkpoint=sql.Literal(checkpoint),
+        slices=sql.Literal(slices),
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _write_slice(connection: Connection, job: Job, checkpoint: str, end: str) -> None:
+    query = _slice_query(job, checkpoint, end)
+    for attempt in range(MAX_SLICE_ATTEMPTS):
+        try:
+            with connection, connection.cursor() as cursor:
+                jobs.limit_waits(cursor)
+                jobs.lock(cursor, job)
+                cursor.execute(SLICE_SETTINGS)
+                cursor.execute(query)
+                _count(cursor, job, end)
+            return
+        except (StaleSlice, *WORTH_ANOTHER_TRY):
+            time.sleep(min(1.0, 0.01 * 2**attempt))
+    raise ImportFailure(
+        "Other clients kept changing the same products at the same time. What was written until then stays; "
+        "upload the file again to import the rest."
+    )
+
+
+def _count(cursor: Any, job: Job, checkpoint: str) -> None:
+    """Moves counts and checkpoint in the transaction of the slice."""
+    found, new, changed, created, updated, staged = cursor.fetchone()
+    if (new, changed) != (created, updated):
+        raise StaleSlice
+    jobs.update(
+        cursor,
+        job,
+        WRITTEN,
+        {
+            "checkpoint": checkpoint,
+            "created": created,
+            "updated": updated,
+            "unchanged": found - created - updated,
+            "duplicates": staged - found,
+            "processed": staged,
+        },
+    )
+
+
+def _table(job: Job) -> sql.Identifier:
+    return sql.Identifier(job.staging_table or "")
+
+
+def _slice_query(job: Job, checkpoint: str, end: str) -> sql.Composed:
+    fields = job.staged_columns or []
+    values = [name for name in fields if name != "sku"]
+
+    def each(template: str, names: list[str], separator: str = ", ") -> sql.Composable:
+        return sql.SQL(separator).join(sql.SQL(template).format(name=sql.Identifier(name)) for name in names)
+
+    def key_range(key: str) -> sql.Composable:
+        return sql.SQL("{key} > {low} AND {key} <= {high}").format(
+            key=sql.SQL(key), low=sql.Literal(checkpoint), high=sql.Literal(end)
+        )
+
+    def new_value(name: str) -> sql.Composable:
+        return sql.SQL("coalesce(active, true)") if name == "active" else sql.Identifier(name)
+
+    return sql.SQL(SLICE if values else SLICE_OF_SKUS).format(
+        table=_table(job),
+        fields=each("{name}", fields),
+        staged_if_written=each("CASE WHEN write THEN s.{name} END AS {name}", fields),
+        staged_range=key_range("key"),
+        products_range=key_range('lower(sku) COLLATE "C"'),
+        differs=sql.SQL(" OR ").join(map(_differs, values)) if values else sql.SQL("false"),
+        new_values=sql.SQL(", ").join(map(new_value, fields)),
+        assignments=sql.SQL(", ").join(map(_assignment, values)),
+    )
+
+
+def _differs(name: str) -> sql.Composable:
+    # An empty cell for `active` means "as it is".
+    return sql.SQL("p.active <> s.active" if name == "active" else "p.{name} <> s.{name}").format(
+        name=sql.Identifier(name)
+    )
+
+
+def _assignment(name: str) -> sql.Composable:
+    template = "active = coalesce(found.active, p.active)" if name == "active" else "{name} = found.{name}"
+    return sql.SQL(template).format(name=sql.Identifier(name))

@@ -1,0 +1,46 @@
+"""A Celery worker: `python run_celery.py [options of celery worker]`.
+
+Without options it takes imports and webhook deliveries, two at a time. Two long imports would then keep deliveries
+waiting; where that matters run one worker with `-Q imports` and another one with `-Q webhooks`, on one machine or on
+several. `-q` leaves the banner out. SIGTERM lets the running tasks end first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+from config import ConfigError
+
+OPTIONS = ("--loglevel=INFO", "--concurrency=2")
+# What run.py starts, each under its name: an import of any length never delays a delivery, nor the other way round.
+WORKERS = {
+    "imports worker": ("-Q", "imports", "-n", "imports@%h", "--concurrency=1"),
+    "webhooks worker": ("-Q", "webhooks", "-n", "webhooks@%h", "--concurrency=1"),
+}
+
+
+def command(name: str) -> list[str]:
+    """Returns the command line of the worker `name` of WORKERS, silent but for warnings."""
+    return [sys.executable, os.path.abspath(__file__), "-q", "--loglevel=WARNING", *WORKERS[name]]  # noqa: PTH100
+
+
+def main() -> int:
+    """Runs the worker until it is told to stop; returns the exit status, 2 for an unusable setting."""
+    given = sys.argv[1:]
+    options = [word for word in given if word not in {"-q", "--quiet"}]
+    # Nothing here unpickles, which is what Celery warns root of.
+    warnings.filterwarnings("ignore", message=r"\s*You're running the worker with superuser privileges")
+    try:
+        from celery_app import celery
+
+        celery.worker_main([*(["--quiet"] if options != given else []), "worker", *OPTIONS, *options])
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+// Numbers, sizes and times as people read them.
+
+// The page speaks English; a reader's own English decides separators and the order of dates.
+const LOCALE = navigator.languages?.find((language) => /^en\b/i.test(language)) ?? 'en';
+
+const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
+const SHORT_DATE = new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'short', year: 'numeric' });
+const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' });
+
+const MINUTE_S = 60;
+const HOUR_S = 3600;
+const DAY_S = 86_400;
+
+/** @param {number} value @returns {string} with thousands separators */
+export const formatNumber = (value) => INTEGER.format(Number(value) || 0);
+
+/**
+ * A number with its noun.
+ * @param {number} count
+ * @param {string} singular
+ * @param {string} [plural]
+ */
+export function formatCount(count, singular, plural = `${singular}s`) {
+  return `${formatNumber(count)} ${Number(count) === 1 ? singular : plural}`;
+}
+
+/** @param {number} bytes @returns {string} in decimal units, as file managers show them */
+export function formatBytes(bytes) {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = Number(bytes) || 0;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? INTEGER : ONE_DIGIT;
+  return `${digits.format(value)} ${units[unit]}`;
+}
+
+/** @param {number} seconds @returns {string} such as "0.8 s", "42 s", "3 min 05 s", "1 h 02 min" */
+export function formatDuration(seconds) {
+  const value = Math.max(0, Number(seconds) || 0);
+  if (value < 9.95) return `${ONE_DIGIT.format(value)} s`;
+  const whole = Math.round(value);
+  if (whole < MINUTE_S) return `${whole} s`;
+  if (whole < HOUR_S) return `${Math.floor(whole / MINUTE_S)} min ${pad(whole % MINUTE_S)} s`;
+  return `${Math.floor(whole / HOUR_S)} h ${pad(Math.floor((whole % HOUR_S) / MINUTE_S))} min`;
+}
+
+/** @param {number} seconds @returns {string} a clock that only counts whole seconds, such as "0:07" or "1:02:03" */
+export function formatClock(seconds) {
+  const whole = Math.max(0, Math.floor(Number(seconds) || 0));
+  const hours = Math.floor(whole / HOUR_S);
+  const minutes = Math.floor((whole % HOUR_S) / MINUTE_S);
+  const rest = pad(whole % MINUTE_S);
+  return hours ? `${hours}:${pad(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** @param {number} seconds @returns {string} rounded as far as an estimate deserves */
+export function formatTimeLeft(seconds) {
+  if (seconds < 3) return 'a few seconds';
+  if (seconds < 20) return `${Math.ceil(seconds)} s`;
+  if (seconds < MINUTE_S) return `${Math.ceil(seconds / 5) * 5} s`;
+  if (seconds < HOUR_S) return `${Math.ceil(seconds / MINUTE_S)} min`;
+  return `${Math.floor(seconds / HOUR_S)} h ${pad(Math.ceil((seconds % HOUR_S) / MINUTE_S) % 60)} min`;
+}
+
+/** @param {string|null} iso @returns {number} milliseconds, NaN when there is no time */
+export const parseTime = (iso) => (iso ? Date.parse(iso) : NaN);
+
+/** @param {string|null} iso @returns {string} the full local date and time */
+export function formatTime(iso) {
+  const time = parseTime(iso);
+  return Number.isNaN(time) ? '' : FULL_TIME.format(time);
+}
+
+/**
+ * "just now", "4 minutes ago", "yesterday", and a date after a week.
+ * @param {string|null} iso
+ * @param {number} [now] milliseconds
+ */
+export function formatRelative(iso, now = Date.now()) {
+  const time = parseTime(iso);
+  if (Number.isNaN(time)) return '–';
+  const seconds = Math.max(0, (now - time) / 1000);
+  if (seconds < 45) return 'just now';
+  if (seconds < HOUR_S) return RELATIVE.format(-Math.max(1, Math.round(seconds / MINUTE_S)), 'minute');
+  if (seconds < DAY_S) return RELATIVE.format(-Math.round(seconds / HOUR_S), 'hour');
+  if (seconds < 7 * DAY_S) return RELATIVE.format(-Math.round(seconds / DAY_S), 'day');
+  return SHORT_DATE.format(time);
+}
+
+const pad = (value) => String(value).padStart(2, '0');

@@ -1,0 +1,41 @@
+// Starts the page: header, shortcuts, drops, routes.
+
+import { installActivity } from './activity.js';
+import { h } from './dom.js';
+import { installPageDrop } from './dropzone.js';
+import { installShortcuts, openHelp } from './help.js';
+import { importDetailScreen } from './import-detail.js';
+import { importScreen } from './imports.js';
+import { productsScreen } from './products.js';
+import { startRouter } from './router.js';
+import { themeSwitch } from './theme.js';
+
+const ROUTES = [
+  { name: 'import', pattern: /^\/import$/, screen: importScreen },
+  { name: 'import-detail', pattern: /^\/imports\/(?<id>[^/]+)$/, screen: importDetailScreen },
+  { name: 'products', pattern: /^\/products$/, screen: productsScreen },
+];
+
+function markCurrent(name) {
+  for (const link of document.querySelectorAll('[data-nav]')) {
+    if (name.split('-')[0] === link.dataset.nav) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+}
+
+const main = document.getElementById('main');
+
+// The address belongs to the router, so the skip link moves the focus itself.
+document.getElementById('skip-link').addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
+
+document.getElementById('tools').append(
+  themeSwitch(),
+  h('button', { class: 'icon-button help-button', type: 'button', 'aria-label': 'Help', title: 'Help (?)', text: '?', on: { click: openHelp } }));
+
+installPageDrop();
+installShortcuts({ search: productsScreen.focusSearch });
+startRouter({ root: main, routes: ROUTES, fallback: '#/import', onScreen: markCurrent });
+installActivity(document.getElementById('activity'));
