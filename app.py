@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
+from typing import NoReturn
 
 from flask import Flask, Response
 from sqlalchemy import select
@@ -19,6 +20,8 @@ from api.progress import Event, Progress
 from importer import jobs
 from models import FINAL_STATUSES, ImportJob, db, sqlalchemy_url, upgrade_database
 
+# With this status gunicorn gives up instead of starting the process again and again.
+GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
@@ -42,6 +45,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     Raises `SystemExit` with one line where a setting or the database does not allow a start.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         settings = settings or config.load()
         url = settings.need_database_url()
@@ -49,9 +53,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         secret_key = config.secret_key(settings)
         upgrade_database(url)
     except config.ConfigError as error:
-        sys.exit(f"error: {error}")
+        _cannot_start(str(error))
     except OperationalError as error:
-        sys.exit(f"error: DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
+        _cannot_start(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
 
     app = Application(__name__)
     app.config.update(
@@ -86,6 +90,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         return response
 
     return app
+
+
+def _cannot_start(reason: str) -> NoReturn:
+    print(f"error: {reason}", file=sys.stderr)  # noqa: T201
+    sys.exit(GUNICORN_BOOT_ERROR)
 
 
 def _read_events(app: Flask, job_ids: Iterable[int]) -> dict[int, Event]:

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from dotenv import load_dotenv
 
 ROOT = Path(__file__).resolve().parent
+EMBEDDED_BROKER_URL = "filesystem://localhost/"
 
 
 class ConfigError(ValueError):
@@ -169,8 +170,8 @@ class Settings:
 
     @property
     def broker_url(self) -> str:
-        """The broker's URL; `filesystem://` stands for the embedded one."""
-        return self.celery_broker_url or self.cloudamqp_url or "filesystem://"
+        """The broker's URL; that of the embedded one when none is given."""
+        return self.celery_broker_url or self.cloudamqp_url or EMBEDDED_BROKER_URL
 
     @property
     def broker_is_embedded(self) -> bool:

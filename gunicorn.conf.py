@@ -4,11 +4,17 @@ Threads, because open progress streams must not keep requests waiting: there are
 some for everything else. A thread that waits costs next to nothing.
 """
 
-import config
+import sys
+
+from config import ConfigError, load
 
 REQUEST_THREADS = 24
 
-_settings = config.load()
+try:
+    _settings = load()
+    _settings.need_database_url()
+except ConfigError as error:
+    sys.exit(f"error: {error}")
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"

@@ -1,0 +1,276 @@
+"""What the tests stand on: a real PostgreSQL with the real migrations, real RabbitMQ, real worker processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg2
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg2 import sql
+
+os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
+
+import config
+from embedded import EmbeddedPostgres
+from importer.engine import Engine
+from models import upgrade_database
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "tests" / "products-2k.csv"
+TEMPLATE = "template_of_tests"
+RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+def missing(what: str) -> NoReturn:
+    """Skips a test for want of a server; in CI, where it must be there, fails it."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def url_of(server: str, database: str) -> str:
+    """The URL of another database of the same server."""
+    head, _, query = server.partition("?")
+    return f"{head.rpartition('/')[0]}/{database}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One server for all tests."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server_url(postgres: EmbeddedPostgres) -> str:
+    """The server's URL, after the real migrations have built the database that the tests' are copies of."""
+    url = postgres.url
+    execute(url, f"CREATE DATABASE {TEMPLATE}")
+    upgrade_database(url_of(url, TEMPLATE))
+    return url
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """A database of the test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield url_of(server_url, name)
+    execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def execute(url: str, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
+    """Runs one statement outside of a transaction; returns its rows, if it has any."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The settings of the test, as processes take them; change them before the first process starts."""
+    return {
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(tmp_path / "data"),
+        "UPLOAD_DIR": str(tmp_path / "uploads"),
+        "SECRET_KEY": "a key for tests",
+        "LEASE_SECONDS": "4",
+        "SWEEP_SECONDS": "1",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> config.Settings:
+    """The same, parsed."""
+    return config.load(environment)
+
+
+@pytest.fixture
+def app(settings: config.Settings) -> Iterator[Flask]:
+    """The web application, in this process."""
+    from app import create_app
+    from models import db
+
+    application = create_app(settings)
+    yield application
+    with application.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of the web application. Its uploads wait for a worker; `engine` is one without a queue."""
+    return app.test_client()
+
+
+@pytest.fixture
+def engine(settings: config.Settings) -> Engine:
+    """The import engine on the test's database."""
+    return create_engine(settings)
+
+
+def create_engine(settings: config.Settings, **changes: Any) -> Engine:
+    """An engine with the given settings, some of them changed."""
+    config.make_folder("UPLOAD_DIR", settings.upload_dir)
+    values: dict[str, Any] = {
+        "database_url": settings.database_url,
+        "upload_dir": settings.upload_dir,
+        "chunk_rows": settings.chunk_rows,
+        "slice_rows": settings.slice_rows,
+        "max_record": settings.max_record_kb * 1024,
+        "max_unpacked_bytes": settings.max_unpacked_mb * 1_000_000,
+        "lease_seconds": settings.lease_seconds,
+        "task_seconds": settings.task_seconds,
+    }
+    return Engine(**{**values, **changes})
+
+
+def create_job(engine: Engine, content: bytes, filename: str = "products.csv") -> str:
+    """Puts a file and its job where an upload would put them; returns the task's id."""
+    task_id = str(uuid.uuid4())
+    (engine.upload_dir / f"{task_id}.upload").write_bytes(content)
+    execute(
+        engine.database_url,
+        "INSERT INTO import_jobs (task_id, filename, stored_name, file_size) VALUES (%s, %s, %s, %s)",
+        (task_id, filename, f"{task_id}.upload", len(content)),
+    )
+    return task_id
+
+
+def job_row(url: str, task_id: str) -> dict[str, Any]:
+    """The job's row as a dictionary."""
+    rows = execute(url, "SELECT to_jsonb(j) FROM import_jobs j WHERE task_id = %s", (task_id,))
+    row: dict[str, Any] = rows[0][0]
+    return row
+
+
+def run_import(engine: Engine, content: bytes | str) -> dict[str, Any]:
+    """Imports a file from end to end, without a queue; returns the job's row."""
+    task_id = create_job(engine, content.encode() if isinstance(content, str) else content)
+    while engine.run(task_id):
+        pass
+    return job_row(engine.database_url, task_id)
+
+
+def catalogue(url: str) -> list[tuple[Any, ...]]:
+    """Every product as (sku, name, description, active), in the order of the keys."""
+    return execute(url, 'SELECT sku, name, description, active FROM products ORDER BY lower(sku) COLLATE "C"')
+
+
+def rejects(url: str, job: dict[str, Any]) -> list[tuple[int, str]]:
+    """The line and the reason code of every row set aside."""
+    return [
+        (line, code)
+        for line, code in execute(
+            url, "SELECT line, code FROM import_rejects WHERE job_id = %s ORDER BY line", (job["id"],)
+        )
+    ]
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Waits until `condition()` is true and returns its value; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds} s: {what}")
+
+
+@dataclass
+class Processes:
+    """Starts processes of the product and ends them with the test; their output is in `log`."""
+
+    environment: dict[str, str]
+    log: Path
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[bytes]:
+        """Starts `python arguments…` from the project's root, in a session of its own."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment, **changes},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def worker(self, *options: str, **changes: str) -> subprocess.Popen[bytes]:
+        """Starts a Celery worker."""
+        return self.start("-m", "celery", "-A", "celery_app", "worker", "--loglevel=INFO", *options, **changes)
+
+    def web(self, port: int, **changes: str) -> subprocess.Popen[bytes]:
+        """Starts the web process as the README says."""
+        return self.start("-m", "gunicorn", "-b", f"127.0.0.1:{port}", "app:create_app()", **changes)
+
+    def end(self) -> None:
+        """Ends every process and what it started."""
+        for process in self.running:
+            _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    import signal
+
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait(10)
+
+
+@pytest.fixture
+def processes(environment: dict[str, str], tmp_path: Path) -> Iterator[Processes]:
+    """The product's processes of one test."""
+    started = Processes(environment, tmp_path / "processes.log")
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def rabbitmq(environment: dict[str, str]) -> str:
+    """RabbitMQ's URL, with a virtual host of the test's own where that can be made; also put into `environment`."""
+    from kombu import Connection
+
+    try:
+        with Connection(RABBITMQ_URL, connect_timeout=3) as connection:
+            connection.connect()
+    except OSError:
+        missing("RabbitMQ does not answer; install it (apt-get install rabbitmq-server) and start it")
+    environment["CELERY_BROKER_URL"] = RABBITMQ_URL
+    return RABBITMQ_URL
+
+
+def identifier(name: str) -> sql.Identifier:
+    """A quoted name for a statement."""
+    return sql.Identifier(name)
