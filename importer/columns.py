@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import count, repeat
+from collections.abc import Sequence
+from itertools import repeat
 
+from importer.clean import Layout
 from importer.errors import UnusableFile
 from importer.parser import Records, Reject, Row, as_csv, visible
 
-# The columns that products have, in the order in which they are staged.
+# The columns that products have.
 FIELDS = ("sku", "name", "description", "active")
 SKU_MAX_CHARACTERS = 255
 NAME_MAX_CHARACTERS = 500
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "pipes"}
 SHOWN_COLUMNS = 8
-
-# The quote and the delimiter of what is sent to COPY.
-QUOTE = "\x01"
-DELIMITER = "\x02"
-QUOTE_LF_QUOTE = f"{QUOTE}\n{QUOTE}"
-QUOTE_COMMA_QUOTE = f"{QUOTE}{DELIMITER}{QUOTE}"
 
 # COPY takes "" as "not given" here.
 ACTIVE_WORDS = {
@@ -40,16 +35,32 @@ class Columns:
         if "sku" not in names:
             raise UnusableFile(_no_sku_sentence(header, names))
         self.width = len(names)
-        self.fields = [field for field in FIELDS if field in names]
+        self.fields = [name for name in names if name in FIELDS]
         self._positions = [names.index(field) for field in self.fields]
 
-    def copy_rows(self, records: Records, first_number: int) -> tuple[bytes, int]:
-        """Returns the good rows as COPY reads them, and how many they are; adds the bad ones to the rejects.
+    @property
+    def layout(self) -> Layout | None:
+        """What the short cut for clean files needs to know; None where a column of the file is not ours."""
+        if len(self.fields) != self.width:
+            return None
+        places = dict(zip(self.fields, self._positions, strict=True))
+        return Layout(
+            width=self.width,
+            sku=places["sku"],
+            name=places.get("name"),
+            active=places.get("active"),
+            sku_max=SKU_MAX_CHARACTERS,
+            name_max=NAME_MAX_CHARACTERS,
+        )
 
-        Each row is its number, counted from `first_number`, and the values of `fields`. SKUs are trimmed. Rows
-        without any content are no records and vanish.
+    def copy_rows(self, records: Records) -> tuple[bytes, int]:
+        """Returns the good rows as COPY (FORMAT csv) reads them, and how many they are; adds the bad to the rejects.
+
+        Each row is the values of `fields`, SKUs trimmed. Rows without any content are no records and vanish.
         """
-        copied = self._copy_all(records.rows, first_number)
+        if records.clean is not None:
+            return records.clean.payload, records.clean.rows
+        copied = self._copy_all(records.rows)
         if copied is not None:
             return copied, len(records.rows)
         good: list[Row] = []
@@ -61,14 +72,14 @@ class Columns:
                 good.append(row)
             else:
                 records.rejects.append(Reject(line, *problem, visible(as_csv(row))))
-        return self._copy_all(good, first_number) or b"", len(good)
+        return self._copy_all(good) or b"", len(good)
 
-    def _copy_all(self, rows: list[Row], first_number: int) -> bytes | None:
+    def _copy_all(self, rows: list[Row]) -> bytes | None:
         """The same for rows that are all good; None when one is not. Works on whole columns, for speed."""
         if not rows or set(map(len, rows)) != {self.width}:
             return None
         columns = list(zip(*rows, strict=True))
-        values: list[Iterable[str]] = [map(str, count(first_number))]
+        values: list[Sequence[str]] = []
         for field, position in zip(self.fields, self._positions, strict=True):
             column: Sequence[str] = columns[position]
             if field == "sku":
@@ -81,13 +92,13 @@ class Columns:
                 column = list(map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, column)), repeat("?")))
                 if "?" in column:
                     return None
+            if '"' in "".join(column):
+                column = [value.replace('"', '""') for value in column]
             values.append(column)
-        # Quoting every field with a character that text hardly ever contains saves escaping them one by one.
-        text = f"{QUOTE}{QUOTE_LF_QUOTE.join(map(QUOTE_COMMA_QUOTE.join, zip(*values)))}{QUOTE}\n"  # noqa: B905
-        if text.count(QUOTE) != 2 * len(values) * len(rows):
-            return self._copy_all([[cell.replace(QUOTE, QUOTE * 2) for cell in row] for row in rows], first_number)
+        # Every field is quoted, which is simpler than finding out which of them needs it.
+        text = '"\n"'.join(map('","'.join, zip(*values, strict=True)))
         try:
-            return text.encode()
+            return f'"{text}"\n'.encode()
         except UnicodeEncodeError:
             return None
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from importer.clean import Clean, Layout, take_clean
 from importer.errors import UnusableFile
 from importer.source import BLOCK_BYTES, Source
 
@@ -31,6 +32,8 @@ NEVER_CLOSED = (
     "A quote is opened on this line and never closed. Close it, or write a quote within a quoted field as two."
 )
 SHOWN_OF_LONG_ROW = 200
+# After so many blocks in a row that were not clean the short cut is not tried any more.
+MISSED_SHORT_CUTS = 8
 LONE_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -47,13 +50,14 @@ class Reject(NamedTuple):
 class Records:
     """Rows in the order of the file, and the rejects found among them.
 
-    `first_line` and `blanks` allow to tell the line of any row: `lines()` does.
+    Where `clean` is there, it holds all the rows as COPY reads them, and `rows` is empty.
     """
 
     rows: list[Row]
     first_line: int
     rejects: list[Reject] = field(default_factory=list)
     known_lines: list[int] | None = None
+    clean: Clean | None = None
 
     def lines(self) -> list[int]:
         """The line of the file on which each row starts, counted from 1."""
@@ -68,8 +72,10 @@ class Records:
 
 def count_line_breaks(text: str, start: int = 0, end: int = sys.maxsize) -> int:
     """Counts line ends as editors do: LF, CR LF and a lone CR are one each."""
-    carriages = text.count("\r", start, end)
-    return text.count("\n", start, end) + carriages - (text.count("\r\n", start, end) if carriages else 0)
+    newlines = text.count("\n", start, end)
+    if text.find("\r", start, end) < 0:
+        return newlines
+    return newlines + text.count("\r", start, end) - text.count("\r\n", start, end)
 
 
 def visible(raw: str) -> str:
@@ -116,9 +122,27 @@ class Parser:
             if any(cell.strip() for cell in records.rows[0]):
                 return records.rows[0]
 
-    def chunks(self, chunk_rows: int) -> Iterator[Records]:
-        """Yields the records behind the header, at most `chunk_rows` rows at a time."""
+    def chunks(self, chunk_rows: int, layout: Layout | None = None) -> Iterator[Records]:
+        """Yields the records behind the header, at most `chunk_rows` rows at a time.
+
+        With a `layout`, blocks that are clean take the short cut, see `importer.clean`.
+        """
+        reach = BLOCK_BYTES
+        missed = 0
         while self._top_up():
+            if layout is not None and missed < MISSED_SHORT_CUTS:
+                end = self._position + reach
+                clean = take_clean(
+                    self._text[self._position : end], layout, at_end=self._at_end and end >= len(self._text)
+                )
+                missed = missed + 1 if clean is None else 0
+                if clean is not None:
+                    reach = max(1, min(BLOCK_BYTES, clean.length * chunk_rows // clean.rows))
+                    if clean.rows <= chunk_rows:
+                        records = Records([], self._line, clean=clean)
+                        self._drop(clean.length)
+                        yield records
+                    continue
             cut = self._last_boundary()
             rows = self._parse(self._text[self._position : cut])
             if rows is None:

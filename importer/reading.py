@@ -19,7 +19,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from importer import jobs
-from importer.columns import DELIMITER, QUOTE, Columns
+from importer.columns import Columns
 from importer.errors import ImportFailure, UnusableFile
 from importer.jobs import Job, LeaseKeeper, Reading
 from importer.parser import Parser, Reject
@@ -30,12 +30,13 @@ COPY_BUFFER_BYTES = 1 << 24
 SPOOLED_REJECTS_BYTES = 1 << 20
 
 # FREEZE: the table is new in this transaction; its rows need no second visit to become visible to everyone.
-COPY_STAGING = "COPY {table} ({columns}) FROM STDIN (FORMAT csv, QUOTE {quote}, DELIMITER {delimiter}, FREEZE{null})"
+COPY_STAGING = "COPY {table} ({fields}) FROM STDIN (FORMAT csv, FREEZE, FORCE_NOT_NULL ({texts}){booleans})"
 COPY_REJECTS = "COPY import_rejects (job_id, line, code, message, row) FROM STDIN"
 # `number` is the place of the row in the file: the last row of a SKU wins.
 CREATE_STAGING = """
 CREATE UNLOGGED TABLE {table} (
-    number integer, {fields}, key text COLLATE "C" GENERATED ALWAYS AS (lower(sku)) STORED
+    number integer GENERATED ALWAYS AS IDENTITY (CACHE 1000), {fields},
+    key text COLLATE "C" GENERATED ALWAYS AS (lower(sku)) STORED
 ) WITH (autovacuum_enabled = off)
 """
 TYPES = {"active": "boolean"}
@@ -119,15 +120,14 @@ def read_file(
             feed = CopyFeed()
             copy = sql.SQL(COPY_STAGING).format(
                 table=sql.Identifier(table),
-                columns=sql.SQL(", ").join(map(sql.Identifier, ("number", *columns.fields))),
-                quote=sql.Literal(QUOTE),
-                delimiter=sql.Literal(DELIMITER),
-                null=sql.SQL(", FORCE_NULL (active)" if "active" in columns.fields else ""),
+                fields=_names(columns.fields),
+                texts=_names([field for field in columns.fields if field not in TYPES]),
+                booleans=sql.SQL(", FORCE_NULL (active)" if "active" in columns.fields else ""),
             )
             with _copying(cursor, copy, feed):
                 reading = keeper.reading = Reading()
-                for records in parser.chunks(chunk_rows):
-                    payload, rows = columns.copy_rows(records, reading.rows + 1)
+                for records in parser.chunks(chunk_rows, columns.layout):
+                    payload, rows = columns.copy_rows(records)
                     rejects.writelines(_copy_line(job.id, reject) for reject in records.rejects)
                     if payload and not feed.write(payload):
                         break
@@ -147,6 +147,10 @@ def read_file(
             jobs.drop_staging(cursor, job.id)
             totals = {"table": table, "fields": columns.fields, "rows": reading.rows, "rejected": reading.rejected}
             jobs.update(cursor, job, STAGED, totals)
+
+
+def _names(fields: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, fields))
 
 
 @contextlib.contextmanager
