@@ -23,6 +23,7 @@ test: venv-dev
 
 lint: venv-dev
 	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 
 # A .venv that was moved or copied, or whose Python is gone or too old, is made anew.

@@ -143,6 +143,8 @@ def read_file(
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
             cursor.copy_expert(COPY_REJECTS, rejects, COPY_BUFFER_BYTES)
             cursor.execute(sql.SQL("CREATE INDEX ON {} (key, number DESC)").format(sql.Identifier(table)))
+            # A rough picture will do: the planner has few plans to choose from.
+            cursor.execute("SET LOCAL default_statistics_target = 10")
             cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
             jobs.drop_staging(cursor, job.id)
             totals = {"table": table, "fields": columns.fields, "rows": reading.rows, "rejected": reading.rejected}
