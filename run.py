@@ -35,6 +35,7 @@ STOP_SECONDS = 10  # What a child gets to finish its requests or task before it 
 HURRY_SECONDS = 0.5  # A second Ctrl-C within this time is the first one, delivered twice.
 PORT_SECONDS = 2  # The web process of a run that was killed needs a moment to let go of the port.
 READY_SECONDS = 120
+HEALTHY_SECONDS = 20
 QUICK_SECONDS = 10  # A part that lives shorter than this dies "at once".
 QUICK_DEATHS = 5
 CONNECT_SECONDS = 10
@@ -249,18 +250,22 @@ class Launcher:
         time.sleep(TICK_SECONDS)
 
     def _wait_for_web(self, address: str) -> None:
+        """Returns when everything is healthy, or when the web answers and the rest takes longer than usual."""
         parts = urlsplit(address)
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
+        begun = time.monotonic()
+        answered = 0.0
+        while not answered or time.monotonic() - answered < HEALTHY_SECONDS:
             self._look_after()
             if self._stop_at is not None:
                 raise _Stopped
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=1)
+            if not answered and time.monotonic() - begun > READY_SECONDS:
+                raise RunError(f"the web process gives no answer for {READY_SECONDS} seconds")
+            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
             with closing(connection), suppress(OSError, http.client.HTTPException):
                 connection.request("GET", "/api/health")
-                connection.getresponse()  # Whatever it says: the page shows what is wrong.
-                return
-        raise RunError(f"the web process gives no answer for {READY_SECONDS} seconds")
+                if connection.getresponse().status == http.client.OK:
+                    return
+                answered = answered or time.monotonic()
 
     def _stop(self) -> None:
         for program in self.programs:
@@ -317,7 +322,9 @@ def open_listener(host: str, port: int) -> socket.socket:
             both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
             return socket.create_server(address[:2], family=family, dualstack_ipv6=both)
         except PermissionError as error:
-            raise RunError(f"port {port} cannot be used ({os.strerror(error.errno or 0)}): set PORT to one above 1023") from None
+            raise RunError(
+                f"port {port} cannot be used ({os.strerror(error.errno or 0)}): set PORT to one above 1023"
+            ) from None
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise RunError(f"HOST {host!r} cannot be used: {os.strerror(error.errno or 0)}") from None

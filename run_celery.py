@@ -30,12 +30,18 @@ def main() -> int:
     """Runs the worker until it is told to stop; returns the exit status, 2 for an unusable setting."""
     given = sys.argv[1:]
     options = [word for word in given if word not in {"-q", "--quiet"}]
+    quiet = options != given
     # Nothing here unpickles, which is what Celery warns root of.
     warnings.filterwarnings("ignore", message=r"\s*You're running the worker with superuser privileges")
     try:
         from celery_app import celery
 
-        celery.worker_main([*(["--quiet"] if options != given else []), "worker", *OPTIONS, *options])
+        if quiet:
+            from celery.apps import worker
+
+            # Its farewell speaks of a Ctrl-C that never reaches it: run.py stops it in its own way.
+            worker.safe_say = lambda *_: None
+        celery.worker_main([*(["--quiet"] if quiet else []), "worker", *OPTIONS, *options])
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
