@@ -80,7 +80,7 @@ def take_clean(text: str, layout: Layout, *, at_end: bool) -> Clean | None:
     rows = -(-len(cells) // layout.width)
     if len(cells) != rows * layout.width or {cell[-1:] for cell in cells[layout.width - 1 :: layout.width]} != {"\n"}:
         return None
-    if structure.count("\n") != rows or not _values_are_clean(cells, layout):
+    if structure.count("\n") != rows or not _values_are_clean(cells, parts[1::2], layout):
         return None
     try:
         return Clean(payload.encode(), rows, min(length, len(text) - cut))
@@ -101,21 +101,24 @@ def _structure(outside: list[str]) -> str | None:
     return '"'.join([first, *middle, last]) if behind <= FIELD_ENDS and before <= FIELD_ENDS else None
 
 
-def _values_are_clean(cells: list[str], layout: Layout) -> bool:
-    """Checks the columns that have rules; one with quoted fields is not looked into, and so is not clean."""
-    last = layout.width - 1
+def _values_are_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
+    """Checks the columns that have rules. `cells` has a quote for each field of `quoted`, and the line ends."""
+    width, last = layout.width, layout.width - 1
+    ruled = [layout.sku] if layout.name is None else [layout.sku, layout.name]
+    if quoted and any('"' in "".join(cells[place::width]) for place in ruled):
+        # A doubled quote splits its field in two; then the values are not where they seem to be.
+        if "".join(cells).count('"') != len(quoted):
+            return False
+        filling = iter(quoted)
+        cells = [next(filling) + cell[1:] if cell[:1] == '"' else cell for cell in cells]
 
     def column(place: int) -> list[str]:
-        values = cells[place :: layout.width]
+        values = cells[place::width]
         return [value[:-1] for value in values] if place == last else values
 
     skus = column(layout.sku)
-    if '"' in "".join(skus) or not all(skus) or max(map(len, skus)) > layout.sku_max:
+    if not all(skus) or max(map(len, skus)) > layout.sku_max or list(map(str.strip, skus)) != skus:
         return False
-    if list(map(str.strip, skus)) != skus:
+    if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
         return False
-    if layout.name is not None:
-        names = column(layout.name)
-        if max(map(len, names)) > layout.name_max or '"' in "".join(names):
-            return False
     return layout.active is None or set(map(str.lower, column(layout.active))) <= COPY_BOOLEANS
