@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from importer.clean import Layout, take_clean
@@ -59,6 +59,8 @@ def test_what_is_taken_is_whole_records_that_mean_the_same_to_copy(at_end: bool,
 def test_the_short_cut_and_the_parser_agree(table: list[list[str]], line_end: str, quoting: int) -> None:
     out = io.StringIO()
     csv.writer(out, lineterminator=line_end, quoting=quoting).writerows(table)  # type: ignore[arg-type]
+    # Older writers leave a lone CR unquoted, which is another table then.
+    assume(parse(out.getvalue()) == table)
     clean = take_clean(out.getvalue(), LAYOUT, at_end=True)
     if clean is not None:
         payload, rows = COLUMNS.copy_rows(Records(table, 1))
