@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
+from psycopg2 import errorcodes
 from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from api.errors import ApiError
 from api.pages import iso, page_of
@@ -14,6 +17,11 @@ from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS, Product, db
 
 blueprint = Blueprint("products", __name__, url_prefix="/api/products")
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAX_REPEATS = 5
+REPEATABLE = {errorcodes.DEADLOCK_DETECTED, errorcodes.SERIALIZATION_FAILURE}
 TEXT_COLUMNS = {"sku": Product.sku, "name": Product.name, "description": Product.description}
 SORTABLE = {column: getattr(Product, column) for column in ("id", "sku", "name", "active", "created_at", "updated_at")}
 
@@ -29,6 +37,23 @@ def product_json(product: Product) -> dict[str, Any]:
         "created_at": iso(product.created_at),
         "updated_at": iso(product.updated_at),
     }
+
+
+def repeated(view: Callable[P, R]) -> Callable[P, R]:
+    """Runs a view again when PostgreSQL chose its transaction to end a deadlock, as with an import's that met it."""
+
+    @functools.wraps(view)
+    def run(*arguments: P.args, **named: P.kwargs) -> R:
+        for _ in range(MAX_REPEATS):
+            try:
+                return view(*arguments, **named)
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) not in REPEATABLE:
+                    raise
+                db.session.rollback()
+        return view(*arguments, **named)
+
+    return run
 
 
 @blueprint.get("")
@@ -64,6 +89,7 @@ def _filters() -> list[ColumnElement[bool]]:
 
 
 @blueprint.post("")
+@repeated
 def create_product() -> tuple[Response, int]:
     """Creates a product; 409 when its SKU exists."""
     values = _values(_body(), {"sku"})
@@ -80,6 +106,7 @@ def show_product(product_id: int) -> Response:
 
 
 @blueprint.put("/<int:product_id>")
+@repeated
 def change_product(product_id: int) -> Response:
     """Changes the fields that are given; a change to what is there already changes nothing."""
     values = _values(_body(), set())
@@ -94,6 +121,7 @@ def change_product(product_id: int) -> Response:
 
 
 @blueprint.delete("/<int:product_id>")
+@repeated
 def delete_product(product_id: int) -> Response:
     """Removes a product."""
     product = _find(product_id, lock=True)

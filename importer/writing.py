@@ -55,10 +55,17 @@ WITH found AS MATERIALIZED (
     FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING 1
 )
 SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated),
-    (SELECT count(*) FROM {table} WHERE {staged_range})
+    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
 FROM found
 """
+
+# Where the catalogue has no product between the slice's keys there is nothing to compare, which saves a fifth.
+NOTHING_THERE = "SELECT NOT EXISTS (SELECT FROM products WHERE {products_range})"
+NEW_SLICE = """
+INSERT INTO products ({fields}) SELECT {new_values}
+FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
+"""
+STAGED_IN_SLICE = "SELECT count(*) FROM {table} WHERE {staged_range}"
 
 # A file that only has SKUs changes nothing on products that exist.
 SLICE_OF_SKUS = SLICE.replace("UPDATE products p SET {assignments}, updated_at = clock_timestamp()\n    ", "").replace(
@@ -66,7 +73,7 @@ SLICE_OF_SKUS = SLICE.replace("UPDATE products p SET {assignments}, updated_at =
 )
 
 WRITTEN = (
-    "checkpoint = %(checkpoint)s, attempts = 0, created_count = created_count + %(created)s,"
+    "checkpoint = %(end)s, attempts = 0, created_count = created_count + %(created)s,"
     " updated_count = updated_count + %(updated)s, unchanged_count = unchanged_count + %(unchanged)s,"
     " duplicate_count = duplicate_count + %(duplicates)s, rows_written = rows_written + %(created)s + %(updated)s,"
     " processed_records = processed_records + %(processed)s,"
@@ -139,15 +146,15 @@ def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: i
 
 
 def _write_slice(connection: Connection, job: Job, checkpoint: str, end: str) -> None:
-    query = _slice_query(job, checkpoint, end)
+    parts = _slice_parts(job, checkpoint, end)
     for attempt in range(MAX_SLICE_ATTEMPTS):
         try:
             with connection, connection.cursor() as cursor:
                 jobs.limit_waits(cursor)
                 jobs.lock(cursor, job)
                 cursor.execute(SLICE_SETTINGS)
-                cursor.execute(query)
-                _count(cursor, job, end)
+                counts = _write_rows(cursor, parts, has_values=job.staged_columns != ["sku"])
+                jobs.update(cursor, job, WRITTEN, {**counts, "end": end})
             return
         except (StaleSlice, *WORTH_ANOTHER_TRY):
             time.sleep(min(1.0, 0.01 * 2**attempt))
@@ -157,36 +164,43 @@ def _write_slice(connection: Connection, job: Job, checkpoint: str, end: str) ->
     )
 
 
-def _count(cursor: Any, job: Job, checkpoint: str) -> None:
-    """Moves counts and checkpoint in the transaction of the slice."""
-    found, new, changed, created, updated, staged = cursor.fetchone()
-    if (new, changed) != (created, updated):
-        raise StaleSlice
-    jobs.update(
-        cursor,
-        job,
-        WRITTEN,
-        {
-            "checkpoint": checkpoint,
-            "created": created,
-            "updated": updated,
-            "unchanged": found - created - updated,
-            "duplicates": staged - found,
-            "processed": staged,
-        },
-    )
+def _write_rows(cursor: Any, parts: dict[str, sql.Composable], *, has_values: bool) -> dict[str, int]:
+    """Writes a slice in the caller's transaction; returns what became of its rows."""
+
+    def run(query: str) -> tuple[int, ...]:
+        cursor.execute(sql.SQL(query).format(**parts))
+        row: tuple[int, ...] = cursor.fetchone() if cursor.description else (cursor.rowcount,)
+        return row
+
+    updated = 0
+    if run(NOTHING_THERE) == (True,):
+        (created,) = run(NEW_SLICE)
+        found = created
+    else:
+        found, new, changed, created, updated = run(SLICE if has_values else SLICE_OF_SKUS)
+        if (new, changed) != (created, updated):
+            raise StaleSlice
+    (staged,) = run(STAGED_IN_SLICE)
+    return {
+        "created": created,
+        "updated": updated,
+        "unchanged": found - created - updated,
+        "duplicates": staged - found,
+        "processed": staged,
+    }
 
 
 def _table(job: Job) -> sql.Identifier:
     return sql.Identifier(job.staging_table or "")
 
 
-def _slice_query(job: Job, checkpoint: str, end: str) -> sql.Composed:
+def _slice_parts(job: Job, checkpoint: str, end: str) -> dict[str, sql.Composable]:
+    """What the statements above have in braces, for the rows with `checkpoint` < key <= `end`."""
     fields = job.staged_columns or []
     values = [name for name in fields if name != "sku"]
 
-    def each(template: str, names: list[str], separator: str = ", ") -> sql.Composable:
-        return sql.SQL(separator).join(sql.SQL(template).format(name=sql.Identifier(name)) for name in names)
+    def each(template: str, names: list[str]) -> sql.Composed:
+        return sql.SQL(", ").join(sql.SQL(template).format(name=sql.Identifier(name)) for name in names)
 
     def key_range(key: str) -> sql.Composable:
         return sql.SQL("{key} > {low} AND {key} <= {high}").format(
@@ -196,16 +210,16 @@ def _slice_query(job: Job, checkpoint: str, end: str) -> sql.Composed:
     def new_value(name: str) -> sql.Composable:
         return sql.SQL("coalesce(active, true)") if name == "active" else sql.Identifier(name)
 
-    return sql.SQL(SLICE if values else SLICE_OF_SKUS).format(
-        table=_table(job),
-        fields=each("{name}", fields),
-        staged_if_written=each("CASE WHEN write THEN s.{name} END AS {name}", fields),
-        staged_range=key_range("key"),
-        products_range=key_range('lower(sku) COLLATE "C"'),
-        differs=sql.SQL(" OR ").join(map(_differs, values)) if values else sql.SQL("false"),
-        new_values=sql.SQL(", ").join(map(new_value, fields)),
-        assignments=sql.SQL(", ").join(map(_assignment, values)),
-    )
+    return {
+        "table": _table(job),
+        "fields": each("{name}", fields),
+        "staged_if_written": each("CASE WHEN write THEN s.{name} END AS {name}", fields),
+        "staged_range": key_range("key"),
+        "products_range": key_range('lower(sku) COLLATE "C"'),
+        "differs": sql.SQL(" OR ").join(map(_differs, values)) if values else sql.SQL("false"),
+        "new_values": sql.SQL(", ").join(map(new_value, fields)),
+        "assignments": sql.SQL(", ").join(map(_assignment, values)),
+    }
 
 
 def _differs(name: str) -> sql.Composable:
