@@ -7,7 +7,9 @@ message is one line that names the variable.
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,6 +20,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from dotenv import load_dotenv
 
 ROOT = Path(__file__).resolve().parent
+CREDENTIALS = re.compile("//.*@")
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
 
 
@@ -201,7 +204,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[setting.name.lower()] = setting.parse(text)
         except ValueError as error:
-            raise ConfigError(f"{setting.name} {error}, not {text!r}") from None
+            # A URL may hold a password, which has no place in a log.
+            raise ConfigError(f"{setting.name} {error}, not {CREDENTIALS.sub('//***@', text)!r}") from None
     url = environ.get("DATABASE_URL", "")
     pooled = (
         "pgbouncer=true" in url.lower()
@@ -242,8 +246,6 @@ def secret_key(settings: Settings) -> str:
 
 def _wait_for_key(path: Path) -> str:
     """Another process has just created the file and is about to write it."""
-    import time
-
     for _ in range(100):
         time.sleep(0.02)
         if key := path.read_text().strip():
