@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ from api import errors
 from api.imports import UploadRequest, event
 from api.progress import Event, Progress
 from importer import jobs
-from models import FINAL_STATUSES, ImportJob, db, sqlalchemy_url, upgrade_database
+from models import ImportJob, db, sqlalchemy_url, upgrade_database
 
 # With this status gunicorn gives up instead of starting the process again and again.
 GUNICORN_BOOT_ERROR = 3
@@ -33,10 +34,23 @@ SECURITY_HEADERS = {
 }
 
 
+class Json(DefaultJSONProvider):
+    """JSON with its keys in the order of the code; nesting too deep to be read counts as a syntax error."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
 class Application(Flask):
     """Flask with uploads that go straight to their folder."""
 
     request_class = UploadRequest
+    json_provider_class = Json
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -72,7 +86,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
         DEBUG=settings.flask_debug,
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     db.init_app(app)
     errors.register(app)
     routes.register(app)
@@ -101,4 +114,4 @@ def _read_events(app: Flask, job_ids: Iterable[int]) -> dict[int, Event]:
     """Reads the jobs that the streams follow, one query for all of them."""
     with app.app_context(), Session(db.engine) as session:
         jobs_found = session.scalars(select(ImportJob).where(ImportJob.id.in_(list(job_ids))))
-        return {job.id: (event(job), job.status in FINAL_STATUSES) for job in jobs_found}
+        return {job.id: event(job) for job in jobs_found}

@@ -6,16 +6,21 @@ acknowledged late, so that one whose worker dies goes to another. What gets lost
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
+import queue as queues
+import signal
+import time
+import uuid
+from pathlib import Path
 from typing import Any
 
-# Celery reads this on import: SIGTERM, as deployments send it, begins the soft shutdown below.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-
-from celery import Celery
+from celery import Celery, platforms
+from celery.signals import worker_ready
 from kombu import Exchange, Queue  # type: ignore[attr-defined]
-from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES, filesystem
 
 import config
 
@@ -27,8 +32,55 @@ RUN_IMPORT = "imports.run"
 
 CONFIRM_SECONDS = 5
 CONNECT_SECONDS = 4
+# Who uploads a file waits no longer than this for a broker that is away.
+PUBLISH_RETRIES: dict[str, Any] = {"max_retries": 1, "interval_start": 0.2}
 SOFT_SHUTDOWN_SECONDS = 8
+LOST_WAIT_SECONDS = 1
 EMBEDDED_POLL_SECONDS = 0.05
+
+
+class FileChannel(filesystem.Channel):
+    """Messages as files, whole or not at all.
+
+    kombu's own channel lets a reader see a file that is just being written, upon which a worker ends.
+    """
+
+    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
+        name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"
+        unfinished = Path(self.data_folder_out) / f"{name}.new"
+        unfinished.write_text(json.dumps(payload), encoding="utf-8")
+        unfinished.rename(Path(self.data_folder_out) / name)
+
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
+        folder = Path(self.data_folder_in)
+        for name in sorted(path.name for path in folder.iterdir() if path.name.partition(".")[2] == f"{queue}.msg"):
+            taken = folder / f"{name}.taken"
+            # Another worker may be quicker.
+            with contextlib.suppress(FileNotFoundError):
+                (folder / name).rename(taken)
+                payload = taken.read_text(encoding="utf-8")
+                taken.unlink()
+                return json.loads(payload)
+        raise queues.Empty
+
+    def _queue_bind(self, exchange: str, *binding: Any) -> None:
+        # kombu would create the table in place, where others read it while it is empty, or create it again.
+        table: Path = self._exchange_file(exchange)  # type: ignore[no-untyped-call]
+        unfinished = table.with_name(f"{table.name}.{uuid.uuid4()}.new")
+        unfinished.write_text("[]", encoding="utf-8")
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, table)
+        unfinished.unlink()
+        super()._queue_bind(exchange, *binding)  # type: ignore[no-untyped-call]
+
+
+class FileTransport(filesystem.Transport):
+    """The embedded broker: nothing to start, one folder that web and workers share."""
+
+    Channel = FileChannel
+
+
+TRANSPORT_ALIASES["filesystem"] = "celery_app:FileTransport"
 
 
 def _queue(name: str) -> Queue:
@@ -39,7 +91,7 @@ def _queue(name: str) -> Queue:
 def _broker_options(settings: config.Settings) -> dict[str, Any]:
     if not settings.broker_is_embedded:
         # Without confirms a message can vanish unnoticed; without a time-out a confirm can hang.
-        return {"confirm_publish": True, "confirm_timeout": CONFIRM_SECONDS}
+        return {"confirm_publish": True, "confirm_timeout": CONFIRM_SECONDS, **PUBLISH_RETRIES}
     folder = config.make_folder("DATA_DIR", settings.data_dir) / "broker"
     for name in ("queues", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -60,6 +112,9 @@ def make_celery(settings: config.Settings) -> Celery:
         broker_connection_timeout=CONNECT_SECONDS,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # RabbitMQ closes the channel of a message held beyond its consumer_timeout. That must not end the worker: the
+        # import it runs is held in PostgreSQL, and a second start of its task finds that and returns.
+        broker_channel_error_retry=True,
         # Small CloudAMQP plans allow few connections; a dead one is noticed by TCP.
         broker_pool_limit=1,
         broker_heartbeat=None,
@@ -72,8 +127,10 @@ def make_celery(settings: config.Settings) -> Celery:
         task_routes={"imports.*": {"queue": IMPORTS_QUEUE}, "webhooks.*": {"queue": WEBHOOKS_QUEUE}},
         task_acks_late=True,
         task_reject_on_worker_lost=True,
+        # No result that a child left behind is waited for.
+        worker_lost_wait=LOST_WAIT_SECONDS,
         worker_prefetch_multiplier=1,
-        # A running import holds its lease in PostgreSQL; a second start of its task finds that and returns.
+        # For the same reason.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=SOFT_SHUTDOWN_SECONDS,
         worker_send_task_events=False,
@@ -88,11 +145,21 @@ def make_celery(settings: config.Settings) -> Celery:
 def wake_import(task_id: str) -> bool:
     """Tells the workers of an import; False when the broker cannot be reached, which the sweep makes up for."""
     try:
-        celery.send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE, retry=False)
-    except (OperationalError, OSError) as error:
+        celery.send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE, retry=True, retry_policy=PUBLISH_RETRIES)
+    except Exception as error:
+        # Whatever went wrong, the job is in the database; the drivers raise many kinds of errors here.
         log.warning("Import %s: the broker did not take its message and is asked again later: %s", task_id, error)
         return False
     return True
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def shut_down_softly(**_: Any) -> None:
+    """Lets SIGTERM, as deployments send it, begin the soft shutdown.
+
+    Celery's own switch for that, REMAP_SIGTERM, is read before `celery -A celery_app` gets here.
+    """
+    platforms.signals["SIGTERM"] = lambda *_: signal.raise_signal(signal.SIGQUIT)
 
 
 celery = app = make_celery(config.load())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from dotenv import load_dotenv
 
 ROOT = Path(__file__).resolve().parent
-CREDENTIALS = re.compile("//.*@")
+CREDENTIALS = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
+MAX_DIGITS = 20
+SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
 
 
@@ -40,7 +43,7 @@ class Setting:
 
 def _whole_number(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.strip().isdecimal() or not low <= int(text) <= high:
+        if not text.strip().isdecimal() or len(text) > MAX_DIGITS or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)
 
@@ -74,8 +77,14 @@ def _database_url(text: str) -> str:
     """
     if not text:
         return ""
-    parts = urlsplit(text.strip())
-    if parts.scheme not in {"postgres", "postgresql", "postgresql+psycopg2"} or not parts.path.strip("/"):
+    try:
+        parts = urlsplit(text.strip())
+        known = parts.scheme in {"postgres", "postgresql", "postgresql+psycopg2"}
+        # Reading the port checks it.
+        usable = known and parts.path.strip("/") != "" and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
     options = [
         (key, value) for key, value in parse_qsl(parts.query) if key not in {"pgbouncer", "supa", "connection_limit"}
@@ -205,7 +214,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[setting.name.lower()] = setting.parse(text)
         except ValueError as error:
             # A URL may hold a password, which has no place in a log.
-            raise ConfigError(f"{setting.name} {error}, not {CREDENTIALS.sub('//***@', text)!r}") from None
+            shown = CREDENTIALS.sub("***@", text)[:SHOWN_CHARACTERS]
+            raise ConfigError(f"{setting.name} {error}, not {shown!r}") from None
     url = environ.get("DATABASE_URL", "")
     pooled = (
         "pgbouncer=true" in url.lower()
@@ -219,9 +229,8 @@ def make_folder(setting: str, path: Path) -> Path:
     """Creates the folder that `setting` names when it is missing; raises `ConfigError` where nothing can be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".write-test-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
         raise ConfigError(
             f"{setting}: the folder {path} cannot be written ({error.strerror}); choose another one"

@@ -13,7 +13,14 @@ import warnings
 
 from config import ConfigError
 
-OPTIONS = ("--loglevel=INFO", "--concurrency=2")
+OPTIONS = (
+    "--loglevel=INFO",
+    "--concurrency=2",
+    # Workers have nothing to tell each other; this saves queues and connections, which brokers in the cloud count.
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+)
 # What run.py starts, each under its name: an import of any length never delays a delivery, nor the other way round.
 WORKERS = {
     "imports worker": ("-Q", "imports", "-n", "imports@%h", "--concurrency=1"),

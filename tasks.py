@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from typing import Any
 
 import psycopg2
 from celery.signals import worker_init, worker_ready, worker_shutting_down
+from sqlalchemy.exc import OperationalError
 
 import config
 from celery_app import RUN_IMPORT, celery, wake_import
@@ -18,7 +20,8 @@ from models import upgrade_database
 
 log = logging.getLogger(__name__)
 
-REMOVE_LEFTOVERS_SECONDS = 3600
+REMOVE_LEFTOVERS_SECONDS = 60
+RETRY_SECONDS = 1
 MB = 1_000_000
 
 settings = config.load()
@@ -35,6 +38,7 @@ def engine() -> Engine:
         max_unpacked_bytes=settings.max_unpacked_mb * MB,
         lease_seconds=settings.lease_seconds,
         task_seconds=settings.task_seconds,
+        max_attempts=settings.max_attempts,
     )
 
 
@@ -65,7 +69,7 @@ class Sweeper(threading.Thread):
                 with jobs.connected(settings.need_database_url()) as connection:
                     while not self.stopping.is_set():
                         sweep.sign_of_life(connection, self.worker)
-                        sweep.sweep(connection, wake=wake_import, max_attempts=settings.max_attempts)
+                        sweep.sweep(connection, wake=wake_import)
                         if time.monotonic() >= leftovers_due:
                             sweep.remove_leftovers(connection, settings.upload_dir, time.time())
                             leftovers_due = time.monotonic() + REMOVE_LEFTOVERS_SECONDS
@@ -73,7 +77,11 @@ class Sweeper(threading.Thread):
                     sweep.sign_off(connection, self.worker)
             except psycopg2.Error as error:
                 log.warning("The sweep waits for the database: %s", str(error).strip())
-                self.stopping.wait(1)
+                self.stopping.wait(RETRY_SECONDS)
+            except Exception:
+                # Without this thread no lost import would ever be found again.
+                log.exception("The sweep failed and goes on")
+                self.stopping.wait(settings.sweep_seconds)
 
 
 _sweepers: list[Sweeper] = []
@@ -81,8 +89,21 @@ _sweepers: list[Sweeper] = []
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def prepare_database(**_: Any) -> None:
-    """Brings the database up to date before the first task."""
-    upgrade_database(settings.need_database_url())
+    """Brings the database up to date before the first task; waits for it as long as it does not answer.
+
+    Celery would only log another exception than `SystemExit`, and start a worker that cannot work.
+    """
+    try:
+        url = settings.need_database_url()
+    except config.ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    while True:
+        try:
+            return upgrade_database(url)
+        except OperationalError as error:
+            log.warning("The worker waits for the database: %s", str(error.orig).strip())
+            time.sleep(RETRY_SECONDS)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

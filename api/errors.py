@@ -20,6 +20,7 @@ SENTENCES = {
     500: "Something went wrong on the server. It was logged; try again.",
     503: "The database does not answer. Try again in a moment.",
 }
+BODY_TOO_LARGE = "The body of the request is too large."
 CODES = {
     400: "bad_request",
     404: "not_found",
@@ -65,10 +66,12 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http_error(error: HTTPException) -> Response | HTTPException:
-        if not request.path.startswith("/api/"):
+        if request.path != "/api" and not request.path.startswith("/api/"):
             return error
         status = error.code or 500
         sentence = SENTENCES.get(status) or error.description or SENTENCES[500]
+        if status == 413 and request.endpoint != "imports.upload":
+            sentence = BODY_TOO_LARGE
         sentence = sentence.format(method=request.method, max_upload_mb=app.config["SETTINGS"].max_upload_mb)
         response = _answer(ApiError(status, CODES.get(status, error.name.lower().replace(" ", "_")), sentence))
         for name, value in error.get_headers():

@@ -12,11 +12,12 @@ from typing import IO, Any
 
 from flask import Blueprint, Request, Response, current_app, g, jsonify, request
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ApiError
 from api.pages import iso, page_of
-from api.progress import Progress
+from api.progress import Event, Progress
 from celery_app import wake_import
 from models import FINAL_STATUSES, JOB_STATUSES, ImportJob, ImportReject, db
 
@@ -73,6 +74,7 @@ def upload() -> tuple[Response, int]:
     if file is None:
         raise _bad_file("Send the CSV file in the multipart field `file`.")
     filename = Path((file.filename or "").replace("\\", "/")).name.replace("\0", "").strip()
+    filename = filename[-FILENAME_MAX_CHARACTERS:]
     if not filename:
         raise _bad_file("The file has no name. Choose a CSV file.")
     if not filename.lower().endswith(SUFFIXES):
@@ -86,7 +88,7 @@ def upload() -> tuple[Response, int]:
         raise _storage_error(error) from error
     job = ImportJob(
         task_id=task_id,
-        filename=filename[-FILENAME_MAX_CHARACTERS:],
+        filename=filename,
         stored_name=stored.name,
         file_size=size,
     )
@@ -98,9 +100,14 @@ def upload() -> tuple[Response, int]:
         raise
     # After the commit: the worker must find the row. If the message gets lost, the sweep finds the job.
     if wake_import(str(task_id)):
-        job.announced_at = func.clock_timestamp()
-        db.session.commit()
-    return jsonify(task_id=str(task_id), filename=job.filename, status="pending"), 202
+        try:
+            job.announced_at = func.clock_timestamp()
+            db.session.commit()
+        except SQLAlchemyError as error:
+            # The upload is taken all the same; the sweep will send one message more.
+            db.session.rollback()
+            log.warning("Import %s: its message could not be noted: %s", task_id, error)
+    return jsonify(task_id=str(task_id), filename=filename, status="pending"), 202
 
 
 class UploadFolder:
@@ -210,14 +217,19 @@ def stream_progress(task_id: str) -> Response:
             503, "too_many_streams", "Too many progress streams are open. Ask for the progress now and then."
         )
     # The state is read after subscribing: what changes from here on is told.
-    db.session.refresh(job)
-    first, final = event(job), job.status in FINAL_STATUSES
+    try:
+        db.session.refresh(job)
+        first = event(job)
+    except Exception:
+        subscription.close()
+        raise
+    subscription.seen = first.revision
     db.session.remove()
 
     def events() -> Iterator[str]:
         with subscription:
-            yield f"retry: {STREAM_RETRY_MS}\n{first}"
-            if final:
+            yield f"retry: {STREAM_RETRY_MS}\n{first.text}"
+            if first.final:
                 return
             for told in subscription:
                 yield told or ": still here\n\n"
@@ -230,9 +242,10 @@ def stream_progress(task_id: str) -> Response:
     return response
 
 
-def event(job: ImportJob) -> str:
+def event(job: ImportJob) -> Event:
     """The job as one event of the stream."""
-    return f"id: {job.revision}\ndata: {json.dumps(job_json(job))}\n\n"
+    text = f"id: {job.revision}\ndata: {json.dumps(job_json(job))}\n\n"
+    return Event(job.revision, text, job.status in FINAL_STATUSES)
 
 
 class UploadRequest(Request):

@@ -95,8 +95,7 @@ def create_product() -> tuple[Response, int]:
     values = _values(_body(), {"sku"})
     product = Product(**values)
     db.session.add(product)
-    _commit(values.get("sku", ""))
-    return jsonify(product_json(product)), 201
+    return _saved(product, values), 201
 
 
 @blueprint.get("/<int:product_id>")
@@ -116,8 +115,7 @@ def change_product(product_id: int) -> Response:
         setattr(product, name, value)
     if changed:
         product.updated_at = func.clock_timestamp()
-    _commit(values.get("sku", ""))
-    return jsonify(product_json(product))
+    return _saved(product, values)
 
 
 @blueprint.delete("/<int:product_id>")
@@ -176,13 +174,17 @@ def _values(body: dict[str, Any], required: set[str]) -> dict[str, Any]:
     return values
 
 
-def _commit(sku: str) -> None:
+def _saved(product: Product, values: dict[str, Any]) -> Response:
+    """Commits, and answers with what was written: once that is visible, others may change or delete it."""
     try:
-        db.session.commit()
+        db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        sentence = f"A product with the SKU {sku} exists already."
+        sentence = f"A product with the SKU {values.get('sku', '')} exists already."
         raise ApiError(409, "duplicate_sku", sentence, {"sku": [sentence]}) from None
+    answer = jsonify(product_json(product))
+    db.session.commit()
+    return answer
 
 
 def _unusable(name: str, sentence: str) -> ApiError:

@@ -7,12 +7,14 @@ not work, the listener asks once a second for what has changed among the jobs th
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
-import select
+import selectors
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -23,20 +25,30 @@ CHANNEL = "import_progress"
 PING_SECONDS = 10
 POLL_SECONDS = 1
 RECONNECT_SECONDS = 1
-# The listener ends when nobody has followed anything for this long.
-IDLE_SECONDS = 60
 QUEUED_EVENTS = 100
 
-Event = tuple[str, bool]
+
+class Event(NamedTuple):
+    """A state of a job: its revision, its text in the stream, and whether it is the job's last state."""
+
+    revision: int
+    text: str
+    final: bool
 
 
 class Subscription:
-    """One stream's place: iterates over its events, with `None` when it is time for a sign of life."""
+    """One stream's place: iterates over its events, with `None` when it is time for a sign of life.
+
+    Events come in the order of their revisions. One that is not newer than `seen` is left out: what the client has
+    been told already, in the first event, may still be on its way from the listener.
+    """
 
     def __init__(self, progress: Progress, job_id: int) -> None:
         self._progress = progress
         self.job_id = job_id
-        self.events: queue.Queue[Event | None] = queue.Queue(QUEUED_EVENTS)
+        self.seen = 0
+        self._newest = 0
+        self._events: queue.Queue[Event] = queue.Queue(QUEUED_EVENTS)
 
     def __enter__(self) -> Subscription:
         return self
@@ -47,27 +59,27 @@ class Subscription:
     def __iter__(self) -> Iterator[str | None]:
         while True:
             try:
-                told = self.events.get(timeout=PING_SECONDS)
+                event = self._events.get(timeout=PING_SECONDS)
             except queue.Empty:
                 yield None
                 continue
-            if told is None:
-                return
-            text, final = told
-            yield text
-            if final:
-                return
+            if event.revision > self.seen:
+                self.seen = event.revision
+                yield event.text
+                if event.final:
+                    return
 
-    def put(self, told: Event | None) -> None:
-        """Adds an event; a client too slow to take them loses the oldest, never the newest."""
+    def put(self, event: Event) -> None:
+        """Adds an event unless it is known; a client too slow to take them loses the oldest, never the newest."""
+        if event.revision <= self._newest:
+            return
+        self._newest = event.revision
         while True:
             try:
-                return self.events.put_nowait(told)
+                return self._events.put_nowait(event)
             except queue.Full:
-                try:
-                    self.events.get_nowait()
-                except queue.Empty:
-                    continue
+                with contextlib.suppress(queue.Empty):
+                    self._events.get_nowait()
 
     def close(self) -> None:
         """Gives the place back."""
@@ -75,7 +87,7 @@ class Subscription:
 
 
 class Progress:
-    """The fan-out of one process; `read_events(job_ids)` gives each job's event and whether it is the last."""
+    """The fan-out of one process; `read_events(job_ids)` gives the present state of each job."""
 
     def __init__(
         self,
@@ -164,8 +176,11 @@ class Progress:
         if not self._listen:
             threading.Event().wait(POLL_SECONDS)
             return self._followed()
-        if select.select([connection], [], [], PING_SECONDS) != ([], [], []):
-            connection.poll()
+        # Not `select`, which refuses the high file numbers of a process with many streams.
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection, selectors.EVENT_READ)
+            if selector.select(PING_SECONDS):
+                connection.poll()
         told = {int(notice.payload) for notice in connection.notifies}
         connection.notifies.clear()
         return told & self._followed()
@@ -187,6 +202,6 @@ class Progress:
             return
         events = self._read_events(job_ids)
         with self._lock:
-            for job_id, told in events.items():
+            for job_id, event in events.items():
                 for subscription in self._followers.get(job_id, ()):
-                    subscription.put(told)
+                    subscription.put(event)

@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 from embedded import EmbeddedPostgres  # noqa: E402
 
 BARS = {"new": 2.0, "unchanged": 1.2, "a tenth changed": 1.8, "all changed": 3.0}
+STALLED_SECONDS = 120
 SEND_BYTES = 1 << 20
 SAMPLE = ROOT / "tests" / "products-2k.csv"
 
@@ -109,7 +110,7 @@ def upload(port: int, path: Path) -> tuple[str, http.client.HTTPConnection]:
 
 def follow(port: int, task_id: str) -> Iterator[dict[str, object]]:
     """The events of the progress stream."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STALLED_SECONDS)
     connection.request("GET", f"/api/upload/progress/{task_id}/stream")
     for line in connection.getresponse():
         if line.startswith(b"data: "):
@@ -175,7 +176,8 @@ def main() -> None:
 
         def start(*arguments: str) -> subprocess.Popen[bytes]:
             process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
-            stack.callback(lambda: (process.terminate(), process.wait()))
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
             return process
 
         start("-m", "gunicorn", "-b", f"127.0.0.1:{port}", "app:create_app()")

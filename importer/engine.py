@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import time
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from importer.writing import is_staged, write_slices
 
 log = logging.getLogger(__name__)
 
+NO_HEADWAY = (
+    "The import was started {attempts} times and each time stopped before it got any further. "
+    "The worker's log says why; upload the file again once that is mended."
+)
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -32,6 +38,7 @@ class Engine:
     max_unpacked_bytes: int
     lease_seconds: int
     task_seconds: int
+    max_attempts: int
 
     def run(self, task_id: str) -> bool:
         """Works on the import `task_id` until it ends; does nothing when it has ended or somebody works on it.
@@ -40,6 +47,7 @@ class Engine:
         when the database fails; the job then goes on once its lease is free.
         """
         started = time.monotonic()
+        slices = itertools.count()
         with jobs.connected(self.database_url) as connection:
             job = jobs.take(connection, task_id, lease_seconds=self.lease_seconds)
             if job is None:
@@ -48,6 +56,8 @@ class Engine:
             log.info("Import %s: taken by this worker", task_id)
             path = self.upload_dir / job.stored_name
             try:
+                if job.attempts > self.max_attempts:
+                    raise ImportFailure(NO_HEADWAY.format(attempts=self.max_attempts))
                 with LeaseKeeper(self.database_url, job, lease_seconds=self.lease_seconds) as keeper:
                     if not is_staged(connection, job):
                         read_file(
@@ -65,7 +75,8 @@ class Engine:
                         job,
                         keeper,
                         slice_rows=self.slice_rows,
-                        out_of_time=lambda: time.monotonic() - started > self.task_seconds,
+                        # One slice at least, else an import whose reading takes that long would never get on.
+                        out_of_time=lambda: next(slices) > 0 and time.monotonic() - started > self.task_seconds,
                     )
                 jobs.complete(connection, job)
                 log.info("Import %s: completed", task_id)

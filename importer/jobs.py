@@ -14,10 +14,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
 from importer.errors import LeaseLost
@@ -27,12 +28,13 @@ log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 10
 LOCK_WAIT_SECONDS = 10
-IDLE_IN_TRANSACTION_SECONDS = 20
+IDLE_IN_TRANSACTION_SECONDS = 10
+LIMIT_IDLING = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
 STAGING_PREFIX = "import_staging_"
-HOST = socket.gethostname()
 TOUCH = "revision = revision + 1, updated_at = clock_timestamp()"
 JOB_COLUMNS = (
-    "id, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records, rejected_count"
+    "id, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records, rejected_count,"
+    " attempts"
 )
 
 
@@ -48,6 +50,7 @@ class Job:
     checkpoint: str | None
     total_records: int
     rejected_count: int
+    attempts: int
 
 
 @dataclass
@@ -85,14 +88,20 @@ def connected(url: str) -> Iterator[Connection]:
 def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | None:
     """Takes the lease of an unfinished job that nobody works on; None when there is nothing to do.
 
-    A lease whose holder was a process of this machine that is gone need not run out first.
+    A lease whose holder was a process of this machine that is gone need not run out first. Where another transaction
+    keeps the row locked, somebody is at work on it, or hangs and will be cut off: then too there is nothing to do now.
     """
     with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT lease_holder, lease_expires_at > clock_timestamp() FROM import_jobs"
-            " WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE",
-            (task_id,),
-        )
+        limit_waits(cursor)
+        try:
+            cursor.execute(
+                "SELECT lease_holder, lease_expires_at > clock_timestamp() FROM import_jobs"
+                " WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE",
+                (task_id,),
+            )
+        except errors.LockNotAvailable:
+            connection.rollback()
+            return None
         row = cursor.fetchone()
         if row is None or (row[1] and not holder_is_gone(row[0])):
             return None
@@ -119,28 +128,44 @@ def reload(connection: Connection, job: Job) -> Job:
         return Job(*row)
 
 
+def _place() -> str:
+    """Where process numbers mean what they mean here; containers of one machine may share its name, not these."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
 def _holder() -> str:
-    return f"{HOST}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_place()} {os.getpid()} {_started(os.getpid())}"
 
 
 def _started(pid: int) -> str:
-    """When a process started, in ticks since boot, so that a number used again is not taken for the same process."""
+    """When a process started, in ticks since boot, so that a number used again is not taken for the same process.
+
+    "gone" for one that has ended, "" where this cannot be found out.
+    """
     try:
+        os.kill(pid, 0)
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[19]
+            fields = file.read().rpartition(")")[2].split()
+    except ProcessLookupError:
+        return "gone"
     except OSError:
         return ""
+    return "gone" if fields[0] in "ZX" else fields[19]
 
 
 def holder_is_gone(holder: str | None) -> bool:
     """Whether the process that holds a lease is known to have ended: on this machine only, else False."""
     if not holder:
         return True
-    host, _, rest = holder.partition(":")
-    pid, _, started = rest.partition(":")
-    if host != HOST or not started:
+    place, _, process = holder.partition(" ")
+    pid, _, started = process.partition(" ")
+    if not place or place != _place() or not started:
         return False
-    return _started(int(pid)) != started
+    return _started(int(pid)) not in {started, ""}
 
 
 def update(cursor: Any, job: Job, assignments: str, values: dict[str, Any]) -> None:
@@ -167,6 +192,7 @@ def lock(cursor: Any, job: Job) -> None:
 def release(connection: Connection, job: Job) -> None:
     """Gives the lease back before it runs out; the job goes on when the next worker takes it."""
     with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
         cursor.execute(
             "UPDATE import_jobs SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,"
             " announced_at = NULL WHERE id = %s AND lease_token = %s",
@@ -177,6 +203,7 @@ def release(connection: Connection, job: Job) -> None:
 def complete(connection: Connection, job: Job) -> None:
     """Ends the job as completed; the staging table goes in the same transaction."""
     with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
         update(
             cursor,
             job,
@@ -190,6 +217,7 @@ def complete(connection: Connection, job: Job) -> None:
 def fail(connection: Connection, job_id: int, message: str, *, token: str | None) -> bool:
     """Ends the job as failed, if it is still held under `token` (None: by nobody); tells whether it was."""
     with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
         cursor.execute(
             "UPDATE import_jobs SET status = 'failed', phase = 'finished', error_message = %(message)s,"
             " finished_at = clock_timestamp(), lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,"
@@ -220,10 +248,7 @@ def drop_staging(cursor: Any, job_id: int) -> None:
 
 def limit_waits(cursor: Any) -> None:
     """Bounds, for one transaction, how long it waits for others and how long others wait for a worker that hangs."""
-    cursor.execute(
-        f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s';"
-        f" SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
-    )
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLING}")
 
 
 class LeaseKeeper:
@@ -267,6 +292,7 @@ class LeaseKeeper:
                 if connection is None:
                     connection = connect(self._url)
                 with connection, connection.cursor() as cursor:
+                    cursor.execute(LIMIT_IDLING)
                     self._write(cursor, reading)
             except LeaseLost:
                 self._lost.set()

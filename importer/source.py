@@ -27,6 +27,7 @@ FOREIGN_FILES = {
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
     b"BZh": "a bzip2 archive",
+    GZIP_MAGIC: "a gzip file within a gzip file",
     b"\x28\xb5\x2f\xfd": "a Zstandard archive",
     b"\xfd7zXZ": "an XZ archive",
     b"PAR1": "a Parquet file",
@@ -101,7 +102,7 @@ class Source:
                 raise UnusableFile(f"This is {what}, not a CSV file. Export the products as CSV and upload that.")
         if data.startswith(UTF16_MARKS):
             raise UnusableFile("The file is UTF-16 text. Save it as CSV in UTF-8 and upload it again.")
-        if b"\0" in data[:SNIFFED_BYTES].partition(b"\n")[0]:
+        if b"\0" in (data[:SNIFFED_BYTES].splitlines() or [b""])[0]:
             raise UnusableFile(
                 "The first line contains NUL bytes: this is a binary file or UTF-16 text. Save it as CSV in UTF-8."
             )

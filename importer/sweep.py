@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
@@ -15,45 +16,54 @@ log = logging.getLogger(__name__)
 
 # A job waiting behind others in the queue has its message; it is told of again only in case that one was lost.
 WAITING_SECONDS = 30
-ORPHANED_SECONDS = 10
+ORPHANED_SECONDS = 5
 WORKER_FORGOTTEN_SECONDS = 3600
 STALE_UPLOAD_SECONDS = 24 * 3600
 
+# Jobs that wait for a worker are told of again oldest first and few at a time: the others have their turn when these
+# are at work. However many wait, the queue does not fill up with messages about them.
+WOKEN_AT_ONCE = 4
+
 ORPHANS = """
-SELECT id, task_id::text, attempts, lease_token::text, lease_holder,
-    coalesce(lease_expires_at > clock_timestamp(), false),
+SELECT task_id::text, lease_holder, coalesce(lease_expires_at > clock_timestamp(), false), announced_at,
     announced_at IS NULL OR announced_at < clock_timestamp() - make_interval(
         secs => CASE status WHEN 'pending' THEN %(waiting)s ELSE %(orphaned)s END)
 FROM import_jobs WHERE status IN ('pending', 'processing') ORDER BY id
 """
 
 
-def sweep(connection: Connection, *, wake: Callable[[str], bool], max_attempts: int) -> None:
-    """Wakes every job that should be worked on and is not; `wake(task_id)` sends its message and tells whether it went.
-
-    A job that made no headway in `max_attempts` attempts fails with a sentence that says so.
-    """
+def sweep(connection: Connection, *, wake: Callable[[str], bool]) -> None:
+    """Wakes the jobs that should be worked on and are not; `wake(task_id)` sends a message and tells if it went."""
     with connection, connection.cursor() as cursor:
         cursor.execute(ORPHANS, {"waiting": WAITING_SECONDS, "orphaned": ORPHANED_SECONDS})
         rows = cursor.fetchall()
-    for job_id, task_id, attempts, token, holder, leased, silent in rows:
-        if leased and not jobs.holder_is_gone(holder):
-            continue
-        if attempts >= max_attempts:
-            message = (
-                f"The import was started {attempts} times and each time stopped before it got any further. "
-                "The worker's log says why; upload the file again once that is mended."
-            )
-            if jobs.fail(connection, job_id, message, token=token):
-                log.error("Import %s: given up after %s attempts", task_id, attempts)
-        elif silent and wake(task_id):
-            announced(connection, task_id)
+    orphans = [
+        (task_id, announced, silent)
+        for task_id, holder, leased, announced, silent in rows
+        if not leased or jobs.holder_is_gone(holder)
+    ]
+    for task_id, announced, silent in orphans[:WOKEN_AT_ONCE]:
+        if silent and _claim(connection, task_id, announced) and not wake(task_id):
+            # The broker is away; it would keep this thread waiting for each of the others too.
+            _announce(connection, task_id, None)
+            break
 
 
-def announced(connection: Connection, task_id: str) -> None:
-    """Notes that a message for the job has just been sent."""
+def _claim(connection: Connection, task_id: str, seen: datetime | None) -> bool:
+    """Notes that a message for the job is being sent; False when another worker was quicker, or is at its row."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE import_jobs SET announced_at = clock_timestamp() WHERE task_id = %s", (task_id,))
+        cursor.execute(
+            "UPDATE import_jobs SET announced_at = clock_timestamp() WHERE id = (SELECT id FROM import_jobs"
+            " WHERE task_id = %s AND announced_at IS NOT DISTINCT FROM %s FOR UPDATE SKIP LOCKED)",
+            (task_id, seen),
+        )
+        claimed: bool = cursor.rowcount == 1
+        return claimed
+
+
+def _announce(connection: Connection, task_id: str, when: datetime | None) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE import_jobs SET announced_at = %s WHERE task_id = %s", (when, task_id))
 
 
 def sign_of_life(connection: Connection, worker: str) -> None:

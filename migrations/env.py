@@ -16,9 +16,19 @@ def include_name(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and name is not None and name.startswith(STAGING_PREFIX))
 
 
+def include_object(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    """Reflection leaves out the collation of an expression, so that this index would seem changed; a test holds it."""
+    return not (kind == "index" and name == "products_sku_key")
+
+
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
 with engine.connect() as connection:
-    context.configure(connection=connection, target_metadata=Base.metadata, include_name=include_name)
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_name=include_name,
+        include_object=include_object,
+    )
     with context.begin_transaction():
         connection.execute(text(f"SET LOCAL statement_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         # A lock of the transaction, not of the session: it works behind a transaction pooler too.

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from psycopg2 import sql
 
 os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
 
 import config
+from celery_app import IMPORTS_QUEUE, RUN_IMPORT, make_celery
 from embedded import EmbeddedPostgres
 from importer.engine import Engine
 from models import upgrade_database
@@ -45,19 +50,14 @@ def url_of(server: str, database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One server for all tests."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def server_url(postgres: EmbeddedPostgres) -> str:
-    """The server's URL, after the real migrations have built the database that the tests' are copies of."""
-    url = postgres.url
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One server for all tests, with the database that the tests' are copies of, built by the real migrations."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster")
+    url = server.start()
     execute(url, f"CREATE DATABASE {TEMPLATE}")
     upgrade_database(url_of(url, TEMPLATE))
-    return url
+    yield url
+    server.stop()
 
 
 @pytest.fixture
@@ -136,6 +136,7 @@ def create_engine(settings: config.Settings, **changes: Any) -> Engine:
         "max_unpacked_bytes": settings.max_unpacked_mb * 1_000_000,
         "lease_seconds": settings.lease_seconds,
         "task_seconds": settings.task_seconds,
+        "max_attempts": settings.max_attempts,
     }
     return Engine(**{**values, **changes})
 
@@ -229,12 +230,8 @@ class Processes:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    import signal
-
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait(10)
 
 
@@ -249,8 +246,6 @@ def processes(environment: dict[str, str], tmp_path: Path) -> Iterator[Processes
 @pytest.fixture
 def free_port() -> int:
     """A port that nothing listens on."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -258,19 +253,61 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def rabbitmq(environment: dict[str, str]) -> str:
-    """RabbitMQ's URL, with a virtual host of the test's own where that can be made; also put into `environment`."""
-    from kombu import Connection
-
+def rabbitmq(environment: dict[str, str]) -> Iterator[str]:
+    """RabbitMQ's URL, with a virtual host of the test's own; also put into `environment`."""
     try:
-        with Connection(RABBITMQ_URL, connect_timeout=3) as connection:
+        with broker_connection(RABBITMQ_URL) as connection:
             connection.connect()
     except OSError:
         missing("RabbitMQ does not answer; install it (apt-get install rabbitmq-server) and start it")
-    environment["CELERY_BROKER_URL"] = RABBITMQ_URL
-    return RABBITMQ_URL
+    if shutil.which("rabbitmqctl") is None:
+        missing("rabbitmqctl is missing, which makes a virtual host for each test; install rabbitmq-server")
+    host = f"test_{uuid.uuid4().hex[:12]}"
+    user = urlsplit(RABBITMQ_URL).username or "guest"
+    run_quietly("rabbitmqctl", "add_vhost", host)
+    run_quietly("rabbitmqctl", "set_permissions", "-p", host, user, ".*", ".*", ".*")
+    environment["CELERY_BROKER_URL"] = urlsplit(RABBITMQ_URL)._replace(path=f"/{host}").geturl()
+    yield environment["CELERY_BROKER_URL"]
+    run_quietly("rabbitmqctl", "delete_vhost", host)
 
 
-def identifier(name: str) -> sql.Identifier:
-    """A quoted name for a statement."""
-    return sql.Identifier(name)
+def run_quietly(*command: str, environment: Mapping[str, str] | None = None) -> str:
+    """Runs a program that must succeed; returns what it printed."""
+    result = subprocess.run(
+        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def broker_connection(url: str) -> Any:
+    """A connection to a broker, not yet made."""
+    return make_celery(config.load({"CELERY_BROKER_URL": url})).connection_for_write()
+
+
+def announce(environment: Mapping[str, str], task_id: str) -> None:
+    """Sends the message of an upload, and notes that it did."""
+    make_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
+    execute(
+        environment["DATABASE_URL"],
+        "UPDATE import_jobs SET announced_at = clock_timestamp() WHERE task_id = %s",
+        (task_id,),
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def slow_slices(url: str, seconds: float) -> None:
+    """Makes every slice of an import take that long, within its transaction."""
+    execute(
+        url,
+        "CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$;"
+        "CREATE OR REPLACE TRIGGER dawdle AFTER UPDATE OF checkpoint ON import_jobs"
+        " FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    )

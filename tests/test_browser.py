@@ -9,8 +9,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from conftest import SAMPLE, Processes, missing, wait_for
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from conftest import SAMPLE, Processes, missing, wait_for
 
 # What a browser does when files are dropped: the page's own handlers see the same events.
 DROP = """([zone, name, content]) => {

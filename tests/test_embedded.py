@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT, execute, wait_for
 
+from conftest import ROOT, execute, wait_for
 from embedded import EmbeddedError, EmbeddedPostgres
 
 SMALL = {"shared_buffers": "16MB", "max_wal_size": "64MB", "min_wal_size": "32MB"}

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from conftest import ROOT, wait_for
 
+from conftest import ROOT, wait_for
 from run import QUICK_DEATHS, Program, RunError
 
 Start = Callable[..., "Run"]
