@@ -12,6 +12,7 @@ import logging
 import os
 import queue as queues
 import signal
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -162,4 +163,9 @@ def shut_down_softly(**_: Any) -> None:
     platforms.signals["SIGTERM"] = lambda *_: signal.raise_signal(signal.SIGQUIT)
 
 
-celery = app = make_celery(config.load())
+try:
+    celery = app = make_celery(config.load())
+except config.ConfigError as error:
+    # This module is what `celery -A celery_app` loads; it would show a stack trace.
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)

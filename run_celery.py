@@ -11,8 +11,6 @@ import os
 import sys
 import warnings
 
-from config import ConfigError
-
 OPTIONS = (
     "--loglevel=INFO",
     "--concurrency=2",
@@ -33,27 +31,22 @@ def command(name: str) -> list[str]:
     return [sys.executable, os.path.abspath(__file__), "-q", "--loglevel=WARNING", *WORKERS[name]]  # noqa: PTH100
 
 
-def main() -> int:
-    """Runs the worker until it is told to stop; returns the exit status, 2 for an unusable setting."""
+def main() -> None:
+    """Runs the worker until it is told to stop; exits with 2 and one line for an unusable setting."""
     given = sys.argv[1:]
     options = [word for word in given if word not in {"-q", "--quiet"}]
     quiet = options != given
     # Nothing here unpickles, which is what Celery warns root of.
     warnings.filterwarnings("ignore", message=r"\s*You're running the worker with superuser privileges")
-    try:
-        from celery_app import celery
+    from celery_app import celery
 
-        if quiet:
-            from celery.apps import worker
+    if quiet:
+        from celery.apps import worker
 
-            # Its farewell speaks of a Ctrl-C that never reaches it: run.py stops it in its own way.
-            worker.safe_say = lambda *_: None
-        celery.worker_main([*(["--quiet"] if quiet else []), "worker", *OPTIONS, *options])
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        # Its farewell speaks of a Ctrl-C that never reaches it: run.py stops it in its own way.
+        worker.safe_say = lambda *_: None
+    celery.worker_main([*(["--quiet"] if quiet else []), "worker", *OPTIONS, *options])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -34,7 +34,7 @@ WORTH_ANOTHER_TRY = (
 # The planner knows neither how full the slice is nor that both sides come sorted; these leave it the two good plans:
 # a merge of both indexes, or one look-up a row where the catalogue is much larger than the file.
 SLICE_SETTINGS = """
-SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_hashjoin = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off
 """
 
@@ -92,6 +92,9 @@ ORDER BY key
 """
 
 
+STAGED_BEHIND = "SELECT count(*) FROM {table} WHERE key > {checkpoint}"
+
+
 class StaleSlice(Exception):
     """Another client changed or removed a product between the look at it and the write."""
 
@@ -122,6 +125,7 @@ def is_staged(connection: Connection, job: Job) -> bool:
     if job.staging_table is None or job.staged_columns is None:
         return False
     with connection, connection.cursor() as cursor:
+        jobs.limit_waits(cursor)
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
         if cursor.fetchone() != (True,):
             return False
@@ -132,15 +136,14 @@ def is_staged(connection: Connection, job: Job) -> bool:
 
 
 def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: int) -> list[str]:
-    staged = job.total_records - job.rejected_count
-    slices = max(1, -(-staged // slice_rows))
-    query = sql.SQL(SLICE_ENDS).format(
-        table=_table(job),
-        percent=sql.Literal(min(100.0, 100 * SAMPLED_KEYS_PER_SLICE * slices / max(staged, 1))),
-        checkpoint=sql.Literal(checkpoint),
-        slices=sql.Literal(slices),
-    )
     with connection, connection.cursor() as cursor:
+        jobs.limit_waits(cursor)
+        parts = {"table": _table(job), "checkpoint": sql.Literal(checkpoint)}
+        cursor.execute(sql.SQL(STAGED_BEHIND).format(**parts))
+        (left,) = cursor.fetchone() or (0,)
+        slices = max(1, -(-left // slice_rows))
+        percent = min(100.0, 100 * SAMPLED_KEYS_PER_SLICE / slice_rows)
+        query = sql.SQL(SLICE_ENDS).format(**parts, percent=sql.Literal(percent), slices=sql.Literal(slices))
         cursor.execute(query)
         return [row[0] for row in cursor.fetchall()]
 
