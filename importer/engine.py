@@ -74,6 +74,7 @@ class Engine:
                         connection,
                         job,
                         keeper,
+                        url=self.database_url,
                         slice_rows=self.slice_rows,
                         # One slice at least, else an import whose reading takes that long would never get on.
                         out_of_time=lambda: next(slices) > 0 and time.monotonic() - started > self.task_seconds,

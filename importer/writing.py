@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
 from importer import jobs
 from importer.errors import ImportFailure, Interrupted
 from importer.jobs import Job, LeaseKeeper
+
+Counts = dict[str, int]
+Parts = dict[str, sql.Composable]
 
 SAMPLED_KEYS_PER_SLICE = 1000
 MAX_SLICE_ATTEMPTS = 20
@@ -40,7 +45,7 @@ SET LOCAL enable_hashjoin = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit
 
 # `found` keeps the text of new and changed rows only. A row is updated through its physical address: no second look-up,
 # and a row that somebody else has changed since is missed, which the counts then show.
-SLICE = """
+FOUND = """
 WITH found AS MATERIALIZED (
     SELECT p.id IS NULL AS is_new, write, p.address, {staged_if_written}
     FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
@@ -48,16 +53,22 @@ WITH found AS MATERIALIZED (
         ON lower(p.sku) COLLATE "C" = s.key
     CROSS JOIN LATERAL (SELECT p.id IS NULL OR {differs} AS write) w
     ORDER BY s.key
-), inserted AS (
+)"""
+INSERTED = """, inserted AS (
     INSERT INTO products ({fields}) SELECT {new_values} FROM found WHERE is_new RETURNING 1
-), updated AS (
+)"""
+UPDATED = """, updated AS (
     UPDATE products p SET {assignments}, updated_at = clock_timestamp()
     FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING 1
-)
+)"""
+COUNTED = """
 SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
-FROM found
+    (SELECT count(*) FROM inserted), {updated} FROM found
 """
+SLICE = FOUND + INSERTED + UPDATED + COUNTED.replace("{updated}", "(SELECT count(*) FROM updated)")
+# A file that only has SKUs changes nothing on products that exist.
+SLICE_OF_SKUS = FOUND + INSERTED + COUNTED.replace("{updated}", "0")
+LOOK = FOUND + " SELECT count(*), count(*) FILTER (WHERE write) FROM found"
 
 # Where the catalogue has no product between the slice's keys there is nothing to compare, which saves a fifth.
 NOTHING_THERE = "SELECT NOT EXISTS (SELECT FROM products WHERE {products_range})"
@@ -66,11 +77,6 @@ INSERT INTO products ({fields}) SELECT {new_values}
 FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
 """
 STAGED_IN_SLICE = "SELECT count(*) FROM {table} WHERE {staged_range}"
-
-# A file that only has SKUs changes nothing on products that exist.
-SLICE_OF_SKUS = SLICE.replace("UPDATE products p SET {assignments}, updated_at = clock_timestamp()\n    ", "").replace(
-    "FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING 1", "SELECT 1 WHERE false"
-)
 
 WRITTEN = (
     "checkpoint = %(end)s, attempts = 0, created_count = created_count + %(created)s,"
@@ -104,20 +110,74 @@ def write_slices(
     job: Job,
     keeper: LeaseKeeper,
     *,
+    url: str,
     slice_rows: int,
     out_of_time: Callable[[], bool],
 ) -> None:
-    """Writes every staged row that lies behind the job's checkpoint.
+    """Writes every staged row that lies behind the job's checkpoint; `url` is for a second connection.
 
     Raises `Interrupted` between two slices once `out_of_time()`, `LeaseLost` when the job went elsewhere.
     """
     checkpoint = job.checkpoint or ""
-    for end in _slice_ends(connection, job, checkpoint, slice_rows):
-        keeper.check()
-        if out_of_time():
-            raise Interrupted
-        _write_slice(connection, job, checkpoint, end)
-        checkpoint = end
+    ends = _slice_ends(connection, job, checkpoint, slice_rows)
+    slices = [_slice_parts(job, low, high) for low, high in zip([checkpoint, *ends], ends, strict=False)]
+    with LookAhead(url) as ahead:
+        wrote_nothing = False
+        for number, end in enumerate(ends):
+            keeper.check()
+            if out_of_time():
+                raise Interrupted
+            foreseen = ahead.result()
+            if foreseen is None and wrote_nothing and number + 1 < len(ends):
+                ahead.look(slices[number + 1])
+            counts = _write_slice(connection, job, slices[number], end, foreseen)
+            wrote_nothing = counts["created"] + counts["updated"] == 0
+
+
+class LookAhead:
+    """Compares the next slice on a connection of its own, while the present one is at work.
+
+    It is asked for where the slices before had nothing to write. Found to have nothing to write either, a slice only
+    needs to be counted: its rows were what the catalogue held when it was looked at, and who changed that since came
+    later.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="look-ahead")
+        self._connection: Connection | None = None
+        self._looking: Future[Counts | None] | None = None
+
+    def __enter__(self) -> LookAhead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
+        if self._connection is not None:
+            self._connection.close()
+
+    def look(self, parts: Parts) -> None:
+        """Starts to compare the slice."""
+        self._looking = self._threads.submit(self._compare, parts)
+
+    def result(self) -> Counts | None:
+        """What is to be counted for the slice that was looked at; None when it must be written, or none was."""
+        looking, self._looking = self._looking, None
+        try:
+            return looking.result() if looking else None
+        except psycopg2.Error:
+            # Whatever it was, the slice itself will meet it or not.
+            return None
+
+    def _compare(self, parts: Parts) -> Counts | None:
+        if self._connection is None:
+            self._connection = jobs.connect(self._url)
+        with self._connection as connection, connection.cursor() as cursor:
+            jobs.limit_waits(cursor)
+            cursor.execute(SLICE_SETTINGS)
+            found, written = _run(cursor, LOOK, parts)
+            (staged,) = _run(cursor, STAGED_IN_SLICE, parts)
+        return None if written else _counts(staged, found)
 
 
 def is_staged(connection: Connection, job: Job) -> bool:
@@ -148,17 +208,17 @@ def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: i
         return [row[0] for row in cursor.fetchall()]
 
 
-def _write_slice(connection: Connection, job: Job, checkpoint: str, end: str) -> None:
-    parts = _slice_parts(job, checkpoint, end)
+def _write_slice(connection: Connection, job: Job, parts: Parts, end: str, foreseen: Counts | None) -> Counts:
+    """Writes and counts the slice that ends at the key `end`; only counts it where that is `foreseen`."""
     for attempt in range(MAX_SLICE_ATTEMPTS):
         try:
             with connection, connection.cursor() as cursor:
                 jobs.limit_waits(cursor)
                 jobs.lock(cursor, job)
                 cursor.execute(SLICE_SETTINGS)
-                counts = _write_rows(cursor, parts, has_values=job.staged_columns != ["sku"])
+                counts = foreseen or _write_rows(cursor, parts, has_values=job.staged_columns != ["sku"])
                 jobs.update(cursor, job, WRITTEN, {**counts, "end": end})
-            return
+            return counts
         except (StaleSlice, *WORTH_ANOTHER_TRY):
             time.sleep(min(1.0, 0.01 * 2**attempt))
     raise ImportFailure(
@@ -167,23 +227,29 @@ def _write_slice(connection: Connection, job: Job, checkpoint: str, end: str) ->
     )
 
 
-def _write_rows(cursor: Any, parts: dict[str, sql.Composable], *, has_values: bool) -> dict[str, int]:
+def _run(cursor: Any, query: str, parts: Parts) -> tuple[int, ...]:
+    """Runs a statement on a slice; returns the row it gives, or else how many rows it wrote."""
+    cursor.execute(sql.SQL(query).format(**parts))
+    row: tuple[int, ...] = cursor.fetchone() if cursor.description else (cursor.rowcount,)
+    return row
+
+
+def _write_rows(cursor: Any, parts: Parts, *, has_values: bool) -> Counts:
     """Writes a slice in the caller's transaction; returns what became of its rows."""
-
-    def run(query: str) -> tuple[int, ...]:
-        cursor.execute(sql.SQL(query).format(**parts))
-        row: tuple[int, ...] = cursor.fetchone() if cursor.description else (cursor.rowcount,)
-        return row
-
     updated = 0
-    if run(NOTHING_THERE) == (True,):
-        (created,) = run(NEW_SLICE)
+    if _run(cursor, NOTHING_THERE, parts) == (True,):
+        (created,) = _run(cursor, NEW_SLICE, parts)
         found = created
     else:
-        found, new, changed, created, updated = run(SLICE if has_values else SLICE_OF_SKUS)
+        found, new, changed, created, updated = _run(cursor, SLICE if has_values else SLICE_OF_SKUS, parts)
         if (new, changed) != (created, updated):
             raise StaleSlice
-    (staged,) = run(STAGED_IN_SLICE)
+    (staged,) = _run(cursor, STAGED_IN_SLICE, parts)
+    return _counts(staged, found, created, updated)
+
+
+def _counts(staged: int, found: int, created: int = 0, updated: int = 0) -> Counts:
+    """What became of the `staged` rows of a slice, which have `found` different keys."""
     return {
         "created": created,
         "updated": updated,
@@ -197,7 +263,7 @@ def _table(job: Job) -> sql.Identifier:
     return sql.Identifier(job.staging_table or "")
 
 
-def _slice_parts(job: Job, checkpoint: str, end: str) -> dict[str, sql.Composable]:
+def _slice_parts(job: Job, checkpoint: str, end: str) -> Parts:
     """What the statements above have in braces, for the rows with `checkpoint` < key <= `end`."""
     fields = job.staged_columns or []
     values = [name for name in fields if name != "sku"]
