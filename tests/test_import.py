@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -273,3 +273,21 @@ def test_any_files_do_what_a_plain_model_does(
         assert counts(job) == model.load(header, rows)
         assert set(catalogue(engine.database_url)) == {tuple(product.values()) for product in model.products.values()}
     assert not execute(engine.database_url, "SELECT FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
+
+
+def test_slices_without_a_change_are_counted_like_all_others(engine: Engine) -> None:
+    engine = replace(engine, slice_rows=3)
+    rows = [[f"A-{number:03}", f"name {number}"] for number in range(100)]
+
+    def as_file() -> str:
+        return "sku,name\n" + "".join(f"{sku},{name}\n" for sku, name in rows)
+
+    run_import(engine, as_file())
+    for number in (40, 41, 70):
+        rows[number][1] += " changed"
+    rows.extend([["A-041b", "new"], ["A-020", "name 20"]])
+    job = run_import(engine, as_file())
+    counts = [job[f"{name}_count"] for name in ("created", "updated", "unchanged", "duplicate", "rejected")]
+    assert counts == [1, 3, 97, 1, 0]
+    assert job["processed_records"] == job["total_records"] == 102
+    assert [product[:2] for product in catalogue(engine.database_url)] == sorted(map(tuple, rows[:-1]))
