@@ -39,9 +39,10 @@ export function formatBytes(bytes) {
   return `${digits.format(value)} ${units[unit]}`;
 }
 
-/** @param {number} seconds @returns {string} such as "0.8 s", "42 s", "3 min 05 s", "1 h 02 min" */
+/** @param {number} seconds @returns {string} such as "80 ms", "1.8 s", "42 s", "3 min 05 s", "1 h 02 min" */
 export function formatDuration(seconds) {
   const value = Math.max(0, Number(seconds) || 0);
+  if (value < 0.95) return `${Math.max(1, Math.round(value * 1000))} ms`;
   if (value < 9.95) return `${ONE_DIGIT.format(value)} s`;
   const whole = Math.round(value);
   if (whole < MINUTE_S) return `${whole} s`;
