@@ -1,8 +1,8 @@
 """The tables, and how a database is brought up to them.
 
-`products.sku` is unique without regard to case: `lower()` of PostgreSQL decides, and every query that looks for a SKU
-compares `sku_key(...)`, which the unique index holds. The key is compared byte by byte (`COLLATE "C"`), so that the
-index has the same order in every database and an import can walk it beside its own rows.
+`products.sku` is unique without regard to case: `lower()` of PostgreSQL decides, and a query that looks for a SKU
+compares `lower(sku) COLLATE "C"`, which the unique index holds. The key is compared byte by byte, so that the index has
+the same order in every database and an import can walk it beside its own rows.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    collate,
     func,
     text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.sql.elements import ColumnElement
 
 SKU_MAX_CHARACTERS = 255
 NAME_MAX_CHARACTERS = 500
@@ -55,11 +53,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(metadata=Base.metadata)
-
-
-def sku_key(sku: Any) -> ColumnElement[str]:
-    """The SQL expression that makes two SKUs equal or not, for a column or a value."""
-    return collate(func.lower(sku), "C")
 
 
 class Product(Base):

@@ -4,11 +4,11 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from importer.jobs import STAGING_PREFIX
 from models import Base
 
 MIGRATION_LOCK = 0x41434D45
 LOCK_TIMEOUT_SECONDS = 60
-STAGING_PREFIX = "import_staging_"
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:

@@ -21,8 +21,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import config
+import models
 from app import create_app
 from conftest import ROOT, execute, url_of
+from importer import columns
 from models import Base, sqlalchemy_url
 from webhook_service import sign
 
@@ -293,3 +295,9 @@ def test_nothing_outside_of_the_static_folder_is_served(client: FlaskClient) -> 
         "/.env",
     ):
         assert client.get(address).status_code == 404
+
+
+def test_the_importer_and_the_tables_agree_on_the_longest_values() -> None:
+    # The engine knows neither Flask nor the models, so each has the limits; they are those of the columns.
+    assert columns.SKU_MAX_CHARACTERS == models.SKU_MAX_CHARACTERS
+    assert columns.NAME_MAX_CHARACTERS == models.NAME_MAX_CHARACTERS
