@@ -1,0 +1,1 @@
+"""The catalogue: finding products, and changing many at once. Knows nothing of the web."""
