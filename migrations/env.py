@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from catalogue.index import SEARCH_PREFIX
 from importer.jobs import STAGING_PREFIX
 from models import Base
 
@@ -17,8 +18,12 @@ def include_name(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def include_object(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
-    """Reflection leaves out the collation of an expression, so that this index would seem changed; a test holds it."""
-    return not (kind == "index" and name == "products_sku_key")
+    """Whether an object is compared with the models.
+
+    Reflection leaves out the collation of an expression, so that the key's index would seem changed; a test holds it.
+    Search indexes come and go with the catalogue.
+    """
+    return not (kind == "index" and name is not None and (name == "products_sku_key" or name.startswith(SEARCH_PREFIX)))
 
 
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)

@@ -1,0 +1,3 @@
+"""The indexes that make finding fast."""
+
+SEARCH_PREFIX = "products_search_"
