@@ -1,6 +1,5 @@
 """What finding products needs: the latest changes by an index, and word of every change"""
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0002"
