@@ -1,4 +1,4 @@
-"""The Celery tasks, each a few lines that call the engine; and the sweep that every worker runs beside them."""
+"""The Celery tasks, each a few lines that call the engine; and what every worker runs beside them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from celery.signals import worker_init, worker_ready, worker_shutting_down
 from sqlalchemy.exc import OperationalError
 
 import config
+from catalogue.index import Indexer
 from celery_app import RUN_IMPORT, celery, wake_import
 from importer import jobs, sweep
 from importer.engine import Engine
@@ -61,6 +62,10 @@ class Sweeper(threading.Thread):
         self.worker = worker
         self.stopping = threading.Event()
 
+    def stop(self) -> None:
+        """Ends the thread after the step it is at."""
+        self.stopping.set()
+
     def run(self) -> None:
         """Sweeps every SWEEP_SECONDS until `stopping` is set; survives a database or broker that is away."""
         leftovers_due = 0.0
@@ -84,7 +89,7 @@ class Sweeper(threading.Thread):
                 self.stopping.wait(settings.sweep_seconds)
 
 
-_sweepers: list[Sweeper] = []
+_beside: list[Sweeper | Indexer] = []
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
@@ -107,15 +112,17 @@ def prepare_database(**_: Any) -> None:
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def start_sweeping(sender: Any, **_: Any) -> None:
-    """Starts the sweep once the worker takes messages; again after a lost connection is not needed."""
-    if not _sweepers:
-        _sweepers.append(Sweeper(sender.hostname))
-        _sweepers[0].start()
+def start_threads(sender: Any, **_: Any) -> None:
+    """Starts what runs beside the tasks once the worker takes messages; a lost connection does not start it again."""
+    if not _beside:
+        _beside.append(Sweeper(sender.hostname))
+        _beside.append(Indexer(settings.need_database_url(), pooled=settings.transaction_pooler))
+        for thread in _beside:
+            thread.start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
-def stop_sweeping(**_: Any) -> None:
+def stop_threads(**_: Any) -> None:
     """Takes this worker off the list of those that live."""
-    for sweeper in _sweepers:
-        sweeper.stopping.set()
+    for thread in _beside:
+        thread.stop()

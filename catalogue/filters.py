@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from psycopg2 import sql
 
+TRIGRAM = re.compile(r"[^\W_]{3}")
 TEXTS = ("sku", "name", "description")
 
 
@@ -26,6 +28,11 @@ class Filter:
     def has_text(self) -> bool:
         """Whether any text is looked for."""
         return bool(self.q or self.sku or self.name or self.description)
+
+    @property
+    def has_trigrams(self) -> bool:
+        """Whether a text has three letters or digits in a row; without, an index on trigrams is of no use."""
+        return any(map(TRIGRAM.search, (self.q, self.sku, self.name, self.description)))
 
     @property
     def is_empty(self) -> bool:

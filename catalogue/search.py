@@ -1,19 +1,65 @@
-"""Pages of the products that match a filter, in any order."""
+"""Pages of the products that match a filter, in any order, fast at any size of the catalogue.
+
+What is fast depends on how much matches. Where it is little, the indexes of catalogue/index.py find all of it, and it
+is put in order. Where it is much, the products are walked in the order asked for until the page is full. A sample of
+the table tells the two apart. Counting what is much would take longer than all the rest: the total is then an estimate
+from the sample, and says so.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from catalogue import index
 from catalogue.filters import Filter
+from catalogue.orders import KEYS, Bookmark, Order, UnusableCursor
+
+__all__ = ["ORDERS", "Found", "Order", "ProductRow", "UnusableCursor", "count", "find"]
 
 # What products can be put in order by.
-ORDERS = ("id", "sku", "name", "active", "created_at", "updated_at")
-COLUMNS = sql.SQL("id, sku, name, description, active, created_at, updated_at")
+ORDERS = tuple(KEYS)
+
+# So many matches are all fetched and counted; more are walked, and their number is an estimate.
+MANY = 10_000
+# In a catalogue this small everything is counted.
+SMALL_ROWS = 50_000
+# Up to here all products are counted, which takes an index alone.
+COUNTED_ROWS = 1_000_000
+SAMPLE_ROWS = 4_000
+SAMPLED_MATCHES = 20
+WALK_ROWS = 20_000
+LONGEST_WALK_ROWS = 100_000
+# Behind so many products the other end of the order may be nearer.
+DEEP_ROWS = 10_000
+ESTIMATED_DIGITS = 2
+
+# The planner cannot tell a rare text from a common one; here that is known.
+PLAN_FREELY = "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT"
+PLAN_WITH_INDEXES = PLAN_FREELY + "; SET LOCAL enable_seqscan = off"
+PLAN_TO_WALK = PLAN_WITH_INDEXES + "; SET LOCAL enable_bitmapscan = off"
+
+COUNT = "SELECT count(*) FROM products WHERE {part} AND {condition}"
+SAMPLE = """
+SELECT count(*), count(*) FILTER (WHERE {condition}) FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)
+"""
+# One row at least, so that a page without products still has the number of matches.
+MATCHES = """
+WITH matches AS MATERIALIZED ({matches} LIMIT {at_most}),
+page AS (SELECT id, key FROM matches WHERE {behind} ORDER BY {order} OFFSET {offset} LIMIT {limit})
+SELECT (SELECT count(*) FROM matches), found.*
+FROM (VALUES (1)) one LEFT JOIN (SELECT {columns}, key FROM page JOIN products USING (id)) found ON true
+ORDER BY {order}
+"""
+PAGE = """
+WITH page AS ({walk} OFFSET {offset} LIMIT {limit})
+SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order}
+"""
+WALK_AND_LOOK = "SELECT id, key FROM ({walk} LIMIT {at_most}) walked WHERE {condition} ORDER BY {order}"
 
 
 class ProductRow(NamedTuple):
@@ -28,12 +74,9 @@ class ProductRow(NamedTuple):
     updated_at: datetime
 
 
-@dataclass(frozen=True)
-class Order:
-    """An order of the products; those that are alike in `by` come in the order of their ids."""
-
-    by: str = "id"
-    descending: bool = False
+COLUMNS = sql.SQL(", ").join(map(sql.Identifier, ProductRow._fields))
+# A product and its key in the order asked for.
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -45,10 +88,6 @@ class Found:
     total: int
     total_is_estimate: bool
     next: str | None
-
-
-class UnusableCursor(ValueError):
-    """The cursor is not one of ours, or belongs to another order."""
 
 
 def find(
@@ -63,23 +102,173 @@ def find(
 ) -> Found:
     """Returns the page number `page`, or the one behind the cursor `after`, which is the `next` of another page.
 
-    Raises `UnusableCursor`.
+    `exact_total` has everything counted, however long that takes. Raises `UnusableCursor`.
     """
-    condition = wanted.condition()
-    total = count(cursor, wanted)
-    direction = sql.SQL("DESC" if order.descending else "ASC")
-    keys = [sql.Identifier(order.by), *([sql.Identifier("id")] if order.by != "id" else [])]
-    ordering = sql.SQL(", ").join(sql.SQL("{} {}").format(key, direction) for key in keys)
-    query = sql.SQL("SELECT {} FROM products WHERE {} ORDER BY {} OFFSET {} LIMIT {}").format(
-        COLUMNS, condition, ordering, sql.Literal((page - 1) * per_page), sql.Literal(per_page)
-    )
-    cursor.execute(query)
-    return Found([ProductRow(*row) for row in cursor.fetchall()], page, total, False, None)
+    bookmark = Bookmark.read(after, order) if after else None
+    page = bookmark.page + 1 if bookmark else page
+    # One product more than asked for tells whether there is another page.
+    search = _Search(cursor, wanted, order, bookmark, 0 if bookmark else (page - 1) * per_page, per_page + 1)
+    rows = search.run()
+    cursor.execute(PLAN_FREELY)
+    if search.estimated and not bookmark and (rows or page == 1) and len(rows) <= per_page:
+        search.total, search.estimated = (page - 1) * per_page + len(rows), False
+    if search.estimated and exact_total:
+        search.total, search.estimated = count(cursor, wanted), False
+    following = None
+    if len(rows) > per_page:
+        rows = rows[:per_page]
+        following = Bookmark(order, page, rows[-1][-1], rows[-1][0]).text()
+    return Found([ProductRow(*row[:-1]) for row in rows], page, search.total, search.estimated, following)
 
 
 def count(cursor: Cursor, wanted: Filter) -> int:
     """How many products match, exactly."""
-    cursor.execute(sql.SQL("SELECT count(*) FROM products WHERE {}").format(wanted.condition()))
-    row: tuple[Any, ...] = cursor.fetchone() or (0,)
-    total: int = row[0]
-    return total
+    parts = [sql.SQL("true")] if wanted.is_empty else _parts(index.present_moment(cursor))
+    counts = [sql.SQL(COUNT).format(part=part, condition=wanted.condition()) for part in parts]
+    cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) parts").format(_union(counts)))
+    (total,) = cursor.fetchone() or (0,)
+    return int(total)
+
+
+def _parts(moment: datetime | None) -> list[sql.Composable]:
+    """The products that the indexes of `moment` hold, and those that have changed since."""
+    if moment is None:
+        return [sql.SQL("true")]
+    return [sql.SQL(f"updated_at {sign} {{}}").format(sql.Literal(moment)) for sign in ("<", ">=")]
+
+
+def _union(queries: list[sql.Composed]) -> sql.Composable:
+    return sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(query) for query in queries)
+
+
+def _rounded(number: float) -> int:
+    """An estimate without the digits that it does not know."""
+    whole = int(number)
+    return round(whole, ESTIMATED_DIGITS - len(str(whole)))
+
+
+class _Search:
+    """One search: `run` gives the rows of a page and leaves `total`, and whether that is `estimated`."""
+
+    def __init__(
+        self, cursor: Cursor, wanted: Filter, order: Order, bookmark: Bookmark | None, offset: int, limit: int
+    ) -> None:
+        self.total = 0
+        self.estimated = False
+        self._cursor = cursor
+        self._wanted = wanted
+        self._order = order
+        self._bookmark = bookmark
+        self._offset = offset
+        self._limit = limit
+        self._moment = index.present_moment(cursor)
+        self._size = index.estimated_rows(cursor)
+
+    def run(self) -> list[Row]:
+        """The products of the page, each with its key."""
+        if not self._wanted.has_text and self._size <= COUNTED_ROWS:
+            self.total = count(self._cursor, self._wanted)
+            few = not self._wanted.is_empty and self.total <= MANY
+            return self._matches() if few else self._page()
+        if self._wanted.is_empty:
+            self.total, self.estimated = _rounded(self._size), True
+            return self._page()
+        if self._size <= SMALL_ROWS:
+            return self._matches()
+        share = self._sampled_share()
+        if share * self._size < MANY:
+            rows = self._matches(MANY + 1)
+            if self.total <= MANY:
+                return rows
+            share = max(share, MANY / self._size)
+        self.total, self.estimated = max(MANY, _rounded(share * self._size)), True
+        return self._walk_and_look(share) if self._wanted.has_text else self._page()
+
+    def _sampled_share(self) -> float:
+        """Which share of all products matches, by a sample; 0 where too few do to say."""
+        percent = min(100.0, 100 * SAMPLE_ROWS / self._size)
+        sampled, matching = self._rows(SAMPLE, percent=sql.Literal(percent), condition=self._wanted.condition())[0]
+        return matching / sampled if matching >= SAMPLED_MATCHES else 0.0
+
+    def _matches(self, at_most: int | None = None) -> list[Row]:
+        """Fetches all that matches, or `at_most`, puts it in order and counts it."""
+        key = sql.SQL(self._order.key.expression)
+        condition = self._wanted.condition()
+        matches = [
+            sql.SQL("SELECT id, {} AS key FROM products WHERE {} AND {}").format(key, part, condition)
+            for part in _parts(self._moment)
+        ]
+        self._cursor.execute(PLAN_WITH_INDEXES if self._moment and self._wanted.has_trigrams else PLAN_FREELY)
+        rows = self._rows(
+            MATCHES,
+            matches=_union(matches),
+            at_most=sql.SQL("ALL") if at_most is None else sql.Literal(at_most),
+            behind=self._bookmark.behind("key") if self._bookmark else sql.SQL("true"),
+            order=self._order.clause(),
+            **self._place(self._offset, self._limit),
+        )
+        self.total, self.estimated = rows[0][0], False
+        return [row[1:] for row in rows if row[1] is not None]
+
+    def _page(self) -> list[Row]:
+        """Walks all products, or the active or inactive ones, from whichever end of the order is nearer."""
+        order, offset, limit = self._order, self._offset, self._limit
+        from_the_end = self.total - offset - limit
+        turned = not self.estimated and not self._bookmark and offset > DEEP_ROWS and offset > from_the_end
+        if turned:
+            order = replace(order, descending=not order.descending)
+            limit = min(limit, self.total - offset)
+            offset = max(0, from_the_end)
+        if limit <= 0:
+            return []
+        self._cursor.execute(PLAN_TO_WALK if self._moment else PLAN_FREELY)
+        walk = self._walk(order, [], self._wanted.condition(), deep=offset > DEEP_ROWS)
+        rows = self._rows(PAGE, walk=walk, order=order.clause(), **self._place(offset, limit))
+        return rows[::-1] if turned else rows
+
+    def _walk_and_look(self, share: float) -> list[Row]:
+        """Walks the products until the page is full; where that would be far, all that matches is fetched after all."""
+        expected = (self._offset + self._limit) / share
+        if expected <= LONGEST_WALK_ROWS:
+            walk = self._walk(self._order, ["sku", "name", "description", "active"], sql.SQL("true"))
+            self._cursor.execute(PLAN_TO_WALK if self._moment else PLAN_FREELY)
+            looked_at = sql.SQL(WALK_AND_LOOK).format(
+                walk=walk,
+                at_most=sql.Literal(int(max(WALK_ROWS, 3 * expected))),
+                condition=self._wanted.condition(),
+                order=self._order.clause(),
+            )
+            place = self._place(self._offset, self._limit)
+            rows = self._rows(PAGE, walk=looked_at, order=self._order.clause(), **place)
+            if len(rows) == self._limit:
+                return rows
+        return self._matches()
+
+    def _walk(self, order: Order, texts: list[str], condition: sql.Composable, *, deep: bool = False) -> sql.Composable:
+        """A query of ids, keys and `texts` in order; whoever reads only its beginning pays only for that."""
+        key = order.key
+        # Deep pages by SKU are read from an index that holds all they need, as the one on all products does not.
+        whole = key.indexed and not (deep and order.by == "sku") and (self._wanted.active is None or texts)
+        walks = [
+            sql.SQL("SELECT {}, {} AS key FROM products WHERE {} AND {} AND {} ORDER BY {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, ["id", *texts])),
+                sql.SQL(key.expression),
+                part,
+                condition,
+                self._bookmark.behind(key.expression) if self._bookmark else sql.SQL("true"),
+                order.clause(),
+            )
+            for part in ([sql.SQL("true")] if whole else _parts(self._moment))
+        ]
+        return (
+            walks[0]
+            if len(walks) == 1
+            else sql.SQL("SELECT * FROM ({}) walked ORDER BY {}").format(_union(walks), order.clause())
+        )
+
+    def _place(self, offset: int, limit: int) -> dict[str, sql.Composable]:
+        return {"offset": sql.Literal(offset), "limit": sql.Literal(limit), "columns": COLUMNS}
+
+    def _rows(self, query: str, **parts: sql.Composable) -> list[Row]:
+        self._cursor.execute(sql.SQL(query).format(**parts))
+        return self._cursor.fetchall()
