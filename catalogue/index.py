@@ -62,7 +62,7 @@ DEFINITIONS = {
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 EXISTING = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = 'products'::regclass AND c.relname LIKE 'products\\_search\\_%'
+WHERE i.indrelid = 'products'::regclass AND c.relname ~ '^products_search_[a-z]+_[0-9]+$'
 """
 # As the planner reckons: from the size of the table now and how full it was when it was last looked at.
 ESTIMATED_ROWS = """
