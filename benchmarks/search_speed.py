@@ -54,7 +54,8 @@ FIELDS = ("q", "sku", "name", "description")
 class Client:
     """A connection to the web process; counts milliseconds."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, report_over: float) -> None:
+        self._report_over = report_over
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def renew(self) -> None:
@@ -69,6 +70,8 @@ class Client:
         answer = self._connection.getresponse()
         body = answer.read()
         took = (time.perf_counter() - started) * 1000
+        if took > self._report_over:
+            print(f"    {took:.0f} ms: {parameters}")
         if answer.status != 200:
             sys.exit(f"{parameters}: {body.decode()}")
         return took, json.loads(body)
@@ -151,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--requests", type=int, default=24, help="of each kind")
+    parser.add_argument("--report-over", type=float, default=math.inf, help="show requests with more milliseconds")
     options = parser.parse_args()
     with temporary_folder() as folder:
         files = {"new": folder / "new.csv", "a tenth changed": folder / "changed.csv"}
@@ -163,7 +167,7 @@ def main() -> None:
 def measure(product: Product, files: dict[str, Path], options: argparse.Namespace) -> None:
     """Imports and searches, and prints what that took."""
     factor = 1 if options.rows <= BARRED_ROWS else 2
-    client = Client(product.port)
+    client = Client(product.port, options.report_over)
     raw = [raw_copy(product.url, files["new"])]
     imported = {"new": timed_import(product.port, files["new"])[0]}
     asked = kinds(files["new"], options.rows // 50)

@@ -32,15 +32,20 @@ SMALL_ROWS = 50_000
 COUNTED_ROWS = 1_000_000
 SAMPLE_ROWS = 4_000
 SAMPLED_MATCHES = 20
-WALK_ROWS = 20_000
+WALK_ROWS = 2_000
 LONGEST_WALK_ROWS = 100_000
 # Behind so many products the other end of the order may be nearer.
 DEEP_ROWS = 10_000
 ESTIMATED_DIGITS = 2
 
 # The planner cannot tell a rare text from a common one; here that is known.
-PLAN_FREELY = "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT"
-PLAN_WITH_INDEXES = PLAN_FREELY + "; SET LOCAL enable_seqscan = off"
+PLAN_FREELY = (
+    "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT;"
+    " SET LOCAL max_parallel_workers_per_gather = DEFAULT"
+)
+# What takes milliseconds takes longer when it is shared out.
+PLAN_ALONE = PLAN_FREELY + "; SET LOCAL max_parallel_workers_per_gather = 0"
+PLAN_WITH_INDEXES = PLAN_ALONE + "; SET LOCAL enable_seqscan = off"
 PLAN_TO_WALK = PLAN_WITH_INDEXES + "; SET LOCAL enable_bitmapscan = off"
 
 COUNT = "SELECT count(*) FROM products WHERE {part} AND {condition}"
@@ -56,10 +61,11 @@ FROM (VALUES (1)) one LEFT JOIN (SELECT {columns}, key FROM page JOIN products U
 ORDER BY {order}
 """
 PAGE = """
-WITH page AS ({walk} OFFSET {offset} LIMIT {limit})
+WITH page AS (
+    SELECT id, key FROM ({walk}) walked WHERE {condition} ORDER BY {order} OFFSET {offset} LIMIT {limit}
+)
 SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order}
 """
-WALK_AND_LOOK = "SELECT id, key FROM ({walk} LIMIT {at_most}) walked WHERE {condition} ORDER BY {order}"
 
 
 class ProductRow(NamedTuple):
@@ -124,6 +130,7 @@ def find(
 def count(cursor: Cursor, wanted: Filter) -> int:
     """How many products match, exactly."""
     parts = [sql.SQL("true")] if wanted.is_empty else _parts(index.present_moment(cursor))
+    cursor.execute(PLAN_FREELY if wanted.has_text else PLAN_ALONE)
     counts = [sql.SQL(COUNT).format(part=part, condition=wanted.condition()) for part in parts]
     cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) parts").format(_union(counts)))
     (total,) = cursor.fetchone() or (0,)
@@ -221,50 +228,52 @@ class _Search:
             offset = max(0, from_the_end)
         if limit <= 0:
             return []
-        self._cursor.execute(PLAN_TO_WALK if self._moment else PLAN_FREELY)
-        walk = self._walk(order, [], self._wanted.condition(), deep=offset > DEEP_ROWS)
-        rows = self._rows(PAGE, walk=walk, order=order.clause(), **self._place(offset, limit))
+        walk = self._walk(order, [], self._wanted.condition(), offset + limit)
+        rows = self._walked(walk, sql.SQL("true"), order, offset, limit)
         return rows[::-1] if turned else rows
 
     def _walk_and_look(self, share: float) -> list[Row]:
         """Walks the products until the page is full; where that would be far, all that matches is fetched after all."""
         expected = (self._offset + self._limit) / share
         if expected <= LONGEST_WALK_ROWS:
-            walk = self._walk(self._order, ["sku", "name", "description", "active"], sql.SQL("true"))
-            self._cursor.execute(PLAN_TO_WALK if self._moment else PLAN_FREELY)
-            looked_at = sql.SQL(WALK_AND_LOOK).format(
-                walk=walk,
-                at_most=sql.Literal(int(max(WALK_ROWS, 3 * expected))),
-                condition=self._wanted.condition(),
-                order=self._order.clause(),
-            )
-            place = self._place(self._offset, self._limit)
-            rows = self._rows(PAGE, walk=looked_at, order=self._order.clause(), **place)
+            at_most = int(max(WALK_ROWS, 4 * expected))
+            walk = self._walk(self._order, ["sku", "name", "description", "active"], sql.SQL("true"), at_most)
+            rows = self._walked(walk, self._wanted.condition(), self._order, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
         return self._matches()
 
-    def _walk(self, order: Order, texts: list[str], condition: sql.Composable, *, deep: bool = False) -> sql.Composable:
-        """A query of ids, keys and `texts` in order; whoever reads only its beginning pays only for that."""
+    def _walk(self, order: Order, texts: list[str], condition: sql.Composable, at_most: int) -> sql.Composable:
+        """A query of the first `at_most` ids, keys and `texts` in order; who reads less of it pays less."""
         key = order.key
         # Deep pages by SKU are read from an index that holds all they need, as the one on all products does not.
-        whole = key.indexed and not (deep and order.by == "sku") and (self._wanted.active is None or texts)
+        deep = at_most > DEEP_ROWS and order.by == "sku"
+        whole = key.indexed and not deep and (self._wanted.active is None or texts)
         walks = [
-            sql.SQL("SELECT {}, {} AS key FROM products WHERE {} AND {} AND {} ORDER BY {}").format(
+            sql.SQL("SELECT {}, {} AS key FROM products WHERE {} AND {} AND {} ORDER BY {} LIMIT {}").format(
                 sql.SQL(", ").join(map(sql.Identifier, ["id", *texts])),
                 sql.SQL(key.expression),
                 part,
                 condition,
                 self._bookmark.behind(key.expression) if self._bookmark else sql.SQL("true"),
                 order.clause(),
+                sql.Literal(at_most),
             )
             for part in ([sql.SQL("true")] if whole else _parts(self._moment))
         ]
-        return (
-            walks[0]
-            if len(walks) == 1
-            else sql.SQL("SELECT * FROM ({}) walked ORDER BY {}").format(_union(walks), order.clause())
+        if len(walks) == 1:
+            return walks[0]
+        return sql.SQL("SELECT * FROM ({}) walked ORDER BY {} LIMIT {}").format(
+            _union(walks), order.clause(), sql.Literal(at_most)
         )
+
+    def _walked(
+        self, walk: sql.Composable, condition: sql.Composable, order: Order, offset: int, limit: int
+    ) -> list[Row]:
+        """The part of a walk that meets the condition, from `offset` on."""
+        self._cursor.execute(PLAN_TO_WALK if self._moment else PLAN_FREELY)
+        place = self._place(offset, limit)
+        return self._rows(PAGE, walk=walk, condition=condition, order=order.clause(), **place)
 
     def _place(self, offset: int, limit: int) -> dict[str, sql.Composable]:
         return {"offset": sql.Literal(offset), "limit": sql.Literal(limit), "columns": COLUMNS}
