@@ -60,6 +60,10 @@ SELECT (SELECT count(*) FROM matches), found.*
 FROM (VALUES (1)) one LEFT JOIN (SELECT {columns}, key FROM page JOIN products USING (id)) found ON true
 ORDER BY {order}
 """
+WALK = """
+SELECT * FROM (SELECT {columns}, {key} AS key FROM products WHERE {condition} {fence}) part
+ORDER BY {order} LIMIT {at_most}
+"""
 PAGE = """
 WITH page AS (
     SELECT id, key FROM ({walk}) walked WHERE {condition} ORDER BY {order} OFFSET {offset} LIMIT {limit}
@@ -249,22 +253,25 @@ class _Search:
         # Deep pages by SKU are read from an index that holds all they need, as the one on all products does not.
         deep = at_most > DEEP_ROWS and order.by == "sku"
         whole = key.indexed and not deep and (self._wanted.active is None or texts)
-        walks = [
-            sql.SQL("SELECT {}, {} AS key FROM products WHERE {} AND {} AND {} ORDER BY {} LIMIT {}").format(
-                sql.SQL(", ").join(map(sql.Identifier, ["id", *texts])),
-                sql.SQL(key.expression),
-                part,
-                condition,
-                self._bookmark.behind(key.expression) if self._bookmark else sql.SQL("true"),
-                order.clause(),
-                sql.Literal(at_most),
+        columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *texts]))
+        behind = self._bookmark.behind(key.expression) if self._bookmark else sql.SQL("true")
+
+        def walk(part: sql.Composable, fence: str = "") -> sql.Composed:
+            return sql.SQL(WALK).format(
+                columns=columns,
+                key=sql.SQL(key.expression),
+                condition=sql.SQL(" AND ").join([part, condition, behind]),
+                fence=sql.SQL(fence),
+                order=order.clause(),
+                at_most=sql.Literal(at_most),
             )
-            for part in ([sql.SQL("true")] if whole else _parts(self._moment))
-        ]
-        if len(walks) == 1:
-            return walks[0]
+
+        if whole or self._moment is None:
+            return walk(sql.SQL("true"))
+        settled, recent = _parts(self._moment)
+        # The recent ones are few, and looking for them along a whole index would take long.
         return sql.SQL("SELECT * FROM ({}) walked ORDER BY {} LIMIT {}").format(
-            _union(walks), order.clause(), sql.Literal(at_most)
+            _union([walk(settled), walk(recent, "OFFSET 0")]), order.clause(), sql.Literal(at_most)
         )
 
     def _walked(
