@@ -33,16 +33,39 @@ export class NetworkError extends Error {
  * @returns {Promise<any>}
  * @throws {ApiError|NetworkError|DOMException} DOMException "AbortError" when the signal ended it
  */
-export async function getJson(path, { query, signal } = {}) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+export function getJson(path, { query, signal } = {}) {
+  return call(path + queryString(query), { headers: { Accept: 'application/json' } }, signal, TIMEOUT_MS);
+}
+
+/**
+ * Sends a POST, PUT or DELETE and reads the JSON of its answer.
+ * @param {'POST'|'PUT'|'DELETE'} method
+ * @param {string} path beginning with /api
+ * @param {object} [options]
+ * @param {object} [options.body] sent as JSON
+ * @param {string} [options.ifMatch] an ETag: without it the last writer wins
+ * @param {boolean} [options.keepalive] lets the request outlive the page
+ * @param {number} [options.timeoutMs]
+ * @returns {Promise<any>}
+ * @throws {ApiError|NetworkError} NetworkError also when it is unknown whether the request arrived
+ */
+export function sendJson(method, path, { body, ifMatch, keepalive = false, timeoutMs = TIMEOUT_MS } = {}) {
+  const headers = { Accept: 'application/json' };
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (ifMatch) headers['If-Match'] = ifMatch;
+  const request = { method, headers, keepalive, body: body === undefined ? undefined : JSON.stringify(body) };
+  return call(path, request, undefined, timeoutMs);
+}
+
+/** @param {{updated_at: string}} product @returns {string} its ETag, as the server makes it */
+export const etagOf = (product) => `"${product.updated_at}"`;
+
+async function call(address, request, signal, timeoutMs) {
+  const timeout = AbortSignal.timeout(timeoutMs);
   let answer;
   let text;
   try {
-    answer = await fetch(path + queryString(query), {
-      headers: { Accept: 'application/json' },
-      cache: 'no-store',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
+    answer = await fetch(address, { ...request, cache: 'no-store', signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
     text = await answer.text();
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -78,7 +101,8 @@ function parseJson(text) {
   }
 }
 
-function queryString(query = {}) {
+/** @param {object} [query] parameters; empty ones are left out @returns {string} "" or "?…" */
+export function queryString(query = {}) {
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
   return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
 }

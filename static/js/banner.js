@@ -8,7 +8,7 @@ const shown = new Map();
 /**
  * Builds a banner without placing it.
  * @param {object} options
- * @param {string} options.title what happened
+ * @param {string|(string|Node)[]} options.title what happened
  * @param {string} [options.detail] what to do next
  * @param {'error'|'warning'} [options.tone]
  * @param {{label: string, run: () => void}} [options.action]
@@ -19,7 +19,7 @@ export function buildBanner({ title, detail, tone = 'error', action, onDismiss }
   return h('div', { class: `banner banner-${tone}`, role: 'alert', data: { testid: `banner-${tone}` } },
     icon(tone === 'error' ? 'alert' : 'warning', 'banner-icon'),
     h('div', { class: 'banner-text' },
-      h('p', { class: 'banner-title', text: title }),
+      h('p', { class: 'banner-title' }, title),
       detail ? h('p', { class: 'banner-detail', text: detail }) : null),
     action ? h('button', { class: 'button button-small', type: 'button', text: action.label, on: { click: () => action.run() } }) : null,
     onDismiss ? dismissButton(onDismiss) : null);

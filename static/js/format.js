@@ -94,3 +94,6 @@ export function formatRelative(iso, now = Date.now()) {
 }
 
 const pad = (value) => String(value).padStart(2, '0');
+
+/** @param {string|null} text @param {number} [limit] @returns {string} one line of it: laying out a megabyte to cut it would be felt */
+export const oneLine = (text, limit = 300) => (text ?? '').slice(0, limit).replace(/\s+/g, ' ');

@@ -4,9 +4,22 @@ import { h } from './dom.js';
 import { openDialog } from './dialog.js';
 
 const SHORTCUTS = [
-  ['/', 'Search the products'],
-  ['?', 'Show this help'],
-  ['Esc', 'Close a dialog, clear the search'],
+  [['/'], 'Search the products'],
+  [['n'], 'New product'],
+  [['Ctrl', 'Z'], 'Bring back what was just deleted'],
+  [['?'], 'Show this help'],
+  [['Esc'], 'Leave an editor, a dialog, a selection or the search'],
+];
+
+const GRID_SHORTCUTS = [
+  [['←', '↑', '↓', '→'], 'Move between the cells'],
+  [['Home', 'End'], 'First and last cell; with Ctrl first and last row'],
+  [['Enter', 'F2'], 'Edit the cell; double click does the same'],
+  [['Enter'], 'In an editor: save'],
+  [['Tab'], 'In an editor: save and go to the next cell'],
+  [['Shift', 'Enter'], 'In a description: new line'],
+  [['Space'], 'Select the row; with Shift all from the last one'],
+  [['o'], 'Open the product'],
 ];
 
 const COLUMNS = [
@@ -21,23 +34,32 @@ export function openHelp() {
   if (document.querySelector('dialog[open]')) return;
   openDialog('Help',
     h('h3', { text: 'Keyboard' }),
-    h('dl', { class: 'help-list' }, SHORTCUTS.map(([key, text]) => [h('dt', {}, h('kbd', { text: key })), h('dd', { text })])),
+    shortcutList(SHORTCUTS),
+    h('h3', { text: 'In the table of products' }),
+    shortcutList(GRID_SHORTCUTS),
     h('h3', { text: 'Columns of a file' }),
     h('dl', { class: 'help-list' }, COLUMNS.map(([name, text]) => [h('dt', {}, h('code', { text: name })), h('dd', { text })])),
     h('p', { class: 'muted', text: 'The header row may have any order and case. When a SKU comes twice in a file, its last row counts. '
       + 'A column the file does not have stays as it is on existing products.' }));
 }
 
+function shortcutList(shortcuts) {
+  return h('dl', { class: 'help-list' }, shortcuts.map(([keys, text]) => [
+    h('dt', { class: 'help-keys' }, keys.map((key) => h('kbd', { text: key }))), h('dd', { text }),
+  ]));
+}
+
 /**
  * Listens for the shortcuts.
- * @param {{search: () => void}} actions
+ * @param {{search: () => void, create: () => void}} actions
  */
-export function installShortcuts({ search }) {
+export function installShortcuts({ search, create }) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event.target) || document.querySelector('dialog[open]')) return;
     if (event.key === '/') search();
     else if (event.key === '?') openHelp();
+    else if (event.key === 'n') create();
     else return;
     event.preventDefault();
   });

@@ -36,6 +36,6 @@ document.getElementById('tools').append(
   h('button', { class: 'icon-button help-button', type: 'button', 'aria-label': 'Help', title: 'Help (?)', text: '?', on: { click: openHelp } }));
 
 installPageDrop();
-installShortcuts({ search: productsScreen.focusSearch });
+installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });
 startRouter({ root: main, routes: ROUTES, fallback: '#/import', onScreen: markCurrent });
 installActivity(document.getElementById('activity'));

@@ -10,24 +10,25 @@ import { icon } from './icons.js';
  * @param {(page: number) => void} options.onPage
  * @param {number[]} [options.sizes] choices of rows per page
  * @param {(size: number) => void} [options.onSize]
- * @returns {{element: HTMLElement, show: (pagination: {page: number, per_page: number, total: number, pages: number}) => void}}
+ * @returns {{element: HTMLElement, show: (pagination: {page: number, per_page: number, total: number, pages: number,
+ *   next?: string|null, total_is_estimate?: boolean}) => void}}
  */
 export function createPager({ label, onPage, sizes, onSize }) {
   let page = 1;
   let pages = 1;
   const turn = (target) => {
-    const bounded = Math.min(pages, Math.max(1, target));
-    if (bounded !== page) onPage(bounded);
+    if (target >= 1 && target !== page) onPage(target);
   };
-  const button = (shape, text, target) => h('button', {
-    class: 'icon-button', type: 'button', 'aria-label': text, title: text, on: { click: (event) => !isOff(event.currentTarget) && turn(target()) },
+  const button = (shape, text, target, testid) => h('button', {
+    class: 'icon-button', type: 'button', 'aria-label': text, title: text, data: testid ? { testid } : {},
+    on: { click: (event) => !isOff(event.currentTarget) && turn(target()) },
   }, icon(shape));
 
   const first = button('first', 'First page', () => 1);
-  const previous = button('previous', 'Previous page', () => page - 1);
-  const next = button('next', 'Next page', () => page + 1);
+  const previous = button('previous', 'Previous page', () => page - 1, 'page-previous');
+  const next = button('next', 'Next page', () => page + 1, 'page-next');
   const last = button('last', 'Last page', () => pages);
-  const input = pageInput(turn, () => page);
+  const input = pageInput((wanted) => turn(Math.min(wanted, Number(input.max))), () => page);
   const count = h('span', { class: 'pager-pages' });
   const range = h('p', { class: 'pager-range' });
   const size = sizes ? sizeSelect(sizes, onSize) : null;
@@ -40,24 +41,27 @@ export function createPager({ label, onPage, sizes, onSize }) {
   const show = (pagination) => {
     page = pagination.page;
     pages = Math.max(1, pagination.pages);
-    const from = pagination.total ? (page - 1) * pagination.per_page + 1 : 0;
-    const to = Math.min(pagination.total, page * pagination.per_page);
-    setText(range, from > to ? `0 of ${formatNumber(pagination.total)}` : `${formatNumber(from)}–${formatNumber(to)} of ${formatNumber(pagination.total)}`);
-    setText(count, `of ${formatNumber(pages)}`);
+    const { total, per_page: perPage, total_is_estimate: isEstimate = false } = pagination;
+    const from = total ? (page - 1) * perPage + 1 : 0;
+    const to = Math.min(Math.max(total, from), page * perPage);
+    const of = `of ${isEstimate ? 'about ' : ''}`;
+    setText(range, from > total && !isEstimate ? `0 of ${formatNumber(total)}` : `${formatNumber(from)}–${formatNumber(to)} ${of}${formatNumber(total)}`);
+    setText(count, of + formatNumber(pages));
     input.value = String(page);
-    input.max = String(pages);
+    input.max = String(Math.max(page, pages));
     input.disabled = pages === 1;
     turnOff(first, page <= 1);
     turnOff(previous, page <= 1);
-    turnOff(next, page >= pages);
-    turnOff(last, page >= pages);
-    size?.show(pagination.per_page);
+    turnOff(next, page >= pages && !pagination.next);
+    // Where the last page is, only an exact total can tell.
+    turnOff(last, page >= pages || isEstimate);
+    size?.show(perPage);
   };
   return { element, show };
 }
 
 function pageInput(turn, currentPage) {
-  const input = h('input', { class: 'input', type: 'number', min: 1, inputmode: 'numeric', value: '1' });
+  const input = h('input', { class: 'input', type: 'number', min: 1, inputmode: 'numeric', value: '1', data: { testid: 'page-number' } });
   input.addEventListener('change', () => {
     const wanted = Math.round(Number(input.value));
     if (wanted >= 1) turn(wanted);
@@ -67,7 +71,7 @@ function pageInput(turn, currentPage) {
 }
 
 function sizeSelect(sizes, onSize) {
-  const select = h('select', { class: 'input', on: { change: () => onSize(Number(select.value)) } },
+  const select = h('select', { class: 'input', data: { testid: 'page-size' }, on: { change: () => onSize(Number(select.value)) } },
     sizes.map((size) => h('option', { value: size, text: String(size) })));
   const element = h('label', { class: 'pager-size' }, h('span', { text: 'Rows' }), select);
   const show = (size) => {

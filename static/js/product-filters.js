@@ -1,96 +1,111 @@
-// Search box, field and active filter of the products, kept in step with the address.
+// Search box and filters of the products, kept in step with the address.
 
 import { debounce, fill, h } from './dom.js';
 import { icon } from './icons.js';
+import { FROM_THE_START } from './product-query.js';
 import { setQuery } from './router.js';
 
 const TYPING_PAUSE_MS = 250;
 
-const FIELDS = [['q', 'All fields'], ['sku', 'SKU'], ['name', 'Name'], ['description', 'Description']];
-const FIELD_NAMES = FIELDS.map(([name]) => name);
-const NO_FILTERS = { q: undefined, sku: undefined, name: undefined, description: undefined, active: undefined, page: undefined };
+const LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Status' };
+const FOLDED = ['sku', 'name', 'description'];
+const NO_FILTERS = { q: undefined, sku: undefined, name: undefined, description: undefined, active: undefined, ...FROM_THE_START };
 
 /**
- * @param {URLSearchParams} query of the address
- * @returns {Record<string, string>} the filters in it that say something
- */
-export function filtersOf(query) {
-  const found = FIELD_NAMES.map((name) => [name, query.get(name)]).filter(([, value]) => value);
-  const active = query.get('active');
-  if (active === 'true' || active === 'false') found.push(['active', active]);
-  return Object.fromEntries(found);
-}
-
-/**
- * @returns {{element: HTMLElement, show: (filters: Record<string, string>) => void, clear: () => void, stop: () => void}}
+ * @returns {{element: HTMLElement, show: (filters: Record<string, string>) => void, showClear: (wanted: boolean) => void, clear: () => void, stop: () => void}}
  */
 export function filterBar() {
-  let field = 'q';
+  const search = textFilter('q', {
+    id: 'product-search', type: 'search', placeholder: 'Search products', 'aria-label': 'Search products', 'aria-keyshortcuts': '/', testid: 'products-search',
+  });
+  const fields = FOLDED.map((name) => textFilter(name, { type: 'search', testid: `filter-${name}` }));
+  const texts = [search, ...fields];
+  const activeSelect = h('select', {
+    class: 'input', 'aria-label': 'Status', data: { testid: 'filter-active' },
+    on: { change: () => setQuery({ active: activeSelect.value || undefined, ...FROM_THE_START }) },
+  }, [['', 'Any status'], ['true', 'Active'], ['false', 'Inactive']].map(([value, text]) => h('option', { value, text })));
+
+  const panel = h('div', { class: 'filter-panel', id: 'filter-panel', hidden: true },
+    fields.map((field) => h('label', { class: 'filter-field' }, h('span', { text: LABELS[field.name] }), field.input)));
+  const toggle = h('button', {
+    class: 'button', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'filter-panel', data: { testid: 'filters-toggle' },
+    on: { click: () => unfold(panel.hidden, true) },
+  }, icon('filter'), 'Filters');
+  const unfold = (open, byHand = false) => {
+    panel.hidden = !open;
+    toggle.setAttribute('aria-expanded', String(open));
+    if (open && byHand) fields[0].input.focus();
+  };
+
+  const clear = () => {
+    texts.forEach((text) => text.reset());
+    setQuery(NO_FILTERS);
+    search.input.focus();
+  };
+  const clearButton = h('button', { class: 'button button-quiet', type: 'button', text: 'Clear filters', hidden: true, on: { click: clear } });
+  // "Nothing matches" has the same button in a better place.
+  const showClear = (wanted) => {
+    clearButton.hidden = !wanted;
+    clearButton.dataset.testid = wanted ? 'clear-filters' : '';
+  };
+  const chips = h('div', { class: 'chips' });
+  const removeFilter = (name) => {
+    texts.find((text) => text.name === name)?.reset();
+    setQuery({ [name]: undefined, ...FROM_THE_START });
+    search.input.focus();
+  };
+
+  const show = (filters) => {
+    texts.forEach((text) => text.show(filters[text.name] ?? ''));
+    activeSelect.value = filters.active ?? '';
+    // What an address asks for is on view; folding it away again is up to the person.
+    if (panel.hidden && !chips.childElementCount && FOLDED.some((name) => filters[name])) unfold(true);
+    fill(chips, Object.keys(LABELS).filter((name) => filters[name]).map((name) => chip(name, filters[name], () => removeFilter(name))));
+    showClear(Object.keys(filters).length > 0);
+  };
+
+  const element = h('div', { class: 'filters', role: 'search', 'aria-label': 'Products' },
+    h('div', { class: 'filter-row' },
+      h('div', { class: 'search-box' }, search.input, icon('search'), h('kbd', { 'aria-hidden': 'true', text: '/' })),
+      activeSelect, toggle,
+      // What comes and goes stands behind the rest, so that nothing moves under the hands of someone typing.
+      chips, clearButton),
+    panel);
+  return { element, show, clear, showClear, stop: () => texts.forEach((text) => text.cancel()) };
+}
+
+function textFilter(name, { testid, ...attributes }) {
   const write = (options) => {
     later.cancel();
-    setQuery({ [field]: input.value.trim() || undefined, page: undefined }, options);
+    setQuery({ [name]: input.value.trim() || undefined, ...FROM_THE_START }, options);
   };
   const later = debounce(() => write({ replace: true }), TYPING_PAUSE_MS);
-  const input = h('input', {
-    class: 'input', id: 'product-search', type: 'search', placeholder: 'Search products', 'aria-label': 'Search products',
-    'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', maxlength: 500, data: { testid: 'products-search' },
-    on: { input: later, search: () => write(), keydown: (event) => onKey(event) },
-  });
-  const fieldSelect = select('Search in', FIELDS, () => changeField());
-  const activeSelect = select('Status', [['', 'Any status'], ['true', 'Active'], ['false', 'Inactive']],
-    () => setQuery({ active: activeSelect.value || undefined, page: undefined }));
-  const clear = () => {
-    later.cancel();
-    input.value = '';
-    setQuery(NO_FILTERS);
-    input.focus();
-  };
-  const clearButton = h('button', { class: 'button button-quiet', type: 'button', text: 'Clear', 'aria-label': 'Clear filters', on: { click: clear } });
-  const chips = h('div', { class: 'chips' });
-
-  function changeField() {
-    const earlier = field;
-    field = fieldSelect.value;
-    setQuery({ [earlier]: undefined, [field]: input.value.trim() || undefined, page: undefined }, { replace: true });
-    input.focus();
-  }
-
-  function onKey(event) {
+  const onKey = (event) => {
     if (event.key === 'Enter') write();
     if (event.key !== 'Escape' || !input.value) return;
     event.preventDefault();
     input.value = '';
     write();
-  }
-
-  const show = (filters) => {
-    const texts = FIELD_NAMES.filter((name) => filters[name]);
-    if (texts.length && !filters[field]) [field] = texts;
-    fieldSelect.value = field;
-    // What is being typed is newer than the address.
-    if (document.activeElement !== input || input.value.trim() !== (filters[field] ?? '')) input.value = filters[field] ?? '';
-    activeSelect.value = filters.active ?? '';
-    // An address may name several fields; those the box does not show are chips.
-    fill(chips, texts.filter((name) => name !== field).map((name) => chip(name, filters[name])));
-    clearButton.hidden = Object.keys(filters).length === 0;
   };
-
-  const element = h('div', { class: 'filters', role: 'search', 'aria-label': 'Products' },
-    // What comes and goes stands on the outer side, so that the box never moves under the hands of someone typing.
-    chips, clearButton,
-    h('div', { class: 'search' }, fieldSelect, h('div', { class: 'search-box' }, input, icon('search'), h('kbd', { 'aria-hidden': 'true', text: '/' }))),
-    activeSelect);
-  return { element, show, clear, stop: later.cancel };
+  const input = h('input', {
+    class: 'input', autocomplete: 'off', spellcheck: 'false', maxlength: 500, dir: 'auto', ...attributes, data: { testid },
+    // A change comes with the end of the typing, before another field takes over.
+    on: { input: later, change: () => write({ replace: true }), search: () => write(), keydown: onKey },
+  });
+  const show = (value) => {
+    // What is being typed is newer than the address.
+    if (document.activeElement !== input || input.value.trim() !== value) input.value = value;
+  };
+  const reset = () => {
+    later.cancel();
+    input.value = '';
+  };
+  return { name, input, show, reset, cancel: later.cancel };
 }
 
-function select(label, choices, onChange) {
-  return h('select', { class: 'input', 'aria-label': label, on: { change: onChange } },
-    choices.map(([value, text]) => h('option', { value, text })));
-}
-
-function chip(name, value) {
-  const label = FIELDS.find(([field]) => field === name)[1];
-  return h('span', { class: 'chip' }, h('span', { class: 'chip-text', text: `${label}: ${value}` }),
-    h('button', { class: 'chip-remove', type: 'button', 'aria-label': `Remove the filter ${label}`, on: { click: () => setQuery({ [name]: undefined, page: undefined }) } },
-      icon('cross')));
+function chip(name, value, remove) {
+  const shown = name === 'active' ? (value === 'true' ? 'Active' : 'Inactive') : h('bdi', { text: value });
+  return h('span', { class: 'chip', data: { testid: 'filter-chip', filter: name } },
+    h('span', { class: 'chip-text', title: value }, `${LABELS[name]}: `, shown),
+    h('button', { class: 'chip-remove', type: 'button', 'aria-label': `Remove the filter ${LABELS[name]}`, on: { click: remove } }, icon('cross')));
 }

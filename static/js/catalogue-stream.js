@@ -1,0 +1,79 @@
+// Hears of changes of the catalogue while the page is in view: from the server's stream, or by asking now and then where there is none.
+
+import { takeStreamSlot } from './slots.js';
+
+const ADDRESS = '/api/products/changes';
+const WITHOUT_STREAM_MS = 15_000;
+
+/**
+ * @param {() => void} onChanged something may have changed
+ * @returns {() => void} stops it
+ */
+export function followCatalogue(onChanged) {
+  let source = null;
+  let releaseSlot = null;
+  let timer = 0;
+  let opening = false;
+  let stopped = false;
+
+  const isInView = () => !stopped && document.visibilityState === 'visible';
+
+  async function open() {
+    if (source || opening || !isInView()) return;
+    opening = true;
+    const release = await takeStreamSlot();
+    opening = false;
+    if (!release) return askLater();
+    if (!isInView()) return release();
+    releaseSlot = release;
+    source = new EventSource(ADDRESS);
+    let isFirst = true;
+    source.addEventListener('open', () => {
+      // What happened while the stream was away is not told again.
+      if (!isFirst) onChanged();
+      isFirst = false;
+    });
+    source.addEventListener('changed', onChanged);
+    source.addEventListener('error', () => {
+      // CONNECTING: the browser comes back by itself. CLOSED: refused.
+      if (source?.readyState !== EventSource.CLOSED) return;
+      close();
+      askLater();
+    });
+    return undefined;
+  }
+
+  function askLater() {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (!isInView()) return;
+      onChanged();
+      open();
+    }, WITHOUT_STREAM_MS);
+  }
+
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+    releaseSlot?.();
+    releaseSlot = null;
+  }
+
+  const follow = () => {
+    if (!isInView()) return close();
+    onChanged();
+    return open();
+  };
+  document.addEventListener('visibilitychange', follow);
+  window.addEventListener('pagehide', close);
+  window.addEventListener('pageshow', open);
+  open();
+  return () => {
+    stopped = true;
+    close();
+    document.removeEventListener('visibilitychange', follow);
+    window.removeEventListener('pagehide', close);
+    window.removeEventListener('pageshow', open);
+  };
+}
