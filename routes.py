@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import health, imports, products
+from api import bulk, changes, docs, export, health, imports, products
 
 
 def register(app: Flask) -> None:
-    """Adds every route to the application."""
-    app.register_blueprint(imports.blueprint)
-    app.register_blueprint(products.blueprint)
-    app.register_blueprint(health.blueprint)
+    """Adds every route to the application, and every call of the API to its document."""
+    # In the order in which the document shows them.
+    docs.create_document(app).add(
+        app,
+        products.blueprint,
+        bulk.blueprint,
+        export.blueprint,
+        changes.blueprint,
+        imports.blueprint,
+        health.blueprint,
+        docs.blueprint,
+    )
 
     @app.get("/")
     def page() -> Response:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
+import psycopg2
 from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -41,6 +42,29 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.fields = fields
+
+
+class Failure(NamedTuple):
+    """An error that a call is known to have: what the OpenAPI document says of it, and what is raised.
+
+    `fields` are those to blame in the document's example; `detail` is what it says of them, if not the same sentence.
+    """
+
+    status: int
+    code: str
+    sentence: str
+    fields: tuple[str, ...] = ()
+    detail: str = ""
+
+    def error(self, sentence: str | None = None) -> ApiError:
+        """The error to raise, where need be with a sentence that knows more."""
+        sentence = sentence or self.sentence
+        return ApiError(self.status, self.code, sentence, {name: [sentence] for name in self.fields})
+
+    def example(self) -> dict[str, Any]:
+        """The body of this error."""
+        fields = {name: [self.detail or self.sentence] for name in self.fields}
+        return error_body(ApiError(self.status, self.code, self.sentence, fields))
 
 
 def error_body(error: ApiError) -> dict[str, Any]:
@@ -80,8 +104,9 @@ def register(app: Flask) -> None:
         return response
 
     @app.errorhandler(OperationalError)
-    def _database_away(error: OperationalError) -> Response:
-        log.error("The database does not answer: %s", str(error.orig).strip())
+    @app.errorhandler(psycopg2.OperationalError)
+    def _database_away(error: OperationalError | psycopg2.OperationalError) -> Response:
+        log.error("The database does not answer: %s", str(getattr(error, "orig", error)).strip())
         return _answer(ApiError(503, CODES[503], SENTENCES[503]))
 
     @app.errorhandler(Exception)

@@ -5,22 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from celery.exceptions import OperationalError as BrokerError
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Response, current_app, jsonify
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.answers import HealthSchema
+from api.openapi import Blueprint
 from celery_app import celery
 from models import Worker, db
 
-blueprint = Blueprint("health", __name__, url_prefix="/api")
+blueprint = Blueprint("health", __name__, url_prefix="/api", tag="About")
 
 BROKER_TIMEOUT_SECONDS = 3
 MISSED_SIGNS_OF_LIFE = 4
+HEALTHY = {"status": "healthy", "database": "up", "broker": "up", "worker": "up"}
+UNHEALTHY = {**HEALTHY, "status": "unhealthy", "worker": "down"}
 
 
 @blueprint.get("/health")
+@blueprint.document(operationId="getHealth")
+@blueprint.answers(200, HealthSchema, "Everything is there.", example=HEALTHY)
+@blueprint.answers(503, HealthSchema, "Something is missing.", example=UNHEALTHY)
 def health() -> tuple[Response, int]:
-    """200 when database, broker and at least one worker are there; else 503 and which of them is not."""
+    """Whether everything works
+
+    200 when the database, the broker and at least one worker are there; else 503, and which of them is not.
+    """
     parts: dict[str, Any] = {"database": "up", "broker": "up", "worker": "up"}
     try:
         settings = current_app.config["SETTINGS"]

@@ -10,20 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from flask import Blueprint, Request, Response, current_app, g, jsonify, request
+from flask import Request, Response, current_app, g, jsonify, request
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.errors import ApiError
-from api.pages import iso, page_of
+from api.answers import ImportSchema, ImportsSchema, RejectsSchema, UploadedSchema
+from api.errors import CODES, ApiError, Failure
+from api.openapi import INVALID_PARAMETER, Blueprint
+from api.pages import iso, page_of, parameter
 from api.progress import Event, Progress
+from api.schemas import ImportsQuerySchema, PageQuerySchema, UploadSchema
 from celery_app import wake_import
 from models import FINAL_STATUSES, JOB_STATUSES, ImportJob, ImportReject, db
 
 log = logging.getLogger(__name__)
 
-blueprint = Blueprint("imports", __name__, url_prefix="/api")
+blueprint = Blueprint("imports", __name__, url_prefix="/api", tag="Imports")
 
 SUFFIXES = (".csv", ".csv.gz")
 FILENAME_MAX_CHARACTERS = 255
@@ -43,6 +46,31 @@ COUNTS = (
     "rejected_count",
     "file_size",
 )
+
+BAD_FILE = Failure(400, "invalid_file", "Send the CSV file in the multipart field `file`.", ("file",))
+FILE_TOO_LARGE = Failure(413, CODES[413], "The file is larger than 2,048 MB, which is the limit.")
+STORAGE_ERROR = Failure(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
+DISK_FULL = Failure(507, "disk_full", "The server's disk is full, the file was not taken. Make room and try again.")
+NOT_FOUND = Failure(404, "import_not_found", "There is no import with this id.")
+TOO_MANY_STREAMS = Failure(
+    503, "too_many_streams", "Too many progress streams are open. Ask for the progress now and then."
+)
+DISPOSITION = {"schema": {"type": "string"}, "example": 'form-data; name="file"; filename="products.csv"'}
+ENCODING = {"contentType": "text/csv, application/gzip", "headers": {"Content-Disposition": DISPOSITION}}
+CSV_FILE = {"content": {"multipart/form-data": {"encoding": {"file": ENCODING}}}}
+LINKS = {
+    operation: {"operationId": operation, "parameters": {"task_id": "$response.body#/task_id"}}
+    for operation in ("getProgress", "getImport", "listRejects")
+}
+EXAMPLE_EVENT = 'id: 12\ndata: {"task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3", "progress": 64, …}\n\n'
+TASK_ID = [
+    {
+        "in": "path",
+        "name": "task_id",
+        "description": "The id of the import, as the upload answered it.",
+        "schema": {"type": "string", "format": "uuid"},
+    }
+]
 
 
 def job_json(job: ImportJob) -> dict[str, Any]:
@@ -64,8 +92,17 @@ def job_json(job: ImportJob) -> dict[str, Any]:
 
 
 @blueprint.post("/upload")
+@blueprint.document(operationId="uploadFile", requestBody=CSV_FILE)
+@blueprint.takes(UploadSchema, location="files", check=False)
+@blueprint.answers(202, UploadedSchema, "The file is taken, its import begins.", links=LINKS)
+@blueprint.fails(BAD_FILE, FILE_TOO_LARGE, STORAGE_ERROR, DISK_FULL)
 def upload() -> tuple[Response, int]:
-    """Takes a CSV file (multipart field `file`) and starts its import; 202 and the task's id."""
+    """Import a CSV file
+
+    A header row in any order and case, with `sku` and, if you like, `name`, `description` and `active`. A SKU that
+    exists is changed, one that does not is created; rows that cannot be taken are set aside. Follow the import by its
+    `task_id`.
+    """
     uploads = UploadFolder.of_request()
     try:
         file = request.files.get("file")
@@ -150,14 +187,14 @@ class UploadFolder:
 
 
 def _bad_file(sentence: str) -> ApiError:
-    return ApiError(400, "invalid_file", sentence, {"file": [sentence]})
+    return BAD_FILE.error(sentence)
 
 
 def _storage_error(error: OSError) -> Exception:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return ApiError(507, "disk_full", "The server's disk is full, the file was not taken. Make room and try again.")
+        return DISK_FULL.error()
     log.error("An upload could not be stored: %s", error)
-    return ApiError(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
+    return STORAGE_ERROR.error()
 
 
 def find_job(task_id: str) -> ImportJob:
@@ -168,22 +205,33 @@ def find_job(task_id: str) -> ImportJob:
         key = None
     job = db.session.scalar(select(ImportJob).where(ImportJob.task_id == key)) if key else None
     if job is None:
-        raise ApiError(404, "import_not_found", "There is no import with this id.")
+        raise NOT_FOUND.error()
     return job
 
 
-@blueprint.get("/upload/progress/<task_id>")
-@blueprint.get("/imports/<task_id>")
+@blueprint.get("/upload/progress/<task_id>", parameters=TASK_ID)
+@blueprint.document(operationId="getProgress", summary="How far an import is")
+@blueprint.get("/imports/<task_id>", parameters=TASK_ID)
+@blueprint.document(operationId="getImport")
+@blueprint.answers(200, ImportSchema, "The import.")
+@blueprint.fails(NOT_FOUND)
 def show_import(task_id: str) -> Response:
-    """The job as it stands."""
+    """Get an import"""
     return jsonify(job_json(find_job(task_id)))
 
 
 @blueprint.get("/imports")
+@blueprint.document(operationId="listImports")
+@blueprint.takes(ImportsQuerySchema, check=False)
+@blueprint.answers(200, ImportsSchema, "A page.")
+@blueprint.fails(INVALID_PARAMETER)
 def list_imports() -> Response:
-    """All imports, newest first; `status` narrows the list."""
+    """List imports
+
+    Newest first.
+    """
     query = select(ImportJob).order_by(ImportJob.id.desc())
-    if status := request.args.get("status", "").strip():
+    if status := parameter("status"):
         if status not in JOB_STATUSES:
             sentence = f"status must be one of {', '.join(JOB_STATUSES)}."
             raise ApiError(400, "invalid_parameter", sentence, {"status": [sentence]})
@@ -192,9 +240,16 @@ def list_imports() -> Response:
     return jsonify(imports=[job_json(job) for job in rows], pagination=pagination)
 
 
-@blueprint.get("/imports/<task_id>/rejects")
+@blueprint.get("/imports/<task_id>/rejects", parameters=TASK_ID)
+@blueprint.document(operationId="listRejects")
+@blueprint.takes(PageQuerySchema, check=False)
+@blueprint.answers(200, RejectsSchema, "A page.")
+@blueprint.fails(INVALID_PARAMETER, NOT_FOUND)
 def list_rejects(task_id: str) -> Response:
-    """The rows that could not be taken, in the order of the file."""
+    """List the rows that could not be taken
+
+    In the order of the file.
+    """
     job = find_job(task_id)
     query = select(ImportReject).where(ImportReject.job_id == job.id).order_by(ImportReject.line)
     rows, pagination = page_of(query)
@@ -202,20 +257,28 @@ def list_rejects(task_id: str) -> Response:
     return jsonify(rejects=rejects, pagination=pagination)
 
 
-@blueprint.get("/upload/progress/<task_id>/stream")
+@blueprint.get("/upload/progress/<task_id>/stream", parameters=TASK_ID)
+@blueprint.document(operationId="followImport")
+@blueprint.answers(
+    200,
+    {"type": "string"},
+    "The events. The `data` of each is the import as JSON.",
+    content_type="text/event-stream",
+    example=EXAMPLE_EVENT,
+)
+@blueprint.fails(NOT_FOUND, TOO_MANY_STREAMS)
 def stream_progress(task_id: str) -> Response:
-    """Server-Sent Events (WHATWG HTML, 9.2): the job at once, then each change, until its last state.
+    """Follow an import live
 
-    An event's id is the job's revision. What a client missed while it was away is in the first event, which is always
-    the present state.
+    Server-Sent Events (WHATWG HTML, 9.2): the import at once, then each change, until its last state. An event's id is
+    the revision of the import. What a client missed while it was away is in the first event, which is always the
+    present state. A comment line every 10 seconds is a sign of life.
     """
     job = find_job(task_id)
     progress: Progress = current_app.extensions["progress"]
     subscription = progress.subscribe(job.id)
     if subscription is None:
-        raise ApiError(
-            503, "too_many_streams", "Too many progress streams are open. Ask for the progress now and then."
-        )
+        raise TOO_MANY_STREAMS.error()
     # The state is read after subscribing: what changes from here on is told.
     try:
         db.session.refresh(job)

@@ -16,17 +16,35 @@ Row = TypeVar("Row")
 DEFAULT_PER_PAGE = 50
 MAX_PER_PAGE = 500
 MAX_PAGE = 10**12
+GIVEN_TWICE = "{} must be given only once."
+
+
+def read_whole_number(name: str, text: str, high: int) -> int:
+    """Returns a text as a number from 1 to `high`; raises `ValueError` with a sentence that names it."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or not 1 <= int(text) <= high:
+        raise ValueError(f"{name} must be a whole number from 1 to {high}.")
+    return int(text)
+
+
+def parameter(name: str) -> str:
+    """Returns a query parameter, empty where there is none; raises a 400 where there are several of the name."""
+    values = request.args.getlist(name)
+    if len(values) > 1:
+        raise _unusable(name, GIVEN_TWICE.format(name))
+    return values[0] if values else ""
 
 
 def whole_number(name: str, default: int, high: int) -> int:
     """Returns the query parameter `name` as a number from 1 to `high`; raises a 400 that names it."""
-    text = request.args.get(name, "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 15 or not 1 <= int(text) <= high:
-        sentence = f"{name} must be a whole number from 1 to {high}."
-        raise ApiError(400, "invalid_parameter", sentence, {name: [sentence]})
-    return int(text)
+    text = parameter(name)
+    try:
+        return read_whole_number(name, text, high) if text else default
+    except ValueError as error:
+        raise _unusable(name, str(error)) from None
+
+
+def _unusable(name: str, sentence: str) -> ApiError:
+    return ApiError(400, "invalid_parameter", sentence, {name: [sentence]})
 
 
 def page_of(query: Select[tuple[Row]]) -> tuple[list[Row], dict[str, Any]]:
@@ -40,4 +58,5 @@ def page_of(query: Select[tuple[Row]]) -> tuple[list[Row], dict[str, Any]]:
 
 def iso(moment: datetime | None) -> str | None:
     """A time as the API writes it: ISO 8601 in UTC, to the microsecond."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z") if moment else None
+    # Without the zone: `isoformat` takes longer over writing it than over all the rest.
+    return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z" if moment else None

@@ -6,27 +6,85 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Response, jsonify, request
 from psycopg2 import errorcodes
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from api.errors import ApiError
-from api.pages import iso, page_of
-from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS, Product, db
+from api.answers import EXAMPLE_TIME, MessageSchema, ProductSchema, ProductsSchema
+from api.errors import ApiError, Failure
+from api.openapi import INVALID_PARAMETER, Blueprint
+from api.pages import iso
+from api.schemas import ListQuery, NewProductSchema, ProductChangeSchema, ProductsQuerySchema
+from catalogue import search
+from models import Product, db
 
-blueprint = Blueprint("products", __name__, url_prefix="/api/products")
+blueprint = Blueprint("products", __name__, url_prefix="/api/products", tag="Products")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_REPEATS = 5
 REPEATABLE = {errorcodes.DEADLOCK_DETECTED, errorcodes.SERIALIZATION_FAILURE}
-TEXT_COLUMNS = {"sku": Product.sku, "name": Product.name, "description": Product.description}
-SORTABLE = {column: getattr(Product, column) for column in ("id", "sku", "name", "active", "created_at", "updated_at")}
+
+INVALID_PRODUCT = Failure(400, NewProductSchema.code, NewProductSchema.sentence, ("sku",), "The SKU must not be empty.")
+NOT_FOUND = Failure(404, "product_not_found", "There is no product with this id.")
+DUPLICATE = Failure(409, "duplicate_sku", "A product with the SKU A-1 exists already.", ("sku",))
+CHANGED = Failure(
+    412,
+    "precondition_failed",
+    "The product was changed in the meantime, and nothing was overwritten. Load it again, then repeat what you did.",
+)
+
+ETAG = f'"{EXAMPLE_TIME}"'
+ETAG_HEADER = {
+    "ETag": {
+        "description": "The version of the product: its `updated_at` in double quotes.",
+        "required": True,
+        "schema": {"type": "string", "examples": [ETAG]},
+    }
+}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "description": "The ETag of the product as you know it (several are separated by commas; `*` is any). If it has"
+    " been changed since, nothing is done and the answer is 412: nobody's work is overwritten unnoticed. Without this"
+    " header the last one wins.",
+    "schema": {"type": "string"},
+    "examples": {"version": {"value": ETAG}},
+}
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "An ETag that you have (several are separated by commas; `*` is any). If it is the present one, the"
+    " answer is 304 without a body.",
+    "schema": {"type": "string"},
+    "examples": {"version": {"value": ETAG}},
+}
+LINKS = {
+    operation: {
+        "operationId": operation,
+        "parameters": {
+            "product_id": "$response.body#/id",
+            **({} if operation == "getProduct" else {"header.If-Match": "$response.header.ETag"}),
+        },
+    }
+    for operation in ("getProduct", "changeProduct", "deleteProduct")
+}
+PRODUCT_ID = [{"in": "path", "name": "product_id", "description": "The id of the product."}]
+EXAMPLE = {
+    "id": 42,
+    "sku": "A-1",
+    "name": "Blue lamp",
+    "description": "Goes with the blue sofa.",
+    "active": True,
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
+}
+EXAMPLE_PAGE = {"page": 1, "per_page": 50, "total": 1, "pages": 1, "next": None, "total_is_estimate": False}
 
 
-def product_json(product: Product) -> dict[str, Any]:
+def product_json(product: Product | search.ProductRow) -> dict[str, Any]:
     """A product as clients see it."""
     return {
         "id": product.id,
@@ -57,59 +115,88 @@ def repeated(view: Callable[P, R]) -> Callable[P, R]:
 
 
 @blueprint.get("")
-def list_products() -> Response:
-    """A page of the products that match every given filter; texts match when they contain it, in any case."""
-    query = select(Product).where(*_filters())
-    sort_by, sort_order = request.args.get("sort_by") or "id", request.args.get("sort_order") or "asc"
-    if sort_by not in SORTABLE:
-        raise _unusable("sort_by", f"sort_by must be one of {', '.join(SORTABLE)}.")
-    if sort_order not in {"asc", "desc"}:
-        raise _unusable("sort_order", "sort_order must be asc or desc.")
-    column = SORTABLE[sort_by]
-    order = [column, Product.id] if sort_by != "id" else [column]
-    rows, pagination = page_of(query.order_by(*(item.desc() if sort_order == "desc" else item for item in order)))
-    return jsonify(products=[product_json(product) for product in rows], pagination=pagination)
+@blueprint.document(operationId="listProducts")
+@blueprint.takes(ProductsQuerySchema)
+@blueprint.answers(200, ProductsSchema, "A page.", example={"products": [EXAMPLE], "pagination": EXAMPLE_PAGE})
+@blueprint.fails(INVALID_PARAMETER)
+def list_products(asked: ListQuery) -> Response:
+    """Find products
 
-
-def _filters() -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    for name in ("q", *TEXT_COLUMNS):
-        text = request.args.get(name, "").strip()
-        if "\0" in text:
-            raise _unusable(name, f"{name} must not contain NUL characters.")
-        if text:
-            columns = TEXT_COLUMNS.values() if name == "q" else [TEXT_COLUMNS[name]]
-            conditions.append(or_(*(column.icontains(text, autoescape=True) for column in columns)))
-    active = request.args.get("active", "").strip().lower()
-    if active not in {"", "true", "false"}:
-        raise _unusable("active", "active must be true or false.")
-    if active:
-        conditions.append(Product.active.is_(active == "true"))
-    return conditions
+    A page of the products that match every given filter. Go on with `after`, which stays fast however far, or with
+    `page`. Parameters that are unknown or empty are ignored.
+    """
+    connection: Any = db.session.connection().connection.driver_connection
+    with connection.cursor() as cursor:
+        try:
+            found = search.find(
+                cursor,
+                asked.filter,
+                asked.order,
+                page=asked.page,
+                per_page=asked.per_page,
+                after=asked.after,
+                exact_total=asked.exact_total,
+            )
+        except search.UnusableCursor:
+            raise _unusable_cursor() from None
+    pagination = {
+        "page": found.page,
+        "per_page": asked.per_page,
+        "total": found.total,
+        "pages": -(-found.total // asked.per_page),
+        "next": found.next,
+        "total_is_estimate": found.total_is_estimate,
+    }
+    return jsonify(products=[product_json(product) for product in found.products], pagination=pagination)
 
 
 @blueprint.post("")
+@blueprint.document(operationId="createProduct")
+@blueprint.takes(NewProductSchema, location="json", example={"sku": "A-1", "name": "Blue lamp"})
+@blueprint.answers(201, ProductSchema, "The new product.", example=EXAMPLE, headers=ETAG_HEADER, links=LINKS)
+@blueprint.fails(INVALID_PRODUCT, DUPLICATE)
 @repeated
-def create_product() -> tuple[Response, int]:
-    """Creates a product; 409 when its SKU exists."""
-    values = _values(_body(), {"sku"})
+def create_product(values: dict[str, Any]) -> tuple[Response, int]:
+    """Create a product
+
+    409 when a product has this SKU already, in whatever case. Of several who create the same SKU at once exactly one
+    succeeds. Unknown fields are ignored.
+    """
     product = Product(**values)
     db.session.add(product)
     return _saved(product, values), 201
 
 
-@blueprint.get("/<int:product_id>")
+@blueprint.get("/<int:product_id>", parameters=PRODUCT_ID)
+@blueprint.document(operationId="getProduct", parameters=[IF_NONE_MATCH])
+@blueprint.answers(200, ProductSchema, "The product.", example=EXAMPLE, headers=ETAG_HEADER)
+@blueprint.answers(304, None, "The product is still the one of `If-None-Match`.", headers=ETAG_HEADER)
+@blueprint.fails(NOT_FOUND)
 def show_product(product_id: int) -> Response:
-    """A single product."""
-    return jsonify(product_json(_find(product_id)))
+    """Get a product"""
+    product = _find(product_id)
+    version = etag(product)
+    response = Response(status=304) if request.if_none_match.contains_weak(version) else jsonify(product_json(product))
+    response.set_etag(version)
+    # Kept copies are fine, but whether they still hold is to be asked.
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
-@blueprint.put("/<int:product_id>")
+@blueprint.put("/<int:product_id>", parameters=PRODUCT_ID)
+@blueprint.document(operationId="changeProduct", parameters=[IF_MATCH])
+@blueprint.takes(ProductChangeSchema, location="json", example={"name": "Red lamp", "active": False})
+@blueprint.answers(200, ProductSchema, "The product as it is now.", example=EXAMPLE, headers=ETAG_HEADER, links=LINKS)
+@blueprint.fails(INVALID_PRODUCT, NOT_FOUND, DUPLICATE, CHANGED)
 @repeated
-def change_product(product_id: int) -> Response:
-    """Changes the fields that are given; a change to what is there already changes nothing."""
-    values = _values(_body(), set())
+def change_product(values: dict[str, Any], product_id: int) -> Response:
+    """Change a product
+
+    Only the given fields change, and where nothing would change nothing is written: `updated_at` stays. `id`,
+    `created_at`, `updated_at` and unknown fields are ignored, so that a product can be sent back as it was answered.
+    """
     product = _find(product_id, lock=True)
+    _check_if_match(product)
     changed = {name: value for name, value in values.items() if getattr(product, name) != value}
     for name, value in changed.items():
         setattr(product, name, value)
@@ -118,14 +205,34 @@ def change_product(product_id: int) -> Response:
     return _saved(product, values)
 
 
-@blueprint.delete("/<int:product_id>")
+@blueprint.delete("/<int:product_id>", parameters=PRODUCT_ID)
+@blueprint.document(operationId="deleteProduct", parameters=[IF_MATCH])
+@blueprint.answers(200, MessageSchema, "It is gone.", example={"message": "The product A-1 was deleted."})
+@blueprint.fails(NOT_FOUND, CHANGED)
 @repeated
 def delete_product(product_id: int) -> Response:
-    """Removes a product."""
+    """Delete a product"""
     product = _find(product_id, lock=True)
+    _check_if_match(product)
     db.session.delete(product)
     db.session.commit()
     return jsonify(message=f"The product {product.sku} was deleted.")
+
+
+def etag(product: Product) -> str:
+    """The version of a product, without the quotes: its `updated_at` just as the JSON has it, so that whoever knows
+    the product from a list knows its ETag."""
+    return str(iso(product.updated_at))
+
+
+def _check_if_match(product: Product) -> None:
+    """Raises the 412 (RFC 9110, 13.1.1) unless the request is meant for the product as it is; its row must be locked.
+
+    A weak ETag counts as the same, against the RFC: proxies that compress the answer make it weak.
+    """
+    if "If-Match" in request.headers and not request.if_match.contains_weak(etag(product)):
+        db.session.rollback()
+        raise CHANGED.error()
 
 
 def _find(product_id: int, *, lock: bool = False) -> Product:
@@ -134,44 +241,8 @@ def _find(product_id: int, *, lock: bool = False) -> Product:
     except DataError:
         product = None
     if product is None:
-        raise ApiError(404, "product_not_found", "There is no product with this id.")
+        raise NOT_FOUND.error()
     return product
-
-
-def _body() -> dict[str, Any]:
-    body = request.get_json()
-    if not isinstance(body, dict):
-        raise ApiError(400, "invalid_body", "The body must be a JSON object.")
-    return body
-
-
-def _values(body: dict[str, Any], required: set[str]) -> dict[str, Any]:
-    """Checks the fields of a product; raises a 400 that names every unusable one."""
-    problems: dict[str, list[str]] = {}
-    values: dict[str, Any] = {}
-    limits = {"sku": SKU_MAX_CHARACTERS, "name": NAME_MAX_CHARACTERS, "description": None}
-    for name, limit in limits.items():
-        if name not in body and name not in required:
-            continue
-        text = body.get(name)
-        if not isinstance(text, str):
-            problems[name] = ["This must be a text." if name in body else "This field is required."]
-            continue
-        text = text.strip() if name == "sku" else text
-        if name == "sku" and not text:
-            problems[name] = ["The SKU must not be empty."]
-        elif limit and len(text) > limit:
-            problems[name] = [f"At most {limit} characters are allowed, these are {len(text)}."]
-        elif "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-            problems[name] = ["This contains characters that are no text."]
-        values[name] = text
-    if "active" in body:
-        values["active"] = body["active"]
-        if not isinstance(body["active"], bool):
-            problems["active"] = ["This must be true or false."]
-    if problems:
-        raise ApiError(400, "invalid_product", "The product has unusable values: see fields.", problems)
-    return values
 
 
 def _saved(product: Product, values: dict[str, Any]) -> Response:
@@ -180,12 +251,13 @@ def _saved(product: Product, values: dict[str, Any]) -> Response:
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        sentence = f"A product with the SKU {values.get('sku', '')} exists already."
-        raise ApiError(409, "duplicate_sku", sentence, {"sku": [sentence]}) from None
+        raise DUPLICATE.error(f"A product with the SKU {values.get('sku', '')} exists already.") from None
     answer = jsonify(product_json(product))
+    answer.set_etag(etag(product))
     db.session.commit()
     return answer
 
 
-def _unusable(name: str, sentence: str) -> ApiError:
-    return ApiError(400, "invalid_parameter", sentence, {name: [sentence]})
+def _unusable_cursor() -> ApiError:
+    sentence = "after must be what the page before gave as pagination.next, with the same sort_by and sort_order."
+    return ApiError(400, INVALID_PARAMETER.code, sentence, {"after": [sentence]})

@@ -1,31 +1,45 @@
-"""Live progress: one listener per web process feeds every open stream of it.
+"""Live news, how far imports are and that products have changed: one listener per web process feeds all its streams.
 
 PostgreSQL says which job has changed (LISTEN/NOTIFY); the listener reads that job's row once and hands the event to all
-who follow it. A stream holds no database connection and polls nothing. Behind a transaction pooler, where LISTEN does
-not work, the listener asks once a second for what has changed among the jobs that somebody follows.
+who follow it. That products have changed is handed on as it is. A stream holds no database connection and polls
+nothing. Behind a transaction pooler, where LISTEN does not work, the listener looks once a second at the jobs that
+somebody follows, and at signs of a change of the products.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import queue
 import selectors
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
 log = logging.getLogger(__name__)
 
-CHANNEL = "import_progress"
+JOBS_CHANNEL = "import_progress"
+PRODUCTS_CHANNEL = "products_changed"
 PING_SECONDS = 10
+CHANGES_SECONDS = 1
+PRODUCTS = 0  # What streams follow is a job, by its id, or this, which no job has.
 POLL_SECONDS = 1
 RECONNECT_SECONDS = 1
 QUEUED_EVENTS = 100
+
+# Rows that are new or changed show at once; the counters, which tell of deleted ones too, a moment later, and a
+# truncated table has another file. A transaction that was rolled back may look like a change.
+SIGN_OF_PRODUCTS = """
+SELECT (SELECT max(id) FROM products), (SELECT max(updated_at) FROM products), pg_relation_filenode(products),
+    pg_stat_get_tuples_inserted(products), pg_stat_get_tuples_updated(products), pg_stat_get_tuples_deleted(products)
+FROM CAST('products' AS regclass) products
+"""
 
 
 class Event(NamedTuple):
@@ -45,10 +59,10 @@ class Subscription:
 
     def __init__(self, progress: Progress, job_id: int) -> None:
         self._progress = progress
-        self.job_id = job_id
+        self.topic = job_id
         self.seen = 0
         self._newest = 0
-        self._events: queue.Queue[Event] = queue.Queue(QUEUED_EVENTS)
+        self._events: queue.Queue[Event | None] = queue.Queue(QUEUED_EVENTS)
 
     def __enter__(self) -> Subscription:
         return self
@@ -63,6 +77,8 @@ class Subscription:
             except queue.Empty:
                 yield None
                 continue
+            if event is None:
+                return
             if event.revision > self.seen:
                 self.seen = event.revision
                 yield event.text
@@ -74,12 +90,56 @@ class Subscription:
         if event.revision <= self._newest:
             return
         self._newest = event.revision
+        self._put(event)
+
+    def end(self) -> None:
+        """Ends the stream."""
+        self._put(None)
+
+    def _put(self, event: Event | None) -> None:
         while True:
             try:
                 return self._events.put_nowait(event)
             except queue.Full:
                 with contextlib.suppress(queue.Empty):
                     self._events.get_nowait()
+
+    def close(self) -> None:
+        """Gives the place back."""
+        self._progress.unsubscribe(self)
+
+
+class Changes:
+    """One stream's place among those who want to know when products change.
+
+    Iterates: True when some have, at most once in `CHANGES_SECONDS`, False when it is time for a sign of life. What
+    happens in between is told behind that time, so that the last change is always followed by a True.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.topic = PRODUCTS
+        self._news = threading.Event()
+        self._over = threading.Event()
+
+    def __iter__(self) -> Iterator[bool]:
+        while True:
+            told = self._news.wait(PING_SECONDS)
+            if self._over.is_set():
+                return
+            self._news.clear()
+            yield told
+            if told:
+                self._over.wait(CHANGES_SECONDS)
+
+    def put(self) -> None:
+        """Says that products have changed."""
+        self._news.set()
+
+    def end(self) -> None:
+        """Ends the stream."""
+        self._over.set()
+        self._news.set()
 
     def close(self) -> None:
         """Gives the place back."""
@@ -102,52 +162,69 @@ class Progress:
         self._max_streams = max_streams
         self._listen = listen
         self._lock = threading.Lock()
-        self._followers: defaultdict[int, set[Subscription]] = defaultdict(set)
+        self._followers: defaultdict[int, set[Subscription | Changes]] = defaultdict(set)
         self._streams = 0
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
+        self._sign: tuple[Any, ...] | None = None
+        self._stopping: Callable[[], bool] = lambda: False
 
     def subscribe(self, job_id: int) -> Subscription | None:
         """A place among the followers of a job, or None when all places are taken.
 
         Returns once the listener listens: no change after this call goes untold.
         """
+        subscription = Subscription(self, job_id)
+        return subscription if self._admit(subscription) else None
+
+    def subscribe_to_changes(self) -> Changes | None:
+        """A place among those who want to know when products change; the same holds for it."""
+        changes = Changes(self)
+        return changes if self._admit(changes) else None
+
+    def _admit(self, stream: Subscription | Changes) -> bool:
         with self._lock:
             if self._streams >= self._max_streams:
-                return None
+                return False
             self._streams += 1
-            subscription = Subscription(self, job_id)
-            self._followers[job_id].add(subscription)
+            self._followers[stream.topic].add(stream)
             if self._thread is None:
                 self._listening.clear()
                 self._thread = threading.Thread(target=self._run, name="progress-listener", daemon=True)
                 self._thread.start()
         # Where the database is away this passes unfulfilled; the listener tells everything anew when it is back.
         self._listening.wait(timeout=POLL_SECONDS)
-        return subscription
+        return True
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, stream: Subscription | Changes) -> None:
         """Frees a place; does nothing when it is free already."""
         with self._lock:
-            followers = self._followers.get(subscription.job_id, set())
-            if subscription in followers:
-                followers.remove(subscription)
+            followers = self._followers.get(stream.topic, set())
+            if stream in followers:
+                followers.remove(stream)
                 self._streams -= 1
                 if not followers:
-                    del self._followers[subscription.job_id]
+                    del self._followers[stream.topic]
 
     @property
     def streams(self) -> int:
         """How many streams are open."""
         return self._streams
 
+    def end_when(self, stopping: Callable[[], bool]) -> None:
+        """Makes every stream end within about a second once `stopping()`, so that nobody waits for them in vain."""
+        self._stopping = stopping
+
     def _run(self) -> None:
+        started, self._sign = time.monotonic(), None
+        first = True
         while True:
             try:
                 connection = self._connect()
             except psycopg2.Error as error:
                 log.warning("Progress: the database does not answer: %s", str(error).strip())
                 threading.Event().wait(RECONNECT_SECONDS)
+                first = False
                 if self._ended_idle():
                     return
                 continue
@@ -155,9 +232,13 @@ class Progress:
                 connection.autocommit = True
                 if self._listen:
                     with connection.cursor() as cursor:
-                        cursor.execute(f"LISTEN {CHANNEL}")
-                # What happened while nobody listened is told once, to everyone.
-                self._tell(self._followed())
+                        cursor.execute(f"LISTEN {JOBS_CHANNEL}; LISTEN {PRODUCTS_CHANNEL}")
+                else:
+                    self._sign = self._sign or self._read_sign(connection)
+                # What happened while nobody listened is told once, to everyone. Products that change before the first
+                # stream's listener listens are none of that: the stream has not begun.
+                missed = not first or time.monotonic() - started > POLL_SECONDS
+                self._tell(self._followed() - (set() if missed else {PRODUCTS}))
                 self._listening.set()
                 while not self._ended_idle():
                     self._tell(self._changed(connection))
@@ -169,21 +250,30 @@ class Progress:
                 log.exception("Progress: unexpected error, trying again")
                 threading.Event().wait(RECONNECT_SECONDS)
             finally:
+                first = False
                 connection.close()
 
     def _changed(self, connection: Connection) -> set[int]:
-        """Waits for news; returns the followed jobs that have changed, or may have."""
+        """Waits for news, a second at most; returns what has changed, or may have, of what is followed."""
         if not self._listen:
             threading.Event().wait(POLL_SECONDS)
-            return self._followed()
+            before, self._sign = self._sign, self._read_sign(connection)
+            return self._followed() - (set() if self._sign != before else {PRODUCTS})
         # Not `select`, which refuses the high file numbers of a process with many streams.
         with selectors.DefaultSelector() as selector:
             selector.register(connection, selectors.EVENT_READ)
-            if selector.select(PING_SECONDS):
+            if selector.select(POLL_SECONDS):
                 connection.poll()
-        told = {int(notice.payload) for notice in connection.notifies}
+        told = {
+            PRODUCTS if notice.channel == PRODUCTS_CHANNEL else int(notice.payload) for notice in connection.notifies
+        }
         connection.notifies.clear()
         return told & self._followed()
+
+    def _read_sign(self, connection: Connection) -> tuple[Any, ...] | None:
+        with connection.cursor() as cursor:
+            cursor.execute(SIGN_OF_PRODUCTS)
+            return cursor.fetchone()
 
     def _followed(self) -> set[int]:
         with self._lock:
@@ -192,16 +282,22 @@ class Progress:
     def _ended_idle(self) -> bool:
         """Ends the listener when nobody follows anything; the next stream starts another."""
         with self._lock:
+            if self._stopping():
+                for stream in itertools.chain.from_iterable(self._followers.values()):
+                    stream.end()
             if self._streams:
                 return False
             self._thread = None
             return True
 
-    def _tell(self, job_ids: set[int]) -> None:
-        if not job_ids:
+    def _tell(self, topics: set[int]) -> None:
+        if not topics:
             return
-        events = self._read_events(job_ids)
+        job_ids = topics - {PRODUCTS}
+        events = self._read_events(job_ids) if job_ids else {}
         with self._lock:
-            for job_id, event in events.items():
-                for subscription in self._followers.get(job_id, ()):
-                    subscription.put(event)
+            for stream in itertools.chain.from_iterable(self._followers.get(topic, ()) for topic in topics):
+                if isinstance(stream, Changes):
+                    stream.put()
+                elif stream.topic in events:
+                    stream.put(events[stream.topic])

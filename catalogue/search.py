@@ -34,6 +34,8 @@ SAMPLE_ROWS = 4_000
 SAMPLED_MATCHES = 20
 WALK_ROWS = 2_000
 LONGEST_WALK_ROWS = 100_000
+# So large a share is met on every walk.
+MOST = 0.5
 # Behind so many products the other end of the order may be nearer.
 DEEP_ROWS = 10_000
 ESTIMATED_DIGITS = 2
@@ -180,7 +182,7 @@ class _Search:
         if not self._wanted.has_text and self._size <= COUNTED_ROWS:
             self.total = count(self._cursor, self._wanted)
             few = not self._wanted.is_empty and self.total <= MANY
-            return self._matches() if few else self._page()
+            return self._matches() if few else self._walk_for(self.total / max(1, self._size))
         if self._wanted.is_empty:
             self.total, self.estimated = _rounded(self._size), True
             return self._page()
@@ -193,7 +195,13 @@ class _Search:
                 return rows
             share = max(share, MANY / self._size)
         self.total, self.estimated = max(MANY, _rounded(share * self._size)), True
-        return self._walk_and_look(share) if self._wanted.has_text else self._page()
+        return self._walk_for(share)
+
+    def _walk_for(self, share: float) -> list[Row]:
+        """Chooses the walk to find what that share of all products is."""
+        if not self._wanted.has_text and (self._order.by in {"id", "active"} or share > MOST):
+            return self._page()
+        return self._walk_and_look(share)
 
     def _sampled_share(self) -> float:
         """Which share of all products matches, by a sample; 0 where too few do to say."""

@@ -213,21 +213,46 @@ def test_an_id_of_any_size_is_only_not_found(client: FlaskClient) -> None:
 
 
 def test_products_come_in_pages(client: FlaskClient, engine: Engine) -> None:
-    assert answered(client.get("/api/products")) == {
-        "products": [],
-        "pagination": {"page": 1, "per_page": 50, "total": 0, "pages": 0},
-    }
+    nothing = {"page": 1, "per_page": 50, "total": 0, "pages": 0, "next": None, "total_is_estimate": False}
+    assert answered(client.get("/api/products")) == {"products": [], "pagination": nothing}
     run_import(engine, "sku\n" + "".join(f"{number:03}\n" for number in range(120)))
     seen: list[str] = []
     for page in (1, 2, 3):
         body = answered(client.get("/api/products", query_string={"page": page, "sort_by": "sku"}))
-        pagination = {name: body["pagination"][name] for name in ("page", "per_page", "total", "pages")}
-        assert pagination == {"page": page, "per_page": 50, "total": 120, "pages": 3}
+        pagination = {**body["pagination"], "next": None}
+        assert pagination == {**nothing, "page": page, "total": 120, "pages": 3}
+        assert (body["pagination"]["next"] is None) == (page == 3)
         seen += [product["sku"] for product in body["products"]]
     assert seen == [f"{number:03}" for number in range(120)]
     assert skus(client, page=4) == []
     assert skus(client, page=10**12, per_page=500) == []
     assert len(skus(client, per_page=500)) == 120
+
+
+def test_products_come_in_pages_by_cursor(client: FlaskClient, engine: Engine) -> None:
+    run_import(engine, "sku,name\n" + "".join(f"{number:03},same\n" for number in range(25)))
+    for order in ({}, {"sort_by": "name"}, {"sort_by": "created_at", "sort_order": "desc"}, {"sort_by": "active"}):
+        wanted = {"name": "SAME", "per_page": 10, **order}
+        everything = skus(client, **{**wanted, "per_page": 500})
+        seen: list[str] = []
+        after: dict[str, str] = {}
+        for number in (1, 2, 3):
+            # The number of the page counts for nothing beside a cursor.
+            body = answered(client.get("/api/products", query_string={**wanted, "page": 1, **after}))
+            seen += [product["sku"] for product in body["products"]]
+            assert body["pagination"]["page"] == number
+            after = {"after": body["pagination"]["next"]}
+        assert seen == everything
+        assert after == {"after": None}
+    first = answered(client.get("/api/products?per_page=1"))["pagination"]["next"]
+    failed(client.get(f"/api/products?sort_by=sku&after={first}"), 400, "invalid_parameter", "after")
+    failed(client.get(f"/api/products?sort_order=desc&after={first}"), 400, "invalid_parameter", "after")
+
+
+def test_the_total_is_exact_when_asked_for(client: FlaskClient) -> None:
+    create(client, "a")
+    pagination = answered(client.get("/api/products?total=exact"))["pagination"]
+    assert (pagination["total"], pagination["total_is_estimate"]) == (1, False)
 
 
 def test_filters_match_what_contains_them_and_all_of_them_must(client: FlaskClient) -> None:
@@ -272,12 +297,26 @@ def test_products_are_sorted_as_asked(client: FlaskClient) -> None:
         ("active", "maybe"),
         ("sku", "a\0b"),
         ("q", "\0"),
+        ("total", "1"),
+        ("after", "x"),
+        ("after", "\0"),
+        ("after", "ł" * 500),
     ],
 )
 def test_an_unusable_parameter_is_named(client: FlaskClient, name: str, value: str) -> None:
     failed(client.get("/api/products", query_string={name: value}), 400, "invalid_parameter", name)
     if name in {"page", "per_page"}:
         failed(client.get("/api/imports", query_string={name: value}), 400, "invalid_parameter", name)
+
+
+def test_a_parameter_counts_once_and_only_with_a_value(client: FlaskClient) -> None:
+    create(client, "a")
+    names = ("q", "sku", "name", "active", "page", "per_page", "after", "sort_by", "sort_order", "total", "unknown")
+    assert skus(client, **dict.fromkeys(names, "")) == ["a"]
+    for name in ("sku", "page", "active"):
+        failed(client.get(f"/api/products?{name}=1&{name}="), 400, "invalid_parameter", name)
+    failed(client.get("/api/imports?page=1&page=1"), 400, "invalid_parameter", "page")
+    failed(client.get("/api/products?page=x&active=x"), 400, "invalid_parameter", "active", "page")
 
 
 def test_a_query_that_is_no_utf_8_finds_nothing(client: FlaskClient) -> None:
