@@ -2,10 +2,10 @@
 
     python -m benchmarks.bulk_speed [--rows 500000] [--repeat 5]
 
-Starts a PostgreSQL of its own and a web process, and makes a catalogue. The yardstick of an export is psycopg2's
-`copy_expert` of the same query into a file that throws everything away; it is taken before every export, ratios are to
-the median of all of them. An export's time runs from the first byte of the request to the last of the file. Deleting is
-timed while nobody else is there, and while clients read lists and one slowly takes an export.
+Starts a PostgreSQL of its own, a web process and a worker, and makes a catalogue. The yardstick of an export is
+psycopg2's `copy_expert` of the same query into a file that throws everything away; it is taken before every export,
+ratios are to the median of all of them. An export's time runs from the first byte of the request to the last of the
+file. Deleting is timed while nobody else is there, and while clients read lists and one slowly takes an export.
 """
 
 from __future__ import annotations
@@ -15,22 +15,18 @@ import gzip
 import http.client
 import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
 
-from benchmarks.import_speed import ROOT, peak_memory_mb, settle, write_catalogue
+from benchmarks.product import Product, peak_memory_mb, running_product, settle, temporary_folder, write_catalogue
 from catalogue.export import BLOCK_BYTES, COPY
-from embedded import EmbeddedPostgres
 
 EXPORT_BAR = 1.5
 DELETE_BAR_SECONDS = 1.0
@@ -133,69 +129,42 @@ def readers(port: int) -> Iterator[None]:
             thread.join()
 
 
-def wait_until_answering(port: int) -> None:
-    """Waits for the web process."""
-    for _ in range(200):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/api/products")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    sys.exit("The web process did not start.")
-
-
 def main() -> None:
     """Runs the benchmark and prints its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--repeat", type=int, default=5, help="rounds; the medians are shown")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acme-bench-")))
-        folder.chmod(0o755)
+    with temporary_folder() as folder:
         source = folder / "products.csv"
         write_catalogue(source, options.rows)
-        server = EmbeddedPostgres(folder / "postgres")
-        url = server.start()
-        stack.callback(server.stop)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        environment = {
-            **os.environ,
-            "DATABASE_URL": url,
-            "DATA_DIR": str(folder / "data"),
-            "UPLOAD_DIR": str(folder / "uploads"),
-            "SECRET_KEY": "benchmark",
-        }
-        command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "app:create_app()"]
-        web = subprocess.Popen(command, cwd=ROOT, env=environment)
-        stack.callback(web.wait)
-        stack.callback(web.terminate)
-        wait_until_answering(port)
-        idle = peak_memory_mb(web)
+        with running_product(folder) as product:
+            measure(product, source, options)
 
+
+def measure(product: Product, source: Path, options: argparse.Namespace) -> None:
+    """Exports and deletes as often as asked for, and prints what that took."""
+    url, port = product.url, product.port
+    idle = peak_memory_mb(product.web)
+
+    fill(url, source)
+    check_export(port, options.rows)
+    copies: list[float] = []
+    exports: dict[str, list[float]] = {"csv": [], "csv.gz": []}
+    sizes: dict[str, int] = {}
+    for _ in range(options.repeat):
+        for file_format, seconds in exports.items():
+            copies.append(plain_copy(url))
+            took, sizes[file_format] = timed_export(port, file_format)
+            seconds.append(took)
+    memory = peak_memory_mb(product.web)
+    deletions: dict[str, list[float]] = {"quiet": [], "while others read": []}
+    for _ in range(options.repeat):
         fill(url, source)
-        check_export(port, options.rows)
-        copies: list[float] = []
-        exports: dict[str, list[float]] = {"csv": [], "csv.gz": []}
-        sizes: dict[str, int] = {}
-        for _ in range(options.repeat):
-            for file_format, seconds in exports.items():
-                copies.append(plain_copy(url))
-                took, sizes[file_format] = timed_export(port, file_format)
-                seconds.append(took)
-        memory = peak_memory_mb(web)
-        deletions: dict[str, list[float]] = {"quiet": [], "while others read": []}
-        for _ in range(options.repeat):
-            fill(url, source)
-            deletions["quiet"].append(timed_delete(port, options.rows))
-            fill(url, source)
-            with readers(port):
-                deletions["while others read"].append(timed_delete(port, options.rows))
+        deletions["quiet"].append(timed_delete(port, options.rows))
+        fill(url, source)
+        with readers(port):
+            deletions["while others read"].append(timed_delete(port, options.rows))
 
     yardstick = statistics.median(copies)
     print(f"{options.rows:,} rows, {options.repeat} rounds; COPY TO {yardstick:.2f} s (median of {len(copies)})\n")

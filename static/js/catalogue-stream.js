@@ -27,12 +27,8 @@ export function followCatalogue(onChanged) {
     if (!isInView()) return release();
     releaseSlot = release;
     source = new EventSource(ADDRESS);
-    let isFirst = true;
-    source.addEventListener('open', () => {
-      // What happened while the stream was away is not told again.
-      if (!isFirst) onChanged();
-      isFirst = false;
-    });
+    // What happened before, also between the list's answer and this moment, is not told again.
+    source.addEventListener('open', onChanged);
     source.addEventListener('changed', onChanged);
     source.addEventListener('error', () => {
       // CONNECTING: the browser comes back by itself. CLOSED: refused.

@@ -34,7 +34,13 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
     place(menu, button);
     items[0].focus();
   });
-  menu.addEventListener('click', (event) => event.target.closest('[role="menuitem"]') && menu.hidePopover());
+  // Before the item runs: a dialog that it opens gives the focus back to what has it then.
+  const leave = (event) => {
+    if (!event.target.closest('[role="menuitem"]')) return;
+    menu.hidePopover();
+    button.focus();
+  };
+  menu.addEventListener('click', leave, { capture: true });
   return h('div', { class: 'menu-holder' }, button, menu);
 }
 

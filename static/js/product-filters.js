@@ -75,11 +75,17 @@ export function filterBar() {
 }
 
 function textFilter(name, { testid, ...attributes }) {
+  let isTyping = false;
   const write = (options) => {
+    isTyping = false;
     later.cancel();
     setQuery({ [name]: input.value.trim() || undefined, ...FROM_THE_START }, options);
   };
   const later = debounce(() => write({ replace: true }), TYPING_PAUSE_MS);
+  const typed = () => {
+    isTyping = true;
+    later();
+  };
   const onKey = (event) => {
     if (event.key === 'Enter') write();
     if (event.key !== 'Escape' || !input.value) return;
@@ -90,13 +96,14 @@ function textFilter(name, { testid, ...attributes }) {
   const input = h('input', {
     class: 'input', autocomplete: 'off', spellcheck: 'false', maxlength: 500, dir: 'auto', ...attributes, data: { testid },
     // A change comes with the end of the typing, before another field takes over.
-    on: { input: later, change: () => write({ replace: true }), search: () => write(), keydown: onKey },
+    on: { input: typed, change: () => write({ replace: true }), search: () => write(), keydown: onKey },
   });
   const show = (value) => {
-    // What is being typed is newer than the address.
-    if (document.activeElement !== input || input.value.trim() !== value) input.value = value;
+    // What is being typed is newer than the address, and may end with a space that the address leaves out.
+    if (!isTyping && input.value.trim() !== value) input.value = value;
   };
   const reset = () => {
+    isTyping = false;
     later.cancel();
     input.value = '';
   };
