@@ -1,17 +1,19 @@
-"""The page, in a real browser, on real processes."""
+"""Importing, in a real browser, on real processes."""
 
 from __future__ import annotations
 
 import base64
-import shutil
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from axe import check_accessible
+from browser import NARROW, Console, Site, show_products
+from browser import browser as browser
+from browser import console as console
+from browser import page as page
+from browser import running_site as running_site
+from browser import site as site
+from playwright.sync_api import Page, expect
 
-from conftest import SAMPLE, Processes, missing, wait_for
+from conftest import SAMPLE
 
 # What a browser does when files are dropped: the page's own handlers see the same events.
 DROP = """([zone, name, content]) => {
@@ -25,57 +27,21 @@ DROP = """([zone, name, content]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven by Playwright."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        missing("There is no Chromium; install it (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        # No sandbox: in containers Chromium runs as root. Its own traffic stays off.
-        arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-        yield playwright.chromium.launch(executable_path=chromium, args=arguments)
-
-
-@pytest.fixture
-def site(processes: Processes, free_port: int) -> str:
-    """A running product; returns its address."""
-    processes.web(free_port)
-    processes.worker("--concurrency=1")
-    address = f"http://127.0.0.1:{free_port}"
-
-    def healthy() -> bool:
-        try:
-            with urllib.request.urlopen(f"{address}/api/health", timeout=5) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    wait_for("a healthy product", healthy)
-    return address
-
-
-@pytest.fixture
-def page(browser: Browser, site: str) -> Iterator[Page]:
-    """The page, freshly opened; whatever it writes to the console as an error fails the test."""
-    context = browser.new_context()
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.goto(site)
-    yield page
-    context.close()
-    assert problems == []
-
-
 def drop(page: Page, name: str, content: bytes) -> None:
+    """Drops a file onto the page, which is opened before."""
+    page.goto("/")
+    expect(page.get_by_test_id("drop-zone")).to_be_visible()
     page.evaluate(DROP, ["[data-testid=drop-zone]", name, base64.b64encode(content).decode()])
+
+
+def expect_status(page: Page, status: str) -> None:
+    """Waits until the import that is shown has this status."""
+    expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", status, timeout=60_000)
 
 
 def test_the_sample_file_is_dropped_and_watched_until_its_products_are_there(page: Page) -> None:
     drop(page, "products.csv", SAMPLE.read_bytes())
-    expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect_status(page, "completed")
     expect(page.get_by_test_id("import-percent")).to_have_text("100%")
     expect(page.get_by_test_id("import-progress")).to_have_attribute("aria-valuenow", "100")
     expect(page.get_by_test_id("count-created")).to_contain_text("1,998")
@@ -95,16 +61,56 @@ def test_the_sample_file_is_dropped_and_watched_until_its_products_are_there(pag
 
 def test_a_file_that_cannot_be_imported_says_why_and_what_to_do(page: Page) -> None:
     drop(page, "products.csv", b"name,price\nLamp,12\n")
-    expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", "failed", timeout=60_000)
+    expect_status(page, "failed")
     expect(page.get_by_test_id("banner-error")).to_contain_text("The file has no column `sku`")
+    check_accessible(page, "a failed import")
 
 
 def test_rejected_rows_are_one_click_away_and_shown_as_text(page: Page) -> None:
     hostile = "<img src=x onerror=document.title='hacked'>"
     drop(page, "products.csv", f'sku,name\nA-1,"{hostile}"\n,"{hostile}"\n'.encode())
-    expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect_status(page, "completed")
     expect(page.get_by_test_id("count-rejected")).to_contain_text("1")
-    expect(page.get_by_test_id("rejects")).to_be_visible()
-    page.goto(f"{page.url.partition('#')[0]}#/products")
+    page.get_by_test_id("rejects").locator("summary").click()
+    expect(page.get_by_test_id("rejects-table")).to_contain_text(hostile)
+    check_accessible(page, "an import with rejects")
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "an import with rejects, 360 px")
+    show_products(page)
     expect(page.get_by_test_id("products-table")).to_contain_text(hostile)
     assert "hacked" not in page.title()
+
+
+def test_a_running_import_is_in_view_on_every_screen(page: Page, site: Site) -> None:
+    with site.held_import():
+        drop(page, "products.csv", SAMPLE.read_bytes())
+        expect_status(page, "processing")
+        check_accessible(page, "a running import")
+        page.get_by_role("link", name="Import", exact=True).first.click()
+        expect(page.get_by_test_id("imports-table")).to_contain_text("products.csv")
+        check_accessible(page, "the import screen beside a running import")
+        show_products(page)
+        expect(page.get_by_test_id("header-progress")).to_be_visible()
+        check_accessible(page, "the products beside a running import")
+    expect(page.get_by_test_id("header-progress")).to_be_hidden()
+
+
+def test_the_import_screen_is_accessible_without_and_with_imports(page: Page, site: Site) -> None:
+    page.goto("/")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+    check_accessible(page, "the import screen without imports")
+    site.upload("sku\nA-1\n,\n")
+    site.upload("name\nLamp\n", "without-skus.csv")
+    site.wait_for_imports()
+    page.reload()
+    expect(page.get_by_test_id("imports-table").locator("tbody tr")).to_have_count(2)
+    check_accessible(page, "the import screen")
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "the import screen, 360 px")
+
+
+def test_an_unknown_import_is_said_to_be_unknown(page: Page, console: Console) -> None:
+    console.allow_status(404)
+    page.goto("/#/imports/00000000-0000-4000-8000-000000000000")
+    expect(page.get_by_role("heading", name="Import not found")).to_be_visible()
+    check_accessible(page, "an unknown import")
