@@ -96,17 +96,17 @@ def delete_all(cursor: Cursor) -> Outcome:
     cursor.execute(f"SET LOCAL lock_timeout = {TRUNCATE_WAIT_MS}")
     counted = 0
 
-    def count() -> None:
+    def empty() -> None:
         nonlocal counted
-        # Writers wait from here on. Who vacuums or indexes the table has this lock, and is not waited for.
-        cursor.execute("LOCK TABLE products IN EXCLUSIVE MODE")
+        # Who vacuums or indexes the table has a lock that keeps this one out, and is not waited for.
+        cursor.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
         cursor.execute("SELECT count(*) FROM products")
         counted = (cursor.fetchone() or (0,))[0]
+        # The ids go on from where they are: one that was used never means another product.
+        cursor.execute("TRUNCATE products")
 
     try:
-        _in_savepoint(cursor, count)
-        # The ids go on from where they are: one that was used never means another product.
-        _in_savepoint(cursor, lambda: cursor.execute("TRUNCATE products"))
+        _in_savepoint(cursor, empty)
     except (errors.LockNotAvailable, errors.DeadlockDetected):
         _prepare(cursor)
         cursor.execute("DELETE FROM products")
