@@ -71,7 +71,10 @@ class Run:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal and returns the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(40)
+        try:
+            return self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not stop; left are {self.left()}, and it said:\n{self.output()}")
 
     def end(self) -> None:
         """Leaves nothing behind, whatever the test was about."""
