@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -66,7 +67,13 @@ class Run:
 
     def left(self) -> list[str]:
         """The command lines of the processes that still live."""
-        return [" ".join(p.cmdline()) for p in self.family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        lines = []
+        for process in self.family:
+            # It may end between one question and the next.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    lines.append(" ".join(process.cmdline()))
+        return lines
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal and returns the exit status."""
@@ -231,7 +238,10 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(start:
 
 
 def test_a_given_database_is_used(start: Start, database_url: str, tmp_path: Path) -> None:
+    # Tests that run below nohup would hand its deaf ear on, and run.py respects that.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     run = start(DATABASE_URL=database_url)
+    signal.signal(signal.SIGHUP, before)
     assert requests.get(f"{run.address()}/api/health", timeout=10).json()["database"] == "up"
     assert not (tmp_path / "data" / "postgres").exists()
     assert not any("bin/postgres" in command for command in run.left())
