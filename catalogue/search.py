@@ -181,8 +181,9 @@ class _Search:
         """The products of the page, each with its key."""
         if not self._wanted.has_text and self._size <= COUNTED_ROWS:
             self.total = count(self._cursor, self._wanted)
-            few = not self._wanted.is_empty and self.total <= MANY
-            return self._matches() if few else self._walk_for(self.total / max(1, self._size))
+            if self._wanted.is_empty:
+                return self._page()
+            return self._matches() if self.total <= MANY else self._walk_for(self.total / max(1, self._size))
         if self._wanted.is_empty:
             self.total, self.estimated = _rounded(self._size), True
             return self._page()

@@ -148,3 +148,14 @@ def check_total(found: search.Found, total: int, ways: str, indexes: str) -> Non
         assert found.total == pytest.approx(total, rel=0.4 if indexes.endswith("behind") else 0.15)
     else:
         assert found.total == total
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_an_empty_catalogue_has_empty_pages(database_url: str, built: bool) -> None:
+    if built:
+        assert index.build(database_url)
+    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        for wanted, order in itertools.product(FILTERS, ORDERS):
+            found = search.find(cursor, wanted, order, page=1, per_page=PER_PAGE)
+            assert (found.products, found.total, found.next) == ([], 0, None)
+    connection.close()
