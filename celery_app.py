@@ -28,7 +28,6 @@ import config
 log = logging.getLogger(__name__)
 
 IMPORTS_QUEUE = "imports"
-WEBHOOKS_QUEUE = "webhooks"
 RUN_IMPORT = "imports.run"
 
 CONFIRM_SECONDS = 5
@@ -121,11 +120,11 @@ def make_celery(settings: config.Settings) -> Celery:
         broker_heartbeat=None,
         result_backend=settings.celery_result_backend or None,
         task_ignore_result=True,
-        task_queues=[_queue(IMPORTS_QUEUE), _queue(WEBHOOKS_QUEUE)],
+        task_queues=[_queue(IMPORTS_QUEUE)],
         task_default_queue=IMPORTS_QUEUE,
         task_default_exchange=IMPORTS_QUEUE,
         task_default_routing_key=IMPORTS_QUEUE,
-        task_routes={"imports.*": {"queue": IMPORTS_QUEUE}, "webhooks.*": {"queue": WEBHOOKS_QUEUE}},
+        task_routes={"imports.*": {"queue": IMPORTS_QUEUE}},
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         # No result that a child left behind is waited for.

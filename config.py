@@ -147,6 +147,12 @@ SETTINGS = (
         "networks (CIDR, separated by commas) that webhooks may reach although they are private or loopback",
         _networks,
     ),
+    Setting(
+        "WEBHOOK_RETENTION_DAYS",
+        "30",
+        "how many days webhook deliveries are kept; older ones are removed",
+        _whole_number(1, 3650),
+    ),
     Setting("FLASK_ENV", "production", "name of the environment"),
     Setting("FLASK_DEBUG", "0", "1 switches Flask's debug mode on; never in production", _switch),
 )
@@ -176,6 +182,7 @@ class Settings:
     task_seconds: int
     max_streams: int
     webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    webhook_retention_days: int
     flask_env: str
     flask_debug: bool
     transaction_pooler: bool

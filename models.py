@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     DateTime,
@@ -35,6 +36,7 @@ NAME_MAX_CHARACTERS = 500
 
 JOB_STATUSES = ("pending", "processing", "awaiting_confirmation", "completed", "failed", "cancelled")
 FINAL_STATUSES = ("completed", "failed", "cancelled")
+DELIVERY_STATUSES = ("pending", "delivered", "failed")
 
 
 class Base(DeclarativeBase):
@@ -139,17 +141,124 @@ class ImportReject(Base):
 
 
 class Webhook(Base):
-    """A receiver of events."""
+    """A receiver of events.
+
+    `event_type` is one event, several separated by commas, or `*`. A deliverer holds a lease on the webhooks that it
+    works on, so that the deliveries of each start in order.
+    """
 
     __tablename__ = "webhooks"
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     url: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
     event_type: Mapped[str]
+    imports: Mapped[str] = mapped_column(String(16), server_default="none")
     enabled: Mapped[bool] = mapped_column(server_default=true())
+    disabled_reason: Mapped[str | None]
+    failing_since: Mapped[datetime | None]
     secret: Mapped[str | None]
+    previous_secret: Mapped[str | None]
+    previous_secret_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    lease_token: Mapped[uuid.UUID | None]
+    lease_holder: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("imports IN ('none', 'each')", name="imports"),)
+
+
+class WebhookEvent(Base):
+    """Something that happened and that a webhook is to be told, written in the transaction in which it happened.
+
+    Either with its `body`, just as it is sent, or with the ids of many products, which the deliverer makes bodies of.
+    """
+
+    __tablename__ = "webhook_events"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    uid: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    type: Mapped[str] = mapped_column(String(64))
+    body: Mapped[str | None]
+    task_id: Mapped[uuid.UUID | None]
+    created: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    updated: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    __table_args__ = (Index(None, "created_at"),)
+
+
+class WebhookDelivery(Base):
+    """An event on its way to one webhook.
+
+    The deliveries of a webhook are due in the order of `next_attempt_at`, event, `position`. Where the event has many
+    products, `cut` says how they are cut into deliveries: `batch`, or one each of the `created` or `updated` ones. The
+    row with `parts_left` stands for those that have not been cut off yet, from `position` on.
+    """
+
+    __tablename__ = "webhook_deliveries"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event_id: Mapped[int] = mapped_column(ForeignKey("webhook_events.id", ondelete="CASCADE"))
+    cut: Mapped[str | None] = mapped_column(String(16))
+    position: Mapped[int] = mapped_column(server_default="0")
+    parts_left: Mapped[int | None]
+    label: Mapped[str] = mapped_column(server_default="")
+    body: Mapped[str | None]
+    status: Mapped[str] = mapped_column(String(16), server_default="pending")
+    tries: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("status IN ({})".format(", ".join(f"'{name}'" for name in DELIVERY_STATUSES)), name="status"),
+        Index(
+            "webhook_deliveries_due_idx",
+            "webhook_id",
+            "next_attempt_at",
+            "event_id",
+            "position",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("webhook_deliveries_webhook_id_idx", "webhook_id", "id"),
+        Index("webhook_deliveries_failed_idx", "webhook_id", "id", postgresql_where=text("status = 'failed'")),
+        Index(None, "event_id"),
+    )
+
+
+class WebhookAttempt(Base):
+    """One request of a delivery, and what came of it."""
+
+    __tablename__ = "webhook_attempts"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("webhook_deliveries.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    url: Mapped[str]
+    request_headers: Mapped[dict[str, str]] = mapped_column(JSON)
+    status_code: Mapped[int | None]
+    response_time_ms: Mapped[int]
+    response_headers: Mapped[dict[str, str]] = mapped_column(JSON)
+    response_text: Mapped[str | None]
+    error: Mapped[str | None]
+
+    __table_args__ = (Index(None, "delivery_id"),)
+
+
+class WebhookHour(Base):
+    """What became of a webhook's attempts and deliveries within an hour."""
+
+    __tablename__ = "webhook_hours"
+
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    delivered: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    failed_attempts: Mapped[int] = mapped_column(server_default="0")
 
 
 class Worker(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import bulk, changes, docs, export, health, imports, products
+from api import bulk, changes, deliveries, docs, export, health, imports, products, webhooks
 
 
 def register(app: Flask) -> None:
@@ -17,6 +17,9 @@ def register(app: Flask) -> None:
         export.blueprint,
         changes.blueprint,
         imports.blueprint,
+        webhooks.blueprint,
+        deliveries.blueprint,
+        changes.webhooks_blueprint,
         health.blueprint,
         docs.blueprint,
     )

@@ -1,6 +1,6 @@
 """Everything on one machine with one command: `python run.py`, or `make run`, which also installs what it needs.
 
-Starts PostgreSQL (unless DATABASE_URL names a server), the web process and the workers, starts again what ends by
+Starts PostgreSQL (unless DATABASE_URL names a server), the web process and a worker, starts again what ends by
 itself, and stops all of it on Ctrl-C, SIGTERM or SIGHUP. Exit status: 0 after a stop, 1 for what this machine lacks,
 2 for an unusable setting.
 """
@@ -221,7 +221,7 @@ class Launcher:
         # instead of being refused while a web process that died is started again.
         web += ["-b", f"fd://{listener.fileno()}", "app:create_app()"]
         self.programs = [Program("web", web, environment, listener.fileno())]
-        self.programs += [Program(name, run_celery.command(name), environment) for name in run_celery.WORKERS]
+        self.programs += [Program("worker", run_celery.command(), environment)]
         for program in self.programs:
             program.begin()
 

@@ -1,8 +1,7 @@
 """A Celery worker: `python run_celery.py [options of celery worker]`.
 
-Without options it takes imports and webhook deliveries, two at a time. Two long imports would then keep deliveries
-waiting; where that matters run one worker with `-Q imports` and another one with `-Q webhooks`, on one machine or on
-several. `-q` leaves the banner out. SIGTERM lets the running tasks end first.
+Without options it runs two imports at a time. The deliverer of the webhooks is a process beside them, which no import
+delays. `-q` leaves the banner out. SIGTERM lets the running tasks end first.
 """
 
 from __future__ import annotations
@@ -19,16 +18,12 @@ OPTIONS = (
     "--without-mingle",
     "--without-heartbeat",
 )
-# What run.py starts, each under its name: an import of any length never delays a delivery, nor the other way round.
-WORKERS = {
-    "imports worker": ("-Q", "imports", "-n", "imports@%h", "--concurrency=1"),
-    "webhooks worker": ("-Q", "webhooks", "-n", "webhooks@%h", "--concurrency=1"),
-}
 
 
-def command(name: str) -> list[str]:
-    """Returns the command line of the worker `name` of WORKERS, silent but for warnings."""
-    return [sys.executable, os.path.abspath(__file__), "-q", "--loglevel=WARNING", *WORKERS[name]]  # noqa: PTH100
+def command() -> list[str]:
+    """Returns the command line of the worker that run.py starts, silent but for warnings."""
+    # One import at a time: several would share the same disk.
+    return [sys.executable, os.path.abspath(__file__), "-q", "--loglevel=WARNING", "--concurrency=1"]  # noqa: PTH100
 
 
 def main() -> None:

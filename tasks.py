@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -89,12 +92,44 @@ class Sweeper(threading.Thread):
                 self.stopping.wait(settings.sweep_seconds)
 
 
-_beside: list[Sweeper | Indexer] = []
+class DelivererProcess(threading.Thread):
+    """Keeps the process that delivers webhooks running beside this worker.
+
+    A process of its own: neither do imports slow it down nor does it hold up the worker's messages. It needs no broker,
+    and ends by itself where this worker is killed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="deliverer", daemon=True)
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """Asks the process to end the requests under way and to stop."""
+        self._stopping.set()
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def run(self) -> None:
+        """Starts the process, again whenever it ends."""
+        # A name server that is silent must not hold a request up for longer than its time (resolv.conf(5)).
+        environment = {"RES_OPTIONS": "timeout:2 attempts:2", **os.environ}
+        while not self._stopping.is_set():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "webhooks.deliverer"], cwd=config.ROOT, env=environment
+            )
+            status = self._process.wait()
+            if not self._stopping.is_set():
+                log.warning("The deliverer of webhooks ended (%s) and is started again", status)
+                self._stopping.wait(RETRY_SECONDS)
+
+
+_beside: list[Sweeper | Indexer | DelivererProcess] = []
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
-def prepare_database(**_: Any) -> None:
-    """Brings the database up to date before the first task; waits for it as long as it does not answer.
+def prepare(**_: Any) -> None:
+    """Brings the database up to date before the first task, waiting until it answers, and starts the deliverer.
 
     Celery would only log another exception than `SystemExit`, and start a worker that cannot work.
     """
@@ -105,19 +140,24 @@ def prepare_database(**_: Any) -> None:
         sys.exit(2)
     while True:
         try:
-            return upgrade_database(url)
+            upgrade_database(url)
+            break
         except OperationalError as error:
             log.warning("The worker waits for the database: %s", str(error.orig).strip())
             time.sleep(RETRY_SECONDS)
+    # Not later: webhooks are delivered also while the broker is away.
+    deliverer = DelivererProcess()
+    deliverer.start()
+    _beside.append(deliverer)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def start_threads(sender: Any, **_: Any) -> None:
     """Starts what runs beside the tasks once the worker takes messages; a lost connection does not start it again."""
-    if not _beside:
-        _beside.append(Sweeper(sender.hostname))
-        _beside.append(Indexer(settings.need_database_url(), pooled=settings.transaction_pooler))
-        for thread in _beside:
+    if not any(isinstance(thread, Sweeper) for thread in _beside):
+        indexer = Indexer(settings.need_database_url(), pooled=settings.transaction_pooler)
+        for thread in (Sweeper(sender.hostname), indexer):
+            _beside.append(thread)
             thread.start()
 
 

@@ -24,6 +24,7 @@ change or a deletion: whoever comes second gets 412 instead of overwriting what 
 TAGS = {
     "Products": "The catalogue.",
     "Imports": "CSV files and what became of them.",
+    "Webhooks": "Receivers of events, and what was sent to them.",
     "About": "The state of the application and its API.",
 }
 

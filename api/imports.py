@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from flask import Request, Response, current_app, g, jsonify, request
 from sqlalchemy import func, select
@@ -18,11 +18,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from api.answers import ImportSchema, ImportsSchema, RejectsSchema, UploadedSchema
 from api.errors import CODES, ApiError, Failure
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.pages import iso, page_of, parameter
+from api.pages import page_of, parameter
 from api.progress import Event, Progress
 from api.schemas import ImportsQuerySchema, PageQuerySchema, UploadSchema
 from celery_app import wake_import
 from models import FINAL_STATUSES, JOB_STATUSES, ImportJob, ImportReject, db
+from shapes import import_json
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +35,6 @@ UPLOAD_BUFFER_BYTES = 1 << 20
 STREAM_RETRY_MS = 2000
 MULTIPART_FRAME_BYTES = 65_536
 MAX_DISCARDED_BYTES = 256_000_000
-COUNTS = (
-    "total_records",
-    "processed_records",
-    "rows_read",
-    "rows_written",
-    "created_count",
-    "updated_count",
-    "unchanged_count",
-    "duplicate_count",
-    "rejected_count",
-    "file_size",
-)
 
 BAD_FILE = Failure(400, "invalid_file", "Send the CSV file in the multipart field `file`.", ("file",))
 FILE_TOO_LARGE = Failure(413, CODES[413], "The file is larger than 2,048 MB, which is the limit.")
@@ -71,24 +60,6 @@ TASK_ID = [
         "schema": {"type": "string", "format": "uuid"},
     }
 ]
-
-
-def job_json(job: ImportJob) -> dict[str, Any]:
-    """An import as clients see it."""
-    return {
-        "id": job.id,
-        "task_id": str(job.task_id),
-        "filename": job.filename,
-        "status": job.status,
-        "phase": job.phase,
-        "progress": job.progress,
-        **{name: getattr(job, name) for name in COUNTS},
-        "error_message": job.error_message,
-        "created_at": iso(job.created_at),
-        "updated_at": iso(job.updated_at),
-        "started_at": iso(job.started_at),
-        "finished_at": iso(job.finished_at),
-    }
 
 
 @blueprint.post("/upload")
@@ -217,7 +188,7 @@ def find_job(task_id: str) -> ImportJob:
 @blueprint.fails(NOT_FOUND)
 def show_import(task_id: str) -> Response:
     """Get an import"""
-    return jsonify(job_json(find_job(task_id)))
+    return jsonify(import_json(find_job(task_id)))
 
 
 @blueprint.get("/imports")
@@ -237,7 +208,7 @@ def list_imports() -> Response:
             raise ApiError(400, "invalid_parameter", sentence, {"status": [sentence]})
         query = query.where(ImportJob.status == status)
     rows, pagination = page_of(query)
-    return jsonify(imports=[job_json(job) for job in rows], pagination=pagination)
+    return jsonify(imports=[import_json(job) for job in rows], pagination=pagination)
 
 
 @blueprint.get("/imports/<task_id>/rejects", parameters=TASK_ID)
@@ -307,7 +278,7 @@ def stream_progress(task_id: str) -> Response:
 
 def event(job: ImportJob) -> Event:
     """The job as one event of the stream."""
-    text = f"id: {job.revision}\ndata: {json.dumps(job_json(job))}\n\n"
+    text = f"id: {job.revision}\ndata: {json.dumps(import_json(job))}\n\n"
     return Event(job.revision, text, job.status in FINAL_STATUSES)
 
 

@@ -143,7 +143,7 @@ class Blueprint(BlueprintBase):
     def answers(
         self,
         status: int,
-        schema: type[Schema] | Mapping[str, Any] | None,
+        schema: Schema | type[Schema] | Mapping[str, Any] | None,
         description: str,
         *,
         example: Any = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from flask import request
@@ -54,9 +53,3 @@ def page_of(query: Select[tuple[Row]]) -> tuple[list[Row], dict[str, Any]]:
     offset = (page - 1) * per_page
     rows = list(db.session.scalars(query.offset(offset).limit(per_page))) if offset < total else []
     return rows, {"page": page, "per_page": per_page, "total": total, "pages": -(-total // per_page)}
-
-
-def iso(moment: datetime | None) -> str | None:
-    """A time as the API writes it: ISO 8601 in UTC, to the microsecond."""
-    # Without the zone: `isoformat` takes longer over writing it than over all the rest.
-    return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z" if moment else None

@@ -11,13 +11,14 @@ from psycopg2 import errorcodes
 from sqlalchemy import func
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
+import webhook_service
 from api.answers import EXAMPLE_TIME, MessageSchema, ProductSchema, ProductsSchema
 from api.errors import ApiError, Failure
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.pages import iso
 from api.schemas import ListQuery, NewProductSchema, ProductChangeSchema, ProductsQuerySchema
 from catalogue import search
 from models import Product, db
+from shapes import iso, product_json
 
 blueprint = Blueprint("products", __name__, url_prefix="/api/products", tag="Products")
 
@@ -82,19 +83,6 @@ EXAMPLE = {
     "updated_at": EXAMPLE_TIME,
 }
 EXAMPLE_PAGE = {"page": 1, "per_page": 50, "total": 1, "pages": 1, "next": None, "total_is_estimate": False}
-
-
-def product_json(product: Product | search.ProductRow) -> dict[str, Any]:
-    """A product as clients see it."""
-    return {
-        "id": product.id,
-        "sku": product.sku,
-        "name": product.name,
-        "description": product.description,
-        "active": product.active,
-        "created_at": iso(product.created_at),
-        "updated_at": iso(product.updated_at),
-    }
 
 
 def repeated(view: Callable[P, R]) -> Callable[P, R]:
@@ -164,7 +152,7 @@ def create_product(values: dict[str, Any]) -> tuple[Response, int]:
     """
     product = Product(**values)
     db.session.add(product)
-    return _saved(product, values), 201
+    return _saved(product, values, "product.created"), 201
 
 
 @blueprint.get("/<int:product_id>", parameters=PRODUCT_ID)
@@ -202,7 +190,7 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
         setattr(product, name, value)
     if changed:
         product.updated_at = func.clock_timestamp()
-    return _saved(product, values)
+    return _saved(product, values, "product.updated" if changed else None)
 
 
 @blueprint.delete("/<int:product_id>", parameters=PRODUCT_ID)
@@ -215,6 +203,8 @@ def delete_product(product_id: int) -> Response:
     product = _find(product_id, lock=True)
     _check_if_match(product)
     db.session.delete(product)
+    db.session.flush()
+    _tell("product.deleted", product)
     db.session.commit()
     return jsonify(message=f"The product {product.sku} was deleted.")
 
@@ -245,13 +235,22 @@ def _find(product_id: int, *, lock: bool = False) -> Product:
     return product
 
 
-def _saved(product: Product, values: dict[str, Any]) -> Response:
-    """Commits, and answers with what was written: once that is visible, others may change or delete it."""
+def _tell(event: str, product: Product) -> None:
+    """Tells the webhooks, in the transaction of the change."""
+    connection: Any = db.session.connection().connection.driver_connection
+    with connection.cursor() as cursor:
+        webhook_service.record(cursor, event, {"product": product_json(product)})
+
+
+def _saved(product: Product, values: dict[str, Any], event: str | None) -> Response:
+    """Commits with its event, and answers with what was written: once that is visible, others may change it."""
     try:
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
         raise DUPLICATE.error(f"A product with the SKU {values.get('sku', '')} exists already.") from None
+    if event:
+        _tell(event, product)
     answer = jsonify(product_json(product))
     answer.set_etag(etag(product))
     db.session.commit()

@@ -1,9 +1,9 @@
-"""Live news, how far imports are and that products have changed: one listener per web process feeds all its streams.
+"""Live news of imports, products and webhooks: one listener per web process feeds all its streams.
 
 PostgreSQL says which job has changed (LISTEN/NOTIFY); the listener reads that job's row once and hands the event to all
-who follow it. That products have changed is handed on as it is. A stream holds no database connection and polls
-nothing. Behind a transaction pooler, where LISTEN does not work, the listener looks once a second at the jobs that
-somebody follows, and at signs of a change of the products.
+who follow it. That products have changed, or webhooks, is handed on as it is. A stream holds no database connection and
+polls nothing. Behind a transaction pooler, where LISTEN does not work, the listener looks once a second at the jobs
+that somebody follows, and at signs of a change of the rest.
 """
 
 from __future__ import annotations
@@ -26,20 +26,29 @@ log = logging.getLogger(__name__)
 
 JOBS_CHANNEL = "import_progress"
 PRODUCTS_CHANNEL = "products_changed"
+WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
 PING_SECONDS = 10
 CHANGES_SECONDS = 1
-PRODUCTS = 0  # What streams follow is a job, by its id, or this, which no job has.
+# What streams follow is a job, by its id, or one of these, which no job has.
+PRODUCTS, WEBHOOKS = 0, -1
+TOPICS = {PRODUCTS_CHANNEL: PRODUCTS, **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS)}
 POLL_SECONDS = 1
 RECONNECT_SECONDS = 1
 QUEUED_EVENTS = 100
 
 # Rows that are new or changed show at once; the counters, which tell of deleted ones too, a moment later, and a
 # truncated table has another file. A transaction that was rolled back may look like a change.
-SIGN_OF_PRODUCTS = """
+SIGNS = {
+    PRODUCTS: """
 SELECT (SELECT max(id) FROM products), (SELECT max(updated_at) FROM products), pg_relation_filenode(products),
     pg_stat_get_tuples_inserted(products), pg_stat_get_tuples_updated(products), pg_stat_get_tuples_deleted(products)
 FROM CAST('products' AS regclass) products
-"""
+""",
+    WEBHOOKS: """
+SELECT (SELECT max(id) FROM webhook_deliveries), (SELECT max(id) FROM webhook_attempts),
+    (SELECT array_agg(updated_at ORDER BY id) FROM webhooks)
+""",
+}
 
 
 class Event(NamedTuple):
@@ -110,15 +119,15 @@ class Subscription:
 
 
 class Changes:
-    """One stream's place among those who want to know when products change.
+    """One stream's place among those who want to know when products, or webhooks, change.
 
     Iterates: True when some have, at most once in `CHANGES_SECONDS`, False when it is time for a sign of life. What
     happens in between is told behind that time, so that the last change is always followed by a True.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, topic: int) -> None:
         self._progress = progress
-        self.topic = PRODUCTS
+        self.topic = topic
         self._news = threading.Event()
         self._over = threading.Event()
 
@@ -133,7 +142,7 @@ class Changes:
                 self._over.wait(CHANGES_SECONDS)
 
     def put(self) -> None:
-        """Says that products have changed."""
+        """Says that something has changed."""
         self._news.set()
 
     def end(self) -> None:
@@ -166,7 +175,7 @@ class Progress:
         self._streams = 0
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
-        self._sign: tuple[Any, ...] | None = None
+        self._signs: dict[int, Any] = {}
         self._stopping: Callable[[], bool] = lambda: False
 
     def subscribe(self, job_id: int) -> Subscription | None:
@@ -177,9 +186,9 @@ class Progress:
         subscription = Subscription(self, job_id)
         return subscription if self._admit(subscription) else None
 
-    def subscribe_to_changes(self) -> Changes | None:
-        """A place among those who want to know when products change; the same holds for it."""
-        changes = Changes(self)
+    def subscribe_to_changes(self, topic: int = PRODUCTS) -> Changes | None:
+        """A place among those who want to know when products, or WEBHOOKS, change; the same holds for it."""
+        changes = Changes(self, topic)
         return changes if self._admit(changes) else None
 
     def _admit(self, stream: Subscription | Changes) -> bool:
@@ -216,7 +225,7 @@ class Progress:
         self._stopping = stopping
 
     def _run(self) -> None:
-        started, self._sign = time.monotonic(), None
+        started, self._signs = time.monotonic(), {}
         first = True
         while True:
             try:
@@ -232,13 +241,13 @@ class Progress:
                 connection.autocommit = True
                 if self._listen:
                     with connection.cursor() as cursor:
-                        cursor.execute(f"LISTEN {JOBS_CHANNEL}; LISTEN {PRODUCTS_CHANNEL}")
+                        cursor.execute("; ".join(f"LISTEN {channel}" for channel in (JOBS_CHANNEL, *TOPICS)))
                 else:
-                    self._sign = self._sign or self._read_sign(connection)
+                    self._signs = self._signs or self._read_signs(connection)
                 # What happened while nobody listened is told once, to everyone. Products that change before the first
                 # stream's listener listens are none of that: the stream has not begun.
                 missed = not first or time.monotonic() - started > POLL_SECONDS
-                self._tell(self._followed() - (set() if missed else {PRODUCTS}))
+                self._tell(self._followed() - (set() if missed else set(SIGNS)))
                 self._listening.set()
                 while not self._ended_idle():
                     self._tell(self._changed(connection))
@@ -257,23 +266,25 @@ class Progress:
         """Waits for news, a second at most; returns what has changed, or may have, of what is followed."""
         if not self._listen:
             threading.Event().wait(POLL_SECONDS)
-            before, self._sign = self._sign, self._read_sign(connection)
-            return self._followed() - (set() if self._sign != before else {PRODUCTS})
+            before, self._signs = self._signs, self._read_signs(connection)
+            return self._followed() - {topic for topic, sign in self._signs.items() if sign == before.get(topic)}
         # Not `select`, which refuses the high file numbers of a process with many streams.
         with selectors.DefaultSelector() as selector:
             selector.register(connection, selectors.EVENT_READ)
             if selector.select(POLL_SECONDS):
                 connection.poll()
-        told = {
-            PRODUCTS if notice.channel == PRODUCTS_CHANNEL else int(notice.payload) for notice in connection.notifies
-        }
+        notices = connection.notifies
+        told = {TOPICS[note.channel] if note.channel in TOPICS else int(note.payload) for note in notices}
         connection.notifies.clear()
         return told & self._followed()
 
-    def _read_sign(self, connection: Connection) -> tuple[Any, ...] | None:
+    def _read_signs(self, connection: Connection) -> dict[int, Any]:
+        signs: dict[int, Any] = {}
         with connection.cursor() as cursor:
-            cursor.execute(SIGN_OF_PRODUCTS)
-            return cursor.fetchone()
+            for topic, query in SIGNS.items():
+                cursor.execute(query)
+                signs[topic] = cursor.fetchone()
+        return signs
 
     def _followed(self) -> set[int]:
         with self._lock:
@@ -293,7 +304,7 @@ class Progress:
     def _tell(self, topics: set[int]) -> None:
         if not topics:
             return
-        job_ids = topics - {PRODUCTS}
+        job_ids = topics - set(SIGNS)
         events = self._read_events(job_ids) if job_ids else {}
         with self._lock:
             for stream in itertools.chain.from_iterable(self._followers.get(topic, ()) for topic in topics):

@@ -1,4 +1,4 @@
-"""Changing many products at once, each call one statement in the caller's transaction.
+"""Changing many products at once, each call one statement in the caller's transaction, and its events with it.
 
 Rows are locked in the order of their keys, as imports lock them, so that neither waits for the other in a circle.
 """
@@ -13,6 +13,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
+from webhook_service import TELL_UPDATED, record
 
 MAX_ID = 2**63 - 1
 # How long to wait for each of those who write, such as a slice of an import.
@@ -27,11 +28,11 @@ WITH locked AS MATERIALIZED (
 )"""
 SET_ACTIVE = (
     LOCKED.replace("{condition}", "({condition}) AND active <> {active}")
-    + """, changed AS (
+    + """, updated AS (
     UPDATE products p SET active = {active}, updated_at = clock_timestamp()
-    FROM locked WHERE p.id = locked.id RETURNING 1
-)
-SELECT (SELECT count(*) FROM products WHERE {condition}), (SELECT count(*) FROM changed)
+    FROM locked WHERE p.id = locked.id RETURNING p.id
+){told}
+SELECT (SELECT count(*) FROM products WHERE {condition}), (SELECT count(*) FROM updated)
 """
 )
 DELETE = LOCKED + " DELETE FROM products p USING locked WHERE p.id = locked.id"
@@ -64,7 +65,8 @@ def set_active(cursor: Cursor, selection: Selection, active: bool) -> Outcome:
     them for too long, and `DeadlockDetected`, after which the transaction is worth repeating.
     """
     _prepare(cursor)
-    cursor.execute(sql.SQL(SET_ACTIVE).format(condition=_condition(selection), active=sql.Literal(active)))
+    parts = {"condition": _condition(selection), "active": sql.Literal(active), "told": sql.SQL(TELL_UPDATED)}
+    cursor.execute(sql.SQL(SET_ACTIVE).format(**parts))
     matched, changed = cursor.fetchone() or (0, 0)
     # A product may have come to match, and been changed, after the statement began to count.
     return Outcome(max(matched, changed), changed)
@@ -74,7 +76,7 @@ def delete(cursor: Cursor, selection: Selection) -> Outcome:
     """Deletes the products of a filter or with the given ids; raises the same."""
     _prepare(cursor)
     cursor.execute(sql.SQL(DELETE).format(condition=_condition(selection)))
-    return Outcome(cursor.rowcount, cursor.rowcount)
+    return _deleted(cursor, cursor.rowcount)
 
 
 def delete_all(cursor: Cursor) -> Outcome:
@@ -111,7 +113,14 @@ def delete_all(cursor: Cursor) -> Outcome:
         _prepare(cursor)
         cursor.execute("DELETE FROM products")
         counted = cursor.rowcount
-    return Outcome(counted, counted)
+    return _deleted(cursor, counted)
+
+
+def _deleted(cursor: Cursor, count: int) -> Outcome:
+    """Tells the webhooks of so many deleted products."""
+    if count:
+        record(cursor, "product.bulk_deleted", {"count": count})
+    return Outcome(count, count)
 
 
 def _prepare(cursor: Cursor) -> None:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
+import webhook_service
+from importer import leases
 from importer.errors import LeaseLost
+from shapes import IMPORT_FIELDS, import_json
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ LIMIT_IDLING = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANS
 STAGING_PREFIX = "import_staging_"
 TOUCH = "revision = revision + 1, updated_at = clock_timestamp()"
 JOB_COLUMNS = (
-    "id, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records, rejected_count,"
-    " attempts"
+    "id, task_id::text, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records,"
+    " rejected_count, attempts"
 )
 
 
@@ -43,6 +44,7 @@ class Job:
     """What a worker needs to know of the job it has taken."""
 
     id: int
+    task_id: str
     token: str
     stored_name: str
     staging_table: str | None
@@ -103,7 +105,7 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
             connection.rollback()
             return None
         row = cursor.fetchone()
-        if row is None or (row[1] and not holder_is_gone(row[0])):
+        if row is None or (row[1] and not leases.holder_is_gone(row[0])):
             return None
         cursor.execute(
             f"UPDATE import_jobs SET status = 'processing',"
@@ -112,7 +114,7 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
             f" lease_holder = %s, lease_expires_at = clock_timestamp() + make_interval(secs => %s), {TOUCH}"
             " WHERE task_id = %s"
             f" RETURNING {JOB_COLUMNS}",
-            (str(uuid.uuid4()), _holder(), lease_seconds, task_id),
+            (str(uuid.uuid4()), leases.present_holder(), lease_seconds, task_id),
         )
         taken: tuple[Any, ...] = cursor.fetchone()  # type: ignore[assignment]
         return Job(*taken)
@@ -126,46 +128,6 @@ def reload(connection: Connection, job: Job) -> Job:
         if row is None:
             raise LeaseLost
         return Job(*row)
-
-
-def _place() -> str:
-    """Where process numbers mean what they mean here; containers of one machine may share its name, not these."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def _holder() -> str:
-    return f"{_place()} {os.getpid()} {_started(os.getpid())}"
-
-
-def _started(pid: int) -> str:
-    """When a process started, in ticks since boot, so that a number used again is not taken for the same process.
-
-    "gone" for one that has ended, "" where this cannot be found out.
-    """
-    try:
-        os.kill(pid, 0)
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-            fields = file.read().rpartition(")")[2].split()
-    except ProcessLookupError:
-        return "gone"
-    except OSError:
-        return ""
-    return "gone" if fields[0] in "ZX" else fields[19]
-
-
-def holder_is_gone(holder: str | None) -> bool:
-    """Whether the process that holds a lease is known to have ended: on this machine only, else False."""
-    if not holder:
-        return True
-    place, _, process = holder.partition(" ")
-    pid, _, started = process.partition(" ")
-    if not place or place != _place() or not started:
-        return False
-    return _started(int(pid)) not in {started, ""}
 
 
 def update(cursor: Any, job: Job, assignments: str, values: dict[str, Any]) -> None:
@@ -201,7 +163,7 @@ def release(connection: Connection, job: Job) -> None:
 
 
 def complete(connection: Connection, job: Job) -> None:
-    """Ends the job as completed; the staging table goes in the same transaction."""
+    """Ends the job as completed and says so; the staging table goes in the same transaction."""
     with connection, connection.cursor() as cursor:
         limit_waits(cursor)
         update(
@@ -211,6 +173,7 @@ def complete(connection: Connection, job: Job) -> None:
             " finished_at = clock_timestamp(), lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL",
             {},
         )
+        _tell(cursor, "import.completed", job.id)
         drop_staging(cursor, job.id)
 
 
@@ -228,8 +191,16 @@ def fail(connection: Connection, job_id: int, message: str, *, token: str | None
         )
         failed: bool = cursor.rowcount == 1
         if failed:
+            _tell(cursor, "import.failed", job_id)
             drop_staging(cursor, job_id)
         return failed
+
+
+def _tell(cursor: Any, event: str, job_id: int) -> None:
+    """Tells the webhooks of the job as it stands now, in the caller's transaction."""
+    cursor.execute(f"SELECT {', '.join(IMPORT_FIELDS)} FROM import_jobs WHERE id = %s", (job_id,))
+    job = SimpleNamespace(**dict(zip(IMPORT_FIELDS, cursor.fetchone(), strict=True)))
+    webhook_service.record(cursor, event, {"import": import_json(job)})
 
 
 def new_staging_table(job: Job) -> str:

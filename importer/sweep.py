@@ -10,7 +10,7 @@ from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
-from importer import jobs
+from importer import leases
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def sweep(connection: Connection, *, wake: Callable[[str], bool]) -> None:
     orphans = [
         (task_id, announced, silent)
         for task_id, holder, leased, announced, silent in rows
-        if not leased or jobs.holder_is_gone(holder)
+        if not leased or leases.holder_is_gone(holder)
     ]
     for task_id, announced, silent in orphans[:WOKEN_AT_ONCE]:
         if silent and _claim(connection, task_id, announced) and not wake(task_id):

@@ -22,6 +22,7 @@ from psycopg2.extensions import connection as Connection
 from importer import jobs
 from importer.errors import ImportFailure, Interrupted
 from importer.jobs import Job, LeaseKeeper
+from webhook_service import tell_imported, wants_imported
 
 Counts = dict[str, int]
 Parts = dict[str, sql.Composable]
@@ -55,19 +56,20 @@ WITH found AS MATERIALIZED (
     ORDER BY s.key
 )"""
 INSERTED = """, inserted AS (
-    INSERT INTO products ({fields}) SELECT {new_values} FROM found WHERE is_new RETURNING 1
+    INSERT INTO products ({fields}) SELECT {new_values} FROM found WHERE is_new RETURNING id
 )"""
 UPDATED = """, updated AS (
     UPDATE products p SET {assignments}, updated_at = clock_timestamp()
-    FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING 1
+    FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING p.id
 )"""
+# Of a file that only has SKUs, which changes nothing on products that exist, or of a range where there are none.
+NONE_UPDATED = ", updated AS (SELECT id FROM products WHERE false)"
 COUNTED = """
 SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    (SELECT count(*) FROM inserted), {updated} FROM found
+    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated) FROM found
 """
-SLICE = FOUND + INSERTED + UPDATED + COUNTED.replace("{updated}", "(SELECT count(*) FROM updated)")
-# A file that only has SKUs changes nothing on products that exist.
-SLICE_OF_SKUS = FOUND + INSERTED + COUNTED.replace("{updated}", "0")
+SLICE = FOUND + INSERTED + UPDATED + "{told}" + COUNTED
+SLICE_OF_SKUS = FOUND + INSERTED + NONE_UPDATED + "{told}" + COUNTED
 LOOK = FOUND + " SELECT count(*), count(*) FILTER (WHERE write) FROM found"
 
 # Where the catalogue has no product between the slice's keys there is nothing to compare, which saves a fifth.
@@ -76,6 +78,7 @@ NEW_SLICE = """
 INSERT INTO products ({fields}) SELECT {new_values}
 FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
 """
+NEW_SLICE_TOLD = f"WITH inserted AS ({NEW_SLICE} RETURNING id){NONE_UPDATED}{{told}} SELECT count(*) FROM inserted"
 STAGED_IN_SLICE = "SELECT count(*) FROM {table} WHERE {staged_range}"
 
 WRITTEN = (
@@ -235,10 +238,13 @@ def _run(cursor: Any, query: str, parts: Parts) -> tuple[int, ...]:
 
 
 def _write_rows(cursor: Any, parts: Parts, *, has_values: bool) -> Counts:
-    """Writes a slice in the caller's transaction; returns what became of its rows."""
+    """Writes a slice and tells webhooks of it, in the caller's transaction; returns what became of its rows."""
     updated = 0
+    tells = wants_imported(cursor)
+    if not tells:
+        parts = {**parts, "told": sql.SQL("")}
     if _run(cursor, NOTHING_THERE, parts) == (True,):
-        (created,) = _run(cursor, NEW_SLICE, parts)
+        (created,) = _run(cursor, NEW_SLICE_TOLD if tells else NEW_SLICE, parts)
         found = created
     else:
         found, new, changed, created, updated = _run(cursor, SLICE if has_values else SLICE_OF_SKUS, parts)
@@ -281,6 +287,7 @@ def _slice_parts(job: Job, checkpoint: str, end: str) -> Parts:
 
     return {
         "table": _table(job),
+        "told": tell_imported(job.task_id),
         "fields": each("{name}", fields),
         "staged_if_written": each("CASE WHEN write THEN s.{name} END AS {name}", fields),
         "staged_range": key_range("key"),

@@ -36,7 +36,7 @@ from conftest import (
     wait_for,
 )
 from embedded import EmbeddedPostgres
-from importer import jobs, sweep
+from importer import jobs, leases, sweep
 from models import upgrade_database
 
 ROWS = 30_000
@@ -338,17 +338,17 @@ def test_waiting_jobs_are_announced_few_at_a_time_and_not_again_at_once(
 
 
 def test_only_a_process_that_is_known_to_have_ended_is_gone() -> None:
-    here = jobs._holder()
+    here = leases.present_holder()
     place, pid, started = here.rsplit(" ", 2)
-    assert not jobs.holder_is_gone(here)
-    assert jobs.holder_is_gone(f"{place} {pid} {int(started) + 1}"), "another process has its number"
-    assert not jobs.holder_is_gone(f"elsewhere/{place} {pid} {int(started) + 1}"), "another machine or container"
+    assert not leases.holder_is_gone(here)
+    assert leases.holder_is_gone(f"{place} {pid} {int(started) + 1}"), "another process has its number"
+    assert not leases.holder_is_gone(f"elsewhere/{place} {pid} {int(started) + 1}"), "another machine or container"
     with subprocess.Popen(["/bin/sleep", "60"]) as child:
-        ended = f"{place} {child.pid} {jobs._started(child.pid)}"
-        assert not jobs.holder_is_gone(ended)
+        ended = f"{place} {child.pid} {leases._started(child.pid)}"
+        assert not leases.holder_is_gone(ended)
         child.kill()
-        wait_for("a dead child that nobody has waited for counts as gone", lambda: jobs.holder_is_gone(ended))
-    assert jobs.holder_is_gone(ended)
+        wait_for("a dead child that nobody has waited for counts as gone", lambda: leases.holder_is_gone(ended))
+    assert leases.holder_is_gone(ended)
 
 
 def test_a_file_message_is_never_seen_before_it_is_whole(environment: dict[str, str]) -> None:
