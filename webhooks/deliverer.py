@@ -107,6 +107,8 @@ class Deliverer:
                 log.exception("Webhooks: unexpected error, going on")
                 self._stopping.wait(RETRY_SECONDS)
         self._finish(writer)
+        self._bell.close()
+        self._ring.close()
 
     def _deliver(self, connection: Connection) -> None:
         connection.autocommit = True
@@ -247,7 +249,8 @@ class Deliverer:
                 lane.hungry = True
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        # Full means that it rings already, closed that it is over.
+        with contextlib.suppress(OSError):
             self._ring.send(b"!")
 
     def _write_results(self) -> None:

@@ -17,13 +17,15 @@ from webhooks.retries import judge
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5
+# How long a request that is out has the receiver for itself. One that answers within this time gets its requests one
+# after the other, in order beyond doubt; for a slower one several are under way.
+HEAD_START_SECONDS = 0.02
 
 
 class Lane:
     """The deliveries of one webhook that are in hand, and the threads that make requests of them.
 
-    The thread whose turn it is takes the next delivery and passes the turn on when its request is out, so that requests
-    start one after the other while several wait for answers. A webhook that is in trouble gets one request at a time.
+    A webhook that is in trouble gets one request at a time.
     """
 
     def __init__(
@@ -45,11 +47,12 @@ class Lane:
         self._concurrency = concurrency
         self._waiting: deque[Delivery] = deque()
         self._in_hand: set[int] = set()
-        self._lease_until = 0.0
-        self._turn = threading.Lock()
         self._changed = threading.Condition()
+        self._lease_until = 0.0
         self._threads = 0
         self._busy = 0
+        # When the next request may be started: infinity while one is being sent.
+        self._next_start = 0.0
         self._in_trouble = False
         self._closed = False
 
@@ -72,14 +75,12 @@ class Lane:
             self._in_hand.update(delivery.id for delivery in deliveries)
             self._waiting.extend(deliveries)
             self._man()
-            self._changed.notify()
 
     def keep_until(self, end: float) -> None:
         """The lease holds until `end`, on the monotonic clock; without it no request is started."""
         with self._changed:
             self._lease_until = end
             self._man()
-            self._changed.notify()
 
     def written(self, delivery_id: int, *, success: bool) -> None:
         """A result is in the database; what is pending there may be taken again."""
@@ -96,62 +97,64 @@ class Lane:
             self._changed.notify_all()
 
     def _man(self) -> None:
-        """Starts a thread where another request could be under way."""
-        at_most = 1 if self._in_trouble else self._concurrency
-        if self._waiting and self._threads == self._busy and self._threads < at_most:
+        """Sees to a thread for what waits: wakes one that has nothing to do, or starts one."""
+        if not self._waiting:
+            return
+        if self._threads > self._busy:
+            self._changed.notify()
+        elif self._threads < (1 if self._in_trouble else self._concurrency):
             self._threads += 1
             threading.Thread(target=self._work, name=f"webhook-{self.receiver.id}", daemon=True).start()
 
     def _work(self) -> None:
         sender = self._new_sender()
         try:
-            while True:
-                self._turn.acquire()
-                holds_turn = True
-
-                def pass_on() -> None:
-                    nonlocal holds_turn
-                    if holds_turn:
-                        holds_turn = False
-                        self._turn.release()
-                        with self._changed:
-                            self._man()
-
-                try:
-                    delivery = self._next()
-                    if delivery is None:
-                        return
-                    attempt = self._attempt(sender, delivery, pass_on)
-                finally:
-                    pass_on()
+            while (delivery := self._next()) is not None:
+                attempt = self._attempt(sender, delivery)
                 with self._changed:
                     self._busy -= 1
+                    if not self._busy:
+                        self._next_start = 0.0
                 self._done(attempt)
         except Exception:
             log.exception("Webhook %s: a request failed in a way that no receiver can cause", self.receiver.id)
             with self._changed:
                 self._threads -= 1
                 self._busy -= 1
+                self._next_start = 0.0
         finally:
             sender.close()
 
     def _next(self) -> Delivery | None:
         """The next delivery, now under way; None when the calling thread is to end, and is not counted any more."""
         with self._changed:
+            idle_until = time.monotonic() + IDLE_SECONDS
             while True:
+                now = time.monotonic()
                 surplus = self._in_trouble and self._busy > 0
-                if self._waiting and not surplus and not self._closed and time.monotonic() < self._lease_until:
-                    self._busy += 1
-                    return self._waiting.popleft()
-                if self._closed or surplus or not self._changed.wait(IDLE_SECONDS):
+                if self._closed or surplus or now >= idle_until:
                     self._threads -= 1
                     return None
+                wakes_at = idle_until
+                if self._waiting and now < self._lease_until:
+                    if now >= self._next_start:
+                        self._busy += 1
+                        self._next_start = float("inf")
+                        return self._waiting.popleft()
+                    wakes_at = min(wakes_at, self._next_start)
+                self._changed.wait(wakes_at - now)
 
-    def _attempt(self, sender: Sender, delivery: Delivery, on_sent: Callable[[], None]) -> Attempt:
+    def _sent(self) -> None:
+        """A request is out: the next one may follow after its head start."""
+        with self._changed:
+            self._next_start = time.monotonic() + HEAD_START_SECONDS
+            self._man()
+
+    def _attempt(self, sender: Sender, delivery: Delivery) -> Attempt:
         receiver = self.receiver
         at = datetime.now(timezone.utc)
         body = delivery.body.encode()
         headers = webhook_service.headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
-        answer = sender.post(receiver.url, body, headers, on_sent=on_sent)
+        answer = sender.post(receiver.url, body, headers, on_sent=self._sent)
         verdict = judge(answer, delivery.tries + 1, self._schedule)
         return Attempt(delivery, at, receiver.url, headers, answer, verdict)
