@@ -7,12 +7,12 @@ from typing import Any
 
 from flask import current_app
 from marshmallow import Schema, ValidationError, fields
-from webhooks.network import MAX_URL_CHARACTERS, check_url
 
 import webhook_service
 from api.answers import EXAMPLE_TIME, MessageSchema, PaginationSchema, nested, number, switch, text, time
 from api.schemas import Choice, PageQuerySchema, ProductText, RequestSchema, Switch, is_text
 from models import DELIVERY_STATUSES
+from webhooks.network import MAX_URL_CHARACTERS, check_url
 
 DESCRIPTION_MAX_CHARACTERS = 500
 IMPORTS = ("none", "each")

@@ -12,7 +12,6 @@ from flask import Response, current_app, jsonify, request
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError
-from webhooks.request import Sender
 
 import config
 import webhook_service
@@ -31,6 +30,7 @@ from api.webhook_schemas import (
 )
 from models import Webhook, db
 from shapes import iso
+from webhooks.request import Sender
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/api/webhooks", tag="Webhooks")
 

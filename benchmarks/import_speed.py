@@ -1,12 +1,13 @@
 """How fast an import is, as a ratio to a raw COPY of the same file in the same run; and how much memory it takes.
 
-    python -m benchmarks.import_speed [--rows 500000] [--repeat 3]
+    python -m benchmarks.import_speed [--rows 500000] [--repeat 3] [--webhooks 0]
 
 Starts a PostgreSQL of its own, a web process and a worker, and makes a catalogue. A time runs from the first byte of
 the POST to the event `completed` in the client's progress stream. The yardstick is `COPY … FROM STDIN` of the file into
 a table with the primary key and the unique index of `products`: no search indexes, no validation, no duplicates, no
 progress. The worker builds its search indexes between the imports, and each import meets those of the one before. The
-yardstick is taken before every import; ratios are to the median of all of them.
+yardstick is taken before every import; ratios are to the median of all of them. With `--webhooks` so many of them
+subscribe to `products.imported`; what they are sent after an import is over before the next one begins.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from benchmarks.product import (
     Product,
     peak_memory_mb,
     running_product,
+    running_receiver,
     settle,
     temporary_folder,
     truncate,
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument(
         "--repeat", type=int, default=3, help="rounds; the best of each kind is shown beside the median"
     )
+    parser.add_argument("--webhooks", type=int, default=0, help="how many are told of all products")
     parser.add_argument("--phases", action="store_true", help="show when each phase began")
     options = parser.parse_args()
     with temporary_folder() as folder:
@@ -115,8 +118,21 @@ def main() -> None:
         files["unchanged"] = files["new"]
         write_changed(files["new"], files["a tenth changed"], 10, "New")
         write_changed(files["new"], files["all changed"], 1, "Other")
-        with running_product(folder) as product:
+        with running_receiver() as receiver, running_product(folder) as product:
+            for number in range(options.webhooks):
+                subscribe(product.port, f"{receiver}{number}")
             measure(product, files, options)
+
+
+def subscribe(port: int, url: str) -> None:
+    """Makes a webhook that is told of all that imports write, and of their end."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    body = json.dumps({"url": url, "event_type": "products.imported,import.completed"})
+    connection.request("POST", "/api/webhooks", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    if answer.status != 201:
+        sys.exit(f"The webhook was refused: {answer.read().decode()}")
+    connection.close()
 
 
 def measure(product: Product, files: dict[str, Path], options: argparse.Namespace) -> None:

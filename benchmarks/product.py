@@ -28,14 +28,31 @@ SAMPLE = ROOT / "tests" / "products-2k.csv"
 WORKER = ("-m", "celery", "-A", "celery_app", "worker", "--loglevel=WARNING", "--concurrency=1")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Product:
     """A running product: its database, the port of its web process, its processes."""
 
     url: str
     port: int
+    environment: dict[str, str]
     web: subprocess.Popen[bytes]
     worker: subprocess.Popen[bytes]
+
+    def start_worker(self) -> None:
+        """Starts the worker after it was stopped; returns at once."""
+        self.worker = _start(self.environment, *WORKER)
+
+    def stop_worker(self) -> None:
+        """Stops the worker and what it started."""
+        self.worker.terminate()
+        self.worker.wait()
+
+
+def _start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    # Celery greets on stdout.
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
 
 
 @contextmanager
@@ -57,21 +74,26 @@ def running_product(folder: Path) -> Iterator[Product]:
             "SECRET_KEY": "benchmark",
             "CELERY_BROKER_URL": "",
             "CLOUDAMQP_URL": "",
+            "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
         }
-
-        def start(*arguments: str) -> subprocess.Popen[bytes]:
-            # Celery greets on stdout.
-            process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-            )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            return process
-
-        web = start("-m", "gunicorn", "--log-level", "warning", "-b", f"127.0.0.1:{port}", "app:create_app()")
-        product = Product(url, port, web, start(*WORKER))
+        web_command = ("-m", "gunicorn", "--log-level", "warning", "-b", f"127.0.0.1:{port}", "app:create_app()")
+        web = _start(environment, *web_command)
+        stack.callback(web.wait)
+        stack.callback(web.terminate)
+        product = Product(url, port, environment, web, _start(environment, *WORKER))
+        stack.callback(product.stop_worker)
         wait_until_healthy(port)
         yield product
+
+
+@contextmanager
+def running_receiver() -> Iterator[str]:
+    """Starts benchmarks/receiver.py; gives its URL, which ends in a slash."""
+    command = [sys.executable, "-m", "benchmarks.receiver"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
+        process.kill()
 
 
 @contextmanager
@@ -131,7 +153,7 @@ def settle(url: str) -> None:
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        while index.is_behind(cursor) or is_building(cursor):
+        while index.is_behind(cursor) or is_building(cursor) or is_delivering(cursor):
             time.sleep(0.2)
         cursor.execute("VACUUM ANALYZE products")
         cursor.execute("CHECKPOINT")
@@ -146,6 +168,12 @@ def is_building(cursor: Cursor) -> bool:
         (index.APPLICATION_NAME,),
     )
     return cursor.fetchone() != (0,)
+
+
+def is_delivering(cursor: Cursor) -> bool:
+    """Whether webhooks are still to be told of something."""
+    cursor.execute("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'pending')")
+    return cursor.fetchone() == (True,)
 
 
 def peak_memory_mb(process: subprocess.Popen[bytes]) -> float:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -29,11 +30,16 @@ from celery_app import IMPORTS_QUEUE, RUN_IMPORT, make_celery
 from embedded import EmbeddedPostgres
 from importer.engine import Engine
 from models import upgrade_database
+from receiver import Receiver
+from webhooks.deliverer import Deliverer, Options
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "products-2k.csv"
 TEMPLATE = "template_of_tests"
 RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+StartDeliverer = Callable[..., Deliverer]
 
 
 def missing(what: str) -> NoReturn:
@@ -91,6 +97,7 @@ def environment(database_url: str, tmp_path: Path) -> dict[str, str]:
         "SECRET_KEY": "a key for tests",
         "LEASE_SECONDS": "4",
         "SWEEP_SECONDS": "1",
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
 
 
@@ -241,6 +248,33 @@ def processes(environment: dict[str, str], tmp_path: Path) -> Iterator[Processes
     started = Processes(environment, tmp_path / "processes.log")
     yield started
     started.end()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver process."""
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def start(settings: config.Settings) -> Iterator[StartDeliverer]:
+    """Starts deliverers in this process; they are stopped with the test."""
+    running: list[tuple[Deliverer, threading.Thread]] = []
+
+    def start(**options: Any) -> Deliverer:
+        values = {"lease_seconds": 4, "allowed_networks": settings.webhook_allowed_networks, **options}
+        started = Deliverer(Options(settings.database_url, **values))
+        thread = threading.Thread(target=started.run, daemon=True)
+        running.append((started, thread))
+        thread.start()
+        return started
+
+    yield start
+    for started, thread in running:
+        started.stop()
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""What the tests of webhooks do over and over: subscribe, let something happen, see what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from flask.testing import FlaskClient
+
+import webhook_service
+from conftest import execute
+from receiver import Receiver
+
+
+def subscribe(client: FlaskClient, url: str, event_type: str = "*", **values: Any) -> int:
+    answer = client.post("/api/webhooks", json={"url": url, "event_type": event_type, **values})
+    assert answer.status_code == 201, answer.json
+    return int(answer.json["id"])
+
+
+def tell(url: str, count: int = 1, event: str = "product.bulk_deleted") -> None:
+    """Events of a transaction each, numbered from 1."""
+    with psycopg2.connect(url) as connection:
+        for number in range(1, count + 1):
+            with connection.cursor() as cursor:
+                webhook_service.record(cursor, event, {"count": number})
+            connection.commit()
+    connection.close()
+
+
+def numbers(receiver: Receiver, path: str) -> list[int]:
+    return [json.loads(request.body)["count"] for request in receiver.requests(path)]
+
+
+def statuses(url: str, webhook_id: int) -> dict[str, int]:
+    query = "SELECT status, count(*) FROM webhook_deliveries WHERE webhook_id = %s GROUP BY status"
+    return dict(execute(url, query, (webhook_id,)))
+
+
+def deliveries(client: FlaskClient, webhook_id: int, **query: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get(
+        f"/api/webhooks/{webhook_id}/deliveries", query_string={"per_page": 500, **query}
+    ).json["deliveries"]
+    return found
+
+
+def settled(url: str, webhook_id: int, count: int) -> Callable[[], bool]:
+    def is_settled() -> bool:
+        found = statuses(url, webhook_id)
+        return found.get("pending", 0) == 0 and sum(found.values()) == count
+
+    return is_settled
