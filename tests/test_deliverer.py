@@ -8,12 +8,11 @@ import time
 
 import psycopg2
 import pytest
-from flask.testing import FlaskClient
 
 import webhook_service
 from conftest import StartDeliverer, execute, wait_for
 from receiver import Receiver
-from webhook_tools import deliveries, numbers, settled, statuses, subscribe, tell
+from webhook_tools import Client, deliveries, numbers, settled, statuses, subscribe, tell
 from webhooks import retries
 from webhooks.request import Answer
 from webhooks.retries import SCHEDULE_SECONDS, judge
@@ -22,7 +21,7 @@ from webhooks.retries import SCHEDULE_SECONDS, judge
 
 
 def test_everything_arrives_once_and_in_order(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     fast = subscribe(client, receiver.url("/ok/fast"))
     slow = subscribe(client, receiver.url("/slow/0.05/x"))
@@ -36,7 +35,7 @@ def test_everything_arrives_once_and_in_order(
 
 
 def test_a_slow_receiver_gets_several_requests_at_a_time_but_not_more(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.4/x"))
     start(concurrency=3)
@@ -48,7 +47,7 @@ def test_a_slow_receiver_gets_several_requests_at_a_time_but_not_more(
 
 
 def test_one_bad_receiver_harms_nobody(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     """Three of ten never answer, answer late, drip, or send without end; the others get theirs at once."""
     bad = ["/never", "/slow/14/x", "/drip-body", "/drip-header", "/huge"]
@@ -78,7 +77,7 @@ def test_one_bad_receiver_harms_nobody(
 
 
 def test_a_failure_does_not_hold_up_what_comes_after(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/flaky/2/a"))
     start(schedule=(0, 0.5, 0.5))
@@ -111,7 +110,7 @@ def test_a_receiver_may_ask_for_more_time_within_bounds(asked: float | None, exp
 
 
 def test_every_attempt_has_the_same_id_and_is_kept(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/flaky/2/b"), secret="a secret")
     start(schedule=(0, 0.2, 0.2, 0.2))
@@ -130,7 +129,7 @@ def test_every_attempt_has_the_same_id_and_is_kept(
 
 
 def test_after_the_last_attempt_it_has_failed_and_can_be_sent_again(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/switch/c"))
     receiver.set_status("c", 500)
@@ -159,7 +158,7 @@ def test_after_the_last_attempt_it_has_failed_and_can_be_sent_again(
 
 
 def test_a_receiver_that_is_gone_is_switched_off(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/gone"))
     start()
@@ -175,7 +174,7 @@ def test_a_receiver_that_is_gone_is_switched_off(
 
 
 def test_a_webhook_that_fails_for_five_days_is_switched_off(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/status/500/x"))
     start()
@@ -189,7 +188,7 @@ def test_a_webhook_that_fails_for_five_days_is_switched_off(
 
 
 def test_a_name_that_leads_inside_is_a_failed_attempt_that_says_so(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/inside").replace("127.0.0.1", "localhost"))
     start(allowed_networks=())

@@ -9,20 +9,19 @@ from typing import Any
 
 import psutil
 import pytest
-from flask.testing import FlaskClient
 
 import webhook_service
 from conftest import Processes, StartDeliverer, create_job, execute, run_import, wait_for
 from importer.engine import Engine
 from receiver import Receiver
-from webhook_tools import numbers, settled, statuses, subscribe, tell
+from webhook_tools import Client, numbers, settled, statuses, subscribe, tell
 from webhooks import deliverer
 
 # Whatever is changed or dies.
 
 
 def test_changes_of_a_webhook_count_at_once(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.3/old"))
     start(concurrency=1)
@@ -35,7 +34,7 @@ def test_changes_of_a_webhook_count_at_once(
 
 
 def test_what_is_on_its_way_waits_while_the_webhook_is_off(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.3/x"))
     start(concurrency=1)
@@ -53,7 +52,7 @@ def test_what_is_on_its_way_waits_while_the_webhook_is_off(
 
 
 def test_a_deleted_webhook_gets_nothing_more(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.3/x"))
     other = subscribe(client, receiver.url("/ok/other"))
@@ -70,7 +69,7 @@ def test_a_deleted_webhook_gets_nothing_more(
 
 
 def test_while_a_secret_is_rotated_both_sign(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     old = client.get(f"/api/webhooks/{webhook}").json["secret"]
@@ -90,7 +89,7 @@ def test_while_a_secret_is_rotated_both_sign(
 
 
 def test_two_deliverers_share_the_work_and_send_nothing_twice(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhooks = [subscribe(client, receiver.url(f"/ok/{number}")) for number in range(4)]
     start()
@@ -102,7 +101,7 @@ def test_two_deliverers_share_the_work_and_send_nothing_twice(
 
 
 def test_a_lease_that_ran_out_is_taken_over(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     execute(
@@ -118,7 +117,7 @@ def test_a_lease_that_ran_out_is_taken_over(
 
 
 def test_the_database_may_go_away_meanwhile(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.1/x"))
     start()
@@ -136,7 +135,7 @@ def test_the_database_may_go_away_meanwhile(
 
 
 def test_behind_a_transaction_pooler_it_looks_by_itself(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     start(pooled=True)
@@ -146,7 +145,7 @@ def test_behind_a_transaction_pooler_it_looks_by_itself(
 
 
 def test_old_deliveries_are_removed(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     first = start()
@@ -167,7 +166,7 @@ def test_old_deliveries_are_removed(
 
 
 def test_products_of_an_import_wait_until_no_import_runs(
-    client: FlaskClient, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     subscribe(client, receiver.url("/ok/x"), "products.imported,import.completed")
     start()
@@ -182,7 +181,7 @@ def test_products_of_an_import_wait_until_no_import_runs(
 
 
 def test_products_of_an_import_do_not_wait_for_ever(
-    client: FlaskClient,
+    client: Client,
     engine: Engine,
     database_url: str,
     receiver: Receiver,
@@ -198,7 +197,7 @@ def test_products_of_an_import_do_not_wait_for_ever(
 
 
 def test_thousands_of_single_events_are_cut_as_they_go_out(
-    client: FlaskClient, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     subscribe(client, receiver.url("/ok/x"), "product.created", imports="each")
     start()
@@ -212,7 +211,7 @@ def test_thousands_of_single_events_are_cut_as_they_go_out(
 
 
 def test_killed_in_the_middle_nothing_is_lost(
-    client: FlaskClient, database_url: str, receiver: Receiver, processes: Processes
+    client: Client, database_url: str, receiver: Receiver, processes: Processes
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.05/x"))
     first = processes.start("-m", "webhooks.deliverer")
@@ -227,7 +226,7 @@ def test_killed_in_the_middle_nothing_is_lost(
 
 
 def test_a_worker_delivers_also_while_its_broker_is_away(
-    client: FlaskClient, database_url: str, receiver: Receiver, processes: Processes
+    client: Client, database_url: str, receiver: Receiver, processes: Processes
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     worker = processes.worker(CELERY_BROKER_URL="amqp://guest:guest@127.0.0.1:9//")
@@ -238,7 +237,7 @@ def test_a_worker_delivers_also_while_its_broker_is_away(
 
 
 def test_a_deliverer_that_ends_is_started_again(
-    client: FlaskClient, database_url: str, receiver: Receiver, processes: Processes
+    client: Client, database_url: str, receiver: Receiver, processes: Processes
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     worker = processes.worker()

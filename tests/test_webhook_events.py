@@ -7,13 +7,13 @@ from typing import Any
 
 import psycopg2
 import pytest
-from flask.testing import FlaskClient
 
 import webhook_service
 from catalogue import bulk
 from catalogue.filters import Filter
 from conftest import create_engine, create_job, execute, job_row, run_import
 from importer.engine import Engine
+from webhook_tools import Client
 from webhooks import cutting
 
 
@@ -50,7 +50,7 @@ def events(url: str, webhook_id: int) -> list[str]:
     return [body["event"] for body in bodies(url, webhook_id)]
 
 
-def test_what_the_api_changes_is_told_as_it_answers_it(client: FlaskClient, database_url: str) -> None:
+def test_what_the_api_changes_is_told_as_it_answers_it(client: Client, database_url: str) -> None:
     webhook = subscribe(database_url)
     created = client.post("/api/products", json={"sku": "Ä-1", "name": "<b>"}).json
     path = f"/api/products/{created['id']}"
@@ -63,7 +63,7 @@ def test_what_the_api_changes_is_told_as_it_answers_it(client: FlaskClient, data
     ]
 
 
-def test_what_changes_nothing_is_not_told(client: FlaskClient, engine: Engine, database_url: str) -> None:
+def test_what_changes_nothing_is_not_told(client: Client, engine: Engine, database_url: str) -> None:
     product = client.post("/api/products", json={"sku": "A", "name": "one"}).json
     webhook = subscribe(database_url, imports="each")
     path = f"/api/products/{product['id']}"
@@ -80,7 +80,7 @@ def test_what_changes_nothing_is_not_told(client: FlaskClient, engine: Engine, d
     assert events(database_url, webhook) == ["import.completed", "product.bulk_deleted"]
 
 
-def test_each_webhook_gets_what_it_subscribed_to(client: FlaskClient, database_url: str) -> None:
+def test_each_webhook_gets_what_it_subscribed_to(client: Client, database_url: str) -> None:
     several = subscribe(database_url, "product.created, product.deleted")
     other = subscribe(database_url, "product.updated")
     off = subscribe(database_url, enabled=False)
@@ -92,7 +92,7 @@ def test_each_webhook_gets_what_it_subscribed_to(client: FlaskClient, database_u
     assert events(database_url, off) == []
 
 
-def test_what_nobody_wants_is_not_written(client: FlaskClient, engine: Engine, database_url: str) -> None:
+def test_what_nobody_wants_is_not_written(client: Client, engine: Engine, database_url: str) -> None:
     subscribe(database_url, "product.deleted")
     client.post("/api/products", json={"sku": "A"})
     client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}})
@@ -100,7 +100,7 @@ def test_what_nobody_wants_is_not_written(client: FlaskClient, engine: Engine, d
     assert execute(database_url, "SELECT count(*) FROM webhook_events") == [(0,)]
 
 
-def test_no_event_without_its_change(database_url: str, client: FlaskClient) -> None:
+def test_no_event_without_its_change(database_url: str, client: Client) -> None:
     client.post("/api/products", json={"sku": "A"})
     webhook = subscribe(database_url)
     connection = psycopg2.connect(database_url)
@@ -113,7 +113,7 @@ def test_no_event_without_its_change(database_url: str, client: FlaskClient) -> 
     assert bodies(database_url, webhook) == []
 
 
-def test_no_change_without_its_event(client: FlaskClient, database_url: str) -> None:
+def test_no_change_without_its_event(client: Client, database_url: str) -> None:
     """Where the event cannot be written the change is taken back."""
     subscribe(database_url)
     execute(database_url, "ALTER TABLE webhook_events ADD CHECK (type <> 'product.created')")
@@ -122,7 +122,7 @@ def test_no_change_without_its_event(client: FlaskClient, database_url: str) -> 
 
 
 def test_bulk_changes_are_told_product_by_product_and_deletions_at_once(
-    client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+    client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cutting, "SINGLES_AT_ONCE", 2)
     for number in range(5):
@@ -141,7 +141,7 @@ def test_bulk_changes_are_told_product_by_product_and_deletions_at_once(
 
 
 def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
-    engine: Engine, client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cutting, "BATCHES_AT_ONCE", 2)
     run_import(engine, "sku,name\n" + "".join(f"old{number},n\n" for number in range(700)))
@@ -179,7 +179,7 @@ def test_an_import_tells_product_by_product_only_who_asked_for_it(engine: Engine
 
 
 def test_products_that_are_gone_when_their_turn_comes_are_named(
-    engine: Engine, client: FlaskClient, database_url: str
+    engine: Engine, client: Client, database_url: str
 ) -> None:
     batches = subscribe(database_url, "products.imported")
     each = subscribe(database_url, "product.created,product.deleted", imports="each")
@@ -202,7 +202,7 @@ def test_one_row_holds_however_many_products_until_they_are_due(engine: Engine, 
     assert execute(database_url, "SELECT count(*) FROM webhook_deliveries")[0][0] < 10
 
 
-def test_a_failed_import_is_told(engine: Engine, database_url: str, client: FlaskClient) -> None:
+def test_a_failed_import_is_told(engine: Engine, database_url: str, client: Client) -> None:
     webhook = subscribe(database_url)
     job = run_import(engine, "name\nno SKU column\n")
     (body,) = bodies(database_url, webhook)
@@ -225,7 +225,7 @@ def test_an_import_taken_over_in_the_middle_tells_each_product_once(settings: An
     assert found[-1]["event"] == "import.completed"
 
 
-def test_events_of_one_product_are_in_the_order_of_its_changes(client: FlaskClient, database_url: str) -> None:
+def test_events_of_one_product_are_in_the_order_of_its_changes(client: Client, database_url: str) -> None:
     """Also where the later change waited for the earlier one: its event comes second."""
     webhook = subscribe(database_url)
     product = client.post("/api/products", json={"sku": "A"}).json

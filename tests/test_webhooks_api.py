@@ -6,23 +6,22 @@ import base64
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 import webhook_service
 from conftest import StartDeliverer, execute, wait_for
 from receiver import Receiver
-from webhook_tools import deliveries, settled, subscribe, tell
+from webhook_tools import Client, deliveries, settled, subscribe, tell
 
 URL = "https://example.com/hooks"
 
 
-def create(client: FlaskClient, **values: Any) -> Any:
+def create(client: Client, **values: Any) -> Any:
     answer = client.post("/api/webhooks", json={"url": URL, "event_type": "product.created", **values})
     assert answer.status_code == 201, answer.json
     return answer.json
 
 
-def test_a_webhook_is_created_shown_changed_and_deleted(client: FlaskClient) -> None:
+def test_a_webhook_is_created_shown_changed_and_deleted(client: Client) -> None:
     created = create(client, description="Shop", event_type="product.created, import.failed")
     assert created["event_type"] == "product.created,import.failed"
     assert (created["enabled"], created["imports"], created["disabled_reason"]) == (True, "none", None)
@@ -48,7 +47,7 @@ def test_a_webhook_is_created_shown_changed_and_deleted(client: FlaskClient) -> 
     assert client.get(f"/api/webhooks/{10**30}").status_code == 404
 
 
-def test_the_list_is_a_plain_array_with_masked_secrets(client: FlaskClient) -> None:
+def test_the_list_is_a_plain_array_with_masked_secrets(client: Client) -> None:
     one, two, three = create(client), create(client, secret=None), create(client, secret="short")
     listed = client.get("/api/webhooks").json
     assert [webhook["id"] for webhook in listed] == [one["id"], two["id"], three["id"]]
@@ -56,7 +55,7 @@ def test_the_list_is_a_plain_array_with_masked_secrets(client: FlaskClient) -> N
     assert {**listed[0], "secret": one["secret"]} == one
 
 
-def test_a_secret_is_made_up_where_none_is_given(client: FlaskClient) -> None:
+def test_a_secret_is_made_up_where_none_is_given(client: Client) -> None:
     first, second = create(client)["secret"], create(client)["secret"]
     assert first != second
     assert first.startswith("whsec_")
@@ -65,7 +64,7 @@ def test_a_secret_is_made_up_where_none_is_given(client: FlaskClient) -> None:
     assert create(client, secret="")["secret"] is None
 
 
-def test_what_the_list_shows_of_a_secret_changes_nothing(client: FlaskClient) -> None:
+def test_what_the_list_shows_of_a_secret_changes_nothing(client: Client) -> None:
     created = create(client)
     path = f"/api/webhooks/{created['id']}"
     masked = client.get("/api/webhooks").json[0]["secret"]
@@ -76,7 +75,7 @@ def test_what_the_list_shows_of_a_secret_changes_nothing(client: FlaskClient) ->
     assert (answer.status_code, list(answer.json["fields"])) == (400, ["secret"])
 
 
-def test_a_secret_of_ones_own_ends_a_rotation(client: FlaskClient) -> None:
+def test_a_secret_of_ones_own_ends_a_rotation(client: Client) -> None:
     path = f"/api/webhooks/{create(client)['id']}"
     rotated = client.post(f"{path}/rotate-secret").json
     assert client.get(path).json["secret"] == rotated["secret"]
@@ -116,7 +115,7 @@ def test_a_secret_of_ones_own_ends_a_rotation(client: FlaskClient) -> None:
     ],
 )
 def test_what_cannot_be_saved_is_said_at_its_field(
-    client: FlaskClient, values: dict[str, Any], field: str, says: str
+    client: Client, values: dict[str, Any], field: str, says: str
 ) -> None:
     answer = client.post("/api/webhooks", json={"url": URL, "event_type": "*", **values})
     assert (answer.status_code, answer.json["code"], list(answer.json["fields"])) == (400, "invalid_webhook", [field])
@@ -127,13 +126,13 @@ def test_what_cannot_be_saved_is_said_at_its_field(
     assert client.get(f"/api/webhooks/{existing['id']}").json == existing
 
 
-def test_both_must_be_given(client: FlaskClient) -> None:
+def test_both_must_be_given(client: Client) -> None:
     answer = client.post("/api/webhooks", json={})
     assert (answer.status_code, sorted(answer.json["fields"])) == (400, ["event_type", "url"])
     assert client.post("/api/webhooks", data="{").json["code"] == "unsupported_media_type"
 
 
-def test_the_kinds_of_events_are_listed(client: FlaskClient) -> None:
+def test_the_kinds_of_events_are_listed(client: Client) -> None:
     found = client.get("/api/webhooks/events").json
     assert [kind["event"] for kind in found] == list(webhook_service.EVENTS)
 
@@ -141,7 +140,7 @@ def test_the_kinds_of_events_are_listed(client: FlaskClient) -> None:
 # Tests.
 
 
-def test_a_test_says_what_the_receiver_said(client: FlaskClient, receiver: Receiver) -> None:
+def test_a_test_says_what_the_receiver_said(client: Client, receiver: Receiver) -> None:
     webhook = subscribe(client, receiver.url("/ok/test"), "import.completed,product.created", enabled=False)
     answer = client.post(f"/api/webhooks/{webhook}/test")
     result = answer.json["test_result"]
@@ -164,7 +163,7 @@ def test_a_test_says_what_the_receiver_said(client: FlaskClient, receiver: Recei
     ]
 
 
-def test_a_test_sends_what_it_is_given(client: FlaskClient, receiver: Receiver) -> None:
+def test_a_test_sends_what_it_is_given(client: Client, receiver: Receiver) -> None:
     path = f"/api/webhooks/{subscribe(client, receiver.url('/ok/x'))}/test"
     assert client.post(path, json={"mine": "ä"}).status_code == 200
     assert client.post(path, data="", content_type="application/json").status_code == 200
@@ -187,7 +186,7 @@ def test_a_test_sends_what_it_is_given(client: FlaskClient, receiver: Receiver) 
     ],
 )
 def test_a_test_that_fails_is_an_answer_all_the_same(
-    client: FlaskClient, receiver: Receiver, path: str, status: int | None, says: str
+    client: Client, receiver: Receiver, path: str, status: int | None, says: str
 ) -> None:
     answer = client.post(f"/api/webhooks/{subscribe(client, receiver.url(path))}/test")
     result = answer.json["test_result"]
@@ -195,7 +194,7 @@ def test_a_test_that_fails_is_an_answer_all_the_same(
     assert says in result["error"]
 
 
-def test_a_test_goes_nowhere_inside(client: FlaskClient, receiver: Receiver, database_url: str) -> None:
+def test_a_test_goes_nowhere_inside(client: Client, receiver: Receiver, database_url: str) -> None:
     webhook = create(client)["id"]
     # As with a name that was public when it was saved.
     execute(database_url, "UPDATE webhooks SET url = 'http://10.255.255.1/'")
@@ -208,7 +207,7 @@ def test_a_test_goes_nowhere_inside(client: FlaskClient, receiver: Receiver, dat
 
 
 def test_deliveries_come_in_pages_the_latest_first(
-    client: FlaskClient, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     other = subscribe(client, receiver.url("/status/500/x"))
@@ -240,14 +239,14 @@ def test_deliveries_come_in_pages_the_latest_first(
 
 
 @pytest.mark.parametrize("since", [None, "", "yesterday", "2026-11-24", "2026-11-24T04:00:00", 5, "\0"])
-def test_a_recovery_needs_a_time_with_its_zone(client: FlaskClient, since: Any) -> None:
+def test_a_recovery_needs_a_time_with_its_zone(client: Client, since: Any) -> None:
     webhook = create(client)["id"]
     answer = client.post(f"/api/webhooks/{webhook}/recover", json={"since": since})
     assert (answer.status_code, list(answer.json["fields"])) == (400, ["since"])
     assert "2026-11-24T04:00:00Z" in answer.json["fields"]["since"][0]
 
 
-def test_what_is_left_uncut_counts_as_so_many_on_their_way(client: FlaskClient, database_url: str) -> None:
+def test_what_is_left_uncut_counts_as_so_many_on_their_way(client: Client, database_url: str) -> None:
     webhook = create(client, event_type="product.updated")["id"]
     for number in range(3):
         client.post("/api/products", json={"sku": f"A{number}"})
