@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from conftest import ROOT, SAMPLE, Processes, run_import, wait_for
 from importer.engine import Engine
+from receiver import Receiver
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 SECONDS = 240
@@ -75,7 +76,7 @@ def test_every_call_is_described(client: FlaskClient) -> None:
 
 
 def test_the_application_is_what_its_document_says(
-    processes: Processes, engine: Engine, free_port: int, tmp_path: Path
+    processes: Processes, engine: Engine, free_port: int, tmp_path: Path, receiver: Receiver
 ) -> None:
     run_import(engine, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
     run_import(engine, "sku,name\n" + ",no SKU\n" * 70)
@@ -89,7 +90,11 @@ def test_the_application_is_what_its_document_says(
         [sys.executable, "-m", "schemathesis.cli", *options, "run", f"{url}/api/openapi.json", "--no-color"],
         # What it keeps of a run goes with the test.
         cwd=tmp_path,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": str(ROOT / "tests" / "schemathesis_hooks.py")},
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": str(ROOT / "tests" / "schemathesis_hooks.py"),
+            "RECEIVER": receiver.url("/ok/"),
+        },
         capture_output=True,
         text=True,
         timeout=SECONDS,
