@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import psycopg2
-from celery.signals import worker_init, worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from sqlalchemy.exc import OperationalError
 
 import config
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 REMOVE_LEFTOVERS_SECONDS = 60
 RETRY_SECONDS = 1
+# A deliverer that was told to stop lets its requests end.
+DELIVERER_STOPS_SECONDS = 7
 MB = 1_000_000
 
 settings = config.load()
@@ -166,3 +168,11 @@ def stop_threads(**_: Any) -> None:
     """Takes this worker off the list of those that live."""
     for thread in _beside:
         thread.stop()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def wait_for_deliverer(**_: Any) -> None:
+    """Lets the deliverer write down what it did; whoever stops the worker may stop the database next."""
+    for thread in _beside:
+        if isinstance(thread, DelivererProcess):
+            thread.join(DELIVERER_STOPS_SECONDS)

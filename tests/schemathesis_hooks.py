@@ -17,7 +17,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
     if "/webhooks" in case.operation.path and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
-        case.body = {**case.body, "url": os.environ["RECEIVER"] + str(len(case.body["url"]))}
+        case.body = {**case.body, "url": os.environ["RECEIVER"] + str(len(str(case.body["url"])))}
     query = case.query or {}
     if "after" not in query:
         return

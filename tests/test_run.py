@@ -186,7 +186,7 @@ def test_parts_that_die_are_started_again(start: Start) -> None:
         except requests.RequestException:
             return False
 
-    wait_for("new processes", lambda: run.output().count("is started again") == 4, 30)
+    wait_for("new processes", lambda: run.output().count("is started again") == 3, 30)
     wait_for("good health", healthy, 30)
     run.remember()
     assert run.stop() == 0
