@@ -1,4 +1,4 @@
-"""The README's calls of the API, as they stand there, one after the other on a running product."""
+"""The README's calls of the API, as they stand there, one after the other on a running product; and its code."""
 
 from __future__ import annotations
 
