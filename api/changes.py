@@ -36,7 +36,7 @@ def follow_products() -> Response:
 
     Server-Sent Events (WHATWG HTML, 9.2): an event `changed` after any change of any product by anyone, at most one a
     second, the last change never left out. It says nothing of what has changed: ask for what you show. A comment line
-    every 10 seconds is a sign of life.
+    every 5 seconds is a sign of life.
     """
     return _stream(PRODUCTS)
 

@@ -243,7 +243,7 @@ def stream_progress(task_id: str) -> Response:
 
     Server-Sent Events (WHATWG HTML, 9.2): the import at once, then each change, until its last state. An event's id is
     the revision of the import. What a client missed while it was away is in the first event, which is always the
-    present state. A comment line every 10 seconds is a sign of life.
+    present state. A comment line every 5 seconds is a sign of life.
     """
     job = find_job(task_id)
     progress: Progress = current_app.extensions["progress"]

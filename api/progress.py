@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 JOBS_CHANNEL = "import_progress"
 PRODUCTS_CHANNEL = "products_changed"
 WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
-PING_SECONDS = 10
+PING_SECONDS = 5
 CHANGES_SECONDS = 1
 # What streams follow is a job, by its id, or one of these, which no job has.
 PRODUCTS, WEBHOOKS = 0, -1

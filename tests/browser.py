@@ -91,7 +91,7 @@ class Site:
 
     def empty(self) -> None:
         """Makes it as new. Ids go on, because the web process may remember those that were."""
-        self.sql("DELETE FROM import_jobs; TRUNCATE products")
+        self.sql("DELETE FROM import_jobs; DELETE FROM webhooks; DELETE FROM webhook_events; TRUNCATE products")
 
     @contextlib.contextmanager
     def held_import(self) -> Iterator[None]:
@@ -166,6 +166,7 @@ def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
         "UPLOAD_DIR": str(folder / "uploads"),
         "SECRET_KEY": "a key for tests",
         "SWEEP_SECONDS": "1",
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
     processes = Processes(environment, folder / "processes.log")
     site = Site(f"http://127.0.0.1:{port}", environment["DATABASE_URL"])

@@ -105,6 +105,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self._data = b""
         self._task: asyncio.Task[None] | None = None
+        self.served = 0
         Connection.connections += 1
         self._number = Connection.connections
 
@@ -119,8 +120,10 @@ class Connection(asyncio.Protocol):
             return
         first, *lines = self._data[:end].decode("latin-1").split("\r\n")
         path = first.split(" ")[1]
-        if path.startswith("/no-read"):
+        if path.startswith(("/no-read", "/trickle-read")):
             self.transport.pause_reading()
+            if path.startswith("/trickle-read") and self._task is None:
+                self._task = asyncio.get_running_loop().create_task(trickle_read(self))
             return
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         length = int(headers.get("content-length", "0"))
@@ -128,6 +131,7 @@ class Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self._data = self._data[end + 4 + length :]
+        self.served += 1
         Connection.received.append((path, headers, body, time.time(), self._number))
         _, behaviour, *rest = path.split("/")
         answer = BEHAVIOURS[behaviour](self, rest, path)
@@ -142,6 +146,13 @@ class Connection(asyncio.Protocol):
 
 
 Behaviour = Callable[[Connection, list[str], str], Coroutine[Any, Any, None] | None]
+
+
+async def trickle_read(connection: Connection) -> None:
+    """Reads a little ten times a second, so that every single write of the sender gets somewhere."""
+    while True:
+        await asyncio.sleep(0.1)
+        connection.transport.resume_reading()
 
 
 async def slow(connection: Connection, rest: list[str], _: str) -> None:
@@ -209,6 +220,14 @@ def reset(connection: Connection, *_: Any) -> None:
     connection.transport.abort()
 
 
+def close_second(connection: Connection, *_: Any) -> None:
+    """As a server that gives up a kept connection at the moment that the next request is on its way."""
+    if connection.served == 1:
+        connection.answer()
+    else:
+        connection.transport.close()
+
+
 def keepalive_close(connection: Connection, *_: Any) -> None:
     connection.answer(headers="Connection: keep-alive\r\n")
     connection.transport.close()
@@ -219,18 +238,27 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "status": lambda connection, rest, _: connection.answer(int(rest[0]), b"as you wish"),
     "slow": slow,
     "never": lambda *_: None,
-    "no-read": lambda *_: None,
     "drip-header": drip_header,
     "drip-body": drip_body,
     "continue": proceed,
     "huge": huge,
     "huge-chunked": huge_chunked,
+    "early-hints": raw(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    ),
+    "chunked": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+    "until-closed": raw(b"HTTP/1.0 200 OK\r\n\r\nok", close=True),
+    "no-content": raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "endless-header": raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10_000_000),
+    "endless-chunk-size": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 10_000_000),
     "huge-headers": raw(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 60_000) for n in range(300))),
     "many-headers": raw(
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + b"".join(b"X-%d: yyyyyyyy\r\n" % n for n in range(90)) + b"\r\n"
     ),
     "redirect": lambda connection, *_: connection.answer(302, b"", "Location: /ok/redirected\r\n"),
     "close": raw(b"", close=True),
+    "close-second": close_second,
     "half": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", close=True),
     "silent-body": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"),
     "garbage": raw(b"SSH-2.0-OpenSSH_9.2\r\n", close=True),
@@ -246,6 +274,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
         200, gzip.compress(b"a" * 10_000_000), "Content-Encoding: gzip\r\n"
     ),
     "nul": lambda connection, *_: connection.answer(200, b"a\0b", "X-Nul: a\0b\r\n"),
+    "charset": lambda connection, rest, _: connection.answer(
+        200, b"a +2AA- \\ud800", f"Content-Type: text/plain; charset={rest[0]}\r\n"
+    ),
     "latin1": lambda connection, *_: connection.answer(
         200, "café".encode("latin-1"), "Content-Type: text/plain; charset=latin-1\r\n"
     ),

@@ -1,15 +1,16 @@
-// Hears of changes of the catalogue while the page is in view: from the server's stream, or by asking now and then where there is none.
+// Hears of changes, of the catalogue or of webhooks, while the page is in view: from the server's stream, or by asking now and then where there is none.
 
 import { takeStreamSlot } from './slots.js';
 
-const ADDRESS = '/api/products/changes';
 const WITHOUT_STREAM_MS = 15_000;
 
-/**
- * @param {() => void} onChanged something may have changed
- * @returns {() => void} stops it
- */
-export function followCatalogue(onChanged) {
+/** @param {() => void} onChanged products may have changed @returns {() => void} stops it */
+export const followCatalogue = (onChanged) => follow('/api/products/changes', onChanged);
+
+/** @param {() => void} onChanged webhooks or their deliveries may have changed @returns {() => void} stops it */
+export const followWebhooks = (onChanged) => follow('/api/webhooks/changes', onChanged);
+
+function follow(address, onChanged) {
   let source = null;
   let releaseSlot = null;
   let timer = 0;
@@ -26,7 +27,7 @@ export function followCatalogue(onChanged) {
     if (!release) return askLater();
     if (!isInView()) return release();
     releaseSlot = release;
-    source = new EventSource(ADDRESS);
+    source = new EventSource(address);
     // What happened before, also between the list's answer and this moment, is not told again.
     source.addEventListener('open', onChanged);
     source.addEventListener('changed', onChanged);
@@ -56,19 +57,19 @@ export function followCatalogue(onChanged) {
     releaseSlot = null;
   }
 
-  const follow = () => {
+  const followIfInView = () => {
     if (!isInView()) return close();
     onChanged();
     return open();
   };
-  document.addEventListener('visibilitychange', follow);
+  document.addEventListener('visibilitychange', followIfInView);
   window.addEventListener('pagehide', close);
   window.addEventListener('pageshow', open);
   open();
   return () => {
     stopped = true;
     close();
-    document.removeEventListener('visibilitychange', follow);
+    document.removeEventListener('visibilitychange', followIfInView);
     window.removeEventListener('pagehide', close);
     window.removeEventListener('pageshow', open);
   };

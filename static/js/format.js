@@ -93,6 +93,21 @@ export function formatRelative(iso, now = Date.now()) {
   return SHORT_DATE.format(time);
 }
 
+/**
+ * "in 4 minutes", "now" where that is past.
+ * @param {string|null} iso
+ * @param {number} [now] milliseconds
+ */
+export function formatAhead(iso, now = Date.now()) {
+  const time = parseTime(iso);
+  if (Number.isNaN(time)) return '–';
+  const seconds = (time - now) / 1000;
+  if (seconds < 1) return 'now';
+  if (seconds < 90) return RELATIVE.format(Math.round(seconds), 'second');
+  if (seconds < 90 * MINUTE_S) return RELATIVE.format(Math.round(seconds / MINUTE_S), 'minute');
+  return RELATIVE.format(Math.round(seconds / HOUR_S), 'hour');
+}
+
 const pad = (value) => String(value).padStart(2, '0');
 
 /** @param {string|null} text @param {number} [limit] @returns {string} one line of it: laying out a megabyte to cut it would be felt */

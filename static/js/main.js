@@ -9,10 +9,14 @@ import { importScreen } from './imports.js';
 import { productsScreen } from './products.js';
 import { startRouter } from './router.js';
 import { themeSwitch } from './theme.js';
+import { webhookScreen } from './webhook.js';
+import { webhooksScreen } from './webhooks.js';
 
 const ROUTES = [
   { name: 'import', pattern: /^\/import$/, screen: importScreen },
   { name: 'import-detail', pattern: /^\/imports\/(?<id>[^/]+)$/, screen: importDetailScreen },
+  { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen },
+  { name: 'webhooks-detail', pattern: /^\/webhooks\/(?<id>\d+)$/, screen: webhookScreen },
   { name: 'products', pattern: /^\/products$/, screen: productsScreen },
 ];
 
