@@ -139,7 +139,7 @@ class Console:
         assert [text for text in self.allowed if not any(text in error for error in self.errors)] == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven by Playwright."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -151,9 +151,9 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=chromium, args=arguments)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The product with a worker, started once for the tests of a file."""
+    """The product with a worker, started once for all tests."""
     name = f"browser_{uuid.uuid4().hex[:12]}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     folder = tmp_path_factory.mktemp("site")

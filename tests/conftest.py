@@ -345,3 +345,7 @@ def slow_slices(url: str, seconds: float) -> None:
         "CREATE OR REPLACE TRIGGER dawdle AFTER UPDATE OF checkpoint ON import_jobs"
         " FOR EACH ROW EXECUTE FUNCTION dawdle()",
     )
+
+
+# Last, because they build on the fixtures above; here, so that all files of tests share one product and one Chromium.
+from browser import browser, console, page, running_site, site  # noqa: E402, F401

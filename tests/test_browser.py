@@ -6,11 +6,6 @@ import base64
 
 from axe import check_accessible
 from browser import NARROW, Console, Site, show_products
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Page, expect
 
 from conftest import SAMPLE

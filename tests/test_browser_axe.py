@@ -5,11 +5,6 @@ from __future__ import annotations
 import pytest
 from axe import check_accessible, violations
 from browser import NARROW, Site, cell, row, show_products
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Page, expect
 
 PALE = """<!doctype html><html lang="en"><head><title>Pale</title>

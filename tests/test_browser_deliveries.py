@@ -7,15 +7,8 @@ import re
 
 from axe import check_accessible
 from browser import NARROW, Console, Site, wait_for_value
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Locator, Page, expect
 from test_browser_webhooks import add
-from test_browser_webhooks import receiver as receiver
-from test_browser_webhooks import running_receiver as running_receiver
 
 from conftest import wait_for
 from receiver import Receiver

@@ -7,11 +7,6 @@ import re
 import pytest
 from axe import check_accessible
 from browser import Console, Site, cell, expect_skus, row, show_products, wait_for_value
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 ONE = re.compile(r"/api/products/\d+$")

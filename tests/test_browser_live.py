@@ -6,11 +6,6 @@ import pytest
 import requests
 from axe import check_accessible
 from browser import LIST, NARROW, Console, Site, cell, expect_skus, row, show_products, wait_for_value, wait_until
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Page, Request, Route, expect
 
 UNDO_MS = 10_000

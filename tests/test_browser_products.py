@@ -8,11 +8,6 @@ from urllib.parse import quote
 import pytest
 from axe import check_accessible
 from browser import LIST, NARROW, Console, Site, cell, expect_query, expect_skus, row, show_products, wait_until
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Page, Route, expect
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe import check_accessible
 from browser import NARROW, Console, Site, wait_for_value, wait_until
-from browser import browser as browser
-from browser import console as console
-from browser import page as page
-from browser import running_site as running_site
-from browser import site as site
 from playwright.sync_api import Locator, Page, expect
 
 from receiver import Receiver
-
-
-@pytest.fixture(scope="module")
-def running_receiver() -> Iterator[Receiver]:
-    """A receiver for the tests of this file."""
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def receiver(running_receiver: Receiver) -> Receiver:
-    """The receiver, with nothing received."""
-    running_receiver.clear()
-    return running_receiver
 
 
 def add(site: Site, url: str, event_type: str = "*", **values: object) -> int:

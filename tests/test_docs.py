@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, Route, expect
-from test_browser import browser as browser
 
 SITE = "http://docs.test"
 

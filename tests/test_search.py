@@ -85,7 +85,10 @@ def indexes(request: pytest.FixtureRequest, database_url: str, cursor: Cursor) -
         execute(database_url, "DELETE FROM products WHERE id % 11 = 0")
     if request.param == "half built":
         names = [
-            name for (name,) in execute(database_url, "SELECT relname FROM pg_class WHERE relname LIKE 'products_search_text_%'")
+            name
+            for (name,) in execute(
+                database_url, "SELECT relname FROM pg_class WHERE relname LIKE 'products_search_text_%'"
+            )
         ]
         execute(database_url, f"DROP INDEX {names[0]}")
     return str(request.param)
