@@ -32,6 +32,7 @@ from importer.engine import Engine
 from models import upgrade_database
 from receiver import Receiver
 from webhooks.deliverer import Deliverer, Options
+from webhooks.request import Sender
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "products-2k.csv"
@@ -257,6 +258,27 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
+@pytest.fixture(scope="session")
+def _one_receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def shared_receiver(_one_receiver: Receiver) -> Receiver:
+    """The same receiver process for many tests, without memory of the last one."""
+    _one_receiver.clear()
+    return _one_receiver
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    """Makes requests to this machine, in little time."""
+    sender = new_sender()
+    yield sender
+    sender.close()
+
+
 @pytest.fixture
 def start(settings: config.Settings) -> Iterator[StartDeliverer]:
     """Starts deliverers in this process; they are stopped with the test."""
@@ -349,3 +371,5 @@ def slow_slices(url: str, seconds: float) -> None:
 
 # Last, because they build on the fixtures above; here, so that all files of tests share one product and one Chromium.
 from browser import browser, console, page, running_site, site  # noqa: E402, F401
+
+from webhook_tools import new_sender  # noqa: E402

@@ -26,6 +26,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 HUGE_BYTES = 100_000_000
 PIECE = b"x" * 65_536
@@ -133,7 +134,7 @@ class Connection(asyncio.Protocol):
         self._data = self._data[end + 4 + length :]
         self.served += 1
         Connection.received.append((path, headers, body, time.time(), self._number))
-        _, behaviour, *rest = path.split("/")
+        _, behaviour, *rest = (unquote(part, "latin-1") for part in path.split("/"))
         answer = BEHAVIOURS[behaviour](self, rest, path)
         if answer is not None:
             self._task = asyncio.get_running_loop().create_task(answer)
@@ -262,9 +263,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "half": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", close=True),
     "silent-body": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"),
     "garbage": raw(b"SSH-2.0-OpenSSH_9.2\r\n", close=True),
-    "retry-after": lambda connection, rest, _: connection.answer(
-        503, b"", f"Retry-After: {rest[0].replace('%20', ' ')}\r\n"
-    ),
+    "retry-after": lambda connection, rest, _: connection.answer(503, b"", f"Retry-After: {rest[0]}\r\n"),
     "gone": lambda connection, *_: connection.answer(410),
     "flaky": flaky,
     "switch": lambda connection, rest, _: connection.answer(Connection.statuses.get(rest[0], 200)),

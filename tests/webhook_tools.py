@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +13,29 @@ import psycopg2
 import webhook_service
 from conftest import execute
 from receiver import Receiver
+from webhooks.request import Answer, Sender
 
 # Flask's test client; what its answers hold as JSON has no type worth telling.
 Client = Any
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+TOTAL_SECONDS = 1.5
+TIMED_OUT = "The receiver did not answer within 1.5 s."
+CLOSED = "The receiver closed the connection without an answer."
+NOT_HTTP = "The receiver did not answer in HTTP."
+
+
+def new_sender(**options: Any) -> Sender:
+    values = {"allowed": LOOPBACK, "connect_seconds": 0.5, "total_seconds": TOTAL_SECONDS, **options}
+    return Sender(values.pop("allowed"), **values)
+
+
+def post(sender: Sender, url: str, body: bytes = b"{}", **headers: str) -> Answer:
+    """Posts, and sees to it that the time was kept."""
+    started = time.monotonic()
+    answer = sender.post(url, body, headers)
+    assert time.monotonic() - started < TOTAL_SECONDS + 1
+    return answer
 
 
 def subscribe(client: Client, url: str, event_type: str = "*", **values: Any) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 import webhook_service
 from webhooks.queue import Attempt, Delivery, Receiver
-from webhooks.request import Sender
+from webhooks.request import Answer, Sender
 from webhooks.retries import judge
 
 log = logging.getLogger(__name__)
@@ -155,6 +155,11 @@ class Lane:
         at = datetime.now(timezone.utc)
         body = delivery.body.encode()
         headers = webhook_service.headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
-        answer = sender.post(receiver.url, body, headers, on_sent=self._sent)
+        try:
+            answer = sender.post(receiver.url, body, headers, on_sent=self._sent)
+        except Exception:
+            # No receiver can cause it, but the delivery must not be stuck by it.
+            log.exception("Webhook %s: a request could not be made", receiver.id)
+            answer = Answer(None, 0, None, {}, None, "The request could not be made. The log of the worker says why.")
         verdict = judge(answer, delivery.tries + 1, self._schedule)
         return Attempt(delivery, at, receiver.url, headers, answer, verdict)

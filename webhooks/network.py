@@ -6,15 +6,18 @@ that same address is dialled: a name server that gives another answer the next t
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from urllib.parse import urlsplit
 
+import certifi
 import idna
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -23,6 +26,12 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 MAX_URL_CHARACTERS = 2048
 MAX_PORT = 65_535
+# More addresses of one name are not tried.
+MAX_ADDRESSES = 8
+# Of one exchange, with all heads: those of answers that only announce another may come without end.
+MAX_RECEIVED_BYTES = 128 * 1024
+# 101 is an answer: nobody asked for another protocol.
+INTERIM = {*range(100, 200)} - {101}
 
 # After the IANA registries of special-purpose addresses (RFC 6890), which `ipaddress` knows in different states, and
 # all that carry IPv4 addresses within IPv6 ones. Of IPv6 only 2000::/3 is in public use.
@@ -34,6 +43,7 @@ NOT_PUBLIC = [
         "a private address": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fec0::/10",
         "a link-local address": "169.254.0.0/16 fe80::/10",
         "a shared address (carrier-grade NAT)": "100.64.0.0/10",
+        "an address of a cloud's own services": "168.63.129.16/32",
         "a multicast address": "224.0.0.0/4 ff00::/8",
         "an address that stands for an IPv4 one": "::ffff:0:0/96 ::/96 64:ff9b::/96 64:ff9b:1::/48 2002::/16 2001::/32",
         "an address for documentation": "192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 2001:db8::/32 3fff::/20",
@@ -43,7 +53,7 @@ NOT_PUBLIC = [
     for network in networks.split()
 ]
 PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
-IPV4_IN_LAST_BITS = [ipaddress.ip_network(network) for network in ("::/96", "::ffff:0:0/96", "64:ff9b::/96")]
+IPV4_IN_LAST_BITS = [ipaddress.ip_network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96")]
 
 
 class ForbiddenAddress(Exception):
@@ -52,6 +62,10 @@ class ForbiddenAddress(Exception):
 
 class Unreachable(Exception):
     """No connection could be made; the message is one sentence."""
+
+
+class AnswerTooLong(Exception):
+    """More than MAX_RECEIVED_BYTES came in one exchange."""
 
 
 def check_address(address: str, allowed: Networks) -> None:
@@ -106,6 +120,8 @@ def check_url(url: str, allowed: Networks) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        if parts.netloc.startswith("["):
+            ipaddress.IPv6Address(host or "")
     except ValueError:
         raise ValueError("The URL cannot be read. It looks like https://example.com:8443/hooks.") from None
     if parts.scheme not in {"http", "https"}:
@@ -156,7 +172,8 @@ class Exchange:
         self.connect_seconds = 0.0
         self.total_seconds = 0.0
         self.dialled = False
-        self.answered = False
+        self.received_bytes = 0
+        self.ended = False
         self.on_sent: Callable[[], None] | None = None
 
     def begin(self, connect_seconds: float, total_seconds: float, on_sent: Callable[[], None] | None) -> None:
@@ -165,7 +182,8 @@ class Exchange:
         self.connect_seconds = connect_seconds
         self.total_seconds = total_seconds
         self.on_sent = on_sent
-        self.dialled = self.answered = False
+        self.dialled = self.ended = False
+        self.received_bytes = 0
 
     def remaining(self) -> float:
         """How many seconds are left; raises `TimeoutError` when none are."""
@@ -173,6 +191,13 @@ class Exchange:
         if left <= 0:
             raise TimeoutError("timed out")
         return left
+
+    def received(self, count: int) -> None:
+        """Counts what came, 0 for the end; raises `AnswerTooLong`."""
+        self.received_bytes += count
+        self.ended = count == 0
+        if self.received_bytes > MAX_RECEIVED_BYTES:
+            raise AnswerTooLong
 
     def sent(self) -> None:
         """Says that the request is out."""
@@ -183,6 +208,7 @@ class Exchange:
     def dial(self, host: str, port: int) -> socket.socket:
         """Connects to an address of `host`; raises `ForbiddenAddress` or `Unreachable`."""
         self.dialled = True
+        self.ended = False
         end = min(self.deadline, time.monotonic() + self.connect_seconds)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -191,11 +217,16 @@ class Exchange:
         # One address that is forbidden spoils the name: it is not left to chance which of them is dialled.
         for *_, address in found:
             check_address(str(address[0]), self.allowed)
+        found = found[:MAX_ADDRESSES]
         error: OSError | None = None
-        for family, kind, protocol, _, address in found:
+        for place, (family, kind, protocol, _, address) in enumerate(found):
+            # One address that is silent leaves time for the others.
+            seconds = (end - time.monotonic()) / (len(found) - place)
+            if seconds <= 0:
+                break
             sock = TimedSocket(family, kind, protocol)
             try:
-                sock.settimeout(max(0.001, end - time.monotonic()))
+                sock.settimeout(seconds)
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.exchange = self
@@ -203,17 +234,18 @@ class Exchange:
             except OSError as failure:
                 sock.close()
                 error = failure
-            if time.monotonic() >= end:
-                break
-        if isinstance(error, TimeoutError):
+        if error is None or isinstance(error, TimeoutError):
             raise Unreachable(f"No connection to {host} could be made within {self.connect_seconds:g} s.")
         if isinstance(error, ConnectionRefusedError):
             raise Unreachable(f"{host} refused the connection to port {port}.")
-        raise Unreachable(f"No connection to {host} could be made: {error.strerror if error else 'no address'}.")
+        raise Unreachable(f"No connection to {host} could be made: {error.strerror or error}.")
 
 
 class _Timed:
-    """What makes a socket keep to its exchange's time, however slowly the other side drips."""
+    """What makes a socket keep to its exchange's time, however slowly the other side drips.
+
+    Only what HTTP connections use: `send`, `sendall`, and `recv_into` below `makefile`.
+    """
 
     exchange: Exchange | None = None
 
@@ -222,15 +254,21 @@ class _Timed:
             self.settimeout(self.exchange.remaining())  # type: ignore[attr-defined]
 
     def recv_into(self, *arguments: Any, **named: Any) -> int:
-        """As of any socket, in the time that is left."""
+        """As of any socket, in the time that is left; raises `AnswerTooLong`."""
         self._limit()
-        received: int = super().recv_into(*arguments, **named)  # type: ignore[misc]
-        if self.exchange is not None and received:
-            self.exchange.answered = True
-        return received
+        count: int = super().recv_into(*arguments, **named)  # type: ignore[misc]
+        if self.exchange is not None:
+            self.exchange.received(count)
+        return count
+
+    def send(self, *arguments: Any, **named: Any) -> int:
+        """As of any socket, in the time that is left; `sendall` of TLS calls it for each part."""
+        self._limit()
+        count: int = super().send(*arguments, **named)  # type: ignore[misc]
+        return count
 
     def sendall(self, *arguments: Any, **named: Any) -> None:
-        """As of any socket, in the time that is left."""
+        """As of any socket, in the time that is left, which a plain socket takes as that for the whole."""
         self._limit()
         super().sendall(*arguments, **named)  # type: ignore[misc]
 
@@ -243,27 +281,58 @@ class TimedTLSSocket(_Timed, ssl.SSLSocket):
     """A socket with TLS."""
 
 
-def tls_context() -> ssl.SSLContext:
-    """A context that checks certificates against those that the connection is told to trust."""
-    context = ssl.create_default_context()
+@functools.cache
+def tls_context(authorities: str | None) -> ssl.SSLContext:
+    """A context that trusts the `authorities` in a file, by default those of certifi.
+
+    One for all connections, since reading the file takes long.
+    """
+    context = ssl.create_default_context(cafile=authorities or certifi.where())
     context.sslsocket_class = TimedTLSSocket
     return context
+
+
+class _Response(HTTPResponse):
+    """An answer that passes over those that only announce it (1xx, RFC 9110, 15.2)."""
+
+    def begin(self) -> None:
+        """Reads the head."""
+        super().begin()
+        while self.status in INTERIM:
+            # It reads the next one only when it knows of none.
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
 
 
 def pools(exchange: Exchange) -> dict[str, Any]:
     """Pools of connections for urllib3, by scheme, that dial through `exchange`."""
 
     class Connection(HTTPConnection):
+        response_class = _Response
+
         def _new_conn(self) -> socket.socket:
-            return exchange.dial(self._dns_host, self.port or 80)
+            return exchange.dial(self._dns_host, self.port)
 
         def getresponse(self) -> Any:
+            # A receiver that writes head and body apart may wait for an acknowledgement between them (RFC 896).
+            if hasattr(socket, "TCP_QUICKACK"):
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             exchange.sent()
-            return super().getresponse()
+            try:
+                response = super().getresponse()
+            except (OSError, HTTPException, AnswerTooLong):
+                raise
+            except Exception as error:
+                # The standard library does not promise what it raises for strange answers.
+                raise HTTPException(str(error)) from error
+            if exchange.ended:
+                # Within the head, which the standard library takes for its end.
+                raise ConnectionAbortedError
+            return response
 
-    class TLSConnection(HTTPSConnection):
+    class TLSConnection(Connection, HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            sock = exchange.dial(self._dns_host, self.port or 443)
+            sock = super()._new_conn()
             # For the handshake as a whole.
             sock.settimeout(exchange.remaining())
             return sock
@@ -271,10 +340,6 @@ def pools(exchange: Exchange) -> dict[str, Any]:
         def connect(self) -> None:
             super().connect()
             self.sock.exchange = exchange  # type: ignore[union-attr]
-
-        def getresponse(self) -> Any:
-            exchange.sent()
-            return super().getresponse()
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
