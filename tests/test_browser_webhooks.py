@@ -107,6 +107,7 @@ def test_a_webhook_is_switched_off_and_on_at_once(page: Page, site: Site, receiv
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "false")
     wait_for_value("the switch", lambda: site.call("GET", f"/api/webhooks/{webhook}")["enabled"], False)
+    expect(page.get_by_text("Webhook switched off")).to_be_visible()
     switch.click()
     wait_for_value("the switch", lambda: site.call("GET", f"/api/webhooks/{webhook}")["enabled"], True)
 

@@ -6,6 +6,7 @@ const LOCALE = navigator.languages?.find((language) => /^en\b/i.test(language)) 
 const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
+const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', hour: 'numeric', minute: '2-digit' });
 const SHORT_DATE = new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'short', year: 'numeric' });
 const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' });
 
@@ -76,6 +77,9 @@ export function formatTime(iso) {
   const time = parseTime(iso);
   return Number.isNaN(time) ? '' : FULL_TIME.format(time);
 }
+
+/** @param {string} iso @returns {string} the hour that begins then, such as "Mon 14:00" */
+export const formatHour = (iso) => HOUR_OF_DAY.format(parseTime(iso));
 
 /**
  * "just now", "4 minutes ago", "yesterday", and a date after a week.

@@ -1,29 +1,13 @@
 // What can be done with a webhook from wherever it is shown.
 
 import { nextStep, sendJson } from './api.js';
-import { showBanner } from './banner.js';
+import { clearBanner, showBanner } from './banner.js';
 import { askToConfirm } from './confirm.js';
+import { h } from './dom.js';
 import { toast } from './toast.js';
 
 /** @param {number} id @returns {string} where the API has it */
 export const addressOf = (id) => `/api/webhooks/${encodeURIComponent(id)}`;
-
-/**
- * Switches it on or off.
- * @param {object} webhook
- * @param {boolean} enabled
- * @returns {Promise<object|null>} the webhook as it is then; null when that failed, which a banner says
- */
-export async function switchWebhook(webhook, enabled) {
-  try {
-    const changed = await sendJson('PUT', addressOf(webhook.id), { body: { enabled } });
-    toast(enabled ? 'Webhook switched on' : 'Webhook switched off');
-    return changed;
-  } catch (error) {
-    showBanner({ key: 'webhook-switch', title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${error.message}`, detail: nextStep(error) });
-    return null;
-  }
-}
 
 /**
  * Asks, and deletes it.
@@ -43,11 +27,36 @@ export async function deleteWebhook(webhook) {
 
 /**
  * A switch that saves at once.
- * @param {HTMLButtonElement} button with role="switch"
- * @param {boolean} on
+ * @param {{onChanged: (webhook: object) => void}} options called with the webhook as it is then
+ * @returns {{element: HTMLButtonElement, show: (webhook: object, label: string) => void}}
  */
-export function paintSwitch(button, on) {
-  button.setAttribute('aria-checked', String(on));
+export function enabledSwitch({ onChanged }) {
+  let webhook = null;
+  let busy = false;
+  const element = h('button', {
+    class: 'switch', type: 'button', role: 'switch', disabled: true, 'aria-label': 'Send events', data: { testid: 'webhook-switch' }, on: { click: flip },
+  }, h('span', { class: 'switch-knob' }));
+  const paint = (on) => element.setAttribute('aria-checked', String(on));
+
+  async function flip() {
+    if (busy) return;
+    busy = true;
+    const wanted = !webhook.enabled;
+    paint(wanted);
+    const changed = await switchWebhook(webhook, wanted);
+    busy = false;
+    if (changed) onChanged(changed);
+    else paint(webhook.enabled);
+  }
+
+  function show(latest, label) {
+    webhook = latest;
+    element.disabled = false;
+    element.setAttribute('aria-label', label);
+    // What was read meanwhile may be from before.
+    if (!busy) paint(latest.enabled);
+  }
+  return { element, show };
 }
 
 /**
@@ -62,5 +71,18 @@ export async function copyText(text, what) {
   } catch {
     // Only secure contexts have a clipboard.
     showBanner({ key: 'clipboard', tone: 'warning', title: 'The browser does not let this page copy. Select the text and copy it yourself.' });
+  }
+}
+
+// Null when that failed, which a banner says.
+async function switchWebhook(webhook, enabled) {
+  try {
+    const changed = await sendJson('PUT', addressOf(webhook.id), { body: { enabled } });
+    clearBanner('webhook-switch');
+    toast(enabled ? 'Webhook switched on' : 'Webhook switched off');
+    return changed;
+  } catch (error) {
+    showBanner({ key: 'webhook-switch', title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${error.message}`, detail: nextStep(error) });
+    return null;
   }
 }

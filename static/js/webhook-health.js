@@ -1,51 +1,57 @@
 // How a webhook is doing: numbers, a small chart of 24 hours, and what is wrong with it in a pill.
 
 import { fill, h, setText } from './dom.js';
-import { formatCount, formatDuration, formatNumber, parseTime } from './format.js';
+import { formatCount, formatDuration, formatHour, formatNumber, parseTime } from './format.js';
 import { icon } from './icons.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const BAR = 5;
 const GAP = 2;
-const HEIGHT = 28;
+const UP = 18;
+const DOWN = 11;
+const LINE = 1;
 // A single delivery is seen, too.
 const SMALLEST = 2;
 
 /**
- * A chart of the last 24 hours: what arrived upwards, requests that failed on top of it in another colour and pattern.
+ * A chart of the last 24 hours: above the line what arrived, below it requests that failed. Colour only supports that.
  * @returns {{element: HTMLElement, show: (health: object) => void}}
  */
 export function healthChart() {
-  const svg = document.createElementNS(SVG, 'svg');
-  svg.setAttribute('class', 'health-chart');
-  svg.setAttribute('role', 'img');
+  const svg = draw('svg', { class: 'health-chart', role: 'img' });
   let shown = '';
   const show = ({ hours }) => {
     const key = JSON.stringify(hours);
     if (key === shown) return;
     shown = key;
-    svg.setAttribute('viewBox', `0 0 ${hours.length * (BAR + GAP) - GAP} ${HEIGHT}`);
+    svg.setAttribute('viewBox', `0 0 ${hours.length * (BAR + GAP) - GAP} ${UP + LINE + DOWN}`);
     svg.setAttribute('aria-label', describe(hours));
-    const highest = Math.max(1, ...hours.map((hour) => hour.delivered + hour.failed_attempts));
-    const scaled = (count) => (count ? Math.max(SMALLEST, Math.round((count / highest) * (HEIGHT - 2))) : 0);
-    svg.replaceChildren(...hours.flatMap((hour, index) => {
-      const good = scaled(hour.delivered);
-      const bad = Math.min(scaled(hour.failed_attempts), HEIGHT - good);
-      const x = index * (BAR + GAP);
-      return [
-        good + bad ? null : bar('none', x, HEIGHT - 1, 1),
-        good ? bar('good', x, HEIGHT - good, good) : null,
-        bad ? bar('bad', x, HEIGHT - good - bad, bad) : null,
-      ].filter(Boolean);
-    }));
+    const highest = Math.max(1, ...hours.map((hour) => Math.max(hour.delivered, hour.failed_attempts)));
+    svg.replaceChildren(...hours.flatMap((hour, index) => drawHour(hour, index * (BAR + GAP), highest)));
   };
   return { element: svg, show };
 }
 
-function bar(tone, x, y, height) {
-  const rect = document.createElementNS(SVG, 'rect');
-  for (const [name, value] of Object.entries({ class: `bar-${tone}`, x, y, width: BAR, height, rx: 1 })) rect.setAttribute(name, value);
-  return rect;
+function drawHour(hour, x, highest) {
+  const scaled = (count, height) => (count ? Math.max(SMALLEST, Math.round((count / highest) * height)) : 0);
+  const good = scaled(hour.delivered, UP);
+  const bad = scaled(hour.failed_attempts, DOWN);
+  const about = draw('rect', { class: 'bar-about', x: x - GAP / 2, y: 0, width: BAR + GAP, height: UP + LINE + DOWN });
+  const title = draw('title', {});
+  title.textContent = `${formatHour(hour.hour)}: ${formatNumber(hour.delivered)} delivered, ${formatCount(hour.failed_attempts, 'request')} failed`;
+  about.append(title);
+  return [
+    good ? draw('rect', { class: 'bar-good', x, y: UP - good, width: BAR, height: good, rx: 1 }) : null,
+    draw('rect', { class: 'bar-none', x, y: UP, width: BAR, height: LINE }),
+    bad ? draw('rect', { class: 'bar-bad', x, y: UP + LINE, width: BAR, height: bad, rx: 1 }) : null,
+    about,
+  ].filter(Boolean);
+}
+
+function draw(name, attributes) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
 }
 
 function describe(hours) {
@@ -84,7 +90,7 @@ export function troublePill() {
     if (shown === text + tone) return;
     shown = text + tone;
     element.hidden = !text;
-    fill(element, h('span', { class: `pill ${tone && `pill-${tone}`}`.trim(), title: webhook.disabled_reason },
+    fill(element, h('span', { class: `pill ${tone && `pill-${tone}`}`.trim() },
       icon(webhook.enabled ? 'warning' : 'slash'), h('span', { text })));
   };
   return { element, show };

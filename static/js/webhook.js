@@ -11,7 +11,7 @@ import { icon } from './icons.js';
 import { createPager } from './pager.js';
 import { go, setQuery } from './router.js';
 import { toast } from './toast.js';
-import { addressOf, deleteWebhook, paintSwitch, switchWebhook } from './webhook-actions.js';
+import { addressOf, deleteWebhook, enabledSwitch } from './webhook-actions.js';
 import { openWebhook } from './webhook-dialog.js';
 import { healthChart, healthNumbers, troublePill } from './webhook-health.js';
 import { openRecovery } from './webhook-recover.js';
@@ -88,7 +88,7 @@ function webhookHead({ onChanged, onDeleted }) {
   const secret = h('dd', {});
   const numbers = healthNumbers();
   const chart = healthChart();
-  const toggle = h('button', { class: 'switch', type: 'button', role: 'switch', disabled: true, 'aria-label': 'Send events', data: { testid: 'webhook-switch' }, on: { click: flip } }, h('span', { class: 'switch-knob' }));
+  const toggle = enabledSwitch({ onChanged: show });
   const action = (shape, text, testid, run, look = '') => h('button', {
     class: `button button-small ${look}`.trim(), type: 'button', disabled: true, data: { testid }, on: { click: run },
   }, icon(shape), text);
@@ -109,22 +109,16 @@ function webhookHead({ onChanged, onDeleted }) {
     h('div', { class: 'screen-head' },
       h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumb' }, h('a', { href: '#/webhooks', text: 'Webhooks' }), h('span', { 'aria-hidden': 'true', text: '/' })),
       title),
-    h('div', { class: 'webhook-line' }, toggle, trouble.element, description, h('span', { class: 'spacer' }),
+    h('div', { class: 'webhook-line' }, toggle.element, trouble.element, description, h('span', { class: 'spacer' }),
       actions),
     reason, facts);
-
-  async function flip() {
-    const wanted = !webhook.enabled;
-    paintSwitch(toggle, wanted);
-    show(await switchWebhook(webhook, wanted) ?? webhook);
-  }
 
   function show(latest) {
     webhook = latest;
     document.title = `${latest.url} · Acme Product Importer`;
     setText(title, latest.url);
     setText(description, latest.description);
-    paintSwitch(toggle, latest.enabled);
+    toggle.show(latest, 'Send events');
     trouble.show(latest);
     setText(events, latest.event_type === '*' ? 'All events' : latest.event_type.split(',').join(', '));
     setText(imports, latest.imports === 'each' ? 'Each by itself' : 'Not by themselves');
@@ -132,7 +126,7 @@ function webhookHead({ onChanged, onDeleted }) {
     numbers.show(latest.health);
     chart.show(latest.health);
     facts.hidden = false;
-    for (const control of [toggle, ...actions]) control.disabled = false;
+    for (const control of actions) control.disabled = false;
     const why = latest.enabled ? '' : latest.disabled_reason ?? '';
     if (reason.dataset.shown === why) return;
     reason.dataset.shown = why;

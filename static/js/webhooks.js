@@ -9,7 +9,7 @@ import { icon } from './icons.js';
 import { menuButton, menuItem } from './menu.js';
 import { go } from './router.js';
 import { toast } from './toast.js';
-import { deleteWebhook, paintSwitch, switchWebhook } from './webhook-actions.js';
+import { deleteWebhook, enabledSwitch } from './webhook-actions.js';
 import { openWebhook } from './webhook-dialog.js';
 import { describeEvents, healthChart, healthNumbers, troublePill } from './webhook-health.js';
 import { openTest } from './webhook-test.js';
@@ -103,7 +103,7 @@ function webhookRow({ load, saved }) {
   const events = h('td', { class: 'wide webhook-events' });
   const numbers = healthNumbers();
   const chart = healthChart();
-  const toggle = h('button', { class: 'switch', type: 'button', role: 'switch', data: { testid: 'webhook-switch' }, on: { click: flip } }, h('span', { class: 'switch-knob' }));
+  const toggle = enabledSwitch({ onChanged: show });
   const menu = menuButton({
     face: [icon('more', 'icon-bold')], label: 'Actions', look: 'button-quiet button-square', testid: 'webhook-menu',
     items: [
@@ -117,15 +117,8 @@ function webhookRow({ load, saved }) {
     h('td', { class: 'webhook-receiver' }, link, h('div', { class: 'webhook-below' }, description, trouble.element)),
     events,
     h('td', { class: 'medium' }, h('div', { class: 'health' }, chart.element, numbers.element)),
-    h('td', {}, toggle),
+    h('td', {}, toggle.element),
     h('td', { class: 'webhook-actions' }, menu));
-
-  async function flip() {
-    const wanted = toggle.getAttribute('aria-checked') !== 'true';
-    paintSwitch(toggle, wanted);
-    const changed = await switchWebhook(webhook, wanted);
-    show(changed ?? webhook);
-  }
 
   function show(latest) {
     webhook = latest;
@@ -139,8 +132,7 @@ function webhookRow({ load, saved }) {
     events.title = latest.event_type;
     numbers.show(latest.health);
     chart.show(latest.health);
-    paintSwitch(toggle, latest.enabled);
-    toggle.setAttribute('aria-label', `Send events to ${latest.url}`);
+    toggle.show(latest, `Send events to ${latest.url}`);
     menu.querySelector('button').setAttribute('aria-label', `Actions for ${latest.url}`);
   }
   return { element, show };
