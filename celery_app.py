@@ -37,6 +37,7 @@ PUBLISH_RETRIES: dict[str, Any] = {"max_retries": 1, "interval_start": 0.2}
 SOFT_SHUTDOWN_SECONDS = 8
 LOST_WAIT_SECONDS = 1
 EMBEDDED_POLL_SECONDS = 0.05
+DRAIN_SECONDS = 0.2
 
 
 class FileChannel(filesystem.Channel):
@@ -78,6 +79,11 @@ class FileTransport(filesystem.Transport):
     """The embedded broker: nothing to start, one folder that web and workers share."""
 
     Channel = FileChannel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
+        """As of any transport, but never for long: a worker that is told to stop waits for the end of this, twice."""
+        seconds = min(timeout or DRAIN_SECONDS, DRAIN_SECONDS)
+        super().drain_events(connection, timeout=seconds)  # type: ignore[no-untyped-call]
 
 
 TRANSPORT_ALIASES["filesystem"] = "celery_app:FileTransport"
