@@ -97,6 +97,10 @@ def test_the_list_shows_how_each_is_doing(page: Page, site: Site, receiver: Rece
     check_accessible(page, "the list of webhooks")
     page.set_viewport_size(NARROW)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
+    expect(rows.nth(0).get_by_test_id("health-delivered")).to_be_hidden()
+    expect(rows.nth(0).get_by_test_id("health-line")).to_have_text("1 delivered")
+    expect(rows.nth(2).get_by_test_id("health-line")).to_have_text("1 failed")
+    expect(rows.nth(3).get_by_test_id("health-line")).to_have_text("Nothing sent in 24 hours")
     check_accessible(page, "the list of webhooks in a narrow window")
 
 

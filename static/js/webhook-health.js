@@ -77,6 +77,12 @@ export function healthNumbers() {
   return { element, show };
 }
 
+/** @param {object} health @returns {string} the same in a line, without what is none */
+export function describeHealth(health) {
+  const parts = ['delivered', 'pending', 'failed'].filter((name) => health[name]).map((name) => `${formatNumber(health[name])} ${name}`);
+  return parts.join(' · ') || 'Nothing sent in 24 hours';
+}
+
 /**
  * What is wrong with it, if anything.
  * @returns {{element: HTMLElement, show: (webhook: object) => void}}

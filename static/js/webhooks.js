@@ -11,7 +11,7 @@ import { go } from './router.js';
 import { toast } from './toast.js';
 import { deleteWebhook, enabledSwitch } from './webhook-actions.js';
 import { openWebhook } from './webhook-dialog.js';
-import { describeEvents, healthChart, healthNumbers, troublePill } from './webhook-health.js';
+import { describeEvents, describeHealth, healthChart, healthNumbers, troublePill } from './webhook-health.js';
 import { openTest } from './webhook-test.js';
 import { emptyState } from './widgets.js';
 
@@ -103,6 +103,7 @@ function webhookRow({ load, saved }) {
   const events = h('td', { class: 'wide webhook-events' });
   const numbers = healthNumbers();
   const chart = healthChart();
+  const inALine = h('div', { class: 'narrow-only muted tabular', data: { testid: 'health-line' } });
   const toggle = enabledSwitch({ onChanged: show });
   const menu = menuButton({
     face: [icon('more', 'icon-bold')], label: 'Actions', look: 'button-quiet button-square', testid: 'webhook-menu',
@@ -114,7 +115,7 @@ function webhookRow({ load, saved }) {
     ],
   });
   const element = h('tr', { class: 'row-link', data: { testid: 'webhook-row' }, on: { click: (event) => event.target.closest('a, button, .menu') || go(`#/webhooks/${webhook.id}`) } },
-    h('td', { class: 'webhook-receiver' }, link, h('div', { class: 'webhook-below' }, description, trouble.element)),
+    h('td', { class: 'webhook-receiver' }, link, h('div', { class: 'webhook-below' }, description, trouble.element), inALine),
     events,
     h('td', { class: 'medium' }, h('div', { class: 'health' }, chart.element, numbers.element)),
     h('td', {}, toggle.element),
@@ -132,6 +133,7 @@ function webhookRow({ load, saved }) {
     events.title = latest.event_type;
     numbers.show(latest.health);
     chart.show(latest.health);
+    setText(inALine, describeHealth(latest.health));
     toggle.show(latest, `Send events to ${latest.url}`);
     menu.querySelector('button').setAttribute('aria-label', `Actions for ${latest.url}`);
   }
