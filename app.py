@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 import config
 import routes
 from api import errors
-from api.imports import UploadRequest, event
+from api.imports import event
 from api.progress import Event, Progress
+from api.uploads import UploadRequest
 from importer import jobs
 from models import ImportJob, db, sqlalchemy_url, upgrade_database
 

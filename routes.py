@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import bulk, changes, deliveries, docs, export, health, imports, products, webhooks
+from api import bulk, changes, deliveries, docs, export, health, imports, products, uploads, webhooks
 
 
 def register(app: Flask) -> None:
@@ -16,6 +16,7 @@ def register(app: Flask) -> None:
         bulk.blueprint,
         export.blueprint,
         changes.blueprint,
+        uploads.blueprint,
         imports.blueprint,
         webhooks.blueprint,
         deliveries.blueprint,

@@ -94,7 +94,7 @@ def register(app: Flask) -> None:
             return error
         status = error.code or 500
         sentence = SENTENCES.get(status) or error.description or SENTENCES[500]
-        if status == 413 and request.endpoint != "imports.upload":
+        if status == 413 and request.endpoint != "uploads.upload":
             sentence = BODY_TOO_LARGE
         sentence = sentence.format(method=request.method, max_upload_mb=app.config["SETTINGS"].max_upload_mb)
         response = _answer(ApiError(status, CODES.get(status, error.name.lower().replace(" ", "_")), sentence))

@@ -18,7 +18,7 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import api.imports
+import api.uploads
 import celery_app
 import config
 from conftest import Processes, execute, job_row, rejects, run_quietly, url_of, wait_for
@@ -227,7 +227,7 @@ def test_a_job_that_is_recorded_is_an_upload_that_was_taken(
         return True
 
     # Right behind the commit the database goes away.
-    monkeypatch.setattr(api.imports, "wake_import", wake)
+    monkeypatch.setattr(api.uploads, "wake_import", wake)
     response = upload(client)
     execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert response.status_code == 202
