@@ -136,6 +136,24 @@ SETTINGS = (
         _whole_number(1, 86_400),
     ),
     Setting(
+        "PREVIEW_HOURS",
+        "24",
+        "how long a preview waits to be confirmed before its import is cancelled",
+        _whole_number(1, 8760),
+    ),
+    Setting(
+        "RETRY_HOURS",
+        "24",
+        "how long the file of a failed or cancelled import is kept for another try",
+        _whole_number(0, 8760),
+    ),
+    Setting(
+        "UNDO_DAYS",
+        "7",
+        "how long an import can be taken back; 0: nothing is kept for that",
+        _whole_number(0, 3650),
+    ),
+    Setting(
         "MAX_STREAMS",
         "100",
         "open progress streams per web process; beyond it clients get 503 and poll",
@@ -180,6 +198,9 @@ class Settings:
     sweep_seconds: int
     max_attempts: int
     task_seconds: int
+    preview_hours: int
+    retry_hours: int
+    undo_days: int
     max_streams: int
     webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
     webhook_retention_days: int

@@ -16,14 +16,17 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
     MetaData,
     String,
     Text,
+    false,
     func,
     text,
     true,
@@ -36,6 +39,10 @@ NAME_MAX_CHARACTERS = 500
 
 JOB_STATUSES = ("pending", "processing", "awaiting_confirmation", "completed", "failed", "cancelled")
 FINAL_STATUSES = ("completed", "failed", "cancelled")
+JOB_KINDS = ("import", "undo")
+IMPORT_MODES = ("upsert", "create", "update")
+REJECT_POLICIES = ("skip", "fail")
+ORIGINS = ("page", "api")
 DELIVERY_STATUSES = ("pending", "delivered", "failed")
 
 
@@ -57,6 +64,11 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(metadata=Base.metadata)
 
 
+def _words(words: tuple[str, ...]) -> str:
+    """A list of words in SQL."""
+    return f"({', '.join(map(repr, words))})"
+
+
 class Product(Base):
     """A product of the catalogue."""
 
@@ -69,6 +81,8 @@ class Product(Base):
     active: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # Set by an undo: the product is as it was at the first moment, since the second; see importer/undo.py.
+    restored: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)), deferred=True)
 
     __table_args__ = (
         Index("products_sku_key", text('lower(sku) COLLATE "C"'), unique=True),
@@ -78,7 +92,7 @@ class Product(Base):
 
 
 class ImportJob(Base):
-    """An import: the truth about it. A message to a worker only says "look at this row".
+    """An import, or the undo of one: the truth about it. A message to a worker only says "look at this row".
 
     `revision` counts the changes that clients see; a trigger tells each of them on the channel `import_progress`.
     """
@@ -109,6 +123,32 @@ class ImportJob(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
+    # What was asked for. Where `mapping`, `delimiter` and `encoding` are empty the file tells.
+    kind: Mapped[str] = mapped_column(String(16), server_default="import")
+    mode: Mapped[str] = mapped_column(String(16), server_default="upsert")
+    on_reject: Mapped[str] = mapped_column(String(16), server_default="skip")
+    wants_preview: Mapped[bool] = mapped_column(server_default=false())
+    mapping: Mapped[dict[str, str | None] | None] = mapped_column(JSON(none_as_null=True))
+    delimiter: Mapped[str | None]
+    encoding: Mapped[str | None]
+    started_from: Mapped[str] = mapped_column(String(16), server_default="api")
+    started_by: Mapped[str] = mapped_column(server_default="")
+    undo_of: Mapped[uuid.UUID | None]
+
+    # What came of it. `file` describes what was found in the file, `preview` what an import would do.
+    skipped_count: Mapped[int] = mapped_column(server_default="0")
+    removed_count: Mapped[int] = mapped_column(server_default="0")
+    run: Mapped[int] = mapped_column(server_default="1")
+    worked_seconds: Mapped[float] = mapped_column(Double, server_default="0")
+    active_since: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    confirm_until: Mapped[datetime | None]
+    retry_until: Mapped[datetime | None]
+    undo_until: Mapped[datetime | None]
+    undone_by: Mapped[uuid.UUID | None]
+    file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+
     # How far the work is, for the worker that takes it over: the table that
     # holds its rows, the columns staged, the last key written.
     staging_table: Mapped[str | None]
@@ -121,10 +161,16 @@ class ImportJob(Base):
     announced_at: Mapped[datetime | None]
 
     __table_args__ = (
-        CheckConstraint("status IN ({})".format(", ".join(f"'{name}'" for name in JOB_STATUSES)), name="status"),
+        CheckConstraint(f"status IN {_words(JOB_STATUSES)}", name="status"),
+        CheckConstraint(f"kind IN {_words(JOB_KINDS)}", name="kind"),
+        CheckConstraint(f"mode IN {_words(IMPORT_MODES)}", name="mode"),
+        CheckConstraint(f"on_reject IN {_words(REJECT_POLICIES)}", name="on_reject"),
+        CheckConstraint(f"started_from IN {_words(ORIGINS)}", name="started_from"),
         CheckConstraint("progress BETWEEN 0 AND 100 AND (progress = 100) = (status = 'completed')", name="progress"),
         # The sweep looks at unfinished jobs only, and there are few.
         Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),
+        # Those of ended jobs are dropped by the sweep.
+        Index("import_jobs_staged_idx", "id", postgresql_where=text("staging_table IS NOT NULL")),
     )
 
 
@@ -138,6 +184,68 @@ class ImportReject(Base):
     code: Mapped[str] = mapped_column(String(64))
     message: Mapped[str]
     row: Mapped[str]
+
+
+class ImportChanges(Base):
+    """What a transaction of an import did: whom it created, changed and left out, and what it takes to undo it.
+
+    `at` is the `updated_at` that it gave every product. `names`, `descriptions` and `actives` have the former values of
+    the `updated` products, in their order and NULL where nothing changed; `stamps` the moments that they were of.
+    """
+
+    __tablename__ = "import_changes"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("import_jobs.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    created: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    updated: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    names: Mapped[list[str | None] | None] = mapped_column(ARRAY(Text))
+    descriptions: Mapped[list[str | None] | None] = mapped_column(ARRAY(Text))
+    actives: Mapped[list[bool | None] | None] = mapped_column(ARRAY(Boolean))
+    stamps: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
+    skipped: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+
+    __table_args__ = (Index("import_changes_job_id_idx", "job_id", "id"),)
+
+
+class ImportLog(Base):
+    """Something that a person who follows up an import wants to know, with its moment."""
+
+    __tablename__ = "import_log"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("import_jobs.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    event: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str]
+
+    __table_args__ = (Index("import_log_job_id_idx", "job_id", "id"),)
+
+
+class ImportSample(Base):
+    """How many rows a phase had done when the import had been worked on for `at` seconds."""
+
+    __tablename__ = "import_samples"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("import_jobs.id", ondelete="CASCADE"))
+    run: Mapped[int] = mapped_column(server_default="1")
+    at: Mapped[float] = mapped_column(Double)
+    phase: Mapped[str] = mapped_column(String(32))
+    rows: Mapped[int]
+
+    __table_args__ = (Index("import_samples_job_id_idx", "job_id", "id"),)
+
+
+class ImportMapping(Base):
+    """The mapping that was last confirmed for files with this header."""
+
+    __tablename__ = "import_mappings"
+
+    header_key: Mapped[str] = mapped_column(primary_key=True)
+    mapping: Mapped[dict[str, str | None]] = mapped_column(JSON)
+    used_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Webhook(Base):
@@ -215,7 +323,7 @@ class WebhookDelivery(Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        CheckConstraint("status IN ({})".format(", ".join(f"'{name}'" for name in DELIVERY_STATUSES)), name="status"),
+        CheckConstraint(f"status IN {_words(DELIVERY_STATUSES)}", name="status"),
         Index(
             "webhook_deliveries_due_idx",
             "webhook_id",
