@@ -19,18 +19,17 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from importer import jobs
-from importer.columns import Columns
 from importer.errors import ImportFailure, UnusableFile
 from importer.jobs import Job, LeaseKeeper, Reading
-from importer.parser import Parser, Reject
-from importer.source import Source
+from importer.opening import FileOptions, open_file
+from importer.rejects import copy_lines
 
 QUEUED_CHUNKS = 2
 COPY_BUFFER_BYTES = 1 << 24
 SPOOLED_REJECTS_BYTES = 1 << 20
 
 # FREEZE: the table is new in this transaction; its rows need no second visit to become visible to everyone.
-COPY_STAGING = "COPY {table} ({fields}) FROM STDIN (FORMAT csv, FREEZE, FORCE_NOT_NULL ({texts}){booleans})"
+COPY_STAGING = "COPY {table} ({fields}) FROM STDIN (FORMAT csv, FREEZE, {options}, FORCE_NOT_NULL ({texts}){booleans})"
 COPY_REJECTS = "COPY import_rejects (job_id, line, code, message, row) FROM STDIN"
 # `number` is the place of the row in the file: the last row of a SKU wins.
 CREATE_STAGING = """
@@ -47,7 +46,6 @@ STAGED = (
     " rows_read = %(rows)s + %(rejected)s, rejected_count = %(rejected)s,"
     " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, 50)"
 )
-COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class CopyFeed:
@@ -103,12 +101,11 @@ def read_file(
     Raises `UnusableFile` when the file as a whole cannot be imported, `LeaseLost` when the job went elsewhere.
     """
     try:
-        source = Source(path, max_unpacked_bytes=max_unpacked_bytes)
+        file = open_file(path, FileOptions(), max_record=max_record, max_unpacked_bytes=max_unpacked_bytes)
     except FileNotFoundError:
         raise ImportFailure("The uploaded file is gone from the server. Upload it again.") from None
-    with source, tempfile.SpooledTemporaryFile(SPOOLED_REJECTS_BYTES) as rejects:
-        parser = Parser(source, max_record=max_record)
-        columns = Columns(parser.header())
+    with file, tempfile.SpooledTemporaryFile(SPOOLED_REJECTS_BYTES) as rejects:
+        columns = file.columns
         table = jobs.new_staging_table(job)
         with connection, connection.cursor() as cursor:
             jobs.limit_waits(cursor)
@@ -121,19 +118,20 @@ def read_file(
             copy = sql.SQL(COPY_STAGING).format(
                 table=sql.Identifier(table),
                 fields=_names(columns.fields),
+                options=file.copy_options,
                 texts=_names([field for field in columns.fields if field not in TYPES]),
                 booleans=sql.SQL(", FORCE_NULL (active)" if "active" in columns.fields else ""),
             )
             with _copying(cursor, copy, feed):
                 reading = keeper.reading = Reading()
-                for records in parser.chunks(chunk_rows, columns.layout):
+                for records in file.chunks(chunk_rows):
                     payload, rows = columns.copy_rows(records)
-                    rejects.writelines(_copy_line(job.id, reject) for reject in records.rejects)
+                    rejects.write(copy_lines(job.id, records.rejects))
                     if payload and not feed.write(payload):
                         break
                     reading.rows += rows
                     reading.rejected += len(records.rejects)
-                    reading.share = source.share_read
+                    reading.share = file.share_read
                     reading.changed.set()
                     keeper.check()
             keeper.reading = None
@@ -185,9 +183,3 @@ def _copying(cursor: Any, statement: sql.Composable, feed: CopyFeed) -> Iterator
         thread.join()
     if failure:
         raise failure[0]
-
-
-def _copy_line(job_id: int, reject: Reject) -> bytes:
-    """A reject as a line of COPY's text format."""
-    cells = (str(job_id), str(reject.line), reject.code, reject.message, reject.row)
-    return ("\t".join(cell.translate(COPY_ESCAPES) for cell in cells) + "\n").encode()
