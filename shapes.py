@@ -6,9 +6,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 PRODUCT_FIELDS = ("id", "sku", "name", "description", "active", "created_at", "updated_at")
-IMPORT_FIELDS = (
+# What a job's JSON is made of.
+IMPORT_COLUMNS = (
     "id",
     "task_id",
+    "kind",
     "filename",
     "status",
     "phase",
@@ -22,12 +24,26 @@ IMPORT_FIELDS = (
     "unchanged_count",
     "duplicate_count",
     "rejected_count",
+    "skipped_count",
+    "removed_count",
+    "run",
+    "mode",
+    "on_reject",
+    "started_from",
+    "started_by",
     "file_size",
     "error_message",
     "created_at",
     "updated_at",
     "started_at",
     "finished_at",
+    "confirm_until",
+    "retry_until",
+    "undo_until",
+    "undo_of",
+    "undone_by",
+    "worked_seconds",
+    "active_since",
 )
 
 
@@ -51,7 +67,14 @@ def product_json(product: Any) -> dict[str, Any]:
 
 
 def import_json(job: Any) -> dict[str, Any]:
-    """An import, given as anything with the attributes of IMPORT_FIELDS."""
-    values = {name: getattr(job, name) for name in IMPORT_FIELDS}
-    moments = {name: iso(values[name]) for name in IMPORT_FIELDS if name.endswith("_at")}
-    return {**values, "task_id": str(job.task_id), **moments}
+    """An import, given as anything with the attributes of IMPORT_COLUMNS."""
+    values = {name: getattr(job, name) for name in IMPORT_COLUMNS}
+    worked, since = values.pop("worked_seconds"), values.pop("active_since")
+    moments = {name: iso(values[name]) for name in values if name.endswith(("_at", "_until"))}
+    ids = {name: str(values[name]) if values[name] else None for name in ("task_id", "undo_of", "undone_by")}
+    if since:
+        worked += max(0.0, (job.updated_at - since).total_seconds())
+    seconds = round(worked, 3) if job.started_at else None
+    speed = round(job.total_records / worked) if job.status == "completed" and worked else None
+    undo = {"undo_until": None} if job.undone_by else {}
+    return {**values, **moments, **ids, **undo, "duration_seconds": seconds, "rows_per_second": speed}

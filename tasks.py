@@ -18,8 +18,9 @@ from sqlalchemy.exc import OperationalError
 import config
 from catalogue.index import Indexer
 from celery_app import RUN_IMPORT, celery, wake_import
-from importer import jobs, sweep
+from importer import control, jobs, sweep
 from importer.engine import Engine
+from importer.jobs import Retention
 from models import upgrade_database
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ DELIVERER_STOPS_SECONDS = 7
 MB = 1_000_000
 
 settings = config.load()
+retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
 
 
 def engine() -> Engine:
@@ -45,6 +47,7 @@ def engine() -> Engine:
         lease_seconds=settings.lease_seconds,
         task_seconds=settings.task_seconds,
         max_attempts=settings.max_attempts,
+        retention=retention,
     )
 
 
@@ -80,6 +83,8 @@ class Sweeper(threading.Thread):
                     while not self.stopping.is_set():
                         sweep.sign_of_life(connection, self.worker)
                         sweep.sweep(connection, wake=wake_import)
+                        control.expire(connection, retention)
+                        sweep.drop_staging_of_ended(connection)
                         if time.monotonic() >= leftovers_due:
                             sweep.remove_leftovers(connection, settings.upload_dir, time.time())
                             leftovers_due = time.monotonic() + REMOVE_LEFTOVERS_SECONDS

@@ -6,24 +6,34 @@ import contextlib
 import itertools
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 import psycopg2.errors
+from psycopg2.extensions import connection as Connection
 
-from importer import jobs
+from importer import jobs, sweep
 from importer.errors import ImportFailure, Interrupted, LeaseLost
-from importer.jobs import LeaseKeeper
+from importer.jobs import Job, Retention
+from importer.keeper import LeaseKeeper
+from importer.preview import compare
 from importer.reading import read_file
+from importer.undo import take_back
 from importer.writing import is_staged, write_slices
 
 log = logging.getLogger(__name__)
 
 NO_HEADWAY = (
     "The import was started {attempts} times and each time stopped before it got any further. "
-    "The worker's log says why; upload the file again once that is mended."
+    "The worker's log says why; try again once that is mended."
 )
+ALL_OR_NOTHING = (
+    "{rows} cannot be taken, and with on_reject=fail nothing is imported then. Correct the rejected rows and upload "
+    "the file again, or try again with on_reject=skip."
+)
+DISK_FULL = "The disk of the database is full. Make room there and try again."
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Engine:
     lease_seconds: int
     task_seconds: int
     max_attempts: int
+    retention: Retention
 
     def run(self, task_id: str) -> bool:
         """Works on the import `task_id` until it ends; does nothing when it has ended or somebody works on it.
@@ -48,56 +59,87 @@ class Engine:
         """
         started = time.monotonic()
         slices = itertools.count()
+
+        def out_of_time() -> bool:
+            # One slice at least, else an import whose reading takes that long would never get on.
+            return next(slices) > 0 and time.monotonic() - started > self.task_seconds
+
         with jobs.connected(self.database_url) as connection:
             job = jobs.take(connection, task_id, lease_seconds=self.lease_seconds)
             if job is None:
                 log.info("Import %s: nothing to do", task_id)
                 return False
             log.info("Import %s: taken by this worker", task_id)
-            path = self.upload_dir / job.stored_name
+            keeper = LeaseKeeper(self.database_url, job, lease_seconds=self.lease_seconds, interrupt=connection.cancel)
             try:
                 if job.attempts > self.max_attempts:
                     raise ImportFailure(NO_HEADWAY.format(attempts=self.max_attempts))
-                with LeaseKeeper(self.database_url, job, lease_seconds=self.lease_seconds) as keeper:
-                    if not is_staged(connection, job):
-                        read_file(
-                            connection,
-                            job,
-                            path,
-                            keeper,
-                            chunk_rows=self.chunk_rows,
-                            max_record=self.max_record,
-                            max_unpacked_bytes=self.max_unpacked_bytes,
-                        )
-                        job = jobs.reload(connection, job)
-                    write_slices(
-                        connection,
-                        job,
-                        keeper,
-                        url=self.database_url,
-                        slice_rows=self.slice_rows,
-                        # One slice at least, else an import whose reading takes that long would never get on.
-                        out_of_time=lambda: next(slices) > 0 and time.monotonic() - started > self.task_seconds,
-                    )
-                jobs.complete(connection, job)
-                log.info("Import %s: completed", task_id)
+                with keeper:
+                    self._work(connection, job, keeper, out_of_time)
             except LeaseLost:
-                log.warning("Import %s: another worker has taken it over", task_id)
-                return False
+                return self._give_up(connection, task_id)
             except Interrupted:
                 jobs.release(connection, job)
                 return True
             except ImportFailure as failure:
-                log.warning("Import %s: failed: %s", task_id, failure)
-                if not jobs.fail(connection, job.id, str(failure), token=job.token):
-                    return False
+                self._fail(connection, job, str(failure), keeper)
             except psycopg2.errors.DiskFull:
-                message = "The disk of the database is full. Make room there and upload the file again."
-                if not jobs.fail(connection, job.id, message, token=job.token):
-                    return False
-            except Exception:
+                self._fail(connection, job, DISK_FULL, keeper)
+            except Exception as error:
+                if keeper.is_lost and isinstance(error, psycopg2.Error):
+                    return self._give_up(connection, task_id)
                 with contextlib.suppress(psycopg2.Error):
                     jobs.release(connection, job)
                 raise
-            path.unlink(missing_ok=True)
             return False
+
+    def _work(self, connection: Connection, job: Job, keeper: LeaseKeeper, out_of_time: Callable[[], bool]) -> None:
+        """Brings the job to its end, or a preview to where it waits; raises what `run` handles."""
+        if job.kind == "undo":
+            take_back(connection, job, keeper)
+            self._complete(connection, job)
+            return
+        if not is_staged(connection, job):
+            read_file(
+                connection,
+                job,
+                self.upload_dir / job.stored_name,
+                keeper,
+                chunk_rows=self.chunk_rows,
+                max_record=self.max_record,
+                max_unpacked_bytes=self.max_unpacked_bytes,
+            )
+            job = jobs.reload(connection, job)
+        if job.is_preview:
+            compare(connection, job, keeper, slice_rows=self.slice_rows, retention=self.retention)
+            log.info("Import %s: waits to be confirmed", job.task_id)
+            return
+        if job.on_reject == "fail" and job.rejected_count:
+            rows = "1 row" if job.rejected_count == 1 else f"{job.rejected_count:,} rows"
+            raise ImportFailure(ALL_OR_NOTHING.format(rows=rows))
+        write_slices(
+            connection,
+            job,
+            keeper,
+            url=self.database_url,
+            slice_rows=self.slice_rows,
+            keep_changes=self.retention.undo_days > 0,
+            out_of_time=out_of_time,
+        )
+        self._complete(connection, job)
+        (self.upload_dir / job.stored_name).unlink(missing_ok=True)
+
+    def _complete(self, connection: Connection, job: Job) -> None:
+        jobs.complete(connection, job, self.retention)
+        log.info("Import %s: completed", job.task_id)
+
+    def _fail(self, connection: Connection, job: Job, message: str, keeper: LeaseKeeper) -> None:
+        """Ends the job; its file stays as long as it may be tried again."""
+        log.warning("Import %s: failed: %s", job.task_id, message)
+        jobs.fail(connection, job.id, message, token=job.token, retention=self.retention, file=keeper.file)
+
+    def _give_up(self, connection: Connection, task_id: str) -> bool:
+        """Leaves a job to whoever has it now, or to nobody where it was cancelled."""
+        log.warning("Import %s: it was cancelled, or another worker has taken it over", task_id)
+        sweep.drop_staging_of_ended(connection)
+        return False

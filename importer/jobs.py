@@ -7,36 +7,71 @@ time. Each write of the worker names the token, so that one that was given up fo
 from __future__ import annotations
 
 import contextlib
-import logging
-import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extras import Json
 
 import webhook_service
 from importer import leases
 from importer.errors import LeaseLost
-from shapes import IMPORT_FIELDS, import_json
+from shapes import IMPORT_COLUMNS, import_json
 
-log = logging.getLogger(__name__)
-
-PROGRESS_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 10
 LOCK_WAIT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 10
 LIMIT_IDLING = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
+WORKING_CLASS = 0x41434D47
 STAGING_PREFIX = "import_staging_"
 TOUCH = "revision = revision + 1, updated_at = clock_timestamp()"
+# How long a job was worked on in all, when this is evaluated.
+WORKED = "worked_seconds + coalesce(extract(epoch FROM clock_timestamp() - active_since), 0)"
+REST = (
+    f"worked_seconds = {WORKED}, active_since = NULL, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL"
+)
+WROTE_SOMETHING = (
+    "EXISTS (SELECT FROM import_changes c WHERE c.job_id = j.id AND (c.created IS NOT NULL OR c.updated IS NOT NULL))"
+)
+FINISH = (
+    f"phase = 'finished', finished_at = clock_timestamp(), confirm_until = NULL, {REST},"
+    f" undo_until = CASE WHEN kind = 'import' AND {WROTE_SOMETHING}"
+    " THEN clock_timestamp() + make_interval(days => %(undo_days)s) END"
+)
+# An undo needs no file, but what the import left for it.
+MAY_RETRY = (
+    "retry_until = CASE WHEN kind = 'undo' THEN (SELECT o.undo_until FROM import_jobs o WHERE o.task_id = j.undo_of)"
+    " WHEN %(retry_hours)s > 0 THEN clock_timestamp() + make_interval(hours => %(retry_hours)s) END"
+)
+SAMPLE = f"""
+WITH moved AS ({{update}} RETURNING id, run, phase, rows_read, processed_records, {WORKED} AS worked)
+INSERT INTO import_samples (job_id, run, at, phase, rows)
+SELECT id, run, worked, phase, CASE phase WHEN 'reading' THEN rows_read ELSE processed_records END FROM moved
+"""
 JOB_COLUMNS = (
     "id, task_id::text, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records,"
-    " rejected_count, attempts"
+    " rejected_count, attempts, kind, mode, on_reject, wants_preview, confirmed_at IS NOT NULL, mapping, delimiter,"
+    " encoding, started_from, undo_of::text"
 )
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long things are kept for what may be wanted of them; 0 of the last two: not at all."""
+
+    preview_hours: int
+    retry_hours: int
+    undo_days: int
+
+    @property
+    def values(self) -> dict[str, int]:
+        """The same as parameters of statements."""
+        return {"preview_hours": self.preview_hours, "retry_hours": self.retry_hours, "undo_days": self.undo_days}
 
 
 @dataclass(frozen=True)
@@ -53,16 +88,21 @@ class Job:
     total_records: int
     rejected_count: int
     attempts: int
+    kind: str
+    mode: str
+    on_reject: str
+    wants_preview: bool
+    confirmed: bool
+    mapping: dict[str, str | None] | None
+    delimiter: str | None
+    encoding: str | None
+    started_from: str
+    undo_of: str | None
 
-
-@dataclass
-class Reading:
-    """How far reading is; the parser counts, the keeper of the lease writes it down."""
-
-    rows: int = 0
-    rejected: int = 0
-    share: float = 0.0
-    changed: threading.Event = field(default_factory=threading.Event)
+    @property
+    def is_preview(self) -> bool:
+        """Whether nothing may be written yet."""
+        return self.wants_preview and not self.confirmed
 
 
 def connect(url: str) -> Connection:
@@ -97,7 +137,7 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
         limit_waits(cursor)
         try:
             cursor.execute(
-                "SELECT lease_holder, lease_expires_at > clock_timestamp() FROM import_jobs"
+                "SELECT lease_holder, lease_expires_at > clock_timestamp(), started_at IS NULL FROM import_jobs"
                 " WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE",
                 (task_id,),
             )
@@ -108,16 +148,26 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
         if row is None or (row[1] and not leases.holder_is_gone(row[0])):
             return None
         cursor.execute(
-            f"UPDATE import_jobs SET status = 'processing',"
-            " phase = CASE phase WHEN 'queued' THEN 'reading' ELSE phase END,"
-            " started_at = coalesce(started_at, clock_timestamp()), attempts = attempts + 1, lease_token = %s,"
+            "UPDATE import_jobs SET status = 'processing', phase = CASE WHEN phase <> 'queued' THEN phase"
+            " WHEN kind = 'undo' THEN 'undoing' WHEN staged_columns IS NULL THEN 'reading' ELSE 'writing' END,"
+            " started_at = coalesce(started_at, clock_timestamp()),"
+            " active_since = coalesce(active_since, clock_timestamp()), attempts = attempts + 1, lease_token = %s,"
             f" lease_holder = %s, lease_expires_at = clock_timestamp() + make_interval(secs => %s), {TOUCH}"
             " WHERE task_id = %s"
             f" RETURNING {JOB_COLUMNS}",
             (str(uuid.uuid4()), leases.present_holder(), lease_seconds, task_id),
         )
-        taken: tuple[Any, ...] = cursor.fetchone()  # type: ignore[assignment]
-        return Job(*taken)
+        job = Job(*cursor.fetchone())  # type: ignore[misc]
+        if row[0]:
+            note(cursor, job.id, "resumed", "The worker that was at it is gone; another one goes on.")
+        elif row[2]:
+            note(cursor, job.id, "started", "A worker began.")
+        return job
+
+
+def lock_number(job_id: int) -> int:
+    """The number, of 31 bits, under which the transactions of a job are found; see `lock`."""
+    return job_id & 0x7FFFFFFF
 
 
 def reload(connection: Connection, job: Job) -> Job:
@@ -130,22 +180,36 @@ def reload(connection: Connection, job: Job) -> Job:
         return Job(*row)
 
 
-def update(cursor: Any, job: Job, assignments: str, values: dict[str, Any]) -> None:
-    """Changes the job's row in the caller's transaction; raises `LeaseLost` when the job is no longer ours."""
+def note(cursor: Any, job_id: int, event: str, message: str) -> None:
+    """Writes a line into the log of a job, in the caller's transaction."""
+    cursor.execute("INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)", (job_id, event, message))
+
+
+def update(cursor: Any, job: Job, assignments: str, values: dict[str, Any], *, sampled: bool = False) -> None:
+    """Changes the job's row in the caller's transaction; raises `LeaseLost` when the job is no longer ours.
+
+    `sampled` also notes how far it is at which time.
+    """
+    statement = (
+        f"UPDATE import_jobs j SET {assignments}, {TOUCH}"
+        " WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'"
+    )
     cursor.execute(
-        f"UPDATE import_jobs SET {assignments}, {TOUCH}"
-        " WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'",
-        {**values, "id": job.id, "token": job.token},
+        SAMPLE.format(update=statement) if sampled else statement, {**values, "id": job.id, "token": job.token}
     )
     if cursor.rowcount != 1:
         raise LeaseLost
 
 
 def lock(cursor: Any, job: Job) -> None:
-    """Holds the job's row until the transaction ends, so that the lease cannot move meanwhile."""
+    """Holds the job's row until the transaction ends, so that the lease cannot move meanwhile.
+
+    Who cannot wait for that finds this transaction by its advisory lock, and cancels what it is at.
+    """
     cursor.execute(
-        "SELECT FROM import_jobs WHERE id = %s AND lease_token = %s AND status = 'processing' FOR UPDATE",
-        (job.id, job.token),
+        "SELECT pg_advisory_xact_lock_shared(%(class)s, %(number)s);"
+        "SELECT FROM import_jobs WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing' FOR UPDATE",
+        {"class": WORKING_CLASS, "number": lock_number(job.id), "id": job.id, "token": job.token},
     )
     if cursor.rowcount != 1:
         raise LeaseLost
@@ -162,44 +226,61 @@ def release(connection: Connection, job: Job) -> None:
         )
 
 
-def complete(connection: Connection, job: Job) -> None:
+def complete(connection: Connection, job: Job, retention: Retention) -> None:
     """Ends the job as completed and says so; the staging table goes in the same transaction."""
     with connection, connection.cursor() as cursor:
         limit_waits(cursor)
         update(
             cursor,
             job,
-            "status = 'completed', phase = 'finished', progress = 100, processed_records = total_records,"
-            " finished_at = clock_timestamp(), lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL",
-            {},
+            f"status = 'completed', progress = 100, processed_records = total_records, {FINISH}",
+            retention.values,
         )
-        _tell(cursor, "import.completed", job.id)
+        note(cursor, job.id, "completed", "All is done.")
+        tell(cursor, "import.completed", job.id)
         drop_staging(cursor, job.id)
 
 
-def fail(connection: Connection, job_id: int, message: str, *, token: str | None) -> bool:
-    """Ends the job as failed, if it is still held under `token` (None: by nobody); tells whether it was."""
+def fail(
+    connection: Connection,
+    job_id: int,
+    message: str,
+    *,
+    token: str | None,
+    retention: Retention,
+    file: dict[str, Any] | None = None,
+) -> bool:
+    """Ends the job as failed, if it is still held under `token` (None: by nobody); tells whether it was.
+
+    `file` describes what was found in its file so far.
+    """
     with connection, connection.cursor() as cursor:
         limit_waits(cursor)
         cursor.execute(
-            "UPDATE import_jobs SET status = 'failed', phase = 'finished', error_message = %(message)s,"
-            " finished_at = clock_timestamp(), lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,"
-            f" {TOUCH} WHERE id = %(id)s AND status IN ('pending', 'processing')"
+            f"UPDATE import_jobs j SET status = 'failed', error_message = %(message)s, {FINISH}, {MAY_RETRY},"
+            f" file = coalesce(%(file)s, file), {TOUCH} WHERE id = %(id)s AND status IN ('pending', 'processing')"
             " AND (lease_token = %(token)s OR %(token)s IS NULL AND (lease_token IS NULL OR"
             " lease_expires_at < clock_timestamp()))",
-            {"id": job_id, "message": message, "token": token},
+            {
+                "id": job_id,
+                "message": message,
+                "token": token,
+                "file": Json(file) if file else None,
+                **retention.values,
+            },
         )
         failed: bool = cursor.rowcount == 1
         if failed:
-            _tell(cursor, "import.failed", job_id)
+            note(cursor, job_id, "failed", message)
+            tell(cursor, "import.failed", job_id)
             drop_staging(cursor, job_id)
         return failed
 
 
-def _tell(cursor: Any, event: str, job_id: int) -> None:
+def tell(cursor: Any, event: str, job_id: int) -> None:
     """Tells the webhooks of the job as it stands now, in the caller's transaction."""
-    cursor.execute(f"SELECT {', '.join(IMPORT_FIELDS)} FROM import_jobs WHERE id = %s", (job_id,))
-    job = SimpleNamespace(**dict(zip(IMPORT_FIELDS, cursor.fetchone(), strict=True)))
+    cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job_id,))
+    job = SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone(), strict=True)))
     webhook_service.record(cursor, event, {"import": import_json(job)})
 
 
@@ -220,90 +301,3 @@ def drop_staging(cursor: Any, job_id: int) -> None:
 def limit_waits(cursor: Any) -> None:
     """Bounds, for one transaction, how long it waits for others and how long others wait for a worker that hangs."""
     cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLING}")
-
-
-class LeaseKeeper:
-    """Renews a job's lease on a connection of its own, and writes the progress of reading, while the job is worked on.
-
-    `check()` raises `LeaseLost` in the working thread once the lease is gone.
-    """
-
-    def __init__(self, url: str, job: Job, *, lease_seconds: int) -> None:
-        self._url = url
-        self._job = job
-        self._lease_seconds = lease_seconds
-        self._stop = threading.Event()
-        self._lost = threading.Event()
-        self.reading: Reading | None = None
-        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
-
-    def __enter__(self) -> LeaseKeeper:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(timeout=5)
-
-    def check(self) -> None:
-        """Raises `LeaseLost` when the job is known to be no longer ours."""
-        if self._lost.is_set():
-            raise LeaseLost
-
-    def _run(self) -> None:
-        connection: Connection | None = None
-        renew_every = max(1, round(self._lease_seconds / 4 / PROGRESS_SECONDS))
-        ticks = 0
-        while not self._stop.wait(PROGRESS_SECONDS):
-            ticks += 1
-            reading = self.reading
-            if ticks % renew_every and (reading is None or not reading.changed.is_set()):
-                continue
-            try:
-                if connection is None:
-                    connection = connect(self._url)
-                with connection, connection.cursor() as cursor:
-                    cursor.execute(LIMIT_IDLING)
-                    self._write(cursor, reading)
-            except LeaseLost:
-                self._lost.set()
-                break
-            except psycopg2.Error as error:
-                # The lease may run out meanwhile; then the token keeps this worker from writing.
-                log.warning("Import %s: the lease could not be renewed: %s", self._job.id, str(error).strip())
-                if connection is not None:
-                    connection.close()
-                connection = None
-        if connection is not None:
-            connection.close()
-
-    def _write(self, cursor: Any, reading: Reading | None) -> None:
-        renewal = "lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s)"
-        values: dict[str, Any] = {"lease": self._lease_seconds}
-        if reading is None or not reading.changed.is_set():
-            cursor.execute(
-                f"UPDATE import_jobs SET {renewal}"
-                " WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'",
-                {**values, "id": self._job.id, "token": self._job.token},
-            )
-            if cursor.rowcount != 1:
-                raise LeaseLost
-            return
-        reading.changed.clear()
-        seen = reading.rows + reading.rejected
-        values |= {
-            "rows": reading.rows,
-            "rejected": reading.rejected,
-            "progress": int(reading.share * 50),
-            "estimate": round(seen / reading.share) if reading.share else 0,
-        }
-        # Once a first pass was through (`staged_columns`), the numbers are exact and a repeated reading keeps them.
-        update(
-            cursor,
-            self._job,
-            f"{renewal}, rows_read = greatest(rows_read, %(rows)s + %(rejected)s),"
-            " progress = greatest(progress, %(progress)s),"
-            " total_records = CASE WHEN staged_columns IS NULL THEN %(estimate)s ELSE total_records END,"
-            " rejected_count = CASE WHEN staged_columns IS NULL THEN %(rejected)s ELSE rejected_count END",
-            values,
-        )

@@ -17,11 +17,13 @@ from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extras import Json
 
 from importer import jobs
 from importer.errors import ImportFailure, UnusableFile
-from importer.jobs import Job, LeaseKeeper, Reading
-from importer.opening import FileOptions, open_file
+from importer.jobs import Job
+from importer.keeper import READING_FOR_PREVIEW_PERCENT, READING_PERCENT, LeaseKeeper, Reading
+from importer.opening import FileOptions, OpenedFile, open_file
 from importer.rejects import copy_lines
 
 QUEUED_CHUNKS = 2
@@ -41,11 +43,12 @@ CREATE UNLOGGED TABLE {table} (
 TYPES = {"active": "boolean"}
 # Where a first reading was through, its table was lost with the server's memory and only the rows are read again.
 STAGED = (
-    "phase = 'writing', staging_table = %(table)s, staged_columns = %(fields)s,"
+    "phase = 'writing', staging_table = %(table)s, staged_columns = %(fields)s, file = %(file)s,"
     " total_records = %(rows)s + %(rejected)s, attempts = CASE WHEN staged_columns IS NULL THEN 0 ELSE attempts END,"
     " rows_read = %(rows)s + %(rejected)s, rejected_count = %(rejected)s,"
-    " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, 50)"
+    " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, %(progress)s)"
 )
+REMEMBERED = "SELECT mapping FROM import_mappings WHERE header_key = %s"
 
 
 class CopyFeed:
@@ -101,10 +104,13 @@ def read_file(
     Raises `UnusableFile` when the file as a whole cannot be imported, `LeaseLost` when the job went elsewhere.
     """
     try:
-        file = open_file(path, FileOptions(), max_record=max_record, max_unpacked_bytes=max_unpacked_bytes)
+        options = FileOptions(job.delimiter, job.encoding, job.mapping)
+        file = open_file(path, options, max_record=max_record, max_unpacked_bytes=max_unpacked_bytes)
     except FileNotFoundError:
         raise ImportFailure("The uploaded file is gone from the server. Upload it again.") from None
     with file, tempfile.SpooledTemporaryFile(SPOOLED_REJECTS_BYTES) as rejects:
+        _propose_remembered(connection, job, file)
+        keeper.file = file.describe()
         columns = file.columns
         table = jobs.new_staging_table(job)
         with connection, connection.cursor() as cursor:
@@ -145,8 +151,28 @@ def read_file(
             cursor.execute("SET LOCAL default_statistics_target = 10")
             cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
             jobs.drop_staging(cursor, job.id)
-            totals = {"table": table, "fields": columns.fields, "rows": reading.rows, "rejected": reading.rejected}
-            jobs.update(cursor, job, STAGED, totals)
+            keeper.file = file.describe()
+            totals = {
+                "table": table,
+                "fields": columns.fields,
+                "file": Json(keeper.file),
+                "rows": reading.rows,
+                "rejected": reading.rejected,
+                "progress": READING_FOR_PREVIEW_PERCENT if job.is_preview else READING_PERCENT,
+            }
+            jobs.update(cursor, job, STAGED, totals, sampled=True)
+            found = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
+            jobs.note(cursor, job.id, "read", found)
+
+
+def _propose_remembered(connection: Connection, job: Job, file: OpenedFile) -> None:
+    """What somebody confirmed on the page is proposed there again; scripts always get the same for the same file."""
+    if job.started_from != "page":
+        return
+    with connection, connection.cursor() as cursor:
+        cursor.execute(REMEMBERED, (file.header_key,))
+        if row := cursor.fetchone():
+            file.propose(row[0])
 
 
 def _names(fields: list[str]) -> sql.Composed:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from importer import leases
+from importer import changes, jobs, leases
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ STALE_UPLOAD_SECONDS = 24 * 3600
 # are at work. However many wait, the queue does not fill up with messages about them.
 WOKEN_AT_ONCE = 4
 
+STAGED_AND_ENDED = "staging_table IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')"
 ORPHANS = """
 SELECT task_id::text, lease_holder, coalesce(lease_expires_at > clock_timestamp(), false), announced_at,
     announced_at IS NULL OR announced_at < clock_timestamp() - make_interval(
@@ -86,12 +88,32 @@ def sign_off(connection: Connection, worker: str) -> None:
         cursor.execute("DELETE FROM workers WHERE name = %s", (worker,))
 
 
+def drop_staging_of_ended(connection: Connection) -> None:
+    """Drops what a job that was cancelled had staged; where a worker is still at it, another time."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM import_jobs WHERE {STAGED_AND_ENDED}")
+        ended = [row[0] for row in cursor.fetchall()]
+    for job_id in ended:
+        with contextlib.suppress(errors.LockNotAvailable), connection, connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '1s'")
+            # Begun again meanwhile, it is needed.
+            cursor.execute(f"SELECT FROM import_jobs WHERE id = %s AND {STAGED_AND_ENDED} FOR UPDATE", (job_id,))
+            if cursor.rowcount:
+                jobs.drop_staging(cursor, job_id)
+
+
 def remove_leftovers(connection: Connection, upload_dir: Path, now: float) -> None:
-    """Removes files whose job has ended, and those that never got a job, long before `now` (Unix seconds)."""
+    """Removes files whose job has ended for good, and those that never got a job, long before `now` (Unix seconds).
+
+    Also what imports had kept for an undo that nobody wants any more.
+    """
+    with connection, connection.cursor() as cursor:
+        changes.forget(cursor)
     for path in [*upload_dir.glob("*.upload"), *upload_dir.glob("*.part")]:
         with connection, connection.cursor() as cursor:
             cursor.execute(
-                "SELECT status IN ('completed', 'failed', 'cancelled') FROM import_jobs WHERE stored_name = %s",
+                "SELECT status IN ('completed', 'failed', 'cancelled')"
+                " AND coalesce(retry_until < clock_timestamp(), true) FROM import_jobs WHERE stored_name = %s",
                 (path.name,),
             )
             row = cursor.fetchone()

@@ -19,9 +19,10 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
-from importer import jobs
+from importer import changes, jobs
 from importer.errors import ImportFailure, Interrupted
-from importer.jobs import Job, LeaseKeeper
+from importer.jobs import Job
+from importer.keeper import LeaseKeeper
 from webhook_service import tell_imported, wants_imported
 
 Counts = dict[str, int]
@@ -29,6 +30,7 @@ Parts = dict[str, sql.Composable]
 
 SAMPLED_KEYS_PER_SLICE = 1000
 MAX_SLICE_ATTEMPTS = 20
+GIVE_WAY_SECONDS = 0.5
 
 WORTH_ANOTHER_TRY = (
     errors.UniqueViolation,
@@ -45,46 +47,62 @@ SET LOCAL enable_hashjoin = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit
 """
 
 # `found` keeps the text of new and changed rows only. A row is updated through its physical address: no second look-up,
-# and a row that somebody else has changed since is missed, which the counts then show.
+# and a row that somebody else has changed since is missed, which the counts then show. All that a slice writes bears
+# one moment, by which an undo knows it again; it is read behind the snapshot, so that no product's time goes back.
 FOUND = """
-WITH found AS MATERIALIZED (
-    SELECT p.id IS NULL AS is_new, write, p.address, {staged_if_written}
+WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at), found AS MATERIALIZED (
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.stamp, {staged_if_written}{former}
     FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
-    LEFT JOIN (SELECT id, ctid AS address, {fields} FROM products WHERE {products_range}) p
-        ON lower(p.sku) COLLATE "C" = s.key
-    CROSS JOIN LATERAL (SELECT p.id IS NULL OR {differs} AS write) w
+    LEFT JOIN (
+        SELECT id, ctid AS address, {state} AS stamp, {fields} FROM products WHERE {products_range}
+    ) p ON lower(p.sku) COLLATE "C" = s.key
+    CROSS JOIN LATERAL (SELECT {write} AS write, {skip} AS skip) w
     ORDER BY s.key
 )"""
 INSERTED = """, inserted AS (
-    INSERT INTO products ({fields}) SELECT {new_values} FROM found WHERE is_new RETURNING id
+    INSERT INTO products ({fields}, created_at, updated_at)
+    SELECT {new_values}, (SELECT at FROM moment), (SELECT at FROM moment) FROM found WHERE is_new RETURNING id
 )"""
 UPDATED = """, updated AS (
-    UPDATE products p SET {assignments}, updated_at = clock_timestamp()
-    FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING p.id
+    UPDATE products p SET {assignments}, updated_at = (SELECT at FROM moment)
+    FROM found WHERE write AND NOT is_new AND p.ctid = found.address RETURNING p.id{returned}
 )"""
 # Of a file that only has SKUs, which changes nothing on products that exist, or of a range where there are none.
 NONE_UPDATED = ", updated AS (SELECT id FROM products WHERE false)"
-COUNTED = """
+COUNTS = """
 SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
-    (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated) FROM found
-"""
-SLICE = FOUND + INSERTED + UPDATED + "{told}" + COUNTED
-SLICE_OF_SKUS = FOUND + INSERTED + NONE_UPDATED + "{told}" + COUNTED
-LOOK = FOUND + " SELECT count(*), count(*) FILTER (WHERE write) FROM found"
+    count(*) FILTER (WHERE skip)"""
+COUNTED = COUNTS + ", (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated) FROM found"
+SLICE = FOUND + INSERTED + UPDATED + "{told}{kept}" + COUNTED
+SLICE_OF_SKUS = FOUND + INSERTED + NONE_UPDATED + "{told}{kept}" + COUNTED
+LOOK = FOUND + COUNTS + " FROM found"
 
 # Where the catalogue has no product between the slice's keys there is nothing to compare, which saves a fifth.
 NOTHING_THERE = "SELECT NOT EXISTS (SELECT FROM products WHERE {products_range})"
-NEW_SLICE = """
-INSERT INTO products ({fields}) SELECT {new_values}
-FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
-"""
-NEW_SLICE_TOLD = f"WITH inserted AS ({NEW_SLICE} RETURNING id){NONE_UPDATED}{{told}} SELECT count(*) FROM inserted"
+NEW_SLICE = (
+    """
+WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at), inserted AS (
+    INSERT INTO products ({fields}, created_at, updated_at)
+    SELECT {new_values}, (SELECT at FROM moment), (SELECT at FROM moment)
+    FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s RETURNING id
+)"""
+    + NONE_UPDATED
+    + "{told}{kept} SELECT count(*) FROM inserted"
+)
 STAGED_IN_SLICE = "SELECT count(*) FROM {table} WHERE {staged_range}"
+
+# By mode: what is written, and what is left out.
+POLICIES = {
+    "upsert": ("p.id IS NULL OR {differs}", "false"),
+    "create": ("p.id IS NULL", "p.id IS NOT NULL"),
+    "update": ("p.id IS NOT NULL AND ({differs})", "p.id IS NULL"),
+}
 
 WRITTEN = (
     "checkpoint = %(end)s, attempts = 0, created_count = created_count + %(created)s,"
     " updated_count = updated_count + %(updated)s, unchanged_count = unchanged_count + %(unchanged)s,"
-    " duplicate_count = duplicate_count + %(duplicates)s, rows_written = rows_written + %(created)s + %(updated)s,"
+    " skipped_count = skipped_count + %(skipped)s, duplicate_count = duplicate_count + %(duplicates)s,"
+    " rows_written = rows_written + %(created)s + %(updated)s,"
     " processed_records = processed_records + %(processed)s,"
     " progress = greatest(progress, least(99, 50 + 50 * (processed_records + %(processed)s) / total_records))"
 )
@@ -115,25 +133,28 @@ def write_slices(
     *,
     url: str,
     slice_rows: int,
+    keep_changes: bool,
     out_of_time: Callable[[], bool],
 ) -> None:
     """Writes every staged row that lies behind the job's checkpoint; `url` is for a second connection.
 
-    Raises `Interrupted` between two slices once `out_of_time()`, `LeaseLost` when the job went elsewhere.
+    `keep_changes` makes it possible to undo the import. Raises `Interrupted` between two slices once `out_of_time()`,
+    `LeaseLost` when the job went elsewhere.
     """
-    checkpoint = job.checkpoint or ""
-    ends = _slice_ends(connection, job, checkpoint, slice_rows)
-    slices = [_slice_parts(job, low, high) for low, high in zip([checkpoint, *ends], ends, strict=False)]
+    slices = slices_of(connection, job, slice_rows, keep_changes=keep_changes)
+    ends = list(slices)
+    # Products that a mode leaves out are kept by their names, which takes the slice itself.
+    looks_ahead = job.mode == "upsert"
     with LookAhead(url) as ahead:
         wrote_nothing = False
-        for number, end in enumerate(ends):
+        for number, (end, parts) in enumerate(slices.items()):
             keeper.check()
             if out_of_time():
                 raise Interrupted
             foreseen = ahead.result()
-            if foreseen is None and wrote_nothing and number + 1 < len(ends):
-                ahead.look(slices[number + 1])
-            counts = _write_slice(connection, job, slices[number], end, foreseen)
+            if looks_ahead and foreseen is None and wrote_nothing and number + 1 < len(ends):
+                ahead.look(slices[ends[number + 1]])
+            counts = _write_slice(connection, job, parts, end, foreseen)
             wrote_nothing = counts["created"] + counts["updated"] == 0
 
 
@@ -178,9 +199,9 @@ class LookAhead:
         with self._connection as connection, connection.cursor() as cursor:
             jobs.limit_waits(cursor)
             cursor.execute(SLICE_SETTINGS)
-            found, written = _run(cursor, LOOK, parts)
+            found, new, changed, _ = look(cursor, parts)
             (staged,) = _run(cursor, STAGED_IN_SLICE, parts)
-        return None if written else _counts(staged, found)
+        return None if new or changed else _counts(staged, found)
 
 
 def is_staged(connection: Connection, job: Job) -> bool:
@@ -196,6 +217,21 @@ def is_staged(connection: Connection, job: Job) -> bool:
             return True
         cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(job.staging_table)))
         return cursor.fetchone() == (True,)
+
+
+def slices_of(connection: Connection, job: Job, slice_rows: int, *, keep_changes: bool = False) -> dict[str, Parts]:
+    """The slices behind the job's checkpoint: by the key that each ends at, what statements on it have in braces."""
+    checkpoint = job.checkpoint or ""
+    ends = _slice_ends(connection, job, checkpoint, slice_rows)
+    return {
+        high: _slice_parts(job, low, high, keep_changes=keep_changes)
+        for low, high in zip([checkpoint, *ends], ends, strict=False)
+    }
+
+
+def look(cursor: Any, parts: Parts) -> tuple[int, ...]:
+    """Compares a slice: how many different keys it has, and how many of them are new, changed, left out."""
+    return _run(cursor, LOOK, {**parts, "former": sql.SQL("")})
 
 
 def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: int) -> list[str]:
@@ -219,9 +255,12 @@ def _write_slice(connection: Connection, job: Job, parts: Parts, end: str, fores
                 jobs.limit_waits(cursor)
                 jobs.lock(cursor, job)
                 cursor.execute(SLICE_SETTINGS)
-                counts = foreseen or _write_rows(cursor, parts, has_values=job.staged_columns != ["sku"])
-                jobs.update(cursor, job, WRITTEN, {**counts, "end": end})
+                counts = foreseen or _write_rows(cursor, job, parts)
+                jobs.update(cursor, job, WRITTEN, {**counts, "end": end}, sampled=True)
             return counts
+        except errors.QueryCanceled:
+            # Somebody wants the job's row, to cancel the import.
+            time.sleep(GIVE_WAY_SECONDS)
         except (StaleSlice, *WORTH_ANOTHER_TRY):
             time.sleep(min(1.0, 0.01 * 2**attempt))
     raise ImportFailure(
@@ -237,29 +276,30 @@ def _run(cursor: Any, query: str, parts: Parts) -> tuple[int, ...]:
     return row
 
 
-def _write_rows(cursor: Any, parts: Parts, *, has_values: bool) -> Counts:
+def _write_rows(cursor: Any, job: Job, parts: Parts) -> Counts:
     """Writes a slice and tells webhooks of it, in the caller's transaction; returns what became of its rows."""
-    updated = 0
-    tells = wants_imported(cursor)
-    if not tells:
+    updated = skipped = 0
+    if not wants_imported(cursor):
         parts = {**parts, "told": sql.SQL("")}
-    if _run(cursor, NOTHING_THERE, parts) == (True,):
-        (created,) = _run(cursor, NEW_SLICE_TOLD if tells else NEW_SLICE, parts)
+    if job.mode != "update" and _run(cursor, NOTHING_THERE, parts) == (True,):
+        (created,) = _run(cursor, NEW_SLICE, {**parts, "kept": parts["kept_of_new"]})
         found = created
     else:
-        found, new, changed, created, updated = _run(cursor, SLICE if has_values else SLICE_OF_SKUS, parts)
+        statement = SLICE if job.staged_columns != ["sku"] else SLICE_OF_SKUS
+        found, new, changed, skipped, created, updated = _run(cursor, statement, parts)
         if (new, changed) != (created, updated):
             raise StaleSlice
     (staged,) = _run(cursor, STAGED_IN_SLICE, parts)
-    return _counts(staged, found, created, updated)
+    return _counts(staged, found, created, updated, skipped)
 
 
-def _counts(staged: int, found: int, created: int = 0, updated: int = 0) -> Counts:
+def _counts(staged: int, found: int, created: int = 0, updated: int = 0, skipped: int = 0) -> Counts:
     """What became of the `staged` rows of a slice, which have `found` different keys."""
     return {
         "created": created,
         "updated": updated,
         "unchanged": found - created - updated,
+        "skipped": skipped,
         "duplicates": staged - found,
         "processed": staged,
     }
@@ -269,10 +309,12 @@ def _table(job: Job) -> sql.Identifier:
     return sql.Identifier(job.staging_table or "")
 
 
-def _slice_parts(job: Job, checkpoint: str, end: str) -> Parts:
+def _slice_parts(job: Job, checkpoint: str, end: str, *, keep_changes: bool) -> Parts:
     """What the statements above have in braces, for the rows with `checkpoint` < key <= `end`."""
     fields = job.staged_columns or []
     values = [name for name in fields if name != "sku"]
+    write, skip = POLICIES[job.mode]
+    nothing = sql.SQL("")
 
     def each(template: str, names: list[str]) -> sql.Composed:
         return sql.SQL(", ").join(sql.SQL(template).format(name=sql.Identifier(name)) for name in names)
@@ -289,13 +331,24 @@ def _slice_parts(job: Job, checkpoint: str, end: str) -> Parts:
         "table": _table(job),
         "told": tell_imported(job.task_id),
         "fields": each("{name}", fields),
-        "staged_if_written": each("CASE WHEN write THEN s.{name} END AS {name}", fields),
+        "state": sql.SQL(changes.STATE_OF.format(p="products")),
+        "staged_if_written": each("CASE WHEN write OR skip THEN s.{name} END AS {name}", fields),
+        "former": changes.former(values) if keep_changes else nothing,
+        "returned": changes.returned(values) if keep_changes else nothing,
+        "kept": changes.kept(job.id, values, skips=job.mode != "upsert", updates=True) if keep_changes else nothing,
+        "kept_of_new": changes.kept(job.id, [], skips=False, updates=False) if keep_changes else nothing,
         "staged_range": key_range("key"),
         "products_range": key_range('lower(sku) COLLATE "C"'),
-        "differs": sql.SQL(" OR ").join(map(_differs, values)) if values else sql.SQL("false"),
+        "write": sql.SQL(write).format(differs=differs_of(values)),
+        "skip": sql.SQL(skip),
         "new_values": sql.SQL(", ").join(map(new_value, fields)),
         "assignments": sql.SQL(", ").join(map(_assignment, values)),
     }
+
+
+def differs_of(values: list[str]) -> sql.Composable:
+    """Whether the staged row `s` has other values than the product `p`."""
+    return sql.SQL(" OR ").join(map(_differs, values)) if values else sql.SQL("false")
 
 
 def _differs(name: str) -> sql.Composable:

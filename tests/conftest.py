@@ -29,6 +29,7 @@ import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, make_celery
 from embedded import EmbeddedPostgres
 from importer.engine import Engine
+from importer.jobs import Retention
 from models import upgrade_database
 from receiver import Receiver
 from webhooks.deliverer import Deliverer, Options
@@ -145,6 +146,7 @@ def create_engine(settings: config.Settings, **changes: Any) -> Engine:
         "lease_seconds": settings.lease_seconds,
         "task_seconds": settings.task_seconds,
         "max_attempts": settings.max_attempts,
+        "retention": Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
     }
     return Engine(**{**values, **changes})
 
