@@ -4,7 +4,8 @@ import { getJson } from './api.js';
 import { clearBanner, showBanner } from './banner.js';
 import { onReconnect } from './connection.js';
 import { fill, h, setText } from './dom.js';
-import { isFinal, isRunning } from './job.js';
+import { importAddress } from './import-steps.js';
+import { isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { watchJob } from './progress.js';
 import { toast } from './toast.js';
 import { currentUploads, onUploadChange } from './upload.js';
@@ -13,6 +14,7 @@ import { progressBar } from './widgets.js';
 const LOOK_FOR = 20;
 
 const running = new Map();
+let waiting = [];
 const completed = { count: 0, toast: null };
 let view = null;
 
@@ -28,16 +30,25 @@ export function installActivity(root) {
     if (upload.state === 'failed' && !onImportScreens()) showFailedUpload(upload);
     paint();
   });
-  window.addEventListener('hashchange', paint);
+  window.addEventListener('hashchange', onMove);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && lookForRunning());
   onReconnect(lookForRunning);
   lookForRunning();
 }
 
+// Who leaves the import screens may leave one behind that waits.
+function onMove() {
+  paint();
+  if (!onImportScreens() && wasOnImportScreens) lookForRunning();
+  wasOnImportScreens = onImportScreens();
+}
+let wasOnImportScreens = true;
+
 async function lookForRunning() {
   try {
     const { imports } = await getJson('/api/imports', { query: { page: 1, per_page: LOOK_FOR } });
     imports.filter(isRunning).forEach(follow);
+    waiting = imports.filter((job) => job.status === 'awaiting_confirmation');
   } catch {
     // The screen itself reports what is wrong; this is only an extra.
   }
@@ -56,9 +67,11 @@ function follow(job) {
   entry.stop = watchJob(job.task_id, {
     onJob(latest) {
       entry.job = latest;
-      if (!isFinal(latest)) return paint();
+      if (isRunning(latest)) return paint();
+      // It may wait for hours; a stream for it would be one too many.
+      if (!isFinal(latest)) waiting = [...waiting.filter((job) => job.task_id !== latest.task_id), latest];
       end();
-      return tell(latest);
+      return isFinal(latest) ? tell(latest) : undefined;
     },
     onMissing: end,
   });
@@ -66,12 +79,12 @@ function follow(job) {
 
 function tell(job) {
   window.dispatchEvent(new CustomEvent('import-finished', { detail: job }));
-  const address = addressOf(job.task_id);
-  if (window.location.hash === address) return;
-  if (job.status === 'completed') toastCompleted(address);
+  const address = importAddress(job.task_id, 'result');
+  if (window.location.hash.startsWith(importAddress(job.task_id))) return;
+  if (job.status === 'completed') toastCompleted(address, isUndo(job) ? 'Undo completed' : 'Import completed');
   if (job.status === 'failed') {
     showBanner({
-      key: `failed-${job.task_id}`, title: `The import of “${job.filename}” failed.`, detail: job.error_message,
+      key: `failed-${job.task_id}`, title: isUndo(job) ? `The undo of “${job.filename}” failed.` : `The import of “${job.filename}” failed.`, detail: job.error_message,
       action: { label: 'View', run: () => openFailed(job.task_id) },
     });
   }
@@ -80,15 +93,15 @@ function tell(job) {
 // The import's own screen says the same at length.
 function openFailed(taskId) {
   clearBanner(`failed-${taskId}`);
-  window.location.hash = addressOf(taskId);
+  window.location.hash = importAddress(taskId);
 }
 
 // Several that end together share one toast.
-function toastCompleted(address) {
+function toastCompleted(address, words) {
   completed.count = completed.toast?.isShown() ? completed.count + 1 : 1;
   completed.toast?.remove();
   completed.toast = completed.count === 1
-    ? toast('Import completed', { label: 'View', href: address })
+    ? toast(words, { label: 'View', href: address })
     : toast(`${completed.count} imports completed`, { label: 'View', href: '#/import' });
 }
 
@@ -102,17 +115,26 @@ function showFailedUpload(upload) {
 function paint() {
   const jobs = [...running.values()].map((entry) => entry.job);
   const uploads = currentUploads().filter((upload) => upload.state !== 'failed');
-  view.root.hidden = onImportScreens() || jobs.length + uploads.length === 0;
+  view.root.hidden = onImportScreens() || jobs.length + uploads.length + waiting.length === 0;
   if (view.root.hidden) return;
+  view.bar.element.hidden = jobs.length + uploads.length === 0;
   if (jobs.length) showJobs(jobs);
-  else showUploads(uploads);
+  else if (uploads.length) showUploads(uploads);
+  else showWaiting();
+}
+
+function showWaiting() {
+  const [job] = waiting;
+  const isOne = waiting.length === 1;
+  setText(view.text, isOne ? `${job.filename} waits to be confirmed` : `${waiting.length} imports wait to be confirmed`);
+  view.link.setAttribute('href', isOne ? importAddress(job.task_id, 'check') : '#/import?status=awaiting_confirmation');
 }
 
 function showJobs(jobs) {
   const percent = Math.floor(jobs.reduce((sum, job) => sum + (job.progress ?? 0), 0) / jobs.length);
   const [job] = jobs;
-  setText(view.text, jobs.length === 1 ? `Importing ${job.filename} · ${percent}%` : `${jobs.length} imports · ${percent}%`);
-  view.link.setAttribute('href', jobs.length === 1 ? addressOf(job.task_id) : '#/import');
+  setText(view.text, jobs.length === 1 ? `${isUndo(job) ? nameOf(job) : `Importing ${job.filename}`} · ${percent}%` : `${jobs.length} imports · ${percent}%`);
+  view.link.setAttribute('href', jobs.length === 1 ? importAddress(job.task_id) : '#/import');
   view.bar.set(percent);
 }
 
@@ -123,7 +145,5 @@ function showUploads(uploads) {
   view.link.setAttribute('href', '#/import');
   view.bar.set(percent);
 }
-
-const addressOf = (taskId) => `#/imports/${encodeURIComponent(taskId)}`;
 
 const onImportScreens = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);

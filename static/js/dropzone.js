@@ -4,24 +4,25 @@ import { clearBanner, showBanner } from './banner.js';
 import { closeDialogs } from './dialog.js';
 import { h } from './dom.js';
 import { icon } from './icons.js';
+import { uploadFields } from './import-settings.js';
 import { go } from './router.js';
 import { checkFile, enqueue } from './upload.js';
 
 const CHECK_BANNER = 'file-check';
-const ACCEPT = '.csv,.gz,text/csv,application/gzip';
+const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,application/gzip,application/zip';
 
 /** @returns {HTMLElement} the drop zone of the import screen */
 export function dropZone() {
   const input = h('input', {
     class: 'visually-hidden', type: 'file', multiple: true, accept: ACCEPT, data: { testid: 'file-input' },
-    'aria-label': 'Choose CSV files to import', 'aria-describedby': 'drop-columns',
+    'aria-label': 'Choose product files to import', 'aria-describedby': 'drop-columns',
     on: { change: () => takeFrom(input) },
   });
   return h('label', { class: 'drop-zone', data: { testid: 'drop-zone' } },
     input,
     icon('upload', 'drop-icon'),
-    h('span', { class: 'drop-title', text: 'Drop a CSV file here' }),
-    h('span', { class: 'drop-hint', text: '.csv or .csv.gz, one file or several' }),
+    h('span', { class: 'drop-title', text: 'Drop a product file here' }),
+    h('span', { class: 'drop-hint', text: '.csv, .tsv, .csv.gz or .zip, one file or several' }),
     h('span', { class: 'button button-primary', 'aria-hidden': 'true', text: 'Choose a file' }));
 }
 
@@ -84,7 +85,7 @@ function takeFiles(files, folderNames = []) {
   showProblems(problems, good.length);
   if (!good.length) return;
   go('#/import');
-  enqueue(good);
+  enqueue(good, uploadFields());
 }
 
 function showProblems(problems, goodCount) {
@@ -95,6 +96,6 @@ function showProblems(problems, goodCount) {
   showBanner({
     key: CHECK_BANNER,
     title: others.length ? `${first.title} ${others.map((problem) => problem.title).join(' ')}` : first.title,
-    detail: (others.length ? 'Choose CSV files (.csv or .csv.gz) that are not empty.' : first.detail) + kept,
+    detail: (others.length ? 'Choose files (.csv, .tsv, packed or not) that are not empty.' : first.detail) + kept,
   });
 }

@@ -7,6 +7,8 @@ const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
 const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', hour: 'numeric', minute: '2-digit' });
+const TIME_OF_DAY = new Intl.DateTimeFormat(LOCALE, { hour: 'numeric', minute: '2-digit' });
+const DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', day: 'numeric', month: 'short' });
 const SHORT_DATE = new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'short', year: 'numeric' });
 const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' });
 
@@ -110,6 +112,20 @@ export function formatAhead(iso, now = Date.now()) {
   if (seconds < 90) return RELATIVE.format(Math.round(seconds), 'second');
   if (seconds < 90 * MINUTE_S) return RELATIVE.format(Math.round(seconds / MINUTE_S), 'minute');
   return RELATIVE.format(Math.round(seconds / HOUR_S), 'hour');
+}
+
+/**
+ * A moment near today: "today at 14:05", "tomorrow at 09:00", "Thu 3 Dec at 09:00".
+ * @param {string|null} iso
+ * @param {Date} [now]
+ */
+export function formatMoment(iso, now = new Date()) {
+  const time = parseTime(iso);
+  if (Number.isNaN(time)) return '–';
+  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
+  const days = Math.floor((time - midnight) / 1000 / DAY_S);
+  const day = { [-1]: 'yesterday', 0: 'today', 1: 'tomorrow' }[days] ?? DAY.format(time);
+  return `${day} at ${TIME_OF_DAY.format(time)}`;
 }
 
 const pad = (value) => String(value).padStart(2, '0');

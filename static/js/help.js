@@ -39,7 +39,7 @@ export function openHelp() {
     shortcutList(GRID_SHORTCUTS),
     h('h3', { text: 'Columns of a file' }),
     h('dl', { class: 'help-list' }, COLUMNS.map(([name, text]) => [h('dt', {}, h('code', { text: name })), h('dd', { text })])),
-    h('p', { class: 'muted', text: 'The header row may have any order and case. When a SKU comes twice in a file, its last row counts. '
+    h('p', { class: 'muted', text: 'The header row may have any order and case, and other names for these columns: the check shows what was recognised, and lets you choose. When a SKU comes twice in a file, its last row counts. '
       + 'A column the file does not have stays as it is on existing products.' }));
 }
 

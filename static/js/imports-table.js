@@ -1,8 +1,10 @@
 // The table of earlier imports. Rows are kept by id, so that live changes never redraw the table.
 
 import { h, setText } from './dom.js';
-import { formatDuration, formatNumber } from './format.js';
-import { elapsedSeconds, isFinal, isRunning } from './job.js';
+import { formatBytes, formatDuration, formatNumber } from './format.js';
+import { originOf } from './import-facts.js';
+import { importAddress } from './import-steps.js';
+import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { watchJob } from './progress.js';
 import { go } from './router.js';
 import { progressBar, statusPill, timeElement } from './widgets.js';
@@ -11,6 +13,9 @@ const NUMBERS = [
   ['total_records', 'Rows', ''], ['created_count', 'Created', 'wide'], ['updated_count', 'Updated', 'wide'],
   ['unchanged_count', 'Unchanged', 'wide'], ['rejected_count', 'Rejected', 'medium'],
 ];
+
+// Of an import that took no time a speed means nothing.
+const LONG_ENOUGH_S = 0.5;
 
 /**
  * @returns {{element: HTMLElement, show: (jobs: object[]) => void, stop: () => void}}
@@ -47,21 +52,23 @@ export function importsTable() {
 }
 
 function importRow(job) {
-  const address = `#/imports/${encodeURIComponent(job.task_id)}`;
+  const address = importAddress(job.task_id);
   const pill = statusPill();
-  const bar = progressBar({ label: `Import of ${job.filename}`, size: 'slim' });
+  const bar = progressBar({ label: isUndo(job) ? nameOf(job) : `Import of ${job.filename}`, size: 'slim' });
   const percent = h('span', { class: 'tabular muted' });
   const live = h('div', { class: 'row-progress' }, bar.element, percent);
   const numbers = NUMBERS.map(([field, , when]) => ({ field, cell: h('td', { class: `number ${when}` }) }));
-  const duration = h('td', { class: 'number wide' });
+  const duration = h('span', {});
+  const speed = h('span', { class: 'cell-below muted' });
   const element = h('tr', { class: 'row-link', on: { click: (event) => event.target.closest('a') || go(address) } },
     h('td', { class: 'cell-file' },
-      h('a', { class: 'file-link', href: address, text: job.filename, title: job.filename }),
+      h('a', { class: 'file-link', href: address, text: nameOf(job), title: job.filename }),
+      h('span', { class: 'cell-below muted medium-line' }, [job.file_size && !isUndo(job) ? formatBytes(job.file_size) : null, originOf(job)].filter(Boolean).join(' · ')),
       h('span', { class: 'narrow-only muted' }, timeElement(job.created_at))),
     h('td', { class: 'cell-status' }, pill.element, live),
     numbers.map(({ cell }) => cell),
-    h('td', { class: 'medium nowrap' }, timeElement(job.started_at ?? job.created_at)),
-    duration);
+    h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
+    h('td', { class: 'number wide' }, duration, speed));
 
   let stopWatching = null;
   const paint = (latest) => {
@@ -70,8 +77,9 @@ function importRow(job) {
     bar.set(latest.progress ?? 0);
     setText(percent, `${latest.progress ?? 0}%`);
     for (const { field, cell } of numbers) paintNumber(cell, field, latest);
-    const seconds = isFinal(latest) ? elapsedSeconds(latest) : null;
+    const seconds = isFinal(latest) ? latest.duration_seconds ?? elapsedSeconds(latest) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
+    setText(speed, latest.rows_per_second && seconds >= LONG_ENOUGH_S ? `${formatNumber(latest.rows_per_second)} rows/s` : '');
   };
   const stop = () => {
     stopWatching?.();

@@ -4,13 +4,33 @@ import { formatNumber, parseTime } from './format.js';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled']);
 
-const PHASE_WORDS = { queued: 'Waiting', reading: 'Reading', writing: 'Writing', finished: 'Finishing' };
+const PHASE_WORDS = {
+  queued: 'Waiting', reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Undoing', finished: 'Finishing',
+};
 
 /** @param {object} job @returns {boolean} true when nothing will change any more */
 export const isFinal = (job) => FINAL.has(job.status);
 
 /** @param {object} job @returns {boolean} true while a worker has, or will have, something to do */
 export const isRunning = (job) => job.status === 'pending' || job.status === 'processing';
+
+/** @param {object} job @returns {boolean} true when it takes back what another one wrote */
+export const isUndo = (job) => job.kind === 'undo';
+
+/** @param {object} job @returns {string} what it is called in lists and headings */
+export const nameOf = (job) => (isUndo(job) ? `Undo of ${job.filename}` : job.filename);
+
+/** @param {string|null} iso a time the server gave @returns {boolean} whether it is still to come */
+export const isAhead = (iso) => parseTime(iso) > Date.now();
+
+/** @param {object} job @returns {boolean} whether it can be started again with the file it has */
+export const canRetry = (job) => (job.status === 'failed' || job.status === 'cancelled') && isAhead(job.retry_until);
+
+/** @param {object} job @returns {number} rows done in the phase it is in */
+export function rowsDone(job) {
+  if (job.phase === 'reading') return job.rows_read ?? 0;
+  return Math.max(job.rows_written ?? 0, job.processed_records ?? 0);
+}
 
 /** @param {object} job @returns {{word: string, icon: string, tone: string}} how its state is shown */
 export function describeStatus(job) {
@@ -34,6 +54,9 @@ export function describeStatus(job) {
  */
 export function mergeJob(known, arrived) {
   if (!known) return arrived;
+  // A retry begins again at 0, whatever the numbers of the run before it were.
+  const runs = (arrived.run ?? 0) - (known.run ?? 0);
+  if (runs) return runs > 0 ? arrived : known;
   const older = parseTime(arrived.updated_at) < parseTime(known.updated_at);
   const newer = parseTime(arrived.updated_at) > parseTime(known.updated_at);
   // Only a job that was started anew leaves a final state.
@@ -56,6 +79,7 @@ export function mergeJob(known, arrived) {
 export function describeRows(job) {
   const total = job.total_records ?? 0;
   const processed = Math.max(job.processed_records ?? 0, job.rows_written ?? 0);
+  if (isUndo(job)) return total ? ['Products', job.status === 'completed' ? formatNumber(total) : `${formatNumber(processed)} of ${formatNumber(total)}`] : null;
   const read = job.rows_read ?? 0;
   if (job.status === 'completed') return ['Rows', formatNumber(total)];
   if (processed > 0 || job.phase === 'writing') return ['Rows processed', `${formatNumber(processed)} of ${formatNumber(total)}`];

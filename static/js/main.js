@@ -14,7 +14,7 @@ import { webhooksScreen } from './webhooks.js';
 
 const ROUTES = [
   { name: 'import', pattern: /^\/import$/, screen: importScreen },
-  { name: 'import-detail', pattern: /^\/imports\/(?<id>[^/]+)$/, screen: importDetailScreen },
+  { name: 'import-detail', pattern: /^\/imports\/(?<id>[^/]+)(?:\/(?<step>check|progress|result))?\/?$/, screen: importDetailScreen, within: 'step' },
   { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen },
   { name: 'webhooks-detail', pattern: /^\/webhooks\/(?<id>\d+)$/, screen: webhookScreen },
   { name: 'products', pattern: /^\/products$/, screen: productsScreen },

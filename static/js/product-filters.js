@@ -1,11 +1,10 @@
 // Search box and filters of the products, kept in step with the address.
 
-import { debounce, fill, h } from './dom.js';
+import { fill, h } from './dom.js';
 import { icon } from './icons.js';
 import { FROM_THE_START } from './product-query.js';
 import { setQuery } from './router.js';
-
-const TYPING_PAUSE_MS = 250;
+import { textFilter } from './text-filter.js';
 
 const LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Status' };
 const FOLDED = ['sku', 'name', 'description'];
@@ -15,10 +14,10 @@ const NO_FILTERS = { q: undefined, sku: undefined, name: undefined, description:
  * @returns {{element: HTMLElement, show: (filters: Record<string, string>) => void, showClear: (wanted: boolean) => void, clear: () => void, stop: () => void}}
  */
 export function filterBar() {
-  const search = textFilter('q', {
+  const search = textFilter('q', FROM_THE_START, {
     id: 'product-search', type: 'search', placeholder: 'Search products', 'aria-label': 'Search products', 'aria-keyshortcuts': '/', testid: 'products-search',
   });
-  const fields = FOLDED.map((name) => textFilter(name, { type: 'search', testid: `filter-${name}` }));
+  const fields = FOLDED.map((name) => textFilter(name, FROM_THE_START, { type: 'search', testid: `filter-${name}` }));
   const texts = [search, ...fields];
   const activeSelect = h('select', {
     class: 'input', 'aria-label': 'Status', data: { testid: 'filter-active' },
@@ -72,42 +71,6 @@ export function filterBar() {
       chips, clearButton),
     panel);
   return { element, show, clear, showClear, stop: () => texts.forEach((text) => text.cancel()) };
-}
-
-function textFilter(name, { testid, ...attributes }) {
-  let isTyping = false;
-  const write = (options) => {
-    isTyping = false;
-    later.cancel();
-    setQuery({ [name]: input.value.trim() || undefined, ...FROM_THE_START }, options);
-  };
-  const later = debounce(() => write({ replace: true }), TYPING_PAUSE_MS);
-  const typed = () => {
-    isTyping = true;
-    later();
-  };
-  const onKey = (event) => {
-    if (event.key === 'Enter') write();
-    if (event.key !== 'Escape' || !input.value) return;
-    event.preventDefault();
-    input.value = '';
-    write();
-  };
-  const input = h('input', {
-    class: 'input', autocomplete: 'off', spellcheck: 'false', maxlength: 500, dir: 'auto', ...attributes, data: { testid },
-    // A change comes with the end of the typing, before another field takes over.
-    on: { input: typed, change: () => write({ replace: true }), search: () => write(), keydown: onKey },
-  });
-  const show = (value) => {
-    // What is being typed is newer than the address, and may end with a space that the address leaves out.
-    if (!isTyping && input.value.trim() !== value) input.value = value;
-  };
-  const reset = () => {
-    isTyping = false;
-    later.cancel();
-    input.value = '';
-  };
-  return { name, input, show, reset, cancel: later.cancel };
 }
 
 function chip(name, value, remove) {

@@ -1,6 +1,7 @@
 // Rows per second and time left, from the job's own clock (updated_at): events that arrive late or in a bunch change nothing.
 
 import { parseTime } from './format.js';
+import { rowsDone } from './job.js';
 
 const SPEED_WINDOW_MS = 5_000;
 const SPEED_MIN_SPAN_MS = 700;
@@ -18,10 +19,9 @@ export function createRate() {
     const time = parseTime(job.updated_at);
     if (Number.isNaN(time)) return;
     startMs = parseTime(job.started_at);
-    const rows = job.phase === 'reading' ? job.rows_read : (job.rows_written ?? job.processed_records);
     const last = samples.at(-1);
     if (last && time <= last.time) return;
-    samples.push({ time, phase: job.phase, rows: rows ?? 0, percent: job.progress ?? 0 });
+    samples.push({ time, phase: job.phase, rows: rowsDone(job), percent: job.progress ?? 0 });
     samples = samples.filter((sample) => time - sample.time <= PACE_WINDOW_MS);
   };
 

@@ -1,59 +1,43 @@
-// The rows an import set aside, a page at a time, loaded when they are opened.
+// The rows an import set aside, and the products an undo left alone, a page at a time.
 
-import { getJson, nextStep } from './api.js';
-import { buildBanner } from './banner.js';
-import { fill, h, setText } from './dom.js';
+import { h } from './dom.js';
 import { formatCount, formatNumber } from './format.js';
 import { icon } from './icons.js';
-import { createPager } from './pager.js';
-
-const PER_PAGE = 50;
+import { importPath } from './import-calls.js';
+import { isUndo } from './job.js';
+import { pagedPanel } from './paged-panel.js';
 
 /**
- * @param {object} job a finished import with rejected rows
+ * @param {object} job with rejected rows
+ * @param {object} [options]
+ * @param {boolean} [options.open]
+ * @param {number} [options.count] when the job itself does not count them yet
+ * @param {string} [options.hint]
  * @returns {HTMLElement} an expander
  */
-export function rejectsPanel(job) {
-  const body = h('tbody');
-  const problem = h('div', {});
-  const status = h('p', { class: 'muted rejects-status', role: 'status', text: 'Loading…' });
-  const pager = createPager({ label: 'rejected rows', onPage: (page) => load(page) });
-  const region = h('div', { class: 'table-scroll rejects-scroll', tabindex: '0', role: 'region', 'aria-label': 'Rejected rows' },
-    h('table', { class: 'table', data: { testid: 'rejects-table' } },
-      h('thead', {}, h('tr', {},
-        h('th', { scope: 'col', class: 'number', text: 'Line' }),
-        h('th', { scope: 'col', text: 'Reason' }),
-        h('th', { scope: 'col', text: 'Row as it was' }))),
-      body));
-  const details = h('details', { class: 'card rejects', data: { testid: 'rejects' } },
-    h('summary', {}, icon('next', 'rejects-marker'), icon('warning', 'tone-warning'),
-      h('span', { text: `${formatCount(job.rejected_count, 'row was', 'rows were')} rejected` }),
-      h('span', { class: 'muted rejects-hint', text: 'The other rows went in.' })),
-    status, problem, region, pager.element);
-  region.hidden = true;
-  pager.element.hidden = true;
+export function rejectsPanel(job, { open = false, count = job.rejected_count, hint = 'The other rows went in.' } = {}) {
+  const undo = isUndo(job);
+  const title = undo
+    ? `${formatCount(count, 'product was', 'products were')} left alone`
+    : `${formatCount(count, 'row was', 'rows were')} rejected`;
+  const heads = undo
+    ? [h('th', { scope: 'col', text: 'SKU' }), h('th', { scope: 'col', text: 'Reason' })]
+    : [h('th', { scope: 'col', class: 'number', text: 'Line' }), h('th', { scope: 'col', text: 'Reason' }), h('th', { scope: 'col', text: 'Row as it was' })];
+  return pagedPanel({
+    summary: [icon('warning', 'tone-warning'), h('span', { text: title }), h('span', { class: 'muted panel-hint', text: undo ? 'They were edited or deleted since.' : hint })],
+    label: undo ? 'Products left alone' : 'Rejected rows',
+    heads, testid: 'rejects', open, tools: undo ? null : download(job),
+    nothing: 'They are no longer kept.',
+    source: () => ({ path: importPath(job.task_id, 'rejects') }),
+    rows: ({ rejects }) => rejects.map(undo ? leftAloneRow : rejectRow),
+  }).element;
+}
 
-  async function load(page) {
-    region.setAttribute('aria-busy', 'true');
-    try {
-      const answer = await getJson(`/api/imports/${encodeURIComponent(job.task_id)}/rejects`, { query: { page, per_page: PER_PAGE } });
-      problem.replaceChildren();
-      fill(body, answer.rejects.map(rejectRow));
-      pager.show(answer.pagination);
-      region.hidden = false;
-      region.scrollTop = 0;
-      pager.element.hidden = answer.pagination.pages <= 1;
-      setText(status, '');
-    } catch (error) {
-      setText(status, '');
-      problem.replaceChildren(buildBanner({
-        title: error.message, detail: nextStep(error), action: { label: 'Try again', run: () => load(page) },
-      }));
-    }
-    region.removeAttribute('aria-busy');
-  }
-  details.addEventListener('toggle', () => details.open && !body.childElementCount && load(1));
-  return details;
+function download(job) {
+  return h('p', { class: 'panel-tools' },
+    h('a', { class: 'button button-small', href: `${importPath(job.task_id, 'rejects.csv')}?bom=true`, download: true, data: { testid: 'rejects-download' } },
+      icon('download'), 'Download rejects as CSV'),
+    h('span', { class: 'muted', text: 'Correct them and import that file: its extra columns do not matter.' }));
 }
 
 function rejectRow(reject) {
@@ -62,6 +46,14 @@ function rejectRow(reject) {
     h('td', { class: 'number', text: formatNumber(reject.line) }),
     h('td', { class: 'reject-reason' }, h('span', { text: reject.message }), h('code', { class: 'muted', text: reject.code })),
     h('td', { class: 'reject-row' }, h('code', { text: row, title: row })));
+}
+
+function leftAloneRow(reject) {
+  const sku = rowText(reject.row);
+  const href = `#/products?${new URLSearchParams({ sku })}`;
+  return h('tr', {},
+    h('td', {}, reject.code === 'deleted_since' ? h('span', { class: 'sku', text: sku }) : h('a', { class: 'sku', href, text: sku })),
+    h('td', {}, reject.message));
 }
 
 function rowText(row) {

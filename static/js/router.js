@@ -11,7 +11,8 @@ let onShown = () => {};
  * Starts routing.
  * @param {object} options
  * @param {HTMLElement} options.root where screens are mounted
- * @param {{pattern: RegExp, name: string, screen: Screen}[]} options.routes named groups of the pattern become params
+ * @param {{pattern: RegExp, name: string, screen: Screen, within?: string}[]} options.routes named groups of the pattern become params;
+ *   where only the param named by `within` differs, the screen stays and is updated
  * @param {string} options.fallback address for unknown ones
  * @param {(name: string) => void} options.onScreen called after another screen was mounted or updated
  */
@@ -40,8 +41,13 @@ export function setQuery(changes, { replace = false } = {}) {
     else query.set(name, value);
   }
   const address = `#${path}${query.size ? `?${query}` : ''}`;
+  if (replace) redirect(address);
+  else if (address !== window.location.hash) go(address);
+}
+
+/** @param {string} address takes the place of the present one in the history */
+export function redirect(address) {
   if (address === window.location.hash) return;
-  if (!replace) return go(address);
   history.replaceState(null, '', address);
   window.dispatchEvent(new HashChangeEvent('hashchange'));
 }
@@ -60,7 +66,7 @@ function show(fallback) {
     return;
   }
   const params = Object.fromEntries(Object.entries(found.match.groups ?? {}).map(([key, value]) => [key, safeDecode(value)]));
-  const key = `${found.route.name} ${JSON.stringify(params)}`;
+  const key = `${found.route.name} ${JSON.stringify({ ...params, [found.route.within]: undefined })}`;
   if (current?.key === key && current.instance.update) {
     current.instance.update({ params, query });
   } else {

@@ -5,7 +5,7 @@ import { ApiError, NetworkError, nextStep, readAnswer } from './api.js';
 const SPEED_WINDOW_MS = 4_000;
 const EVENTS = new EventTarget();
 
-/** @typedef {{id: number, file: File, state: 'waiting'|'sending'|'storing'|'done'|'failed'|'cancelled', loaded: number,
+/** @typedef {{id: number, file: File, fields: Record<string, string>, state: 'waiting'|'sending'|'storing'|'done'|'failed'|'cancelled', loaded: number,
  *   total: number, bytesPerSecond: number, taskId?: string, error?: string, hint?: string, retryable?: boolean}} Upload */
 
 /** @type {Upload[]} */
@@ -33,8 +33,8 @@ export function onUploadChange(callback) {
  * @returns {{title: string, detail: string}|null}
  */
 export function checkFile(file) {
-  if (!/\.csv(\.gz)?$/i.test(file.name)) {
-    return { title: `“${file.name}” is not a CSV file.`, detail: 'Choose a file whose name ends in .csv or .csv.gz.' };
+  if (!/\.((csv|tsv)(\.gz)?|zip)$/i.test(file.name)) {
+    return { title: `“${file.name}” is not a CSV file.`, detail: 'Choose a file whose name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip. Spreadsheets can save as CSV.' };
   }
   if (file.size === 0) {
     return { title: `“${file.name}” is empty.`, detail: 'Choose a file with a header row and at least one product.' };
@@ -42,11 +42,14 @@ export function checkFile(file) {
   return null;
 }
 
-/** @param {File[]} files that passed checkFile */
-export function enqueue(files) {
+/**
+ * @param {File[]} files that passed checkFile
+ * @param {Record<string, string>} fields go with each of them
+ */
+export function enqueue(files, fields) {
   for (const file of files) {
     serial += 1;
-    const upload = { id: serial, file, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };
+    const upload = { id: serial, file, fields, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };
     uploads.push(upload);
     changed(upload);
   }
@@ -99,6 +102,8 @@ function send(upload) {
   request.open('POST', '/api/upload');
   request.setRequestHeader('Accept', 'application/json');
   const form = new FormData();
+  // The options come first: the server may read them before the whole file is there.
+  for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
   form.append('file', upload.file, upload.file.name);
   request.send(form);
   changed(upload);

@@ -3,8 +3,8 @@
 import { fill, h, setText } from './dom.js';
 import { formatCount, formatDuration, formatHour, formatNumber, parseTime } from './format.js';
 import { icon } from './icons.js';
+import { draw } from './svg.js';
 
-const SVG = 'http://www.w3.org/2000/svg';
 const BAR = 5;
 const GAP = 2;
 const UP = 18;
@@ -46,12 +46,6 @@ function drawHour(hour, x, highest) {
     bad ? draw('rect', { class: 'bar-bad', x, y: UP + LINE, width: BAR, height: bad, rx: 1 }) : null,
     about,
   ].filter(Boolean);
-}
-
-function draw(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
 }
 
 function describe(hours) {

@@ -1,0 +1,71 @@
+// The options of an import: as selects, and in words.
+
+import { h } from './dom.js';
+
+export const MODES = { upsert: 'Create and update', create: 'Only create new products', update: 'Only update existing products' };
+export const ON_REJECT = { skip: 'Set aside', fail: 'All or nothing' };
+
+const DELIMITERS = { ',': 'Comma', ';': 'Semicolon', '\t': 'Tab', '|': 'Vertical bar' };
+const ENCODINGS = {
+  'utf-8': 'UTF-8', 'utf-16': 'UTF-16', cp1252: 'Windows-1252 (Western)', cp1250: 'Windows-1250 (Central European)', cp1251: 'Windows-1251 (Cyrillic)',
+  cp1253: 'Windows-1253 (Greek)', cp1254: 'Windows-1254 (Turkish)', 'iso-8859-1': 'ISO 8859-1 (Latin 1)', 'iso-8859-15': 'ISO 8859-15 (Latin 9)',
+  cp437: 'DOS 437', mac_roman: 'Mac OS Roman', shift_jis: 'Shift JIS (Japanese)', gb18030: 'GB 18030 (Chinese)', big5: 'Big5 (Chinese)', euc_kr: 'EUC-KR (Korean)',
+};
+const PACKINGS = { none: 'not packed', gzip: 'gzip', zip: 'zip archive' };
+
+const LABELS = { mode: 'Products', on_reject: 'Bad rows', delimiter: 'Delimiter', encoding: 'Encoding' };
+const CHOICES = { mode: MODES, on_reject: ON_REJECT, delimiter: DELIMITERS, encoding: ENCODINGS };
+
+/** @param {string} delimiter @returns {string} */
+export const delimiterWord = (delimiter) => DELIMITERS[delimiter] ?? `“${delimiter}”`;
+
+/** @param {string} encoding as the API names it @returns {string} */
+export function encodingWord(encoding) {
+  if (/^utf-?8-sig$/i.test(encoding)) return 'UTF-8 with a byte order mark';
+  const key = Object.keys(ENCODINGS).find((name) => plain(name) === plain(encoding));
+  if (key) return ENCODINGS[key];
+  return /^(utf|cp|iso)/i.test(encoding) ? encoding.toUpperCase().replace('_', '-') : encoding;
+}
+
+const plain = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/** @param {string} packing @returns {string} */
+export const packingWord = (packing) => PACKINGS[packing] ?? packing;
+
+/** @param {{quote: string}} file @returns {string} */
+export const quoteWord = ({ quote }) => (quote ? `fields quoted with ${quote}` : 'no quotes');
+
+/**
+ * One option as a select with its label.
+ * @param {'mode'|'on_reject'|'delimiter'|'encoding'} name
+ * @param {object} settings
+ * @param {string} settings.value "" for what is found from the file
+ * @param {string} [settings.found] what was found, in words
+ * @param {(value: string) => void} settings.onChange
+ * @returns {HTMLElement}
+ */
+export function optionField(name, { value, found, onChange }) {
+  const isFromFile = name === 'delimiter' || name === 'encoding';
+  const choices = Object.entries(CHOICES[name]);
+  if (isFromFile) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Found from the file']);
+  // What was asked for by another client may not be among the choices.
+  if (!choices.some(([key]) => key === value)) choices.push([value, name === 'encoding' ? encodingWord(value) : delimiterWord(value)]);
+  const select = h('select', { class: 'input', data: { testid: `option-${name}` }, on: { change: () => onChange(select.value) } },
+    choices.map(([key, text]) => h('option', { value: key, text, selected: key === value })));
+  return h('label', { class: 'field' }, h('span', { text: LABELS[name] }), select);
+}
+
+/**
+ * What was asked for, in words; what is the default is left out, except for the mode.
+ * @param {object|null} options of a job
+ * @returns {string}
+ */
+export function describeOptions(options) {
+  if (!options) return '–';
+  const parts = [MODES[options.mode] ?? options.mode];
+  if (options.on_reject === 'fail') parts.push('all or nothing');
+  if (options.delimiter) parts.push(`${delimiterWord(options.delimiter).toLowerCase()} as delimiter`);
+  if (options.encoding) parts.push(encodingWord(options.encoding));
+  if (options.mapping) parts.push('columns chosen by hand');
+  return parts.join(' · ');
+}

@@ -1,0 +1,85 @@
+// The second step: what was found in the file and what importing it would do. Nothing is written before it is confirmed.
+
+import { changesCard } from './check-changes.js';
+import { fileForm, fileRecord } from './check-file.js';
+import { checkSummary } from './check-summary.js';
+import { buildBanner } from './banner.js';
+import { fill, h } from './dom.js';
+import { importCard } from './import-card.js';
+import { cancelButton } from './import-buttons.js';
+import { isChecking, needsSku } from './import-steps.js';
+import { canRetry, isRunning } from './job.js';
+import { rejectsPanel } from './rejects.js';
+
+/**
+ * @param {object} job
+ * @param {import('./import-detail.js').StepContext} context
+ * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
+ */
+export function checkStep(job, context) {
+  const element = h('div', { class: 'stack' });
+  let shown = '';
+  let card = null;
+  const stop = () => {
+    card?.stop();
+    card = null;
+  };
+  const show = (latest) => {
+    const mode = modeOf(latest);
+    const key = `${mode} ${latest.run} ${Boolean(latest.preview)}`;
+    if (key !== shown) {
+      shown = key;
+      stop();
+      if (mode === 'working') {
+        card = importCard(latest);
+        fill(card.actions, cancelButton(context));
+        fill(element, card.element);
+      } else {
+        fill(element, { ready, mend, record }[mode](latest, context));
+      }
+    }
+    card?.show(latest);
+  };
+  show(job);
+  return { element, show, stop };
+}
+
+function modeOf(job) {
+  if (job.status === 'awaiting_confirmation' && job.preview) return 'ready';
+  if (job.status === 'awaiting_confirmation' || (isRunning(job) && (isChecking(job) || !job.preview))) return 'working';
+  return canRetry(job) ? 'mend' : 'record';
+}
+
+const retry = ({ call }) => (body, button) => call('retry', { button, body, busy: 'Reading again…' });
+
+function ready(job, context) {
+  const summary = checkSummary(job, context);
+  return [
+    summary.element,
+    fileForm(job, { isUrgent: false, onReread: retry(context), onChange: summary.setOutdated }),
+    previewParts(job, true),
+  ];
+}
+
+function mend(job, context) {
+  const problem = needsSku(job)
+    ? { title: job.error_message, detail: 'Choose the column that holds the SKU below, then read the file again. Nothing has been written.', tone: 'warning' }
+    : { title: job.error_message ?? 'The import was cancelled.', detail: 'Change what is needed, then read the file again. What has been written already is recognised.', tone: job.status === 'failed' ? 'error' : 'warning' };
+  return [
+    buildBanner(problem),
+    fileForm(job, { isUrgent: true, onReread: retry(context) }),
+    job.preview ? previewParts(job, false) : null,
+  ];
+}
+
+function record(job) {
+  return [checkSummary(job, null).element, fileRecord(job), job.preview ? previewParts(job, false) : null];
+}
+
+function previewParts(job, isOpen) {
+  const { preview } = job;
+  return [
+    changesCard(preview),
+    preview.rejected ? rejectsPanel(job, { open: isOpen, count: preview.rejected, hint: 'The other rows can go in.' }) : null,
+  ];
+}
