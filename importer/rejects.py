@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importer.parser import Reject
+from importer.records import Reject
 
 COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 

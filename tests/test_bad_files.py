@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import io
 import threading
-import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -21,13 +19,14 @@ HEADER = b"sku,name\n"
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(engine: Engine) -> Iterator[None]:
-    """Whatever the file was: no staging table, no file, no lease and no unfinished job stay."""
+    """Whatever the file was: no staging table, no file but for a retry, no lease and no unfinished job stay."""
     yield
     assert (
         execute(engine.database_url, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
         == []
     )
-    assert list(engine.upload_dir.iterdir()) == []
+    kept = execute(engine.database_url, "SELECT stored_name FROM import_jobs WHERE status = 'failed'")
+    assert {path.name for path in engine.upload_dir.iterdir()} <= {name for (name,) in kept}
     assert (
         execute(
             engine.database_url,
@@ -56,13 +55,6 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
 
-def zipped() -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("products.csv", "sku\na\n")
-    return out.getvalue()
-
-
 UNUSABLE = [
     (b"", "empty"),
     (b"\n\r\n  \n", "empty"),
@@ -71,24 +63,18 @@ UNUSABLE = [
     (b"sku,name\n", "nothing below"),
     (b"sku,name\n\n\r\n   \n\n", "nothing below"),
     (b"name,description\na,b\n", "no column `sku`"),
-    (b"part number\na\n", "no column `sku`"),
+    (b"colour\na\n", "say in a mapping"),
+    (b"colour;size\na;b\n", "colour, size"),
     (b",".join(b"column %d" % number for number in range(10_000)) + b"\n", "9,992 more"),
-    (b"sku;name\na;b\n", "semicolons"),
-    (b"SKU\tname\na\tb\n", "tabs"),
-    (b"name|sku\na|b\n", "pipes"),
     (b"sku,name, SKU \na,b,c\n", "2 columns named `sku`"),
     (b"sku,Name,name,NAME\na,b,c,d\n", "3 columns named `name`"),
     (b'"sku,name\na,b\n', "header row cannot be read"),
     (b'"sku"x,name\na,b\n', "header row cannot be read"),
     (b"x" * 2_000_000 + b"\n", "header row cannot be read"),
-    ("sku,name\na,b\n".encode("utf-16"), "UTF-16"),
-    ("sku,name\na,b\n".encode("utf-16-le"), "UTF-16"),
-    ("sku,name\na,b\n".encode("utf-16-be"), "UTF-16"),
-    ("sku,name\na,b\n".encode("utf-32"), "UTF-16"),
-    (b"\xe9\xe8,\xff\na,b\n", "no column `sku`. Its columns are: éè, ÿ"),
+    (b"\xe9t\xe9,\xff\na,b\n", "no column `sku`. Its columns are: été, ÿ"),
+    (b"\xff\xfe\xff", "no column `sku`. Its columns are: \ufffd."),
     (bytes(range(256)) * 10, "binary"),
     (b"\0" * 5_000_000, "NUL"),
-    (zipped(), "ZIP"),
     (png(), "PNG"),
     (b"%PDF-1.7\n", "PDF"),
     (gzip.compress(png()), "PNG"),
@@ -149,14 +135,15 @@ def test_nul_bytes_cost_their_rows(engine: Engine) -> None:
     assert [row[0] for row in catalogue(engine.database_url)] == ["a", "h"]
 
 
-def test_latin_1_costs_the_rows_that_are_no_utf_8(engine: Engine) -> None:
-    job = run_import(engine, "sku,name\na,plain\nb,Größe\nü,c\nd,5 €\n".encode("cp1252"))
+def test_bad_bytes_cost_their_rows(engine: Engine) -> None:
+    good = "ä,Größe für Größe\n".encode()
+    job = run_import(engine, b"sku,name\na,plain\n" + "b,Größe\nü,c\nd,5 €\n".encode("cp1252") + good)
     assert rejects(engine.database_url, job) == [
         (3, "invalid_encoding"),
         (4, "invalid_encoding"),
         (5, "invalid_encoding"),
     ]
-    assert catalogue(engine.database_url) == [("a", "plain", "", True)]
+    assert [sku for sku, *_ in catalogue(engine.database_url)] == ["a", "ä"]
     kept = execute(engine.database_url, "SELECT row FROM import_rejects ORDER BY line")
     assert kept == [("b,Größe",), ("ü,c",), ("d,5 €",)]
 

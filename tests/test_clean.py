@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from importer.clean import Layout, take_clean
 from importer.columns import Columns
-from importer.parser import Records
+from importer.records import Records
 
 LAYOUT = Layout(width=3, sku=1, name=0, active=None, sku_max=8, name_max=8)
 COLUMNS = Columns(["name", "sku", "description"])

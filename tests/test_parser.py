@@ -17,10 +17,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer import parser, source
+from importer import encoding, parser, window
 from importer.columns import Columns
 from importer.errors import UnusableFile
-from importer.parser import Parser, Reject
+from importer.parser import Parser
+from importer.records import Reject
 from importer.source import Source
 
 LINE_END = re.compile("\r\n|\r|\n")
@@ -60,7 +61,8 @@ def opened(
     """A parser of `content` that reads it in blocks of `block` bytes."""
     with (
         tempfile.NamedTemporaryFile() as file,
-        mock.patch.object(source, "BLOCK_BYTES", block),
+        mock.patch.object(encoding, "BLOCK_BYTES", block),
+        mock.patch.object(window, "BLOCK_BYTES", block),
         mock.patch.object(parser, "BLOCK_BYTES", block),
     ):
         file.write(content)

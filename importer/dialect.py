@@ -1,0 +1,170 @@
+"""How a file writes its rows: what stands between fields and around them, found from its first rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+from importer.errors import UnusableFile
+
+# Those that are looked for, the likelier first.
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+SNIFFED_CHARACTERS = 1 << 18
+SNIFFED_ROWS = 200
+# What Excel writes, and takes, as the first line of a file.
+HINT = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# Stands for the quote of files without one. Never seen in texts; where it is, it is doubled like any quote.
+NO_QUOTE = "\x01"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A delimiter, and a quote: `"`, `'`, or "" where fields are never quoted.
+
+    `escaped` says that quotes within fields are written as backslash and quote, not doubled.
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    escaped: bool = False
+
+    @property
+    def copy_quote(self) -> str:
+        """The quote for COPY, which needs one."""
+        return self.quote or NO_QUOTE
+
+    def reader(self, lines: Any) -> Any:
+        """A `csv.reader`, which raises `csv.Error` where a quote is misplaced."""
+        if not self.quote:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+
+    @property
+    def word(self) -> str:
+        """What people call the delimiter."""
+        return DELIMITERS.get(self.delimiter, f"`{self.delimiter}`")
+
+
+class Sniffed(NamedTuple):
+    """What the first rows tell, and how many characters of them are no rows but a hint at the delimiter."""
+
+    dialect: Dialect
+    hint: int
+
+
+def delimiter_named(name: str) -> str:
+    """Returns the delimiter that a client names, itself or by its word; raises `UnusableFile` where it is none."""
+    wanted = name.strip(" \r\n").lower()
+    for delimiter, word in DELIMITERS.items():
+        if wanted in {delimiter, word} or (wanted, word) == ("\\t", "tab"):
+            return delimiter
+    shown = "".join(filter(str.isprintable, name))[:20]
+    raise UnusableFile(f"There is no delimiter `{shown}`. It is one of comma, semicolon, tab and pipe.")
+
+
+def sniff(text: str, known: Callable[[list[str]], tuple[bool, int]], delimiter: str | None = None) -> Sniffed:
+    """Finds out how a file writes its rows from the `text` it begins with.
+
+    `known` says of a header whether the SKU is among its columns, and how many of them are known. A given `delimiter`
+    is taken as it is.
+    """
+    hint = HINT.match(text)
+    if hint:
+        text = text[hint.end() :]
+        delimiter = delimiter or hint[1]
+    found = delimiter or _find_delimiter(text, known)
+    return Sniffed(_find_quote(text, found), hint.end() if hint else 0)
+
+
+def _find_delimiter(text: str, known: Callable[[list[str]], tuple[bool, int]]) -> str:
+    best, best_score = ",", (False, 0.0, 0, 1)
+    for delimiter in DELIMITERS:
+        if delimiter not in text:
+            continue
+        reader = _find_quote(text, delimiter).reader(io.StringIO(text.replace("\0", " "), newline=""))
+        rows: list[list[str]] = []
+        with suppress(csv.Error):
+            # Where this raises, the rows up to there will do.
+            rows.extend(filter(_has_content, islice(reader, SNIFFED_ROWS)))
+        if rows and len(rows[0]) > 1:
+            header, *others = rows
+            # The last row may be cut off.
+            alike = sum(len(row) == len(header) for row in others) / len(others) if others else 1.0
+            has_sku, count = known(header)
+            score = (has_sku, round(alike, 1), count, len(header))
+            if score > best_score:
+                best, best_score = delimiter, score
+    return best
+
+
+def _has_content(row: list[str]) -> bool:
+    return any(cell.strip() for cell in row)
+
+
+def _find_quote(text: str, delimiter: str) -> Dialect:
+    """Which quote the fields of a text have, and how quotes within them are written."""
+    good, bad = _quoted_fields(text, delimiter, '"')
+    dialect = Dialect(delimiter)
+    if bad and '\\"' in text:
+        unescaped, _ = unescape(text, '"')
+        better, still_bad = _quoted_fields(unescaped, delimiter, '"')
+        if better and not still_bad:
+            return Dialect(delimiter, escaped=True)
+    if not good:
+        singly = Dialect(delimiter, "'", escaped="\\'" in text)
+        # Apostrophes begin fields, too: only a file whose header is quoted by them is written that way.
+        header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+        quoted, _ = _quoted_fields(header, delimiter, "'")
+        plain, _ = unescape(text, "'") if singly.escaped else (text, "")
+        if quoted and not _quoted_fields(plain, delimiter, "'")[1]:
+            return singly
+    # Where commas or semicolons are between fields quotes are around some, or are a mistake; tabs and pipes are often
+    # used so that none are needed.
+    if bad > good and delimiter in "\t|":
+        return Dialect(delimiter, "")
+    return dialect
+
+
+def _quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, int]:
+    """How many fields begin with a quote and end with one, and how many go on behind theirs."""
+    if quote not in text:
+        return 0, 0
+    delimiter = re.escape(delimiter)
+    fields = re.finditer(
+        rf"(?:\A|(?<=[\r\n{delimiter}])){quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*"
+        rf"({quote}(?=[\r\n{delimiter}]|\Z))?",
+        text,
+    )
+    good = bad = 0
+    for field in fields:
+        if field[1]:
+            good += 1
+        elif field.end() < len(text):
+            bad += 1
+        # The last one may be cut off, with nothing behind it.
+    return good, bad
+
+
+def unescape(text: str, quote: str, *, whole: bool = True) -> tuple[str, str]:
+    """Doubles quotes that are escaped by a backslash, and takes one of two backslashes away.
+
+    Returns the text and what of it must wait for the text that follows, which is none where it is `whole`.
+    """
+    rest = ""
+    if not whole and text.endswith("\\") and (len(text) - len(text.rstrip("\\"))) % 2:
+        text, rest = text[:-1], "\\"
+    if "\\" not in text:
+        return text, rest
+
+    def plain(match: re.Match[str]) -> str:
+        letter = match[1]
+        return letter * 2 if letter == quote else letter if letter == "\\" else match[0]
+
+    return ESCAPED.sub(plain, text), rest
