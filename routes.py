@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import bulk, changes, deliveries, docs, export, health, imports, products, uploads, webhooks
+from api import bulk, changes, deliveries, docs, export, health, imports, products, rejects, uploads, webhooks
 
 
 def register(app: Flask) -> None:
@@ -18,6 +18,7 @@ def register(app: Flask) -> None:
         changes.blueprint,
         uploads.blueprint,
         imports.blueprint,
+        rejects.blueprint,
         webhooks.blueprint,
         deliveries.blueprint,
         changes.webhooks_blueprint,

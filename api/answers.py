@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from models import JOB_STATUSES, NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
+from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 EXAMPLE_TIME = "2026-11-24T04:00:00.123456Z"
 EXAMPLE_TASK = "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
@@ -117,55 +117,6 @@ class UploadedSchema(Schema):
     task_id = fields.UUID(required=True, metadata={"description": "The id of its import.", "examples": [EXAMPLE_TASK]})
     filename = text("The name of the file.", "products.csv")
     status = text("What its import does now.", "pending", enum=["pending"])
-
-
-class ImportSchema(Schema):
-    """An import."""
-
-    id = number("The number of the import.", minimum=1, examples=[7])
-    task_id = fields.UUID(required=True, metadata={"description": "The id of the import.", "examples": [EXAMPLE_TASK]})
-    filename = text("The name of the file.", "products.csv")
-    status = text("How far it is.", "processing", enum=list(JOB_STATUSES))
-    phase = text("What it does now.", "writing")
-    progress = number("Percent; never goes back, and is 100 exactly when `completed`.", maximum=100, examples=[64])
-    total_records = number("Rows of the file: 0 or an estimate while it is read, exact from then on.")
-    processed_records = number("Rows that are done; never goes back.")
-    rows_read = number("Rows read so far.")
-    rows_written = number("Rows compared and written so far.")
-    created_count = number("Products that are new.")
-    updated_count = number("Products that were changed.")
-    unchanged_count = number("Rows that changed nothing.")
-    duplicate_count = number("Rows whose SKU came again further down, which wins.")
-    rejected_count = number("Rows that could not be taken.")
-    file_size = number("Bytes of the file.")
-    error_message = text("Why it failed.", allow_none=True)
-    created_at = time("When the file was taken")
-    updated_at = time("When anything of this last changed")
-    started_at = time("When a worker began", nullable=True)
-    finished_at = time("When it ended", nullable=True)
-
-
-class ImportsSchema(Schema):
-    """A page of imports."""
-
-    imports = nested(ImportSchema, many=True)
-    pagination = nested(PaginationSchema)
-
-
-class RejectSchema(Schema):
-    """A row that could not be taken."""
-
-    line = number("The line of the file that it begins on.", minimum=1, examples=[17])
-    code = text("What a program can go by.", "missing_sku")
-    message = text("A sentence that says why.", "The row has no SKU.")
-    row = text("The row as it was.", ",Blue lamp,")
-
-
-class RejectsSchema(Schema):
-    """A page of rejected rows."""
-
-    rejects = nested(RejectSchema, many=True)
-    pagination = nested(PaginationSchema)
 
 
 class HealthSchema(Schema):

@@ -74,14 +74,26 @@ class Parser(FlaskParser):
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_: Any) -> NoReturn:
         """Raises the 400 that names every field to blame."""
-        fields: dict[str, list[str]] = {}
         # webargs puts all of them below the location, such as "json".
-        for messages in cast("dict[str, Any]", error.messages).values():
-            for name, sentence in _sentences(messages):
-                fields.setdefault(name, []).append(sentence)
-        first = next(iter(fields.values()))[0]
-        code = getattr(schema, "code", RequestSchema.code)
-        raise ApiError(400, code, getattr(schema, "sentence", "") or first, fields) from None
+        raise _invalid(schema, cast("dict[str, Any]", error.messages).values()) from None
+
+
+def load(schema: RequestSchema, data: Any) -> Any:
+    """What a schema makes of data that the view has read itself; raises the 400 that names every field to blame."""
+    try:
+        return schema.load(data)
+    except ValidationError as error:
+        raise _invalid(schema, [error.messages]) from None
+
+
+def _invalid(schema: Schema, all_messages: Iterable[Any]) -> ApiError:
+    fields: dict[str, list[str]] = {}
+    for messages in all_messages:
+        for name, sentence in _sentences(messages):
+            fields.setdefault(name, []).append(sentence)
+    first = next(iter(fields.values()))[0]
+    code = getattr(schema, "code", RequestSchema.code)
+    return ApiError(400, code, getattr(schema, "sentence", "") or first, fields)
 
 
 def _sentences(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 from api.pages import DEFAULT_PER_PAGE, GIVEN_TWICE, MAX_PAGE, MAX_PER_PAGE, read_whole_number
 from catalogue.filters import Filter
 from catalogue.search import ORDERS, Order
-from models import JOB_STATUSES, NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
+from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # A regular expression for JSON Schema: PostgreSQL has no text with a NUL in it.
 NO_NUL = r"^[^\u0000]*$"
@@ -157,21 +157,6 @@ class PageQuerySchema(QuerySchema):
 
     page = WholeNumber("The number of the page.", MAX_PAGE, 1)
     per_page = WholeNumber("How many a page has.", MAX_PER_PAGE, DEFAULT_PER_PAGE)
-
-
-class ImportsQuerySchema(PageQuerySchema):
-    """A page of imports."""
-
-    status = Choice("Only imports with this status.", *JOB_STATUSES)
-
-
-class UploadSchema(RequestSchema):
-    """A file."""
-
-    file = fields.Raw(
-        required=True,
-        metadata={"type": "string", "format": "binary", "description": "The file; its name ends in .csv or .csv.gz."},
-    )
 
 
 class FilterSchema(RequestSchema):

@@ -9,37 +9,47 @@ from pathlib import Path
 from typing import IO
 
 from flask import Request, Response, current_app, g, jsonify, request
-from sqlalchemy import func
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.answers import UploadedSchema
 from api.errors import CODES, ApiError, Failure
-from api.openapi import Blueprint
-from api.schemas import UploadSchema
-from celery_app import wake_import
-from models import ImportJob, db
+from api.import_schemas import UploadOptionsSchema, UploadSchema
+from api.imports import announce, client_name
+from api.openapi import INVALID_PARAMETER, Blueprint, load
+from models import ImportJob, ImportLog, db
 
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/api", tag="Imports")
 
-SUFFIXES = (".csv", ".csv.gz")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".zip")
 FILENAME_MAX_CHARACTERS = 255
 UPLOAD_BUFFER_BYTES = 1 << 20
 MULTIPART_FRAME_BYTES = 65_536
 MAX_DISCARDED_BYTES = 256_000_000
 
+NOT_CSV = "This is not a CSV file: its name must end in .csv, .tsv, .csv.gz, .tsv.gz or .zip."
 BAD_FILE = Failure(400, "invalid_file", "Send the CSV file in the multipart field `file`.", ("file",))
 FILE_TOO_LARGE = Failure(413, CODES[413], "The file is larger than 2,048 MB, which is the limit.")
 STORAGE_ERROR = Failure(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
 DISK_FULL = Failure(507, "disk_full", "The server's disk is full, the file was not taken. Make room and try again.")
 DISPOSITION = {"schema": {"type": "string"}, "example": 'form-data; name="file"; filename="products.csv"'}
-ENCODING = {"contentType": "text/csv, application/gzip", "headers": {"Content-Disposition": DISPOSITION}}
+ENCODING = {
+    "contentType": "text/csv, text/tab-separated-values, application/gzip, application/zip",
+    "headers": {"Content-Disposition": DISPOSITION},
+}
 CSV_FILE = {"content": {"multipart/form-data": {"encoding": {"file": ENCODING}}}}
 LINKS = {
     operation: {"operationId": operation, "parameters": {"task_id": "$response.body#/task_id"}}
-    for operation in ("getProgress", "getImport", "listRejects")
+    for operation in (
+        "getProgress",
+        "getImport",
+        "listRejects",
+        "confirmImport",
+        "cancelImport",
+        "retryImport",
+        "undoImport",
+    )
 }
 
 
@@ -47,13 +57,13 @@ LINKS = {
 @blueprint.document(operationId="uploadFile", requestBody=CSV_FILE)
 @blueprint.takes(UploadSchema, location="files", check=False)
 @blueprint.answers(202, UploadedSchema, "The file is taken, its import begins.", links=LINKS)
-@blueprint.fails(BAD_FILE, FILE_TOO_LARGE, STORAGE_ERROR, DISK_FULL)
+@blueprint.fails(BAD_FILE, INVALID_PARAMETER, FILE_TOO_LARGE, STORAGE_ERROR, DISK_FULL)
 def upload() -> tuple[Response, int]:
     """Import a CSV file
 
-    A header row in any order and case, with `sku` and, if you like, `name`, `description` and `active`. A SKU that
-    exists is changed, one that does not is created; rows that cannot be taken are set aside. Follow the import by its
-    `task_id`.
+    A header row in any order, with `sku` and, if you like, `name`, `description` and `active`, under these names or
+    others that suppliers use. A SKU that exists is changed, one that does not is created; rows that cannot be taken
+    are set aside. Follow the import by its `task_id`. With `preview=true` it waits for a confirmation before it writes.
     """
     uploads = UploadFolder.of_request()
     try:
@@ -67,7 +77,8 @@ def upload() -> tuple[Response, int]:
     if not filename:
         raise _bad_file("The file has no name. Choose a CSV file.")
     if not filename.lower().endswith(SUFFIXES):
-        raise _bad_file("This is not a CSV file: its name must end in .csv or .csv.gz.")
+        raise _bad_file(NOT_CSV)
+    options = load(UploadOptionsSchema(), request.form)
     task_id = uuid.uuid4()
     try:
         file.stream.flush()
@@ -80,22 +91,19 @@ def upload() -> tuple[Response, int]:
         filename=filename,
         stored_name=stored.name,
         file_size=size,
+        wants_preview=options.pop("preview", False),
+        started_by=options.pop("started_by", "") or client_name(),
+        **options,
     )
     try:
         db.session.add(job)
+        db.session.flush()
+        db.session.add(ImportLog(job_id=job.id, event="uploaded", message=f"{filename} was taken, {size:,} bytes."))
         db.session.commit()
     except Exception:
         stored.unlink(missing_ok=True)
         raise
-    # After the commit: the worker must find the row. If the message gets lost, the sweep finds the job.
-    if wake_import(str(task_id)):
-        try:
-            job.announced_at = func.clock_timestamp()
-            db.session.commit()
-        except SQLAlchemyError as error:
-            # The upload is taken all the same; the sweep will send one message more.
-            db.session.rollback()
-            log.warning("Import %s: its message could not be noted: %s", task_id, error)
+    announce(str(task_id))
     return jsonify(task_id=str(task_id), filename=filename, status="pending"), 202
 
 

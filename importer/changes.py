@@ -10,6 +10,9 @@ did can then be undone too, as if what came later had never been; any further ed
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -18,6 +21,7 @@ STATE_OF = "CASE WHEN {p}.restored[2] = {p}.updated_at THEN {p}.restored[1] ELSE
 
 # Former values of one row of `import_changes`; PostgreSQL has no value beyond a gigabyte.
 PORTION_BYTES = 1 << 26
+COLUMNS = {"created": "created", "updated": "updated", "left_out": "skipped"}
 ARRAYS = {"name": "names", "description": "descriptions", "active": "actives"}
 
 # Parts of the statement of a slice, behind its CTEs `moment`, `found`, `inserted` and `updated`.
@@ -72,6 +76,53 @@ def kept(job_id: int, values: list[str], *, skips: bool, updates: bool) -> sql.C
 def forget(cursor: Cursor) -> None:
     """Removes what can no longer be undone, in the caller's transaction."""
     cursor.execute(FORGET)
+
+
+class Change(NamedTuple):
+    """What an import did with a product: `change` is created, updated or left_out.
+
+    One that was left out has its SKU as the file has it, and an id where there is such a product now.
+    """
+
+    change: str
+    product_id: int | None
+    sku: str | None
+
+
+def page_of_changes(
+    cursor: Cursor, job_id: int, kinds: Sequence[str], offset: int, limit: int
+) -> tuple[list[Change], int]:
+    """The changes of the given kinds from `offset` on, at most `limit`, and how many there are in all."""
+    columns = [COLUMNS[kind] for kind in kinds]
+    cursor.execute(
+        "SELECT id, {} FROM import_changes WHERE job_id = %s ORDER BY id".format(
+            ", ".join(f"coalesce(cardinality({column}), 0)" for column in columns)
+        ),
+        (job_id,),
+    )
+    sizes = cursor.fetchall()
+    changes: list[Change] = []
+    passed = 0
+    for place, (kind, column) in enumerate(zip(kinds, columns, strict=True), 1):
+        for row in sizes:
+            first, last = max(0, offset - passed), min(row[place], offset + limit - passed)
+            passed += row[place]
+            if first < last:
+                cursor.execute(f"SELECT {column}[%s:%s] FROM import_changes WHERE id = %s", (first + 1, last, row[0]))
+                (values,) = cursor.fetchone() or ((),)
+                changes += (
+                    _left_out(cursor, values) if kind == "left_out" else (Change(kind, id, None) for id in values)
+                )
+    return changes, passed
+
+
+def _left_out(cursor: Cursor, skus: Sequence[str]) -> Iterator[Change]:
+    cursor.execute(
+        "SELECT p.id, s.sku FROM unnest(%s) WITH ORDINALITY s (sku, place)"
+        ' LEFT JOIN products p ON lower(p.sku) COLLATE "C" = lower(s.sku) COLLATE "C" ORDER BY s.place',
+        (list(skus),),
+    )
+    return (Change("left_out", id, sku) for id, sku in cursor.fetchall())
 
 
 def _each(template: str, values: list[str], separator: str) -> sql.Composed:

@@ -29,9 +29,9 @@ WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
 # Rows are locked in the order of their keys, as imports lock them; edits until then are seen behind the lock.
 TAKEN_BACK = """
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at), wanted AS MATERIALIZED (
-    SELECT id, true AS is_created, NULL AS name, NULL AS description, NULL::boolean AS active,
+    SELECT u.id, true AS is_created, NULL AS name, NULL AS description, NULL::boolean AS active,
         NULL::timestamptz AS stamp
-    FROM import_changes c, unnest(c.created) id WHERE c.id = {record}
+    FROM import_changes c, unnest(c.created) u (id) WHERE c.id = {record}
     UNION ALL
     SELECT u.* FROM import_changes c CROSS JOIN LATERAL (
         SELECT u.id, false, u.name, u.description, u.active, u.stamp

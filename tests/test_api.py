@@ -335,7 +335,9 @@ def test_imports_are_listed_newest_first(client: FlaskClient, engine: Engine) ->
     assert [job["id"] for job in body["imports"]] == sorted((job["id"] for job in body["imports"]), reverse=True)
     assert body["pagination"] == {"page": 1, "per_page": 50, "total": 3, "pages": 1}
     assert body["imports"][1]["error_message"].endswith(".")
-    assert body["imports"][0] == answered(client.get(f"/api/imports/{body['imports'][0]['task_id']}"))
+    task_id = body["imports"][0]["task_id"]
+    assert body["imports"][0] == answered(client.get(f"/api/upload/progress/{task_id}"))
+    assert body["imports"][0].items() <= answered(client.get(f"/api/imports/{task_id}")).items()
     second = answered(client.get("/api/imports?per_page=1&page=2"))
     assert second["imports"] == body["imports"][1:2]
     assert answered(client.get("/api/imports?status=failed"))["imports"] == body["imports"][1:2]

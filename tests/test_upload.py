@@ -18,7 +18,7 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import api.uploads
+import api.imports
 import celery_app
 import config
 from conftest import Processes, execute, job_row, rejects, run_quietly, url_of, wait_for
@@ -139,7 +139,7 @@ def test_a_filename_is_a_label_and_never_a_path(
         {"other": (io.BytesIO(b"sku\na\n"), "products.csv")},
         {"file": (io.BytesIO(b"sku\na\n"), "")},
         {"file": (io.BytesIO(b"sku\na\n"), "products.xlsx")},
-        {"file": (io.BytesIO(b"sku\na\n"), "products.csv.zip")},
+        {"file": (io.BytesIO(b"sku\na\n"), "products.csv.7z")},
         {"file": (io.BytesIO(b"sku\na\n"), "products")},
         {"file": (io.BytesIO(b"sku\na\n"), "csv")},
         {"file": (io.BytesIO(b"sku\na\n"), "products.csv/..")},
@@ -227,7 +227,7 @@ def test_a_job_that_is_recorded_is_an_upload_that_was_taken(
         return True
 
     # Right behind the commit the database goes away.
-    monkeypatch.setattr(api.uploads, "wake_import", wake)
+    monkeypatch.setattr(api.imports, "wake_import", wake)
     response = upload(client)
     execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert response.status_code == 202

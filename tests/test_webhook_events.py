@@ -158,7 +158,10 @@ def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
     assert sorted(product["sku"] for product in updated) == sorted(f"old{number}" for number in range(600))
     assert {product["name"] for product in updated} == {"new"}
     assert updated[0] == client.get(f"/api/products/{updated[0]['id']}").json
-    assert found[-1] == {"event": "import.completed", "import": client.get(f"/api/imports/{job['task_id']}").json}
+    assert found[-1] == {
+        "event": "import.completed",
+        "import": client.get(f"/api/upload/progress/{job['task_id']}").json,
+    }
     assert (found[-1]["import"]["status"], found[-1]["import"]["created_count"]) == ("completed", 1200)
 
 
@@ -206,7 +209,7 @@ def test_a_failed_import_is_told(engine: Engine, database_url: str, client: Clie
     webhook = subscribe(database_url)
     job = run_import(engine, "name\nno SKU column\n")
     (body,) = bodies(database_url, webhook)
-    assert body == {"event": "import.failed", "import": client.get(f"/api/imports/{job['task_id']}").json}
+    assert body == {"event": "import.failed", "import": client.get(f"/api/upload/progress/{job['task_id']}").json}
     assert (body["import"]["status"], bool(body["import"]["error_message"])) == ("failed", True)
 
 
