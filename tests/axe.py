@@ -19,13 +19,15 @@ OPTIONS = {
 }
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-# A colour half-way through its transition is nobody's colour. The end of one may be the beginning of another.
+# A colour half-way through its transition is nobody's colour. The end of one may be the beginning of another. In a
+# closed <details> transitions that have finished stay in the list.
 STILL = """async () => {
+    const running = () => document.getAnimations().filter(animation => animation.playState !== 'finished');
     do {
         await new Promise(requestAnimationFrame);
-        await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+        await Promise.allSettled(running().map(animation => animation.finished));
         await new Promise(requestAnimationFrame);
-    } while (document.getAnimations().length);
+    } while (running().length);
 }"""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -91,7 +92,10 @@ class Site:
 
     def empty(self) -> None:
         """Makes it as new. Ids go on, because the web process may remember those that were."""
-        self.sql("DELETE FROM import_jobs; DELETE FROM webhooks; DELETE FROM webhook_events; TRUNCATE products")
+        self.sql(
+            "DELETE FROM import_jobs; DELETE FROM import_mappings; DELETE FROM webhooks; DELETE FROM webhook_events;"
+            "TRUNCATE products"
+        )
 
     @contextlib.contextmanager
     def held_import(self) -> Iterator[None]:
@@ -210,6 +214,50 @@ def page(browser: Browser, site: Site, console: Console) -> Iterator[Page]:
     yield page
     context.close()
     console.check()
+
+
+# What a browser does when files are dropped: the page's own handlers see the same events.
+DROP = """([zone, files]) => {
+    const data = new DataTransfer();
+    for (const [name, content] of files) {
+        const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+        data.items.add(new File([bytes], name, {type: 'text/csv'}));
+    }
+    for (const kind of ['dragenter', 'dragover', 'drop']) {
+        const event = new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: data});
+        document.querySelector(zone).dispatchEvent(event);
+    }
+}"""
+
+
+def drop(page: Page, *files: tuple[str, bytes], at_once: bool = False) -> None:
+    """Drops files, each a name and its content, onto the page of imports, which is opened before.
+
+    `at_once` imports them without a check.
+    """
+    page.goto("/")
+    expect(page.get_by_test_id("drop-zone")).to_be_visible()
+    page.get_by_test_id("import-unchecked").set_checked(at_once)
+    encoded = [[name, base64.b64encode(content).decode()] for name, content in files]
+    page.evaluate(DROP, ["[data-testid=drop-zone]", encoded])
+
+
+def expect_status(page: Page, status: str) -> None:
+    """Waits until the import that is shown has this status."""
+    expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", status, timeout=60_000)
+
+
+def expect_step(page: Page, step: str) -> None:
+    """Waits until the address and the page are at this step of an import: check, progress or result."""
+    page.wait_for_url(re.compile(rf"#/imports/[^/]+/{step}$"), timeout=30_000)
+    label = {"check": "Check", "progress": "Import", "result": "Result"}[step]
+    expect(page.locator(".steps [aria-current=step]")).to_contain_text(label)
+
+
+def expect_counts(page: Page, **counts: int) -> None:
+    """Waits until the tiles say this: created, updated, unchanged, skipped, duplicate, rejected, create, update …"""
+    for name, count in counts.items():
+        expect(page.get_by_test_id(f"count-{name}")).to_have_text(f"{count:,}")
 
 
 def show_products(page: Page, query: str = "") -> None:

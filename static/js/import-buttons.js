@@ -53,7 +53,7 @@ export function undoButton(job, reload) {
       ok: 'Undo the import',
       run: async () => {
         try {
-          return await sendJson('POST', importPath(job.task_id, 'undo'));
+          return await sendJson('POST', importPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
         } catch (error) {
           if (error.status === 409) reload();
           throw error;
