@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
 from flask.testing import FlaskClient
 
 from conftest import catalogue, execute, run_import
+from import_tools import act, listed, upload, work
 from importer.engine import Engine
 
 OLD = "sku,name,description\nA-1,Lamp,old\nA-2,Sofa,\nA-3,Chair,\n"
 NEW = "sku,name\na-1,Lamp\nA-2,Blue sofa\nB-1,Table\nB-1,Round table\n,nothing\n"
-
-
-def upload(
-    client: FlaskClient, engine: Engine, content: str | bytes, name: str = "products.csv", **options: Any
-) -> Any:
-    """Uploads a file with options and works on it until it rests; returns the job."""
-    data = content.encode() if isinstance(content, str) else content
-    answer = client.post("/api/upload", data={"file": (io.BytesIO(data), name), **options})
-    assert answer.status_code == 202, answer.json
-    return work(client, engine, answer.json["task_id"])
-
-
-def work(client: FlaskClient, engine: Engine, task_id: str) -> Any:
-    """Does what a worker does; returns the job."""
-    while engine.run(task_id):
-        pass
-    return client.get(f"/api/imports/{task_id}").json
-
-
-def act(client: FlaskClient, job: Any, action: str, status: int = 202, **options: Any) -> Any:
-    """Confirms, cancels, retries or undoes an import; returns the answer."""
-    answer = client.post(f"/api/imports/{job['task_id']}/{action}", json=options or None)
-    assert answer.status_code == status, answer.json
-    return answer.json
 
 
 def test_a_preview_says_what_would_happen_and_touches_nothing_until_it_is_confirmed(
@@ -80,7 +54,7 @@ def test_undo_takes_an_import_back_and_leaves_alone_what_was_edited_since(client
         "unchanged_count": 0,
         "processed_records": 4,
     }
-    rejects = client.get(f"/api/imports/{undo['task_id']}/rejects").json["rejects"]
+    rejects = listed(client, undo, "rejects")["rejects"]
     assert {(row["code"], row["row"]) for row in rejects} == {("edited_since", "A-2"), ("edited_since", "B-2")}
     after = catalogue(engine.database_url)
     assert after == [before[0], ("A-2", "Sofa 2", "mine", True), before[2], ("B-2", "Desk", "mine", True)]
