@@ -1,6 +1,6 @@
 """How fast an import is, as a ratio to a raw COPY of the same file in the same run; and how much memory it takes.
 
-    python -m benchmarks.import_speed [--rows 500000] [--repeat 3] [--webhooks 0]
+    python -m benchmarks.import_speed [--rows 500000] [--repeat 3] [--webhooks 0] [--rejects]
 
 Starts a PostgreSQL of its own, a web process and a worker, and makes a catalogue. A time runs from the first byte of
 the POST to the event `completed` in the client's progress stream. The yardstick is `COPY … FROM STDIN` of the file into
@@ -8,6 +8,9 @@ a table with the primary key and the unique index of `products`: no search index
 progress. The worker builds its search indexes between the imports, and each import meets those of the one before. The
 yardstick is taken before every import; ratios are to the median of all of them. With `--webhooks` so many of them
 subscribe to `products.imported`; what they are sent after an import is over before the next one begins.
+
+With `--rejects` files of bad rows are imported instead, each kind beside the same number of good new ones, to which the
+ratios are.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 
 import psycopg2
 
+from benchmarks.bad_files import EVERY_OTHER, KINDS, write_bad
 from benchmarks.product import (
     Product,
     peak_memory_mb,
@@ -36,6 +40,7 @@ from benchmarks.product import (
 )
 
 BARS = {"new": 2.0, "unchanged": 1.2, "a tenth changed": 1.8, "all changed": 3.0}
+REJECTS_BAR = 1.5
 STALLED_SECONDS = 120
 RAW_TABLE = """
 DROP TABLE IF EXISTS raw_products;
@@ -110,8 +115,12 @@ def main() -> None:
         "--repeat", type=int, default=3, help="rounds; the best of each kind is shown beside the median"
     )
     parser.add_argument("--webhooks", type=int, default=0, help="how many are told of all products")
+    parser.add_argument("--rejects", action="store_true", help="measure files of bad rows")
     parser.add_argument("--phases", action="store_true", help="show when each phase began")
     options = parser.parse_args()
+    if options.rejects:
+        measure_rejects(options)
+        return
     with temporary_folder() as folder:
         files = {name: folder / f"{name.replace(' ', '-')}.csv" for name in BARS}
         write_catalogue(files["new"], options.rows)
@@ -158,6 +167,40 @@ def measure(product: Product, files: dict[str, Path], options: argparse.Namespac
     for name, bar in BARS.items():
         middle, best = statistics.median(seconds[name]) / yardstick, min(seconds[name]) / yardstick
         print(f"{name:<18}{middle:>12.2f}{best:>8.2f}{bar:>8.1f}{'' if middle <= bar else '  MISSED'}")
+    print(f"\nworker's peak resident memory: {memory:.0f} MB (bar: 200 MB)")
+
+
+def measure_rejects(options: argparse.Namespace) -> None:
+    """Imports bad rows of every kind as often as asked for, each time beside good ones, and prints the ratios."""
+    kinds = {kind: (kind, 1) for kind in KINDS} | {f"{kind}, every other row": (kind, 2) for kind in EVERY_OTHER}
+    ratios: dict[str, list[float]] = {name: [] for name in kinds}
+    with temporary_folder() as folder, running_product(folder) as product:
+        good, path = folder / "good.csv", folder / "bad.csv"
+        write_catalogue(good, options.rows)
+        for _ in range(options.repeat):
+            settle(product.url)
+            truncate(product.url)
+            settle(product.url)
+            yardstick, job, _ = timed_import(product.port, good)
+            check("new", job, options.rows)
+            for name, (kind, every) in kinds.items():
+                bad = write_bad(good, path, kind, every)
+                # Not while a worker builds indexes, which would be a deadlock.
+                settle(product.url)
+                truncate(product.url)
+                settle(product.url)
+                took, job, phases = timed_import(product.port, path)
+                ratios[name].append(took / yardstick)
+                if options.phases:
+                    began = {phase: round(second, 2) for phase, second in phases.items()}
+                    print(f"{name}: good {yardstick:.2f} s, bad {took:.2f} s", began)
+                if (job["rejected_count"], job["created_count"]) != (bad, options.rows - bad):
+                    sys.exit(f"{name}: {bad} rows should have been rejected: {job}")
+        memory = peak_memory_mb(product.worker)
+    print(f"{options.rows:,} rows, {options.repeat} rounds\n\n{'rejects':<40}{'÷ good rows':>12}{'best':>8}{'bar':>8}")
+    for name, measured in ratios.items():
+        middle, missed = statistics.median(measured), statistics.median(measured) > REJECTS_BAR
+        print(f"{name:<40}{middle:>12.2f}{min(measured):>8.2f}{REJECTS_BAR:>8.1f}{'  MISSED' if missed else ''}")
     print(f"\nworker's peak resident memory: {memory:.0f} MB (bar: 200 MB)")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from importer.clean import Layout
 from importer.dialect import Dialect
 from importer.matching import FIELDS, match
-from importer.records import Records, Reject, Row, all_visible
+from importer.records import SURROGATE, Records, Reject, Row, all_visible
 
 SKU_MAX_CHARACTERS = 255
 NAME_MAX_CHARACTERS = 500
@@ -25,7 +24,6 @@ ACTIVE_WORDS: Mapping[str, str] = {
     },
     "": "",
 }
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 Reason = tuple[str, str]
 

@@ -15,7 +15,7 @@ from importer.errors import UnusableFile
 
 # Those that are looked for, the likelier first.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-SNIFFED_CHARACTERS = 1 << 18
+SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
 # What Excel writes, and takes, as the first line of a file.
 HINT = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)

@@ -71,7 +71,7 @@ def header_key(header: Row) -> str:
 
     What rejects.csv has added does not count.
     """
-    names = [normalise(visible(name)) for name in header[: _width_without_reasons(header)]]
+    names = [normalise(visible(name)) for name in header[: width_without_reasons(header)]]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
@@ -124,6 +124,9 @@ def _places(header: Row, mapping: Mapped) -> dict[int, str | None]:
         found = found or [place for place, other in enumerate(names) if _alike(other) == _alike(name)]
         if not found:
             raise UnusableFile(f"The mapping names a column `{_short(name)}`, which the file does not have.")
+        if len(found) > 1 and field is None:
+            places |= dict.fromkeys(found)
+            continue
         if len(found) > 1:
             raise UnusableFile(
                 f"The mapping names the column `{_short(name)}`, and the file has {len(found)} of that name."
@@ -140,7 +143,7 @@ def _places(header: Row, mapping: Mapped) -> dict[int, str | None]:
 def _by_themselves(header: Row, places: Mapping[int, str | None], taken: set[str]) -> dict[int, str | None]:
     """`places`, and the fields that are not `taken` where the names of other columns say so."""
     found = dict(places)
-    width = _width_without_reasons(header)
+    width = width_without_reasons(header)
     names = [visible(name) for name in header]
     for field in FIELDS:
         exact = [place for place, name in enumerate(names) if _alike(name) == field and place not in found]
@@ -172,7 +175,7 @@ def _problem(header: Row, places: Mapping[int, str | None], fields: Sequence[str
     )
 
 
-def _width_without_reasons(header: Row) -> int:
+def width_without_reasons(header: Sequence[str]) -> int:
     """How many columns a header has without those that rejects.csv has added behind them."""
     width = len(header)
     while width > len(REJECT_COLUMNS) and tuple(header[width - len(REJECT_COLUMNS) : width]) == REJECT_COLUMNS:

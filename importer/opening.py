@@ -98,6 +98,7 @@ class OpenedFile:
             ],
             "unmapped": [name for name, field in zip(names, fields, strict=True) if field is None],
             "remembered": self._match.remembered,
+            "header_key": self.header_key,
         }
 
     def _read_samples(self) -> list[list[str]]:

@@ -14,9 +14,9 @@ from importer.clean import Clean
 
 Row = list[str]
 
-LONE_BYTES = re.compile("[\ud800-\udfff]+")
+SURROGATE = re.compile("[\ud800-\udfff]")
 # What bytes that are no text in the file's encoding are shown as.
-WINDOWS_1252 = str.maketrans({0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)})
+WINDOWS_1252 = {chr(0xDC00 + byte): bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
 
 
 class Reject(NamedTuple):
@@ -93,7 +93,7 @@ def visible(raw: str) -> str:
     raw = raw.rstrip("\r\n")
     if raw.isascii():
         return raw.replace("\0", "\ufffd")
-    return LONE_BYTES.sub(_windows_1252, raw.replace("\0", "\ufffd"))
+    return SURROGATE.sub(_windows_1252, raw.replace("\0", "\ufffd"))
 
 
 def all_visible(raws: Sequence[str]) -> list[str]:
@@ -104,9 +104,9 @@ def all_visible(raws: Sequence[str]) -> list[str]:
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = LONE_BYTES.sub(_windows_1252, text)
+        text = SURROGATE.sub(_windows_1252, text)
     return [raw.rstrip("\r\n") for raw in text.split("\0")] if raws else []
 
 
 def _windows_1252(match: re.Match[str]) -> str:
-    return match[0].translate(WINDOWS_1252).encode("utf-8", "replace").decode()
+    return WINDOWS_1252.get(match[0], "\ufffd")
