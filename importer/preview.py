@@ -25,7 +25,7 @@ LEFT JOIN (SELECT * FROM products WHERE {products_range}) p ON lower(p.sku) COLL
 WHERE {wanted} ORDER BY s.key LIMIT {limit}
 """
 REJECTS = "SELECT line, code, message, row FROM import_rejects WHERE job_id = %s ORDER BY line LIMIT %s"
-COMPARING = "progress = greatest(progress, %(progress)s)"
+COMPARING = "phase = 'comparing', progress = greatest(progress, %(progress)s)"
 AWAITS = (
     "status = 'awaiting_confirmation', phase = 'comparing', progress = greatest(progress, %(progress)s),"
     " preview = %(preview)s, confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s),"
@@ -35,9 +35,6 @@ AWAITS = (
 
 def compare(connection: Connection, job: Job, keeper: LeaseKeeper, *, slice_rows: int, retention: Retention) -> None:
     """Compares all staged rows with the catalogue and leaves the job waiting; raises `LeaseLost`."""
-    with connection, connection.cursor() as cursor:
-        jobs.limit_waits(cursor)
-        jobs.update(cursor, job, "phase = 'comparing'", {})
     slices = slices_of(connection, job, slice_rows)
     found = new = changed = skipped = 0
     updates: list[dict[str, Any]] = []

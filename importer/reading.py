@@ -43,7 +43,7 @@ CREATE UNLOGGED TABLE {table} (
 TYPES = {"active": "boolean"}
 # Where a first reading was through, its table was lost with the server's memory and only the rows are read again.
 STAGED = (
-    "phase = 'writing', staging_table = %(table)s, staged_columns = %(fields)s, file = %(file)s,"
+    "phase = %(phase)s, staging_table = %(table)s, staged_columns = %(fields)s, file = %(file)s,"
     " total_records = %(rows)s + %(rejected)s, attempts = CASE WHEN staged_columns IS NULL THEN 0 ELSE attempts END,"
     " rows_read = %(rows)s + %(rejected)s, rejected_count = %(rejected)s,"
     " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, %(progress)s)"
@@ -153,6 +153,7 @@ def read_file(
             jobs.drop_staging(cursor, job.id)
             keeper.file = file.describe()
             totals = {
+                "phase": "comparing" if job.is_preview else "writing",
                 "table": table,
                 "fields": columns.fields,
                 "file": Json(keeper.file),
