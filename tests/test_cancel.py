@@ -16,6 +16,7 @@ from import_tools import act, send, show, upload, work
 from importer import jobs, reading, sweep
 from importer.engine import Engine
 from importer.jobs import Job
+from importer.keeper import LeaseKeeper
 
 ROWS = 200
 FILE = "sku,name\n" + "".join(f"K-{number:04},new\n" for number in range(ROWS))
@@ -68,13 +69,13 @@ def test_one_that_is_being_read_is_cancelled_at_once(
     client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task_id = send(client, FILE).json["task_id"]
-    read_on, checks = threading.Event(), reading.LeaseKeeper.check
+    read_on, checks = threading.Event(), LeaseKeeper.check
 
     def check(keeper: Any) -> None:
         read_on.wait(HELD_SECONDS)
         checks(keeper)
 
-    monkeypatch.setattr(reading.LeaseKeeper, "check", check)
+    monkeypatch.setattr(LeaseKeeper, "check", check)
     with at_work(engine, task_id):
         wait_for("reading", lambda: show(client, task_id)["phase"] == "reading")
         assert act(client, {"task_id": task_id}, "cancel")["status"] == "cancelled"
