@@ -21,7 +21,7 @@ export function changesCard(preview) {
     h('div', { class: 'card-head card-head-table' }, h('h2', { id: 'changes-title', text: 'What changes' }), h('p', { class: 'muted', text: note })),
     h('div', { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of changes' },
       h('table', { class: 'table table-changes', data: { testid: 'changes-table' } },
-        h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: 'SKU' }), fields.map((field) => h('th', { scope: 'col', text: LABELS[field] })))),
+        h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: 'SKU' }), fields.map((field) => h('th', { scope: 'col', class: `change-${field}`, text: LABELS[field] })))),
         h('tbody', {}, changes.map((change) => changeRow(change, fields))))));
 }
 

@@ -7,6 +7,7 @@ const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
 const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', hour: 'numeric', minute: '2-digit' });
+const TIME_TO_THE_SECOND = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
 const TIME_OF_DAY = new Intl.DateTimeFormat(LOCALE, { hour: 'numeric', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', day: 'numeric', month: 'short' });
 const SHORT_DATE = new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'short', year: 'numeric' });
@@ -79,6 +80,9 @@ export function formatTime(iso) {
   const time = parseTime(iso);
   return Number.isNaN(time) ? '' : FULL_TIME.format(time);
 }
+
+/** @param {string} iso @returns {string} the local time of day, to the second */
+export const formatTimeOfDay = (iso) => TIME_TO_THE_SECOND.format(parseTime(iso));
 
 /** @param {string} iso @returns {string} the hour that begins then, such as "Mon 14:00" */
 export const formatHour = (iso) => HOUR_OF_DAY.format(parseTime(iso));

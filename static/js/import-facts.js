@@ -1,7 +1,7 @@
 // What there is to know about an import afterwards: who, from where, what, how long; and what happened when.
 
 import { h } from './dom.js';
-import { formatBytes, formatDuration, formatNumber, formatTime, parseTime } from './format.js';
+import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from './format.js';
 import { delimiterWord, describeOptions, encodingWord, packingWord } from './import-options.js';
 import { importAddress } from './import-steps.js';
 import { elapsedSeconds, isUndo } from './job.js';
@@ -40,9 +40,11 @@ function factsOf(job) {
 
 function logList(log) {
   return h('ol', { class: 'log', data: { testid: 'import-log' } }, log.map((entry, index) => h('li', {},
-    h('time', { class: 'muted tabular', 'data-at': entry.at, title: formatTime(entry.at), text: formatTime(entry.at) }),
+    h('time', { class: 'muted tabular', title: formatTime(entry.at), text: isSameDay(log[index - 1], entry) ? formatTimeOfDay(entry.at) : formatTime(entry.at) }),
     h('span', {}, entry.message, afterText(log[index - 1], entry)))));
 }
+
+const isSameDay = (before, entry) => before !== undefined && new Date(before.at).toDateString() === new Date(entry.at).toDateString();
 
 /** How long it took since what happened before it, where that says something. */
 function afterText(before, entry) {

@@ -58,12 +58,13 @@ function importRow(job) {
   const percent = h('span', { class: 'tabular muted' });
   const live = h('div', { class: 'row-progress' }, bar.element, percent);
   const numbers = NUMBERS.map(([field, , when]) => ({ field, cell: h('td', { class: `number ${when}` }) }));
+  const below = h('span', { class: 'cell-below muted medium-line' });
   const duration = h('span', {});
   const speed = h('span', { class: 'cell-below muted' });
   const element = h('tr', { class: 'row-link', on: { click: (event) => event.target.closest('a') || go(address) } },
     h('td', { class: 'cell-file' },
       h('a', { class: 'file-link', href: address, text: nameOf(job), title: job.filename }),
-      h('span', { class: 'cell-below muted medium-line' }, [job.file_size && !isUndo(job) ? formatBytes(job.file_size) : null, originOf(job)].filter(Boolean).join(' · ')),
+      below,
       h('span', { class: 'narrow-only muted' }, timeElement(job.created_at))),
     h('td', { class: 'cell-status' }, pill.element, live),
     numbers.map(({ cell }) => cell),
@@ -76,6 +77,7 @@ function importRow(job) {
     live.hidden = latest.status !== 'processing';
     bar.set(latest.progress ?? 0);
     setText(percent, `${latest.progress ?? 0}%`);
+    setText(below, [isUndo(latest) ? takenBack(latest) : latest.file_size && formatBytes(latest.file_size), originOf(latest)].filter(Boolean).join(' · '));
     for (const { field, cell } of numbers) paintNumber(cell, field, latest);
     const seconds = isFinal(latest) ? latest.duration_seconds ?? elapsedSeconds(latest) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
@@ -104,10 +106,17 @@ function knownRows(job) {
   return Math.max(job.rows_read ?? 0, job.processed_records ?? 0);
 }
 
+const takenBack = (job) => `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
+
+// An undo has other counts than these.
+const OF_UNDO = new Set(['total_records', 'rejected_count']);
+
 function paintNumber(cell, field, job) {
+  if (isUndo(job) && !OF_UNDO.has(field)) return void setText(cell, '–');
   const value = (field === 'total_records' ? knownRows(job) : job[field]) ?? 0;
   const unknown = field === 'total_records' && value === 0 && !isFinal(job);
   setText(cell, unknown ? '–' : formatNumber(value));
   cell.classList.toggle('is-zero', value === 0);
   cell.classList.toggle('tone-warning', field === 'rejected_count' && value > 0);
+  return undefined;
 }

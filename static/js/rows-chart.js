@@ -11,8 +11,10 @@ const TOP = 22;
 const BOTTOM = 20;
 const LEFT = 46;
 const GAP = 2;
-const LARGEST_BAR = 26;
+const LARGEST_BAR = 64;
 const MAX_BARS = 60;
+// What took less says nothing about speed.
+const SHORTEST_S = 1;
 const WORDS = { reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Taking back' };
 
 /**
@@ -27,14 +29,14 @@ export function rowsChart() {
   let run = null;
 
   const paint = () => {
-    const width = Math.floor(svg.getBoundingClientRect().width);
     const bars = buckets(samples, MAX_BARS);
-    element.hidden = bars.length === 0;
+    element.hidden = !bars.length || bars.at(-1).to < SHORTEST_S;
     const words = averages(samples).map(({ phase, rate }) => `${WORDS[phase] ?? phase} ${formatNumber(rate)}/s`).join(' · ');
     setText(note, words && `On average: ${words}`);
-    if (!width || !bars.length) return;
+    const width = Math.floor(svg.getBoundingClientRect().width);
+    if (!width) return;
     svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
-    svg.setAttribute('aria-label', `Rows per second. On average: ${words}. ${formatDuration(samples.at(-1).at)} in all.`);
+    svg.setAttribute('aria-label', `Rows per second. On average: ${words}. ${formatDuration(bars.at(-1).to)} in all.`);
     fill(svg, drawChart(bars, width));
   };
   const show = (job) => {

@@ -2,11 +2,16 @@
 
 const WIDTHS_S = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
+// Samples come about twice a second. One that begins later goes on where an earlier run was cut off.
+const LATE_S = 3;
+
 /** @typedef {{at: number, phase: string, rows: number}} Sample */
+
+const originOf = (samples) => (samples[0]?.at > LATE_S ? samples[0] : { at: 0, rows: 0, phase: samples[0]?.phase });
 
 /** What was done between neighbours of one phase; after a restart the rows may be fewer, which is no work done. */
 function spans(samples) {
-  let previous = { at: 0, rows: 0, phase: samples[0]?.phase };
+  let previous = originOf(samples);
   return samples.flatMap((sample) => {
     const before = previous;
     previous = sample;
@@ -21,7 +26,8 @@ function spans(samples) {
  * @returns {{from: number, to: number, phase: string, rate: number}[]} bars of one width, in seconds
  */
 export function buckets(samples, limit) {
-  const all = spans(samples);
+  const start = originOf(samples).at;
+  const all = spans(samples).map((span) => ({ ...span, from: span.from - start, to: span.to - start }));
   if (!all.length) return [];
   const end = all.at(-1).to;
   const width = WIDTHS_S.find((candidate) => end / candidate <= limit) ?? end / limit;
