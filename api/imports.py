@@ -19,6 +19,7 @@ import config
 from api.errors import ApiError, Failure
 from api.import_schemas import (
     CHANGES,
+    STARTED_BY_MAX_CHARACTERS,
     ChangesQuerySchema,
     ImportDetailSchema,
     ImportedProductsSchema,
@@ -87,7 +88,7 @@ def find_job(task_id: str) -> ImportJob:
 
 def client_name() -> str:
     """Who sends this request, where it does not say: its address, as far as proxies tell."""
-    return (request.access_route or [""])[0]
+    return (request.access_route or [""])[0][:STARTED_BY_MAX_CHARACTERS]
 
 
 def announce(task_id: str) -> None:

@@ -141,5 +141,6 @@ class Engine:
     def _give_up(self, connection: Connection, task_id: str) -> bool:
         """Leaves a job to whoever has it now, or to nobody where it was cancelled."""
         log.warning("Import %s: it was cancelled, or another worker has taken it over", task_id)
-        sweep.drop_staging_of_ended(connection)
+        with contextlib.suppress(psycopg2.Error):
+            sweep.drop_staging_of_ended(connection)
         return False

@@ -53,6 +53,11 @@ WITH moved AS ({{update}} RETURNING id, run, phase, rows_read, processed_records
 INSERT INTO import_samples (job_id, run, at, phase, rows)
 SELECT id, run, worked, phase, CASE phase WHEN 'reading' THEN rows_read ELSE processed_records END FROM moved
 """
+COMPLETED = (
+    "{created_count:,} products created, {updated_count:,} updated; {unchanged_count:,} rows changed nothing,"
+    " {duplicate_count:,} were duplicates, {rejected_count:,} were rejected."
+)
+UNDONE = "{removed_count:,} products removed, {restored:,} given their former values, {rejected_count:,} left alone."
 JOB_COLUMNS = (
     "id, task_id::text, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records,"
     " rejected_count, attempts, kind, mode, on_reject, wants_preview, confirmed_at IS NOT NULL, mapping, delimiter,"
@@ -236,8 +241,11 @@ def complete(connection: Connection, job: Job, retention: Retention) -> None:
             f"status = 'completed', progress = 100, processed_records = total_records, {FINISH}",
             retention.values,
         )
-        note(cursor, job.id, "completed", "All is done.")
-        tell(cursor, "import.completed", job.id)
+        done = tell(cursor, "import.completed", job.id)
+        sentence = UNDONE if job.kind == "undo" else COMPLETED
+        note(
+            cursor, job.id, "completed", sentence.format(**done, restored=done["updated_count"] - done["removed_count"])
+        )
         drop_staging(cursor, job.id)
 
 
@@ -277,11 +285,12 @@ def fail(
         return failed
 
 
-def tell(cursor: Any, event: str, job_id: int) -> None:
-    """Tells the webhooks of the job as it stands now, in the caller's transaction."""
+def tell(cursor: Any, event: str, job_id: int) -> dict[str, Any]:
+    """Tells the webhooks of the job as it stands now, in the caller's transaction; returns what they are told."""
     cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job_id,))
-    job = SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone(), strict=True)))
-    webhook_service.record(cursor, event, {"import": import_json(job)})
+    job = import_json(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone(), strict=True))))
+    webhook_service.record(cursor, event, {"import": job})
+    return job
 
 
 def new_staging_table(job: Job) -> str:

@@ -256,3 +256,24 @@ def test_unknown_events_cannot_be_recorded(database_url: str) -> None:
     with connection.cursor() as cursor, pytest.raises(ValueError, match=r"There is no event product\.made"):
         webhook_service.record(cursor, "product.made", {})
     connection.close()
+
+
+def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
+    client: Client, engine: Engine, database_url: str
+) -> None:
+    run_import(engine, "sku,name\nA,one\nB,one\n")
+    job = run_import(engine, "sku,name\nA,two\nC,new\nD,new\n")
+    webhook, single = subscribe(database_url), subscribe(database_url, "product.updated", imports="each")
+    products = {sku: number for sku, number in execute(database_url, "SELECT sku, id FROM products")}
+    undo = client.post(f"/api/imports/{job['task_id']}/undo").json["task_id"]
+    while engine.run(undo):
+        pass
+    found = bodies(database_url, webhook)
+    assert sorted(body["event"] for body in found[:-1]) == ["product.bulk_deleted", *["products.imported"] * 2]
+    assert [body["count"] for body in found if body["event"] == "product.bulk_deleted"] == [2]
+    batches = [body for body in found if body["event"] == "products.imported"]
+    assert {body["import"] for body in batches} == {undo}
+    assert [product["name"] for body in batches for product in body["updated"]] == ["one"]
+    assert sorted(id for body in batches for id in body.get("gone", [])) == sorted([products["C"], products["D"]])
+    assert found[-1] == {"event": "import.completed", "import": client.get(f"/api/upload/progress/{undo}").json}
+    assert [body["product"]["sku"] for body in bodies(database_url, single)] == ["A"]
