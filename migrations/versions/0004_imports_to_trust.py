@@ -78,6 +78,10 @@ def upgrade() -> None:
     op.add_column("products", sa.Column("restored", postgresql.ARRAY(sa.DateTime(timezone=True)), nullable=True))
     for column in columns():
         op.add_column("import_jobs", column)
+    op.execute(
+        "UPDATE import_jobs SET worked_seconds = extract(epoch FROM finished_at - started_at)"
+        " WHERE finished_at >= started_at"
+    )
     for name, condition in CHECKS.items():
         op.create_check_constraint(op.f(f"import_jobs_{name}_check"), "import_jobs", condition)
     op.create_index(
