@@ -45,6 +45,7 @@ LINKS = {
         "getProgress",
         "getImport",
         "listRejects",
+        "exportRejects",
         "confirmImport",
         "cancelImport",
         "retryImport",
