@@ -35,12 +35,15 @@ NO_FILE_ENCODINGS = {"idna", "punycode", "undefined", "unicode-escape", "raw-uni
 # stand in rows, as in all other scripts. Of equals the first is taken.
 WESTERN = ("cp1252", "cp1250", "cp1254")
 OTHERS = ("shift_jis", "gb18030", "big5", "euc_kr", "euc_jp", "cp1251", "cp1253", "cp1252", "cp1250", "cp1254")
+MULTI_BYTE = {"shift_jis", "gb18030", "big5", "euc_kr", "euc_jp"}
 FALLBACK = "cp1252"
-# Below this share of bytes beyond ASCII with a neighbour beyond ASCII they stand alone.
-ALONE = 0.4
+# Below this share of bytes beyond ASCII in rows of more than two they stand alone.
+IN_ROWS = 0.4
 # How much more a text must look like a language for another encoding than the first.
 CLEARLY: dict[tuple[str, ...], float] = {WESTERN: 0.15, OTHERS: 0.01}
 MAX_BAD_LINES = 0.1
+# So many words of a single-byte encoding are not all of even length, as those of a multi-byte encoding are.
+MANY_RUNS = 16
 
 RUNS = re.compile(rb"[\x80-\xff]+")
 LONE_BYTE = re.compile("[\udc80-\udcff]")
@@ -203,11 +206,13 @@ def guess(sample: bytes) -> str:
             size += len(line)
     runs = RUNS.findall(b"\n".join(lines))
     total = sum(map(len, runs))
-    alone = sum(len(run) == 1 for run in runs)
-    names: tuple[str, ...] = WESTERN if total - alone < ALONE * total else OTHERS
+    in_rows = sum(len(run) for run in runs if len(run) > 2)
+    names: tuple[str, ...] = WESTERN if in_rows < IN_ROWS * total else OTHERS
     clearly = CLEARLY[names]
     bad = {name: [_is_bad(line, name) for line in lines] for name in names}
     names = tuple(name for name in names if sum(bad[name]) <= MAX_BAD_LINES * len(lines))
+    if len(runs) >= MANY_RUNS:
+        names = tuple(name for name in names if name in MULTI_BYTE) or names
     good = [line for number, line in enumerate(lines) if not any(bad[name][number] for name in names)]
     if not names or not good:
         return FALLBACK

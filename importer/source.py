@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import TracebackType
 
@@ -56,13 +57,15 @@ class Source:
 
     def read_block(self) -> str:
         """Returns the next block of text, or "" at the end of the file."""
-        text = self._decoder.read_block()
-        if self._at_start and text:
-            self._at_start = False
-            if "\0" in (text[:SNIFFED_BYTES].splitlines() or [""])[0]:
-                raise UnusableFile(
-                    "The first line contains NUL bytes: this is a binary file, or text in another encoding."
-                    " Save it as CSV in UTF-8."
-                )
-            text = text.removeprefix(BYTE_ORDER_MARK) or self._decoder.read_block()
-        return text
+        if not self._at_start:
+            return self._decoder.read_block()
+        self._at_start = False
+        text = ""
+        while len(text) < SNIFFED_BYTES and (block := self._decoder.read_block()):
+            text += block
+        if "\0" in re.split("[\r\n]", text[:SNIFFED_BYTES], maxsplit=1)[0]:
+            raise UnusableFile(
+                "The first line contains NUL bytes: this is a binary file, or text in another encoding."
+                " Save it as CSV in UTF-8."
+            )
+        return text.removeprefix(BYTE_ORDER_MARK)
