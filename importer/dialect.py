@@ -110,26 +110,26 @@ def _has_content(row: list[str]) -> bool:
 
 def _find_quote(text: str, delimiter: str) -> Dialect:
     """Which quote the fields of a text have, and how quotes within them are written."""
-    good, bad = _quoted_fields(text, delimiter, '"')
-    dialect = Dialect(delimiter)
-    if bad and '\\"' in text:
-        unescaped, _ = unescape(text, '"')
-        better, still_bad = _quoted_fields(unescaped, delimiter, '"')
-        if better and not still_bad:
-            return Dialect(delimiter, escaped=True)
-    if not good:
-        singly = Dialect(delimiter, "'", escaped="\\'" in text)
-        # Apostrophes begin fields, too: only a file whose header is quoted by them is written that way.
-        header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-        quoted, _ = _quoted_fields(header, delimiter, "'")
-        plain, _ = unescape(text, "'") if singly.escaped else (text, "")
-        if quoted and not _quoted_fields(plain, delimiter, "'")[1]:
-            return singly
+    # Apostrophes begin fields, too: only a file whose header is quoted by them is written that way.
+    header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    if _quoted_fields(header, delimiter, "'")[0]:
+        dialect, mostly_good = _quoted_by(text, delimiter, "'")
+        if mostly_good:
+            return dialect
+    dialect, mostly_good = _quoted_by(text, delimiter, '"')
     # Where commas or semicolons are between fields quotes are around some, or are a mistake; tabs and pipes are often
     # used so that none are needed.
-    if bad > good and delimiter in "\t|":
-        return Dialect(delimiter, "")
-    return dialect
+    return dialect if mostly_good or delimiter not in "\t|" else Dialect(delimiter, "")
+
+
+def _quoted_by(text: str, delimiter: str, quote: str) -> tuple[Dialect, bool]:
+    """How the quotes within fields are written when this is the quote, and whether it makes sense."""
+    good, bad = _quoted_fields(text, delimiter, quote)
+    if bad and f"\\{quote}" in text:
+        unescaped_good, unescaped_bad = _quoted_fields(unescape(text, quote)[0], delimiter, quote)
+        if unescaped_good and 2 * unescaped_bad < bad:
+            return Dialect(delimiter, quote, escaped=True), True
+    return Dialect(delimiter, quote), good >= bad
 
 
 def _quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, int]:

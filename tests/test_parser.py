@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer import encoding, parser, window
+from importer import encoding, parser, singly, window
 from importer.columns import Columns
 from importer.errors import UnusableFile
 from importer.parser import Parser
@@ -41,6 +41,11 @@ chunk_sizes = st.integers(1, 50)
 broken_texts = st.lists(
     st.sampled_from(['"', '""', ",", "\n", "\r", "\r\n", "a", "bc", " ", "\0", "é", "x" * 20, '","', '"\n', '\n"'])
 ).map("".join)
+broken_rows = st.lists(
+    st.sampled_from(
+        ['a,"b', 'a,"b"', 'a,"b"c', "d,e", 'f",g,"h', '"', '""', "i", "", "j\0", '"k\n', '",l', 'm,"n\n\n\no",p']
+    )
+).map("\n".join)
 broken_bytes = st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b"\0", b"\xff", b"\xe9", b"\xf0\x9f"])).map(
     b"".join
 )
@@ -176,6 +181,16 @@ def test_where_blocks_and_chunks_end_changes_nothing(text: str, block: int, chun
     content = (HEADER + text).encode()
     tiny = parse(content, block=block, chunk_rows=chunk_rows, max_record=max_record)
     assert tiny == parse(content, max_record=max_record)
+
+
+@given(broken_texts | broken_rows, block_sizes, chunk_sizes)
+def test_looking_at_many_lines_together_changes_nothing(text: str, block: int, chunk_rows: int) -> None:
+    content = (HEADER + text).encode()
+    together = parse(content, block=block, chunk_rows=chunk_rows)
+    with mock.patch.object(singly, "TOGETHER_LINES", 1 << 30):
+        assert parse(content) == together
+    with mock.patch.object(singly, "TOGETHER_LINES", 2):
+        assert parse(content) == together
 
 
 def copied(
