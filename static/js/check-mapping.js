@@ -49,9 +49,16 @@ export function mappingTable(file, onChange) {
   show();
   return {
     element, problem,
-    mapping: () => Object.fromEntries(file.columns.map(({ name }, index) => [name, chosen[index] || null])),
+    mapping: () => mappingOf(file.columns, chosen),
     isChanged: () => file.columns.some((column, index) => chosen[index] !== (column.field ?? '')),
   };
+}
+
+/** Of columns with the same name the one that was chosen counts. */
+function mappingOf(columns, chosen) {
+  const mapping = {};
+  columns.forEach(({ name }, index) => { mapping[name] = chosen[index] || mapping[name] || null; });
+  return mapping;
 }
 
 /** The same, to read. @param {object} file @returns {HTMLElement} */

@@ -1,11 +1,12 @@
 // The result of a check: counts, what is in the way, and the button that imports.
 
+import { announce } from './announce.js';
 import { buildBanner } from './banner.js';
 import { countTiles } from './count-tiles.js';
 import { h, setText } from './dom.js';
 import { formatAhead, formatCount, formatMoment, formatNumber } from './format.js';
 import { cancelButton, mainButton } from './import-buttons.js';
-import { countsOfPreview } from './import-words.js';
+import { countsOfPreview, countsSentence } from './import-words.js';
 import { statusPill } from './widgets.js';
 
 /**
@@ -28,6 +29,7 @@ export function checkSummary(job, context) {
     setText(why, isOutdated ? 'Read the file again first: something was changed below.' : isBlocked ? '' : untilSentence(job));
   };
   setOutdated(false);
+  if (context) announce(`${summarySentence(preview)}. ${countsSentence(countsOfPreview(preview, job))}. Nothing has been written yet.`);
   const element = h('article', { class: 'card import-card', 'aria-label': `Check of ${job.filename}`, data: { testid: 'check-summary', status: job.status } },
     h('div', { class: 'import-head' }, pill.element, h('h2', { class: 'import-headline', data: { testid: 'check-headline' }, text: summarySentence(preview) })),
     context && isBlocked ? blocked(job, context) : null,

@@ -45,6 +45,17 @@ export function fill(element, ...children) {
 }
 
 /**
+ * The same for a large part of the page: the focus, if it was in there, goes to the top of the screen instead of nowhere.
+ * @param {Element} element
+ * @param {...(Node|string|null|false)} children
+ */
+export function refill(element, ...children) {
+  const hadFocus = element.contains(document.activeElement);
+  fill(element, ...children);
+  if (hadFocus) document.getElementById('main').focus({ preventScroll: true });
+}
+
+/**
  * Writes a text only when it differs, so that screen readers and selections are left alone.
  * @param {Element} element
  * @param {string} text

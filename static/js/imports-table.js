@@ -112,11 +112,10 @@ const takenBack = (job) => `${formatNumber(job.removed_count)} removed, ${format
 const OF_UNDO = new Set(['total_records', 'rejected_count']);
 
 function paintNumber(cell, field, job) {
-  if (isUndo(job) && !OF_UNDO.has(field)) return void setText(cell, '–');
-  const value = (field === 'total_records' ? knownRows(job) : job[field]) ?? 0;
+  const isNothing = isUndo(job) && !OF_UNDO.has(field);
+  const value = isNothing ? 0 : (field === 'total_records' ? knownRows(job) : job[field]) ?? 0;
   const unknown = field === 'total_records' && value === 0 && !isFinal(job);
-  setText(cell, unknown ? '–' : formatNumber(value));
+  setText(cell, unknown || isNothing ? '–' : formatNumber(value));
   cell.classList.toggle('is-zero', value === 0);
   cell.classList.toggle('tone-warning', field === 'rejected_count' && value > 0);
-  return undefined;
 }

@@ -2,7 +2,7 @@
 
 import { ApiError, NetworkError, getJson } from './api.js';
 import { isReachable, onReconnect } from './connection.js';
-import { isFinal, mergeJob } from './job.js';
+import { isFinal, isRunning, mergeJob } from './job.js';
 import { takeStreamSlot } from './slots.js';
 
 const POLL_MS = 1_000;
@@ -160,7 +160,8 @@ class Watcher {
 
   /** Many polled jobs share about four requests a second; errors of the server slow them down further. */
   pollDelay() {
-    if (!isReachable()) return SLOWEST_POLL_MS;
+    // What waits for a person has nothing to tell for hours, on a stream that is alive, too.
+    if (!isReachable() || (this.job && !isRunning(this.job))) return SLOWEST_POLL_MS;
     const shared = POLL_MS * Math.ceil(pollers / 4);
     return Math.min(SLOWEST_POLL_MS, shared * 2 ** Math.min(this.failures, 4));
   }

@@ -4,7 +4,7 @@ import { changesCard } from './check-changes.js';
 import { fileForm, fileRecord } from './check-file.js';
 import { checkSummary } from './check-summary.js';
 import { buildBanner } from './banner.js';
-import { fill, h } from './dom.js';
+import { fill, h, refill } from './dom.js';
 import { importCard } from './import-card.js';
 import { cancelButton } from './import-buttons.js';
 import { isChecking, needsSku } from './import-steps.js';
@@ -30,18 +30,19 @@ export function checkStep(job, context) {
     if (key !== shown) {
       shown = key;
       stop();
-      if (mode === 'working') {
-        card = importCard(latest);
-        fill(card.actions, cancelButton(context));
-        fill(element, card.element);
-      } else {
-        fill(element, { ready, mend, record }[mode](latest, context));
-      }
+      if (mode === 'working') card = workCard(latest, context);
+      refill(element, card ? card.element : { ready, mend, record }[mode](latest, context));
     }
     card?.show(latest);
   };
   show(job);
   return { element, show, stop };
+}
+
+function workCard(job, context) {
+  const card = importCard(job);
+  fill(card.actions, cancelButton(context));
+  return card;
 }
 
 function modeOf(job) {

@@ -1,7 +1,7 @@
 // The last step: what came of the import, and what can still be done about it.
 
 import { buildBanner } from './banner.js';
-import { fill, h } from './dom.js';
+import { fill, h, refill } from './dom.js';
 import { formatMoment } from './format.js';
 import { icon } from './icons.js';
 import { anotherFile, retryButton, seeProducts, undoButton } from './import-buttons.js';
@@ -32,7 +32,7 @@ export function resultStep(job, context) {
     const chart = rowsChart();
     fill(card.problem, explanation(latest));
     fill(card.actions, actions(latest, context));
-    fill(element,
+    refill(element,
       card.element,
       latest.rejected_count ? rejectsPanel(latest, latest.status === 'completed' ? {} : { hint: '' }) : null,
       isUndo(latest) ? null : touchedPanel(latest),
@@ -62,7 +62,7 @@ function explanation(job) {
 }
 
 function retrySentence(job) {
-  if (canRetry(job)) return isUndo(job) ? 'It can be tried again.' : `Its file is kept until ${formatMoment(job.retry_until)}: it can be tried again, and what is in already is recognised.`;
+  if (canRetry(job)) return isUndo(job) ? 'It can be tried again.' : `Its file is kept until ${formatMoment(job.retry_until)}: it can be tried again, also with other columns or options.`;
   return isUndo(job) ? '' : 'Its file is no longer kept. Choose the file again to import it; what is in already is recognised.';
 }
 
