@@ -33,6 +33,7 @@ SELECT pg_cancel_backend(pid) FROM pg_locks
 WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s AND pid <> pg_backend_pid()
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+UNDO_OF = "SELECT id, status, checkpoint::bigint FROM import_jobs WHERE task_id = %s FOR UPDATE"
 CANCEL = f"""
 UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH}, {MAY_RETRY}, {TOUCH}
 WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
@@ -177,20 +178,40 @@ def retry(cursor: Cursor, task_id: str, changes: dict[str, Any]) -> None:
     awaits = job["status"] == "awaiting_confirmation"
     if not awaits and job["status"] not in {"failed", "cancelled"}:
         raise NotAllowed("not_retryable", _state_of(job, "there is nothing to try again"))
+    if job["kind"] == "undo" and not job["may_retry"]:
+        sentence = "What it needs is not kept any more, or its import was tried again since."
+        raise NotAllowed("not_retryable", sentence)
     if not awaits and not job["may_retry"]:
         raise NotAllowed("file_gone", "Its file is not kept any more. Upload it again.")
     if job["kind"] == "undo" and changes:
         raise NotAllowed("not_retryable", "An undo has no options. Try it again without any.")
     changed = any(job[name] != value for name, value in changes.items())
     anew = job["kind"] == "import" and (awaits or changed or job["undone_by"] is not None or not job["staged"])
+    if job["undone_by"] is not None:
+        _part_from_undo(cursor, job)
     if anew:
         cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job["id"],))
-        if job["undone_by"] is not None:
-            cursor.execute("DELETE FROM import_changes WHERE job_id = %s", (job["id"],))
+        cursor.execute(
+            "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL", (job["id"],)
+        )
     assignments = ", ".join([AGAIN, *([FROM_THE_START] if anew else []), *(f"{name} = %({name})s" for name in changes)])
     values = {name: Json(value) if isinstance(value, dict) else value for name, value in changes.items()}
     cursor.execute(f"UPDATE import_jobs SET {assignments}, {TOUCH} WHERE id = %(id)s", {**values, "id": job["id"]})
     jobs.note(cursor, job["id"], "retried", "Begun anew." if anew else "It goes on where it was.")
+
+
+def _part_from_undo(cursor: Cursor, job: dict[str, Any]) -> None:
+    """Lets an import begin anew that was undone, if only in part: what was not taken back can still be undone later."""
+    try:
+        cursor.execute(UNDO_OF, (job["undone_by"],))
+    except errors.LockNotAvailable:
+        raise Busy from None
+    undo_id, status, taken_back_from = cursor.fetchone() or (0, "", None)
+    if status in {"pending", "processing"}:
+        raise NotAllowed("not_retryable", "Its undo is not finished. Wait until it is, or cancel it.")
+    cursor.execute("DELETE FROM import_changes WHERE job_id = %s AND id >= %s", (job["id"], taken_back_from))
+    # It would take back what the import does from now on.
+    cursor.execute(f"UPDATE import_jobs SET retry_until = NULL, {TOUCH} WHERE id = %s", (undo_id,))
 
 
 def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) -> str:
