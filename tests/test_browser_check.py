@@ -192,6 +192,21 @@ def test_all_or_nothing_is_refused_with_a_way_out(page: Page, site: Site) -> Non
     expect(page.get_by_test_id("touched-table")).to_contain_text("A-1")
 
 
+def test_what_was_all_or_nothing_and_failed_can_set_its_bad_rows_aside(page: Page, site: Site) -> None:
+    page.goto("/")
+    page.get_by_test_id("import-unchecked").check()
+    page.get_by_test_id("import-options").locator("summary").click()
+    page.get_by_test_id("option-on_reject").select_option("All or nothing")
+    drop_here(page, "lamps.csv", "sku,name\nA-1,Lamp\n,Nameless\n")
+    expect_status(page, "failed")
+    expect(page.get_by_test_id("banner-error")).to_contain_text("1 row is bad, and this import is all or nothing.")
+    check_accessible(page, "an import that was all or nothing")
+    page.get_by_test_id("skip-rejects").click()
+    expect_step(page, "check")
+    expect_counts(page, create=1, rejected=1)
+    assert site.count() == 0
+
+
 def drop_here(page: Page, name: str, content: str) -> None:
     """Chooses a file on the page as it is: dropping opens it anew, and options hold for one visit."""
     page.get_by_test_id("file-input").set_input_files(

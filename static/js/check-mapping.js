@@ -4,6 +4,7 @@ import { h, setText } from './dom.js';
 
 const FIELDS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
 const MAX_SAMPLES = 3;
+const MAX_NAMED = 8;
 const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
 
 /**
@@ -71,7 +72,9 @@ export function mappingRecord(file) {
 
 function leftOutSentence(columns) {
   if (!columns.length) return 'Every column is imported.';
-  return `Not imported: ${columns.map(({ name }) => name || '(no name)').join(', ')}.`;
+  const names = columns.slice(0, MAX_NAMED).map(({ name }) => name || '(no name)');
+  const more = columns.length > MAX_NAMED + 1 ? ` and ${columns.length - MAX_NAMED} more` : '';
+  return `Not imported: ${(more ? names : columns.map(({ name }) => name || '(no name)')).join(', ')}${more}.`;
 }
 
 function mappingRow(column, select) {

@@ -5,8 +5,8 @@ import { buildBanner } from './banner.js';
 import { countTiles } from './count-tiles.js';
 import { h, setText } from './dom.js';
 import { formatAhead, formatCount, formatMoment, formatNumber } from './format.js';
-import { cancelButton, mainButton } from './import-buttons.js';
-import { countsOfPreview, countsSentence } from './import-words.js';
+import { cancelButton, mainButton, skipRejectsButton } from './import-buttons.js';
+import { allOrNothing, countsOfPreview, countsSentence } from './import-words.js';
 import { statusPill } from './widgets.js';
 
 /**
@@ -61,14 +61,7 @@ const untilSentence = (job) => (job.confirm_until
   : 'Nothing has been written yet.');
 
 function blocked(job, context) {
-  const button = h('button', {
-    class: 'button button-small', type: 'button', text: 'Set them aside instead', data: { testid: 'skip-rejects' },
-    on: { click: () => context.call('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } }) },
-  });
-  const banner = buildBanner({
-    tone: 'warning', title: `${formatCount(job.preview.rejected, 'row is', 'rows are')} bad, and this import is all or nothing.`,
-    detail: 'Correct the file and import it again, or set the bad rows aside and import the others.',
-  });
-  banner.append(button);
+  const banner = buildBanner({ tone: 'warning', ...allOrNothing(job.preview.rejected) });
+  banner.append(skipRejectsButton(context));
   return banner;
 }

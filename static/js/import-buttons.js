@@ -38,6 +38,11 @@ export function cancelButton({ call }, text = 'Cancel') {
 /** @param {import('./import-detail.js').StepContext} context */
 export const retryButton = ({ call }) => mainButton('Try again', 'retry-import', (button) => call('retry', { button, busy: 'Starting…' }), 'button-primary', icon('refresh'));
 
+/** For an import that is all or nothing and has bad rows. @param {import('./import-detail.js').StepContext} context @param {string} [look] */
+export const skipRejectsButton = ({ call }, look = 'button-small') => mainButton('Set them aside instead', 'skip-rejects', (button) => {
+  call('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } });
+}, look);
+
 /** @param {string} text @param {boolean} isMain */
 export const anotherFile = (text, isMain = false) => mainButton(text, 'another-file', pickFiles, isMain ? 'button-primary' : '');
 

@@ -100,3 +100,9 @@ export function writtenSentence(job) {
   if (!created && !updated) return 'Nothing was written.';
   return `Until then ${formatCount(created, 'product was', 'products were')} created and ${formatNumber(updated)} updated. That stays.`;
 }
+
+/** @param {number} count @returns {{title: string, detail: string}} why an import that is all or nothing does nothing */
+export const allOrNothing = (count) => ({
+  title: `${formatCount(count, 'row is', 'rows are')} bad, and this import is all or nothing.`,
+  detail: 'Correct the file and import it again, or set the bad rows aside and import the others.',
+});

@@ -63,9 +63,10 @@ function ready(job, context) {
 }
 
 function mend(job, context) {
+  const written = job.created_count || job.updated_count ? ' What has been written already is recognised.' : '';
   const problem = needsSku(job)
     ? { title: job.error_message, detail: 'Choose the column that holds the SKU below, then read the file again. Nothing has been written.', tone: 'warning' }
-    : { title: job.error_message ?? 'The import was cancelled.', detail: 'Change what is needed, then read the file again. What has been written already is recognised.', tone: job.status === 'failed' ? 'error' : 'warning' };
+    : { title: job.error_message ?? 'The import was cancelled.', detail: `Change what is needed, then read the file again.${written}`, tone: job.status === 'failed' ? 'error' : 'warning' };
   return [
     buildBanner(problem),
     fileForm(job, { isUrgent: true, onReread: retry(context) }),

@@ -4,11 +4,11 @@ import { buildBanner } from './banner.js';
 import { fill, h, refill } from './dom.js';
 import { formatMoment } from './format.js';
 import { icon } from './icons.js';
-import { anotherFile, retryButton, seeProducts, undoButton } from './import-buttons.js';
+import { anotherFile, retryButton, seeProducts, skipRejectsButton, undoButton } from './import-buttons.js';
 import { importCard } from './import-card.js';
 import { factsCard } from './import-facts.js';
 import { importAddress } from './import-steps.js';
-import { isExpired, writtenSentence } from './import-words.js';
+import { allOrNothing, isExpired, writtenSentence } from './import-words.js';
 import { canRetry, isAhead, isUndo } from './job.js';
 import { rejectsPanel } from './rejects.js';
 import { rowsChart } from './rows-chart.js';
@@ -47,7 +47,14 @@ export function resultStep(job, context) {
   return { element, show, stop: () => stop() };
 }
 
+/** It failed for nothing but its bad rows. */
+const isAllOrNothing = (job) => job.status === 'failed' && job.on_reject === 'fail' && job.rejected_count > 0 && !job.created_count && !job.updated_count;
+
 function explanation(job) {
+  if (isAllOrNothing(job)) {
+    const { title, detail } = allOrNothing(job.rejected_count);
+    return buildBanner({ title, detail: `Nothing was written. ${detail}` });
+  }
   if (job.status === 'failed') {
     return buildBanner({ title: job.error_message || 'It failed for an unknown reason.', detail: `${writtenSentence(job)} ${retrySentence(job)}` });
   }
@@ -76,5 +83,5 @@ function actions(job, context) {
   const mend = isUndo(job) ? null : h('a', {
     class: 'button', href: importAddress(job.task_id, 'check'), text: 'Change columns or options', data: { testid: 'change-options' },
   });
-  return [retryButton(context), mend, isUndo(job) ? null : anotherFile('Choose another file'), undo];
+  return [isAllOrNothing(job) ? skipRejectsButton(context, 'button-primary') : retryButton(context), mend, isUndo(job) ? null : anotherFile('Choose another file'), undo];
 }
