@@ -1,6 +1,7 @@
 // One import: #/imports/<task_id>/check, /progress, /result. The address without a step leads to the one that fits.
 
 import { buildBanner } from './banner.js';
+import { onReconnect } from './connection.js';
 import { fill, h, setText } from './dom.js';
 import { nextStep } from './api.js';
 import { importCalls } from './import-calls.js';
@@ -87,7 +88,9 @@ export const importDetailScreen = {
       calls.clear();
       if (job) onChange(job);
     };
+    const stopReconnect = onReconnect(calls.clear);
     const unmount = () => {
+      stopReconnect();
       model.stop();
       view?.stop();
     };

@@ -64,9 +64,7 @@ export function headline(job, watchedMs = 0) {
 
 function runningHeadline(job) {
   const words = PHASE_HEADLINES[job.phase] ?? 'Starting';
-  if (isUndo(job)) return words;
-  if (isChecking(job)) return job.phase === 'reading' ? 'Checking: reading the file' : `Checking: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
-  return { reading: 'Step 1 of 2: reading the file', writing: 'Step 2 of 2: writing products' }[job.phase] ?? words;
+  return isChecking(job) ? `Checking: ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words;
 }
 
 /** @param {object} job @returns {boolean} cancelled because nobody confirmed it */

@@ -13,6 +13,7 @@ import { canRetry, isAhead, isUndo } from './job.js';
 import { rejectsPanel } from './rejects.js';
 import { rowsChart } from './rows-chart.js';
 import { touchedPanel } from './touched.js';
+import { undoNote } from './undo-note.js';
 
 /**
  * @param {object} job
@@ -63,9 +64,7 @@ function explanation(job) {
     return buildBanner({ tone: 'warning', title, detail: retrySentence(job) });
   }
   if (isUndo(job)) return h('p', { class: 'note' }, icon('undo'), h('span', {}, 'This takes back ', h('a', { href: importAddress(job.undo_of), text: `the import of ${job.filename}` }), '.'));
-  if (!job.undone_by) return null;
-  return h('p', { class: 'note', data: { testid: 'undone-note' } }, icon('undo'),
-    h('span', {}, 'An undo of this import was started: ', h('a', { href: importAddress(job.undone_by), text: 'see what it took back' }), '.'));
+  return job.undone_by ? undoNote(job) : null;
 }
 
 function retrySentence(job) {
