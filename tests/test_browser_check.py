@@ -173,7 +173,7 @@ def test_all_or_nothing_is_refused_with_a_way_out(page: Page, site: Site) -> Non
     page.goto("/")
     page.get_by_test_id("import-options").locator("summary").click()
     page.get_by_test_id("option-on_reject").select_option("All or nothing")
-    page.get_by_test_id("option-mode").select_option("Only create new products")
+    page.get_by_test_id("option-mode").select_option("Only create new")
     expect(page.get_by_test_id("options-summary")).to_have_text("2 changed")
     check_accessible(page, "the options of an import")
     site.put({"sku": "A-1", "name": "Old"})

@@ -2,7 +2,7 @@
 
 import { h } from './dom.js';
 
-export const MODES = { upsert: 'Create and update', create: 'Only create new products', update: 'Only update existing products' };
+export const MODES = { upsert: 'Create and update', create: 'Only create new', update: 'Only update existing' };
 export const ON_REJECT = { skip: 'Set aside', fail: 'All or nothing' };
 
 const DELIMITERS = { ',': 'Comma', ';': 'Semicolon', '\t': 'Tab', '|': 'Vertical bar' };
@@ -47,7 +47,7 @@ export const quoteWord = ({ quote }) => (quote ? `fields quoted with ${quote}` :
 export function optionField(name, { value, found, onChange }) {
   const isFromFile = name === 'delimiter' || name === 'encoding';
   const choices = Object.entries(CHOICES[name]);
-  if (isFromFile) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Found from the file']);
+  if (isFromFile) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
   // What was asked for by another client may not be among the choices.
   if (!choices.some(([key]) => key === value)) choices.push([value, name === 'encoding' ? encodingWord(value) : delimiterWord(value)]);
   const select = h('select', { class: 'input', data: { testid: `option-${name}` }, on: { change: () => onChange(select.value) } },
