@@ -49,9 +49,10 @@ MAY_RETRY = (
     " WHEN %(retry_hours)s > 0 THEN clock_timestamp() + make_interval(hours => %(retry_hours)s) END"
 )
 SAMPLE = f"""
-WITH moved AS ({{update}} RETURNING id, run, phase, rows_read, processed_records, {WORKED} AS worked)
+WITH moved AS ({{update}} RETURNING id, run, rows_read, processed_records, {WORKED} AS worked)
 INSERT INTO import_samples (job_id, run, at, phase, rows)
-SELECT id, run, worked, phase, CASE phase WHEN 'reading' THEN rows_read ELSE processed_records END FROM moved
+SELECT id, run, worked, %(sampled)s, CASE %(sampled)s WHEN 'reading' THEN rows_read ELSE processed_records END
+FROM moved
 """
 COMPLETED = (
     "{created_count:,} products created, {updated_count:,} updated; {unchanged_count:,} rows changed nothing,"
@@ -190,17 +191,18 @@ def note(cursor: Any, job_id: int, event: str, message: str) -> None:
     cursor.execute("INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)", (job_id, event, message))
 
 
-def update(cursor: Any, job: Job, assignments: str, values: dict[str, Any], *, sampled: bool = False) -> None:
+def update(cursor: Any, job: Job, assignments: str, values: dict[str, Any], *, sampled: str = "") -> None:
     """Changes the job's row in the caller's transaction; raises `LeaseLost` when the job is no longer ours.
 
-    `sampled` also notes how far it is at which time.
+    `sampled` is a phase: also notes how far that is at which time.
     """
     statement = (
         f"UPDATE import_jobs j SET {assignments}, {TOUCH}"
         " WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'"
     )
     cursor.execute(
-        SAMPLE.format(update=statement) if sampled else statement, {**values, "id": job.id, "token": job.token}
+        SAMPLE.format(update=statement) if sampled else statement,
+        {**values, "id": job.id, "token": job.token, "sampled": sampled},
     )
     if cursor.rowcount != 1:
         raise LeaseLost

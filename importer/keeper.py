@@ -145,5 +145,5 @@ class LeaseKeeper:
             " total_records = CASE WHEN staged_columns IS NULL THEN %(estimate)s ELSE total_records END,"
             " rejected_count = CASE WHEN staged_columns IS NULL THEN %(rejected)s ELSE rejected_count END",
             values,
-            sampled=True,
+            sampled="reading",
         )

@@ -88,7 +88,7 @@ def _take_back_record(connection: Connection, job: Job, number: int) -> None:
                 jobs.lock(cursor, job)
                 cursor.execute(SETTINGS)
                 counts = _write(cursor, job, number)
-                jobs.update(cursor, job, COUNTED, {**counts, "record": str(number)}, sampled=True)
+                jobs.update(cursor, job, COUNTED, {**counts, "record": str(number)}, sampled="undoing")
             return
         except errors.QueryCanceled:
             time.sleep(GIVE_WAY_SECONDS)

@@ -256,7 +256,7 @@ def _write_slice(connection: Connection, job: Job, parts: Parts, end: str, fores
                 jobs.lock(cursor, job)
                 cursor.execute(SLICE_SETTINGS)
                 counts = foreseen or _write_rows(cursor, job, parts)
-                jobs.update(cursor, job, WRITTEN, {**counts, "end": end}, sampled=True)
+                jobs.update(cursor, job, WRITTEN, {**counts, "end": end}, sampled="writing")
             return counts
         except errors.QueryCanceled:
             # Somebody wants the job's row, to cancel the import.
