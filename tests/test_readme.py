@@ -12,9 +12,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from conftest import ROOT, Processes, missing, wait_for
+from conftest import ROOT, Processes, missing, slow_slices, wait_for
 
-BLOCK = re.compile(r"## The API\n.*?```sh\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"## The API\n.*?```sh\n(.*?)```.*?```sh\n(.*?)```", re.DOTALL)
+# An import is not always as far as the next call wants it.
+PATIENT = "retry = 30\nretry-delay = 1\nretry-all-errors\n"
 
 
 def test_every_call_does_what_it_says(processes: Processes, free_port: int, tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_every_call_does_what_it_says(processes: Processes, free_port: int, tmp_
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\n")
 
-    (block,) = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    ((block, control),) = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     commands = [line for line in block.splitlines() if line.startswith("curl")]
     variables: dict[str, str] = {}
     answers: dict[str, str] = {}
@@ -41,6 +43,16 @@ def test_every_call_does_what_it_says(processes: Processes, free_port: int, tmp_
     assert json.loads(events[-1][6:])["status"] == "completed"
     assert gzip.decompress((tmp_path / "products.csv.gz").read_bytes()).startswith(b"sku,name,description,active\n")
     assert json.loads(answers[commands[-2]])["count"] > 0
+    assert (tmp_path / "rejects.csv").read_text(encoding="utf-8").strip() == "name,sku,description,line,code,message"
+
+    with (tmp_path / ".curlrc").open("a") as settings:
+        settings.write(PATIENT)
+    # Otherwise it would be over before it is cancelled.
+    slow_slices(processes.environment["DATABASE_URL"], 3)
+    for command in filter(lambda line: line.startswith("curl"), control.splitlines()):
+        said = run(command.replace("http://127.0.0.1:5000", address), tmp_path, variables)
+        variables |= noted(said)
+    assert json.loads(said)["kind"] == "undo"
 
 
 def run(command: str, folder: Path, variables: dict[str, str]) -> str:
