@@ -303,7 +303,8 @@ def test_an_import_that_kills_its_worker_each_time_fails_with_a_sentence(begin: 
     assert row["error_message"].startswith("The import was started 3 times and each time stopped before")
     assert len(killed) == 3
     assert staging_tables(story.url) == []
-    wait_for("the file is removed", lambda: not list(Path(story.environment["UPLOAD_DIR"]).iterdir()))
+    # It may be tried again once the reason is gone.
+    assert len(list(Path(story.environment["UPLOAD_DIR"]).iterdir())) == 1
 
 
 def test_jobs_whose_message_was_lost_are_found(begin: Callable[..., Story]) -> None:

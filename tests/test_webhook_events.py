@@ -264,7 +264,7 @@ def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
     run_import(engine, "sku,name\nA,one\nB,one\n")
     job = run_import(engine, "sku,name\nA,two\nC,new\nD,new\n")
     webhook, single = subscribe(database_url), subscribe(database_url, "product.updated", imports="each")
-    products = {sku: number for sku, number in execute(database_url, "SELECT sku, id FROM products")}
+    products = dict(execute(database_url, "SELECT sku, id FROM products"))
     undo = client.post(f"/api/imports/{job['task_id']}/undo").json["task_id"]
     while engine.run(undo):
         pass

@@ -7,8 +7,8 @@ import { optionField } from './import-options.js';
 import { DEFAULTS, currentOptions, isUnchecked, setOptions, setUnchecked } from './import-settings.js';
 
 const HINTS = {
-  checked: 'You see what will change before anything is written.',
-  unchecked: 'A file is imported as soon as it is uploaded.',
+  checked: 'Off: you see what will change before anything is written.',
+  unchecked: 'On: a file is imported as soon as it is uploaded.',
 };
 
 /** @returns {HTMLElement} the card at the top of the import screen */
