@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -44,6 +45,18 @@ RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1
 StartDeliverer = Callable[..., Deliverer]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For pytest-xdist: tests that share what takes long to start share a process; those in a browser have two."""
+    in_browser = itertools.cycle(["browser 1", "browser 2"])
+    for item in items:
+        names = item.fixturenames if isinstance(item, pytest.Function) else []
+        if "running_site" in names:
+            item.add_marker(pytest.mark.xdist_group(next(in_browser)))
+        elif "running_node" in names:
+            item.add_marker(pytest.mark.xdist_group("rabbitmq"))
+
+
 def missing(what: str) -> NoReturn:
     """Skips a test for want of a server; in CI, where it must be there, fails it."""
     if os.environ.get("CI"):
@@ -60,7 +73,10 @@ def url_of(server: str, database: str) -> str:
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One server for all tests, with the database that the tests' are copies of, built by the real migrations."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster")
+    # It need not survive a power cut: tests of what survives start servers of their own. Whenever a database is made or
+    # dropped all of its buffers are looked through.
+    quick = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster", settings=quick)
     url = server.start()
     execute(url, f"CREATE DATABASE {TEMPLATE}")
     upgrade_database(url_of(url, TEMPLATE))
@@ -72,7 +88,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def database_url(server_url: str) -> Iterator[str]:
     """A database of the test's own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
     yield url_of(server_url, name)
     execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -261,6 +261,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "close": raw(b"", close=True),
     "close-second": close_second,
     "half": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", close=True),
+    "half-head": raw(b"HTTP/1.1 200 OK\r\nX-Half: ", close=True),
     "silent-body": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"),
     "garbage": raw(b"SSH-2.0-OpenSSH_9.2\r\n", close=True),
     "retry-after": lambda connection, rest, _: connection.answer(503, b"", f"Retry-After: {rest[0]}\r\n"),

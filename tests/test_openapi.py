@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import openapi_spec_validator
+import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
@@ -19,7 +20,8 @@ from importer.engine import Engine
 from receiver import Receiver
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-SECONDS = 240
+# It computes all the time, and other tests may run beside it.
+SECONDS = 540
 
 
 def document_of(client: FlaskClient) -> Any:
@@ -75,6 +77,7 @@ def test_every_call_is_described(client: FlaskClient) -> None:
             assert "$ref" in described or described.get("type") == "array" or described["description"], (name, field)
 
 
+@pytest.mark.timeout(SECONDS + 60)
 def test_the_application_is_what_its_document_says(
     processes: Processes, engine: Engine, free_port: int, tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import time
@@ -40,6 +41,15 @@ def test_a_request_arrives_as_it_was_given(receiver: Receiver, sender: Sender) -
         "content-length": str(len(body)),
         "webhook-id": "evt_1",
     }
+
+
+@pytest.mark.parametrize("path", ["/half-head", "/half", "/close", "/never", "/garbage"])
+def test_no_socket_is_left_open_behind_half_an_answer(receiver: Receiver, path: str) -> None:
+    sender = new_sender()
+    post(sender, receiver.url(path))
+    sender.close()
+    # Finds what was forgotten, a warning of which fails the test.
+    gc.collect()
 
 
 def test_given_headers_take_the_place_of_the_usual_ones(receiver: Receiver, sender: Sender) -> None:

@@ -327,6 +327,7 @@ def pools(exchange: Exchange) -> dict[str, Any]:
                 raise HTTPException(str(error)) from error
             if exchange.ended:
                 # Within the head, which the standard library takes for its end.
+                response.close()
                 raise ConnectionAbortedError
             return response
 
