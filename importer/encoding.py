@@ -98,6 +98,8 @@ class Decoder:
         self._ahead: deque[bytes] = deque()
         self._at_start = True
         self._at_end = False
+        # The beginning, which is ASCII, of the line that the next block goes on with.
+        self._line = b""
         self.name = encoding or "utf-8"
 
     def read_block(self) -> str:
@@ -109,6 +111,7 @@ class Decoder:
             data = self._ahead.popleft() if self._ahead else self._read_on()
             if self._decoder is None:
                 if data.isascii():
+                    self._line = _last_line(self._line + data)
                     return data.decode("ascii")
                 self._decide(data)
                 continue
@@ -162,8 +165,13 @@ class Decoder:
         start = first.start() if first else 0
         sample = self._look_ahead(start + LOOK_AHEAD_BYTES)[start:]
         # The beginning of the line belongs to it.
-        line = max(data.rfind(b"\n", 0, start), data.rfind(b"\r", 0, start)) + 1
-        self._use("utf-8" if is_utf_8(sample, whole=self._at_end) else guess(data[line:start] + sample))
+        line = _last_line(self._line + data[:start])
+        self._use("utf-8" if is_utf_8(sample, whole=self._at_end) else guess(line + sample))
+
+
+def _last_line(data: bytes) -> bytes:
+    """What stands behind the last line end, no more of it than tells anything."""
+    return data[max(data.rfind(b"\n"), data.rfind(b"\r")) + 1 :][-SNIFFED_BYTES:]
 
 
 def utf_16_byte_order(start: bytes) -> str | None:
