@@ -231,7 +231,7 @@ def slices_of(connection: Connection, job: Job, slice_rows: int, *, keep_changes
 
 def look(cursor: Any, parts: Parts) -> tuple[int, ...]:
     """Compares a slice: how many different keys it has, and how many of them are new, changed, left out."""
-    return _run(cursor, LOOK, {**parts, "former": sql.SQL("")})
+    return _run(cursor, LOOK, {**parts, "former": sql.SQL(""), "state": sql.SQL("NULL")})
 
 
 def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: int) -> list[str]:

@@ -20,14 +20,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from psycopg2.extensions import connection as Connection
 
 import config
 import importer.engine
 import importer.undo
 import importer.writing
-from conftest import create_engine, execute
+from conftest import create_engine
 from import_tools import send
 from importer import control, jobs, sweep
 from importer.engine import Engine
@@ -428,6 +435,13 @@ class Story(RuleBasedStateMachine):
 
     # What people do with imports.
 
+    @initialize(stocked=st.sampled_from([True, True, True, False]))
+    def stock(self, stocked: bool) -> None:
+        """Mostly there are products that files can change or leave out."""
+        if stocked:
+            rows = [[sku, "n", "N", "NO" if number % 3 else ""] for number, sku in enumerate(SKUS)]
+            self.work(self.add((HEADERS[0], rows), "upsert", "skip", False), Plan())
+
     @rule(
         table=TABLES, mode=MODES, on_reject=POLICIES, preview=st.sampled_from([False, False, True]), plan=PLANS_OR_NONE
     )
@@ -734,9 +748,7 @@ class Story(RuleBasedStateMachine):
 
 @pytest.fixture
 def world(app: Flask, settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """One database for all examples; what is committed there need not survive a power cut."""
-    (name,) = execute(settings.database_url, "SELECT current_database()")[0]
-    execute(settings.database_url, f"ALTER DATABASE {name} SET synchronous_commit = off")
+    """One database for all examples."""
     engine = create_engine(settings, chunk_rows=5, slice_rows=SLICE_ROWS, max_attempts=1000)
     world = World(settings.database_url, app.test_client(), engine, monkeypatch)
     yield world

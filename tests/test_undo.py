@@ -121,6 +121,24 @@ def test_an_import_begun_anew_lists_what_it_left_out_once(
     assert listed(client, job, "products", "?change=left_out")["pagination"]["total"] == 300
 
 
+def test_imports_are_taken_back_one_after_the_other_whatever_was_taken_back_between_them(
+    client: FlaskClient, engine: Engine
+) -> None:
+    url = engine.database_url
+    run_import(engine, file_of(range(0, 50, 2), name="before"))
+    before = catalogue(url)
+    first = run_import(engine, file_of(range(50), name="first", active="no"))
+    after_first = catalogue(url)
+    for name in ("second", "third"):
+        # The third one finds products that an undo has brought back.
+        job = run_import(engine, file_of(range(10, 60), name=name))
+        undone = work(client, engine, ask_to_undo(client, job))
+        assert (undone["updated_count"], undone["removed_count"], undone["rejected_count"]) == (50, 10, 0)
+        assert catalogue(url) == after_first
+    assert work(client, engine, ask_to_undo(client, first))["rejected_count"] == 0
+    assert catalogue(url) == before
+
+
 def test_another_import_of_the_same_products_meanwhile(client: FlaskClient, engine: Engine) -> None:
     url = engine.database_url
     run_import(engine, file_of(range(0, ROWS, 2), name="before"))
