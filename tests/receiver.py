@@ -182,7 +182,8 @@ async def proceed(connection: Connection, *_: Any) -> None:
 
 
 async def written(connection: Connection) -> None:
-    """Waits until most of it is out."""
+    """Waits until most of it is out; ends with the connection, which the loop must get to know of."""
+    await asyncio.sleep(0)
     while connection.transport.get_write_buffer_size() > 1 << 20:  # noqa: ASYNC110 - a protocol has no event for it.
         await asyncio.sleep(0.001)
 

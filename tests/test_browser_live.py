@@ -6,7 +6,7 @@ import pytest
 import requests
 from axe import check_accessible
 from browser import LIST, NARROW, Console, Site, cell, expect_skus, row, show_products, wait_for_value, wait_until
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, ViewportSize, expect
 
 UNDO_MS = 10_000
 STREAM = "**/api/products/changes"
@@ -51,9 +51,6 @@ def test_a_deletion_is_undone_and_the_server_never_heard_of_it(page: Page, site:
     expect_skus(page, "LAMP-001", "LAMP-004")
     expect(page.get_by_test_id("products-total")).to_have_text("2")
     expect(page.get_by_test_id("toast")).to_contain_text("2 products deleted")
-    check_accessible(page, "a deletion that can be undone")
-    page.set_viewport_size(NARROW)
-    check_accessible(page, "a deletion that can be undone, 360 px")
     page.get_by_test_id("undo").click()
     expect_skus(page, "LAMP-001", "LAMP-002", "LAMP-003", "LAMP-004")
     expect(page.get_by_test_id("products-total")).to_have_text("4")
@@ -64,6 +61,18 @@ def test_a_deletion_is_undone_and_the_server_never_heard_of_it(page: Page, site:
     expect(page.get_by_test_id("product-row")).to_have_count(4)
     assert sent == []
     assert site.count() == 4
+
+
+@pytest.mark.parametrize("size", [None, NARROW], ids=["wide", "360 px"])
+def test_a_deletion_that_can_be_undone_is_accessible(page: Page, site: Site, size: ViewportSize | None) -> None:
+    # Nothing is clicked afterwards: on a busy machine the check may outlast the time for undoing.
+    site.lamps(4)
+    if size:
+        page.set_viewport_size(size)
+    show_products(page)
+    delete(page, "LAMP-002", "LAMP-003")
+    expect(page.get_by_test_id("undo")).to_be_visible()
+    check_accessible(page, "a deletion that can be undone")
 
 
 @pytest.mark.parametrize("count", [1, 3])

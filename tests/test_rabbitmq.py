@@ -128,6 +128,15 @@ def node(running_node: Node, environment: dict[str, str]) -> Node:
     return running_node
 
 
+@pytest.fixture
+def patient_node(node: Node) -> Iterator[Node]:
+    """The node, with time for consumers: to ask it something may take as long as they have otherwise."""
+    set_timeout = "application:set_env(rabbit, consumer_timeout, {})."
+    node.control("eval", set_timeout.format(60_000))
+    yield node
+    node.control("eval", set_timeout.format(CONSUMER_TIMEOUT_MS))
+
+
 def rows(count: int, prefix: str = "SKU") -> bytes:
     return ("sku,name\n" + "".join(f"{prefix}-{number:06},name {number}\n" for number in range(count))).encode()
 
@@ -183,9 +192,9 @@ def call(port: int, path: str, body: bytes | None = None) -> tuple[int, dict[str
 
 
 def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_is_done(
-    node: Node, environment: dict[str, str], processes: Processes, database_url: str
+    patient_node: Node, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
-    task_id = start_import(environment, 0.1)
+    task_id = start_import(environment, 0.5)
     with broker_connection(environment["CELERY_BROKER_URL"]) as connection:
         # The channel is closed without an answer, upon which the message is there again.
         message = connection.default_channel.basic_get("imports")
@@ -195,14 +204,14 @@ def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_
     second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n")
     announce(environment, second)
     # Prefetch 1: the second message is left for another worker.
-    found = queues(environment, node)
+    found = queues(environment, patient_node)
     assert found["imports"] == (True, 1, 1)
     os.killpg(worker.pid, signal.SIGKILL)
-    wait_for("both messages are back", lambda: queues(environment, node)["imports"] == (True, 2, 0))
+    wait_for("both messages are back", lambda: queues(environment, patient_node)["imports"] == (True, 2, 0))
     slow_slices(database_url, 0)
     processes.worker(*WORKER, "two@%h")
     check_end(database_url, task_id)
-    wait_for("the messages are done with", lambda: queues(environment, node)["imports"] == (True, 0, 0))
+    wait_for("the messages are done with", lambda: queues(environment, patient_node)["imports"] == (True, 0, 0))
 
 
 def test_a_message_that_rabbitmq_refuses_is_not_taken_for_sent(
