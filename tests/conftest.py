@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -33,6 +32,7 @@ from importer.engine import Engine
 from importer.jobs import Retention
 from models import upgrade_database
 from receiver import Receiver
+from scheduling import pytest_xdist_make_scheduler  # noqa: F401
 from webhooks.deliverer import Deliverer, Options
 from webhooks.request import Sender
 
@@ -43,18 +43,6 @@ RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1
 
 
 StartDeliverer = Callable[..., Deliverer]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For pytest-xdist: tests that share what takes long to start share a process; those in a browser have two."""
-    in_browser = itertools.cycle(["browser 1", "browser 2"])
-    for item in items:
-        names = item.fixturenames if isinstance(item, pytest.Function) else []
-        if "running_site" in names:
-            item.add_marker(pytest.mark.xdist_group(next(in_browser)))
-        elif "running_node" in names:
-            item.add_marker(pytest.mark.xdist_group("rabbitmq"))
 
 
 def missing(what: str) -> NoReturn:
