@@ -765,6 +765,6 @@ def test_any_story_of_imports_edits_cancels_kills_and_undos_ends_as_the_model_sa
     run_state_machine_as_test(
         StoryHere,
         settings=hypothesis_settings(
-            max_examples=50, stateful_step_count=25, deadline=None, report_multiple_bugs=False
+            max_examples=40, stateful_step_count=25, deadline=None, report_multiple_bugs=False
         ),
     )
