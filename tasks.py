@@ -111,6 +111,15 @@ class DelivererProcess(threading.Thread):
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
+    def start(self) -> None:
+        """Starts the process, and what keeps it running.
+
+        The process is there when this returns. A worker's child that is forked while a program starts would keep the
+        pipe open by which `Popen` learns that it has started, and the thread would wait for that for ever.
+        """
+        self._process = self._new_process()
+        super().start()
+
     def stop(self) -> None:
         """Asks the process to end the requests under way and to stop."""
         self._stopping.set()
@@ -118,17 +127,20 @@ class DelivererProcess(threading.Thread):
             self._process.send_signal(signal.SIGTERM)
 
     def run(self) -> None:
-        """Starts the process, again whenever it ends."""
+        """Starts the process again whenever it ends."""
+        while self._process is not None:
+            status = self._process.wait()
+            if self._stopping.is_set():
+                return
+            log.warning("The deliverer of webhooks ended (%s) and is started again", status)
+            if self._stopping.wait(RETRY_SECONDS):
+                return
+            self._process = self._new_process()
+
+    def _new_process(self) -> subprocess.Popen[bytes]:
         # A name server that is silent must not hold a request up for longer than its time (resolv.conf(5)).
         environment = {"RES_OPTIONS": "timeout:2 attempts:2", **os.environ}
-        while not self._stopping.is_set():
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "webhooks.deliverer"], cwd=config.ROOT, env=environment
-            )
-            status = self._process.wait()
-            if not self._stopping.is_set():
-                log.warning("The deliverer of webhooks ended (%s) and is started again", status)
-                self._stopping.wait(RETRY_SECONDS)
+        return subprocess.Popen([sys.executable, "-m", "webhooks.deliverer"], cwd=config.ROOT, env=environment)
 
 
 _beside: list[Sweeper | Indexer | DelivererProcess] = []

@@ -348,13 +348,13 @@ def broker_connection(url: str) -> Any:
 
 
 def announce(environment: Mapping[str, str], task_id: str) -> None:
-    """Sends the message of an upload, and notes that it did."""
-    make_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
+    """Sends the message of an upload, and notes that it does; first, or a sweep in between would send one more."""
     execute(
         environment["DATABASE_URL"],
         "UPDATE import_jobs SET announced_at = clock_timestamp() WHERE task_id = %s",
         (task_id,),
     )
+    make_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
 
 
 def free_ports(count: int) -> list[int]:

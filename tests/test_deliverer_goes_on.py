@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
 import time
 from datetime import datetime, timezone
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+import tasks
 import webhook_service
 from conftest import Processes, StartDeliverer, create_job, execute, run_import, wait_for
 from importer.engine import Engine
@@ -199,12 +202,19 @@ def test_products_of_an_import_do_not_wait_for_ever(
 def test_thousands_of_single_events_are_cut_as_they_go_out(
     client: Client, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
 ) -> None:
-    subscribe(client, receiver.url("/ok/x"), "product.created", imports="each")
+    webhook = subscribe(client, receiver.url("/ok/x"), "product.created", imports="each")
     start()
     run_import(engine, "sku\n" + "".join(f"k{number:04}\n" for number in range(2000)))
-    wait_for("all", lambda: receiver.count() == 2000)
-    skus = [json.loads(request.body)["product"]["sku"] for request in receiver.requests()]
+    wait_for("all", settled(database_url, webhook, 2000))
+    skus = sorted(json.loads(request.body)["product"]["sku"] for request in receiver.requests())
     assert skus == [f"k{number:04}" for number in range(2000)]
+    # As they were started; on a busy machine the receiver may come to one before another.
+    query = (
+        "SELECT e.created[d.position + 1] FROM webhook_attempts a JOIN webhook_deliveries d ON d.id = a.delivery_id"
+        " JOIN webhook_events e ON e.id = d.event_id ORDER BY a.at"
+    )
+    told = [number for (number,) in execute(database_url, query)]
+    assert told == [number for (number,) in execute(database_url, "SELECT id FROM products ORDER BY sku")]
 
 
 # Real processes.
@@ -250,6 +260,31 @@ def test_a_deliverer_that_ends_is_started_again(
     worker.terminate()
     worker.wait(30)
     wait_for("no lease is left", lambda: not deliverers(database_url))
+
+
+def test_the_first_deliverer_is_there_before_the_worker_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A child forked meanwhile would keep the pipe open by which the start of a program is confirmed: for ever.
+    started: list[threading.Thread] = []
+    ended = threading.Event()
+
+    class Program:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            started.append(threading.current_thread())
+
+        def wait(self) -> int:
+            ended.wait(60)
+            return 0
+
+        def send_signal(self, _: int) -> None:
+            ended.set()
+
+    monkeypatch.setattr(subprocess, "Popen", Program)
+    keeper = tasks.DelivererProcess()
+    keeper.start()
+    assert started == [threading.current_thread()]
+    keeper.stop()
+    keeper.join(60)
+    assert not keeper.is_alive()
 
 
 def deliverers(url: str) -> int:
