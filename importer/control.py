@@ -60,6 +60,8 @@ FROM_THE_START = (
     " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, started_at = NULL,"
     " worked_seconds = 0, active_since = NULL, undone_by = NULL"
 )
+# One that was not confirmed is counted anew.
+WHERE_IT_WAS = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
 NEW_UNDO = """
 INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, started_from, started_by, undo_of,
     total_records)
@@ -194,7 +196,9 @@ def retry(cursor: Cursor, task_id: str, changes: dict[str, Any]) -> None:
         cursor.execute(
             "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL", (job["id"],)
         )
-    assignments = ", ".join([AGAIN, *([FROM_THE_START] if anew else []), *(f"{name} = %({name})s" for name in changes)])
+    assignments = ", ".join(
+        [AGAIN, FROM_THE_START if anew else WHERE_IT_WAS, *(f"{name} = %({name})s" for name in changes)]
+    )
     values = {name: Json(value) if isinstance(value, dict) else value for name, value in changes.items()}
     cursor.execute(f"UPDATE import_jobs SET {assignments}, {TOUCH} WHERE id = %(id)s", {**values, "id": job["id"]})
     jobs.note(cursor, job["id"], "retried", "Begun anew." if anew else "It goes on where it was.")
@@ -222,7 +226,7 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     if job["status"] in {"pending", "processing", "awaiting_confirmation"}:
         raise NotAllowed("not_undoable", _state_of(job, "it can be undone when it has ended"))
     if job["undone_by"] is not None:
-        raise NotAllowed("not_undoable", "It has been undone already.")
+        raise NotAllowed("not_undoable", "Its undo was started already; see what became of that one.")
     if job["never_undo"]:
         raise NotAllowed("not_undoable", "It wrote nothing that could be undone.")
     if not job["may_undo"]:

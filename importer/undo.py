@@ -7,18 +7,16 @@ back to that, which `restored` tells. So imports can be undone in the opposite o
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from importer import jobs
 from importer.changes import STATE_OF
-from importer.errors import ImportFailure
 from importer.jobs import Job
 from importer.keeper import LeaseKeeper
-from importer.writing import GIVE_WAY_SECONDS, MAX_SLICE_ATTEMPTS, WORTH_ANOTHER_TRY
+from importer.writing import Counts, write_held
 from webhook_service import record, tell_imported, wants_imported
 
 RECORDS = """
@@ -81,26 +79,17 @@ def take_back(connection: Connection, job: Job, keeper: LeaseKeeper) -> None:
 
 
 def _take_back_record(connection: Connection, job: Job, number: int) -> None:
-    for attempt in range(MAX_SLICE_ATTEMPTS):
-        try:
-            with connection, connection.cursor() as cursor:
-                jobs.limit_waits(cursor)
-                jobs.lock(cursor, job)
-                cursor.execute(SETTINGS)
-                counts = _write(cursor, job, number)
-                jobs.update(cursor, job, COUNTED, {**counts, "record": str(number)}, sampled="undoing")
-            return
-        except errors.QueryCanceled:
-            time.sleep(GIVE_WAY_SECONDS)
-        except WORTH_ANOTHER_TRY:
-            time.sleep(min(1.0, 0.01 * 2**attempt))
-    raise ImportFailure(
-        "Other clients kept changing the same products at the same time. What was taken back until then stays so; "
-        "try again to take back the rest."
-    )
+    def write(cursor: Any) -> Counts:
+        cursor.execute(SETTINGS)
+        counts = _write(cursor, job, number)
+        jobs.update(cursor, job, COUNTED, {**counts, "record": str(number)}, sampled="undoing")
+        return counts
+
+    kept = "What was taken back until then stays so; try again to take back the rest."
+    write_held(connection, job, write, kept=kept)
 
 
-def _write(cursor: Any, job: Job, number: int) -> dict[str, int]:
+def _write(cursor: Any, job: Job, number: int) -> Counts:
     told = tell_imported(job.task_id) if wants_imported(cursor) else sql.SQL("")
     statement = sql.SQL(TAKEN_BACK).format(
         record=sql.Literal(number),

@@ -247,26 +247,36 @@ def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: i
         return [row[0] for row in cursor.fetchall()]
 
 
-def _write_slice(connection: Connection, job: Job, parts: Parts, end: str, foreseen: Counts | None) -> Counts:
-    """Writes and counts the slice that ends at the key `end`; only counts it where that is `foreseen`."""
+def write_held(connection: Connection, job: Job, write: Callable[[Any], Counts], *, kept: str) -> Counts:
+    """Runs `write` in a short transaction that holds the job's row, again where others are in its way.
+
+    Raises `ImportFailure` when they stay so; `kept` is the end of its sentence, which says what becomes of the rest.
+    """
     for attempt in range(MAX_SLICE_ATTEMPTS):
         try:
             with connection, connection.cursor() as cursor:
                 jobs.limit_waits(cursor)
                 jobs.lock(cursor, job)
-                cursor.execute(SLICE_SETTINGS)
-                counts = foreseen or _write_rows(cursor, job, parts)
-                jobs.update(cursor, job, WRITTEN, {**counts, "end": end}, sampled="writing")
-            return counts
+                return write(cursor)
         except errors.QueryCanceled:
             # Somebody wants the job's row, to cancel the import.
             time.sleep(GIVE_WAY_SECONDS)
         except (StaleSlice, *WORTH_ANOTHER_TRY):
             time.sleep(min(1.0, 0.01 * 2**attempt))
-    raise ImportFailure(
-        "Other clients kept changing the same products at the same time. What was written until then stays; "
-        "upload the file again to import the rest."
-    )
+    raise ImportFailure(f"Other clients kept changing the same products at the same time. {kept}")
+
+
+def _write_slice(connection: Connection, job: Job, parts: Parts, end: str, foreseen: Counts | None) -> Counts:
+    """Writes and counts the slice that ends at the key `end`; only counts it where that is `foreseen`."""
+
+    def write(cursor: Any) -> Counts:
+        cursor.execute(SLICE_SETTINGS)
+        counts = foreseen or _write_rows(cursor, job, parts)
+        jobs.update(cursor, job, WRITTEN, {**counts, "end": end}, sampled="writing")
+        return counts
+
+    kept = "What was written until then stays; try again to import the rest."
+    return write_held(connection, job, write, kept=kept)
 
 
 def _run(cursor: Any, query: str, parts: Parts) -> tuple[int, ...]:

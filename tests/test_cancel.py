@@ -152,6 +152,7 @@ def test_a_preview_is_dropped_and_can_be_had_again(client: FlaskClient, engine: 
     assert act(client, job, "confirm", 409)["code"] == "not_awaiting_confirmation"
     check_that_it_left_nothing(engine)
     act(client, job, "retry")
+    assert show(client, job["task_id"])["preview"] is None
     again = work(client, engine, job["task_id"])
     assert (again["status"], again["preview"]["create"], again["run"]) == ("awaiting_confirmation", ROWS, 2)
     assert catalogue(engine.database_url) == []
