@@ -175,11 +175,15 @@ class ImportJob(Base):
 
 
 class ImportReject(Base):
-    """A row of a file that could not be taken: where it starts, why, and the row as it was (as CSV)."""
+    """A row of a file that could not be taken: where it starts, why, and the row as it was (as CSV).
+
+    A foreign key would be looked up for every row, which takes as long as writing it; a trigger removes the rows of a
+    job that is deleted.
+    """
 
     __tablename__ = "import_rejects"
 
-    job_id: Mapped[int] = mapped_column(ForeignKey("import_jobs.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     code: Mapped[str] = mapped_column(String(64))
     message: Mapped[str]

@@ -250,3 +250,9 @@ def test_what_an_undo_needs_is_kept_for_its_time_only(client: FlaskClient, engin
     assert job["undo_until"] is None
     assert act(client, job, "undo", 409)["code"] == "not_undoable"
     assert execute(engine.database_url, "SELECT count(*) FROM import_changes") == [(0,)]
+
+
+def test_rejects_go_with_their_job_and_no_others_do(client: FlaskClient, engine: Engine) -> None:
+    kept, gone = upload(client, engine, NEW), upload(client, engine, NEW)
+    execute(engine.database_url, "DELETE FROM import_jobs WHERE id = %s", (gone["id"],))
+    assert execute(engine.database_url, "SELECT job_id FROM import_rejects") == [(kept["id"],)]
