@@ -29,6 +29,7 @@ REMOVE_LEFTOVERS_SECONDS = 60
 RETRY_SECONDS = 1
 # A deliverer that was told to stop lets its requests end.
 DELIVERER_STOPS_SECONDS = 7
+SIGN_OFF_SECONDS = 2
 MB = 1_000_000
 
 settings = config.load()
@@ -182,9 +183,12 @@ def start_threads(sender: Any, **_: Any) -> None:
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def stop_threads(**_: Any) -> None:
-    """Takes this worker off the list of those that live."""
+    """Takes this worker off the list of those that live; a cold shutdown leaves no other moment for it."""
     for thread in _beside:
         thread.stop()
+    for thread in _beside:
+        if isinstance(thread, Sweeper):
+            thread.join(SIGN_OFF_SECONDS)
 
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]
