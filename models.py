@@ -123,13 +123,14 @@ class ImportJob(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
-    # What was asked for. Where `mapping`, `delimiter` and `encoding` are empty the file tells.
+    # What was asked for. Where `mapping`, `delimiter`, `quote` and `encoding` are empty the file tells.
     kind: Mapped[str] = mapped_column(String(16), server_default="import")
     mode: Mapped[str] = mapped_column(String(16), server_default="upsert")
     on_reject: Mapped[str] = mapped_column(String(16), server_default="skip")
     wants_preview: Mapped[bool] = mapped_column(server_default=false())
     mapping: Mapped[dict[str, str | None] | None] = mapped_column(JSON(none_as_null=True))
     delimiter: Mapped[str | None]
+    quote: Mapped[str | None]
     encoding: Mapped[str | None]
     started_from: Mapped[str] = mapped_column(String(16), server_default="api")
     started_by: Mapped[str] = mapped_column(server_default="")

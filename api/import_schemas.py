@@ -19,7 +19,7 @@ from api.answers import (
     time,
 )
 from api.schemas import NO_NUL, Choice, PageQuerySchema, QuerySchema, RequestSchema, Switch, is_text
-from importer.dialect import DELIMITERS, delimiter_named
+from importer.dialect import DELIMITERS, QUOTES, delimiter_named, quote_named
 from importer.encoding import encoding_named
 from importer.errors import UnusableFile
 from importer.matching import FIELDS
@@ -29,6 +29,7 @@ STARTED_BY_MAX_CHARACTERS = 200
 FILENAME_FILTER_MAX_CHARACTERS = 255
 MAX_MAPPED_COLUMNS = 10_000
 DELIMITER_NAMES = (*DELIMITERS, *DELIMITERS.values())
+QUOTE_NAMES = tuple(dict.fromkeys([*QUOTES, *QUOTES.values()]))
 CHANGES = ("created", "updated", "left_out")
 EXAMPLE_MAPPING = {"Artikelnummer": "sku", "Preis": None}
 
@@ -39,6 +40,10 @@ MODE = (
 ON_REJECT = "What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any."
 PREVIEW = "Whether the import waits for a confirmation, and says what it would do, before it writes anything."
 DELIMITER = "What separates the fields: comma, semicolon, tab or pipe, the character or the word."
+QUOTE = (
+    "What the fields are quoted with: a double or a single quote, or nothing. Quotes within fields are doubled, or"
+    " escaped by a backslash."
+)
 ENCODING = "The encoding of the file, as Python names it: utf-8, utf-16, windows-1252, shift_jis …"
 MAPPING = (
     "Which of our fields (sku, name, description, active) the file's columns are, by the names of its header; null for"
@@ -121,6 +126,7 @@ class UploadOptionsSchema(QuerySchema):
     on_reject = Choice(ON_REJECT, *REJECT_POLICIES, default="skip")
     mapping = Mapping(MAPPING, in_form=True)
     delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", delimiter_named, words=DELIMITER_NAMES, in_form=True)
+    quote = Named(QUOTE + FROM_THE_FILE, "none", quote_named, words=QUOTE_NAMES, in_form=True)
     encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", encoding_named, in_form=True)
     started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
     started_by = ShortText(
@@ -150,7 +156,7 @@ class RetrySchema(RequestSchema):
         unknown = RAISE
 
     error_messages = {  # noqa: RUF012
-        "unknown": "There is no such option. Use preview, mode, on_reject, mapping, delimiter or encoding."
+        "unknown": "There is no such option. Use preview, mode, on_reject, mapping, delimiter, quote or encoding."
     }
 
     preview = Switch(PREVIEW)
@@ -158,6 +164,7 @@ class RetrySchema(RequestSchema):
     on_reject = Choice(ON_REJECT, *REJECT_POLICIES)
     mapping = Mapping(MAPPING + FROM_THE_FILE)
     delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", delimiter_named, words=[*DELIMITER_NAMES, None])
+    quote = Named(QUOTE + FROM_THE_FILE, "none", quote_named, words=[*QUOTE_NAMES, None])
     encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", encoding_named)
 
 
@@ -205,6 +212,7 @@ class FileSchema(Schema):
     encoding = text("Its encoding.", "cp1252")
     delimiter = text("What separates its fields.", ";")
     quote = text("What its fields are quoted with; empty: nothing.", '"')
+    escaped = switch("Whether quotes within fields are escaped by a backslash, not doubled.")
     columns = nested(ColumnSchema, many=True)
     unmapped = fields.List(fields.String(), required=True, metadata={"description": "The columns that are left out."})
     remembered = switch("Whether the mapping is the one that was confirmed on the page for such a header before.")
@@ -220,6 +228,7 @@ class OptionsSchema(Schema):
         required=True, allow_none=True, metadata={"description": MAPPING, "examples": [EXAMPLE_MAPPING]}
     )
     delimiter = text(DELIMITER, ";", allow_none=True)
+    quote = text(QUOTE, '"', allow_none=True, enum=[*QUOTES, None])
     encoding = text(ENCODING, "cp1252", allow_none=True)
 
 

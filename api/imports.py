@@ -110,7 +110,9 @@ def announce(task_id: str) -> None:
 
 def _details(job: ImportJob) -> dict[str, Any]:
     """The import with all there is to know of it."""
-    file = {name: value for name, value in job.file.items() if name != "header_key"} if job.file else None
+    file = None
+    if job.file:
+        file = {"escaped": False, **{name: value for name, value in job.file.items() if name != "header_key"}}
     log = db.session.execute(
         select(ImportLog.at, ImportLog.event, ImportLog.message)
         .where(ImportLog.job_id == job.id)
@@ -125,6 +127,7 @@ def _details(job: ImportJob) -> dict[str, Any]:
             "on_reject": job.on_reject,
             "mapping": job.mapping,
             "delimiter": job.delimiter,
+            "quote": job.quote,
             "encoding": job.encoding,
         },
         "file": file,

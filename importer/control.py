@@ -22,7 +22,7 @@ FIRST_WAIT_MS = 500
 NEXT_WAIT_MS = 1000
 CANCEL_ATTEMPTS = 3
 
-OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "encoding")
+OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote", "encoding")
 SEEN = (
     "id, kind, status, filename, on_reject, rejected_count, started_from, file, staged_columns IS NOT NULL,"
     " undone_by, retry_until > clock_timestamp(), undo_until > clock_timestamp(), undo_until IS NULL, started_by, run"

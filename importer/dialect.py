@@ -15,6 +15,8 @@ from importer.errors import UnusableFile
 
 # Those that are looked for, the likelier first.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+# What a client may name: the quote, with a backslash in front where that, not doubling, is how it gets into a field.
+QUOTES = {'"': "double", "'": "single", "none": "none", '\\"': "double-escaped", "\\'": "single-escaped"}
 SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
 # What Excel writes, and takes, as the first line of a file.
@@ -69,26 +71,47 @@ def delimiter_named(name: str) -> str:
     raise UnusableFile(f"There is no delimiter `{shown}`. It is one of comma, semicolon, tab and pipe.")
 
 
-def sniff(text: str, known: Callable[[list[str]], tuple[bool, int]], delimiter: str | None = None) -> Sniffed:
+def quote_named(name: str) -> str:
+    """Returns the quote that a client names, one of QUOTES or its word; raises `UnusableFile` where it is none."""
+    wanted = name.strip().lower()
+    for quote, word in QUOTES.items():
+        if wanted in {quote, word}:
+            return quote
+    shown = "".join(filter(str.isprintable, name))[:20]
+    raise UnusableFile(f"There is no quote `{shown}`. It is one of {', '.join(QUOTES.values())}.")
+
+
+def sniff(
+    text: str,
+    known: Callable[[list[str]], tuple[bool, int]],
+    delimiter: str | None = None,
+    quote: str | None = None,
+) -> Sniffed:
     """Finds out how a file writes its rows from the `text` it begins with.
 
     `known` says of a header whether the SKU is among its columns, and how many of them are known. A given `delimiter`
-    is taken as it is.
+    or `quote` (one of QUOTES) is taken as it is.
     """
     hint = HINT.match(text)
     if hint:
         text = text[hint.end() :]
         delimiter = delimiter or hint[1]
-    found = delimiter or _find_delimiter(text, known)
-    return Sniffed(_find_quote(text, found), hint.end() if hint else 0)
+    found = delimiter or _find_delimiter(text, known, quote)
+    return Sniffed(_quoted(text, found, quote), hint.end() if hint else 0)
 
 
-def _find_delimiter(text: str, known: Callable[[list[str]], tuple[bool, int]]) -> str:
+def _quoted(text: str, delimiter: str, quote: str | None) -> Dialect:
+    if quote is None:
+        return _find_quote(text, delimiter)
+    return Dialect(delimiter, "" if quote == "none" else quote[-1], escaped=quote.startswith("\\"))
+
+
+def _find_delimiter(text: str, known: Callable[[list[str]], tuple[bool, int]], quote: str | None) -> str:
     best, best_score = ",", (False, 0.0, 0, 1)
     for delimiter in DELIMITERS:
         if delimiter not in text:
             continue
-        reader = _find_quote(text, delimiter).reader(io.StringIO(text.replace("\0", " "), newline=""))
+        reader = _quoted(text, delimiter, quote).reader(io.StringIO(text.replace("\0", " "), newline=""))
         rows: list[list[str]] = []
         with suppress(csv.Error):
             # Where this raises, the rows up to there will do.

@@ -62,7 +62,7 @@ UNDONE = "{removed_count:,} products removed, {restored:,} given their former va
 JOB_COLUMNS = (
     "id, task_id::text, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records,"
     " rejected_count, attempts, kind, mode, on_reject, wants_preview, confirmed_at IS NOT NULL, mapping, delimiter,"
-    " encoding, started_from, undo_of::text"
+    " quote, encoding, started_from, undo_of::text"
 )
 
 
@@ -101,6 +101,7 @@ class Job:
     confirmed: bool
     mapping: dict[str, str | None] | None
     delimiter: str | None
+    quote: str | None
     encoding: str | None
     started_from: str
     undo_of: str | None

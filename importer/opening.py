@@ -16,7 +16,7 @@ from typing import Any
 from psycopg2 import sql
 
 from importer.columns import Columns
-from importer.dialect import SNIFFED_CHARACTERS, delimiter_named, sniff
+from importer.dialect import SNIFFED_CHARACTERS, delimiter_named, quote_named, sniff
 from importer.encoding import encoding_named
 from importer.matching import Mapped, header_key, known_columns, match
 from importer.parser import Parser
@@ -35,11 +35,13 @@ SAMPLES_MAX_CHARACTERS = 200_000
 class FileOptions:
     """What the client knows about the file; None is found from the file itself.
 
-    `delimiter` is one of comma, semicolon, tab and pipe, itself or the word; `encoding` is any name that Python knows.
-    `mapping` says which of our fields the file's columns are, None for a column to leave out.
+    `delimiter` is one of comma, semicolon, tab and pipe, itself or the word; `quote` is one of `dialect.QUOTES`, or its
+    word; `encoding` is any name that Python knows. `mapping` says which of our fields the file's columns are, None for
+    a column to leave out.
     """
 
     delimiter: str | None = None
+    quote: str | None = None
     encoding: str | None = None
     mapping: Mapped | None = None
 
@@ -55,6 +57,7 @@ class OpenedFile:
             self._parser.peek(SNIFFED_CHARACTERS),
             lambda header: known_columns(header, options.mapping),
             None if options.delimiter is None else delimiter_named(options.delimiter),
+            None if options.quote is None else quote_named(options.quote),
         )
         self._dialect = sniffed.dialect
         self._parser.use(sniffed.dialect, skip=sniffed.hint)
@@ -92,6 +95,7 @@ class OpenedFile:
             "encoding": self._source.encoding,
             "delimiter": self._dialect.delimiter,
             "quote": self._dialect.quote,
+            "escaped": self._dialect.escaped,
             "columns": [
                 {"name": name, "field": field, "samples": samples}
                 for name, field, samples in zip(names, fields, self._samples, strict=True)

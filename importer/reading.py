@@ -59,7 +59,7 @@ def read_file(
     Raises `UnusableFile` when the file as a whole cannot be imported, `LeaseLost` when the job went elsewhere.
     """
     try:
-        options = FileOptions(job.delimiter, job.encoding, job.mapping)
+        options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
         file = open_file(path, options, max_record=max_record, max_unpacked_bytes=max_unpacked_bytes)
     except FileNotFoundError:
         raise ImportFailure("The uploaded file is gone from the server. Upload it again.") from None

@@ -169,6 +169,23 @@ def test_a_file_without_a_column_for_the_sku_is_rescued(page: Page, site: Site) 
     assert product is not None and product["name"] == "Stuhl"
 
 
+def test_quotes_that_are_letters_are_read_as_such(page: Page, site: Site) -> None:
+    drop(page, ("racks.csv", b'sku,name\nA-1,"19" rack\nA-2,Shelf\n'))
+    expect_counts(page, create=1, rejected=1)
+    expect(page.get_by_test_id("file-facts")).to_contain_text('fields quoted with "')
+    expect(page.get_by_test_id("option-quote").locator("option:checked")).to_have_text("Double quotes (found)")
+    page.get_by_test_id("option-quote").select_option("None")
+    expect(page.get_by_test_id("confirm-import")).to_be_disabled()
+    page.get_by_test_id("read-again").click()
+    expect_counts(page, create=2, rejected=0)
+    expect(page.get_by_test_id("file-facts")).to_contain_text("no quotes")
+    page.get_by_test_id("confirm-import").click()
+    expect_status(page, "completed")
+    expect(page.get_by_test_id("import-facts")).to_contain_text("no quotes")
+    product = site.product("A-1")
+    assert product is not None and product["name"] == '"19" rack'
+
+
 def test_all_or_nothing_is_refused_with_a_way_out(page: Page, site: Site) -> None:
     page.goto("/")
     page.get_by_test_id("import-options").locator("summary").click()

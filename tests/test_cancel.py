@@ -175,6 +175,20 @@ def test_other_options_begin_anew(client: FlaskClient, engine: Engine) -> None:
     assert act(client, done, "retry", 409)["code"] == "not_retryable"
 
 
+def test_a_file_is_read_with_another_quote(client: FlaskClient, engine: Engine) -> None:
+    job = upload(client, engine, 'sku,name\nA-1,"19" rack\n', quote="single")
+    assert (job["options"]["quote"], job["file"]["quote"], job["rejected_count"]) == ("'", "'", 0)
+    assert catalogue(engine.database_url) == [("A-1", '"19" rack', "", True)]
+    found = upload(client, engine, 'sku,name\nA-2,"19" rack\n', preview="true")
+    assert (found["file"]["quote"], found["rejected_count"]) == ('"', 1)
+    act(client, found, "retry", quote="none")
+    plain = work(client, engine, found["task_id"])
+    assert (plain["options"]["quote"], plain["file"]["quote"], plain["rejected_count"]) == ("none", "", 0)
+    act(client, plain, "retry", quote=None, preview=False)
+    again = work(client, engine, found["task_id"])
+    assert (again["options"]["quote"], again["file"]["escaped"], again["rejected_count"]) == (None, False, 1)
+
+
 def test_what_cannot_be_tried_again_says_so(client: FlaskClient, engine: Engine) -> None:
     job = upload(client, engine, "name\nLamp\n")
     for body, field in (
@@ -182,6 +196,7 @@ def test_what_cannot_be_tried_again_says_so(client: FlaskClient, engine: Engine)
         ({"colour": 1}, "colour"),
         ({"mapping": []}, "mapping"),
         ({"preview": "true"}, "preview"),
+        ({"quote": 5}, "quote"),
         ({"encoding": 5}, "encoding"),
     ):
         answer = client.post(f"/api/imports/{job['task_id']}/retry", json=body)

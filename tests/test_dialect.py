@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from importer.clean import Layout, take_clean
-from importer.dialect import NO_QUOTE, Dialect, delimiter_named, unescape
+from importer.dialect import NO_QUOTE, QUOTES, Dialect, delimiter_named, quote_named, unescape
 from importer.errors import UnusableFile
 from importer.opening import FileOptions
 
@@ -150,6 +150,54 @@ def test_what_is_no_delimiter_is_refused(name: str) -> None:
 def test_a_wrong_delimiter_ends_in_a_sentence() -> None:
     with pytest.raises(UnusableFile, match=r"no column `sku`\. Its columns are: sku;name"):
         read_file(b"sku;name\na;b\n", FileOptions("|"))
+
+
+@pytest.mark.parametrize(("quote", "word"), QUOTES.items())
+def test_quotes_are_named_by_themselves_or_by_a_word(quote: str, word: str) -> None:
+    assert (quote_named(f" {quote}"), quote_named(word.upper())) == (quote, quote)
+
+
+@pytest.mark.parametrize("name", ["", " ", "x", '""', "\\", "\\none", "\0", "é" * 50])
+def test_what_is_no_quote_is_refused(name: str) -> None:
+    with pytest.raises(UnusableFile, match="There is no quote"):
+        read_file(b"sku\na\n", FileOptions(quote=name))
+
+
+TABLE = r"""sku|name
+1|"a" b
+2|'c|d'
+3|"e|f"
+4|x
+5|"g\"h"
+6|'i\'j'
+"""
+# What is read of it, and on which lines rejects are.
+READ_AS = {
+    '"': ({"3": "e|f", "4": "x", "6": r"'i\'j'"}, [2, 3, 6]),
+    "'": ({"1": '"a" b', "2": "c|d", "4": "x", "5": r'"g\"h"'}, [4, 7]),
+    "none": ({"1": '"a" b', "4": "x", "5": r'"g\"h"', "6": r"'i\'j'"}, [3, 4]),
+    r"\"": ({"3": "e|f", "4": "x", "5": 'g"h', "6": r"'i\'j'"}, [2, 3]),
+    r"\'": ({"1": '"a" b', "2": "c|d", "4": "x", "5": r'"g\"h"', "6": "i'j"}, [4]),
+}
+
+
+@pytest.mark.parametrize("delimiter", [None, *DELIMITERS])
+@pytest.mark.parametrize("quote", QUOTES)
+def test_a_given_quote_counts_more_than_what_the_file_looks_like(quote: str, delimiter: str | None) -> None:
+    rows, bad = READ_AS[quote]
+    content = TABLE.replace("|", delimiter or "|").encode()
+    read = read_file(content, FileOptions(delimiter, quote))
+    assert read.rows == [(sku, name.replace("|", delimiter or "|")) for sku, name in rows.items()]
+    assert [line for line, _ in read.bad] == bad
+    assert (read.about["quote"], read.about["escaped"]) == ("" if quote == "none" else quote[-1], len(quote) == 2)
+
+
+def test_an_escape_far_down_is_read_right_once_it_is_named() -> None:
+    rows = [*((str(number), f"{number} cm") for number in range(9000)), ("x", '27" screen'), ("y", "")]
+    lines = ['"sku","name"', *('"{}","{}"'.format(sku, name.replace('"', r"\"")) for sku, name in rows), ""]
+    content = "\n".join(lines).encode()
+    assert read_file(content).bad == [(9002, "bad_quoting")]
+    assert read_file(content, FileOptions(quote="double-escaped")).rows == rows
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])

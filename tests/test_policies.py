@@ -177,6 +177,7 @@ def test_options_that_cannot_be_used_are_refused_and_nothing_is_kept(client: Fla
         {"mapping": '{"a": "price"}'},
         {"mapping": "[]"},
         {"delimiter": "x"},
+        {"quote": "x"},
         {"encoding": "klingon"},
         {"encoding": "rot13"},
         {"started_from": "moon"},

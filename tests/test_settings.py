@@ -218,6 +218,13 @@ def test_the_migrations_can_be_undone_and_applied_again(database_url: str) -> No
     skus_are_unique(database_url)
 
 
+def test_a_database_without_the_key_of_rejects_is_migrated_as_well(database_url: str) -> None:
+    execute(database_url, "ALTER TABLE import_jobs DROP COLUMN quote")
+    command.stamp(alembic_config(database_url), "0004")
+    command.upgrade(alembic_config(database_url), "head")
+    assert differences(database_url) == []
+
+
 def test_processes_that_start_together_take_turns_in_migrating(server_url: str) -> None:
     execute(server_url, "CREATE DATABASE empty_of_tests TEMPLATE template0")
     url = url_of(server_url, "empty_of_tests")

@@ -10,18 +10,6 @@ branch_labels = None
 depends_on = None
 
 
-# In place of a foreign key, which costs half of what it takes to write rejects.
-REMOVE_REJECTS = """
-CREATE FUNCTION remove_import_rejects() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM import_rejects WHERE job_id IN (SELECT id FROM removed);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER import_jobs_remove_rejects AFTER DELETE ON import_jobs
-    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION remove_import_rejects()
-"""
-
-
 def number(name: str, default: str = "0") -> sa.Column:
     return sa.Column(name, sa.BigInteger(), server_default=default, nullable=False)
 
@@ -96,8 +84,6 @@ def upgrade() -> None:
     )
     for name, condition in CHECKS.items():
         op.create_check_constraint(op.f(f"import_jobs_{name}_check"), "import_jobs", condition)
-    op.drop_constraint(op.f("import_rejects_job_id_fkey"), "import_rejects", type_="foreignkey")
-    op.execute(REMOVE_REJECTS)
     op.create_index(
         "import_jobs_staged_idx", "import_jobs", ["id"], postgresql_where=sa.text("staging_table IS NOT NULL")
     )
@@ -147,10 +133,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION remove_import_rejects() CASCADE")
-    op.create_foreign_key(
-        op.f("import_rejects_job_id_fkey"), "import_rejects", "import_jobs", ["job_id"], ["id"], ondelete="CASCADE"
-    )
     for name in ("import_mappings", "import_samples", "import_log", "import_changes"):
         op.drop_table(name)
     op.drop_index("import_jobs_staged_idx", table_name="import_jobs")

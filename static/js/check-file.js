@@ -2,7 +2,7 @@
 
 import { mappingRecord, mappingTable } from './check-mapping.js';
 import { h, setText } from './dom.js';
-import { delimiterWord, describeOptions, encodingWord, optionField, packingWord, quoteWord } from './import-options.js';
+import { FROM_THE_FILE, delimiterWord, describeOptions, encodingWord, foundWords, optionField, packingWord, quoteFact } from './import-options.js';
 
 /**
  * @param {object} job with options and file
@@ -14,10 +14,10 @@ import { delimiterWord, describeOptions, encodingWord, optionField, packingWord,
  */
 export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   const { file, options } = job;
-  const asked = { mode: job.mode ?? options?.mode ?? 'upsert', on_reject: job.on_reject ?? options?.on_reject ?? 'skip', delimiter: options?.delimiter ?? '', encoding: options?.encoding ?? '' };
+  const asked = { mode: job.mode ?? options?.mode ?? 'upsert', on_reject: job.on_reject ?? options?.on_reject ?? 'skip', delimiter: options?.delimiter ?? '', quote: options?.quote ?? '', encoding: options?.encoding ?? '' };
   const chosen = { ...asked };
   const columns = file?.columns?.length ? mappingTable(file, () => show()) : null;
-  const found = { delimiter: file && delimiterWord(file.delimiter), encoding: file && encodingWord(file.encoding) };
+  const found = foundWords(file);
   const field = (name) => optionField(name, {
     value: chosen[name], found: asked[name] ? undefined : found[name],
     onChange: (value) => { chosen[name] = value; show(); },
@@ -28,8 +28,8 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
 
   const changed = () => Object.keys(asked).filter((name) => chosen[name] !== asked[name]);
   const isChanged = () => changed().length > 0 || Boolean(columns?.isChanged());
-  // Another delimiter or encoding makes other columns; what was chosen for these says nothing about those.
-  const isOtherTable = () => changed().some((name) => name === 'delimiter' || name === 'encoding');
+  // What is read in another way has other columns; what was chosen for these says nothing about those.
+  const isOtherTable = () => changed().some((name) => FROM_THE_FILE.has(name));
   const problem = () => (columns && !isOtherTable() ? columns.problem() : '');
   const show = () => {
     const dirty = isChanged();
@@ -47,7 +47,7 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   const element = h('form', { class: 'card file-card', 'aria-labelledby': 'file-title', data: { testid: 'file-form' }, on: { submit } },
     fileHead(job),
     columns?.element ?? null,
-    h('div', { class: 'option-fields' }, ['encoding', 'delimiter', 'mode', 'on_reject'].map(field)),
+    h('div', { class: 'option-fields' }, ['encoding', 'delimiter', 'quote', 'mode', 'on_reject'].map(field)),
     foot);
   show();
   return element;
@@ -69,7 +69,7 @@ export function fileRecord(job) {
 }
 
 function fileHead({ file }) {
-  const facts = file ? [encodingWord(file.encoding), `${delimiterWord(file.delimiter).toLowerCase()} between fields`, quoteWord(file), packingWord(file.packing)] : [];
+  const facts = file ? [encodingWord(file.encoding), `${delimiterWord(file.delimiter).toLowerCase()} between fields`, quoteFact(file), packingWord(file.packing)] : [];
   return h('div', { class: 'card-head' },
     h('h2', { id: 'file-title', text: 'How the file was read' }),
     h('p', { class: 'muted', data: { testid: 'file-facts' }, text: file ? facts.join(' · ') : 'Its header could not be read.' }),

@@ -3,7 +3,7 @@
 const KEY = 'import-unchecked';
 
 /** What an upload does when nothing else is asked for; empty: found from the file. */
-export const DEFAULTS = Object.freeze({ mode: 'upsert', on_reject: 'skip', delimiter: '', encoding: '' });
+export const DEFAULTS = Object.freeze({ mode: 'upsert', on_reject: 'skip', delimiter: '', quote: '', encoding: '' });
 
 let options = { ...DEFAULTS };
 
