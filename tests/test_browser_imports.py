@@ -92,6 +92,10 @@ def test_several_files_are_each_checked_by_themselves_and_found_again_by_filters
     rows = table.locator("tbody tr")
     expect(rows).to_have_count(3)
     wait_for_value("how many wait", lambda: site.sql("SELECT count(*) FROM import_jobs WHERE status LIKE 'a%'"), [(2,)])
+    for width in (720, 1000, 1200, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        link = table.get_by_role("link", name="from-a-script.csv")
+        assert link.evaluate("link => link.scrollWidth <= link.clientWidth"), f"the name is cut off at {width} px"
     page.get_by_test_id("filter-status").select_option("To confirm")
     expect_query(page, status="awaiting_confirmation")
     expect(rows).to_have_count(2)

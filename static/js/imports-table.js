@@ -11,7 +11,7 @@ import { progressBar, statusPill, timeElement } from './widgets.js';
 
 const NUMBERS = [
   ['total_records', 'Rows', ''], ['created_count', 'Created', 'wide'], ['updated_count', 'Updated', 'wide'],
-  ['unchanged_count', 'Unchanged', 'wide'], ['rejected_count', 'Rejected', 'medium'],
+  ['unchanged_count', 'Unchanged', 'widest'], ['rejected_count', 'Rejected', 'medium'],
 ];
 
 // Of an import that took no time a speed means nothing.
@@ -29,7 +29,7 @@ export function importsTable() {
         h('th', { scope: 'col', text: 'Status' }),
         NUMBERS.map(([, label, when]) => h('th', { scope: 'col', class: `number ${when}`, text: label })),
         h('th', { scope: 'col', class: 'medium', text: 'Started' }),
-        h('th', { scope: 'col', class: 'number wide', text: 'Duration' }))),
+        h('th', { scope: 'col', class: 'number widest', text: 'Duration' }))),
       body));
   const rows = new Map();
 
@@ -69,7 +69,7 @@ function importRow(job) {
     h('td', { class: 'cell-status' }, pill.element, live),
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
-    h('td', { class: 'number wide' }, duration, speed));
+    h('td', { class: 'number widest' }, duration, speed));
 
   let stopWatching = null;
   const paint = (latest) => {
