@@ -47,7 +47,8 @@ QUOTE = (
 ENCODING = "The encoding of the file, as Python names it: utf-8, utf-16, windows-1252, shift_jis …"
 MAPPING = (
     "Which of our fields (sku, name, description, active) the file's columns are, by the names of its header; null for"
-    " a column to leave out. Columns that are not named are matched by themselves."
+    " a column to leave out. Several of the same name are told apart by a number: `Name (2)`. Columns that are not"
+    " named are matched by themselves."
 )
 STARTED_FROM = "Where it was started: on the page, or by another client."
 STARTED_BY = "Who started it, for the history; without it the address of the client."
@@ -215,6 +216,7 @@ class FileSchema(Schema):
     escaped = switch("Whether quotes within fields are escaped by a backslash, not doubled.")
     columns = nested(ColumnSchema, many=True)
     unmapped = fields.List(fields.String(), required=True, metadata={"description": "The columns that are left out."})
+    problem = text("Why these columns do not allow an import.", None, allow_none=True)
     remembered = switch("Whether the mapping is the one that was confirmed on the page for such a header before.")
 
 

@@ -64,6 +64,7 @@ SELECT at, phase, rows FROM (
     FROM import_samples WHERE job_id = :job_id AND run = :run
 ) numbered WHERE number % ((total + :most - 1) / :most) = 0 OR number IN (1, total) ORDER BY number
 """
+OPTIONAL = {"required": False}
 TASK_ID = [
     {
         "in": "path",
@@ -110,9 +111,10 @@ def announce(task_id: str) -> None:
 
 def _details(job: ImportJob) -> dict[str, Any]:
     """The import with all there is to know of it."""
-    file = None
-    if job.file:
-        file = {"escaped": False, **{name: value for name, value in job.file.items() if name != "header_key"}}
+    # Those of earlier versions lack two things.
+    file = {"escaped": False, "problem": None, **job.file} if job.file else None
+    if file:
+        file.pop("header_key", None)
     log = db.session.execute(
         select(ImportLog.at, ImportLog.event, ImportLog.message)
         .where(ImportLog.job_id == job.id)
@@ -209,7 +211,7 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
 
 
 @blueprint.post("/imports/<task_id>/retry", parameters=TASK_ID)
-@blueprint.document(operationId="retryImport")
+@blueprint.document(operationId="retryImport", requestBody=OPTIONAL)
 @blueprint.takes(RetrySchema, location="json", check=False)
 @blueprint.answers(202, ImportSchema, "It waits for a worker.")
 @blueprint.fails(NOT_FOUND, INVALID_PARAMETER, NOT_RETRYABLE, FILE_GONE, BUSY)
@@ -230,7 +232,7 @@ def retry_import(task_id: str) -> tuple[Response, int]:
 
 
 @blueprint.post("/imports/<task_id>/undo", parameters=TASK_ID)
-@blueprint.document(operationId="undoImport")
+@blueprint.document(operationId="undoImport", requestBody=OPTIONAL)
 @blueprint.takes(UndoSchema, location="json", check=False)
 @blueprint.answers(202, ImportSchema, "The undo, a job of its own.")
 @blueprint.fails(NOT_FOUND, NOT_UNDOABLE, BUSY)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from importer.errors import UnusableFile
@@ -66,12 +68,25 @@ class Match:
             raise UnusableFile(self.problem)
 
 
+def column_names(header: Row) -> list[str]:
+    """The columns as clients see and name them: printable, and numbered where several have the same name."""
+    names = list(map(visible, header))
+    taken = Counter(names)
+    numbers = {name: count(1) for name, columns in taken.items() if columns > 1}
+    for place, name in enumerate(names):
+        if name in numbers:
+            numbered = (f"{name or '(no name)'} ({number})" for number in numbers[name])
+            names[place] = next(name for name in numbered if name not in taken)
+            taken[names[place]] += 1
+    return names
+
+
 def header_key(header: Row) -> str:
     """The same for all headers with the same names in the same order, however they are written.
 
     What rejects.csv has added does not count.
     """
-    names = [normalise(visible(name)) for name in header[: width_without_reasons(header)]]
+    names = map(normalise, column_names(header[: width_without_reasons(header)]))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
@@ -79,9 +94,10 @@ def known_columns(header: Row, mapping: Mapped | None = None) -> tuple[bool, int
     """Whether the SKU is among the columns of a header, and how many of them are known."""
     fields = _by_themselves(header, {}, set())
     named = {_alike(name): field for name, field in (mapping or {}).items()}
-    for place, name in enumerate(header):
-        if _alike(name) in named:
-            fields[place] = named[_alike(name)] or "left out"
+    for place, names in enumerate(zip(header, column_names(header), strict=True)):
+        for name in map(_alike, names):
+            if name in named:
+                fields[place] = named[name] or "left out"
     return "sku" in fields.values(), len(fields)
 
 
@@ -109,19 +125,28 @@ def match(header: Row, mapping: Mapped | None = None, remembered: Mapped | None 
         if place not in places and (field is None or field not in taken)
     }
     found = _by_themselves(header, places, {field for field in places.values() if field})
+    names = [_alike(visible(name)) for name in header]
+    for field, columns in _ambiguous(names, places).items():
+        fields = [None if place in columns else found.get(place) for place in range(len(header))]
+        told = f"The file has {len(columns)} columns named `{field}`. Keep one, or say in a mapping which one it is."
+        return Match(fields, told)
     fields = [found.get(place) for place in range(len(header))]
-    return Match(fields, _problem(header, places, fields), remembered=bool(remembered) and not mapping)
+    return Match(fields, _problem(names, fields), remembered=bool(remembered) and not mapping)
 
 
 def _places(header: Row, mapping: Mapped) -> dict[int, str | None]:
     """What a mapping says of each column; raises `UnusableFile` where it does not fit the header."""
-    names = [visible(name) for name in header]
+    names = column_names(header)
+    plain = list(map(visible, header))
+    # The first in which a name is found counts.
+    exact = (_where(names), _where(plain))
+    alike = (_where(map(_alike, names)), _where(map(_alike, plain)))
     places: dict[int, str | None] = {}
     for name, field in mapping.items():
         if field is not None and field not in FIELDS:
             raise UnusableFile(f"The mapping names a field `{_short(str(field))}`. The fields are {', '.join(FIELDS)}.")
-        found = [place for place, other in enumerate(names) if other == name]
-        found = found or [place for place, other in enumerate(names) if _alike(other) == _alike(name)]
+        found = next((where[name] for where in exact if name in where), None)
+        found = found or next((where[_alike(name)] for where in alike if _alike(name) in where), None)
         if not found:
             raise UnusableFile(f"The mapping names a column `{_short(name)}`, which the file does not have.")
         if len(found) > 1 and field is None:
@@ -129,14 +154,22 @@ def _places(header: Row, mapping: Mapped) -> dict[int, str | None]:
             continue
         if len(found) > 1:
             raise UnusableFile(
-                f"The mapping names the column `{_short(name)}`, and the file has {len(found)} of that name."
-                " Rename one of them."
+                f"The mapping names the column `{_short(name)}`, and the file has {len(found)} of that name. Say which"
+                f" one: `{_short(names[found[0]])}`, `{_short(names[found[1]])}` …"
             )
         if found[0] in places:
             raise UnusableFile(f"The mapping names the column `{_short(names[found[0]])}` twice.")
         if field is not None and field in places.values():
             raise UnusableFile(f"The mapping gives the field `{field}` to more than one column.")
         places[found[0]] = field
+    return places
+
+
+def _where(names: Iterable[str]) -> dict[str, list[int]]:
+    """The places of each name."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
     return places
 
 
@@ -159,12 +192,15 @@ def _by_themselves(header: Row, places: Mapping[int, str | None], taken: set[str
     return found
 
 
-def _problem(header: Row, places: Mapping[int, str | None], fields: Sequence[str | None]) -> str | None:
-    names = [_alike(visible(name)) for place, name in enumerate(header)]
-    for field in FIELDS:
-        count = sum(name == field and place not in places for place, name in enumerate(names))
-        if count > 1 and field not in places.values():
-            return f"The file has {count} columns named `{field}`. Keep one of them."
+def _ambiguous(names: Sequence[str], places: Mapping[int, str | None]) -> dict[str, set[int]]:
+    """The fields that several columns are named after, and which; a mapping, `places`, may have chosen one."""
+    named = {
+        field: {place for place, name in enumerate(names) if name == field and place not in places} for field in FIELDS
+    }
+    return {field: columns for field, columns in named.items() if len(columns) > 1 and field not in places.values()}
+
+
+def _problem(names: Sequence[str], fields: Sequence[str | None]) -> str | None:
     if "sku" in fields:
         return None
     shown = ", ".join(name[:SHOWN_OF_NAME] or "(empty)" for name in names[:SHOWN_COLUMNS])

@@ -18,7 +18,7 @@ from psycopg2 import sql
 from importer.columns import Columns
 from importer.dialect import SNIFFED_CHARACTERS, delimiter_named, quote_named, sniff
 from importer.encoding import encoding_named
-from importer.matching import Mapped, header_key, known_columns, match
+from importer.matching import Mapped, column_names, header_key, known_columns, match
 from importer.parser import Parser
 from importer.records import Records, visible
 from importer.source import Source
@@ -88,7 +88,7 @@ class OpenedFile:
 
     def describe(self) -> dict[str, Any]:
         """What the file is, as JSON for clients; the encoding is final once all rows are read."""
-        names = list(map(visible, self.header))
+        names = column_names(self.header)
         fields = self._match.fields
         return {
             "packing": self._source.packing,
@@ -101,6 +101,7 @@ class OpenedFile:
                 for name, field, samples in zip(names, fields, self._samples, strict=True)
             ],
             "unmapped": [name for name, field in zip(names, fields, strict=True) if field is None],
+            "problem": self._match.problem,
             "remembered": self._match.remembered,
             "header_key": self.header_key,
         }

@@ -169,6 +169,30 @@ def test_a_file_without_a_column_for_the_sku_is_rescued(page: Page, site: Site) 
     assert product is not None and product["name"] == "Stuhl"
 
 
+def test_of_two_columns_with_one_name_either_can_be_taken(page: Page, site: Site) -> None:
+    drop(page, ("lamps.csv", b"sku,name,name\nA-1,Lampe,Lamp\n"))
+    expect_step(page, "check")
+    expect(page.get_by_test_id("banner-warning")).to_contain_text("The file has 2 columns named `name`.")
+    check_accessible(page, "a file with two names")
+    expect(column(page, "name (1)")).to_have_value("")
+    column(page, "name (2)").select_option("Name")
+    page.get_by_test_id("read-again").click()
+    expect_counts(page, create=1, rejected=0)
+    expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: name (1).")
+    page.get_by_test_id("confirm-import").click()
+    expect_status(page, "completed")
+    product = site.product("A-1")
+    assert product is not None and product["name"] == "Lamp"
+
+    # The next file of this kind is understood, and one of them need not be taken at all.
+    drop(page, ("lamps.csv", b"sku,name,name\nA-1,Stuhl,Chair\n"))
+    expect(column(page, "name (2)")).to_have_value("name")
+    drop(page, ("other.csv", b"sku,description,description\nA-1,a,b\n"))
+    expect(page.get_by_test_id("banner-warning")).to_contain_text("2 columns named `description`")
+    page.get_by_test_id("read-again").click()
+    expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: description (1), description (2).")
+
+
 def test_quotes_that_are_letters_are_read_as_such(page: Page, site: Site) -> None:
     drop(page, ("racks.csv", b'sku,name\nA-1,"19" rack\nA-2,Shelf\n'))
     expect_counts(page, create=1, rejected=1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import UnusableFile
-from importer.matching import FIELDS, HEADER_NAMES, header_key, match, normalise
+from importer.matching import FIELDS, HEADER_NAMES, column_names, header_key, match, normalise
 from importer.opening import FileOptions
 
 
@@ -86,7 +86,7 @@ def test_a_mapping_overrides_names() -> None:
         ({"price": "sku"}, "a column `price`, which the file does not have"),
         ({"x": "price"}, "a field `price`. The fields are sku, name, description, active"),
         ({"x": "name", "y": "name"}, "gives the field `name` to more than one column"),
-        ({"z": "name"}, "the column `z`, and the file has 2 of that name"),
+        ({"z": "name"}, "the column `z`, and the file has 2 of that name. Say which one: `z (1)`, `z (2)` …"),
         ({"x": "name", " X ": None}, "the column `x` twice"),
         ({"sku": None}, "no column `sku`. Its columns are: sku, x, y, z, z"),
         ({"sku": "name"}, "no column `sku`"),
@@ -102,6 +102,32 @@ def test_a_mapping_that_does_not_fit_ends_in_a_sentence(mapping: dict[str, str |
 
 def test_a_column_to_leave_out_may_be_there_twice() -> None:
     assert match(["sku", "z", "z"], {"z": None}).problem is None
+
+
+def test_columns_of_the_same_name_are_told_apart_by_numbers() -> None:
+    header = ["sku", "Name", "Name", "", "Name (2)", ""]
+    assert column_names(header) == ["sku", "Name (1)", "Name (3)", "(no name) (1)", "Name (2)", "(no name) (2)"]
+    ambiguous = match(header)
+    assert (ambiguous.fields[1:3], ambiguous.problem) == (
+        [None, None],
+        "The file has 2 columns named `name`. Keep one, or say in a mapping which one it is.",
+    )
+    mapping = {"name (3)": "name", "(no name) (2)": "description"}
+    assert match(header, mapping).fields == ["sku", None, "name", None, None, "description"]
+    read = read_file(b"sku,Name,name,name\nA,1,2,3\n", FileOptions(mapping={"name (2)": "name"}))
+    assert (read.rows, read.about["unmapped"]) == ([("A", "3")], ["Name", "name (1)"])
+    # A delimiter is found by such a mapping, too, and the file of rejects, which has these names, is the same table.
+    read = read_file(b"x,y;x,y\n1;2\n", FileOptions(mapping={"x,y (2)": "sku"}))
+    assert (read.about["delimiter"], read.rows) == (";", [("2",)])
+    assert header_key(header) == header_key(column_names(header))
+
+
+@given(st.lists(st.sampled_from(["", "a", "A", "a (1)", "a (2)", "(no name)", "(no name) (1)", "\0"]), max_size=9))
+def test_no_two_columns_have_one_name(header: list[str]) -> None:
+    names = column_names(header)
+    assert len(set(names)) == len(names) == len(header)
+    assert column_names(names) == names
+    assert match(header, dict.fromkeys(names)).fields == [None] * len(header)
 
 
 def test_a_remembered_mapping_counts_where_it_fits_and_below_a_given_one() -> None:

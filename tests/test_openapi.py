@@ -56,6 +56,15 @@ def test_the_document_has_every_call_and_no_other(app: Flask, client: FlaskClien
     assert set(operations_of(document_of(client))) == calls
 
 
+def test_bodies_without_which_a_call_makes_sense_are_optional(client: FlaskClient) -> None:
+    bodies = {
+        operation["operationId"]: operation["requestBody"].get("required", False)
+        for operation in operations_of(document_of(client)).values()
+        if "requestBody" in operation
+    }
+    assert {name for name, required in bodies.items() if not required} == {"retryImport", "testWebhook", "undoImport"}
+
+
 def test_every_call_is_described(client: FlaskClient) -> None:
     document = document_of(client)
     operations = operations_of(document)

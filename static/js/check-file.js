@@ -2,6 +2,7 @@
 
 import { mappingRecord, mappingTable } from './check-mapping.js';
 import { h, setText } from './dom.js';
+import { needsColumns } from './import-steps.js';
 import { FROM_THE_FILE, delimiterWord, describeOptions, encodingWord, foundWords, optionField, packingWord, quoteFact } from './import-options.js';
 
 /**
@@ -42,7 +43,7 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   const submit = (event) => {
     event.preventDefault();
     if (button.getAttribute('aria-disabled') === 'true') return;
-    onReread(bodyOf({ chosen, changed: changed(), columns, isOtherTable: isOtherTable() }), button);
+    onReread(bodyOf({ chosen, changed: changed(), columns, isOtherTable: isOtherTable(), needsColumns: needsColumns(job) }), button);
   };
   const element = h('form', { class: 'card file-card', 'aria-labelledby': 'file-title', data: { testid: 'file-form' }, on: { submit } },
     fileHead(job),
@@ -53,11 +54,11 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   return element;
 }
 
-function bodyOf({ chosen, changed, columns, isOtherTable }) {
+function bodyOf({ chosen, changed, columns, isOtherTable, needsColumns }) {
   const body = { preview: true };
   for (const name of changed) body[name] = chosen[name] || null;
   if (isOtherTable) body.mapping = null;
-  else if (columns?.isChanged()) body.mapping = columns.mapping();
+  else if (columns?.isChanged() || (columns && needsColumns)) body.mapping = columns.mapping();
   return body;
 }
 

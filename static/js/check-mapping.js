@@ -50,16 +50,9 @@ export function mappingTable(file, onChange) {
   show();
   return {
     element, problem,
-    mapping: () => mappingOf(file.columns, chosen),
+    mapping: () => Object.fromEntries(file.columns.map(({ name }, index) => [name, chosen[index] || null])),
     isChanged: () => file.columns.some((column, index) => chosen[index] !== (column.field ?? '')),
   };
-}
-
-/** Of columns with the same name the one that was chosen counts. */
-function mappingOf(columns, chosen) {
-  const mapping = {};
-  columns.forEach(({ name }, index) => { mapping[name] = chosen[index] || mapping[name] || null; });
-  return mapping;
 }
 
 /** The same, to read. @param {object} file @returns {HTMLElement} */

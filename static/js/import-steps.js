@@ -19,13 +19,15 @@ export const isChecking = (job) => isRunning(job) && Boolean(job.options?.previe
 /** A check that was cancelled and tried again keeps its old preview until the new one is counted. */
 const isConfirmed = (job) => (job.log ?? []).findLast(({ event }) => event === 'compared' || event === 'confirmed')?.event === 'confirmed';
 
-/** @param {object} job @returns {boolean} whether it failed only because no column is known to be the SKU */
-export const needsSku = (job) => canRetry(job) && job.status === 'failed' && Boolean(job.file?.columns?.length)
-  && !job.file.columns.some((column) => column.field === 'sku');
+/** @param {object} job @returns {boolean} whether it failed only because somebody must say which column is which */
+export const needsColumns = (job) => canRetry(job) && job.status === 'failed' && Boolean(job.file?.problem);
+
+/** @param {object} job @returns {boolean} whether none of the file's columns is known to be the SKU */
+export const lacksSku = (job) => !job.file.columns.some((column) => column.field === 'sku');
 
 /** @param {object} job with its options, file and preview @returns {'check'|'progress'|'result'} the step it is at */
 export function stepOf(job) {
-  if (job.status === 'awaiting_confirmation' || isChecking(job) || needsSku(job)) return 'check';
+  if (job.status === 'awaiting_confirmation' || isChecking(job) || needsColumns(job)) return 'check';
   return isRunning(job) ? 'progress' : 'result';
 }
 

@@ -2,7 +2,7 @@
 
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import { elapsedSeconds, isUndo } from './job.js';
-import { isChecking, needsSku } from './import-steps.js';
+import { isChecking, lacksSku, needsColumns } from './import-steps.js';
 
 const WAITING_HINT_MS = 5_000;
 
@@ -56,7 +56,7 @@ export function headline(job, watchedMs = 0) {
     case 'processing': return runningHeadline(job);
     case 'awaiting_confirmation': return 'Waiting to be confirmed. Nothing has been written yet.';
     case 'completed': return isUndo(job) ? undoneSentence(job) : completedSentence(job);
-    case 'failed': return needsSku(job) ? 'Which column is the SKU?' : `The ${thing} did not finish`;
+    case 'failed': return needsColumns(job) ? (lacksSku(job) ? 'Which column is the SKU?' : 'Which column is which?') : `The ${thing} did not finish`;
     case 'cancelled': return isExpired(job) ? 'Nobody confirmed it in time' : `The ${thing} was cancelled`;
     default: return '';
   }

@@ -7,7 +7,7 @@ import { buildBanner } from './banner.js';
 import { fill, h, refill } from './dom.js';
 import { importCard } from './import-card.js';
 import { cancelButton } from './import-buttons.js';
-import { isChecking, needsSku } from './import-steps.js';
+import { isChecking, lacksSku, needsColumns } from './import-steps.js';
 import { canRetry, isRunning } from './job.js';
 import { rejectsPanel } from './rejects.js';
 
@@ -64,8 +64,8 @@ function ready(job, context) {
 
 function mend(job, context) {
   const written = job.created_count || job.updated_count ? ' What has been written already is recognised.' : '';
-  const problem = needsSku(job)
-    ? { title: job.error_message, detail: 'Choose the column that holds the SKU below, then read the file again. Nothing has been written.', tone: 'warning' }
+  const problem = needsColumns(job)
+    ? { title: job.error_message, detail: `${lacksSku(job) ? 'Choose the column that holds the SKU below' : 'Choose below which column goes where'}, then read the file again. Nothing has been written.`, tone: 'warning' }
     : { title: job.error_message ?? 'The import was cancelled.', detail: `Change what is needed, then read the file again.${written}`, tone: job.status === 'failed' ? 'error' : 'warning' };
   return [
     buildBanner(problem),
