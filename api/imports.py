@@ -47,7 +47,7 @@ blueprint = Blueprint("imports", __name__, url_prefix="/api", tag="Imports")
 STREAM_RETRY_MS = 2000
 NOT_FOUND = Failure(404, "import_not_found", "There is no import with this id.")
 NOT_AWAITING = Failure(409, "not_awaiting_confirmation", "The import is running, so there is nothing to confirm.")
-HAS_REJECTS = Failure(409, "has_rejects", "3 rows cannot be taken, and with on_reject=fail nothing is written then.")
+HAS_REJECTS = Failure(409, "has_rejects", "3 rows cannot be taken, and this import is all or nothing (on_reject=fail).")
 ALREADY_ENDED = Failure(409, "already_ended", "The import has completed, so there is nothing to cancel.")
 NOT_RETRYABLE = Failure(409, "not_retryable", "The import has completed, so there is nothing to try again.")
 FILE_GONE = Failure(409, "file_gone", "Its file is not kept any more. Upload it again.")

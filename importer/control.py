@@ -116,8 +116,8 @@ def confirm(cursor: Cursor, task_id: str) -> None:
     if job["on_reject"] == "fail" and job["rejected_count"]:
         raise NotAllowed(
             "has_rejects",
-            f"{_rows(job['rejected_count'])} cannot be taken, and with on_reject=fail nothing is written then. Correct "
-            "the file, or try again with on_reject=skip.",
+            f"{_rows(job['rejected_count'])} cannot be taken, and this import is all or nothing (on_reject=fail)."
+            " Correct the file, or try again with bad rows set aside (on_reject=skip).",
         )
     cursor.execute(CONFIRM, (job["id"],))
     jobs.note(cursor, job["id"], "confirmed", "The preview was confirmed.")

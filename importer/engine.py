@@ -30,8 +30,8 @@ NO_HEADWAY = (
     "The worker's log says why; try again once that is mended."
 )
 ALL_OR_NOTHING = (
-    "{rows} cannot be taken, and with on_reject=fail nothing is imported then. Correct the rejected rows and upload "
-    "the file again, or try again with on_reject=skip."
+    "{rows} cannot be taken, and this import is all or nothing (on_reject=fail). Correct the rejected rows and upload "
+    "the file again, or try again with bad rows set aside (on_reject=skip)."
 )
 DISK_FULL = "The disk of the database is full. Make room there and try again."
 
@@ -96,7 +96,7 @@ class Engine:
     def _work(self, connection: Connection, job: Job, keeper: LeaseKeeper, out_of_time: Callable[[], bool]) -> None:
         """Brings the job to its end, or a preview to where it waits; raises what `run` handles."""
         if job.kind == "undo":
-            take_back(connection, job, keeper)
+            take_back(connection, job, keeper, out_of_time=out_of_time)
             self._complete(connection, job)
             return
         if not is_staged(connection, job):

@@ -7,6 +7,7 @@ back to that, which `restored` tells. So imports can be undone in the opposite o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from psycopg2 import sql
@@ -14,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 
 from importer import jobs
 from importer.changes import STATE_OF
+from importer.errors import Interrupted
 from importer.jobs import Job
 from importer.keeper import LeaseKeeper
 from importer.writing import Counts, write_held
@@ -68,12 +70,17 @@ COUNTED = (
 )
 
 
-def take_back(connection: Connection, job: Job, keeper: LeaseKeeper) -> None:
-    """Goes on with the undo `job` to its end; raises `LeaseLost` when the job went elsewhere."""
+def take_back(connection: Connection, job: Job, keeper: LeaseKeeper, *, out_of_time: Callable[[], bool]) -> None:
+    """Goes on with the undo `job` to its end.
+
+    Raises `Interrupted` between two transactions once `out_of_time()`, and `LeaseLost` when the job went elsewhere.
+    """
     with connection, connection.cursor() as cursor:
         cursor.execute(RECORDS, (job.undo_of, job.checkpoint, job.checkpoint))
         records = [row[0] for row in cursor.fetchall()]
     for number in records:
+        if out_of_time():
+            raise Interrupted
         keeper.check()
         _take_back_record(connection, job, number)
 

@@ -79,6 +79,17 @@ def cancelled_import(client: FlaskClient, engine: Engine, monkeypatch: pytest.Mo
     return job
 
 
+def test_a_long_undo_goes_on_under_another_message(client: FlaskClient, engine: Engine) -> None:
+    job = upload(client, engine, file_of(range(300), name="n"))
+    undo = ask_to_undo(client, job)
+    hurried = replace(engine, task_seconds=0)
+    removed = []
+    while hurried.run(undo):
+        removed.append(show(client, undo)["removed_count"])
+    assert removed == [100, 200]
+    assert completed(engine.database_url, undo)["removed_count"] == 300
+
+
 def test_an_import_is_not_tried_again_while_its_undo_runs(
     client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
