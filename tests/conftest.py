@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -24,6 +26,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
+# Messages of this process are for nobody; in ./instance the product would find them.
+os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, make_celery
@@ -36,6 +40,7 @@ from scheduling import pytest_xdist_make_scheduler  # noqa: F401
 from webhooks.deliverer import Deliverer, Options
 from webhooks.request import Sender
 
+atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "products-2k.csv"
 TEMPLATE = "template_of_tests"
