@@ -82,7 +82,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     assert (product["name"], product["description"]) == ("Tischleuchte Grün", "19,90")
     expect(page.get_by_test_id("import-log").get_by_role("listitem")).not_to_have_count(0)
     facts = page.get_by_test_id("import-facts")
-    for text in ("leuchten.csv", "The page", "columns chosen by hand", "Windows-1252"):
+    for text in ("leuchten.csv", "The page", "columns chosen by hand", "Windows-1252", 'fields quoted with "'):
         expect(facts).to_contain_text(text)
     page.get_by_test_id("rejects").locator("summary").click()
     with page.expect_download() as download:

@@ -2,7 +2,7 @@
 
 import { h } from './dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from './format.js';
-import { delimiterWord, describeOptions, encodingWord, packingWord } from './import-options.js';
+import { delimiterWord, describeOptions, encodingWord, packingWord, quoteFact } from './import-options.js';
 import { importAddress } from './import-steps.js';
 import { elapsedSeconds, isUndo } from './job.js';
 
@@ -31,7 +31,7 @@ function factsOf(job) {
   ];
   if (isUndo(job)) facts[2][0] = 'Started';
   else facts.push(['Options', describeOptions(job.options)]);
-  if (file) facts.push(['Read as', [encodingWord(file.encoding), delimiterWord(file.delimiter).toLowerCase(), file.packing === 'none' ? null : packingWord(file.packing)].filter(Boolean).join(' · ')]);
+  if (file) facts.push(['Read as', [encodingWord(file.encoding), delimiterWord(file.delimiter).toLowerCase(), quoteFact(file), file.packing === 'none' ? null : packingWord(file.packing)].filter(Boolean).join(' · ')]);
   if (seconds !== null) facts.push(['Worked on for', formatDuration(seconds)]);
   if (job.rows_per_second) facts.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
   if (job.run > 1) facts.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
