@@ -18,7 +18,7 @@ from api.answers import (
     text,
     time,
 )
-from api.schemas import NO_NUL, Choice, PageQuerySchema, QuerySchema, RequestSchema, Switch, is_text
+from api.schemas import NO_NUL, Choice, FormSchema, PageQuerySchema, RequestSchema, Switch, is_text
 from importer.dialect import DELIMITERS, QUOTES, delimiter_named, quote_named
 from importer.encoding import encoding_named
 from importer.errors import UnusableFile
@@ -119,7 +119,7 @@ class ShortText(fields.String):
         return value.strip()
 
 
-class UploadOptionsSchema(QuerySchema):
+class UploadOptionsSchema(FormSchema):
     """What is wanted of an import. Empty fields count as not given."""
 
     preview = Switch(PREVIEW, in_query=True)

@@ -35,7 +35,7 @@ from webargs.flaskparser import FlaskParser
 
 from api.answers import ErrorSchema
 from api.errors import CODES, SENTENCES, ApiError, Failure
-from api.schemas import QuerySchema, RequestSchema
+from api.schemas import FormSchema, QuerySchema, RequestSchema
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -212,6 +212,15 @@ def describe_empty(_converter: Any, field: Field[Any], **_: Any) -> dict[str, An
     return {"allowEmptyValue": True} if isinstance(field.parent, QuerySchema) else {}
 
 
+def describe_empty_field(_converter: Any, field: Field[Any], *, ret: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """What the document says of the emptiness of a form's field, of which it says `ret` so far."""
+    if not isinstance(field.parent, FormSchema):
+        return {}
+    if ret.get("type") == "boolean":
+        return {"type": ["boolean", "string"], "enum": [True, False, ""]}
+    return {"enum": [*ret["enum"], ""]} if "enum" in ret else {}
+
+
 if TYPE_CHECKING:
     ApiBase = object
 else:
@@ -233,6 +242,7 @@ class Document(ApiBase):
         smorest: Any = super()
         smorest._init_spec(**options)
         self.ma_plugin.converter.add_parameter_attribute_function(describe_empty)
+        self.ma_plugin.converter.add_attribute_function(describe_empty_field)
 
     def _register_error_handlers(self) -> None:
         """None: api/errors.py has the handlers of every error."""

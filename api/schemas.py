@@ -49,6 +49,10 @@ class QuerySchema(RequestSchema):
         return {name: values[0] for name, values in given.items() if values[0]}
 
 
+class FormSchema(QuerySchema):
+    """Fields of a form, which are read as query parameters are."""
+
+
 # Fields of requests.
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -63,6 +64,18 @@ def test_bodies_without_which_a_call_makes_sense_are_optional(client: FlaskClien
         if "requestBody" in operation
     }
     assert {name for name, required in bodies.items() if not required} == {"retryImport", "testWebhook", "undoImport"}
+
+
+def test_empty_fields_of_an_upload_count_as_not_given_and_are_described(client: FlaskClient) -> None:
+    document = document_of(client)
+    content = operations_of(document)["post", "/api/upload"]["requestBody"]["content"]["multipart/form-data"]
+    fields = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]["properties"]
+    words = {name: field["enum"] for name, field in fields.items() if "enum" in field}
+    assert set(words) == {"preview", "mode", "on_reject", "delimiter", "quote", "started_from"}
+    assert all(enum.count("") == 1 for enum in words.values())
+    empty = dict.fromkeys(set(fields) - {"file"}, "")
+    answer = client.post("/api/upload", data={"file": (io.BytesIO(b"sku\nA\n"), "a.csv"), **empty})
+    assert answer.status_code == 202
 
 
 def test_every_call_is_described(client: FlaskClient) -> None:
