@@ -17,7 +17,7 @@ from importer.window import Window
 
 GOES_ON_BEHIND_QUOTE = (
     "A quoted field goes on behind its closing quote. Write a quote within a quoted field as {quote}{quote} and put a "
-    "{delimiter} behind the closing one."
+    "{delimiter} behind the closing one, or choose another quote for the whole file."
 )
 NEVER_CLOSED = (
     "A quote is opened on this line and never closed. Close it, or write a quote within a quoted field as two."
