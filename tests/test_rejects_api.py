@@ -7,10 +7,14 @@ import io
 import tracemalloc
 import uuid
 
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
-from conftest import catalogue, create_job, execute, run_import
+from api import rejects
+from conftest import catalogue, create_job, execute, run_import, wait_for
 from importer.engine import Engine
+from models import db
 
 
 def test_the_file_of_rejects_goes_in_once_it_is_corrected(client: FlaskClient, engine: Engine) -> None:
@@ -62,6 +66,23 @@ def test_what_an_undo_left_alone_is_listed_by_its_sku(client: FlaskClient, engin
     )
     answer = client.get(f"/api/imports/{job['task_id']}/rejects.csv")
     assert answer.data == b'product,line,code,message\r\n"a,""b",1,edited_since,It was.\r\n'
+
+
+def test_each_row_is_read_once_also_when_postgresql_does_not_know_yet_how_many_there_are(
+    app: Flask, client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects, "BATCH_ROWS", 100)
+    url = engine.database_url
+    # As after an import: the statistics come later.
+    execute(url, "ALTER TABLE import_rejects SET (autovacuum_enabled = off)")
+    job = run_import(engine, "sku,name\n" + ",x\n" * 5000)
+    assert client.get(f"/api/imports/{job['task_id']}/rejects.csv").data.count(b"\r\n") == 5001
+    with app.app_context():
+        # What a connection has read is counted at its end.
+        db.engine.dispose()
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'import_rejects'"
+    (rows,) = wait_for("the count", lambda: [row for row in execute(url, read) if row[0] >= 5000])[0]
+    assert rows < 15_000
 
 
 def test_a_long_list_is_streamed(client: FlaskClient, engine: Engine) -> None:
