@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Literal
 
 from importer.dialect import DELIMITERS, Dialect
@@ -64,27 +64,22 @@ def as_file(
         yield out.getvalue().encode()
 
 
-def _split(batch: Sequence[Reject], dialect: Dialect) -> list[list[str]]:
+def _split(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[str]]:
     """The cells of each row; the row as one cell where it cannot be split."""
-    rows = [reject.row for reject in batch]
-    if not any(reject.code in WHOLE_ROWS for reject in batch):
-        try:
-            # Each row is a line to the reader, whatever line ends its cells have.
-            return list(map(list, dialect.reader(rows)))
-        except csv.Error:
-            pass
-    return list(
-        chain.from_iterable(
-            [[reject.row]] if reject.code in WHOLE_ROWS else _split_one(reject.row, dialect) for reject in batch
-        )
-    )
-
-
-def _split_one(row: str, dialect: Dialect) -> list[list[str]]:
+    rows = [reject.row for reject in batch if reject.code not in WHOLE_ROWS]
     try:
-        return [next(dialect.reader([row]))]
-    except (csv.Error, StopIteration):
-        return [[row]]
+        # Each row is a line to the reader, whatever line ends its cells have.
+        split = iter([*dialect.reader(rows)])
+    except csv.Error:
+        split = (_split_one(row, dialect) for row in rows)
+    return ([reject.row] if reject.code in WHOLE_ROWS else next(split) for reject in batch)
+
+
+def _split_one(row: str, dialect: Dialect) -> list[str]:
+    try:
+        return next(dialect.reader([row]), [row])
+    except csv.Error:
+        return [row]
 
 
 def _cells(reject: Reject, cells: list[str], width: int, kept: int) -> list[str]:
