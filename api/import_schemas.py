@@ -130,11 +130,7 @@ class UploadOptionsSchema(FormSchema):
     quote = Named(QUOTE + FROM_THE_FILE, "none", quote_named, words=QUOTE_NAMES, in_form=True)
     encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", encoding_named, in_form=True)
     started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
-    started_by = ShortText(
-        "Who started it, for the history; without it the address of the client.",
-        "nightly job",
-        STARTED_BY_MAX_CHARACTERS,
-    )
+    started_by = ShortText(STARTED_BY, "nightly job", STARTED_BY_MAX_CHARACTERS)
 
 
 class UploadSchema(UploadOptionsSchema):
