@@ -368,11 +368,14 @@ def test_a_file_message_is_never_seen_before_it_is_whole(environment: dict[str, 
         thread.start()
         found = 0
         while found < 1000:
+            # Asked before: messages may come between a look that finds none and the question.
+            all_sent = over.is_set()
             try:
                 channel._get("imports")
                 found += 1
             except queue.Empty:
-                assert thread.is_alive() or not over.is_set() or found == 1000
+                assert not all_sent, f"{1000 - found} messages are lost"
+                assert thread.is_alive() or over.is_set()
         thread.join()
 
 
