@@ -160,14 +160,18 @@ def create_engine(settings: config.Settings, **changes: Any) -> Engine:
     return Engine(**{**values, **changes})
 
 
-def create_job(engine: Engine, content: bytes, filename: str = "products.csv") -> str:
-    """Puts a file and its job where an upload would put them; returns the task's id."""
+def create_job(engine: Engine, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:
+    """Puts a file and its job where an upload would put them; returns the task's id.
+
+    Of one that is `announced` a worker's sweep sends no message.
+    """
     task_id = str(uuid.uuid4())
     (engine.upload_dir / f"{task_id}.upload").write_bytes(content)
     execute(
         engine.database_url,
-        "INSERT INTO import_jobs (task_id, filename, stored_name, file_size) VALUES (%s, %s, %s, %s)",
-        (task_id, filename, f"{task_id}.upload", len(content)),
+        "INSERT INTO import_jobs (task_id, filename, stored_name, file_size, announced_at)"
+        " VALUES (%s, %s, %s, %s, CASE WHEN %s THEN clock_timestamp() END)",
+        (task_id, filename, f"{task_id}.upload", len(content), announced),
     )
     return task_id
 

@@ -201,7 +201,7 @@ def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_
         assert message.properties["delivery_mode"] == 2
     worker = processes.worker(*WORKER, "one@%h")
     wait_for("writing", writing(database_url, task_id))
-    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n")
+    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
     # Prefetch 1: the second message is left for another worker.
     found = queues(environment, patient_node)
@@ -256,7 +256,7 @@ def test_rabbitmq_restarted_in_the_middle_of_an_import(
     node.stop(signal.SIGTERM)
     node.start()
     check_end(database_url, task_id)
-    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n")
+    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
     wait_for("the worker takes the next one", lambda: job_row(database_url, second)["status"] == "completed")
     assert worker.poll() is None
@@ -283,7 +283,7 @@ def test_an_import_longer_than_the_consumer_timeout(
     worker = processes.worker(*WORKER, "one@%h")
     check_end(database_url, task_id)
     assert time.monotonic() - started > CONSUMER_TIMEOUT_MS / 1000
-    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n")
+    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
     wait_for("the worker takes the next one", lambda: job_row(database_url, second)["status"] == "completed")
     assert worker.poll() is None
