@@ -28,7 +28,7 @@ import psycopg2
 
 import config
 import run_celery
-from embedded import EmbeddedError, EmbeddedPostgres, spawn
+from embedded.postgres import EmbeddedError, EmbeddedPostgres, spawn
 
 TICK_SECONDS = 0.1
 STOP_SECONDS = 10  # What a child gets to finish its requests or task before it is killed.

@@ -16,11 +16,11 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 from sqlalchemy.exc import OperationalError
 
 import config
-from catalogue.index import Indexer
+from catalogue.search_indexes import Indexer
 from celery_app import RUN_IMPORT, celery, wake_import
-from importer import control, jobs, sweep
-from importer.engine import Engine
-from importer.jobs import Retention
+from importer.jobs import actions, reaper, repository
+from importer.jobs.repository import Retention
+from importer.pipeline.runner import Engine
 from models import upgrade_database
 
 log = logging.getLogger(__name__)
@@ -80,17 +80,17 @@ class Sweeper(threading.Thread):
         leftovers_due = 0.0
         while not self.stopping.is_set():
             try:
-                with jobs.connected(settings.need_database_url()) as connection:
+                with repository.connected(settings.need_database_url()) as connection:
                     while not self.stopping.is_set():
-                        sweep.sign_of_life(connection, self.worker)
-                        sweep.sweep(connection, wake=wake_import)
-                        control.expire(connection, retention)
-                        sweep.drop_staging_of_ended(connection)
+                        reaper.sign_of_life(connection, self.worker)
+                        reaper.sweep(connection, wake=wake_import)
+                        actions.expire(connection, retention)
+                        reaper.drop_staging_of_ended(connection)
                         if time.monotonic() >= leftovers_due:
-                            sweep.remove_leftovers(connection, settings.upload_dir, time.time())
+                            reaper.remove_leftovers(connection, settings.upload_dir, time.time())
                             leftovers_due = time.monotonic() + REMOVE_LEFTOVERS_SECONDS
                         self.stopping.wait(settings.sweep_seconds)
-                    sweep.sign_off(connection, self.worker)
+                    reaper.sign_off(connection, self.worker)
             except psycopg2.Error as error:
                 log.warning("The sweep waits for the database: %s", str(error).strip())
                 self.stopping.wait(RETRY_SECONDS)
@@ -141,7 +141,7 @@ class DelivererProcess(threading.Thread):
     def _new_process(self) -> subprocess.Popen[bytes]:
         # A name server that is silent must not hold a request up for longer than its time (resolv.conf(5)).
         environment = {"RES_OPTIONS": "timeout:2 attempts:2", **os.environ}
-        return subprocess.Popen([sys.executable, "-m", "webhooks.deliverer"], cwd=config.ROOT, env=environment)
+        return subprocess.Popen([sys.executable, "-m", "webhooks.dispatcher"], cwd=config.ROOT, env=environment)
 
 
 _beside: list[Sweeper | Indexer | DelivererProcess] = []

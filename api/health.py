@@ -9,8 +9,8 @@ from flask import Response, current_app, jsonify
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.answers import HealthSchema
 from api.openapi import Blueprint
+from api.responses import HealthSchema
 from celery_app import celery
 from models import Worker, db
 

@@ -33,9 +33,9 @@ from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from webargs.flaskparser import FlaskParser
 
-from api.answers import ErrorSchema
 from api.errors import CODES, SENTENCES, ApiError, Failure
-from api.schemas import FormSchema, QuerySchema, RequestSchema
+from api.requests import FormSchema, QuerySchema, RequestSchema
+from api.responses import ErrorSchema
 
 V = TypeVar("V", bound=Callable[..., Any])
 

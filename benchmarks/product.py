@@ -20,8 +20,8 @@ import psutil
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from catalogue import index
-from embedded import EmbeddedPostgres
+from catalogue import search_indexes
+from embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "products-2k.csv"
@@ -153,7 +153,7 @@ def settle(url: str) -> None:
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        while index.is_behind(cursor) or is_building(cursor) or is_delivering(cursor):
+        while search_indexes.is_behind(cursor) or is_building(cursor) or is_delivering(cursor):
             time.sleep(0.2)
         cursor.execute("VACUUM ANALYZE products")
         cursor.execute("CHECKPOINT")
@@ -165,7 +165,7 @@ def is_building(cursor: Cursor) -> bool:
     cursor.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND query ~* '^(CREATE|DROP|VACUUM)'"
         " AND state = 'active'",
-        (index.APPLICATION_NAME,),
+        (search_indexes.APPLICATION_NAME,),
     )
     return cursor.fetchone() != (0,)
 

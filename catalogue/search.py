@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from catalogue import index
+from catalogue import search_indexes
 from catalogue.filters import Filter
-from catalogue.orders import KEYS, Bookmark, Order, UnusableCursor
+from catalogue.sorting import KEYS, Bookmark, Order, UnusableCursor
 
 __all__ = ["ORDERS", "Found", "Order", "ProductRow", "UnusableCursor", "count", "find"]
 
@@ -135,7 +135,7 @@ def find(
 
 def count(cursor: Cursor, wanted: Filter) -> int:
     """How many products match, exactly."""
-    parts = [sql.SQL("true")] if wanted.is_empty else _parts(index.present_moment(cursor))
+    parts = [sql.SQL("true")] if wanted.is_empty else _parts(search_indexes.present_moment(cursor))
     cursor.execute(PLAN_FREELY if wanted.has_text else PLAN_ALONE)
     counts = [sql.SQL(COUNT).format(part=part, condition=wanted.condition()) for part in parts]
     cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) parts").format(_union(counts)))
@@ -174,8 +174,8 @@ class _Search:
         self._bookmark = bookmark
         self._offset = offset
         self._limit = limit
-        self._moment = index.present_moment(cursor)
-        self._size = index.estimated_rows(cursor)
+        self._moment = search_indexes.present_moment(cursor)
+        self._size = search_indexes.estimated_rows(cursor)
 
     def run(self) -> list[Row]:
         """The products of the page, each with its key."""

@@ -4,8 +4,8 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from catalogue.index import SEARCH_PREFIX
-from importer.jobs import STAGING_PREFIX
+from catalogue.search_indexes import SEARCH_PREFIX
+from importer.jobs.repository import STAGING_PREFIX
 from models import Base
 
 MIGRATION_LOCK = 0x41434D45

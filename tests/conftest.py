@@ -31,14 +31,14 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, make_celery
-from embedded import EmbeddedPostgres
-from importer.engine import Engine
-from importer.jobs import Retention
+from embedded.postgres import EmbeddedPostgres
+from importer.jobs.repository import Retention
+from importer.pipeline.runner import Engine
 from models import upgrade_database
-from receiver import Receiver
-from scheduling import pytest_xdist_make_scheduler  # noqa: F401
-from webhooks.deliverer import Deliverer, Options
-from webhooks.request import Sender
+from support.receiver import Receiver
+from support.scheduling import pytest_xdist_make_scheduler  # noqa: F401
+from webhooks.dispatcher import Deliverer, Options
+from webhooks.sender import Sender
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 ROOT = Path(__file__).resolve().parent.parent
@@ -385,6 +385,5 @@ def slow_slices(url: str, seconds: float) -> None:
 
 
 # Last, because they build on the fixtures above; here, so that all files of tests share one product and one Chromium.
-from browser import browser, console, page, running_site, site  # noqa: E402, F401
-
-from webhook_tools import new_sender  # noqa: E402
+from support.browser import browser, console, page, running_site, site  # noqa: E402, F401
+from support.webhooks import new_sender  # noqa: E402

@@ -1,0 +1,1 @@
+"""What every component needs from PostgreSQL: connections, notifications, leases and advisory locks."""

@@ -1,0 +1,1 @@
+"""Rows to products: column mapping, validation and the reject file."""

@@ -1,0 +1,1 @@
+"""Bytes to rows: compression, encoding, dialect and the CSV parser."""

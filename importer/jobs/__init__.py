@@ -1,0 +1,1 @@
+"""The row of an import job: its lease, its heartbeat, the reaper and the actions of clients."""

@@ -1,0 +1,1 @@
+"""The phases of an import: stage, compare, merge and undo."""

@@ -1,0 +1,131 @@
+"""The check of accessibility itself, the screens that have no behaviour of their own, and narrow windows."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.axe import check_accessible, violations
+from support.browser import NARROW, Site, cell, row, show_products
+
+PALE = """<!doctype html><html lang="en"><head><title>Pale</title>
+<style>@media (prefers-color-scheme: dark) {{ p {{ color: {dark}; background: #222; }} }}</style></head>
+<body><main><h1>Pale</h1><p>Words</p>{more}</main></body></html>"""
+
+
+def test_what_is_wrong_is_found_and_named(page: Page) -> None:
+    page.set_content(PALE.format(dark="#fff", more="<img src='data:,'><button style='width:9px;height:9px'></button>"))
+    found = {violation["id"] for violation in violations(page)}
+    assert {"image-alt", "button-name"} <= found
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)a bad page, light: image-alt.*critical.*<img src="):
+        check_accessible(page, "a bad page")
+
+
+def test_what_is_wrong_in_the_dark_only_is_found(page: Page) -> None:
+    page.set_content(PALE.format(dark="#333", more=""))
+    with pytest.raises(pytest.fail.Exception, match=r"a pale page, dark: color-contrast"):
+        check_accessible(page, "a pale page")
+
+
+def test_targets_that_are_too_small_are_found(page: Page) -> None:
+    small = "<button style='width:9px;height:9px;padding:0;border:0'>a</button>"
+    page.set_content(PALE.format(dark="#fff", more=small * 2))
+    assert "target-size" in {violation["id"] for violation in violations(page)}
+
+
+def test_a_good_page_is_good(page: Page) -> None:
+    page.set_content(PALE.format(dark="#fff", more=""))
+    check_accessible(page, "a good page")
+
+
+def test_the_help_is_accessible(page: Page) -> None:
+    page.goto("/#/import")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
+    check_accessible(page, "the help")
+
+
+def test_a_theme_that_was_chosen_stays(page: Page) -> None:
+    page.goto("/#/import")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+    body = page.locator("body")
+    background = "element => getComputedStyle(element).backgroundColor"
+    light = body.evaluate(background)
+    page.emulate_media(color_scheme="dark")
+    expect(body).not_to_have_css("background-color", light)
+    page.get_by_role("radio", name="Theme: light").check(force=True)
+    expect(body).to_have_css("background-color", light)
+    page.reload()
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+    expect(body).to_have_css("background-color", light)
+    assert violations(page) == []
+
+    page.emulate_media(color_scheme="light")
+    page.get_by_role("radio", name="Theme: dark").check(force=True)
+    expect(body).not_to_have_css("background-color", light)
+    assert violations(page) == []
+    page.get_by_role("radio", name="Theme: as the system").check(force=True)
+    expect(body).to_have_css("background-color", light)
+
+
+def test_the_documentation_of_the_api_is_accessible(page: Page) -> None:
+    page.goto("/api/docs")
+    expect(page.locator("#listProducts")).to_be_visible()
+    check_accessible(page, "the documentation")
+    page.locator("#changeProduct summary").first.click()
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "the documentation of a call, 360 px")
+
+
+def test_the_table_and_its_menus_are_accessible(page: Page, site: Site) -> None:
+    site.lamps(10)
+    show_products(page)
+    check_accessible(page, "products")
+    for menu, item in (("export", "export-csv"), ("products-menu", "delete-all")):
+        page.get_by_test_id(menu).click()
+        expect(page.get_by_test_id(item)).to_be_focused()
+        check_accessible(page, f"the menu {menu}")
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id(menu)).to_be_focused()
+
+
+def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
+    page.set_viewport_size(NARROW)
+    site.lamps(3)
+    long = "X" * 200
+    site.put({"sku": long, "name": long, "description": long})
+    show_products(page)
+    expect(page.get_by_test_id("product-row")).to_have_count(4)
+    expect_no_sideways_scrolling(page)
+    check_accessible(page, "products, 360 px")
+    for button in ("new-product", "export", "products-menu", "filters-toggle", "page-next"):
+        expect(page.get_by_test_id(button)).to_be_in_viewport(ratio=1)
+    page.get_by_test_id("export").click()
+    expect(page.get_by_test_id("export-csv-gz")).to_be_in_viewport(ratio=1)
+    check_accessible(page, "the menu export, 360 px")
+    page.keyboard.press("Escape")
+
+    row(page, "LAMP-001").get_by_test_id("select-row").check()
+    for button in ("activate", "deactivate", "delete"):
+        expect(page.get_by_test_id(f"bulk-{button}")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name="Deactivate 1 product")).to_be_visible()
+    expect_no_sideways_scrolling(page)
+    check_accessible(page, "the action bar, 360 px")
+    page.get_by_test_id("clear-selection").click()
+
+    # A tap opens the dialog; there is no room for editors.
+    cell(page, "LAMP-001", "name").click()
+    expect(page.get_by_test_id("product-dialog").get_by_test_id("field-sku")).to_have_value("LAMP-001")
+    expect(page.get_by_test_id("product-save")).to_be_in_viewport(ratio=1)
+    expect_no_sideways_scrolling(page)
+    check_accessible(page, "the dialog, 360 px")
+    page.keyboard.press("Escape")
+    page.get_by_test_id("filters-toggle").click()
+    page.get_by_test_id("filter-description").fill("room 2")
+    expect(page.get_by_test_id("product-row")).to_have_count(1)
+    expect_no_sideways_scrolling(page)
+
+
+def expect_no_sideways_scrolling(page: Page) -> None:
+    """Nothing is wider than the window."""
+    assert page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0

@@ -1,0 +1,286 @@
+"""Many products at once: selecting them, changing and deleting them, and taking them home."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from support.axe import check_accessible
+from support.browser import Console, Site, cell, expect_skus, row, show_products, wait_for_value
+
+
+def tick(page: Page, *skus: str) -> None:
+    """Selects the rows, one after the other."""
+    for sku in skus:
+        row(page, sku).get_by_test_id("select-row").check()
+
+
+def expect_selected(page: Page, *skus: str) -> None:
+    """Waits until exactly these rows of the page are selected."""
+    selected = page.locator("[data-testid=product-row][aria-selected=true] [data-testid=cell-sku]")
+    expect(selected).to_have_text(list(skus))
+
+
+def expect_selection(page: Page, text: str) -> None:
+    """Waits until the action bar says this."""
+    expect(page.get_by_test_id("selection-count")).to_have_text(text)
+
+
+def ask_to_delete_all(page: Page) -> None:
+    """Opens the question before everything is deleted."""
+    page.get_by_test_id("products-menu").click()
+    page.get_by_test_id("delete-all").click()
+    expect(page.get_by_test_id("confirm-dialog")).to_be_visible()
+
+
+# Selecting
+
+
+def test_rows_are_selected_alone_and_in_ranges(page: Page, site: Site) -> None:
+    site.lamps(8)
+    show_products(page)
+    expect(page.get_by_test_id("action-bar")).to_be_hidden()
+    tick(page, "LAMP-002")
+    expect_selection(page, "1 selected")
+    row(page, "LAMP-005").get_by_test_id("select-row").click(modifiers=["Shift"])
+    expect_selected(page, "LAMP-002", "LAMP-003", "LAMP-004", "LAMP-005")
+    expect_selection(page, "4 selected")
+    row(page, "LAMP-004").get_by_test_id("select-row").uncheck()
+    expect_selected(page, "LAMP-002", "LAMP-003", "LAMP-005")
+    # A range upwards, and one that takes rows out.
+    row(page, "LAMP-002").get_by_test_id("select-row").click(modifiers=["Shift"])
+    expect_selected(page, "LAMP-005")
+    check_accessible(page, "the action bar")
+    page.get_by_test_id("clear-selection").click()
+    expect_selected(page)
+    expect(page.get_by_test_id("action-bar")).to_be_hidden()
+
+    # The same from the keyboard.
+    cell(page, "LAMP-001", "name").click()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")
+    expect_selected(page, "LAMP-001", "LAMP-002", "LAMP-003")
+    page.keyboard.press("Escape")
+    expect_selected(page)
+
+
+def test_a_selection_goes_over_pages_and_ends_with_the_filter(page: Page, site: Site) -> None:
+    site.lamps(60)
+    show_products(page)
+    tick(page, "LAMP-001", "LAMP-050")
+    page.get_by_test_id("page-next").click()
+    tick(page, "LAMP-051")
+    expect_selection(page, "3 selected")
+    expect(page.get_by_test_id("bulk-delete")).to_have_text("Delete 3 products")
+    page.get_by_test_id("page-previous").click()
+    expect_selected(page, "LAMP-001", "LAMP-050")
+    page.get_by_test_id("products-search").fill("LAMP-05")
+    expect(page.get_by_test_id("products-total")).to_have_text("10")
+    expect(page.get_by_test_id("action-bar")).to_be_hidden()
+
+
+def test_the_whole_page_and_then_everything_that_matches(page: Page, site: Site) -> None:
+    site.lamps(30)
+    site.put({"sku": "SHADE-1", "active": False})
+    show_products(page, "per_page=25")
+    everything = page.get_by_test_id("select-all-matching")
+    page.get_by_test_id("select-page").check()
+    expect_selection(page, "All 25 on this page are selected")
+    expect(everything).to_have_text("Select all 31")
+    everything.click()
+    expect_selection(page, "All 31 are selected")
+    page.get_by_test_id("page-next").click()
+    expect(page.locator("[data-testid=product-row][aria-selected=true]")).to_have_count(6)
+    page.get_by_test_id("clear-selection").click()
+
+    show_products(page, "per_page=25&q=lamp")
+    expect(page.get_by_test_id("products-total")).to_have_text("30")
+    page.get_by_test_id("select-page").check()
+    expect(everything).to_have_text("Select all 30 that match")
+    everything.click()
+    expect_selection(page, "All 30 that match are selected")
+    check_accessible(page, "everything that matches selected")
+    page.get_by_test_id("bulk-activate").click()
+    # Those that were active already did not change.
+    expect(page.get_by_test_id("toast")).to_contain_text("15 products activated")
+    assert site.sql("SELECT sku FROM products WHERE NOT active") == [("SHADE-1",)]
+    expect(page.get_by_test_id("action-bar")).to_be_hidden()
+    expect(cell(page, "LAMP-002", "active").get_by_role("switch")).to_have_attribute("aria-checked", "true")
+
+
+# Changing
+
+
+def test_a_selection_is_deactivated_and_activated(page: Page, site: Site) -> None:
+    site.lamps(4)
+    show_products(page)
+    tick(page, "LAMP-001", "LAMP-002")
+    expect(page.get_by_test_id("bulk-deactivate")).to_have_text("Deactivate 2 products")
+    page.get_by_test_id("bulk-deactivate").click()
+    expect(page.get_by_test_id("toast")).to_contain_text("1 product deactivated")
+    expect(cell(page, "LAMP-001", "active").get_by_role("switch")).to_have_attribute("aria-checked", "false")
+    assert site.sql("SELECT sku FROM products WHERE active") == [("LAMP-003",)]
+    tick(page, "LAMP-004")
+    page.get_by_test_id("bulk-deactivate").click()
+    expect(page.get_by_test_id("toast").last).to_contain_text("Nothing had to change")
+    # What this page did itself is nothing to be told.
+    expect(page.get_by_test_id("changes-offer")).to_have_count(0)
+
+
+def test_a_failed_action_keeps_the_selection(page: Page, site: Site, console: Console) -> None:
+    console.allow_status(503)
+    site.lamps(3)
+    show_products(page)
+    tick(page, "LAMP-001", "LAMP-002")
+    body = {"error": "Someone else keeps changing these products.", "code": "busy", "status": 503}
+    page.route("**/api/products/bulk", lambda route: route.fulfill(status=503, json=body))
+    page.get_by_test_id("bulk-deactivate").click()
+    banner = page.get_by_test_id("banner-error")
+    expect(banner).to_contain_text("The products could not be deactivated. Someone else keeps changing")
+    expect_selection(page, "2 selected")
+    check_accessible(page, "a failed action")
+
+
+def test_buttons_rest_while_an_action_is_on_its_way(page: Page, site: Site) -> None:
+    site.lamps(3)
+    show_products(page)
+    tick(page, "LAMP-001")
+    held: list[Route] = []
+    page.route("**/api/products/bulk", lambda route: held.append(route))
+    with page.expect_request("**/api/products/bulk"):
+        page.get_by_test_id("bulk-deactivate").click()
+    expect(page.get_by_test_id("bulk-delete")).to_have_attribute("aria-disabled", "true")
+    page.get_by_test_id("bulk-delete").click(force=True)
+    check_accessible(page, "an action on its way")
+    held[0].continue_()
+    expect(page.get_by_test_id("toast")).to_contain_text("1 product deactivated")
+    assert len(held) == 1
+    assert site.count() == 3
+
+
+# Deleting more than can be undone
+
+
+def test_many_are_deleted_after_a_question(page: Page, site: Site) -> None:
+    site.lamps(30)
+    show_products(page)
+    tick(page, "LAMP-001")
+    row(page, "LAMP-025").get_by_test_id("select-row").click(modifiers=["Shift"])
+    page.get_by_test_id("bulk-delete").click()
+    dialog = page.get_by_test_id("confirm-dialog")
+    expect(dialog).to_contain_text("Delete 25 products?")
+    expect(page.get_by_test_id("confirm-cancel")).to_be_focused()
+    expect(page.get_by_test_id("confirm-word")).to_have_count(0)
+    check_accessible(page, "the question before many are deleted")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect_selection(page, "25 selected")
+    assert site.count() == 30
+    page.get_by_test_id("bulk-delete").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_test_id("toast")).to_contain_text("25 products deleted")
+    expect_skus(page, *(f"LAMP-0{n}" for n in range(26, 31)))
+    assert site.count() == 5
+    expect(page.get_by_test_id("changes-offer")).to_have_count(0)
+
+
+def test_everything_that_matches_is_deleted_after_a_question(page: Page, site: Site) -> None:
+    site.lamps(30)
+    site.put({"sku": "SHADE-1"})
+    show_products(page, "sku=lamp&per_page=25")
+    page.get_by_test_id("select-page").check()
+    page.get_by_test_id("select-all-matching").click()
+    page.get_by_test_id("bulk-delete").click()
+    expect(page.get_by_test_id("confirm-dialog")).to_contain_text("Delete all 30 products that match?")
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_test_id("nothing-matches")).to_be_visible()
+    assert site.sql("SELECT sku FROM products") == [("SHADE-1",)]
+
+
+@pytest.mark.parametrize("way", ["menu", "selection"])
+def test_everything_is_deleted_only_for_the_right_word(page: Page, site: Site, way: str) -> None:
+    site.lamps(30)
+    show_products(page, "per_page=25")
+    if way == "menu":
+        ask_to_delete_all(page)
+    else:
+        page.get_by_test_id("select-page").check()
+        page.get_by_test_id("select-all-matching").click()
+        page.get_by_test_id("bulk-delete").click()
+    expect(page.get_by_test_id("confirm-dialog")).to_contain_text("Delete all 30 products?")
+    word = page.get_by_test_id("confirm-word")
+    expect(word).to_be_focused()
+    expect(page.get_by_test_id("confirm-ok")).to_be_disabled()
+    if way == "menu":
+        check_accessible(page, "the question before everything is deleted")
+    word.fill("remove")
+    expect(page.get_by_test_id("confirm-ok")).to_be_disabled()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("confirm-dialog")).to_be_visible()
+    assert site.count() == 30
+    word.fill("delete")
+    expect(page.get_by_test_id("confirm-ok")).to_be_enabled()
+    if way == "menu":
+        check_accessible(page, "the word was typed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("toast")).to_contain_text("30 products deleted")
+    expect(page.get_by_test_id("empty-products")).to_be_visible()
+    assert site.count() == 0
+
+
+def test_nothing_is_deleted_when_the_question_is_left(page: Page, site: Site) -> None:
+    site.lamps(3)
+    show_products(page)
+    ask_to_delete_all(page)
+    page.get_by_test_id("confirm-word").fill("delete")
+    page.get_by_test_id("confirm-cancel").click()
+    expect(page.get_by_test_id("confirm-dialog")).to_have_count(0)
+    expect(page.get_by_test_id("products-menu")).to_be_focused()
+    assert site.count() == 3
+
+
+def test_while_an_import_runs_it_is_refused_with_its_name(page: Page, site: Site, console: Console) -> None:
+    console.allow_status(409)
+    site.lamps(3)
+    with site.held_import():
+        site.upload("sku,name\nNEW-1,New\n", "autumn.csv")
+        wait_for_value("the import", lambda: site.sql("SELECT status FROM import_jobs"), [("processing",)])
+        show_products(page)
+        ask_to_delete_all(page)
+        page.get_by_test_id("confirm-word").fill("delete")
+        page.get_by_test_id("confirm-ok").click()
+        expect(page.get_by_test_id("confirm-error")).to_contain_text("autumn.csv")
+        check_accessible(page, "refused while an import runs")
+        page.get_by_test_id("confirm-cancel").click()
+        assert site.count() == 3
+
+
+# Taking them home
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz"])
+def test_an_export_has_what_the_filter_matches(page: Page, site: Site, form: str) -> None:
+    site.lamps(20)
+    site.put({"sku": "ODD-1", "name": 'A "lamp", with\nlines', "description": "<b>ü</b>", "active": False})
+    show_products(page, "q=lamp&active=false")
+    expect(page.get_by_test_id("products-total")).to_have_text("11")
+    page.get_by_test_id("export").click()
+    expect(page.get_by_role("menu", name="Export")).to_contain_text("Export 11 matching")
+    with page.expect_download() as started:
+        page.get_by_test_id("export-csv" if form == "csv" else "export-csv-gz").click()
+    download = started.value
+    assert download.suggested_filename == f"products.{form}"
+    content = Path(download.path()).read_bytes()
+    text = (gzip.decompress(content) if form == "csv.gz" else content).decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows[0] == ["sku", "name", "description", "active"]
+    assert [line[0] for line in rows[1:]] == [f"LAMP-{n:03}" for n in range(2, 21, 2)] + ["ODD-1"]
+    assert rows[-1] == ["ODD-1", 'A "lamp", with\nlines', "<b>ü</b>", "false"]
+    expect(page.get_by_test_id("export-csv")).to_be_hidden()

@@ -1,0 +1,192 @@
+"""One webhook and its deliveries: every attempt, sending again, live."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import Locator, Page, expect
+from test_webhook_pages import add
+
+from conftest import wait_for
+from support.axe import check_accessible
+from support.browser import NARROW, Console, Site, wait_for_value
+from support.receiver import Receiver
+
+
+def tell(site: Site, count: int) -> None:
+    """Lets so many products be created."""
+    first = site.count()
+    for number in range(first, first + count):
+        site.call("POST", "/api/products", {"sku": f"P-{number}", "name": "<b>Lamp</b>"})
+
+
+def settled(site: Site, webhook: int, status: str, count: int) -> None:
+    """Waits until so many deliveries have a status."""
+    path = f"/api/webhooks/{webhook}/deliveries?status={status}"
+    wait_for_value("the deliveries", lambda: site.call("GET", path)["pagination"]["total"], count)
+
+
+def show(page: Page, webhook: int, query: str = "") -> None:
+    page.goto(f"/#/webhooks/{webhook}{query}")
+    expect(page.get_by_test_id("delivery-row").first).to_be_visible()
+
+
+def row(page: Page, number: int = 0) -> Locator:
+    return page.get_by_test_id("delivery-row").nth(number)
+
+
+def test_deliveries_show_every_attempt_and_what_was_sent(page: Page, site: Site, receiver: Receiver) -> None:
+    webhook = add(site, receiver.url("/markup"), "product.created")
+    tell(site, 2)
+    settled(site, webhook, "delivered", 2)
+    page.goto("/#/webhooks")
+    page.get_by_test_id("webhook-link").click()
+    expect(page.get_by_test_id("webhook-title")).to_have_text(receiver.url("/markup"))
+    expect(page.get_by_test_id("delivery-row")).to_have_count(2)
+    expect(row(page).get_by_test_id("delivery-status")).to_have_text("Delivered")
+    expect(row(page).get_by_test_id("delivery-answer")).to_have_text(re.compile(r"200 · \d+ ms"))
+    check_accessible(page, "a webhook")
+    row(page).get_by_test_id("delivery-open").click()
+    detail = page.get_by_test_id("delivery-detail")
+    expect(detail.get_by_role("region", name="Request body")).to_contain_text('"name": "<b>Lamp</b>"')
+    attempt = detail.get_by_test_id("attempt")
+    expect(attempt).to_have_count(1)
+    attempt.locator("summary").click()
+    expect(attempt).to_contain_text("webhook-signature: v1,")
+    expect(attempt).to_contain_text("<img src=x onerror=alert(1)>longlong")
+    expect(attempt).to_contain_text("Content-Length: ")
+    check_accessible(page, "an open delivery")
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
+    expect(row(page, 1).get_by_text("product.created")).to_be_visible()
+    check_accessible(page, "an open delivery in a narrow window")
+    page.reload()
+    expect(page.get_by_test_id("delivery-row")).to_have_count(2)
+
+
+def test_a_failing_delivery_says_when_it_is_tried_again_and_can_be_sent_now(
+    page: Page, site: Site, receiver: Receiver
+) -> None:
+    receiver.set_status("again", 500)
+    webhook = add(site, receiver.url("/switch/again"), "product.created")
+    tell(site, 1)
+    show(page, webhook)
+    expect(row(page).get_by_test_id("delivery-answer")).to_contain_text("500")
+    expect(row(page).get_by_test_id("delivery-status")).to_have_text("Pending")
+    expect(row(page)).to_contain_text(re.compile(r"in \d+ (second|minute)s?|now"))
+    row(page).get_by_test_id("delivery-open").click()
+    detail = page.get_by_test_id("delivery-detail")
+    expect(detail).to_contain_text("The receiver answered 500.")
+    check_accessible(page, "a delivery that failed")
+    receiver.set_status("again", 200)
+    detail.get_by_test_id("delivery-resend").click()
+    expect(page.get_by_test_id("toast")).to_contain_text("Sending again")
+    # Live, and in place.
+    expect(row(page).get_by_test_id("delivery-status")).to_have_text("Delivered")
+    expect(detail.get_by_test_id("attempt").first).to_contain_text("200")
+
+
+def test_deliveries_are_filtered_and_paged_in_the_address(page: Page, site: Site, receiver: Receiver) -> None:
+    webhook = add(site, receiver.url("/ok/x"), "product.created")
+    tell(site, 30)
+    settled(site, webhook, "delivered", 30)
+    show(page, webhook)
+    page.get_by_test_id("page-next").click()
+    expect(page.get_by_test_id("delivery-row")).to_have_count(5)
+    page.wait_for_url(re.compile(r"page=2"))
+    page.get_by_test_id("filter-failed").click()
+    expect(page.get_by_text("No delivery is failed")).to_be_visible()
+    page.wait_for_url(re.compile(r"status=failed$"))
+    check_accessible(page, "no delivery with a status")
+    page.get_by_test_id("filter-delivered").click()
+    expect(page.get_by_test_id("delivery-row")).to_have_count(25)
+    expect(page.get_by_test_id("filter-delivered")).to_have_attribute("aria-current", "true")
+    page.reload()
+    expect(page.get_by_test_id("filter-delivered")).to_have_attribute("aria-current", "true")
+    page.go_back()
+    page.go_back()
+    page.wait_for_url(re.compile(r"page=2"))
+    expect(page.get_by_test_id("delivery-row")).to_have_count(5)
+
+
+def test_what_comes_is_shown_but_never_under_an_open_row(page: Page, site: Site, receiver: Receiver) -> None:
+    webhook = add(site, receiver.url("/ok/x"), "product.created")
+    page.goto(f"/#/webhooks/{webhook}")
+    expect(page.get_by_text("Nothing was sent yet")).to_be_visible()
+    check_accessible(page, "a webhook without deliveries")
+    tell(site, 1)
+    expect(page.get_by_test_id("delivery-row")).to_have_count(1)
+    expect(row(page).get_by_test_id("delivery-status")).to_have_text("Delivered")
+    row(page).get_by_test_id("delivery-open").click()
+    expect(page.get_by_role("region", name="Request body")).to_be_visible()
+    before = page.get_by_test_id("delivery-detail").bounding_box()
+    tell(site, 2)
+    expect(page.get_by_test_id("health-delivered")).to_have_text("3")
+    expect(page.get_by_test_id("delivery-row")).to_have_count(1)
+    assert page.get_by_test_id("delivery-detail").bounding_box() == before
+    row(page).get_by_test_id("delivery-open").click()
+    tell(site, 1)
+    expect(page.get_by_test_id("delivery-row")).to_have_count(4)
+
+
+def test_all_that_failed_is_recovered(page: Page, site: Site, receiver: Receiver) -> None:
+    webhook = add(site, receiver.url("/ok/x"), "product.created")
+    tell(site, 3)
+    settled(site, webhook, "delivered", 3)
+    site.sql("UPDATE webhook_deliveries SET status = 'failed'")
+    show(page, webhook, "?status=failed")
+    page.get_by_test_id("webhook-recover").click()
+    check_accessible(page, "the question since when to recover")
+    page.get_by_test_id("recover-since").select_option(label="Since a time")
+    page.get_by_test_id("recover-ok").click()
+    expect(page.get_by_test_id("recover-error")).to_have_text("Choose a date and a time.")
+    page.get_by_test_id("recover-since").select_option(label="The last hour")
+    page.get_by_test_id("recover-ok").click()
+    expect(page.get_by_test_id("toast")).to_contain_text("Sending 3 deliveries again")
+    settled(site, webhook, "delivered", 3)
+    wait_for("each twice", lambda: receiver.count() == 6)
+    ids = [request.headers["webhook-id"] for request in receiver.requests()]
+    assert len(set(ids)) == 3
+
+
+def test_why_a_webhook_is_off_and_that_nothing_can_be_sent(
+    page: Page, site: Site, receiver: Receiver, console: Console
+) -> None:
+    webhook = add(site, receiver.url("/gone"), "product.created")
+    tell(site, 1)
+    settled(site, webhook, "failed", 1)
+    show(page, webhook)
+    expect(page.get_by_test_id("webhook-reason")).to_contain_text("Switched off by itself: The receiver answered 410")
+    check_accessible(page, "a webhook that was switched off")
+    console.allow_status(409)
+    row(page).get_by_test_id("delivery-open").click()
+    page.get_by_test_id("delivery-resend").click()
+    expect(page.get_by_test_id("banner-error")).to_contain_text("Switch it on first")
+    page.get_by_test_id("webhook-switch").click()
+    expect(page.get_by_test_id("webhook-reason")).to_be_empty()
+    assert site.call("GET", f"/api/webhooks/{webhook}")["enabled"]
+
+
+def test_a_webhook_that_is_not_there_is_said_so(page: Page, site: Site, console: Console) -> None:
+    console.allow_status(404)
+    page.goto("/#/webhooks/999999")
+    expect(page.get_by_test_id("banner-error")).to_contain_text("There is no webhook with this id.")
+    page.get_by_role("button", name="All webhooks").click()
+    expect(page.get_by_text("No webhooks yet")).to_be_visible()
+
+
+def test_a_webhook_is_tested_edited_and_deleted_from_its_own_screen(page: Page, site: Site, receiver: Receiver) -> None:
+    webhook = add(site, receiver.url("/ok/x"), "product.created", description="Before")
+    page.goto(f"/#/webhooks/{webhook}")
+    page.get_by_test_id("webhook-test").click()
+    expect(page.get_by_test_id("test-status")).to_have_text("200")
+    page.keyboard.press("Escape")
+    page.get_by_test_id("webhook-edit").click()
+    page.get_by_test_id("field-description").fill("After")
+    page.get_by_test_id("webhook-save").click()
+    expect(page.get_by_text("After")).to_be_visible()
+    page.get_by_test_id("webhook-delete").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_text("No webhooks yet")).to_be_visible()
+    assert json.dumps(site.call("GET", "/api/webhooks")) == "[]"

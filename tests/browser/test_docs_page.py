@@ -1,0 +1,68 @@
+"""The documentation page of the API, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, Route, expect
+
+SITE = "http://docs.test"
+
+
+@pytest.fixture
+def page(browser: Browser, client: FlaskClient) -> Iterator[Page]:
+    """A page whose requests go straight to the application; it fails the test on whatever the console says."""
+    complaints: list[str] = []
+
+    def answer(route: Route) -> None:
+        with client.get(route.request.url.removeprefix(SITE)) as response:
+            route.fulfill(status=response.status_code, headers=dict(response.headers), body=response.data)
+
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/*", answer)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_every_call_is_shown_with_an_example(page: Page, client: FlaskClient) -> None:
+    page.goto(f"{SITE}/api/docs")
+    document = json.loads(client.get("/api/openapi.json").data)
+    calls = [call for item in document["paths"].values() for name, call in item.items() if name != "parameters"]
+    expect(page.locator("#main details.card")).to_have_count(len(calls))
+    expect(page.get_by_role("navigation", name="Calls").get_by_role("link")).to_have_count(len(calls))
+    page.get_by_role("link", name="Change a product").click()
+    call = page.locator("#changeProduct")
+    expect(call.locator("dt").get_by_text("If-Match", exact=True)).to_be_visible()
+    expect(call.locator("pre").first).to_contain_text("curl -X PUT 'http://docs.test/api/products/42'")
+    call.get_by_text("412", exact=True).click()
+    expect(call.get_by_text("precondition_failed").last).to_be_visible()
+    assert page.url.endswith("#changeProduct")
+
+
+def test_calls_are_found(page: Page) -> None:
+    page.goto(f"{SITE}/api/docs")
+    expect(page.locator("#listProducts")).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("delete all")
+    expect(page.locator("#listProducts")).to_be_hidden()
+    expect(page.locator("#deleteAllProducts")).to_be_visible()
+    page.keyboard.type(" nothing such")
+    expect(page.get_by_text("No call matches the search.")).to_be_visible()
+
+
+def test_a_link_to_a_call_opens_it(page: Page) -> None:
+    page.goto(f"{SITE}/api/docs#uploadFile")
+    expect(page.locator("#uploadFile pre").first).to_contain_text("-F file=@products.csv")
+
+
+def test_the_page_is_served_under_the_policy_of_all_pages(client: FlaskClient) -> None:
+    with client.get("/api/docs") as response:
+        assert response.mimetype == "text/html"
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")

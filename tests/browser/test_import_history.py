@@ -1,0 +1,144 @@
+"""Imports and what becomes of them, in a real browser: running, cancelled, tried again, undone, listed."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from support.axe import check_accessible
+from support.browser import NARROW, Site, drop, expect_counts, expect_query, expect_status, expect_step, wait_for_value
+
+LAMPS = "sku,name\n" + "".join(f"LAMP-{n:03},Lamp {n}\n" for n in range(1, 21))
+
+
+def test_an_import_is_cancelled_while_it_writes_and_tried_again(page: Page, site: Site) -> None:
+    with site.held_import():
+        drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
+        expect_step(page, "progress")
+        expect_status(page, "processing")
+        expect(page.get_by_test_id("import-headline")).to_contain_text("Writing products")
+        page.reload()
+        expect_step(page, "progress")
+        expect(page.get_by_test_id("cancel-import")).to_be_visible()
+        check_accessible(page, "a running import")
+        page.set_viewport_size(NARROW)
+        check_accessible(page, "a running import, 360 px")
+        cancel = page.get_by_test_id("cancel-import")
+        cancel.click()
+        expect(cancel.or_(page.get_by_test_id("retry-import"))).to_have_text(re.compile("Cancelling…|Try again"))
+        expect_step(page, "result")
+        expect_status(page, "cancelled")
+    expect(page.get_by_test_id("banner-warning")).to_contain_text("Nothing was written.")
+    assert site.count() == 0
+    check_accessible(page, "a cancelled import, 360 px")
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    # Its columns and options can be changed before the next attempt, and the address of that survives a reload.
+    page.get_by_test_id("change-options").click()
+    expect_step(page, "check")
+    page.reload()
+    expect(page.get_by_test_id("read-again")).to_be_enabled()
+    check_accessible(page, "a cancelled import to be changed")
+    page.go_back()
+    page.get_by_test_id("retry-import").click()
+    expect_status(page, "completed")
+    expect_counts(page, created=20)
+    expect(page.get_by_test_id("import-facts")).to_contain_text("2, the last one is shown")
+    assert site.count() == 20
+
+
+def test_an_import_is_undone_and_what_was_edited_since_is_left_alone(page: Page, site: Site) -> None:
+    site.put({"sku": "LAMP-001", "name": "Former"})
+    drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
+    expect_status(page, "completed")
+    expect_counts(page, created=19, updated=1)
+    address = page.url
+    edited = site.product("LAMP-002")
+    assert edited is not None
+    site.call("PUT", f"/api/products/{edited['id']}", {"name": "Edited"})
+    page.get_by_test_id("undo-import").click()
+    dialog = page.get_by_test_id("confirm-dialog")
+    expect(dialog).to_contain_text(
+        "19 products that it created are removed, 1 that it updated gets its former values back"
+    )
+    check_accessible(page, "the question before an undo")
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Undo of lamps.csv")
+    expect_status(page, "completed")
+    expect(page.get_by_test_id("import-headline")).to_contain_text("18 removed, 1 restored, 1 left alone")
+    expect_counts(page, removed=18, restored=1, rejected=1)
+    page.get_by_test_id("rejects").locator("summary").click()
+    expect(page.get_by_test_id("rejects-table").get_by_role("link", name="LAMP-002")).to_be_visible()
+    check_accessible(page, "an undo")
+    page.reload()
+    expect_counts(page, removed=18)
+    assert site.sql("SELECT sku, name FROM products ORDER BY sku") == [("LAMP-001", "Former"), ("LAMP-002", "Edited")]
+
+    page.get_by_role("link", name="the import of lamps.csv").click()
+    page.wait_for_url(address)
+    expect(page.get_by_test_id("undo-import")).to_have_count(0)
+    note = page.get_by_test_id("undone-note")
+    expect(note).to_contain_text("This import was taken back: 18 removed, 1 restored, 1 left alone.")
+    note.get_by_role("link").click()
+    expect(page.get_by_test_id("import-headline")).to_contain_text("18 removed")
+    page.get_by_role("link", name="Import", exact=True).first.click()
+    expect(page.get_by_test_id("imports-table").get_by_role("link")).to_have_text(["Undo of lamps.csv", "lamps.csv"])
+
+
+def test_several_files_are_each_checked_by_themselves_and_found_again_by_filters(page: Page, site: Site) -> None:
+    site.upload("sku\nB-1\n", "from-a-script.csv")
+    drop(page, ("lamps.csv", LAMPS.encode()), ("chairs.csv", b"sku,name\nC-1,Chair\n"))
+    table = page.get_by_test_id("imports-table")
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    wait_for_value("how many wait", lambda: site.sql("SELECT count(*) FROM import_jobs WHERE status LIKE 'a%'"), [(2,)])
+    for width in (720, 1000, 1200, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        link = table.get_by_role("link", name="from-a-script.csv")
+        assert link.evaluate("link => link.scrollWidth <= link.clientWidth"), f"the name is cut off at {width} px"
+    page.get_by_test_id("filter-status").select_option("To confirm")
+    expect_query(page, status="awaiting_confirmation")
+    expect(rows).to_have_count(2)
+    check_accessible(page, "imports that wait")
+    page.get_by_test_id("filter-filename").fill("CHAIR")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("chairs.csv")
+    page.reload()
+    expect(page.get_by_test_id("filter-filename")).to_have_value("CHAIR")
+    expect(rows).to_have_count(1)
+    page.get_by_test_id("filter-started_from").select_option("From the API")
+    expect(page.get_by_text("No import matches")).to_be_visible()
+    page.get_by_test_id("clear-import-filters").click()
+    expect(rows).to_have_count(3)
+    page.get_by_test_id("filter-started_from").select_option("From the API")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("from-a-script.csv")
+    expect(rows).to_contain_text("The API")
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "filtered imports, 360 px")
+    page.go_back()
+    expect(rows).to_have_count(3)
+    table.get_by_role("link", name="chairs.csv").click()
+    expect_step(page, "check")
+    expect_counts(page, create=1)
+
+
+def test_the_switch_is_remembered_and_the_chart_survives_a_reload(page: Page, site: Site) -> None:
+    drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
+    expect_status(page, "completed")
+    page.goto("/#/import")
+    page.reload()
+    expect(page.get_by_test_id("import-unchecked")).to_be_checked()
+    # An import of some seconds, as the server keeps it.
+    site.sql(
+        "INSERT INTO import_samples (job_id, run, at, phase, rows)"
+        " SELECT j.id, j.run, j.worked_seconds + n, 'writing', n * 1000 FROM import_jobs j, generate_series(1, 20) n"
+    )
+    page.get_by_test_id("imports-table").get_by_role("link").click()
+    chart = page.get_by_test_id("rows-chart")
+    expect(page.get_by_test_id("chart-note")).to_contain_text("Writing")
+    expect(chart.get_by_role("img")).to_have_attribute("aria-label", re.compile("On average: .*Writing [\\d,]+/s"))
+    page.reload()
+    expect(page.get_by_test_id("chart-note")).to_contain_text("Writing")
+    check_accessible(page, "a result with a chart")

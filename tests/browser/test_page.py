@@ -1,0 +1,87 @@
+"""Importing, in a real browser, on real processes."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from conftest import SAMPLE
+from support.axe import check_accessible
+from support.browser import NARROW, Console, Site, drop, expect_status, show_products
+
+
+def test_the_sample_file_is_dropped_and_watched_until_its_products_are_there(page: Page) -> None:
+    drop(page, ("products.csv", SAMPLE.read_bytes()), at_once=True)
+    expect_status(page, "completed")
+    expect(page.get_by_test_id("import-percent")).to_have_text("100%")
+    expect(page.get_by_test_id("import-progress")).to_have_attribute("aria-valuenow", "100")
+    expect(page.get_by_test_id("count-created")).to_contain_text("1,998")
+    expect(page.get_by_test_id("count-duplicate")).to_contain_text("2")
+
+    # Another tab, and one that comes later, show the same.
+    with page.context.new_page() as second:
+        second.goto(page.url)
+        expect(second.get_by_test_id("count-created")).to_contain_text("1,998")
+
+    page.get_by_role("link", name="See the products").or_(page.get_by_role("button", name="See the products")).click()
+    expect(page.get_by_test_id("products-total")).to_have_text("1,998")
+    page.get_by_test_id("products-search").fill("lay-raise-best-end")
+    expect(page.get_by_test_id("products-total")).to_have_text("1")
+    expect(page.get_by_test_id("products-table")).to_contain_text("Bryce Jones")
+
+
+def test_a_file_that_cannot_be_imported_says_why_and_what_to_do(page: Page) -> None:
+    drop(page, ("products.csv", b"sku,name\n"), at_once=True)
+    expect_status(page, "failed")
+    expect(page.get_by_test_id("banner-error")).to_contain_text("a header row and nothing below it")
+    check_accessible(page, "a failed import")
+
+
+def test_rejected_rows_are_one_click_away_and_shown_as_text(page: Page) -> None:
+    hostile = "<img src=x onerror=document.title='hacked'>"
+    content = f'sku,name\nA-1,"{hostile}"\n,"{hostile}"\n'
+    drop(page, ("products.csv", content.encode()), at_once=True)
+    expect_status(page, "completed")
+    expect(page.get_by_test_id("count-rejected")).to_contain_text("1")
+    page.get_by_test_id("rejects").locator("summary").click()
+    expect(page.get_by_test_id("rejects-table")).to_contain_text(hostile)
+    check_accessible(page, "an import with rejects")
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "an import with rejects, 360 px")
+    show_products(page)
+    expect(page.get_by_test_id("products-table")).to_contain_text(hostile)
+    assert "hacked" not in page.title()
+
+
+def test_a_running_import_is_in_view_on_every_screen(page: Page, site: Site) -> None:
+    with site.held_import():
+        drop(page, ("products.csv", SAMPLE.read_bytes()), at_once=True)
+        expect_status(page, "processing")
+        check_accessible(page, "a running import")
+        page.get_by_role("link", name="Import", exact=True).first.click()
+        expect(page.get_by_test_id("imports-table")).to_contain_text("products.csv")
+        check_accessible(page, "the import screen beside a running import")
+        show_products(page)
+        expect(page.get_by_test_id("header-progress")).to_be_visible()
+        check_accessible(page, "the products beside a running import")
+    expect(page.get_by_test_id("header-progress")).to_be_hidden()
+
+
+def test_the_import_screen_is_accessible_without_and_with_imports(page: Page, site: Site) -> None:
+    page.goto("/")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+    check_accessible(page, "the import screen without imports")
+    site.upload("sku\nA-1\n,\n")
+    site.upload("name\nLamp\n", "without-skus.csv")
+    site.wait_for_imports()
+    page.reload()
+    expect(page.get_by_test_id("imports-table").locator("tbody tr")).to_have_count(2)
+    check_accessible(page, "the import screen")
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "the import screen, 360 px")
+
+
+def test_an_unknown_import_is_said_to_be_unknown(page: Page, console: Console) -> None:
+    console.allow_status(404)
+    page.goto("/#/imports/00000000-0000-4000-8000-000000000000")
+    expect(page.get_by_role("heading", name="Import not found")).to_be_visible()
+    check_accessible(page, "an unknown import")

@@ -1,0 +1,220 @@
+"""Files that cannot be imported, or hardly: each ends in rows, rejects or a sentence, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import config
+from conftest import catalogue, create_engine, create_job, execute, job_row, rejects, run_import
+from importer.pipeline.runner import Engine
+
+HEADER = b"sku,name\n"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(engine: Engine) -> Iterator[None]:
+    """Whatever the file was: no staging table, no file but for a retry, no lease and no unfinished job stay."""
+    yield
+    assert (
+        execute(engine.database_url, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
+        == []
+    )
+    kept = execute(engine.database_url, "SELECT stored_name FROM import_jobs WHERE status = 'failed'")
+    assert {path.name for path in engine.upload_dir.iterdir()} <= {name for (name,) in kept}
+    assert (
+        execute(
+            engine.database_url,
+            "SELECT status FROM import_jobs WHERE status NOT IN ('completed', 'failed') OR lease_token IS NOT NULL"
+            " OR staging_table IS NOT NULL OR finished_at IS NULL",
+        )
+        == []
+    )
+
+
+def failure(engine: Engine, content: bytes | str) -> str:
+    """Imports a file that fails as a whole; returns the sentence that says why."""
+    before = catalogue(engine.database_url)
+    job = run_import(engine, content)
+    assert (job["status"], job["created_count"], job["updated_count"]) == ("failed", 0, 0)
+    assert job["progress"] < 100
+    assert catalogue(engine.database_url) == before
+    sentence = str(job["error_message"])
+    assert sentence.endswith(".")
+    assert len(sentence) < 800
+    assert not any(word in sentence for word in ("Traceback", "Error:", "psycopg2", "Exception", "\n"))
+    return sentence
+
+
+def png() -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
+
+
+UNUSABLE = [
+    (b"", "empty"),
+    (b"\n\r\n  \n", "empty"),
+    (b"\xef\xbb\xbf", "empty"),
+    (b"sku,name", "nothing below"),
+    (b"sku,name\n", "nothing below"),
+    (b"sku,name\n\n\r\n   \n\n", "nothing below"),
+    (b"name,description\na,b\n", "no column `sku`"),
+    (b"colour\na\n", "say in a mapping"),
+    (b"colour;size\na;b\n", "colour, size"),
+    (b",".join(b"column %d" % number for number in range(10_000)) + b"\n", "9,992 more"),
+    (b"sku,name, SKU \na,b,c\n", "2 columns named `sku`"),
+    (b"sku,Name,name,NAME\na,b,c,d\n", "3 columns named `name`"),
+    (b'"sku,name\na,b\n', "header row cannot be read"),
+    (b'"sku"x,name\na,b\n', "header row cannot be read"),
+    (b"x" * 2_000_000 + b"\n", "header row cannot be read"),
+    (b"\xe9t\xe9,\xff\na,b\n", "no column `sku`. Its columns are: été, ÿ"),
+    (b"\xff\xfe\xff", "no column `sku`. Its columns are: \ufffd."),
+    (bytes(range(256)) * 10, "binary"),
+    (b"\0" * 5_000_000, "NUL"),
+    (png(), "PNG"),
+    (b"%PDF-1.7\n", "PDF"),
+    (gzip.compress(png()), "PNG"),
+    (gzip.compress(gzip.compress(HEADER + b"a,b\n")), "gzip"),
+    (gzip.compress(b""), "empty"),
+    (b"\x1f\x8b", "gzip"),
+    (gzip.compress(HEADER + b"a,b\n")[:-4], "gzip"),
+    (gzip.compress(HEADER + b"a,b\n" * 100_000)[:-100], "gzip"),
+    (gzip.compress(HEADER + b"a,b\n") + b"rubbish", "gzip"),
+]
+
+
+@pytest.mark.parametrize(("content", "told"), UNUSABLE, ids=[told for _, told in UNUSABLE])
+def test_a_file_that_is_none_fails_with_a_sentence_that_says_why(engine: Engine, content: bytes, told: str) -> None:
+    run_import(engine, b"sku\nkept\n")
+    assert told in failure(engine, content)
+
+
+def test_a_gzip_bomb_is_not_unpacked(settings: config.Settings) -> None:
+    engine = create_engine(settings, max_unpacked_bytes=2_000_000)
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = packer.compress(HEADER) + b"".join(packer.compress(b"a,b\n" * 250_000) for _ in range(50)) + packer.flush()
+    assert len(bomb) < 100_000
+    assert "unpacks to more than" in failure(engine, bomb)
+    assert "unpacks to more than" in failure(engine, gzip.compress(HEADER + b"x" * 3_000_000))
+
+
+def test_a_file_with_ten_thousand_columns_goes_in(engine: Engine) -> None:
+    line = b",x" * 9_999
+    job = run_import(
+        engine, b"sku" + b",x" * 9_999 + b"\n" + b"".join(b"%d%s\n" % (n, line) for n in range(50)) + b"a,b\n"
+    )
+    assert (job["created_count"], job["rejected_count"]) == (50, 1)
+
+
+@pytest.mark.parametrize(
+    "row", [b"x" * 50_000_000, b'a,"' + b"x" * 50_000_000 + b'"', b'"' * 50_000_001, b"," * 50_000_000]
+)
+def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(engine: Engine, row: bytes) -> None:
+    job = run_import(engine, HEADER + b"a,before\n" + row + b"\nb,behind\n")
+    assert rejects(engine.database_url, job) == [(3, "row_too_long")]
+    assert catalogue(engine.database_url) == [("a", "before", "", True), ("b", "behind", "", True)]
+    kept = execute(engine.database_url, "SELECT max(length(row)) FROM import_rejects")
+    assert kept[0][0] < 1000
+
+
+def test_a_quote_that_never_closes_costs_its_own_line(engine: Engine) -> None:
+    rows = b"".join(b"%d,n\n" % number for number in range(30_000))
+    job = run_import(engine, HEADER + rows + b'a,"open\n' + rows.replace(b",n", b",m") + b"z,last")
+    assert rejects(engine.database_url, job) == [(30_002, "bad_quoting")]
+    assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (30_001, 30_000, 60_002)
+    assert {name for _, name, _, _ in catalogue(engine.database_url)} == {"m", "last"}
+
+
+def test_nul_bytes_cost_their_rows(engine: Engine) -> None:
+    job = run_import(engine, HEADER + b'a,b\n\0,c\nd,e\0\n"f\0\n","g"\nh,"i"\n\0\0\0\0')
+    assert rejects(engine.database_url, job) == [(3, "nul"), (4, "nul"), (5, "nul"), (8, "nul")]
+    assert [row[0] for row in catalogue(engine.database_url)] == ["a", "h"]
+
+
+def test_bad_bytes_cost_their_rows(engine: Engine) -> None:
+    good = "ä,Größe für Größe\n".encode()
+    job = run_import(engine, b"sku,name\na,plain\n" + "b,Größe\nü,c\nd,5 €\n".encode("cp1252") + good)
+    assert rejects(engine.database_url, job) == [
+        (3, "invalid_encoding"),
+        (4, "invalid_encoding"),
+        (5, "invalid_encoding"),
+    ]
+    assert [sku for sku, *_ in catalogue(engine.database_url)] == ["a", "ä"]
+    kept = execute(engine.database_url, "SELECT row FROM import_rejects ORDER BY line")
+    assert kept == [("b,Größe",), ("ü,c",), ("d,5 €",)]
+
+
+def test_bytes_that_are_no_text_in_a_column_that_is_not_ours_do_no_harm(engine: Engine) -> None:
+    assert run_import(engine, b"sku,note\na,\xff\n")["created_count"] == 1
+
+
+def test_a_file_of_rejects_only_ends_with_nothing_written(engine: Engine) -> None:
+    job = run_import(engine, HEADER + b",x\n,y\nz\n")
+    assert (job["status"], job["rejected_count"], job["processed_records"]) == ("completed", 3, 3)
+    assert catalogue(engine.database_url) == []
+
+
+def test_skus_that_differ_only_in_case_and_spaces_are_one_product(engine: Engine) -> None:
+    job = run_import(
+        engine, "sku,name\n" + "".join(f"{sku},{n}\n" for n, sku in enumerate([" a", "A ", "a", "\ta", "A"]))
+    )
+    assert (job["created_count"], job["duplicate_count"]) == (1, 4)
+    assert catalogue(engine.database_url) == [("A", "4", "", True)]
+
+
+def test_half_a_million_rows_of_one_sku_are_one_product(engine: Engine) -> None:
+    job = run_import(engine, HEADER + b"a,b\n" * 499_999 + b"A,last\n")
+    assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (1, 499_999, 500_000)
+    assert catalogue(engine.database_url) == [("A", "last", "", True)]
+
+
+def run_together(engines: list[Engine], contents: list[bytes]) -> list[dict[str, Any]]:
+    """Runs several imports at once, each in a thread of its own."""
+    task_ids = [create_job(engine, content) for engine, content in zip(engines, contents, strict=True)]
+    start = threading.Barrier(len(engines))
+    problems: list[BaseException] = []
+
+    def work(engine: Engine, task_id: str) -> None:
+        try:
+            start.wait(30)
+            while engine.run(task_id):
+                pass
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(engines, task_ids, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    return [job_row(engines[0].database_url, task_id) for task_id in task_ids]
+
+
+def test_the_same_file_twice_at_once_creates_every_product_once(settings: config.Settings) -> None:
+    engines = [create_engine(settings, slice_rows=500, chunk_rows=1000) for _ in range(2)]
+    content = HEADER + b"".join(b"sku-%d,name %d\n" % (number, number) for number in range(20_000))
+    jobs = run_together(engines, [content, content])
+    assert [(job["status"], job["processed_records"]) for job in jobs] == [("completed", 20_000)] * 2
+    assert sum(job["created_count"] for job in jobs) == 20_000
+    assert sum(job["unchanged_count"] for job in jobs) == 20_000
+    assert len(catalogue(settings.database_url)) == 20_000
+
+
+def test_two_files_with_the_same_skus_in_opposite_order_do_not_block_each_other(settings: config.Settings) -> None:
+    engines = [create_engine(settings, slice_rows=300, chunk_rows=1000) for _ in range(2)]
+    run_import(engines[0], HEADER + b"".join(b"%d,old\n" % number for number in range(0, 6000, 2)))
+    contents = [
+        HEADER + b"".join(b"%d,%s\n" % (number, name) for number in numbers)
+        for name, numbers in ((b"up", range(6000)), (b"down", reversed(range(6000))))
+    ]
+    jobs = run_together(engines, contents)
+    for job in jobs:
+        assert job["status"] == "completed"
+        assert job["created_count"] + job["updated_count"] + job["unchanged_count"] == 6000
+    assert sum(job["created_count"] for job in jobs) == 3000
+    assert {name for _, name, _, _ in catalogue(settings.database_url)} <= {"up", "down"}

@@ -1,0 +1,242 @@
+"""Cancelling an import at any moment, and trying one again without another upload."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from conftest import catalogue, execute, job_row, run_import, slow_slices, wait_for
+from importer.jobs import reaper, repository
+from importer.jobs.heartbeat import LeaseKeeper
+from importer.jobs.repository import Job
+from importer.pipeline import stage
+from importer.pipeline.runner import Engine
+from support.imports import act, send, show, upload, work
+
+ROWS = 200
+FILE = "sku,name\n" + "".join(f"K-{number:04},new\n" for number in range(ROWS))
+HELD_SECONDS = 60
+
+
+@pytest.fixture
+def engine(engine: Engine) -> Engine:
+    """An engine whose slices are small."""
+    return replace(engine, slice_rows=20, chunk_rows=20)
+
+
+@contextmanager
+def at_work(engine: Engine, task_id: str) -> Iterator[None]:
+    """Works on an import in another thread, which must come to its end by itself."""
+    thread = threading.Thread(target=engine.run, args=[task_id])
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def check_that_it_left_nothing(engine: Engine) -> None:
+    """No staging table is left once the sweep was there; the file is kept."""
+    with repository.connected(engine.database_url) as connection:
+        reaper.drop_staging_of_ended(connection)
+    query = "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'"
+    assert execute(engine.database_url, query) == [(0,)]
+    assert len(list(engine.upload_dir.iterdir())) == 1
+
+
+def test_one_that_waits_for_a_worker_is_cancelled_and_nobody_works_on_it(client: FlaskClient, engine: Engine) -> None:
+    task_id = send(client, FILE).json["task_id"]
+    answer = act(client, {"task_id": task_id}, "cancel")
+    assert (answer["status"], answer["phase"], answer["progress"]) == ("cancelled", "finished", 0)
+    assert answer["retry_until"] is not None
+    assert (answer["undo_until"], answer["error_message"]) == (None, None)
+    assert work(client, engine, task_id)["status"] == "cancelled"
+    assert catalogue(engine.database_url) == []
+    refusal = act(client, answer, "cancel", 409)
+    assert (refusal["code"], refusal["error"]) == (
+        "already_ended",
+        "The import was cancelled, so there is nothing to cancel.",
+    )
+
+
+def test_one_that_is_being_read_is_cancelled_at_once(
+    client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = send(client, FILE).json["task_id"]
+    read_on, checks = threading.Event(), LeaseKeeper.check
+
+    def check(keeper: Any) -> None:
+        read_on.wait(HELD_SECONDS)
+        checks(keeper)
+
+    monkeypatch.setattr(LeaseKeeper, "check", check)
+    with at_work(engine, task_id):
+        wait_for("reading", lambda: show(client, task_id)["phase"] == "reading")
+        assert act(client, {"task_id": task_id}, "cancel")["status"] == "cancelled"
+        read_on.set()
+    assert catalogue(engine.database_url) == []
+    check_that_it_left_nothing(engine)
+    again = act(client, {"task_id": task_id}, "retry")
+    assert (again["status"], again["run"], again["progress"]) == ("pending", 2, 0)
+    done = work(client, engine, task_id)
+    assert (done["status"], done["created_count"]) == ("completed", ROWS)
+
+
+def test_a_long_statement_of_reading_is_interrupted(
+    client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = repository.update
+
+    def slow(cursor: Any, job: Job, assignments: str, values: dict[str, Any], **options: Any) -> None:
+        if assignments == stage.STAGED:
+            # As the index of a hundred million rows would take.
+            cursor.execute("SELECT pg_sleep(%s)", (HELD_SECONDS,))
+        update(cursor, job, assignments, values, **options)
+
+    monkeypatch.setattr(repository, "update", slow)
+    task_id = send(client, FILE).json["task_id"]
+    with at_work(engine, task_id):
+        wait_for("a long statement", lambda: _sleeping(engine) == 1)
+        assert act(client, {"task_id": task_id}, "cancel")["status"] == "cancelled"
+        # The worker is free again, although nobody waited for the statement.
+        wait_for("its end", lambda: _sleeping(engine) == 0, seconds=HELD_SECONDS / 2)
+    check_that_it_left_nothing(engine)
+
+
+def _sleeping(engine: Engine) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    return int(execute(engine.database_url, query)[0][0])
+
+
+def test_while_it_writes_exactly_what_it_has_written_stays(client: FlaskClient, engine: Engine) -> None:
+    slow_slices(engine.database_url, 0.2)
+    task_id = send(client, FILE).json["task_id"]
+    with at_work(engine, task_id):
+        wait_for("some slices", lambda: show(client, task_id)["created_count"] >= 40)
+        answer = act(client, {"task_id": task_id}, "cancel")
+    assert answer["status"] == "cancelled"
+    assert 40 <= answer["created_count"] == answer["processed_records"] < ROWS
+    assert len(catalogue(engine.database_url)) == answer["created_count"] == show(client, task_id)["created_count"]
+    assert f"{answer['created_count']} created" in show(client, task_id)["log"][-1]["message"]
+    check_that_it_left_nothing(engine)
+
+    # It goes on behind what it has written, and counts all.
+    execute(engine.database_url, "DROP TRIGGER dawdle ON import_jobs")
+    act(client, answer, "retry")
+    done = work(client, engine, task_id)
+    assert (done["status"], done["created_count"], done["unchanged_count"]) == ("completed", ROWS, 0)
+    undo = work(client, engine, act(client, done, "undo")["task_id"])
+    assert (undo["status"], undo["removed_count"]) == ("completed", ROWS)
+    assert catalogue(engine.database_url) == []
+
+
+def test_a_slice_that_takes_long_gives_way_and_is_not_written(client: FlaskClient, engine: Engine) -> None:
+    slow_slices(engine.database_url, HELD_SECONDS)
+    task_id = send(client, FILE).json["task_id"]
+    with at_work(engine, task_id):
+        wait_for("a long slice", lambda: _sleeping(engine) == 1)
+        answer = act(client, {"task_id": task_id}, "cancel")
+    assert (answer["status"], answer["created_count"]) == ("cancelled", 0)
+    assert catalogue(engine.database_url) == []
+
+
+def test_a_preview_is_dropped_and_can_be_had_again(client: FlaskClient, engine: Engine) -> None:
+    job = upload(client, engine, FILE, preview="true")
+    act(client, job, "cancel")
+    assert act(client, job, "confirm", 409)["code"] == "not_awaiting_confirmation"
+    check_that_it_left_nothing(engine)
+    act(client, job, "retry")
+    assert show(client, job["task_id"])["preview"] is None
+    again = work(client, engine, job["task_id"])
+    assert (again["status"], again["preview"]["create"], again["run"]) == ("awaiting_confirmation", ROWS, 2)
+    assert catalogue(engine.database_url) == []
+
+
+def test_other_options_begin_anew(client: FlaskClient, engine: Engine) -> None:
+    job = upload(client, engine, "sku;name\nA-1;Lamp, blue\n", delimiter="comma", preview="true")
+    assert job["status"] == "failed"
+    act(client, job, "retry", delimiter=None, mode="create")
+    found = work(client, engine, job["task_id"])
+    assert (found["status"], found["file"]["delimiter"], found["mode"]) == ("awaiting_confirmation", ";", "create")
+    # One that waits to be confirmed is read again, too.
+    act(client, found, "retry", mapping={"name": None})
+    narrow = work(client, engine, job["task_id"])
+    assert (narrow["status"], narrow["file"]["unmapped"], narrow["run"]) == ("awaiting_confirmation", ["name"], 3)
+    act(client, narrow, "retry", preview=False, mapping=None)
+    done = work(client, engine, job["task_id"])
+    assert (done["status"], done["run"]) == ("completed", 4)
+    assert catalogue(engine.database_url) == [("A-1", "Lamp, blue", "", True)]
+    assert act(client, done, "retry", 409)["code"] == "not_retryable"
+
+
+def test_a_file_is_read_with_another_quote(client: FlaskClient, engine: Engine) -> None:
+    job = upload(client, engine, 'sku,name\nA-1,"19" rack\n', quote="single")
+    assert (job["options"]["quote"], job["file"]["quote"], job["rejected_count"]) == ("'", "'", 0)
+    assert catalogue(engine.database_url) == [("A-1", '"19" rack', "", True)]
+    found = upload(client, engine, 'sku,name\nA-2,"19" rack\n', preview="true")
+    assert (found["file"]["quote"], found["rejected_count"]) == ('"', 1)
+    act(client, found, "retry", quote="none")
+    plain = work(client, engine, found["task_id"])
+    assert (plain["options"]["quote"], plain["file"]["quote"], plain["rejected_count"]) == ("none", "", 0)
+    act(client, plain, "retry", quote=None, preview=False)
+    again = work(client, engine, found["task_id"])
+    assert (again["options"]["quote"], again["file"]["escaped"], again["rejected_count"]) == (None, False, 1)
+
+
+def test_what_cannot_be_tried_again_says_so(client: FlaskClient, engine: Engine) -> None:
+    job = upload(client, engine, "name\nLamp\n")
+    for body, field in (
+        ({"mode": "x"}, "mode"),
+        ({"colour": 1}, "colour"),
+        ({"mapping": []}, "mapping"),
+        ({"preview": "true"}, "preview"),
+        ({"quote": 5}, "quote"),
+        ({"encoding": 5}, "encoding"),
+    ):
+        answer = client.post(f"/api/imports/{job['task_id']}/retry", json=body)
+        assert answer.status_code == 400
+        assert list((answer.json or {})["fields"]) == [field]
+    broken: Any = client.post(f"/api/imports/{job['task_id']}/retry", data="{")
+    assert broken.status_code == 400
+    assert show(client, job["task_id"])["status"] == "failed"
+    for path in engine.upload_dir.iterdir():
+        path.unlink()
+    assert act(client, job, "retry", 409)["code"] == "file_gone"
+    assert client.post("/api/imports/no-such-id/cancel").status_code == 404
+
+
+def test_an_undone_import_begins_anew(client: FlaskClient, engine: Engine) -> None:
+    slow_slices(engine.database_url, 0.2)
+    task_id = send(client, FILE).json["task_id"]
+    with at_work(engine, task_id):
+        wait_for("a slice", lambda: show(client, task_id)["created_count"])
+        job = act(client, {"task_id": task_id}, "cancel")
+    execute(engine.database_url, "DROP TRIGGER dawdle ON import_jobs")
+    undo = work(client, engine, act(client, job, "undo")["task_id"])
+    assert undo["removed_count"] == job["created_count"]
+    assert catalogue(engine.database_url) == []
+    act(client, job, "retry")
+    done = work(client, engine, task_id)
+    assert (done["status"], done["created_count"], done["undone_by"]) == ("completed", ROWS, None)
+    assert done["undo_until"] is not None
+
+
+def test_an_undo_is_cancelled_and_goes_on(client: FlaskClient, engine: Engine) -> None:
+    job = run_import(engine, FILE)
+    undo = act(client, job, "undo")
+    act(client, undo, "cancel")
+    assert len(catalogue(engine.database_url)) == ROWS
+    assert act(client, job, "undo", 409)["code"] == "not_undoable"
+    assert act(client, undo, "retry", 409, mode="create")["code"] == "not_retryable"
+    act(client, undo, "retry")
+    done = work(client, engine, undo["task_id"])
+    assert (done["status"], done["removed_count"], done["processed_records"]) == ("completed", ROWS, ROWS)
+    assert catalogue(engine.database_url) == []
+    assert job_row(engine.database_url, job["task_id"])["undone_by"] == undo["task_id"]

@@ -1,0 +1,182 @@
+"""Files as suppliers send them: exports of shops, databases and spreadsheets from several countries."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zipfile
+from typing import Any
+
+import pytest
+
+from conftest import catalogue, rejects, run_import
+from importer.files.csv_file import FileOptions
+from importer.pipeline.runner import Engine
+from support.files import read_file
+
+# What an ERP in Germany exports: semicolons, decimal commas, CR LF, Windows-1252.
+GERMAN = (
+    "Artikel-Nr.;Bezeichnung;Langtext;Preis;Aktiv\r\n"
+    '10-001;Schlüsselbrett "Grün";Für die Diele, aus Eiche;12,50;ja\r\n'
+    '10-002;"Maßband; 5 m";Länge 5 m, Breite ½";3,95;nein\r\n'
+    "10-003;Kühltasche;;1.024,00;ja\r\n"
+)
+JAPANESE = (
+    "商品番号,商品名,商品説明,価格\r\n"
+    "A-1001,ソーラーランプ,庭で使える充電式のランプです。,2980\r\n"
+    'A-1002,木製の椅子,"表示、能力、ソフトな座面\r\n組立式",12800\r\n'
+    "A-1003,ｶｰﾃﾝ ①,,3500\r\n"
+)
+SHOPIFY = (
+    "Handle,Title,Body (HTML),Vendor,Published,Option1 Name,Variant SKU,Variant Price,Image Src,Status\n"
+    'lamp,Lamp,"<p>A ""warm"" lamp, for\nthe table</p>",Acme,true,Size,LAMP-S,19.90,https://example.com/1.jpg,active\n'
+    "lamp,,,,,,LAMP-L,29.90,,\n"
+    "lamp,,,,,,,,https://example.com/2.jpg,\n"
+    "chair,Chair,<p>Oak</p>,Acme,false,Title,CHAIR,99.00,,draft\n"
+)
+WOOCOMMERCE = (
+    'ID,Type,SKU,Name,Published,"Is featured?","Visibility in catalog","Short description",Description,"Price"\n'
+    '44,simple,woo-tee,"T-Shirt – rouge",1,0,visible,"Court, et simple","Coton ""bio""\\n100 %",18\n'
+    "45,simple,woo-cap,Cap,-1,0,visible,,,16\n"
+)
+# SELECT … INTO OUTFILE, and mysql --batch.
+MYSQL = (
+    'product_code\tproduct_name\tdescription\tprice\nM-1\t19" monitor\t"Full HD" panel\t199.00\nM-2\tCable\t\t5.00\n'
+)
+MYSQL_QUOTED = (
+    '"sku","name","description"\n"M-1","19\\" monitor","C:\\\\new, \\"Full HD\\""\n"M-2","Cable \\\\","two\\\nlines"\n'
+)
+EXCEL_UNICODE = (
+    'Référence\tDésignation\tDescriptif\r\nF-1\tÉtagère\t"Bois\nmassif, ""chêne"""\r\nF-2\tTable d\'appoint\tcôté\r\n'
+)
+
+FILES: dict[str, tuple[bytes, dict[str, Any], list[tuple[Any, ...]], list[tuple[int, str]]]] = {
+    "German ERP": (
+        GERMAN.encode("cp1252"),
+        {"encoding": "cp1252", "delimiter": ";", "quote": '"', "unmapped": ["Preis"]},
+        [
+            ("10-001", 'Schlüsselbrett "Grün"', "Für die Diele, aus Eiche", True),
+            ("10-002", "Maßband; 5 m", 'Länge 5 m, Breite ½"', False),
+            ("10-003", "Kühltasche", "", True),
+        ],
+        [],
+    ),
+    "Japanese": (
+        JAPANESE.encode("cp932"),
+        {"encoding": "shift_jis", "delimiter": ",", "unmapped": ["価格"]},
+        [
+            ("A-1001", "ソーラーランプ", "庭で使える充電式のランプです。", True),
+            ("A-1002", "木製の椅子", "表示、能力、ソフトな座面\r\n組立式", True),
+            ("A-1003", "ｶｰﾃﾝ ①", "", True),
+        ],
+        [],
+    ),
+    "Shopify": (
+        SHOPIFY.encode(),
+        {"encoding": "utf-8", "delimiter": ","},
+        [
+            ("CHAIR", "Chair", "<p>Oak</p>", False),
+            ("LAMP-L", "", "", True),
+            ("LAMP-S", "Lamp", '<p>A "warm" lamp, for\nthe table</p>', True),
+        ],
+        [(5, "missing_sku")],
+    ),
+    "WooCommerce": (
+        codecs.BOM_UTF8 + WOOCOMMERCE.encode(),
+        {"encoding": "utf-8-sig", "delimiter": ","},
+        [
+            ("woo-cap", "Cap", "", False),
+            ("woo-tee", "T-Shirt – rouge", 'Coton "bio"\\n100 %', True),
+        ],
+        [],
+    ),
+    "MySQL dump": (
+        MYSQL.encode(),
+        {"encoding": "utf-8", "delimiter": "\t", "quote": "", "unmapped": ["price"]},
+        [
+            ("M-1", '19" monitor', '"Full HD" panel', True),
+            ("M-2", "Cable", "", True),
+        ],
+        [],
+    ),
+    "MySQL with escaped quotes": (
+        MYSQL_QUOTED.encode(),
+        {"delimiter": ",", "quote": '"'},
+        [
+            ("M-1", '19" monitor', 'C:\\new, "Full HD"', True),
+            ("M-2", "Cable \\", "two\\\nlines", True),
+        ],
+        [],
+    ),
+    "Excel Unicode text": (
+        EXCEL_UNICODE.encode("utf-16"),
+        {"encoding": "utf-16", "delimiter": "\t", "quote": '"'},
+        [
+            ("F-1", "Étagère", 'Bois\nmassif, "chêne"', True),
+            ("F-2", "Table d'appoint", "côté", True),
+        ],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_goes_in_as_it_is(engine: Engine, kind: str) -> None:
+    content, about, products, bad = FILES[kind]
+    job = run_import(engine, content)
+    assert job["status"] == "completed", job["error_message"]
+    assert catalogue(engine.database_url) == products
+    assert rejects(engine.database_url, job) == bad
+    assert {name: job["file"][name] for name in about} == about
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("block", [16, 100, 1 << 20])
+@pytest.mark.parametrize("packing", ["none", "gzip", "zip"])
+def test_packing_and_blocks_make_no_difference(kind: str, block: int, packing: str) -> None:
+    content, about, *_ = FILES[kind]
+    packed = {"none": content, "gzip": gzip.compress(content), "zip": zipped({"export/products.csv": content})}
+    read = read_file(packed[packing], block=block)
+    plain = read_file(content, short_cut=False)
+    assert (read.rows, read.rejects) == (plain.rows, plain.rejects)
+    assert read.about == {**plain.about, "packing": packing}
+    assert {name: read.about[name] for name in about} == about
+
+
+def test_a_file_is_described_with_its_columns_and_first_values() -> None:
+    content = "Artikel-Nr.;Preis;Name\n1;;a\n2;1,50;b\n3;2,00;\n4;x;d\n5;y;e\n6;z;f\n7;w;" + "g" * 300
+    about = read_file(content.encode()).about
+    assert about["columns"] == [
+        {"name": "Artikel-Nr.", "field": "sku", "samples": ["1", "2", "3", "4", "5"]},
+        {"name": "Preis", "field": None, "samples": ["1,50", "2,00", "x", "y", "z"]},
+        {"name": "Name", "field": "name", "samples": ["a", "b", "d", "e", "f"]},
+    ]
+    assert (about["packing"], about["unmapped"], about["remembered"]) == ("none", ["Preis"], False)
+    assert len(about["header_key"]) == 64
+
+
+def test_long_samples_are_cut_and_thousands_of_columns_have_few() -> None:
+    about = read_file(b"sku\n" + b"x" * 250).about
+    assert [len(sample) for sample in about["columns"][0]["samples"]] == [200]
+    width = 5000
+    names = ",".join(f"c{number}" for number in range(width))
+    row = ",".join(["y" * 100] * width)
+    about = read_file(f"sku,{names}\na,{row}\nb,{row}\n".encode(), max_record=10_000_000).about
+    assert sum(len(sample) for column in about["columns"] for sample in column["samples"]) < 250_000
+
+
+def test_what_is_given_overrides_what_is_found() -> None:
+    content = "sku;name\na;Gr\u00f6\u00dfe\n".encode("cp850")
+    read = read_file(content, FileOptions(encoding="IBM850"))
+    assert (read.rows, read.about["encoding"]) == ([("a", "Größe")], "cp850")
+    read = read_file(b"sku|x,name\n1|y,n\n", FileOptions(delimiter="comma", mapping={"sku|x": "sku"}))
+    assert read.rows == [("1|y", "n")]

@@ -1,0 +1,279 @@
+"""Events: written with the change that they tell of or not at all, and only for those who want them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg2
+import pytest
+
+import webhook_service
+from catalogue import bulk
+from catalogue.filters import Filter
+from conftest import create_engine, create_job, execute, job_row, run_import
+from importer.pipeline.runner import Engine
+from support.webhooks import Client
+from webhooks import expander
+
+
+def subscribe(url: str, event_type: str = "*", **values: Any) -> int:
+    """A webhook, straight into its table; returns its id."""
+    names = ["url", "event_type", *values]
+    rows = execute(
+        url,
+        f"INSERT INTO webhooks ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))}) RETURNING id",
+        ["http://127.0.0.1:9/", event_type, *values.values()],
+    )
+    return int(rows[0][0])
+
+
+def bodies(url: str, webhook_id: int) -> list[dict[str, Any]]:
+    """What the webhook is to be sent, in order, with all that was left uncut cut."""
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT id FROM webhook_deliveries WHERE parts_left IS NOT NULL ORDER BY id LIMIT 1")
+            if (row := cursor.fetchone()) is None:
+                break
+            expander.cut(cursor, row[0])
+        cursor.execute(
+            "SELECT coalesce(d.body, e.body) FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id"
+            " WHERE webhook_id = %s ORDER BY next_attempt_at, event_id, position",
+            (webhook_id,),
+        )
+        found = [json.loads(row[0]) for row in cursor.fetchall()]
+    connection.close()
+    return found
+
+
+def events(url: str, webhook_id: int) -> list[str]:
+    return [body["event"] for body in bodies(url, webhook_id)]
+
+
+def test_what_the_api_changes_is_told_as_it_answers_it(client: Client, database_url: str) -> None:
+    webhook = subscribe(database_url)
+    created = client.post("/api/products", json={"sku": "Ä-1", "name": "<b>"}).json
+    path = f"/api/products/{created['id']}"
+    updated = client.put(path, json={"active": False}).json
+    client.delete(path)
+    assert bodies(database_url, webhook) == [
+        {"event": "product.created", "product": created},
+        {"event": "product.updated", "product": updated},
+        {"event": "product.deleted", "product": updated},
+    ]
+
+
+def test_what_changes_nothing_is_not_told(client: Client, engine: Engine, database_url: str) -> None:
+    product = client.post("/api/products", json={"sku": "A", "name": "one"}).json
+    webhook = subscribe(database_url, imports="each")
+    path = f"/api/products/{product['id']}"
+    assert client.put(path, json={"name": "one"}).status_code == 200
+    assert client.put(path, json={"sku": ""}).status_code == 400
+    assert client.put(path, json={"name": "x"}, headers={"If-Match": '"other"'}).status_code == 412
+    assert client.post("/api/products", json={"sku": "a"}).status_code == 409
+    assert client.post("/api/products/bulk", json={"action": "activate", "filter": {}}).json["count"] == 0
+    assert client.post("/api/products/bulk", json={"action": "delete", "ids": [10**6]}).json["count"] == 0
+    run_import(engine, "sku,name\nA,one\n")
+    assert events(database_url, webhook) == ["import.completed"]
+    client.delete("/api/products/bulk-delete")
+    client.delete("/api/products/bulk-delete")
+    assert events(database_url, webhook) == ["import.completed", "product.bulk_deleted"]
+
+
+def test_each_webhook_gets_what_it_subscribed_to(client: Client, database_url: str) -> None:
+    several = subscribe(database_url, "product.created, product.deleted")
+    other = subscribe(database_url, "product.updated")
+    off = subscribe(database_url, enabled=False)
+    product = client.post("/api/products", json={"sku": "A"}).json
+    client.put(f"/api/products/{product['id']}", json={"name": "n"})
+    client.delete(f"/api/products/{product['id']}")
+    assert events(database_url, several) == ["product.created", "product.deleted"]
+    assert events(database_url, other) == ["product.updated"]
+    assert events(database_url, off) == []
+
+
+def test_what_nobody_wants_is_not_written(client: Client, engine: Engine, database_url: str) -> None:
+    subscribe(database_url, "product.deleted")
+    client.post("/api/products", json={"sku": "A"})
+    client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}})
+    run_import(engine, "sku\nB\n")
+    assert execute(database_url, "SELECT count(*) FROM webhook_events") == [(0,)]
+
+
+def test_no_event_without_its_change(database_url: str, client: Client) -> None:
+    client.post("/api/products", json={"sku": "A"})
+    webhook = subscribe(database_url)
+    connection = psycopg2.connect(database_url)
+    with connection.cursor() as cursor:
+        bulk.set_active(cursor, Filter(), False)
+        bulk.delete(cursor, Filter())
+        webhook_service.record(cursor, "product.created", {"product": {}})
+    connection.rollback()
+    connection.close()
+    assert bodies(database_url, webhook) == []
+
+
+def test_no_change_without_its_event(client: Client, database_url: str) -> None:
+    """Where the event cannot be written the change is taken back."""
+    subscribe(database_url)
+    execute(database_url, "ALTER TABLE webhook_events ADD CHECK (type <> 'product.created')")
+    assert client.post("/api/products", json={"sku": "A"}).status_code >= 400
+    assert client.get("/api/products").json["products"] == []
+
+
+def test_bulk_changes_are_told_product_by_product_and_deletions_at_once(
+    client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expander, "SINGLES_AT_ONCE", 2)
+    for number in range(5):
+        client.post("/api/products", json={"sku": f"A{number}"})
+    client.post("/api/products", json={"sku": "off", "active": False})
+    webhook = subscribe(database_url)
+    assert client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}}).json["count"] == 5
+    assert client.post("/api/products/bulk", json={"action": "delete", "filter": {"sku": "off"}}).json["count"] == 1
+    found = bodies(database_url, webhook)
+    assert [body["event"] for body in found] == ["product.updated"] * 5 + ["product.bulk_deleted"]
+    assert sorted(body["product"]["sku"] for body in found[:5]) == [f"A{number}" for number in range(5)]
+    assert found[0]["product"] == client.get(f"/api/products/{found[0]['product']['id']}").json
+    assert found[5] == {"event": "product.bulk_deleted", "count": 1}
+    assert client.delete("/api/products/bulk-delete").json["count"] == 5
+    assert bodies(database_url, webhook)[-1] == {"event": "product.bulk_deleted", "count": 5}
+
+
+def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
+    engine: Engine, client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expander, "BATCHES_AT_ONCE", 2)
+    run_import(engine, "sku,name\n" + "".join(f"old{number},n\n" for number in range(700)))
+    webhook = subscribe(database_url)
+    content = "".join(f"old{number},{'new' if number < 600 else 'n'}\n" for number in range(700))
+    job = run_import(engine, "sku,name\n" + content + "".join(f"k{number},n\n" for number in range(1200)))
+    found = bodies(database_url, webhook)
+    assert [body["event"] for body in found[:-1]] == ["products.imported"] * (len(found) - 1)
+    assert {body["import"] for body in found[:-1]} == {job["task_id"]}
+    assert max(len(body["created"]) + len(body["updated"]) for body in found[:-1]) <= 500
+    created = [product["sku"] for body in found[:-1] for product in body["created"]]
+    updated = [product for body in found[:-1] for product in body["updated"]]
+    assert sorted(created) == sorted(f"k{number}" for number in range(1200))
+    assert sorted(product["sku"] for product in updated) == sorted(f"old{number}" for number in range(600))
+    assert {product["name"] for product in updated} == {"new"}
+    assert updated[0] == client.get(f"/api/products/{updated[0]['id']}").json
+    assert found[-1] == {
+        "event": "import.completed",
+        "import": client.get(f"/api/upload/progress/{job['task_id']}").json,
+    }
+    assert (found[-1]["import"]["status"], found[-1]["import"]["created_count"]) == ("completed", 1200)
+
+
+def test_an_import_tells_product_by_product_only_who_asked_for_it(engine: Engine, database_url: str) -> None:
+    run_import(engine, "sku,name\nold,n\nsame,n\n")
+    each = subscribe(database_url, "product.created,product.updated", imports="each")
+    new_only = subscribe(database_url, "product.created", imports="each")
+    neither = subscribe(database_url, "product.created,product.updated")
+    batches = subscribe(database_url, "products.imported", imports="each")
+    run_import(engine, "sku,name\nold,changed\nsame,n\nnew,n\n")
+    assert [(body["event"], body["product"]["sku"]) for body in bodies(database_url, each)] == [
+        ("product.created", "new"),
+        ("product.updated", "old"),
+    ]
+    assert events(database_url, new_only) == ["product.created"]
+    assert events(database_url, neither) == []
+    assert events(database_url, batches) == ["products.imported"]
+
+
+def test_products_that_are_gone_when_their_turn_comes_are_named(
+    engine: Engine, client: Client, database_url: str
+) -> None:
+    batches = subscribe(database_url, "products.imported")
+    each = subscribe(database_url, "product.created,product.deleted", imports="each")
+    run_import(engine, "sku\nA\nB\n")
+    (gone,) = [product["id"] for product in client.get("/api/products?sku=A").json["products"]]
+    client.delete(f"/api/products/{gone}")
+    (batch,) = bodies(database_url, batches)
+    assert ([product["sku"] for product in batch["created"]], batch["gone"]) == (["B"], [gone])
+    assert [(body["event"], body["product"]["sku"]) for body in bodies(database_url, each)] == [
+        ("product.created", "B"),
+        ("product.deleted", "A"),
+    ]
+
+
+def test_one_row_holds_however_many_products_until_they_are_due(engine: Engine, database_url: str) -> None:
+    subscribe(database_url, imports="each")
+    run_import(engine, "sku\n" + "".join(f"k{number}\n" for number in range(3000)))
+    rows = execute(database_url, "SELECT cut, sum(parts_left)::int FROM webhook_deliveries GROUP BY cut ORDER BY cut")
+    assert dict(rows)["created"] == 3000
+    assert execute(database_url, "SELECT count(*) FROM webhook_deliveries")[0][0] < 10
+
+
+def test_a_failed_import_is_told(engine: Engine, database_url: str, client: Client) -> None:
+    webhook = subscribe(database_url)
+    job = run_import(engine, "name\nno SKU column\n")
+    (body,) = bodies(database_url, webhook)
+    assert body == {"event": "import.failed", "import": client.get(f"/api/upload/progress/{job['task_id']}").json}
+    assert (body["import"]["status"], bool(body["import"]["error_message"])) == ("failed", True)
+
+
+def test_an_import_taken_over_in_the_middle_tells_each_product_once(settings: Any, database_url: str) -> None:
+    webhook = subscribe(database_url, "products.imported,import.completed")
+    engine = create_engine(settings, slice_rows=100, task_seconds=0)
+    task_id = create_job(engine, ("sku\n" + "".join(f"k{number}\n" for number in range(1000))).encode())
+    rounds = 1
+    while engine.run(task_id):
+        rounds += 1
+    assert rounds > 5
+    assert job_row(database_url, task_id)["created_count"] == 1000
+    found = bodies(database_url, webhook)
+    skus = [product["sku"] for body in found[:-1] for product in body["created"]]
+    assert sorted(skus) == sorted(f"k{number}" for number in range(1000))
+    assert found[-1]["event"] == "import.completed"
+
+
+def test_events_of_one_product_are_in_the_order_of_its_changes(client: Client, database_url: str) -> None:
+    """Also where the later change waited for the earlier one: its event comes second."""
+    webhook = subscribe(database_url)
+    product = client.post("/api/products", json={"sku": "A"}).json
+    early, late = psycopg2.connect(database_url), psycopg2.connect(database_url)
+    with late.cursor() as cursor:
+        cursor.execute("SELECT now()")
+    with early.cursor() as cursor:
+        bulk.set_active(cursor, [product["id"]], False)
+    early.commit()
+    with late.cursor() as cursor:
+        bulk.set_active(cursor, [product["id"]], True)
+    late.commit()
+    early.close()
+    late.close()
+    rows = execute(
+        database_url,
+        "SELECT event_id FROM webhook_deliveries WHERE webhook_id = %s ORDER BY next_attempt_at, event_id",
+        (webhook,),
+    )
+    assert rows == sorted(rows)
+
+
+def test_unknown_events_cannot_be_recorded(database_url: str) -> None:
+    connection = psycopg2.connect(database_url)
+    with connection.cursor() as cursor, pytest.raises(ValueError, match=r"There is no event product\.made"):
+        webhook_service.record(cursor, "product.made", {})
+    connection.close()
+
+
+def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
+    client: Client, engine: Engine, database_url: str
+) -> None:
+    run_import(engine, "sku,name\nA,one\nB,one\n")
+    job = run_import(engine, "sku,name\nA,two\nC,new\nD,new\n")
+    webhook, single = subscribe(database_url), subscribe(database_url, "product.updated", imports="each")
+    products = dict(execute(database_url, "SELECT sku, id FROM products"))
+    undo = client.post(f"/api/imports/{job['task_id']}/undo").json["task_id"]
+    while engine.run(undo):
+        pass
+    found = bodies(database_url, webhook)
+    assert sorted(body["event"] for body in found[:-1]) == ["product.bulk_deleted", *["products.imported"] * 2]
+    assert [body["count"] for body in found if body["event"] == "product.bulk_deleted"] == [2]
+    batches = [body for body in found if body["event"] == "products.imported"]
+    assert {body["import"] for body in batches} == {undo}
+    assert [product["name"] for body in batches for product in body["updated"]] == ["one"]
+    assert sorted(id for body in batches for id in body.get("gone", [])) == sorted([products["C"], products["D"]])
+    assert found[-1] == {"event": "import.completed", "import": client.get(f"/api/upload/progress/{undo}").json}
+    assert [body["product"]["sku"] for body in bodies(database_url, single)] == ["A"]

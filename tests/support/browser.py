@@ -1,0 +1,302 @@
+"""What the tests in a browser share: Chromium, a running product, and a page that must not complain."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+
+from conftest import TEMPLATE, Processes, execute, missing, url_of, wait_for
+
+# No animations, so that nothing is half-way anywhere.
+CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
+LIST = re.compile(r"/api/products\?")
+NARROW: ViewportSize = {"width": 360, "height": 740}
+# A machine that has other things to do may take its time.
+expect.set_options(timeout=15_000)
+
+# Any number will do, as long as only `held_import` uses it.
+HOLD = 470_011
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running product. Tests put rows into its database, and other clients call it."""
+
+    address: str
+    database_url: str
+
+    def sql(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
+        """Runs one statement; returns its rows, if it has any."""
+        return execute(self.database_url, statement, values)
+
+    def put(self, *products: dict[str, Any]) -> list[int]:
+        """Adds products; what is left out is empty, and active. Returns their ids."""
+        rows = self.sql(
+            "INSERT INTO products (sku, name, description, active)"
+            " SELECT sku, coalesce(name, ''), coalesce(description, ''), coalesce(active, true)"
+            " FROM jsonb_to_recordset(%s) AS given(sku text, name text, description text, active boolean) RETURNING id",
+            (json.dumps(products),),
+        )
+        return [number for (number,) in rows]
+
+    def lamps(self, count: int) -> list[int]:
+        """Adds LAMP-001 and so on, every other one inactive; returns their ids."""
+        return self.put(
+            *(
+                {"sku": f"LAMP-{n:03}", "name": f"Lamp {n}", "description": f"Lights room {n}", "active": n % 2 == 1}
+                for n in range(1, count + 1)
+            )
+        )
+
+    def product(self, sku: str) -> dict[str, Any] | None:
+        """The product as the database has it."""
+        rows = self.sql("SELECT to_jsonb(p) FROM products p WHERE sku = %s", (sku,))
+        return rows[0][0] if rows else None
+
+    def count(self) -> int:
+        """How many products there are."""
+        return int(self.sql("SELECT count(*) FROM products")[0][0])
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """What another client does; returns the JSON of the answer, which must be a good one."""
+        answer = requests.request(method, self.address + path, json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def upload(self, content: str, filename: str = "products.csv") -> str:
+        """Begins an import; returns its id."""
+        answer = requests.post(f"{self.address}/api/upload", files={"file": (filename, content)}, timeout=30)
+        answer.raise_for_status()
+        task_id: str = answer.json()["task_id"]
+        return task_id
+
+    def wait_for_imports(self) -> None:
+        """Waits until none is under way."""
+        wait_for(
+            "the end of the imports",
+            lambda: not self.sql("SELECT 1 FROM import_jobs WHERE status IN ('pending', 'processing')"),
+        )
+
+    def empty(self) -> None:
+        """Makes it as new. Ids go on, because the web process may remember those that were."""
+        self.sql(
+            "DELETE FROM import_jobs; DELETE FROM import_mappings; DELETE FROM webhooks; DELETE FROM webhook_events;"
+            "TRUNCATE products"
+        )
+
+    @contextlib.contextmanager
+    def held_import(self) -> Iterator[None]:
+        """Imports stand still at their first slice until this is left."""
+        self.sql(
+            "CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN PERFORM pg_advisory_xact_lock_shared({HOLD}); RETURN NULL; END $$;"
+            "CREATE OR REPLACE TRIGGER hold AFTER UPDATE OF checkpoint ON import_jobs"
+            " FOR EACH ROW EXECUTE FUNCTION hold()"
+        )
+        holder = psycopg2.connect(self.database_url)
+        try:
+            with holder.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", (HOLD,))
+            yield
+        finally:
+            holder.close()
+            self.wait_for_imports()
+            self.sql("DROP FUNCTION hold CASCADE")
+
+
+@dataclass
+class Console:
+    """What a page wrote to the console as errors."""
+
+    errors: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+
+    def allow(self, text: str) -> None:
+        """Errors with this text are provoked by the test, and must come."""
+        self.allowed.append(text)
+
+    def allow_status(self, status: int) -> None:
+        """Chromium itself writes that an answer was an error."""
+        self.allow(f"status of {status}")
+
+    def watch(self, page: Page) -> None:
+        """Collects the errors of a page."""
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+
+    def check(self) -> None:
+        """Fails on errors that nobody provoked, and on provoked ones that did not come."""
+        assert [error for error in self.errors if not any(text in error for text in self.allowed)] == []
+        assert [text for text in self.allowed if not any(text in error for error in self.errors)] == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, driven by Playwright."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        missing("There is no Chromium; install it (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        # No sandbox: in containers Chromium runs as root. Its own traffic stays off.
+        arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+        yield playwright.chromium.launch(executable_path=chromium, args=arguments)
+
+
+@pytest.fixture(scope="session")
+def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The product with a worker, started once for all tests."""
+    name = f"browser_{uuid.uuid4().hex[:12]}"
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    folder = tmp_path_factory.mktemp("site")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        "DATABASE_URL": url_of(server_url, name),
+        "DATA_DIR": str(folder / "data"),
+        "UPLOAD_DIR": str(folder / "uploads"),
+        "SECRET_KEY": "a key for tests",
+        "SWEEP_SECONDS": "1",
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+    processes = Processes(environment, folder / "processes.log")
+    site = Site(f"http://127.0.0.1:{port}", environment["DATABASE_URL"])
+    try:
+        processes.web(port)
+        processes.worker("--concurrency=1")
+        wait_for("a healthy product", lambda: is_healthy(site))
+        yield site
+    finally:
+        processes.end()
+        execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def is_healthy(site: Site) -> bool:
+    """Whether every part of it is there."""
+    try:
+        return requests.get(f"{site.address}/api/health", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.fixture
+def site(running_site: Site) -> Site:
+    """The product without anything in it."""
+    running_site.empty()
+    return running_site
+
+
+@pytest.fixture
+def console() -> Console:
+    """What the page wrote as errors; tests that provoke some name them here."""
+    return Console()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site, console: Console) -> Iterator[Page]:
+    """A page that shows nothing yet; whatever it writes to the console as an error fails the test."""
+    context = browser.new_context(base_url=site.address, **CONTEXT)
+    page = context.new_page()
+    console.watch(page)
+    yield page
+    context.close()
+    console.check()
+
+
+# What a browser does when files are dropped: the page's own handlers see the same events.
+DROP = """([zone, files]) => {
+    const data = new DataTransfer();
+    for (const [name, content] of files) {
+        const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+        data.items.add(new File([bytes], name, {type: 'text/csv'}));
+    }
+    for (const kind of ['dragenter', 'dragover', 'drop']) {
+        const event = new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: data});
+        document.querySelector(zone).dispatchEvent(event);
+    }
+}"""
+
+
+def drop(page: Page, *files: tuple[str, bytes], at_once: bool = False) -> None:
+    """Drops files, each a name and its content, onto the page of imports, which is opened before.
+
+    `at_once` imports them without a check.
+    """
+    page.goto("/")
+    expect(page.get_by_test_id("drop-zone")).to_be_visible()
+    page.get_by_test_id("import-unchecked").set_checked(at_once)
+    encoded = [[name, base64.b64encode(content).decode()] for name, content in files]
+    page.evaluate(DROP, ["[data-testid=drop-zone]", encoded])
+
+
+def expect_status(page: Page, status: str) -> None:
+    """Waits until the import that is shown has this status."""
+    expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", status, timeout=60_000)
+
+
+def expect_step(page: Page, step: str) -> None:
+    """Waits until the address and the page are at this step of an import: check, progress or result."""
+    page.wait_for_url(re.compile(rf"#/imports/[^/]+/{step}$"), timeout=30_000)
+    label = {"check": "Check", "progress": "Import", "result": "Result"}[step]
+    expect(page.locator(".steps [aria-current=step]")).to_contain_text(label)
+
+
+def expect_counts(page: Page, **counts: int) -> None:
+    """Waits until the tiles say this: created, updated, unchanged, skipped, duplicate, rejected, create, update …"""
+    for name, count in counts.items():
+        expect(page.get_by_test_id(f"count-{name}")).to_have_text(f"{count:,}")
+
+
+def show_products(page: Page, query: str = "") -> None:
+    """Opens the products, and waits for them."""
+    page.goto(f"/#/products{query and '?'}{query}")
+    expect(page.get_by_test_id("products-total")).to_have_attribute("data-total", re.compile(r"\d"))
+
+
+def row(page: Page, sku: str) -> Locator:
+    """The row of a product."""
+    cell = page.get_by_test_id("cell-sku").get_by_text(sku, exact=True)
+    return page.get_by_test_id("product-row").filter(has=cell)
+
+
+def cell(page: Page, sku: str, column: str) -> Locator:
+    """A cell: sku, name, description or active."""
+    return row(page, sku).get_by_test_id(f"cell-{column}")
+
+
+def expect_skus(page: Page, *skus: str) -> None:
+    """Waits until the table has exactly these rows, in this order."""
+    expect(page.get_by_test_id("cell-sku")).to_have_text(list(skus))
+
+
+def expect_query(page: Page, /, **wanted: str) -> None:
+    """Waits until the address has exactly these parameters; `after` is the server's own affair."""
+
+    def has(url: str) -> bool:
+        pairs = [pair.split("=", 1) for pair in url.partition("?")[2].split("&") if pair]
+        return {name: value for name, value in pairs if name != "after"} == wanted
+
+    page.wait_for_url(has, timeout=15_000)
+
+
+def wait_for_value(what: str, read: Callable[[], Any], wanted: Any) -> None:
+    """Waits until something on the server has a value."""
+    wait_for(f"{what} is {wanted!r}", lambda: read() == wanted, seconds=20)
+
+
+def wait_until(page: Page, condition: Callable[[], Any]) -> None:
+    """Waits for something that a handler of the page's events brings about; they run only while Playwright does."""
+    wait_for("an event of the page", lambda: page.evaluate("() => true") and condition(), seconds=20)

@@ -1,0 +1,228 @@
+"""The connections that webhooks are sent by: kept, dropped, stalled and secured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import missing, run_quietly
+from support.receiver import Receiver
+from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, new_sender, post
+from webhooks import ssrf_guard
+from webhooks.sender import Sender
+
+
+@pytest.fixture
+def receiver(shared_receiver: Receiver) -> Receiver:
+    return shared_receiver
+
+
+@pytest.mark.parametrize("path", ["/ok/x", "/chunked", "/no-content", "/nul"])
+def test_requests_share_a_connection(receiver: Receiver, sender: Sender, path: str) -> None:
+    for _ in range(3):
+        assert post(sender, receiver.url(path)).success
+    assert len({request.connection for request in receiver.requests()}) == 1
+
+
+@pytest.mark.parametrize("path", ["/huge", "/half", "/silent-body", "/until-closed", "/drip-body"])
+def test_a_connection_is_not_kept_behind_a_body_that_was_not_read(
+    receiver: Receiver, sender: Sender, path: str
+) -> None:
+    post(sender, receiver.url(path))
+    assert post(sender, receiver.url("/ok/x")).success
+    assert len({request.connection for request in receiver.requests()}) == 2
+
+
+def test_a_connection_is_kept_for_one_receiver_only(receiver: Receiver, sender: Sender) -> None:
+    with Receiver() as other:
+        for target in (receiver, other, receiver):
+            assert post(sender, target.url("/ok/x")).success
+        assert (receiver.count(), other.count()) == (2, 1)
+
+
+@pytest.mark.parametrize("path", ["/keepalive-close", "/close-second/x"])
+def test_a_kept_connection_that_turns_out_to_be_closed_is_replaced(
+    receiver: Receiver, sender: Sender, path: str
+) -> None:
+    for _ in range(20):
+        assert post(sender, receiver.url(path)).success
+
+
+def test_a_dropped_request_is_repeated_once_and_not_for_ever(receiver: Receiver, sender: Sender) -> None:
+    post(sender, receiver.url("/ok/x"))
+    receiver.clear()
+    assert post(sender, receiver.url("/close")).error == CLOSED
+    assert receiver.count() == 2
+    assert post(sender, receiver.url("/close")).error == CLOSED
+    assert receiver.count() == 3
+
+
+def test_an_answer_that_has_begun_is_not_asked_for_again(receiver: Receiver, sender: Sender) -> None:
+    post(sender, receiver.url("/ok/x"))
+    assert post(sender, receiver.url("/garbage")).error == NOT_HTTP
+    assert receiver.count("/garbage") == 1
+
+
+@pytest.mark.parametrize("path", ["/no-read", "/trickle-read"])
+def test_a_receiver_that_hardly_reads_does_not_stretch_the_time(receiver: Receiver, sender: Sender, path: str) -> None:
+    for size in (5_000_000, 30_000_000):
+        assert post(sender, receiver.url(path), b"x" * size).error == TIMED_OUT
+
+
+def test_a_receiver_that_takes_no_connection_is_given_up_in_time(sender: Sender) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        answer = post(sender, f"http://127.0.0.1:{port}/")
+        for one in waiting:
+            one.close()
+    assert answer.error == "No connection to 127.0.0.1 could be made within 0.5 s."
+
+
+def test_the_caller_learns_that_the_request_is_out_before_the_answer_is_there(
+    receiver: Receiver, sender: Sender
+) -> None:
+    out: list[float] = []
+    for number in (1, 2):
+        started = time.monotonic()
+        assert sender.post(receiver.url("/slow/0.5/x"), b"{}", {}, on_sent=lambda: out.append(time.monotonic())).success
+        assert len(out) == number
+        assert out[-1] - started < 0.4
+
+
+def test_the_caller_learns_once_whatever_comes_of_the_request(
+    receiver: Receiver, sender: Sender, free_port: int
+) -> None:
+    urls = [*map(receiver.url, ("/close-second/x", "/close-second/x", "/close")), f"http://127.0.0.1:{free_port}/", "x"]
+    calls: list[int] = []
+    for number, url in enumerate(urls, 1):
+        sender.post(url, b"{}", {}, on_sent=lambda: calls.append(1))
+        assert len(calls) == number
+
+
+def test_a_receiver_that_answers_in_two_packets_is_not_waited_for(sender: Sender) -> None:
+    """Without an acknowledgement at once, Nagle's algorithm holds the second packet back for 40 ms."""
+    program = (
+        "import http.server\n"
+        "class H(http.server.BaseHTTPRequestHandler):\n"
+        "    protocol_version = 'HTTP/1.1'\n"
+        "    def log_message(self, *_): pass\n"
+        "    def do_POST(self):\n"
+        "        self.rfile.read(int(self.headers['content-length']))\n"
+        "        self.send_response(200)\n"
+        "        self.send_header('Content-Length', '2')\n"
+        "        self.end_headers()\n"
+        "        self.wfile.write(b'ok')\n"
+        "server = http.server.HTTPServer(('127.0.0.1', 0), H)\n"
+        "print(server.server_port, flush=True)\n"
+        "server.serve_forever()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}/"
+        times = sorted(post(sender, url).response_time_ms for _ in range(60))
+        server.kill()
+    if hasattr(socket, "TCP_QUICKACK"):
+        assert times[30] < 20
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that it signed itself, and its key."""
+    if shutil.which("openssl") is None:
+        missing("openssl is missing, which makes the certificates of these tests")
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    run_quietly(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=receiver of tests"),
+        *("-addext", "subjectAltName=IP:127.0.0.1"),
+    )
+    return certificate, key
+
+
+@pytest.fixture(scope="module")
+def secure(certificates: tuple[Path, Path]) -> Iterator[Receiver]:
+    with Receiver(tls=certificates) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def trusting(certificates: tuple[Path, Path], secure: Receiver) -> Iterator[Sender]:
+    """A sender that trusts the certificate."""
+    secure.clear()
+    sender = new_sender(authorities=str(certificates[0]))
+    yield sender
+    sender.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(secure: Receiver, sender: Sender) -> None:
+    secure.clear()
+    answer = post(sender, secure.url("/ok/x"))
+    assert answer.error == "The certificate of 127.0.0.1 is not valid: self-signed certificate."
+    assert secure.requests() == []
+
+
+def test_a_certificate_that_is_trusted_serves_for_many_requests(secure: Receiver, trusting: Sender) -> None:
+    for _ in range(3):
+        assert post(trusting, secure.url("/ok/x")).response_text == "ok"
+    assert len({request.connection for request in secure.requests()}) == 1
+
+
+def test_a_certificate_of_another_name_is_refused(secure: Receiver, trusting: Sender) -> None:
+    answer = post(trusting, secure.url("/ok/x").replace("127.0.0.1", "127.0.0.2"))
+    assert str(answer.error).startswith("No connection to 127.0.0.2") or "refused" in str(answer.error)
+    answer = post(trusting, secure.url("/ok/x").replace("127.0.0.1", "localhost"))
+    assert str(answer.error).startswith("The certificate of localhost is not valid: Hostname mismatch")
+    assert secure.requests() == []
+
+
+@pytest.mark.parametrize("path", ["/keepalive-close", "/close-second/x"])
+def test_a_closed_connection_with_tls_is_replaced_too(secure: Receiver, trusting: Sender, path: str) -> None:
+    for _ in range(20):
+        assert post(trusting, secure.url(path)).success
+
+
+@pytest.mark.parametrize("path", ["/never", "/drip-header", "/no-read", "/trickle-read"])
+def test_the_time_is_kept_with_tls(secure: Receiver, trusting: Sender, path: str) -> None:
+    assert post(trusting, secure.url(path), b"x" * 30_000_000).error == TIMED_OUT
+
+
+def test_https_to_a_port_without_it_is_told(receiver: Receiver, sender: Sender) -> None:
+    with Receiver() as plain:
+        answer = post(sender, plain.url("/ok/x").replace("http:", "https:"))
+    assert answer.error in {
+        "A secure connection to 127.0.0.1 could not be made. Does it take https on this port?",
+        TIMED_OUT,
+    }
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pid = os.fork()
+        if pid == 0:
+            taken, _ = server.accept()
+            taken.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            os._exit(0)
+        answer = post(sender, f"https://127.0.0.1:{server.getsockname()[1]}/")
+        os.waitpid(pid, 0)
+    assert answer.error == "A secure connection to 127.0.0.1 could not be made. Does it take https on this port?"
+
+
+def test_a_handshake_that_stalls_does_not_stretch_the_time(sender: Sender) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert post(sender, f"https://127.0.0.1:{server.getsockname()[1]}/").error == TIMED_OUT
+
+
+def test_certificates_are_read_once_for_all_senders() -> None:
+    assert isinstance(ssrf_guard.tls_context(None), ssl.SSLContext)
+    assert ssrf_guard.tls_context(None) is ssrf_guard.tls_context(None)
