@@ -19,7 +19,7 @@ from api import errors
 from api.imports.routes import event
 from api.imports.uploads import UploadRequest
 from api.sse import Event, Progress
-from importer.jobs import repository
+from database.connect import CONNECT_TIMEOUT_SECONDS, Component, connect
 from models import ImportJob, db, sqlalchemy_url, upgrade_database
 
 # With this status gunicorn gives up instead of starting the process again and again.
@@ -81,7 +81,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_pre_ping": True,
-            "connect_args": {"connect_timeout": repository.CONNECT_TIMEOUT_SECONDS, "application_name": "acme-web"},
+            "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": Component.WEB.value},
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
@@ -91,7 +91,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     errors.register(app)
     routes.register(app)
     app.extensions["progress"] = Progress(
-        lambda: repository.connect(url),
+        lambda: connect(url, Component.STREAMS),
         lambda job_ids: _read_events(app, job_ids),
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,

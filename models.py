@@ -42,6 +42,9 @@ FINAL_STATUSES = ("completed", "failed", "cancelled")
 JOB_KINDS = ("import", "undo")
 IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
+# Tables and indexes that are made at run time, so the models do not list them.
+STAGING_TABLE_PREFIX = "import_staging_"
+SEARCH_INDEX_PREFIX = "products_search_"
 ORIGINS = ("page", "api")
 DELIVERY_STATUSES = ("pending", "delivered", "failed")
 

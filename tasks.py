@@ -11,14 +11,15 @@ import threading
 import time
 from typing import Any
 
-import psycopg2
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from psycopg2.extensions import connection as Connection
 from sqlalchemy.exc import OperationalError
 
 import config
 from catalogue.search_indexes import Indexer
 from celery_app import RUN_IMPORT, celery, wake_import
-from importer.jobs import actions, reaper, repository
+from database.connect import Component, run_until_stopped
+from importer.jobs import actions, reaper
 from importer.jobs.repository import Retention
 from importer.pipeline.runner import Engine
 from models import upgrade_database
@@ -78,26 +79,28 @@ class Sweeper(threading.Thread):
     def run(self) -> None:
         """Sweeps every SWEEP_SECONDS until `stopping` is set; survives a database or broker that is away."""
         leftovers_due = 0.0
-        while not self.stopping.is_set():
-            try:
-                with repository.connected(settings.need_database_url()) as connection:
-                    while not self.stopping.is_set():
-                        reaper.sign_of_life(connection, self.worker)
-                        reaper.sweep(connection, wake=wake_import)
-                        actions.expire(connection, retention)
-                        reaper.drop_staging_of_ended(connection)
-                        if time.monotonic() >= leftovers_due:
-                            reaper.remove_leftovers(connection, settings.upload_dir, time.time())
-                            leftovers_due = time.monotonic() + REMOVE_LEFTOVERS_SECONDS
-                        self.stopping.wait(settings.sweep_seconds)
-                    reaper.sign_off(connection, self.worker)
-            except psycopg2.Error as error:
-                log.warning("The sweep waits for the database: %s", str(error).strip())
-                self.stopping.wait(RETRY_SECONDS)
-            except Exception:
-                # Without this thread no lost import would ever be found again.
-                log.exception("The sweep failed and goes on")
+
+        def sweep(connection: Connection) -> None:
+            nonlocal leftovers_due
+            while not self.stopping.is_set():
+                reaper.sign_of_life(connection, self.worker)
+                reaper.sweep(connection, wake=wake_import)
+                actions.expire(connection, retention)
+                reaper.drop_staging_of_ended(connection)
+                if time.monotonic() >= leftovers_due:
+                    reaper.remove_leftovers(connection, settings.upload_dir, time.time())
+                    leftovers_due = time.monotonic() + REMOVE_LEFTOVERS_SECONDS
                 self.stopping.wait(settings.sweep_seconds)
+            reaper.sign_off(connection, self.worker)
+
+        run_until_stopped(
+            settings.need_database_url(),
+            Component.REAPER,
+            sweep,
+            stopping=self.stopping,
+            purpose="the reaper",
+            bug_delay_seconds=settings.sweep_seconds,
+        )
 
 
 class DelivererProcess(threading.Thread):

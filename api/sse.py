@@ -12,7 +12,6 @@ import contextlib
 import itertools
 import logging
 import queue
-import selectors
 import threading
 import time
 from collections import defaultdict
@@ -21,6 +20,8 @@ from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
+
+from database.listen import Listener
 
 log = logging.getLogger(__name__)
 
@@ -238,11 +239,8 @@ class Progress:
                     return
                 continue
             try:
-                connection.autocommit = True
-                if self._listen:
-                    with connection.cursor() as cursor:
-                        cursor.execute("; ".join(f"LISTEN {channel}" for channel in (JOBS_CHANNEL, *TOPICS)))
-                else:
+                listener = Listener(connection, (JOBS_CHANNEL, *TOPICS), pooled=not self._listen)
+                if listener.pooled:
                     self._signs = self._signs or self._read_signs(connection)
                 # What happened while nobody listened is told once, to everyone. Products that change before the first
                 # stream's listener listens are none of that: the stream has not begun.
@@ -250,7 +248,7 @@ class Progress:
                 self._tell(self._followed() - (set() if missed else set(SIGNS)))
                 self._listening.set()
                 while not self._ended_idle():
-                    self._tell(self._changed(connection))
+                    self._tell(self._changed(connection, listener))
                 return
             except psycopg2.Error as error:
                 log.warning("Progress: connection lost, trying again: %s", str(error).strip())
@@ -262,21 +260,18 @@ class Progress:
                 first = False
                 connection.close()
 
-    def _changed(self, connection: Connection) -> set[int]:
+    def _changed(self, connection: Connection, listener: Listener) -> set[int]:
         """Waits for news, a second at most; returns what has changed, or may have, of what is followed."""
-        if not self._listen:
+        if listener.pooled:
             threading.Event().wait(POLL_SECONDS)
             before, self._signs = self._signs, self._read_signs(connection)
             return self._followed() - {topic for topic, sign in self._signs.items() if sign == before.get(topic)}
-        # Not `select`, which refuses the high file numbers of a process with many streams.
-        with selectors.DefaultSelector() as selector:
-            selector.register(connection, selectors.EVENT_READ)
-            if selector.select(POLL_SECONDS):
-                connection.poll()
-        notices = connection.notifies
-        told = {TOPICS[note.channel] if note.channel in TOPICS else int(note.payload) for note in notices}
-        connection.notifies.clear()
-        return told & self._followed()
+        listener.wait(POLL_SECONDS)
+        changed = {
+            TOPICS[notification.channel] if notification.channel in TOPICS else int(notification.payload)
+            for notification in listener.receive()
+        }
+        return changed & self._followed()
 
     def _read_signs(self, connection: Connection) -> dict[int, Any]:
         signs: dict[int, Any] = {}

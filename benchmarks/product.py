@@ -21,6 +21,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
+from database.connect import Component
 from embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -165,7 +166,7 @@ def is_building(cursor: Cursor) -> bool:
     cursor.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND query ~* '^(CREATE|DROP|VACUUM)'"
         " AND state = 'active'",
-        (search_indexes.APPLICATION_NAME,),
+        (Component.SEARCH_INDEX.value,),
     )
     return cursor.fetchone() != (0,)
 

@@ -13,6 +13,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
+from database.running_imports import find_running_import
 from webhook_service import TELL_UPDATED, record
 
 MAX_ID = 2**63 - 1
@@ -36,8 +37,6 @@ SELECT (SELECT count(*) FROM products WHERE {condition}), (SELECT count(*) FROM 
 """
 )
 DELETE = LOCKED + " DELETE FROM products p USING locked WHERE p.id = locked.id"
-
-RUNNING_IMPORT = "SELECT filename FROM import_jobs WHERE status IN ('pending', 'processing') ORDER BY id LIMIT 1"
 
 Selection = Filter | Sequence[int]
 
@@ -128,9 +127,8 @@ def _prepare(cursor: Cursor) -> None:
 
 
 def _refuse_beside_import(cursor: Cursor) -> None:
-    cursor.execute(RUNNING_IMPORT)
-    if row := cursor.fetchone():
-        raise ImportRunning(row[0])
+    if (filename := find_running_import(cursor)) is not None:
+        raise ImportRunning(filename)
 
 
 def _in_savepoint(cursor: Cursor, work: Callable[[], Any]) -> None:

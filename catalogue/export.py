@@ -39,7 +39,7 @@ COPY = """
 COPY (SELECT sku, name, description, active::text AS active FROM products WHERE {condition} ORDER BY id)
 TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')
 """
-SETTINGS = "SET LOCAL application_name = 'acme-export'; SET LOCAL statement_timeout = 0; SET LOCAL jit = off"
+SETTINGS = "SET LOCAL statement_timeout = 0; SET LOCAL jit = off"
 
 
 class ClientGone(ConnectionResetError):

@@ -12,29 +12,28 @@ varies.
 from __future__ import annotations
 
 import logging
-import select
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
+from database.connect import Component, connected, run_until_stopped
+from database.listen import Listener
+from database.running_imports import find_running_import
+from models import SEARCH_INDEX_PREFIX
+
 log = logging.getLogger(__name__)
 
-APPLICATION_NAME = "acme-search-index"
 CHANNEL = "products_changed"
-SEARCH_PREFIX = "products_search_"
 
 # Recent products are looked at one by one: a thousand cost about a millisecond.
 RECENT_ROWS = 10_000
 RECENT_SHARE = 0.01
 
-BUILD_LOCK = 0x41434D46
 CHECK_SECONDS = 60
 PAUSE_SECONDS = 1
 RETRY_SECONDS = 10
@@ -71,12 +70,11 @@ SELECT (pg_relation_size(oid) / current_setting('block_size')::int
 FROM pg_class WHERE oid = 'products'::regclass
 """
 CHANGED_SINCE = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) changed"
-UNFINISHED_IMPORT = "SELECT EXISTS (SELECT FROM import_jobs WHERE status IN ('pending', 'processing'))"
 
 
 def name_of(kind: str, moment: datetime) -> str:
     """The name of an index: its kind and its moment in microseconds since 1970."""
-    return f"{SEARCH_PREFIX}{kind}_{(moment - EPOCH) // timedelta(microseconds=1)}"
+    return f"{SEARCH_INDEX_PREFIX}{kind}_{(moment - EPOCH) // timedelta(microseconds=1)}"
 
 
 def moment_of(name: str) -> datetime:
@@ -87,7 +85,7 @@ def moment_of(name: str) -> datetime:
 def present_moment(cursor: Cursor) -> datetime | None:
     """The moment of the newest indexes in use; None where there are none."""
     cursor.execute(EXISTING)
-    names = [name for name, valid in cursor.fetchall() if valid and name.startswith(SEARCH_PREFIX + TEXT_INDEX)]
+    names = [name for name, valid in cursor.fetchall() if valid and name.startswith(SEARCH_INDEX_PREFIX + TEXT_INDEX)]
     return max(map(moment_of, names), default=None)
 
 
@@ -112,11 +110,15 @@ def build(url: str, *, pooled: bool = False) -> bool:
     False when somebody else is building. Readers and writers go on meanwhile. `pooled`: a transaction pooler stands in
     between, which settings of a session would outlive. May be killed at any point; the next call cleans up.
     """
-    with _connected(url) as guard, _connected(url) as connection, guard, guard.cursor() as lock:
+    with (
+        connected(url, Component.SEARCH_INDEX) as guard,
+        connected(url, Component.SEARCH_INDEX) as connection,
+        guard,
+        guard.cursor() as lock,
+    ):
         # A lock of a transaction also works behind a pooler; one without a snapshot keeps nobody waiting.
         lock.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        lock.execute("SELECT pg_try_advisory_xact_lock(%s)", (BUILD_LOCK,))
-        if lock.fetchone() != (True,):
+        if not try_lock(lock, SEARCH_INDEX_BUILD_KEY):
             return False
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -145,15 +147,6 @@ def _drop_all_but(cursor: Cursor, moment: datetime | None) -> None:
             cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
 
 
-@contextmanager
-def _connected(url: str) -> Iterator[Connection]:
-    connection = psycopg2.connect(url, connect_timeout=10, application_name=APPLICATION_NAME)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
 class Indexer(threading.Thread):
     """Keeps the indexes up in a worker's main process; any number of workers may have one, and one of them builds.
 
@@ -172,48 +165,47 @@ class Indexer(threading.Thread):
 
     def run(self) -> None:
         """Builds whenever the indexes are behind; survives a database that is away."""
+        run_until_stopped(
+            self._url,
+            Component.SEARCH_INDEX,
+            self._keep_built,
+            stopping=self._stopping,
+            purpose="the build of search indexes",
+            error_delay_seconds=RETRY_SECONDS,
+            bug_delay_seconds=CHECK_SECONDS,
+        )
+
+    def _keep_built(self, connection: Connection) -> None:
+        listener = Listener(connection, [CHANNEL], pooled=self._pooled)
         while not self._stopping.is_set():
             try:
-                with _connected(self._url) as connection:
-                    connection.autocommit = True
-                    if not self._pooled:
-                        connection.cursor().execute(f"LISTEN {CHANNEL}")
-                    while not self._stopping.is_set():
-                        if self._due(connection):
-                            build(self._url, pooled=self._pooled)
-                        self._wait(connection)
+                if self._due(connection):
+                    build(self._url, pooled=self._pooled)
             except (errors.InsufficientPrivilege, errors.UndefinedFile, errors.FeatureNotSupported) as error:
-                log.warning("No search indexes, so searches are right, but slow: %s", str(error).strip())
+                log.warning("Searches are correct but slow, without search indexes: %s", str(error).strip())
                 self._stopping.wait(HOPELESS_SECONDS)
-            except psycopg2.Error as error:
-                log.warning("The search indexes wait: %s", str(error).strip())
-                self._stopping.wait(RETRY_SECONDS)
-            except Exception:
-                log.exception("The search indexes could not be built; searches are right, but slow")
-                self._stopping.wait(CHECK_SECONDS)
+            self._wait(listener)
 
     def _due(self, connection: Connection) -> bool:
         """Whether to build now; waits for imports to end before it says so."""
         give_up = time.monotonic() + WAIT_FOR_IMPORTS_SECONDS
         with connection.cursor() as cursor:
             while is_behind(cursor):
-                cursor.execute(UNFINISHED_IMPORT)
-                if cursor.fetchone() == (False,) or time.monotonic() > give_up:
+                if find_running_import(cursor) is None or time.monotonic() > give_up:
                     return True
                 if self._stopping.wait(PAUSE_SECONDS):
                     return False
         return False
 
-    def _wait(self, connection: Connection) -> None:
+    def _wait(self, listener: Listener) -> None:
         """Returns a moment after the next change, or after a minute."""
         if self._pooled:
             self._stopping.wait(CHECK_SECONDS)
             return
         end = time.monotonic() + CHECK_SECONDS
-        while time.monotonic() < end and not connection.notifies and not self._stopping.is_set():
-            if select.select([connection], [], [], PAUSE_SECONDS) != ([], [], []):
-                connection.poll()
-        # One look for many changes.
+        while time.monotonic() < end and not self._stopping.is_set():
+            if listener.wait(PAUSE_SECONDS):
+                break
+        # One check answers many changes.
         self._stopping.wait(PAUSE_SECONDS)
-        connection.poll()
-        connection.notifies.clear()
+        listener.receive()

@@ -1,4 +1,9 @@
-"""Who holds a lease: a process, named so that others of the same machine can tell that it is gone."""
+"""Leases: which process works on a row, and until when.
+
+A row with the columns `lease_token`, `lease_holder` and `lease_expires_at` can be leased. The token is a fencing token:
+every write of the holder names it, so a holder that lost its lease cannot write. The holder is a process, described so
+that another process of the same machine can see that it has ended; then the lease need not expire first.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +11,59 @@ import os
 import socket
 from pathlib import Path
 
+# Assignments of an UPDATE. Parameters: token, holder (see `current_holder`) and lease_seconds.
+EXTEND_LEASE_SQL = "lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s)"
+ACQUIRE_LEASE_SQL = f"lease_token = %(token)s, lease_holder = %(holder)s, {EXTEND_LEASE_SQL}"
+RELEASE_LEASE_SQL = "lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL"
+# Whether the lease of a row has not expired.
+LEASE_IS_VALID_SQL = "coalesce(lease_expires_at > clock_timestamp(), false)"
 
-def _place() -> str:
-    """Where process numbers mean what they mean here; containers of one machine may share its name, not these."""
+HAS_ENDED = "ended"
+
+
+def current_holder() -> str:
+    """Return this process as the holder of a lease: machine and PID namespace, process id, start time."""
+    return f"{_pid_namespace()} {os.getpid()} {_start_time(os.getpid())}"
+
+
+def holder_has_ended(holder: str | None) -> bool:
+    """Return whether the process that holds a lease is known to have ended.
+
+    Only a process of this machine can be known to have ended. A lease without a holder counts as ended.
+    """
+    if not holder:
+        return True
+    namespace, _, process = holder.partition(" ")
+    pid, _, start_time = process.partition(" ")
+    if not namespace or namespace != _pid_namespace() or not start_time:
+        return False
+    return _start_time(int(pid)) not in {start_time, ""}
+
+
+def _pid_namespace() -> str:
+    """Return where process ids have the same meaning as here, or "" if unknown.
+
+    Two containers of one machine may share its host name and boot id, but not their PID namespace.
+    """
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{socket.gethostname()}/{boot_id}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
 
 
-def present_holder() -> str:
-    """This process, as the holder of a lease."""
-    return f"{_place()} {os.getpid()} {_started(os.getpid())}"
+def _start_time(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot: field 22 of `/proc/<pid>/stat`, see proc(5).
 
-
-def _started(pid: int) -> str:
-    """When a process started, in ticks since boot, so that a number used again is not taken for the same process.
-
-    "gone" for one that has ended, "" where this cannot be found out.
+    It tells apart two processes that had the same id. Returns `HAS_ENDED` if there is no such process, "" if the
+    system does not say.
     """
     try:
         os.kill(pid, 0)
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
             fields = file.read().rpartition(")")[2].split()
     except ProcessLookupError:
-        return "gone"
+        return HAS_ENDED
     except OSError:
         return ""
-    return "gone" if fields[0] in "ZX" else fields[19]
-
-
-def holder_is_gone(holder: str | None) -> bool:
-    """Whether the process that holds a lease is known to have ended: on this machine only, else False."""
-    if not holder:
-        return True
-    place, _, process = holder.partition(" ")
-    pid, _, started = process.partition(" ")
-    if not place or place != _place() or not started:
-        return False
-    return _started(int(pid)) not in {started, ""}
+    return HAS_ENDED if fields[0] in "ZX" else fields[19]

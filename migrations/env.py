@@ -4,17 +4,15 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from catalogue.search_indexes import SEARCH_PREFIX
-from importer.jobs.repository import STAGING_PREFIX
-from models import Base
+from database.advisory_locks import MIGRATION_KEY
+from models import SEARCH_INDEX_PREFIX, STAGING_TABLE_PREFIX, Base
 
-MIGRATION_LOCK = 0x41434D45
 LOCK_TIMEOUT_SECONDS = 60
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
     """Staging tables belong to their job, not to the schema."""
-    return not (kind == "table" and name is not None and name.startswith(STAGING_PREFIX))
+    return not (kind == "table" and name is not None and name.startswith(STAGING_TABLE_PREFIX))
 
 
 def include_object(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
@@ -23,7 +21,9 @@ def include_object(_object: object, name: str | None, kind: str, _reflected: boo
     Reflection leaves out the collation of an expression, so that the key's index would seem changed; a test holds it.
     Search indexes come and go with the catalogue.
     """
-    return not (kind == "index" and name is not None and (name == "products_sku_key" or name.startswith(SEARCH_PREFIX)))
+    return not (
+        kind == "index" and name is not None and (name == "products_sku_key" or name.startswith(SEARCH_INDEX_PREFIX))
+    )
 
 
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
@@ -37,7 +37,7 @@ with engine.connect() as connection:
     with context.begin_transaction():
         connection.execute(text(f"SET LOCAL statement_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         # A lock of the transaction, not of the session: it works behind a transaction pooler too.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_KEY})
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         context.run_migrations()

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import queue as queues
-import selectors
 import signal
 import socket
 import threading
@@ -25,7 +24,9 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
-from importer.jobs import repository
+from database.connect import Component, connect, connected, run_until_stopped
+from database.listen import Listener
+from database.running_imports import find_running_import
 from webhooks import expander, outbox
 from webhooks.outbox import Attempt, Delivery
 from webhooks.retry_policy import SCHEDULE_SECONDS
@@ -96,25 +97,21 @@ class Deliverer:
         writer = threading.Thread(target=self._write_results, name="results", daemon=True)
         writer.start()
         threading.Thread(target=self._prune, name="pruning", daemon=True).start()
-        while not self._stopping.is_set():
-            try:
-                with repository.connected(self._options.url) as connection:
-                    self._deliver(connection)
-            except psycopg2.Error as error:
-                log.warning("Webhooks wait for the database: %s", str(error).strip())
-                self._stopping.wait(RETRY_SECONDS)
-            except Exception:
-                log.exception("Webhooks: unexpected error, going on")
-                self._stopping.wait(RETRY_SECONDS)
+        run_until_stopped(
+            self._options.url,
+            Component.DISPATCHER,
+            self._deliver,
+            stopping=self._stopping,
+            purpose="webhook delivery",
+        )
         self._finish(writer)
         self._bell.close()
         self._ring.close()
 
     def _deliver(self, connection: Connection) -> None:
-        connection.autocommit = True
+        channels = (outbox.DELIVERIES_CHANNEL, outbox.SETTINGS_CHANNEL)
+        listener = Listener(connection, channels, pooled=self._options.pooled)
         with connection.cursor() as cursor:
-            if not self._options.pooled:
-                cursor.execute(f"LISTEN {outbox.DELIVERIES_CHANNEL}; LISTEN {outbox.SETTINGS_CHANNEL}")
             # Whatever was told while nobody listened.
             self._claim_at = self._renew_at = 0.0
             self._read_receivers(cursor)
@@ -125,7 +122,7 @@ class Deliverer:
                 self._claim(cursor)
                 self._fill(connection, cursor)
                 self._release_idle(cursor)
-                self._wait(connection, cursor)
+                self._wait(listener, cursor)
 
     def _renew(self, cursor: Cursor) -> None:
         now = time.monotonic()
@@ -192,7 +189,7 @@ class Deliverer:
 
     def _cut(self, connection: Connection, cursor: Cursor, uncut: list[Delivery]) -> bool:
         """Cuts deliveries off; leaves those of an import for later while one runs. Returns whether any was cut."""
-        if any(delivery.can_wait for delivery in uncut) and expander.import_is_running(cursor):
+        if any(delivery.can_wait for delivery in uncut) and find_running_import(cursor):
             uncut = [delivery for delivery in uncut if not delivery.can_wait]
         for delivery in uncut:
             cursor.execute("BEGIN")
@@ -220,26 +217,19 @@ class Deliverer:
         if idle:
             self._lease.release(cursor, idle)
 
-    def _wait(self, connection: Connection, cursor: Cursor) -> None:
+    def _wait(self, listener: Listener, cursor: Cursor) -> None:
         """Returns when there is something to do: new deliveries, changed webhooks, results, or the next one is due."""
         end = min(self._renew_at, self._claim_at)
         due_in = self._lease.seconds_to_next(cursor)
         now = time.monotonic()
         if due_in is not None and due_in > 0:
             end = min(end, now + due_in)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._bell, selectors.EVENT_READ)
-            if not self._options.pooled:
-                selector.register(connection, selectors.EVENT_READ)
-            ready = bool(connection.notifies) or selector.select(max(0.0, end - now))
-        if ready:
+        if listener.wait(end - now, self._bell):
             self._stopping.wait(GATHER_SECONDS)
         with contextlib.suppress(BlockingIOError):
             while self._bell.recv(4096):
                 pass
-        connection.poll()
-        channels = {notice.channel for notice in connection.notifies}
-        connection.notifies.clear()
+        channels = {notification.channel for notification in listener.receive()}
         if outbox.SETTINGS_CHANNEL in channels or self._options.pooled:
             self._read_receivers(cursor)
         if channels or time.monotonic() >= end:
@@ -262,7 +252,7 @@ class Deliverer:
             while attempts:
                 try:
                     if connection is None:
-                        connection = repository.connect(self._options.url)
+                        connection = connect(self._options.url, Component.DISPATCHER)
                     _write(connection, attempts)
                     break
                 except psycopg2.Error as error:
@@ -286,16 +276,21 @@ class Deliverer:
         return [attempt for attempt in found if attempt is not None], None in found
 
     def _prune(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with repository.connected(self._options.url) as connection:
-                    while not self._stopping.is_set():
-                        with connection, connection.cursor() as cursor:
-                            removed = outbox.prune(cursor, self._options.retention_days)
-                        self._stopping.wait(0 if removed else PRUNE_SECONDS)
-            except psycopg2.Error as error:
-                log.warning("Old deliveries wait for the database: %s", str(error).strip())
-                self._stopping.wait(PRUNE_SECONDS)
+        def prune(connection: Connection) -> None:
+            while not self._stopping.is_set():
+                with connection, connection.cursor() as cursor:
+                    removed = outbox.prune(cursor, self._options.retention_days)
+                self._stopping.wait(0 if removed else PRUNE_SECONDS)
+
+        run_until_stopped(
+            self._options.url,
+            Component.DISPATCHER,
+            prune,
+            stopping=self._stopping,
+            purpose="removal of old deliveries",
+            error_delay_seconds=PRUNE_SECONDS,
+            bug_delay_seconds=PRUNE_SECONDS,
+        )
 
     def _finish(self, writer: threading.Thread) -> None:
         """Waits for the requests under way, writes their results and gives the leases back."""
@@ -306,7 +301,11 @@ class Deliverer:
             time.sleep(GATHER_SECONDS)
         self._results.put(None)
         writer.join(STOP_SECONDS)
-        with contextlib.suppress(psycopg2.Error), repository.connected(self._options.url) as connection, connection:
+        with (
+            contextlib.suppress(psycopg2.Error),
+            connected(self._options.url, Component.DISPATCHER) as connection,
+            connection,
+        ):
             self._lease.release(connection.cursor(), self._lanes)
 
 

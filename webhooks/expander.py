@@ -36,7 +36,6 @@ CUT_OFF = """
 UPDATE webhook_deliveries SET position = position + %(parts)s, parts_left = parts_left - %(parts)s WHERE id = %(id)s
 """
 USED_UP = "DELETE FROM webhook_deliveries WHERE id = %s AND parts_left <= 0"
-UNFINISHED_IMPORT = "SELECT EXISTS (SELECT FROM import_jobs WHERE status IN ('pending', 'processing'))"
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,6 @@ class Part:
     position: int
     label: str
     body: str
-
-
-def import_is_running(cursor: Cursor) -> bool:
-    """Whether an import waits or runs, which is not to be slowed down."""
-    cursor.execute(UNFINISHED_IMPORT)
-    return cursor.fetchone() == (True,)
 
 
 def cut(cursor: Cursor, delivery_id: int) -> None:

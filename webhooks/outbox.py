@@ -16,7 +16,14 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json, execute_values
 
-from database import lease
+from database.lease import (
+    ACQUIRE_LEASE_SQL,
+    EXTEND_LEASE_SQL,
+    LEASE_IS_VALID_SQL,
+    RELEASE_LEASE_SQL,
+    current_holder,
+    holder_has_ended,
+)
 from webhooks.retry_policy import FAILED_FOR_DAYS, GIVE_UP_WEBHOOK_DAYS, Verdict
 from webhooks.sender import Answer
 
@@ -29,26 +36,23 @@ ATTEMPTS_CHANNEL = "webhook_attempts"
 PRUNED_AT_ONCE = 200
 
 DUE = "d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()"
-HOLDERS = """
-SELECT DISTINCT lease_holder FROM webhooks WHERE lease_expires_at > clock_timestamp() AND lease_token <> %s
-"""
+HOLDERS = f"SELECT DISTINCT lease_holder FROM webhooks WHERE {LEASE_IS_VALID_SQL} AND lease_token <> %s"
 CLAIM = f"""
-UPDATE webhooks w SET lease_token = %(token)s, lease_holder = %(holder)s,
-    lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+UPDATE webhooks w SET {ACQUIRE_LEASE_SQL}
 FROM (
     SELECT id FROM webhooks w
     WHERE enabled AND NOT id = ANY (%(held)s)
-        AND (lease_token IS NULL OR lease_expires_at <= clock_timestamp() OR lease_holder = ANY (%(gone)s))
+        AND (lease_token IS NULL OR NOT {LEASE_IS_VALID_SQL} OR lease_holder = ANY (%(gone)s))
         AND EXISTS (SELECT FROM webhook_deliveries d WHERE {DUE})
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) free WHERE w.id = free.id RETURNING w.id
 """
-RENEW = """
-UPDATE webhooks SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+RENEW = f"""
+UPDATE webhooks SET {EXTEND_LEASE_SQL}
 WHERE id = ANY (%(held)s) AND lease_token = %(token)s RETURNING id
 """
-RELEASE = """
-UPDATE webhooks SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL
+RELEASE = f"""
+UPDATE webhooks SET {RELEASE_LEASE_SQL}
 WHERE id = ANY (%(held)s) AND lease_token = %(token)s
 """
 RECEIVERS = """
@@ -179,8 +183,8 @@ class Lease:
         A lease whose holder was a process of this machine that is gone need not run out first.
         """
         cursor.execute(HOLDERS, (self.token,))
-        gone = [holder for (holder,) in cursor.fetchall() if lease.holder_is_gone(holder)]
-        values = {"holder": lease.present_holder(), "gone": gone, "limit": limit}
+        gone = [holder for (holder,) in cursor.fetchall() if holder_has_ended(holder)]
+        values = {"holder": current_holder(), "gone": gone, "limit": limit}
         cursor.execute(CLAIM, self._values(held) | values)
         return [row[0] for row in cursor.fetchall()]
 
@@ -200,7 +204,7 @@ class Lease:
         return row[0] if row else None
 
     def _values(self, held: Collection[int]) -> dict[str, Any]:
-        return {"token": self.token, "seconds": self.seconds, "held": list(held)}
+        return {"token": self.token, "lease_seconds": self.seconds, "held": list(held)}
 
 
 def receivers(cursor: Cursor, ids: Collection[int]) -> dict[int, Receiver]:

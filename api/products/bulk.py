@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +18,14 @@ from api.responses import CountSchema
 from catalogue import bulk
 from catalogue.bulk import ImportRunning, Outcome, Selection
 from catalogue.filters import Filter
+from database.retry import TRANSIENT_ERRORS, retry
 from models import db
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
 
 MAX_IDS = 10_000
-MAX_REPEATS = 5
-REPEAT_SECONDS = 0.05
+MAX_ATTEMPTS = 6
+RETRY_DELAY_SECONDS = 0.05
 
 DONE = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted"}
 
@@ -155,22 +155,26 @@ def delete_all_products() -> Response:
 
 def _in_transaction(change: Callable[[Cursor], Outcome]) -> Outcome:
     """Makes a change, again where PostgreSQL chose it to end a deadlock."""
-    for attempt in range(MAX_REPEATS + 1):
+
+    def transaction() -> Outcome:
         connection: Any = db.session.connection().connection.driver_connection
-        try:
-            with connection.cursor() as cursor:
-                outcome = change(cursor)
-            db.session.commit()
-            return outcome
-        except (errors.DeadlockDetected, errors.SerializationFailure):
-            db.session.rollback()
-            time.sleep(REPEAT_SECONDS * attempt)
-        except errors.LockNotAvailable:
-            break
-        except ImportRunning as running:
-            sentence = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it is."
-            raise IMPORT_RUNNING.error(sentence) from None
-    raise BUSY.error()
+        with connection.cursor() as cursor:
+            outcome = change(cursor)
+        db.session.commit()
+        return outcome
+
+    try:
+        return retry(
+            transaction,
+            attempts=MAX_ATTEMPTS,
+            delay_seconds=lambda attempt, error: RETRY_DELAY_SECONDS * attempt,
+            roll_back=db.session.rollback,
+        )
+    except (errors.LockNotAvailable, *TRANSIENT_ERRORS):
+        raise BUSY.error() from None
+    except ImportRunning as running:
+        sentence = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it is."
+        raise IMPORT_RUNNING.error(sentence) from None
 
 
 def _answer(action: str, outcome: Outcome, named: int | None = None) -> Response:

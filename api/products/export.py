@@ -20,7 +20,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.requests import Choice, FilterQuerySchema
 from catalogue.export import Client, ClientGone, Exports
 from catalogue.filters import Filter
-from importer.jobs import repository
+from database.connect import Component, connect
 
 blueprint = Blueprint("export", __name__, url_prefix="/api/products", tag="Products")
 
@@ -61,7 +61,7 @@ class ExportQuerySchema(FilterQuerySchema):
 @blueprint.record_once
 def _create_exports(state: BlueprintSetupState) -> None:
     url = state.app.config["SETTINGS"].need_database_url()
-    state.app.extensions["exports"] = Exports(lambda: repository.connect(url), at_once=EXPORTS_AT_ONCE)
+    state.app.extensions["exports"] = Exports(lambda: connect(url, Component.EXPORT), at_once=EXPORTS_AT_ONCE)
 
 
 @blueprint.get("/export")

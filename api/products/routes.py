@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Response, jsonify, request
-from psycopg2 import errorcodes
 from sqlalchemy import func
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError
 
 import webhook_service
 from api.errors import ApiError, Failure
@@ -17,6 +16,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.requests import ListQuery, NewProductSchema, ProductChangeSchema, ProductsQuerySchema
 from api.responses import EXAMPLE_TIME, MessageSchema, ProductSchema, ProductsSchema
 from catalogue import search
+from database.retry import retry
 from database.serializers import iso, product_json
 from models import Product, db
 
@@ -25,8 +25,7 @@ blueprint = Blueprint("products", __name__, url_prefix="/api/products", tag="Pro
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MAX_REPEATS = 5
-REPEATABLE = {errorcodes.DEADLOCK_DETECTED, errorcodes.SERIALIZATION_FAILURE}
+MAX_ATTEMPTS = 6
 
 INVALID_PRODUCT = Failure(400, NewProductSchema.code, NewProductSchema.sentence, ("sku",), "The SKU must not be empty.")
 NOT_FOUND = Failure(404, "product_not_found", "There is no product with this id.")
@@ -90,14 +89,7 @@ def repeated(view: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(view)
     def run(*arguments: P.args, **named: P.kwargs) -> R:
-        for _ in range(MAX_REPEATS):
-            try:
-                return view(*arguments, **named)
-            except OperationalError as error:
-                if getattr(error.orig, "pgcode", None) not in REPEATABLE:
-                    raise
-                db.session.rollback()
-        return view(*arguments, **named)
+        return retry(lambda: view(*arguments, **named), attempts=MAX_ATTEMPTS, roll_back=db.session.rollback)
 
     return run
 

@@ -14,8 +14,10 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from database.advisory_locks import cancel_work
+from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import repository
-from importer.jobs.repository import FINISH, MAY_RETRY, TOUCH, WORKING_CLASS, Retention
+from importer.jobs.repository import FINISH, MAY_RETRY, TOUCH, Retention
 
 # A slice of an import holds the job's row; one that takes longer is asked to give way.
 FIRST_WAIT_MS = 500
@@ -28,11 +30,6 @@ SEEN = (
     " undone_by, retry_until > clock_timestamp(), undo_until > clock_timestamp(), undo_until IS NULL, started_by, run"
 )
 FIND = f"SELECT {SEEN}, {', '.join(OPTIONS)} FROM import_jobs WHERE task_id = %s FOR UPDATE"
-GIVE_WAY = """
-SELECT pg_cancel_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s AND pid <> pg_backend_pid()
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 UNDO_OF = "SELECT id, status, checkpoint::bigint FROM import_jobs WHERE task_id = %s FOR UPDATE"
 CANCEL = f"""
 UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH}, {MAY_RETRY}, {TOUCH}
@@ -51,8 +48,7 @@ ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = exc
 """
 AGAIN = (
     "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
-    " confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, lease_token = NULL,"
-    " lease_holder = NULL, lease_expires_at = NULL"
+    f" confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, {RELEASE_LEASE_SQL}"
 )
 FROM_THE_START = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
@@ -139,7 +135,7 @@ def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
         try:
             with connection, connection.cursor() as cursor:
                 if attempt:
-                    cursor.execute(GIVE_WAY, (WORKING_CLASS, repository.lock_number(job_id)))
+                    cancel_work(cursor, job_id)
                 cursor.execute(f"SET LOCAL lock_timeout = '{NEXT_WAIT_MS if attempt else FIRST_WAIT_MS}ms'")
                 if not _end(cursor, job_id, retention, event="cancelled", message=None):
                     raise NotAllowed("already_ended", _state_of(_find(cursor, task_id), "there is nothing to cancel"))

@@ -12,6 +12,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
+from database.connect import LIMIT_IDLE_SQL, Component, connect
+from database.lease import EXTEND_LEASE_SQL
 from importer.errors import LeaseLost
 from importer.jobs import repository
 from importer.jobs.repository import Job
@@ -93,9 +95,9 @@ class LeaseKeeper:
                 continue
             try:
                 if connection is None:
-                    connection = repository.connect(self._url)
+                    connection = connect(self._url, Component.HEARTBEAT)
                 with connection, connection.cursor() as cursor:
-                    cursor.execute(repository.LIMIT_IDLING)
+                    cursor.execute(LIMIT_IDLE_SQL)
                     self._write(cursor, reading)
             except LeaseLost:
                 self._lost.set()
@@ -112,8 +114,8 @@ class LeaseKeeper:
             connection.close()
 
     def _write(self, cursor: Any, reading: Reading | None) -> None:
-        renewal = "lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s)"
-        values: dict[str, Any] = {"lease": self._lease_seconds}
+        renewal = EXTEND_LEASE_SQL
+        values: dict[str, Any] = {"lease_seconds": self._lease_seconds}
         if self._file_is_news:
             self._file_is_news = False
             renewal += ", file = %(file)s"

@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from database import lease
+from database.lease import LEASE_IS_VALID_SQL, holder_has_ended
 from importer.jobs import repository
 from importer.pipeline import change_log
 
@@ -28,8 +28,8 @@ STALE_UPLOAD_SECONDS = 24 * 3600
 WOKEN_AT_ONCE = 4
 
 STAGED_AND_ENDED = "staging_table IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')"
-ORPHANS = """
-SELECT task_id::text, lease_holder, coalesce(lease_expires_at > clock_timestamp(), false), announced_at,
+ORPHANS = f"""
+SELECT task_id::text, lease_holder, {LEASE_IS_VALID_SQL}, announced_at,
     announced_at IS NULL OR announced_at < clock_timestamp() - make_interval(
         secs => CASE status WHEN 'pending' THEN %(waiting)s ELSE %(orphaned)s END)
 FROM import_jobs WHERE status IN ('pending', 'processing') ORDER BY id
@@ -44,7 +44,7 @@ def sweep(connection: Connection, *, wake: Callable[[str], bool]) -> None:
     orphans = [
         (task_id, announced, silent)
         for task_id, holder, leased, announced, silent in rows
-        if not leased or lease.holder_is_gone(holder)
+        if not leased or holder_has_ended(holder)
     ]
     for task_id, announced, silent in orphans[:WOKEN_AT_ONCE]:
         if silent and _claim(connection, task_id, announced) and not wake(task_id):

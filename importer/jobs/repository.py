@@ -6,35 +6,27 @@ time. Each write of the worker names the token, so that one that was given up fo
 
 from __future__ import annotations
 
-import contextlib
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 import webhook_service
-from database import lease
+from database.advisory_locks import mark_work
+from database.connect import limit_waits
+from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
 from database.serializers import IMPORT_COLUMNS, import_json
 from importer.errors import LeaseLost
+from models import STAGING_TABLE_PREFIX
 
-CONNECT_TIMEOUT_SECONDS = 10
-LOCK_WAIT_SECONDS = 10
-IDLE_IN_TRANSACTION_SECONDS = 10
-LIMIT_IDLING = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
-WORKING_CLASS = 0x41434D47
-STAGING_PREFIX = "import_staging_"
 TOUCH = "revision = revision + 1, updated_at = clock_timestamp()"
 # How long a job was worked on in all, when this is evaluated.
 WORKED = "worked_seconds + coalesce(extract(epoch FROM clock_timestamp() - active_since), 0)"
-REST = (
-    f"worked_seconds = {WORKED}, active_since = NULL, lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL"
-)
+REST = f"worked_seconds = {WORKED}, active_since = NULL, {RELEASE_LEASE_SQL}"
 WROTE_SOMETHING = (
     "EXISTS (SELECT FROM import_changes c WHERE c.job_id = j.id AND (c.created IS NOT NULL OR c.updated IS NOT NULL))"
 )
@@ -112,28 +104,6 @@ class Job:
         return self.wants_preview and not self.confirmed
 
 
-def connect(url: str) -> Connection:
-    """Opens a connection of our own; raises `psycopg2.OperationalError` when the database cannot be reached."""
-    return psycopg2.connect(
-        url,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        application_name="acme-importer",
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
-    )
-
-
-@contextlib.contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    """A connection that is closed at the end; `with connection` is one transaction of it."""
-    connection = connect(url)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
 def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | None:
     """Takes the lease of an unfinished job that nobody works on; None when there is nothing to do.
 
@@ -144,7 +114,7 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
         limit_waits(cursor)
         try:
             cursor.execute(
-                "SELECT lease_holder, lease_expires_at > clock_timestamp(), started_at IS NULL FROM import_jobs"
+                f"SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs"
                 " WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE",
                 (task_id,),
             )
@@ -152,17 +122,20 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
             connection.rollback()
             return None
         row = cursor.fetchone()
-        if row is None or (row[1] and not lease.holder_is_gone(row[0])):
+        if row is None or (row[1] and not holder_has_ended(row[0])):
             return None
         cursor.execute(
             "UPDATE import_jobs SET status = 'processing', phase = CASE WHEN phase <> 'queued' THEN phase"
             " WHEN kind = 'undo' THEN 'undoing' WHEN staged_columns IS NULL THEN 'reading' ELSE 'writing' END,"
             " started_at = coalesce(started_at, clock_timestamp()),"
-            " active_since = coalesce(active_since, clock_timestamp()), attempts = attempts + 1, lease_token = %s,"
-            f" lease_holder = %s, lease_expires_at = clock_timestamp() + make_interval(secs => %s), {TOUCH}"
-            " WHERE task_id = %s"
-            f" RETURNING {JOB_COLUMNS}",
-            (str(uuid.uuid4()), lease.present_holder(), lease_seconds, task_id),
+            " active_since = coalesce(active_since, clock_timestamp()), attempts = attempts + 1,"
+            f" {ACQUIRE_LEASE_SQL}, {TOUCH} WHERE task_id = %(task_id)s RETURNING {JOB_COLUMNS}",
+            {
+                "token": str(uuid.uuid4()),
+                "holder": current_holder(),
+                "lease_seconds": lease_seconds,
+                "task_id": task_id,
+            },
         )
         job = Job(*cursor.fetchone())  # type: ignore[misc]
         if row[0]:
@@ -170,11 +143,6 @@ def take(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | N
         elif row[2]:
             note(cursor, job.id, "started", "A worker began.")
         return job
-
-
-def lock_number(job_id: int) -> int:
-    """The number, of 31 bits, under which the transactions of a job are found; see `lock`."""
-    return job_id & 0x7FFFFFFF
 
 
 def reload(connection: Connection, job: Job) -> Job:
@@ -214,10 +182,10 @@ def lock(cursor: Any, job: Job) -> None:
 
     Who cannot wait for that finds this transaction by its advisory lock, and cancels what it is at.
     """
+    mark_work(cursor, job.id)
     cursor.execute(
-        "SELECT pg_advisory_xact_lock_shared(%(class)s, %(number)s);"
         "SELECT FROM import_jobs WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing' FOR UPDATE",
-        {"class": WORKING_CLASS, "number": lock_number(job.id), "id": job.id, "token": job.token},
+        {"id": job.id, "token": job.token},
     )
     if cursor.rowcount != 1:
         raise LeaseLost
@@ -228,8 +196,7 @@ def release(connection: Connection, job: Job) -> None:
     with connection, connection.cursor() as cursor:
         limit_waits(cursor)
         cursor.execute(
-            "UPDATE import_jobs SET lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL,"
-            " announced_at = NULL WHERE id = %s AND lease_token = %s",
+            f"UPDATE import_jobs SET {RELEASE_LEASE_SQL}, announced_at = NULL WHERE id = %s AND lease_token = %s",
             (job.id, job.token),
         )
 
@@ -298,7 +265,7 @@ def tell(cursor: Any, event: str, job_id: int) -> dict[str, Any]:
 
 def new_staging_table(job: Job) -> str:
     """A name that no other attempt at the job uses: a worker given up for dead may still hold the table of its own."""
-    return f"{STAGING_PREFIX}{job.id}_{job.token[:8]}"
+    return f"{STAGING_TABLE_PREFIX}{job.id}_{job.token[:8]}"
 
 
 def drop_staging(cursor: Any, job_id: int) -> None:
@@ -308,8 +275,3 @@ def drop_staging(cursor: Any, job_id: int) -> None:
     if row and row[0]:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(row[0])))
         cursor.execute("UPDATE import_jobs SET staging_table = NULL WHERE id = %s", (job_id,))
-
-
-def limit_waits(cursor: Any) -> None:
-    """Bounds, for one transaction, how long it waits for others and how long others wait for a worker that hangs."""
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLING}")

@@ -10,7 +10,6 @@ Slices of concurrent imports lock rows in the same order, that of the keys, so t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -19,6 +18,8 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
+from database.connect import Component, connect, limit_waits
+from database.retry import TRANSIENT_ERRORS, retry
 from importer.errors import ImportFailure, Interrupted
 from importer.jobs import repository
 from importer.jobs.heartbeat import LeaseKeeper
@@ -33,12 +34,6 @@ SAMPLED_KEYS_PER_SLICE = 1000
 MAX_SLICE_ATTEMPTS = 20
 GIVE_WAY_SECONDS = 0.5
 
-WORTH_ANOTHER_TRY = (
-    errors.UniqueViolation,
-    errors.DeadlockDetected,
-    errors.SerializationFailure,
-    errors.LockNotAvailable,
-)
 
 # The planner knows neither how full the slice is nor that both sides come sorted; these leave it the two good plans:
 # a merge of both indexes, or one look-up a row where the catalogue is much larger than the file.
@@ -127,6 +122,15 @@ class StaleSlice(Exception):
     """Another client changed or removed a product between the look at it and the write."""
 
 
+WORTH_ANOTHER_TRY: tuple[type[Exception], ...] = (
+    StaleSlice,
+    errors.QueryCanceled,
+    errors.UniqueViolation,
+    errors.LockNotAvailable,
+    *TRANSIENT_ERRORS,
+)
+
+
 def write_slices(
     connection: Connection,
     job: Job,
@@ -196,9 +200,9 @@ class LookAhead:
 
     def _compare(self, parts: Parts) -> Counts | None:
         if self._connection is None:
-            self._connection = repository.connect(self._url)
+            self._connection = connect(self._url, Component.LOOK_AHEAD)
         with self._connection as connection, connection.cursor() as cursor:
-            repository.limit_waits(cursor)
+            limit_waits(cursor)
             cursor.execute(SLICE_SETTINGS)
             found, new, changed, _ = look(cursor, parts)
             (staged,) = _run(cursor, STAGED_IN_SLICE, parts)
@@ -210,7 +214,7 @@ def is_staged(connection: Connection, job: Job) -> bool:
     if job.staging_table is None or job.staged_columns is None:
         return False
     with connection, connection.cursor() as cursor:
-        repository.limit_waits(cursor)
+        limit_waits(cursor)
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
         if cursor.fetchone() != (True,):
             return False
@@ -237,7 +241,7 @@ def look(cursor: Any, parts: Parts) -> tuple[int, ...]:
 
 def _slice_ends(connection: Connection, job: Job, checkpoint: str, slice_rows: int) -> list[str]:
     with connection, connection.cursor() as cursor:
-        repository.limit_waits(cursor)
+        limit_waits(cursor)
         parts = {"table": _table(job), "checkpoint": sql.Literal(checkpoint)}
         cursor.execute(sql.SQL(STAGED_BEHIND).format(**parts))
         (left,) = cursor.fetchone() or (0,)
@@ -253,18 +257,26 @@ def write_held(connection: Connection, job: Job, write: Callable[[Any], Counts],
 
     Raises `ImportFailure` when they stay so; `kept` is the end of its sentence, which says what becomes of the rest.
     """
-    for attempt in range(MAX_SLICE_ATTEMPTS):
-        try:
-            with connection, connection.cursor() as cursor:
-                repository.limit_waits(cursor)
-                repository.lock(cursor, job)
-                return write(cursor)
-        except errors.QueryCanceled:
-            # Somebody wants the job's row, to cancel the import.
-            time.sleep(GIVE_WAY_SECONDS)
-        except (StaleSlice, *WORTH_ANOTHER_TRY):
-            time.sleep(min(1.0, 0.01 * 2**attempt))
-    raise ImportFailure(f"Other clients kept changing the same products at the same time. {kept}")
+
+    def transaction() -> Counts:
+        with connection, connection.cursor() as cursor:
+            limit_waits(cursor)
+            repository.lock(cursor, job)
+            return write(cursor)
+
+    def delay_seconds(attempt: int, error: Exception) -> float:
+        # A cancelled statement means that a client wants the job's row, to cancel the import.
+        return GIVE_WAY_SECONDS if isinstance(error, errors.QueryCanceled) else min(1.0, 0.01 * 2**attempt)
+
+    try:
+        return retry(
+            transaction,
+            attempts=MAX_SLICE_ATTEMPTS,
+            delay_seconds=delay_seconds,
+            retry_on=lambda error: isinstance(error, WORTH_ANOTHER_TRY),
+        )
+    except WORTH_ANOTHER_TRY:
+        raise ImportFailure(f"Other clients kept changing the same products at the same time. {kept}") from None
 
 
 def _write_slice(connection: Connection, job: Job, parts: Parts, end: str, foreseen: Counts | None) -> Counts:

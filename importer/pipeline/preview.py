@@ -8,6 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
+from database.connect import limit_waits
 from importer.jobs import repository
 from importer.jobs.heartbeat import READING_FOR_PREVIEW_PERCENT, READING_PERCENT, LeaseKeeper
 from importer.jobs.repository import Job, Retention
@@ -42,7 +43,7 @@ def compare(connection: Connection, job: Job, keeper: LeaseKeeper, *, slice_rows
     for number, parts in enumerate(slices.values(), 1):
         keeper.check()
         with connection, connection.cursor() as cursor:
-            repository.limit_waits(cursor)
+            limit_waits(cursor)
             cursor.execute(SLICE_SETTINGS)
             counts = look(cursor, parts)
             found, new, changed, skipped = map(sum, zip((found, new, changed, skipped), counts, strict=True))
@@ -63,7 +64,7 @@ def compare(connection: Connection, job: Job, keeper: LeaseKeeper, *, slice_rows
         "changes": [*updates, *creations][:SHOWN_CHANGES],
     }
     with connection, connection.cursor() as cursor:
-        repository.limit_waits(cursor)
+        limit_waits(cursor)
         cursor.execute(REJECTS, (job.id, SHOWN_REJECTS))
         rejects = [dict(zip(("line", "code", "message", "row"), row, strict=True)) for row in cursor.fetchall()]
         values = {"preview": Json({**preview, "rejects": rejects}), "progress": READING_PERCENT, **retention.values}

@@ -14,6 +14,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 
+from database.connect import Component, connected
 from importer.errors import ImportFailure, Interrupted, LeaseLost
 from importer.jobs import reaper, repository
 from importer.jobs.heartbeat import LeaseKeeper
@@ -64,7 +65,7 @@ class Engine:
             # One slice at least, else an import whose reading takes that long would never get on.
             return next(slices) > 0 and time.monotonic() - started > self.task_seconds
 
-        with repository.connected(self.database_url) as connection:
+        with connected(self.database_url, Component.IMPORTER) as connection:
             job = repository.take(connection, task_id, lease_seconds=self.lease_seconds)
             if job is None:
                 log.info("Import %s: nothing to do", task_id)

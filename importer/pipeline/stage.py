@@ -12,6 +12,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
+from database.connect import limit_waits
 from importer.columns.reject_file import copy_lines
 from importer.errors import ImportFailure, UnusableFile
 from importer.files.csv_file import FileOptions, OpenedFile, open_file
@@ -69,7 +70,7 @@ def read_file(
         columns = file.columns
         table = repository.new_staging_table(job)
         with connection, connection.cursor() as cursor:
-            repository.limit_waits(cursor)
+            limit_waits(cursor)
             fields = sql.SQL(", ").join(
                 sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(TYPES.get(name, "text")))
                 for name in columns.fields

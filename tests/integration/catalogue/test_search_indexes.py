@@ -16,6 +16,8 @@ from catalogue import search, search_indexes
 from catalogue.filters import Filter
 from catalogue.sorting import Order
 from conftest import Processes, announce, create_engine, create_job, execute, job_row, wait_for
+from database.connect import Component
+from database.running_imports import FIND_RUNNING_IMPORT_SQL
 from importer.pipeline.runner import Engine
 
 ROWS = search_indexes.RECENT_ROWS + 2_000
@@ -60,7 +62,7 @@ def builders(url: str) -> list[int]:
         url,
         "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'CREATE INDEX%%'"
         " AND state = 'active' AND datname = current_database()",
-        (search_indexes.APPLICATION_NAME,),
+        (Component.SEARCH_INDEX.value,),
     )
     return [pid for (pid,) in rows]
 
@@ -143,10 +145,7 @@ def test_imports_go_first(database_url: str, engine: Engine) -> None:
         asked = "SELECT query FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
         wait_for(
             "a look at the imports",
-            lambda: (
-                search_indexes.UNFINISHED_IMPORT
-                in str(execute(database_url, asked, (search_indexes.APPLICATION_NAME,)))
-            ),
+            lambda: FIND_RUNNING_IMPORT_SQL in str(execute(database_url, asked, (Component.SEARCH_INDEX.value,))),
         )
         assert names(database_url) == []
         execute(database_url, "UPDATE import_jobs SET status = 'failed' WHERE task_id = %s", (task_id,))
@@ -177,7 +176,7 @@ def listeners(url: str) -> list[tuple[int]]:
     return execute(
         url,
         "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()",
-        (search_indexes.APPLICATION_NAME,),
+        (Component.SEARCH_INDEX.value,),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from conftest import catalogue, execute, job_row, run_import, slow_slices, wait_for
+from database.connect import Component, connected
 from importer.jobs import reaper, repository
 from importer.jobs.heartbeat import LeaseKeeper
 from importer.jobs.repository import Job
@@ -44,7 +45,7 @@ def at_work(engine: Engine, task_id: str) -> Iterator[None]:
 
 def check_that_it_left_nothing(engine: Engine) -> None:
     """No staging table is left once the sweep was there; the file is kept."""
-    with repository.connected(engine.database_url) as connection:
+    with connected(engine.database_url, Component.IMPORTER) as connection:
         reaper.drop_staging_of_ended(connection)
     query = "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'"
     assert execute(engine.database_url, query) == [(0,)]

@@ -8,7 +8,8 @@ from dataclasses import replace
 from flask.testing import FlaskClient
 
 from conftest import catalogue, execute, run_import
-from importer.jobs import actions, reaper, repository
+from database.connect import Component, connected
+from importer.jobs import actions, reaper
 from importer.jobs.repository import Retention
 from importer.pipeline.runner import Engine
 from support.imports import act, listed, send, show, upload, work
@@ -219,7 +220,7 @@ def test_the_history_tells_who_what_when_and_how_fast(client: FlaskClient, engin
 def test_left_over_previews_end_and_their_files_go(client: FlaskClient, engine: Engine) -> None:
     job = upload(client, engine, NEW, preview="true")
     url = engine.database_url
-    with repository.connected(url) as connection:
+    with connected(url, Component.IMPORTER) as connection:
         actions.expire(connection, engine.retention)
         assert show(client, job["task_id"])["status"] == "awaiting_confirmation"
         execute(url, "UPDATE import_jobs SET confirm_until = clock_timestamp() - interval '1 s'")
@@ -243,7 +244,7 @@ def test_what_an_undo_needs_is_kept_for_its_time_only(client: FlaskClient, engin
     execute(engine.database_url, "UPDATE import_jobs SET undo_until = clock_timestamp() - interval '1 s'")
     refusal = act(client, job, "undo", 409)
     assert (refusal["code"], "too long ago" in refusal["error"]) == ("not_undoable", True)
-    with repository.connected(engine.database_url) as connection:
+    with connected(engine.database_url, Component.IMPORTER) as connection:
         reaper.remove_leftovers(connection, engine.upload_dir, time.time())
     assert execute(engine.database_url, "SELECT count(*) FROM import_changes") == [(0,)]
     without = replace(engine, retention=Retention(preview_hours=24, retry_hours=24, undo_days=0))

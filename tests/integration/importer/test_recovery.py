@@ -36,8 +36,9 @@ from conftest import (
     wait_for,
 )
 from database import lease
+from database.connect import Component, connected
 from embedded.postgres import EmbeddedPostgres
-from importer.jobs import reaper, repository
+from importer.jobs import reaper
 from models import upgrade_database
 
 ROWS = 30_000
@@ -326,7 +327,7 @@ def test_waiting_jobs_are_announced_few_at_a_time_and_not_again_at_once(
         told.append(task_id)
         return answer
 
-    with repository.connected(database_url) as connection:
+    with connected(database_url, Component.IMPORTER) as connection:
         reaper.sweep(connection, wake=lambda task_id: wake(task_id, False))
         assert told == tasks[:1], "a broker that is away is asked once"
         told.clear()
@@ -340,17 +341,17 @@ def test_waiting_jobs_are_announced_few_at_a_time_and_not_again_at_once(
 
 
 def test_only_a_process_that_is_known_to_have_ended_is_gone() -> None:
-    here = lease.present_holder()
+    here = lease.current_holder()
     place, pid, started = here.rsplit(" ", 2)
-    assert not lease.holder_is_gone(here)
-    assert lease.holder_is_gone(f"{place} {pid} {int(started) + 1}"), "another process has its number"
-    assert not lease.holder_is_gone(f"elsewhere/{place} {pid} {int(started) + 1}"), "another machine or container"
+    assert not lease.holder_has_ended(here)
+    assert lease.holder_has_ended(f"{place} {pid} {int(started) + 1}"), "another process has its number"
+    assert not lease.holder_has_ended(f"elsewhere/{place} {pid} {int(started) + 1}"), "another machine or container"
     with subprocess.Popen(["/bin/sleep", "60"]) as child:
-        ended = f"{place} {child.pid} {lease._started(child.pid)}"
-        assert not lease.holder_is_gone(ended)
+        ended = f"{place} {child.pid} {lease._start_time(child.pid)}"
+        assert not lease.holder_has_ended(ended)
         child.kill()
-        wait_for("a dead child that nobody has waited for counts as gone", lambda: lease.holder_is_gone(ended))
-    assert lease.holder_is_gone(ended)
+        wait_for("a dead child that nobody has waited for counts as gone", lambda: lease.holder_has_ended(ended))
+    assert lease.holder_has_ended(ended)
 
 
 def test_a_file_message_is_never_seen_before_it_is_whole(environment: dict[str, str]) -> None:

@@ -33,6 +33,7 @@ import importer.pipeline.merge
 import importer.pipeline.runner
 import importer.pipeline.undo
 from conftest import create_engine
+from database.connect import Component, connected
 from importer.jobs import actions, reaper, repository
 from importer.pipeline.runner import Engine
 from support.imports import send
@@ -338,7 +339,7 @@ class Story(RuleBasedStateMachine):
     @rule(expire=st.booleans())
     def sweep(self, expire: bool) -> None:
         """Does what workers do now and then; long after the last time if previews `expire`."""
-        with repository.connected(self.world.url) as connection:
+        with connected(self.world.url, Component.IMPORTER) as connection:
             if expire:
                 self.world.ask(
                     "UPDATE import_jobs SET confirm_until = now() - interval '1s' WHERE confirm_until > now()"

@@ -1,0 +1,43 @@
+"""The advisory locks of the product. All belong to a transaction, so they also work behind a transaction pooler."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import cursor as Cursor
+
+# The keys of this database that other programs must not use: "ACME" in ASCII and the numbers after it.
+MIGRATION_KEY = 0x41434D45
+SEARCH_INDEX_BUILD_KEY = 0x41434D46
+# First half of a two-part key; the second half is the number of the job.
+JOB_WORK_CLASS = 0x41434D47
+
+TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
+MARK_WORK_SQL = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+CANCEL_WORK_SQL = """
+SELECT pg_cancel_backend(pid) FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def try_lock(cursor: Cursor, key: int) -> bool:
+    """Acquire an exclusive lock until the transaction ends; return False if another transaction holds it."""
+    cursor.execute(TRY_LOCK_SQL, (key,))
+    return cursor.fetchone() == (True,)
+
+
+def mark_work(cursor: Cursor, job_id: int) -> None:
+    """Mark this transaction as work on a job, so that `cancel_work` finds its backend.
+
+    The lock is shared: it never blocks, it only names the backend.
+    """
+    cursor.execute(MARK_WORK_SQL, (JOB_WORK_CLASS, _job_number(job_id)))
+
+
+def cancel_work(cursor: Cursor, job_id: int) -> None:
+    """Cancel the statement of every transaction that is marked as work on a job."""
+    cursor.execute(CANCEL_WORK_SQL, (JOB_WORK_CLASS, _job_number(job_id)))
+
+
+def _job_number(job_id: int) -> int:
+    # The second half of a key is a signed 32-bit integer. Two jobs share one only after 2^31 others.
+    return job_id & 0x7FFFFFFF

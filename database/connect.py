@@ -1,0 +1,96 @@
+"""Connections to PostgreSQL, each named after the component that opened it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 10
+LOCK_WAIT_SECONDS = 10
+IDLE_IN_TRANSACTION_SECONDS = 10
+RECONNECT_SECONDS = 1
+# PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
+LIMIT_IDLE_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
+LIMIT_WAITS_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
+
+
+class Component(StrEnum):
+    """The component that opened a connection: its `application_name` in `pg_stat_activity`."""
+
+    WEB = "acme-web"
+    STREAMS = "acme-streams"
+    EXPORT = "acme-export"
+    IMPORTER = "acme-importer"
+    HEARTBEAT = "acme-heartbeat"
+    LOOK_AHEAD = "acme-look-ahead"
+    REAPER = "acme-reaper"
+    DISPATCHER = "acme-dispatcher"
+    SEARCH_INDEX = "acme-search-index"
+
+
+def connect(url: str, component: Component) -> Connection:
+    """Open a connection named after its component.
+
+    TCP keepalives (seconds) detect a peer that vanished. Raises `psycopg2.OperationalError` if the database cannot be
+    reached within `CONNECT_TIMEOUT_SECONDS`.
+    """
+    return psycopg2.connect(
+        url,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        application_name=component.value,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+    )
+
+
+@contextlib.contextmanager
+def connected(url: str, component: Component) -> Iterator[Connection]:
+    """Open a connection and close it at the end of the block; `with connection` inside it is one transaction."""
+    connection = connect(url, component)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def limit_waits(cursor: Cursor) -> None:
+    """Limit how long this transaction waits for locks, and how long it may idle while others wait for its own."""
+    cursor.execute(LIMIT_WAITS_SQL)
+
+
+def run_until_stopped(
+    url: str,
+    component: Component,
+    work: Callable[[Connection], None],
+    *,
+    stopping: threading.Event,
+    purpose: str,
+    error_delay_seconds: float = RECONNECT_SECONDS,
+    bug_delay_seconds: float = RECONNECT_SECONDS,
+) -> None:
+    """Run `work(connection)` until `stopping` is set, on a new connection after each failure.
+
+    `work` returns when it has stopped. A database error is logged as a warning with the `purpose` and followed by
+    `error_delay_seconds`; any other exception is logged with its traceback and followed by `bug_delay_seconds`, because
+    the thread that runs this must never die.
+    """
+    while not stopping.is_set():
+        try:
+            with connected(url, component) as connection:
+                work(connection)
+        except psycopg2.Error as error:
+            log.warning("The database is unavailable; %s will retry: %s", purpose, str(error).strip())
+            stopping.wait(error_delay_seconds)
+        except Exception:
+            log.exception("Unexpected error; %s will retry", purpose)
+            stopping.wait(bug_delay_seconds)

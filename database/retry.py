@@ -1,0 +1,43 @@
+"""Repeating a transaction that PostgreSQL ended in favour of another one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from psycopg2 import errors
+
+Result = TypeVar("Result")
+
+# PostgreSQL rolled the transaction back; the same transaction succeeds when it is repeated.
+TRANSIENT_ERRORS: tuple[type[Exception], ...] = (errors.DeadlockDetected, errors.SerializationFailure)
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether an error, from psycopg2 or wrapped by SQLAlchemy, goes away when the transaction is repeated."""
+    return isinstance(getattr(error, "orig", error), TRANSIENT_ERRORS)
+
+
+def retry(
+    transaction: Callable[[], Result],
+    *,
+    attempts: int,
+    delay_seconds: Callable[[int, Exception], float] = lambda attempt, error: 0.0,
+    retry_on: Callable[[Exception], bool] = is_transient,
+    roll_back: Callable[[], None] = lambda: None,
+) -> Result:
+    """Run a transaction, again after each error that `retry_on` accepts, at most `attempts` times in all.
+
+    After the n-th such error, counted from 0, calls `roll_back` and sleeps for `delay_seconds(n, error)`. Raises the
+    last error.
+    """
+    for attempt in range(attempts - 1):
+        try:
+            return transaction()
+        except Exception as error:
+            if not retry_on(error):
+                raise
+            roll_back()
+            time.sleep(delay_seconds(attempt, error))
+    return transaction()
