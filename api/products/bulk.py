@@ -26,6 +26,7 @@ blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Product
 MAX_IDS = 10_000
 MAX_ATTEMPTS = 6
 RETRY_DELAY_SECONDS = 0.05
+LOCKED_ERRORS: tuple[type[Exception], ...] = (errors.LockNotAvailable, *TRANSIENT_ERRORS)
 
 DONE = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted"}
 
@@ -170,7 +171,7 @@ def _in_transaction(change: Callable[[Cursor], Outcome]) -> Outcome:
             delay_seconds=lambda attempt, error: RETRY_DELAY_SECONDS * attempt,
             roll_back=db.session.rollback,
         )
-    except (errors.LockNotAvailable, *TRANSIENT_ERRORS):
+    except LOCKED_ERRORS:
         raise BUSY.error() from None
     except ImportRunning as running:
         sentence = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it is."
