@@ -193,7 +193,7 @@ def test_without_the_right_to_install_pg_trgm_searches_are_slow_but_right(
         with caplog.at_level(logging.WARNING):
             indexer.start()
             try:
-                wait_for("the warning", lambda: "No search indexes" in caplog.text)
+                wait_for("the warning", lambda: "without search indexes" in caplog.text)
             finally:
                 indexer.stop()
                 indexer.join(60)
