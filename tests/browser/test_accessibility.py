@@ -1,4 +1,4 @@
-"""The check of accessibility itself, the screens that have no behaviour of their own, and narrow windows."""
+"""The accessibility check itself, screens without other tests, and narrow windows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PALE = """<!doctype html><html lang="en"><head><title>Pale</title>
 <body><main><h1>Pale</h1><p>Words</p>{more}</main></body></html>"""
 
 
-def test_what_is_wrong_is_found_and_named(page: Page) -> None:
+def test_axe_finds_and_names_violations(page: Page) -> None:
     page.set_content(PALE.format(dark="#fff", more="<img src='data:,'><button style='width:9px;height:9px'></button>"))
     found = {violation["id"] for violation in violations(page)}
     assert {"image-alt", "button-name"} <= found
@@ -21,19 +21,19 @@ def test_what_is_wrong_is_found_and_named(page: Page) -> None:
         check_accessible(page, "a bad page")
 
 
-def test_what_is_wrong_in_the_dark_only_is_found(page: Page) -> None:
+def test_axe_finds_violations_of_the_dark_theme_alone(page: Page) -> None:
     page.set_content(PALE.format(dark="#333", more=""))
     with pytest.raises(pytest.fail.Exception, match=r"a pale page, dark: color-contrast"):
         check_accessible(page, "a pale page")
 
 
-def test_targets_that_are_too_small_are_found(page: Page) -> None:
+def test_axe_finds_targets_that_are_too_small(page: Page) -> None:
     small = "<button style='width:9px;height:9px;padding:0;border:0'>a</button>"
     page.set_content(PALE.format(dark="#fff", more=small * 2))
     assert "target-size" in {violation["id"] for violation in violations(page)}
 
 
-def test_a_good_page_is_good(page: Page) -> None:
+def test_axe_accepts_a_page_without_violations(page: Page) -> None:
     page.set_content(PALE.format(dark="#fff", more=""))
     check_accessible(page, "a good page")
 
@@ -45,7 +45,7 @@ def test_the_help_is_accessible(page: Page) -> None:
     check_accessible(page, "the help")
 
 
-def test_a_theme_that_was_chosen_stays(page: Page) -> None:
+def test_the_chosen_theme_survives_a_reload(page: Page) -> None:
     page.goto("/#/import")
     expect(page.get_by_text("No imports yet")).to_be_visible()
     body = page.locator("body")
@@ -68,7 +68,7 @@ def test_a_theme_that_was_chosen_stays(page: Page) -> None:
     expect(body).to_have_css("background-color", light)
 
 
-def test_the_documentation_of_the_api_is_accessible(page: Page) -> None:
+def test_the_api_documentation_is_accessible(page: Page) -> None:
     page.goto("/api/docs")
     expect(page.locator("#listProducts")).to_be_visible()
     check_accessible(page, "the documentation")
@@ -78,7 +78,7 @@ def test_the_documentation_of_the_api_is_accessible(page: Page) -> None:
 
 
 def test_the_table_and_its_menus_are_accessible(page: Page, site: Site) -> None:
-    site.lamps(10)
+    site.create_lamps(10)
     show_products(page)
     check_accessible(page, "products")
     for menu, item in (("export", "export-csv"), ("products-menu", "delete-all")):
@@ -91,9 +91,9 @@ def test_the_table_and_its_menus_are_accessible(page: Page, site: Site) -> None:
 
 def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
     page.set_viewport_size(NARROW)
-    site.lamps(3)
+    site.create_lamps(3)
     long = "X" * 200
-    site.put({"sku": long, "name": long, "description": long})
+    site.create_products({"sku": long, "name": long, "description": long})
     show_products(page)
     expect(page.get_by_test_id("product-row")).to_have_count(4)
     expect_no_sideways_scrolling(page)
@@ -113,7 +113,7 @@ def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
     check_accessible(page, "the action bar, 360 px")
     page.get_by_test_id("clear-selection").click()
 
-    # A tap opens the dialog; there is no room for editors.
+    # A tap opens the dialog, because cells have no room for editors.
     cell(page, "LAMP-001", "name").click()
     expect(page.get_by_test_id("product-dialog").get_by_test_id("field-sku")).to_have_value("LAMP-001")
     expect(page.get_by_test_id("product-save")).to_be_in_viewport(ratio=1)
@@ -127,5 +127,5 @@ def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
 
 
 def expect_no_sideways_scrolling(page: Page) -> None:
-    """Nothing is wider than the window."""
+    """Fail if the page is wider than the window."""
     assert page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0

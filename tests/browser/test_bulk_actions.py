@@ -1,4 +1,4 @@
-"""Many products at once: selecting them, changing and deleting them, and taking them home."""
+"""Bulk actions: selecting, changing, deleting and exporting many products."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from support.axe import check_accessible
 from support.browser import Console, Site, cell, expect_skus, row, show_products, wait_for_value
 
 
-def tick(page: Page, *skus: str) -> None:
-    """Selects the rows, one after the other."""
+def select_rows(page: Page, *skus: str) -> None:
+    """Select the rows, one after the other."""
     for sku in skus:
         row(page, sku).get_by_test_id("select-row").check()
 
 
 def expect_selected(page: Page, *skus: str) -> None:
-    """Waits until exactly these rows of the page are selected."""
+    """Wait until exactly these rows of the page are selected."""
     selected = page.locator("[data-testid=product-row][aria-selected=true] [data-testid=cell-sku]")
     expect(selected).to_have_text(list(skus))
 
 
 def expect_selection(page: Page, text: str) -> None:
-    """Waits until the action bar says this."""
+    """Wait until the action bar shows this text."""
     expect(page.get_by_test_id("selection-count")).to_have_text(text)
 
 
-def ask_to_delete_all(page: Page) -> None:
-    """Opens the question before everything is deleted."""
+def open_delete_all_dialog(page: Page) -> None:
+    """Open the confirmation that precedes deleting all products."""
     page.get_by_test_id("products-menu").click()
     page.get_by_test_id("delete-all").click()
     expect(page.get_by_test_id("confirm-dialog")).to_be_visible()
@@ -41,18 +41,18 @@ def ask_to_delete_all(page: Page) -> None:
 # Selecting
 
 
-def test_rows_are_selected_alone_and_in_ranges(page: Page, site: Site) -> None:
-    site.lamps(8)
+def test_rows_are_selected_one_by_one_and_in_ranges(page: Page, site: Site) -> None:
+    site.create_lamps(8)
     show_products(page)
     expect(page.get_by_test_id("action-bar")).to_be_hidden()
-    tick(page, "LAMP-002")
+    select_rows(page, "LAMP-002")
     expect_selection(page, "1 selected")
     row(page, "LAMP-005").get_by_test_id("select-row").click(modifiers=["Shift"])
     expect_selected(page, "LAMP-002", "LAMP-003", "LAMP-004", "LAMP-005")
     expect_selection(page, "4 selected")
     row(page, "LAMP-004").get_by_test_id("select-row").uncheck()
     expect_selected(page, "LAMP-002", "LAMP-003", "LAMP-005")
-    # A range upwards, and one that takes rows out.
+    # A range upwards, and a range that deselects.
     row(page, "LAMP-002").get_by_test_id("select-row").click(modifiers=["Shift"])
     expect_selected(page, "LAMP-005")
     check_accessible(page, "the action bar")
@@ -71,12 +71,12 @@ def test_rows_are_selected_alone_and_in_ranges(page: Page, site: Site) -> None:
     expect_selected(page)
 
 
-def test_a_selection_goes_over_pages_and_ends_with_the_filter(page: Page, site: Site) -> None:
-    site.lamps(60)
+def test_a_selection_spans_pages_and_is_cleared_by_a_new_filter(page: Page, site: Site) -> None:
+    site.create_lamps(60)
     show_products(page)
-    tick(page, "LAMP-001", "LAMP-050")
+    select_rows(page, "LAMP-001", "LAMP-050")
     page.get_by_test_id("page-next").click()
-    tick(page, "LAMP-051")
+    select_rows(page, "LAMP-051")
     expect_selection(page, "3 selected")
     expect(page.get_by_test_id("bulk-delete")).to_have_text("Delete 3 products")
     page.get_by_test_id("page-previous").click()
@@ -86,9 +86,9 @@ def test_a_selection_goes_over_pages_and_ends_with_the_filter(page: Page, site: 
     expect(page.get_by_test_id("action-bar")).to_be_hidden()
 
 
-def test_the_whole_page_and_then_everything_that_matches(page: Page, site: Site) -> None:
-    site.lamps(30)
-    site.put({"sku": "SHADE-1", "active": False})
+def test_the_header_checkbox_selects_the_page_and_then_every_match(page: Page, site: Site) -> None:
+    site.create_lamps(30)
+    site.create_products({"sku": "SHADE-1", "active": False})
     show_products(page, "per_page=25")
     everything = page.get_by_test_id("select-all-matching")
     page.get_by_test_id("select-page").check()
@@ -108,7 +108,7 @@ def test_the_whole_page_and_then_everything_that_matches(page: Page, site: Site)
     expect_selection(page, "All 30 that match are selected")
     check_accessible(page, "everything that matches selected")
     page.get_by_test_id("bulk-activate").click()
-    # Those that were active already did not change.
+    # Products that were active before did not change.
     expect(page.get_by_test_id("toast")).to_contain_text("15 products activated")
     assert site.sql("SELECT sku FROM products WHERE NOT active") == [("SHADE-1",)]
     expect(page.get_by_test_id("action-bar")).to_be_hidden()
@@ -118,27 +118,27 @@ def test_the_whole_page_and_then_everything_that_matches(page: Page, site: Site)
 # Changing
 
 
-def test_a_selection_is_deactivated_and_activated(page: Page, site: Site) -> None:
-    site.lamps(4)
+def test_selected_products_are_deactivated_and_activated(page: Page, site: Site) -> None:
+    site.create_lamps(4)
     show_products(page)
-    tick(page, "LAMP-001", "LAMP-002")
+    select_rows(page, "LAMP-001", "LAMP-002")
     expect(page.get_by_test_id("bulk-deactivate")).to_have_text("Deactivate 2 products")
     page.get_by_test_id("bulk-deactivate").click()
     expect(page.get_by_test_id("toast")).to_contain_text("1 product deactivated")
     expect(cell(page, "LAMP-001", "active").get_by_role("switch")).to_have_attribute("aria-checked", "false")
     assert site.sql("SELECT sku FROM products WHERE active") == [("LAMP-003",)]
-    tick(page, "LAMP-004")
+    select_rows(page, "LAMP-004")
     page.get_by_test_id("bulk-deactivate").click()
     expect(page.get_by_test_id("toast").last).to_contain_text("Nothing had to change")
-    # What this page did itself is nothing to be told.
+    # The page does not announce its own changes.
     expect(page.get_by_test_id("changes-offer")).to_have_count(0)
 
 
 def test_a_failed_action_keeps_the_selection(page: Page, site: Site, console: Console) -> None:
     console.allow_status(503)
-    site.lamps(3)
+    site.create_lamps(3)
     show_products(page)
-    tick(page, "LAMP-001", "LAMP-002")
+    select_rows(page, "LAMP-001", "LAMP-002")
     body = {"error": "Someone else keeps changing these products.", "code": "busy", "status": 503}
     page.route("**/api/products/bulk", lambda route: route.fulfill(status=503, json=body))
     page.get_by_test_id("bulk-deactivate").click()
@@ -148,10 +148,10 @@ def test_a_failed_action_keeps_the_selection(page: Page, site: Site, console: Co
     check_accessible(page, "a failed action")
 
 
-def test_buttons_rest_while_an_action_is_on_its_way(page: Page, site: Site) -> None:
-    site.lamps(3)
+def test_buttons_are_disabled_while_an_action_runs(page: Page, site: Site) -> None:
+    site.create_lamps(3)
     show_products(page)
-    tick(page, "LAMP-001")
+    select_rows(page, "LAMP-001")
     held: list[Route] = []
     page.route("**/api/products/bulk", lambda route: held.append(route))
     with page.expect_request("**/api/products/bulk"):
@@ -168,10 +168,10 @@ def test_buttons_rest_while_an_action_is_on_its_way(page: Page, site: Site) -> N
 # Deleting more than can be undone
 
 
-def test_many_are_deleted_after_a_question(page: Page, site: Site) -> None:
-    site.lamps(30)
+def test_deleting_many_products_asks_for_confirmation(page: Page, site: Site) -> None:
+    site.create_lamps(30)
     show_products(page)
-    tick(page, "LAMP-001")
+    select_rows(page, "LAMP-001")
     row(page, "LAMP-025").get_by_test_id("select-row").click(modifiers=["Shift"])
     page.get_by_test_id("bulk-delete").click()
     dialog = page.get_by_test_id("confirm-dialog")
@@ -191,9 +191,9 @@ def test_many_are_deleted_after_a_question(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("changes-offer")).to_have_count(0)
 
 
-def test_everything_that_matches_is_deleted_after_a_question(page: Page, site: Site) -> None:
-    site.lamps(30)
-    site.put({"sku": "SHADE-1"})
+def test_deleting_every_match_asks_for_confirmation(page: Page, site: Site) -> None:
+    site.create_lamps(30)
+    site.create_products({"sku": "SHADE-1"})
     show_products(page, "sku=lamp&per_page=25")
     page.get_by_test_id("select-page").check()
     page.get_by_test_id("select-all-matching").click()
@@ -205,11 +205,11 @@ def test_everything_that_matches_is_deleted_after_a_question(page: Page, site: S
 
 
 @pytest.mark.parametrize("way", ["menu", "selection"])
-def test_everything_is_deleted_only_for_the_right_word(page: Page, site: Site, way: str) -> None:
-    site.lamps(30)
+def test_deleting_all_products_requires_the_typed_word(page: Page, site: Site, way: str) -> None:
+    site.create_lamps(30)
     show_products(page, "per_page=25")
     if way == "menu":
-        ask_to_delete_all(page)
+        open_delete_all_dialog(page)
     else:
         page.get_by_test_id("select-page").check()
         page.get_by_test_id("select-all-matching").click()
@@ -235,10 +235,10 @@ def test_everything_is_deleted_only_for_the_right_word(page: Page, site: Site, w
     assert site.count() == 0
 
 
-def test_nothing_is_deleted_when_the_question_is_left(page: Page, site: Site) -> None:
-    site.lamps(3)
+def test_closing_the_confirmation_deletes_nothing(page: Page, site: Site) -> None:
+    site.create_lamps(3)
     show_products(page)
-    ask_to_delete_all(page)
+    open_delete_all_dialog(page)
     page.get_by_test_id("confirm-word").fill("delete")
     page.get_by_test_id("confirm-cancel").click()
     expect(page.get_by_test_id("confirm-dialog")).to_have_count(0)
@@ -246,14 +246,14 @@ def test_nothing_is_deleted_when_the_question_is_left(page: Page, site: Site) ->
     assert site.count() == 3
 
 
-def test_while_an_import_runs_it_is_refused_with_its_name(page: Page, site: Site, console: Console) -> None:
+def test_deleting_all_is_refused_during_an_import_with_its_name(page: Page, site: Site, console: Console) -> None:
     console.allow_status(409)
-    site.lamps(3)
+    site.create_lamps(3)
     with site.held_import():
         site.upload("sku,name\nNEW-1,New\n", "autumn.csv")
         wait_for_value("the import", lambda: site.sql("SELECT status FROM import_jobs"), [("processing",)])
         show_products(page)
-        ask_to_delete_all(page)
+        open_delete_all_dialog(page)
         page.get_by_test_id("confirm-word").fill("delete")
         page.get_by_test_id("confirm-ok").click()
         expect(page.get_by_test_id("confirm-error")).to_contain_text("autumn.csv")
@@ -262,13 +262,13 @@ def test_while_an_import_runs_it_is_refused_with_its_name(page: Page, site: Site
         assert site.count() == 3
 
 
-# Taking them home
+# Exporting
 
 
 @pytest.mark.parametrize("form", ["csv", "csv.gz"])
-def test_an_export_has_what_the_filter_matches(page: Page, site: Site, form: str) -> None:
-    site.lamps(20)
-    site.put({"sku": "ODD-1", "name": 'A "lamp", with\nlines', "description": "<b>ü</b>", "active": False})
+def test_an_export_contains_the_products_that_match_the_filter(page: Page, site: Site, form: str) -> None:
+    site.create_lamps(20)
+    site.create_products({"sku": "ODD-1", "name": 'A "lamp", with\nlines', "description": "<b>ü</b>", "active": False})
     show_products(page, "q=lamp&active=false")
     expect(page.get_by_test_id("products-total")).to_have_text("11")
     page.get_by_test_id("export").click()

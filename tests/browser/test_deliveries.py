@@ -1,4 +1,4 @@
-"""One webhook and its deliveries: every attempt, sending again, live."""
+"""One webhook and its deliveries: every attempt, resending, live updates."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from support.browser import NARROW, Console, Site, wait_for_value
 from support.receiver import Receiver
 
 
-def tell(site: Site, count: int) -> None:
-    """Lets so many products be created."""
+def emit_events(site: Site, count: int) -> None:
+    """Create this many products, each with an event."""
     first = site.count()
     for number in range(first, first + count):
         site.call("POST", "/api/products", {"sku": f"P-{number}", "name": "<b>Lamp</b>"})
 
 
-def settled(site: Site, webhook: int, status: str, count: int) -> None:
-    """Waits until so many deliveries have a status."""
+def wait_for_deliveries(site: Site, webhook: int, status: str, count: int) -> None:
+    """Wait until this many deliveries have a status."""
     path = f"/api/webhooks/{webhook}/deliveries?status={status}"
     wait_for_value("the deliveries", lambda: site.call("GET", path)["pagination"]["total"], count)
 
@@ -38,8 +38,8 @@ def row(page: Page, number: int = 0) -> Locator:
 
 def test_deliveries_show_every_attempt_and_what_was_sent(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/markup"), "product.created")
-    tell(site, 2)
-    settled(site, webhook, "delivered", 2)
+    emit_events(site, 2)
+    wait_for_deliveries(site, webhook, "delivered", 2)
     page.goto("/#/webhooks")
     page.get_by_test_id("webhook-link").click()
     expect(page.get_by_test_id("webhook-title")).to_have_text(receiver.url("/markup"))
@@ -65,12 +65,12 @@ def test_deliveries_show_every_attempt_and_what_was_sent(page: Page, site: Site,
     expect(page.get_by_test_id("delivery-row")).to_have_count(2)
 
 
-def test_a_failing_delivery_says_when_it_is_tried_again_and_can_be_sent_now(
+def test_a_failing_delivery_shows_its_next_attempt_and_can_be_sent_now(
     page: Page, site: Site, receiver: Receiver
 ) -> None:
     receiver.set_status("again", 500)
     webhook = add(site, receiver.url("/switch/again"), "product.created")
-    tell(site, 1)
+    emit_events(site, 1)
     show(page, webhook)
     expect(row(page).get_by_test_id("delivery-answer")).to_contain_text("500")
     expect(row(page).get_by_test_id("delivery-status")).to_have_text("Pending")
@@ -87,10 +87,10 @@ def test_a_failing_delivery_says_when_it_is_tried_again_and_can_be_sent_now(
     expect(detail.get_by_test_id("attempt").first).to_contain_text("200")
 
 
-def test_deliveries_are_filtered_and_paged_in_the_address(page: Page, site: Site, receiver: Receiver) -> None:
+def test_the_address_holds_the_filter_and_page_of_deliveries(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"), "product.created")
-    tell(site, 30)
-    settled(site, webhook, "delivered", 30)
+    emit_events(site, 30)
+    wait_for_deliveries(site, webhook, "delivered", 30)
     show(page, webhook)
     page.get_by_test_id("page-next").click()
     expect(page.get_by_test_id("delivery-row")).to_have_count(5)
@@ -110,30 +110,30 @@ def test_deliveries_are_filtered_and_paged_in_the_address(page: Page, site: Site
     expect(page.get_by_test_id("delivery-row")).to_have_count(5)
 
 
-def test_what_comes_is_shown_but_never_under_an_open_row(page: Page, site: Site, receiver: Receiver) -> None:
+def test_new_deliveries_appear_but_never_move_an_open_row(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"), "product.created")
     page.goto(f"/#/webhooks/{webhook}")
     expect(page.get_by_text("Nothing was sent yet")).to_be_visible()
     check_accessible(page, "a webhook without deliveries")
-    tell(site, 1)
+    emit_events(site, 1)
     expect(page.get_by_test_id("delivery-row")).to_have_count(1)
     expect(row(page).get_by_test_id("delivery-status")).to_have_text("Delivered")
     row(page).get_by_test_id("delivery-open").click()
     expect(page.get_by_role("region", name="Request body")).to_be_visible()
     before = page.get_by_test_id("delivery-detail").bounding_box()
-    tell(site, 2)
+    emit_events(site, 2)
     expect(page.get_by_test_id("health-delivered")).to_have_text("3")
     expect(page.get_by_test_id("delivery-row")).to_have_count(1)
     assert page.get_by_test_id("delivery-detail").bounding_box() == before
     row(page).get_by_test_id("delivery-open").click()
-    tell(site, 1)
+    emit_events(site, 1)
     expect(page.get_by_test_id("delivery-row")).to_have_count(4)
 
 
-def test_all_that_failed_is_recovered(page: Page, site: Site, receiver: Receiver) -> None:
+def test_all_failed_deliveries_are_recovered(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"), "product.created")
-    tell(site, 3)
-    settled(site, webhook, "delivered", 3)
+    emit_events(site, 3)
+    wait_for_deliveries(site, webhook, "delivered", 3)
     site.sql("UPDATE webhook_deliveries SET status = 'failed'")
     show(page, webhook, "?status=failed")
     page.get_by_test_id("webhook-recover").click()
@@ -144,18 +144,18 @@ def test_all_that_failed_is_recovered(page: Page, site: Site, receiver: Receiver
     page.get_by_test_id("recover-since").select_option(label="The last hour")
     page.get_by_test_id("recover-ok").click()
     expect(page.get_by_test_id("toast")).to_contain_text("Sending 3 deliveries again")
-    settled(site, webhook, "delivered", 3)
+    wait_for_deliveries(site, webhook, "delivered", 3)
     wait_for("each twice", lambda: receiver.count() == 6)
     ids = [request.headers["webhook-id"] for request in receiver.requests()]
     assert len(set(ids)) == 3
 
 
-def test_why_a_webhook_is_off_and_that_nothing_can_be_sent(
+def test_a_disabled_webhook_says_why_and_sends_nothing(
     page: Page, site: Site, receiver: Receiver, console: Console
 ) -> None:
     webhook = add(site, receiver.url("/gone"), "product.created")
-    tell(site, 1)
-    settled(site, webhook, "failed", 1)
+    emit_events(site, 1)
+    wait_for_deliveries(site, webhook, "failed", 1)
     show(page, webhook)
     expect(page.get_by_test_id("webhook-reason")).to_contain_text("Switched off by itself: The receiver answered 410")
     check_accessible(page, "a webhook that was switched off")
@@ -168,7 +168,7 @@ def test_why_a_webhook_is_off_and_that_nothing_can_be_sent(
     assert site.call("GET", f"/api/webhooks/{webhook}")["enabled"]
 
 
-def test_a_webhook_that_is_not_there_is_said_so(page: Page, site: Site, console: Console) -> None:
+def test_an_unknown_webhook_shows_a_message(page: Page, site: Site, console: Console) -> None:
     console.allow_status(404)
     page.goto("/#/webhooks/999999")
     expect(page.get_by_test_id("banner-error")).to_contain_text("There is no webhook with this id.")

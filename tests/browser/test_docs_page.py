@@ -1,4 +1,4 @@
-"""The documentation page of the API, in a real browser."""
+"""The API documentation page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SITE = "http://docs.test"
 
 @pytest.fixture
 def page(browser: Browser, client: FlaskClient) -> Iterator[Page]:
-    """A page whose requests go straight to the application; it fails the test on whatever the console says."""
+    """A page whose requests go straight to the application; any console message fails the test."""
     complaints: list[str] = []
 
     def answer(route: Route) -> None:
@@ -31,7 +31,7 @@ def page(browser: Browser, client: FlaskClient) -> Iterator[Page]:
     assert complaints == []
 
 
-def test_every_call_is_shown_with_an_example(page: Page, client: FlaskClient) -> None:
+def test_every_operation_is_shown_with_an_example(page: Page, client: FlaskClient) -> None:
     page.goto(f"{SITE}/api/docs")
     document = json.loads(client.get("/api/openapi.json").data)
     calls = [call for item in document["paths"].values() for name, call in item.items() if name != "parameters"]
@@ -46,7 +46,7 @@ def test_every_call_is_shown_with_an_example(page: Page, client: FlaskClient) ->
     assert page.url.endswith("#changeProduct")
 
 
-def test_calls_are_found(page: Page) -> None:
+def test_the_filter_finds_operations(page: Page) -> None:
     page.goto(f"{SITE}/api/docs")
     expect(page.locator("#listProducts")).to_be_visible()
     page.keyboard.press("/")
@@ -57,12 +57,12 @@ def test_calls_are_found(page: Page) -> None:
     expect(page.get_by_text("No call matches the search.")).to_be_visible()
 
 
-def test_a_link_to_a_call_opens_it(page: Page) -> None:
+def test_a_link_to_an_operation_opens_it(page: Page) -> None:
     page.goto(f"{SITE}/api/docs#uploadFile")
     expect(page.locator("#uploadFile pre").first).to_contain_text("-F file=@products.csv")
 
 
-def test_the_page_is_served_under_the_policy_of_all_pages(client: FlaskClient) -> None:
+def test_the_page_has_the_content_security_policy_of_all_pages(client: FlaskClient) -> None:
     with client.get("/api/docs") as response:
         assert response.mimetype == "text/html"
         assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")

@@ -1,4 +1,4 @@
-"""Changing products on the page: in the cells, by the switch, and from the keyboard."""
+"""Inline editing: in the cells, with the switch, and from the keyboard."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ ONE = re.compile(r"/api/products/\d+$")
 
 
 def editor(page: Page) -> Locator:
-    """The editor that is open."""
+    """Return the open editor."""
     return page.get_by_test_id("cell-editor")
 
 
 def edit(page: Page, sku: str, column: str, text: str) -> None:
-    """Opens an editor and writes into it."""
+    """Open the editor of a cell and type into it."""
     cell(page, sku, column).dblclick()
     editor(page).fill(text)
 
 
 def expect_state(page: Page, sku: str, state: str) -> None:
-    """Waits until the row says this of itself."""
+    """Wait until the row shows this state."""
     expect(row(page, sku)).to_have_attribute("data-state", state)
 
 
-def changed_by_someone_else(site: Site, sku: str, **fields: object) -> None:
-    """What another client's PUT does."""
+def change_as_another_client(site: Site, sku: str, **fields: object) -> None:
+    """Change a product as another client does, with a PUT."""
     product = site.product(sku)
     assert product
     site.call("PUT", f"/api/products/{product['id']}", fields)
 
 
-def puts(page: Page) -> list[Request]:
-    """Every PUT that the page sends from now on."""
+def record_puts(page: Page) -> list[Request]:
+    """Record every PUT that the page sends from now on."""
     sent: list[Request] = []
     page.on("request", lambda request: sent.append(request) if request.method == "PUT" else None)
     return sent
@@ -46,10 +46,10 @@ def puts(page: Page) -> list[Request]:
 # In the cells
 
 
-def test_enter_saves_a_cell_and_only_that(page: Page, site: Site) -> None:
-    site.lamps(3)
+def test_enter_saves_only_the_edited_cell(page: Page, site: Site) -> None:
+    site.create_lamps(3)
     show_products(page)
-    sent = puts(page)
+    sent = record_puts(page)
     cell(page, "LAMP-002", "name").dblclick()
     expect(editor(page)).to_be_focused()
     expect(editor(page)).to_have_value("Lamp 2")
@@ -66,10 +66,10 @@ def test_enter_saves_a_cell_and_only_that(page: Page, site: Site) -> None:
     assert re.fullmatch(r'"2.*Z"', sent[0].headers["if-match"])
 
 
-def test_escape_restores_and_what_did_not_change_is_not_sent(page: Page, site: Site) -> None:
-    site.lamps(3)
+def test_escape_restores_the_value_and_an_unchanged_value_is_not_sent(page: Page, site: Site) -> None:
+    site.create_lamps(3)
     show_products(page)
-    sent = puts(page)
+    sent = record_puts(page)
     edit(page, "LAMP-001", "name", "Something else")
     page.keyboard.press("Escape")
     expect(cell(page, "LAMP-001", "name")).to_have_text("Lamp 1")
@@ -78,15 +78,15 @@ def test_escape_restores_and_what_did_not_change_is_not_sent(page: Page, site: S
     expect(editor(page)).to_have_value("Lamp 1")
     page.keyboard.press("Enter")
     expect(editor(page)).to_have_count(0)
-    # A change that is sent comes after anything that was wrongly sent before.
+    # The page sends requests in order, so a wrong earlier one would show before this one.
     edit(page, "LAMP-001", "name", "New")
     page.keyboard.press("Enter")
     expect_state(page, "LAMP-001", "saved")
     assert [request.post_data_json for request in sent] == [{"name": "New"}]
 
 
-def test_tab_saves_and_goes_on_to_the_next_cell_and_row(page: Page, site: Site) -> None:
-    site.lamps(2)
+def test_tab_saves_and_moves_to_the_next_cell_and_row(page: Page, site: Site) -> None:
+    site.create_lamps(2)
     show_products(page)
     edit(page, "LAMP-001", "sku", "LAMP-A")
     for text, label in (("Lamp A", "Name"), ("Lights hall A", "Description")):
@@ -108,7 +108,7 @@ def test_tab_saves_and_goes_on_to_the_next_cell_and_row(page: Page, site: Site) 
 
 
 def test_leaving_the_editor_saves(page: Page, site: Site) -> None:
-    site.lamps(2)
+    site.create_lamps(2)
     show_products(page)
     edit(page, "LAMP-001", "name", "Left")
     page.get_by_role("heading", name="Products").click()
@@ -119,8 +119,8 @@ def test_leaving_the_editor_saves(page: Page, site: Site) -> None:
     wait_for_value("the name", lambda: (site.product("LAMP-001") or {})["name"], "Left by a link")
 
 
-def test_a_description_has_several_lines(page: Page, site: Site) -> None:
-    site.lamps(1)
+def test_a_description_can_have_several_lines(page: Page, site: Site) -> None:
+    site.create_lamps(1)
     show_products(page)
     edit(page, "LAMP-001", "description", "One")
     page.keyboard.press("End")
@@ -137,10 +137,10 @@ def test_a_description_has_several_lines(page: Page, site: Site) -> None:
 
 
 @pytest.mark.parametrize("failure", ["500", "away"])
-def test_a_failure_keeps_what_was_typed_until_it_is_tried_again(
+def test_a_failed_save_keeps_the_typed_text_until_it_is_retried(
     page: Page, site: Site, console: Console, failure: str
 ) -> None:
-    site.lamps(2)
+    site.create_lamps(2)
     show_products(page)
     if failure == "500":
         console.allow_status(500)
@@ -166,9 +166,9 @@ def test_a_failure_keeps_what_was_typed_until_it_is_tried_again(
     assert product and product["name"] == "Kept"
 
 
-def test_a_duplicate_sku_is_refused_beside_the_cell(page: Page, site: Site, console: Console) -> None:
+def test_a_duplicate_sku_shows_its_error_beside_the_cell(page: Page, site: Site, console: Console) -> None:
     console.allow_status(409)
-    site.lamps(2)
+    site.create_lamps(2)
     show_products(page)
     edit(page, "LAMP-002", "sku", "lamp-001")
     page.keyboard.press("Enter")
@@ -180,9 +180,9 @@ def test_a_duplicate_sku_is_refused_beside_the_cell(page: Page, site: Site, cons
     expect(page.get_by_test_id("product-row").nth(1)).not_to_have_attribute("data-state", re.compile("."))
 
 
-def test_what_was_not_saved_is_told_when_its_row_is_gone(page: Page, site: Site, console: Console) -> None:
+def test_an_unsaved_change_is_reported_when_its_row_leaves_the_page(page: Page, site: Site, console: Console) -> None:
     console.allow_status(409)
-    site.lamps(30)
+    site.create_lamps(30)
     show_products(page, "per_page=25")
     edit(page, "LAMP-002", "sku", "LAMP-001")
     page.keyboard.press("Enter")
@@ -199,17 +199,17 @@ def test_what_was_not_saved_is_told_when_its_row_is_gone(page: Page, site: Site,
     assert site.product("LAMP-2")
 
 
-# Someone else was there first
+# Conflicts with other clients
 
 
 @pytest.mark.parametrize("choice", ["use-mine", "take-theirs"])
-def test_a_change_by_someone_else_is_not_overwritten_unseen(
+def test_a_change_by_another_client_is_not_overwritten_silently(
     page: Page, site: Site, console: Console, choice: str
 ) -> None:
     console.allow_status(412)
-    site.lamps(2)
+    site.create_lamps(2)
     show_products(page)
-    changed_by_someone_else(site, "LAMP-001", name="Theirs", description="Theirs too")
+    change_as_another_client(site, "LAMP-001", name="Theirs", description="Theirs too")
     edit(page, "LAMP-001", "name", "Mine")
     page.keyboard.press("Enter")
     conflict = page.get_by_test_id("edit-conflict")
@@ -219,7 +219,7 @@ def test_a_change_by_someone_else_is_not_overwritten_unseen(
     product = site.product("LAMP-001")
     assert product and product["name"] == "Theirs"
     check_accessible(page, "a conflict")
-    # Enter once more does not overwrite anything.
+    # A second Enter overwrites nothing.
     page.keyboard.press("Enter")
     expect(conflict).to_be_visible()
     conflict.get_by_test_id(choice).click()
@@ -230,20 +230,20 @@ def test_a_change_by_someone_else_is_not_overwritten_unseen(
     wait_for_value("the name", lambda: (site.product("LAMP-001") or {})["name"], name)
 
 
-def test_both_writing_the_same_is_no_conflict(page: Page, site: Site, console: Console) -> None:
+def test_the_same_change_by_two_clients_is_no_conflict(page: Page, site: Site, console: Console) -> None:
     console.allow_status(412)
-    site.lamps(1)
+    site.create_lamps(1)
     show_products(page)
-    changed_by_someone_else(site, "LAMP-001", name="Same")
+    change_as_another_client(site, "LAMP-001", name="Same")
     edit(page, "LAMP-001", "name", "Same")
     page.keyboard.press("Enter")
     expect_state(page, "LAMP-001", "saved")
     expect(page.get_by_test_id("edit-conflict")).to_have_count(0)
 
 
-def test_a_product_that_someone_else_deleted_is_said_to_be_gone(page: Page, site: Site, console: Console) -> None:
+def test_editing_a_product_that_another_client_deleted_says_so(page: Page, site: Site, console: Console) -> None:
     console.allow_status(404)
-    number = site.lamps(2)[0]
+    number = site.create_lamps(2)[0]
     show_products(page)
     site.call("DELETE", f"/api/products/{number}")
     edit(page, "LAMP-001", "name", "Too late")
@@ -255,8 +255,8 @@ def test_a_product_that_someone_else_deleted_is_said_to_be_gone(page: Page, site
 # The switch
 
 
-def test_the_switch_is_saved_at_once(page: Page, site: Site) -> None:
-    site.lamps(2)
+def test_the_active_switch_saves_at_once(page: Page, site: Site) -> None:
+    site.create_lamps(2)
     show_products(page)
     switch = cell(page, "LAMP-001", "active").get_by_role("switch")
     expect(switch).to_have_attribute("aria-checked", "true")
@@ -270,9 +270,9 @@ def test_the_switch_is_saved_at_once(page: Page, site: Site) -> None:
     wait_for_value("the switch", lambda: (site.product("LAMP-001") or {})["active"], True)
 
 
-def test_a_switch_that_is_not_saved_goes_back(page: Page, site: Site, console: Console) -> None:
+def test_a_failed_save_moves_the_switch_back(page: Page, site: Site, console: Console) -> None:
     console.allow_status(500)
-    site.lamps(1)
+    site.create_lamps(1)
     show_products(page)
     held: list[Route] = []
     page.route(ONE, lambda route: held.append(route))
@@ -293,8 +293,8 @@ def test_a_switch_that_is_not_saved_goes_back(page: Page, site: Site, console: C
 # From the keyboard
 
 
-def test_the_table_is_one_stop_with_arrows_inside(page: Page, site: Site) -> None:
-    site.lamps(5)
+def test_the_table_is_one_tab_stop_with_arrow_keys_inside(page: Page, site: Site) -> None:
+    site.create_lamps(5)
     show_products(page)
     expect(page.locator("tbody [tabindex='0']")).to_have_count(1)
     cell(page, "LAMP-001", "sku").click()
@@ -320,7 +320,7 @@ def test_the_table_is_one_stop_with_arrows_inside(page: Page, site: Site) -> Non
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(editor(page)).to_have_value("LAMP-005")
-    # Letters in an editor are letters.
+    # Shortcuts do not apply inside an editor.
     page.keyboard.type("no/?")
     expect(editor(page)).to_have_value("no/?")
     page.keyboard.press("Escape")
@@ -330,8 +330,8 @@ def test_the_table_is_one_stop_with_arrows_inside(page: Page, site: Site) -> Non
     expect(cell(page, "LAMP-005", "sku")).to_be_focused()
 
 
-def test_shortcuts_search_create_and_help(page: Page, site: Site) -> None:
-    site.lamps(2)
+def test_shortcuts_open_search_creation_and_help(page: Page, site: Site) -> None:
+    site.create_lamps(2)
     page.goto("/#/import")
     expect(page.get_by_test_id("drop-zone")).to_be_visible()
     page.keyboard.press("/")

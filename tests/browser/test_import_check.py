@@ -1,4 +1,4 @@
-"""The check before an import, in a real browser: what was found, what it would do, and what a person does about it."""
+"""The check before an import: what the file contains, what the import would do, and how to correct it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ GERMAN = (
 )
 
 
-def column(page: Page, name: str) -> Locator:
-    """The select that says where a column of the file goes."""
+def column_select(page: Page, name: str) -> Locator:
+    """Return the select that maps a column of the file."""
     return page.get_by_role("combobox", name=f"“{name}” goes to")
 
 
 def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Site, tmp_path: Path) -> None:
-    site.put({"sku": "L-1", "name": "Tischleuchte Blau", "description": "Dimmbar, mit Fuß"})
-    site.put({"sku": "L-2", "name": "Stehleuchte"})
+    site.create_products({"sku": "L-1", "name": "Tischleuchte Blau", "description": "Dimmbar, mit Fuß"})
+    site.create_products({"sku": "L-2", "name": "Stehleuchte"})
     drop(page, ("leuchten.csv", GERMAN.encode("cp1252")))
     expect_step(page, "check")
     expect_status(page, "awaiting_confirmation")
@@ -41,7 +41,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
         ("Beschreibung", "description"),
         ("Preis", ""),
     ):
-        expect(column(page, name)).to_have_value(field)
+        expect(column_select(page, name)).to_have_value(field)
     expect(page.get_by_test_id("mapping-table")).to_contain_text("Tischleuchte Grün · Stehleuchte")
     expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: Preis, Gewicht.")
     changed = page.get_by_test_id("change-row").filter(has_text="L-1")
@@ -56,21 +56,21 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
     page.set_viewport_size({"width": 1280, "height": 800})
 
-    # A field cannot be taken from two columns; what was changed must be read before it can be imported.
-    column(page, "Preis").select_option("Name")
+    # Two columns cannot map to one field, and a changed option requires another check before the import.
+    column_select(page, "Preis").select_option("Name")
     expect(page.get_by_test_id("mapping-problem")).to_contain_text("“Bezeichnung” and “Preis” cannot both be the Name")
     expect(page.get_by_test_id("read-again")).to_be_disabled()
     expect(page.get_by_test_id("confirm-import")).to_be_disabled()
     check_accessible(page, "a check with a column too many")
-    column(page, "Preis").select_option("Description")
-    column(page, "Beschreibung").select_option("Leave out")
+    column_select(page, "Preis").select_option("Description")
+    column_select(page, "Beschreibung").select_option("Leave out")
     page.get_by_test_id("read-again").click()
     expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: Beschreibung, Gewicht.")
-    expect(column(page, "Preis")).to_have_value("description")
+    expect(column_select(page, "Preis")).to_have_value("description")
     expect_counts(page, create=1, update=2, unchanged=0)
     page.reload()
     expect_step(page, "check")
-    expect(column(page, "Preis")).to_have_value("description")
+    expect(column_select(page, "Preis")).to_have_value("description")
 
     confirm = page.get_by_test_id("confirm-import")
     expect(confirm).to_have_text("Import 3 products")
@@ -101,7 +101,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
     page.set_viewport_size({"width": 1280, "height": 800})
 
-    # Every step that has something to show has its address; the others lead to the one that fits.
+    # Each step with content has its own address; the address of another step redirects to a step with content.
     address = page.url.removesuffix("/result")
     for asked, shown in (("", "result"), ("/progress", "result"), ("/result", "result"), ("/check", "check")):
         page.goto("about:blank")
@@ -113,14 +113,14 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     page.get_by_role("link", name="Result", exact=True).click()
     expect_step(page, "result")
 
-    # The next file of this supplier has the columns as they were confirmed.
+    # The next file with this header proposes the confirmed mapping.
     drop(page, ("leuchten-2.csv", GERMAN.encode("cp1252")))
     expect(page.get_by_text("as you confirmed them for the last file")).to_be_visible()
-    expect(column(page, "Preis")).to_have_value("description")
+    expect(column_select(page, "Preis")).to_have_value("description")
     expect(page.get_by_test_id("check-headline")).to_have_text("Nothing would change")
 
 
-def test_a_check_is_cancelled_or_left_and_nothing_is_written(page: Page, site: Site) -> None:
+def test_a_cancelled_or_abandoned_check_writes_nothing(page: Page, site: Site) -> None:
     content = "Item no.\tProduct name\nA-1\tGrüne Lampe\n".encode("utf-16")
     drop(page, ("lamps.tsv", content))
     expect_status(page, "awaiting_confirmation")
@@ -132,7 +132,7 @@ def test_a_check_is_cancelled_or_left_and_nothing_is_written(page: Page, site: S
     expect(page.get_by_test_id("banner-warning")).to_contain_text("Nothing was written.")
     check_accessible(page, "a cancelled check")
 
-    # It is tried again, waits on, is shown elsewhere as waiting, and expires.
+    # A retry awaits confirmation again, appears so in the history, and expires.
     page.get_by_test_id("retry-import").click()
     expect_step(page, "check")
     expect_status(page, "awaiting_confirmation")
@@ -147,7 +147,7 @@ def test_a_check_is_cancelled_or_left_and_nothing_is_written(page: Page, site: S
     assert site.count() == 0
 
 
-def test_a_file_without_a_column_for_the_sku_is_rescued(page: Page, site: Site) -> None:
+def test_a_file_without_a_sku_column_is_rescued_by_a_mapping(page: Page, site: Site) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("export/ware.csv", "Zeichen,Titel\nA-1,Lampe\nA-2,Stuhl\n")
@@ -159,8 +159,8 @@ def test_a_file_without_a_column_for_the_sku_is_rescued(page: Page, site: Site) 
     check_accessible(page, "a file without a SKU")
     page.set_viewport_size(NARROW)
     check_accessible(page, "a file without a SKU, 360 px")
-    column(page, "Zeichen").select_option("SKU")
-    column(page, "Titel").select_option("Name")
+    column_select(page, "Zeichen").select_option("SKU")
+    column_select(page, "Titel").select_option("Name")
     page.get_by_test_id("read-again").click()
     expect_status(page, "awaiting_confirmation")
     expect_counts(page, create=2, rejected=0)
@@ -170,13 +170,13 @@ def test_a_file_without_a_column_for_the_sku_is_rescued(page: Page, site: Site) 
     assert product is not None and product["name"] == "Stuhl"
 
 
-def test_of_two_columns_with_one_name_either_can_be_taken(page: Page, site: Site) -> None:
+def test_either_of_two_columns_with_the_same_name_can_be_mapped(page: Page, site: Site) -> None:
     drop(page, ("lamps.csv", b"sku,name,name\nA-1,Lampe,Lamp\n"))
     expect_step(page, "check")
     expect(page.get_by_test_id("banner-warning")).to_contain_text("The file has 2 columns named `name`.")
     check_accessible(page, "a file with two names")
-    expect(column(page, "name (1)")).to_have_value("")
-    column(page, "name (2)").select_option("Name")
+    expect(column_select(page, "name (1)")).to_have_value("")
+    column_select(page, "name (2)").select_option("Name")
     page.get_by_test_id("read-again").click()
     expect_counts(page, create=1, rejected=0)
     expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: name (1).")
@@ -185,16 +185,16 @@ def test_of_two_columns_with_one_name_either_can_be_taken(page: Page, site: Site
     product = site.product("A-1")
     assert product is not None and product["name"] == "Lamp"
 
-    # The next file of this kind is understood, and one of them need not be taken at all.
+    # The next file with this header is recognised, and a column can be left out.
     drop(page, ("lamps.csv", b"sku,name,name\nA-1,Stuhl,Chair\n"))
-    expect(column(page, "name (2)")).to_have_value("name")
+    expect(column_select(page, "name (2)")).to_have_value("name")
     drop(page, ("other.csv", b"sku,description,description\nA-1,a,b\n"))
     expect(page.get_by_test_id("banner-warning")).to_contain_text("2 columns named `description`")
     page.get_by_test_id("read-again").click()
     expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: description (1), description (2).")
 
 
-def test_quotes_that_are_letters_are_read_as_such(page: Page, site: Site) -> None:
+def test_quote_characters_can_be_read_as_plain_text(page: Page, site: Site) -> None:
     drop(page, ("racks.csv", b'sku,name\nA-1,"19" rack\nA-2,Shelf\n'))
     expect_counts(page, create=1, rejected=1)
     expect(page.get_by_test_id("file-facts")).to_contain_text('fields quoted with "')
@@ -211,15 +211,15 @@ def test_quotes_that_are_letters_are_read_as_such(page: Page, site: Site) -> Non
     assert product is not None and product["name"] == '"19" rack'
 
 
-def test_all_or_nothing_is_refused_with_a_way_out(page: Page, site: Site) -> None:
+def test_an_all_or_nothing_import_with_rejects_offers_a_way_out(page: Page, site: Site) -> None:
     page.goto("/")
     page.get_by_test_id("import-options").locator("summary").click()
     page.get_by_test_id("option-on_reject").select_option("All or nothing")
     page.get_by_test_id("option-mode").select_option("Only create new")
     expect(page.get_by_test_id("options-summary")).to_have_text("2 changed")
     check_accessible(page, "the options of an import")
-    site.put({"sku": "A-1", "name": "Old"})
-    drop_here(page, "lamps.csv", "sku,name\nA-1,New\nA-2,Lamp\n,Nameless\n")
+    site.create_products({"sku": "A-1", "name": "Old"})
+    choose_file(page, "lamps.csv", "sku,name\nA-1,New\nA-2,Lamp\n,Nameless\n")
     expect_counts(page, create=1, update=0, skipped=1, rejected=1)
     expect(page.get_by_test_id("confirm-import")).to_be_disabled()
     expect(page.get_by_test_id("banner-warning")).to_contain_text("1 row is bad, and this import is all or nothing.")
@@ -234,12 +234,12 @@ def test_all_or_nothing_is_refused_with_a_way_out(page: Page, site: Site) -> Non
     expect(page.get_by_test_id("touched-table")).to_contain_text("A-1")
 
 
-def test_what_was_all_or_nothing_and_failed_can_set_its_bad_rows_aside(page: Page, site: Site) -> None:
+def test_a_failed_all_or_nothing_import_can_be_retried_with_bad_rows_set_aside(page: Page, site: Site) -> None:
     page.goto("/")
     page.get_by_test_id("import-unchecked").check()
     page.get_by_test_id("import-options").locator("summary").click()
     page.get_by_test_id("option-on_reject").select_option("All or nothing")
-    drop_here(page, "lamps.csv", "sku,name\nA-1,Lamp\n,Nameless\n")
+    choose_file(page, "lamps.csv", "sku,name\nA-1,Lamp\n,Nameless\n")
     expect_status(page, "failed")
     expect(page.get_by_test_id("banner-error")).to_contain_text("1 row is bad, and this import is all or nothing.")
     check_accessible(page, "an import that was all or nothing")
@@ -249,14 +249,14 @@ def test_what_was_all_or_nothing_and_failed_can_set_its_bad_rows_aside(page: Pag
     assert site.count() == 0
 
 
-def drop_here(page: Page, name: str, content: str) -> None:
-    """Chooses a file on the page as it is: dropping opens it anew, and options hold for one visit."""
+def choose_file(page: Page, name: str, content: str) -> None:
+    """Choose a file without reloading the page, because options last for one visit."""
     page.get_by_test_id("file-input").set_input_files(
         {"name": name, "mimeType": "text/csv", "buffer": content.encode()}
     )
 
 
-def test_a_refusal_is_shown_and_a_double_click_does_no_harm(page: Page, site: Site, console: Console) -> None:
+def test_a_refusal_is_shown_and_a_double_click_is_harmless(page: Page, site: Site, console: Console) -> None:
     console.allow_status(409)
     drop(page, ("lamps.csv", b"sku,name\nA-1,Lamp\n"))
     expect_status(page, "awaiting_confirmation")

@@ -1,4 +1,4 @@
-"""Imports and what becomes of them, in a real browser: running, cancelled, tried again, undone, listed."""
+"""The import history: running, cancelled, retried and undone imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.browser import NARROW, Site, drop, expect_counts, expect_query, exp
 LAMPS = "sku,name\n" + "".join(f"LAMP-{n:03},Lamp {n}\n" for n in range(1, 21))
 
 
-def test_an_import_is_cancelled_while_it_writes_and_tried_again(page: Page, site: Site) -> None:
+def test_an_import_is_cancelled_while_writing_and_retried(page: Page, site: Site) -> None:
     with site.held_import():
         drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
         expect_step(page, "progress")
@@ -34,7 +34,7 @@ def test_an_import_is_cancelled_while_it_writes_and_tried_again(page: Page, site
     check_accessible(page, "a cancelled import, 360 px")
     page.set_viewport_size({"width": 1280, "height": 800})
 
-    # Its columns and options can be changed before the next attempt, and the address of that survives a reload.
+    # The user can change mapping and options before the retry; the address of that form survives a reload.
     page.get_by_test_id("change-options").click()
     expect_step(page, "check")
     page.reload()
@@ -48,8 +48,8 @@ def test_an_import_is_cancelled_while_it_writes_and_tried_again(page: Page, site
     assert site.count() == 20
 
 
-def test_an_import_is_undone_and_what_was_edited_since_is_left_alone(page: Page, site: Site) -> None:
-    site.put({"sku": "LAMP-001", "name": "Former"})
+def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, site: Site) -> None:
+    site.create_products({"sku": "LAMP-001", "name": "Former"})
     drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
     expect_status(page, "completed")
     expect_counts(page, created=19, updated=1)
@@ -86,7 +86,7 @@ def test_an_import_is_undone_and_what_was_edited_since_is_left_alone(page: Page,
     expect(page.get_by_test_id("imports-table").get_by_role("link")).to_have_text(["Undo of lamps.csv", "lamps.csv"])
 
 
-def test_several_files_are_each_checked_by_themselves_and_found_again_by_filters(page: Page, site: Site) -> None:
+def test_each_of_several_files_is_checked_and_found_by_the_filters(page: Page, site: Site) -> None:
     site.upload("sku\nB-1\n", "from-a-script.csv")
     drop(page, ("lamps.csv", LAMPS.encode()), ("chairs.csv", b"sku,name\nC-1,Chair\n"))
     table = page.get_by_test_id("imports-table")
@@ -124,13 +124,13 @@ def test_several_files_are_each_checked_by_themselves_and_found_again_by_filters
     expect_counts(page, create=1)
 
 
-def test_the_switch_is_remembered_and_the_chart_survives_a_reload(page: Page, site: Site) -> None:
+def test_the_check_switch_is_remembered_and_the_chart_survives_a_reload(page: Page, site: Site) -> None:
     drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
     expect_status(page, "completed")
     page.goto("/#/import")
     page.reload()
     expect(page.get_by_test_id("import-unchecked")).to_be_checked()
-    # An import of some seconds, as the server keeps it.
+    # The stored samples of an import that took a few seconds.
     site.sql(
         "INSERT INTO import_samples (job_id, run, at, phase, rows)"
         " SELECT j.id, j.run, j.worked_seconds + n, 'writing', n * 1000 FROM import_jobs j, generate_series(1, 20) n"

@@ -1,4 +1,4 @@
-"""Importing, in a real browser, on real processes."""
+"""Importing a file, from the drop to the products."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, drop, expect_status, show_products
 
 
-def test_the_sample_file_is_dropped_and_watched_until_its_products_are_there(page: Page) -> None:
+def test_a_dropped_file_is_imported_with_live_progress(page: Page) -> None:
     drop(page, ("products.csv", SAMPLE.read_bytes()), at_once=True)
     expect_status(page, "completed")
     expect(page.get_by_test_id("import-percent")).to_have_text("100%")
@@ -17,7 +17,7 @@ def test_the_sample_file_is_dropped_and_watched_until_its_products_are_there(pag
     expect(page.get_by_test_id("count-created")).to_contain_text("1,998")
     expect(page.get_by_test_id("count-duplicate")).to_contain_text("2")
 
-    # Another tab, and one that comes later, show the same.
+    # A tab that opens later shows the same.
     with page.context.new_page() as second:
         second.goto(page.url)
         expect(second.get_by_test_id("count-created")).to_contain_text("1,998")
@@ -29,14 +29,14 @@ def test_the_sample_file_is_dropped_and_watched_until_its_products_are_there(pag
     expect(page.get_by_test_id("products-table")).to_contain_text("Bryce Jones")
 
 
-def test_a_file_that_cannot_be_imported_says_why_and_what_to_do(page: Page) -> None:
+def test_a_file_that_cannot_be_imported_shows_why_and_what_to_do(page: Page) -> None:
     drop(page, ("products.csv", b"sku,name\n"), at_once=True)
     expect_status(page, "failed")
     expect(page.get_by_test_id("banner-error")).to_contain_text("a header row and nothing below it")
     check_accessible(page, "a failed import")
 
 
-def test_rejected_rows_are_one_click_away_and_shown_as_text(page: Page) -> None:
+def test_rejected_rows_open_with_one_click_and_show_as_plain_text(page: Page) -> None:
     hostile = "<img src=x onerror=document.title='hacked'>"
     content = f'sku,name\nA-1,"{hostile}"\n,"{hostile}"\n'
     drop(page, ("products.csv", content.encode()), at_once=True)
@@ -80,7 +80,7 @@ def test_the_import_screen_is_accessible_without_and_with_imports(page: Page, si
     check_accessible(page, "the import screen, 360 px")
 
 
-def test_an_unknown_import_is_said_to_be_unknown(page: Page, console: Console) -> None:
+def test_an_unknown_import_shows_a_message(page: Page, console: Console) -> None:
     console.allow_status(404)
     page.goto("/#/imports/00000000-0000-4000-8000-000000000000")
     expect(page.get_by_role("heading", name="Import not found")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The dialog of a product: look at it, change it, create one, delete it, and what it asks before text is lost."""
+"""The product dialog: view, change, create and delete a product, and the question before text is lost."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from support.browser import NARROW, Console, Site, cell, expect_query, expect_sk
 
 
 def dialog(page: Page) -> Locator:
-    """The dialog, when it is open."""
+    """Return the open dialog."""
     return page.get_by_test_id("product-dialog")
 
 
 def open_dialog(page: Page, sku: str) -> None:
-    """Opens a product, and waits until the dialog has asked the server for its latest version."""
+    """Open a product and wait until the dialog has loaded its latest version."""
     with page.expect_response(lambda response: response.request.method == "GET" and "/api/products/" in response.url):
         row(page, sku).get_by_test_id("product-open").click()
     expect(dialog(page)).to_be_visible()
 
 
-def test_a_product_is_looked_at_and_changed(page: Page, site: Site) -> None:
-    site.put({"sku": "LAMP-1", "name": "Desk lamp", "description": "Two\nlines", "active": False}, {"sku": "LAMP-2"})
+def test_a_product_is_viewed_and_changed(page: Page, site: Site) -> None:
+    site.create_products(
+        {"sku": "LAMP-1", "name": "Desk lamp", "description": "Two\nlines", "active": False}, {"sku": "LAMP-2"}
+    )
     show_products(page)
     open_dialog(page, "LAMP-1")
     expect(dialog(page).get_by_role("heading")).to_have_text("Desk lamp")
@@ -47,7 +49,7 @@ def test_a_product_is_looked_at_and_changed(page: Page, site: Site) -> None:
 
 
 def test_a_product_is_created_and_shown(page: Page, site: Site) -> None:
-    site.lamps(30)
+    site.create_lamps(30)
     show_products(page, "per_page=25")
     page.get_by_test_id("new-product").click()
     expect(dialog(page).get_by_role("heading")).to_have_text("New product")
@@ -66,10 +68,10 @@ def test_a_product_is_created_and_shown(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("changes-offer")).to_have_count(0)
 
 
-def test_what_is_wrong_is_said_at_the_field(page: Page, site: Site, console: Console) -> None:
+def test_an_invalid_value_is_reported_at_its_field(page: Page, site: Site, console: Console) -> None:
     console.allow_status(400)
     console.allow_status(409)
-    site.lamps(1)
+    site.create_lamps(1)
     show_products(page)
     page.get_by_test_id("new-product").click()
     page.get_by_test_id("product-save").click()
@@ -89,9 +91,9 @@ def test_what_is_wrong_is_said_at_the_field(page: Page, site: Site, console: Con
     assert site.count() == 1
 
 
-def test_a_failing_server_leaves_the_dialog_open(page: Page, site: Site, console: Console) -> None:
+def test_a_server_error_leaves_the_dialog_open(page: Page, site: Site, console: Console) -> None:
     console.allow_status(500)
-    site.lamps(1)
+    site.create_lamps(1)
     show_products(page)
     page.get_by_test_id("new-product").click()
     page.get_by_test_id("field-sku").fill("NEW-1")
@@ -107,8 +109,8 @@ def test_a_failing_server_leaves_the_dialog_open(page: Page, site: Site, console
 
 
 @pytest.mark.parametrize("way", ["Escape", "Cancel", "Close"])
-def test_changes_are_not_lost_without_a_question(page: Page, site: Site, way: str) -> None:
-    site.lamps(1)
+def test_closing_with_unsaved_changes_asks_first(page: Page, site: Site, way: str) -> None:
+    site.create_lamps(1)
     show_products(page)
     open_dialog(page, "LAMP-001")
 
@@ -140,8 +142,8 @@ def test_changes_are_not_lost_without_a_question(page: Page, site: Site, way: st
     assert product and product["name"] == "Lamp 1"
 
 
-def test_nothing_is_asked_where_nothing_was_changed(page: Page, site: Site) -> None:
-    site.put({"sku": "LAMP-1", "name": "A\r\nB", "description": "One\r\nTwo"})
+def test_closing_without_changes_asks_nothing(page: Page, site: Site) -> None:
+    site.create_products({"sku": "LAMP-1", "name": "A\r\nB", "description": "One\r\nTwo"})
     show_products(page)
     for button in ("product-cancel", "product-save"):
         open_dialog(page, "LAMP-1")
@@ -151,9 +153,11 @@ def test_nothing_is_asked_where_nothing_was_changed(page: Page, site: Site) -> N
 
 
 @pytest.mark.parametrize("choice", ["use-mine", "take-theirs"])
-def test_two_people_with_the_same_product_see_each_other(page: Page, site: Site, console: Console, choice: str) -> None:
+def test_two_editors_of_one_product_see_each_others_changes(
+    page: Page, site: Site, console: Console, choice: str
+) -> None:
     console.allow_status(412)
-    number = site.lamps(1)[0]
+    number = site.create_lamps(1)[0]
     show_products(page)
     open_dialog(page, "LAMP-001")
     page.get_by_test_id("field-name").fill("Mine")
@@ -174,8 +178,8 @@ def test_two_people_with_the_same_product_see_each_other(page: Page, site: Site,
     wait_for_value("the name", lambda: (site.product("LAMP-001") or {})["name"], name)
 
 
-def test_the_dialog_shows_what_the_server_has(page: Page, site: Site, console: Console) -> None:
-    first, second = site.lamps(2)
+def test_the_dialog_shows_the_latest_version_of_the_server(page: Page, site: Site, console: Console) -> None:
+    first, second = site.create_lamps(2)
     show_products(page)
     site.call("PUT", f"/api/products/{first}", {"name": "Newer"})
     open_dialog(page, "LAMP-001")
@@ -188,7 +192,7 @@ def test_the_dialog_shows_what_the_server_has(page: Page, site: Site, console: C
 
 
 def test_a_product_is_deleted_from_the_dialog(page: Page, site: Site) -> None:
-    site.lamps(2)
+    site.create_lamps(2)
     page.clock.install()
     show_products(page)
     open_dialog(page, "LAMP-001")

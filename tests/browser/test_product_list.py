@@ -1,4 +1,4 @@
-"""Finding products on the page: search, filters, order, pages, and what is shown when there is nothing to show."""
+"""The product list: search, filters, sorting, pages, and the empty and error states."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from support.axe import check_accessible
 from support.browser import LIST, NARROW, Console, Site, cell, expect_query, expect_skus, row, show_products, wait_until
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
-# Arabic, Hebrew, and an override of the direction that is never ended.
+# Arabic, Hebrew, and a direction override without its end.
 RIGHT_TO_LEFT = ("مصباح مكتبي", "מנורת שולחן", "\u202egnp.pmal")
 
 
 def total(page: Page, text: str) -> None:
-    """Waits until the head tells this number of products."""
+    """Wait until the heading shows this number of products."""
     expect(page.get_by_test_id("products-total")).to_have_text(text)
 
 
 # Pages
 
 
-def test_pages_are_turned_and_live_in_the_address(page: Page, site: Site) -> None:
-    site.lamps(130)
+def test_the_address_holds_the_page(page: Page, site: Site) -> None:
+    site.create_lamps(130)
     show_products(page)
     total(page, "130")
     rows = page.get_by_test_id("product-row")
@@ -51,7 +51,7 @@ def test_pages_are_turned_and_live_in_the_address(page: Page, site: Site) -> Non
     page.go_forward()
     expect(rows.first).to_contain_text("LAMP-001")
 
-    # Another number of rows starts from the first page.
+    # A new page size starts at the first page.
     page.get_by_test_id("page-next").click()
     expect(rows.first).to_contain_text("LAMP-051")
     page.get_by_test_id("page-size").select_option("100")
@@ -59,15 +59,15 @@ def test_pages_are_turned_and_live_in_the_address(page: Page, site: Site) -> Non
     expect_query(page, per_page="100")
 
 
-def test_a_page_behind_the_last_one_is_the_last_one(page: Page, site: Site) -> None:
-    site.lamps(60)
+def test_a_page_after_the_last_shows_the_last(page: Page, site: Site) -> None:
+    site.create_lamps(60)
     show_products(page, "page=99")
     expect(page.get_by_test_id("product-row")).to_have_count(10)
     expect_query(page, page="2")
 
 
-def test_an_estimate_is_called_one_and_the_next_page_is_there(page: Page, site: Site) -> None:
-    site.lamps(60)
+def test_an_estimated_total_says_so_and_has_a_next_page(page: Page, site: Site) -> None:
+    site.create_lamps(60)
 
     def estimate(route: Route) -> None:
         answer = route.fetch()
@@ -85,11 +85,11 @@ def test_an_estimate_is_called_one_and_the_next_page_is_there(page: Page, site: 
     expect(page.get_by_test_id("product-row").first).to_contain_text("LAMP-051")
 
 
-# Order
+# Sorting
 
 
-def test_a_heading_sorts_up_then_down_then_not_at_all(page: Page, site: Site) -> None:
-    site.put({"sku": "b", "name": "1"}, {"sku": "C", "name": "3"}, {"sku": "A", "name": "2"})
+def test_a_heading_sorts_ascending_then_descending_then_not_at_all(page: Page, site: Site) -> None:
+    site.create_products({"sku": "b", "name": "1"}, {"sku": "C", "name": "3"}, {"sku": "A", "name": "2"})
     show_products(page)
     heading = page.get_by_role("columnheader", name="SKU")
     expect(heading).to_have_attribute("aria-sort", "none")
@@ -113,8 +113,8 @@ def test_a_heading_sorts_up_then_down_then_not_at_all(page: Page, site: Site) ->
     check_accessible(page, "sorted products")
 
 
-def test_equal_rows_keep_one_order_and_the_latest_change_comes_first(page: Page, site: Site) -> None:
-    site.put(*({"sku": sku, "active": sku != "two"} for sku in ("one", "two", "three", "four")))
+def test_equal_rows_keep_their_order_and_the_latest_change_comes_first(page: Page, site: Site) -> None:
+    site.create_products(*({"sku": sku, "active": sku != "two"} for sku in ("one", "two", "three", "four")))
     show_products(page, "sort_by=name")
     expect_skus(page, "one", "two", "three", "four")
     page.get_by_test_id("sort-active").click()
@@ -127,8 +127,8 @@ def test_equal_rows_keep_one_order_and_the_latest_change_comes_first(page: Page,
     expect(page.get_by_test_id("cell-sku").last).to_have_text("three")
 
 
-def test_another_order_starts_from_the_first_page(page: Page, site: Site) -> None:
-    site.lamps(60)
+def test_a_new_sorting_starts_at_the_first_page(page: Page, site: Site) -> None:
+    site.create_lamps(60)
     show_products(page, "page=2")
     page.get_by_test_id("sort-sku").click()
     page.get_by_test_id("sort-sku").click()
@@ -139,8 +139,8 @@ def test_another_order_starts_from_the_first_page(page: Page, site: Site) -> Non
 # Search and filters
 
 
-def test_the_search_looks_into_all_three_texts_and_lives_in_the_address(page: Page, site: Site) -> None:
-    site.put(
+def test_the_search_covers_sku_name_and_description_and_is_in_the_address(page: Page, site: Site) -> None:
+    site.create_products(
         {"sku": "OAK-1"}, {"sku": "B-1", "name": "Oak table"}, {"sku": "C-1", "description": "of oak"}, {"sku": "ELM"}
     )
     show_products(page)
@@ -159,8 +159,10 @@ def test_the_search_looks_into_all_three_texts_and_lives_in_the_address(page: Pa
     expect(page.get_by_test_id("products-search")).to_have_value("oak")
 
 
-def test_percent_and_underscore_are_looked_for_as_they_are(page: Page, site: Site) -> None:
-    site.put({"sku": "A_1"}, {"sku": "AB1"}, {"sku": "C-1", "name": "100% wool"}, {"sku": "D-1", "name": "100 wool"})
+def test_percent_and_underscore_are_plain_characters_in_a_search(page: Page, site: Site) -> None:
+    site.create_products(
+        {"sku": "A_1"}, {"sku": "AB1"}, {"sku": "C-1", "name": "100% wool"}, {"sku": "D-1", "name": "100 wool"}
+    )
     show_products(page)
     page.get_by_test_id("products-search").fill("a_1")
     expect_skus(page, "A_1")
@@ -168,9 +170,9 @@ def test_percent_and_underscore_are_looked_for_as_they_are(page: Page, site: Sit
     expect_skus(page, "C-1")
 
 
-def test_filters_add_up_and_each_is_taken_back(page: Page, site: Site) -> None:
-    site.lamps(20)
-    site.put({"sku": "SHADE-1", "name": "Shade of lamp 1", "description": "Paper"})
+def test_filters_combine_and_each_can_be_removed(page: Page, site: Site) -> None:
+    site.create_lamps(20)
+    site.create_products({"sku": "SHADE-1", "name": "Shade of lamp 1", "description": "Paper"})
     show_products(page)
     expect(page.get_by_test_id("filter-sku")).to_be_hidden()
     page.get_by_test_id("filters-toggle").click()
@@ -180,7 +182,7 @@ def test_filters_add_up_and_each_is_taken_back(page: Page, site: Site) -> None:
     total(page, "12")
     page.get_by_test_id("filter-sku").fill("lamp-")
     total(page, "11")
-    # Nothing of what was typed is lost when the next filter comes at once.
+    # Text typed before a quick second filter is not lost.
     page.get_by_test_id("filter-description").press_sequentially("room 1")
     page.keyboard.press("Shift+Tab")
     page.get_by_test_id("filter-active").select_option("true")
@@ -205,7 +207,7 @@ def test_filters_add_up_and_each_is_taken_back(page: Page, site: Site) -> None:
 
 
 def test_an_address_opens_with_its_filters(page: Page, site: Site) -> None:
-    site.lamps(20)
+    site.create_lamps(20)
     show_products(page, "sku=LAMP-01&active=false&sort_by=sku&sort_order=desc&unknown=1")
     expect_skus(page, "LAMP-018", "LAMP-016", "LAMP-014", "LAMP-012", "LAMP-010")
     expect(page.get_by_test_id("filter-sku")).to_be_visible()
@@ -213,8 +215,8 @@ def test_an_address_opens_with_its_filters(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("filter-active")).to_have_value("false")
 
 
-def test_another_filter_starts_from_the_first_page(page: Page, site: Site) -> None:
-    site.lamps(120)
+def test_a_new_filter_starts_at_the_first_page(page: Page, site: Site) -> None:
+    site.create_lamps(120)
     show_products(page, "page=2")
     page.get_by_test_id("filter-active").select_option("true")
     total(page, "60")
@@ -222,7 +224,7 @@ def test_another_filter_starts_from_the_first_page(page: Page, site: Site) -> No
     expect_query(page, active="true")
 
 
-# Nothing to show, not yet, or not at all
+# Empty, loading and failing
 
 
 def test_an_empty_catalogue_says_how_to_fill_it(page: Page) -> None:
@@ -240,7 +242,7 @@ def test_an_empty_catalogue_says_how_to_fill_it(page: Page) -> None:
 
 
 def test_a_filter_that_nothing_matches_says_so(page: Page, site: Site) -> None:
-    site.lamps(3)
+    site.create_lamps(3)
     show_products(page, "q=sofa")
     expect(page.get_by_test_id("nothing-matches")).to_be_visible()
     total(page, "0")
@@ -251,8 +253,8 @@ def test_a_filter_that_nothing_matches_says_so(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("nothing-matches")).to_have_count(0)
 
 
-def test_skeletons_stand_in_until_the_first_answer_and_rows_until_the_next(page: Page, site: Site) -> None:
-    site.lamps(3)
+def test_skeletons_show_before_the_first_response_and_rows_until_the_next(page: Page, site: Site) -> None:
+    site.create_lamps(3)
     held: list[Route] = []
     page.route(LIST, lambda route: held.append(route))
 
@@ -276,9 +278,9 @@ def test_skeletons_stand_in_until_the_first_answer_and_rows_until_the_next(page:
     expect_skus(page, "LAMP-003", "LAMP-002", "LAMP-001")
 
 
-def test_an_error_of_the_server_stays_until_it_is_tried_again(page: Page, site: Site, console: Console) -> None:
+def test_a_server_error_stays_until_the_user_retries(page: Page, site: Site, console: Console) -> None:
     console.allow_status(500)
-    site.lamps(3)
+    site.create_lamps(3)
     body = {"error": "Something went wrong.", "code": "internal_error", "status": 500}
     page.route(LIST, lambda route: route.fulfill(status=500, json=body))
     page.goto("/#/products")
@@ -295,23 +297,23 @@ def test_an_error_of_the_server_stays_until_it_is_tried_again(page: Page, site: 
     expect(banner).to_have_count(0)
 
 
-def test_an_error_is_dismissed_by_hand(page: Page, site: Site, console: Console) -> None:
+def test_an_error_can_be_dismissed(page: Page, site: Site, console: Console) -> None:
     console.allow_status(500)
-    site.lamps(3)
+    site.create_lamps(3)
     show_products(page)
     page.route(LIST, lambda route: route.fulfill(status=500, body="<h1>Oops</h1>"))
     page.get_by_test_id("sort-sku").click()
     banner = page.get_by_test_id("banner-error")
     expect(banner).to_contain_text("could not be loaded")
-    # What was there can still be read.
+    # The earlier rows stay readable.
     expect(page.get_by_test_id("product-row")).to_have_count(3)
     banner.get_by_role("button", name="Dismiss").click()
     expect(banner).to_have_count(0)
 
 
-def test_a_server_that_is_away_is_waited_for(page: Page, site: Site, console: Console) -> None:
+def test_the_page_waits_for_an_unreachable_server(page: Page, site: Site, console: Console) -> None:
     console.allow("net::ERR_FAILED")
-    site.lamps(3)
+    site.create_lamps(3)
     show_products(page)
     page.route("**/api/**", lambda route: route.abort())
     page.get_by_test_id("sort-sku").click()
@@ -320,7 +322,7 @@ def test_a_server_that_is_away_is_waited_for(page: Page, site: Site, console: Co
     with page.expect_request("**/api/health"):
         banner.get_by_role("button", name="Retry now").click()
     check_accessible(page, "the server is away")
-    site.put({"sku": "AWAY"})
+    site.create_products({"sku": "AWAY"})
     page.unroute("**/api/**")
     expect(row(page, "AWAY")).to_be_visible()
     expect(banner).to_have_count(0)
@@ -330,8 +332,8 @@ def test_a_server_that_is_away_is_waited_for(page: Page, site: Site, console: Co
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "'\"><script>document.title='hacked'</script>", *RIGHT_TO_LEFT])
-def test_texts_are_shown_as_they_are_wherever_they_come(page: Page, site: Site, text: str) -> None:
-    site.put({"sku": text, "name": text, "description": text})
+def test_texts_are_shown_unchanged_everywhere(page: Page, site: Site, text: str) -> None:
+    site.create_products({"sku": text, "name": text, "description": text})
     show_products(page, f"sku={quote(text)}")
     for column in ("sku", "name", "description"):
         expect(page.get_by_test_id(f"cell-{column}")).to_have_text(text)
@@ -341,15 +343,15 @@ def test_texts_are_shown_as_they_are_wherever_they_come(page: Page, site: Site, 
     expect(dialog.get_by_role("heading")).to_have_text(text)
     expect(dialog.get_by_test_id("field-name")).to_have_value(text)
     dialog.get_by_test_id("product-delete").click()
-    # Room for forty characters.
+    # The column shows forty characters.
     expect(page.get_by_test_id("toast")).to_contain_text(text[:35])
     expect(page.locator("main img, main script, .toasts img")).to_have_count(0)
     assert page.title() == "Products · Acme Product Importer"
 
 
-def test_text_from_right_to_left_is_written_so_and_its_neighbours_are_not(page: Page, site: Site) -> None:
+def test_right_to_left_text_does_not_affect_its_neighbours(page: Page, site: Site) -> None:
     arabic, latin = RIGHT_TO_LEFT[0], "Desk lamp"
-    site.put({"sku": "A-1", "name": arabic, "description": latin})
+    site.create_products({"sku": "A-1", "name": arabic, "description": latin})
     show_products(page)
     for column, text, direction in (("name", arabic, "rtl"), ("description", latin, "ltr")):
         expect(cell(page, "A-1", column).get_by_text(text)).to_have_css("direction", direction)

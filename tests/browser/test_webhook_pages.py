@@ -1,4 +1,4 @@
-"""The webhooks: list, dialog, test request, and what is wrong with a receiver."""
+"""The webhook pages: list, dialog, test request and receiver errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.receiver import Receiver
 
 
 def add(site: Site, url: str, event_type: str = "*", **values: object) -> int:
-    """A webhook that somebody else made."""
+    """Create a webhook as another client does."""
     return int(site.call("POST", "/api/webhooks", {"url": url, "event_type": event_type, **values})["id"])
 
 
@@ -31,14 +31,14 @@ def dialog(page: Page) -> Locator:
     return page.get_by_test_id("webhook-dialog")
 
 
-def choose(page: Page, item: str, number: int = 0) -> None:
-    """Chooses from the menu of a row."""
+def choose_action(page: Page, item: str, number: int = 0) -> None:
+    """Choose an action from the menu of a row."""
     row = page.get_by_test_id("webhook-row").nth(number)
     row.get_by_test_id("webhook-menu").click()
     row.get_by_test_id(item).click()
 
 
-def test_an_empty_list_says_what_webhooks_are_for(page: Page, site: Site, receiver: Receiver) -> None:
+def test_an_empty_list_explains_webhooks(page: Page, site: Site, receiver: Receiver) -> None:
     page.goto("/")
     page.get_by_role("link", name="Webhooks").click()
     expect(page.get_by_text("No webhooks yet")).to_be_visible()
@@ -73,7 +73,7 @@ def test_an_empty_list_says_what_webhooks_are_for(page: Page, site: Site, receiv
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{32}", secret)
 
 
-def test_the_list_shows_how_each_is_doing(page: Page, site: Site, receiver: Receiver) -> None:
+def test_the_list_shows_the_health_of_each_webhook(page: Page, site: Site, receiver: Receiver) -> None:
     add(site, receiver.url("/ok/good"), description="Good <img src=x onerror=alert(1)>")
     add(site, receiver.url("/status/500/bad"), "product.created,product.updated,product.deleted")
     add(site, receiver.url("/gone"), "product.created")
@@ -104,7 +104,7 @@ def test_the_list_shows_how_each_is_doing(page: Page, site: Site, receiver: Rece
     check_accessible(page, "the list of webhooks in a narrow window")
 
 
-def test_a_webhook_is_switched_off_and_on_at_once(page: Page, site: Site, receiver: Receiver) -> None:
+def test_the_switch_disables_and_enables_a_webhook_at_once(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"))
     show(page)
     switch = page.get_by_role("switch", name=f"Send events to {receiver.url('/ok/x')}")
@@ -116,7 +116,7 @@ def test_a_webhook_is_switched_off_and_on_at_once(page: Page, site: Site, receiv
     wait_for_value("the switch", lambda: site.call("GET", f"/api/webhooks/{webhook}")["enabled"], True)
 
 
-def test_a_switch_that_fails_goes_back_and_says_so(page: Page, site: Site, console: Console) -> None:
+def test_a_failed_change_moves_the_switch_back_and_says_so(page: Page, site: Site, console: Console) -> None:
     webhook = add(site, "https://example.com/x", "import.failed")
     console.allow_status(404)
     show(page)
@@ -129,7 +129,7 @@ def test_a_switch_that_fails_goes_back_and_says_so(page: Page, site: Site, conso
     assert site.call("GET", f"/api/webhooks/{webhook}")["enabled"]
 
 
-def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(page: Page, site: Site, console: Console) -> None:
+def test_an_invalid_field_shows_its_error_and_keeps_the_typed_text(page: Page, site: Site, console: Console) -> None:
     console.allow_status(400)
     page.goto("/#/webhooks")
     page.get_by_test_id("first-webhook").click()
@@ -156,7 +156,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(page: Page,
 def test_a_webhook_is_edited(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"), "product.created", imports="each")
     show(page)
-    choose(page, "webhook-edit")
+    choose_action(page, "webhook-edit")
     expect(page.get_by_test_id("event-product.created")).to_be_checked()
     expect(page.get_by_test_id("imports-each")).to_be_checked()
     page.get_by_test_id("field-description").fill("New words")
@@ -174,12 +174,12 @@ def test_a_webhook_is_edited(page: Page, site: Site, receiver: Receiver) -> None
     assert site.call("GET", f"/api/webhooks/{webhook}")["event_type"] == "product.deleted"
 
 
-def test_a_secret_is_shown_replaced_and_switched_off(page: Page, site: Site, receiver: Receiver) -> None:
+def test_a_secret_is_shown_replaced_and_removed(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"))
     old = site.call("GET", f"/api/webhooks/{webhook}")["secret"]
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     show(page)
-    choose(page, "webhook-edit")
+    choose_action(page, "webhook-edit")
     secret = page.get_by_test_id("field-secret")
     expect(secret).to_have_attribute("type", "password")
     page.get_by_test_id("secret-reveal").click()
@@ -201,10 +201,10 @@ def test_a_secret_is_shown_replaced_and_switched_off(page: Page, site: Site, rec
     assert site.call("GET", f"/api/webhooks/{webhook}")["secret"] is None
 
 
-def test_a_test_shows_code_time_and_answer(page: Page, site: Site, receiver: Receiver) -> None:
+def test_a_test_request_shows_status_code_time_and_response(page: Page, site: Site, receiver: Receiver) -> None:
     add(site, receiver.url("/markup"), enabled=False)
     show(page)
-    choose(page, "webhook-test")
+    choose_action(page, "webhook-test")
     expect(page.get_by_test_id("test-status")).to_have_text("200")
     expect(page.get_by_test_id("test-time")).to_have_text(re.compile(r"\d+ ms|\d\.\d s"))
     expect(page.get_by_test_id("test-result")).to_contain_text("<img src=x onerror=alert(1)>longlong")
@@ -227,37 +227,37 @@ def test_a_test_shows_code_time_and_answer(page: Page, site: Site, receiver: Rec
     ("path", "status", "says"),
     [("/status/503/x", "503", "The receiver answered 503."), ("/close", "No answer", "closed the connection")],
 )
-def test_a_test_that_fails_says_why(
+def test_a_failed_test_request_says_why(
     page: Page, site: Site, receiver: Receiver, path: str, status: str, says: str
 ) -> None:
     add(site, receiver.url(path))
     show(page)
-    choose(page, "webhook-test")
+    choose_action(page, "webhook-test")
     expect(page.get_by_test_id("test-status")).to_have_text(status)
     expect(page.get_by_test_id("test-error")).to_contain_text(says)
     check_accessible(page, "a test request that failed")
 
 
-def test_a_webhook_is_deleted_after_a_question(page: Page, site: Site, receiver: Receiver) -> None:
+def test_deleting_a_webhook_asks_for_confirmation(page: Page, site: Site, receiver: Receiver) -> None:
     add(site, receiver.url("/ok/keep"))
     add(site, receiver.url("/ok/drop"))
     show(page)
-    choose(page, "webhook-delete", 1)
+    choose_action(page, "webhook-delete", 1)
     expect(page.get_by_role("alertdialog")).to_contain_text(f"{receiver.url('/ok/drop')} gets no more events")
     check_accessible(page, "the question before a webhook is deleted")
     page.get_by_test_id("confirm-cancel").click()
     assert len(webhooks(site)) == 2
-    choose(page, "webhook-delete", 1)
+    choose_action(page, "webhook-delete", 1)
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_test_id("webhook-row")).to_have_count(1)
     expect(page.get_by_test_id("webhook-link")).to_have_text(receiver.url("/ok/keep"))
 
 
-def test_a_list_that_cannot_be_loaded_says_so_until_it_can(page: Page, site: Site, console: Console) -> None:
+def test_a_list_that_fails_to_load_says_so_until_it_loads(page: Page, site: Site, console: Console) -> None:
     console.allow_status(500)
     console.allow_status(503)
     add(site, "https://example.com/x", "import.failed")
-    # Without the stream, which would load it again by itself.
+    # Without the event stream, which would reload the list.
     page.route("**/api/webhooks/changes", lambda route: route.fulfill(status=503))
     page.route("**/api/webhooks", lambda route: route.fulfill(status=500, json={"error": "Broken.", "status": 500}))
     page.goto("/#/webhooks")

@@ -1,4 +1,4 @@
-"""Checks what a page shows with axe-core, which ships in axe-playwright-python."""
+"""Accessibility checks with axe-core, which ships in axe-playwright-python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page
 
-# Everything of WCAG 2.2 at A and AA, and axe's best practices. `target-size` is off in axe unless it is asked for.
+# All rules of WCAG 2.2 at levels A and AA, and axe's best practices. `target-size` is off in axe by default.
 OPTIONS = {
     "runOnly": {
         "type": "tag",
@@ -19,9 +19,9 @@ OPTIONS = {
 }
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-# A colour half-way through its transition is nobody's colour. The end of one may be the beginning of another. In a
-# closed <details> transitions that have finished stay in the list.
-STILL = """async () => {
+# Wait until no transition runs: a colour half-way through one would be judged. The end of a transition may start
+# another. A closed <details> keeps finished transitions in the list.
+WAIT_FOR_TRANSITIONS = """async () => {
     const running = () => document.getAnimations().filter(animation => animation.playState !== 'finished');
     do {
         await new Promise(requestAnimationFrame);
@@ -32,9 +32,9 @@ STILL = """async () => {
 
 
 def check_accessible(page: Page, state: str) -> None:
-    """Fails with every violation in what the page shows now, in the light and in the dark theme.
+    """Fail with every violation on the page, in the light and in the dark theme.
 
-    `state` names what is shown. The themes are the system's here; afterwards it is the light one.
+    `state` describes what the page shows. The theme is the system's setting; it is light afterwards.
     """
     found = []
     for theme in THEMES:
@@ -46,17 +46,17 @@ def check_accessible(page: Page, state: str) -> None:
 
 
 def violations(page: Page) -> list[dict[str, Any]]:
-    """What axe finds wrong with the page as it is: https://www.deque.com/axe/core-documentation/api-documentation/."""
+    """Return axe's violations: https://www.deque.com/axe/core-documentation/api-documentation/."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
-    page.evaluate(STILL)
+    page.evaluate(WAIT_FOR_TRANSITIONS)
     result: dict[str, Any] = page.evaluate("options => axe.run(document, options)", OPTIONS)
     found: list[dict[str, Any]] = result["violations"]
     return found
 
 
 def describe(violation: dict[str, Any]) -> str:
-    """A violation with its rule, its elements, and what would make each of them right."""
+    """Format a violation: its rule, its elements, and how to fix each of them."""
     lines = [f"{violation['id']} ({violation['impact']}): {violation['help']}"]
     for node in violation["nodes"]:
         lines.append(f"    {' '.join(str(part) for part in node['target'])}  {node['html'][:200]}")

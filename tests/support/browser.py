@@ -1,4 +1,4 @@
-"""What the tests in a browser share: Chromium, a running product, and a page that must not complain."""
+"""What the browser tests share: Chromium, a running product, and a page whose console must stay clean."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sy
 
 from conftest import TEMPLATE, Processes, execute, missing, url_of, wait_for
 
-# No animations, so that nothing is half-way anywhere.
+# Without animations no test sees an element half-way to its place.
 CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
 LIST = re.compile(r"/api/products\?")
 NARROW: ViewportSize = {"width": 360, "height": 740}
-# A machine that has other things to do may take its time.
+# Generous, because CI machines are busy.
 expect.set_options(timeout=15_000)
 
-# Any number will do, as long as only `held_import` uses it.
-HOLD = 470_011
+# The key of an advisory lock that only `held_import` uses.
+HOLD_KEY = 470_011
 
 
 @dataclass(frozen=True)
 class Site:
-    """A running product. Tests put rows into its database, and other clients call it."""
+    """A running product. Tests add rows to its database and call its API as other clients do."""
 
     address: str
     database_url: str
 
     def sql(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
-        """Runs one statement; returns its rows, if it has any."""
+        """Run one statement and return its rows, if it has any."""
         return execute(self.database_url, statement, values)
 
-    def put(self, *products: dict[str, Any]) -> list[int]:
-        """Adds products; what is left out is empty, and active. Returns their ids."""
+    def create_products(self, *products: dict[str, Any]) -> list[int]:
+        """Create products and return their ids. A missing text is empty; a missing `active` is true."""
         rows = self.sql(
             "INSERT INTO products (sku, name, description, active)"
             " SELECT sku, coalesce(name, ''), coalesce(description, ''), coalesce(active, true)"
@@ -52,9 +52,9 @@ class Site:
         )
         return [number for (number,) in rows]
 
-    def lamps(self, count: int) -> list[int]:
-        """Adds LAMP-001 and so on, every other one inactive; returns their ids."""
-        return self.put(
+    def create_lamps(self, count: int) -> list[int]:
+        """Create LAMP-001 and so on, every second one inactive; return their ids."""
+        return self.create_products(
             *(
                 {"sku": f"LAMP-{n:03}", "name": f"Lamp {n}", "description": f"Lights room {n}", "active": n % 2 == 1}
                 for n in range(1, count + 1)
@@ -62,36 +62,36 @@ class Site:
         )
 
     def product(self, sku: str) -> dict[str, Any] | None:
-        """The product as the database has it."""
+        """Return the row of a product; None if there is none."""
         rows = self.sql("SELECT to_jsonb(p) FROM products p WHERE sku = %s", (sku,))
         return rows[0][0] if rows else None
 
     def count(self) -> int:
-        """How many products there are."""
+        """Return the number of products."""
         return int(self.sql("SELECT count(*) FROM products")[0][0])
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """What another client does; returns the JSON of the answer, which must be a good one."""
+        """Call the API as another client; return the JSON. Raises `requests.HTTPError` on an error status."""
         answer = requests.request(method, self.address + path, json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
     def upload(self, content: str, filename: str = "products.csv") -> str:
-        """Begins an import; returns its id."""
+        """Start an import and return its task id."""
         answer = requests.post(f"{self.address}/api/upload", files={"file": (filename, content)}, timeout=30)
         answer.raise_for_status()
         task_id: str = answer.json()["task_id"]
         return task_id
 
     def wait_for_imports(self) -> None:
-        """Waits until none is under way."""
+        """Wait until no import is waiting or running."""
         wait_for(
             "the end of the imports",
             lambda: not self.sql("SELECT 1 FROM import_jobs WHERE status IN ('pending', 'processing')"),
         )
 
     def empty(self) -> None:
-        """Makes it as new. Ids go on, because the web process may remember those that were."""
+        """Remove all data. Ids are not reset, because the web process may remember old ones."""
         self.sql(
             "DELETE FROM import_jobs; DELETE FROM import_mappings; DELETE FROM webhooks; DELETE FROM webhook_events;"
             "TRUNCATE products"
@@ -99,17 +99,17 @@ class Site:
 
     @contextlib.contextmanager
     def held_import(self) -> Iterator[None]:
-        """Imports stand still at their first slice until this is left."""
+        """Hold every import at its first slice until the block ends."""
         self.sql(
             "CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $$ BEGIN PERFORM pg_advisory_xact_lock_shared({HOLD}); RETURN NULL; END $$;"
+            f" $$ BEGIN PERFORM pg_advisory_xact_lock_shared({HOLD_KEY}); RETURN NULL; END $$;"
             "CREATE OR REPLACE TRIGGER hold AFTER UPDATE OF checkpoint ON import_jobs"
             " FOR EACH ROW EXECUTE FUNCTION hold()"
         )
         holder = psycopg2.connect(self.database_url)
         try:
             with holder.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(%s)", (HOLD,))
+                cursor.execute("SELECT pg_advisory_lock(%s)", (HOLD_KEY,))
             yield
         finally:
             holder.close()
@@ -119,26 +119,26 @@ class Site:
 
 @dataclass
 class Console:
-    """What a page wrote to the console as errors."""
+    """The errors that a page wrote to the console."""
 
     errors: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
 
     def allow(self, text: str) -> None:
-        """Errors with this text are provoked by the test, and must come."""
+        """Expect errors that contain this text: the test provokes them."""
         self.allowed.append(text)
 
     def allow_status(self, status: int) -> None:
-        """Chromium itself writes that an answer was an error."""
+        """Expect the error that Chromium writes about a response with this status."""
         self.allow(f"status of {status}")
 
     def watch(self, page: Page) -> None:
-        """Collects the errors of a page."""
+        """Collect the errors of a page."""
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 
     def check(self) -> None:
-        """Fails on errors that nobody provoked, and on provoked ones that did not come."""
+        """Fail on errors that no test expected, and on expected errors that did not occur."""
         assert [error for error in self.errors if not any(text in error for text in self.allowed)] == []
         assert [text for text in self.allowed if not any(text in error for error in self.errors)] == []
 
@@ -150,14 +150,14 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         missing("There is no Chromium; install it (apt-get install chromium)")
     with sync_playwright() as playwright:
-        # No sandbox: in containers Chromium runs as root. Its own traffic stays off.
+        # Chromium runs as root in containers, where its sandbox cannot. Its background traffic is off.
         arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
         yield playwright.chromium.launch(executable_path=chromium, args=arguments)
 
 
 @pytest.fixture(scope="session")
 def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The product with a worker, started once for all tests."""
+    """The web process and a worker, started once for all tests."""
     name = f"browser_{uuid.uuid4().hex[:12]}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     folder = tmp_path_factory.mktemp("site")
@@ -185,7 +185,7 @@ def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def is_healthy(site: Site) -> bool:
-    """Whether every part of it is there."""
+    """Return whether `/api/health` says that every part is up."""
     try:
         return requests.get(f"{site.address}/api/health", timeout=5).ok
     except requests.RequestException:
@@ -194,20 +194,20 @@ def is_healthy(site: Site) -> bool:
 
 @pytest.fixture
 def site(running_site: Site) -> Site:
-    """The product without anything in it."""
+    """The running product without any data."""
     running_site.empty()
     return running_site
 
 
 @pytest.fixture
 def console() -> Console:
-    """What the page wrote as errors; tests that provoke some name them here."""
+    """The console errors of the page; a test names the ones it provokes."""
     return Console()
 
 
 @pytest.fixture
 def page(browser: Browser, site: Site, console: Console) -> Iterator[Page]:
-    """A page that shows nothing yet; whatever it writes to the console as an error fails the test."""
+    """An empty page; an unexpected console error fails the test."""
     context = browser.new_context(base_url=site.address, **CONTEXT)
     page = context.new_page()
     console.watch(page)
@@ -216,7 +216,7 @@ def page(browser: Browser, site: Site, console: Console) -> Iterator[Page]:
     console.check()
 
 
-# What a browser does when files are dropped: the page's own handlers see the same events.
+# The events that a browser sends when a user drops files.
 DROP = """([zone, files]) => {
     const data = new DataTransfer();
     for (const [name, content] of files) {
@@ -231,10 +231,7 @@ DROP = """([zone, files]) => {
 
 
 def drop(page: Page, *files: tuple[str, bytes], at_once: bool = False) -> None:
-    """Drops files, each a name and its content, onto the page of imports, which is opened before.
-
-    `at_once` imports them without a check.
-    """
+    """Open the import page and drop files, each a name and its content; `at_once` imports them without a check."""
     page.goto("/")
     expect(page.get_by_test_id("drop-zone")).to_be_visible()
     page.get_by_test_id("import-unchecked").set_checked(at_once)
@@ -243,47 +240,47 @@ def drop(page: Page, *files: tuple[str, bytes], at_once: bool = False) -> None:
 
 
 def expect_status(page: Page, status: str) -> None:
-    """Waits until the import that is shown has this status."""
+    """Wait until the import on the page has this status."""
     expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", status, timeout=60_000)
 
 
 def expect_step(page: Page, step: str) -> None:
-    """Waits until the address and the page are at this step of an import: check, progress or result."""
+    """Wait until the address and the page show this step of an import: check, progress or result."""
     page.wait_for_url(re.compile(rf"#/imports/[^/]+/{step}$"), timeout=30_000)
     label = {"check": "Check", "progress": "Import", "result": "Result"}[step]
     expect(page.locator(".steps [aria-current=step]")).to_contain_text(label)
 
 
 def expect_counts(page: Page, **counts: int) -> None:
-    """Waits until the tiles say this: created, updated, unchanged, skipped, duplicate, rejected, create, update …"""
+    """Wait until the tiles show these counts: created, updated, unchanged, skipped, duplicate, rejected …"""
     for name, count in counts.items():
         expect(page.get_by_test_id(f"count-{name}")).to_have_text(f"{count:,}")
 
 
 def show_products(page: Page, query: str = "") -> None:
-    """Opens the products, and waits for them."""
+    """Open the product list and wait until it has loaded."""
     page.goto(f"/#/products{query and '?'}{query}")
     expect(page.get_by_test_id("products-total")).to_have_attribute("data-total", re.compile(r"\d"))
 
 
 def row(page: Page, sku: str) -> Locator:
-    """The row of a product."""
+    """Return the table row of a product."""
     cell = page.get_by_test_id("cell-sku").get_by_text(sku, exact=True)
     return page.get_by_test_id("product-row").filter(has=cell)
 
 
 def cell(page: Page, sku: str, column: str) -> Locator:
-    """A cell: sku, name, description or active."""
+    """Return a cell of a product's row: sku, name, description or active."""
     return row(page, sku).get_by_test_id(f"cell-{column}")
 
 
 def expect_skus(page: Page, *skus: str) -> None:
-    """Waits until the table has exactly these rows, in this order."""
+    """Wait until the table has exactly these rows, in this order."""
     expect(page.get_by_test_id("cell-sku")).to_have_text(list(skus))
 
 
 def expect_query(page: Page, /, **wanted: str) -> None:
-    """Waits until the address has exactly these parameters; `after` is the server's own affair."""
+    """Wait until the address has exactly these parameters, apart from the page token `after`."""
 
     def has(url: str) -> bool:
         pairs = [pair.split("=", 1) for pair in url.partition("?")[2].split("&") if pair]
@@ -293,10 +290,10 @@ def expect_query(page: Page, /, **wanted: str) -> None:
 
 
 def wait_for_value(what: str, read: Callable[[], Any], wanted: Any) -> None:
-    """Waits until something on the server has a value."""
+    """Wait until `read()` returns the wanted value."""
     wait_for(f"{what} is {wanted!r}", lambda: read() == wanted, seconds=20)
 
 
 def wait_until(page: Page, condition: Callable[[], Any]) -> None:
-    """Waits for something that a handler of the page's events brings about; they run only while Playwright does."""
+    """Wait for a condition that a handler of page events fulfils; handlers run only while Playwright does."""
     wait_for("an event of the page", lambda: page.evaluate("() => true") and condition(), seconds=20)
