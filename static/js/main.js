@@ -1,16 +1,16 @@
 // Starts the page: header, shortcuts, drops, routes.
 
-import { installActivity } from './activity.js';
-import { h } from './dom.js';
-import { installPageDrop } from './dropzone.js';
-import { installShortcuts, openHelp } from './help.js';
-import { importDetailScreen } from './import-detail.js';
-import { importScreen } from './imports.js';
-import { productsScreen } from './products.js';
-import { startRouter } from './router.js';
-import { themeSwitch } from './theme.js';
-import { webhookScreen } from './webhook.js';
-import { webhooksScreen } from './webhooks.js';
+import { installActivity } from './imports/background-progress.js';
+import { h } from './core/dom.js';
+import { installPageDrop } from './imports/drop-zone.js';
+import { installShortcuts, openHelp } from './core/help.js';
+import { importDetailScreen } from './imports/detail-screen.js';
+import { importScreen } from './imports/screen.js';
+import { productsScreen } from './products/screen.js';
+import { startRouter } from './core/router.js';
+import { themeSwitch } from './core/theme.js';
+import { webhookScreen } from './webhooks/detail-screen.js';
+import { webhooksScreen } from './webhooks/screen.js';
 
 const ROUTES = [
   { name: 'import', pattern: /^\/import$/, screen: importScreen },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import subprocess
 import sys
@@ -287,11 +288,13 @@ def test_the_page_is_served_with_everything_it_links_to(client: FlaskClient) -> 
             assert links.inline == []
             waiting += links.found
         folder = address.rpartition("/")[0]
-        waiting += [f"{folder}/{name}" for name in re.findall(r"""(?:from|import)\s*\(?\s*['"]\./([^'"]+)['"]""", text)]
+        imported = re.findall(r"""(?:from|import)\s*\(?\s*['"](\.\.?/[^'"]+\.js)['"]""", text)
+        waiting += [posixpath.normpath(f"{folder}/{name}") for name in imported]
         assert "//" not in "".join(re.findall(r"""(?:from|import|url)\s*\(?\s*['"]?(\w+:[^'")]*)""", text)), address
     assert {name.rpartition(".")[2] for name in seen} >= {"css", "js", "svg"}
     # Every module is reached, and nothing that is not one of ours.
-    assert {f"/static/js/{path.name}" for path in (ROOT / "static" / "js").glob("*.js")} <= seen
+    modules = {f"/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "static" / "js").rglob("*.js")}
+    assert modules <= seen
 
 
 def test_nothing_outside_of_the_static_folder_is_served(client: FlaskClient) -> None:

@@ -1,0 +1,146 @@
+// The webhooks: #/webhooks. Rows are kept by id, so that live changes neither redraw the table nor take the focus.
+
+import { NetworkError, getJson, nextStep } from '../core/api.js';
+import { clearBanner, showBanner } from '../core/banner.js';
+import { followWebhooks } from '../core/change-stream.js';
+import { onReconnect } from '../core/connection.js';
+import { fill, h, setText } from '../core/dom.js';
+import { icon } from '../core/icons.js';
+import { menuButton, menuItem } from '../core/menu.js';
+import { go } from '../core/router.js';
+import { toast } from '../core/toast.js';
+import { deleteWebhook, enabledSwitch } from './actions.js';
+import { openWebhook } from './dialog.js';
+import { describeEvents, describeHealth, healthChart, healthNumbers, troublePill } from './health.js';
+import { openTest } from './test-dialog.js';
+import { emptyState } from '../core/widgets.js';
+
+const BANNER_KEY = 'webhooks-list';
+
+/** @type {import('../core/router.js').Screen} */
+export const webhooksScreen = {
+  mount(root) {
+    document.title = 'Webhooks · Acme Product Importer';
+    const body = h('tbody');
+    const rows = new Map();
+    const count = h('span', { class: 'muted tabular', data: { testid: 'webhooks-count' } });
+    const add = (testid) => h('button', {
+      class: 'button button-primary', type: 'button', data: { testid }, on: { click: () => openWebhook({ onSaved: saved }) },
+    }, icon('plus'), 'Add webhook');
+    const table = h('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of webhooks' },
+      h('table', { class: 'table table-webhooks', data: { testid: 'webhooks-table' } },
+        h('thead', {}, h('tr', {},
+          h('th', { scope: 'col', text: 'Receiver' }),
+          h('th', { scope: 'col', class: 'wide', text: 'Events' }),
+          h('th', { scope: 'col', class: 'medium', text: 'Last 24 hours' }),
+          h('th', { scope: 'col', text: 'On' }),
+          h('th', { scope: 'col' }, h('span', { class: 'visually-hidden', text: 'Actions' })))),
+        body));
+    const card = h('div', { class: 'card table-card', data: { testid: 'webhooks' } }, loading());
+    const headAction = add('new-webhook');
+    root.append(h('div', { class: 'screen' },
+      h('div', { class: 'screen-head webhooks-head' }, h('h1', { text: 'Webhooks' }), count, h('span', { class: 'spacer' }), headAction), card));
+
+    let request = null;
+    const load = async () => {
+      request?.abort();
+      request = new AbortController();
+      const { signal } = request;
+      try {
+        show(await getJson('/api/webhooks', { signal }));
+        clearBanner(BANNER_KEY);
+      } catch (error) {
+        if (signal.aborted || error instanceof NetworkError) return;
+        showBanner({ key: BANNER_KEY, title: `The webhooks could not be loaded. ${error.message}`, detail: nextStep(error), action: { label: 'Try again', run: load } });
+      }
+    };
+
+    function saved(webhook, isNew) {
+      toast(isNew ? 'Webhook added' : 'Webhook saved');
+      load();
+    }
+
+    function show(webhooks) {
+      setText(count, webhooks.length ? String(webhooks.length) : '');
+      headAction.hidden = !webhooks.length;
+      if (!webhooks.length) {
+        rows.clear();
+        fill(card, emptyState({
+          shape: 'hook', title: 'No webhooks yet',
+          detail: 'A webhook tells another system of every change: products created, changed or deleted, and imports that have ended.', action: add('first-webhook'),
+        }));
+        return;
+      }
+      const ids = new Set(webhooks.map((webhook) => webhook.id));
+      for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
+      for (const webhook of webhooks) {
+        if (!rows.has(webhook.id)) rows.set(webhook.id, webhookRow({ load, saved }));
+        rows.get(webhook.id).show(webhook);
+      }
+      const wanted = webhooks.map((webhook) => rows.get(webhook.id).element);
+      if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) body.replaceChildren(...wanted);
+      if (!table.isConnected) fill(card, table);
+    }
+
+    load();
+    const stops = [followWebhooks(load), onReconnect(load)];
+    return {
+      update() {},
+      unmount() {
+        request?.abort();
+        clearBanner(BANNER_KEY);
+        stops.forEach((stop) => stop());
+      },
+    };
+  },
+};
+
+function webhookRow({ load, saved }) {
+  let webhook = null;
+  const link = h('a', { class: 'file-link', dir: 'ltr', data: { testid: 'webhook-link' } });
+  const description = h('span', { class: 'muted webhook-description', dir: 'auto' });
+  const trouble = troublePill();
+  const events = h('td', { class: 'wide webhook-events' });
+  const numbers = healthNumbers();
+  const chart = healthChart();
+  const inALine = h('div', { class: 'narrow-only muted tabular', data: { testid: 'health-line' } });
+  const toggle = enabledSwitch({ onChanged: show });
+  const menu = menuButton({
+    face: [icon('more', 'icon-bold')], label: 'Actions', look: 'button-quiet button-square', testid: 'webhook-menu',
+    items: [
+      menuItem({ run: () => openTest(webhook), testid: 'webhook-test' }, icon('send'), 'Send test request'),
+      menuItem({ run: () => openWebhook({ id: webhook.id, onSaved: saved }), testid: 'webhook-edit' }, icon('edit'), 'Edit'),
+      menuItem({ run: () => go(`#/webhooks/${webhook.id}`), testid: 'webhook-deliveries' }, icon('clock'), 'Deliveries'),
+      menuItem({ run: async () => await deleteWebhook(webhook) && load(), testid: 'webhook-delete', danger: true }, icon('trash'), 'Delete'),
+    ],
+  });
+  const element = h('tr', { class: 'row-link', data: { testid: 'webhook-row' }, on: { click: (event) => event.target.closest('a, button, .menu') || go(`#/webhooks/${webhook.id}`) } },
+    h('td', { class: 'webhook-receiver' }, link, h('div', { class: 'webhook-below' }, description, trouble.element), inALine),
+    events,
+    h('td', { class: 'medium' }, h('div', { class: 'health' }, chart.element, numbers.element)),
+    h('td', {}, toggle.element),
+    h('td', { class: 'webhook-actions' }, menu));
+
+  function show(latest) {
+    webhook = latest;
+    setText(link, latest.url);
+    link.href = `#/webhooks/${latest.id}`;
+    link.title = latest.url;
+    setText(description, latest.description);
+    description.hidden = !latest.description;
+    trouble.show(latest);
+    setText(events, describeEvents(latest.event_type));
+    events.title = latest.event_type;
+    numbers.show(latest.health);
+    chart.show(latest.health);
+    setText(inALine, describeHealth(latest.health));
+    toggle.show(latest, `Send events to ${latest.url}`);
+    menu.querySelector('button').setAttribute('aria-label', `Actions for ${latest.url}`);
+  }
+  return { element, show };
+}
+
+function loading() {
+  return h('div', { class: 'table-loading', 'aria-busy': 'true' },
+    h('p', { class: 'visually-hidden', text: 'Loading the webhooks…' }), Array.from({ length: 3 }, () => h('div', { class: 'skeleton' })));
+}

@@ -1,0 +1,93 @@
+// Sends a test request and shows what came of it.
+
+import { NetworkError, sendJson } from '../core/api.js';
+import { showDialog } from '../core/dialog.js';
+import { fill, h, setText } from '../core/dom.js';
+import { formatDuration } from '../core/format.js';
+import { icon } from '../core/icons.js';
+import { addressOf } from './actions.js';
+
+// The server gives the receiver 15 seconds, and a name server some more.
+const TIMEOUT_MS = 40_000;
+
+/** @param {object} webhook it is tested at once; a body of one's own can be sent then */
+export function openTest(webhook) {
+  const result = h('div', { class: 'test-result', role: 'status', data: { testid: 'test-result' } });
+  const own = h('textarea', { class: 'input mono', id: 'test-body', rows: 6, spellcheck: 'false', placeholder: '{"event": "product.created"}', data: { testid: 'test-body' }, 'aria-describedby': 'test-body-problem' });
+  const problem = h('p', { class: 'field-error', id: 'test-body-problem', role: 'alert' });
+  const again = h('button', { class: 'button button-primary', type: 'button', data: { testid: 'test-send' }, on: { click: () => send() } });
+  let busy = false;
+
+  async function send() {
+    if (busy) return;
+    const body = readBody();
+    if (body === INVALID) return;
+    setBusy(true);
+    fill(result, h('p', { class: 'muted test-wait' }, icon('arc', 'spin'), 'Waiting for the answer, at most 15 seconds…'));
+    try {
+      const answer = await sendJson('POST', `${addressOf(webhook.id)}/test`, { body, timeoutMs: TIMEOUT_MS });
+      fill(result, describeResult(answer.test_result));
+    } catch (error) {
+      const title = error instanceof NetworkError ? 'The server cannot be reached.' : error.message;
+      fill(result, h('div', { class: 'dialog-problem', role: 'alert', text: title }));
+    }
+    setBusy(false);
+  }
+
+  function readBody() {
+    setText(problem, '');
+    own.removeAttribute('aria-invalid');
+    if (!own.value.trim()) return undefined;
+    try {
+      return JSON.parse(own.value);
+    } catch (error) {
+      setText(problem, `This is not JSON: ${error.message}`);
+      own.setAttribute('aria-invalid', 'true');
+      own.focus();
+      return INVALID;
+    }
+  }
+
+  const setBusy = (wanted) => {
+    busy = wanted;
+    again.setAttribute('aria-disabled', String(wanted));
+    setText(again, wanted ? 'Sending…' : 'Send again');
+  };
+
+  const dialog = showDialog({
+    title: 'Test request',
+    content: [
+      h('p', { class: 'test-url' }, h('span', { class: 'muted', text: 'POST ' }), h('code', { text: webhook.url, dir: 'ltr' })),
+      result,
+      h('details', { class: 'test-own' }, h('summary', { text: 'Send a body of your own' }),
+        h('div', { class: 'field' }, h('label', { for: 'test-body', text: 'Body (JSON)' }), own, problem)),
+    ],
+    footer: h('div', { class: 'dialog-actions' },
+      h('button', { class: 'button', type: 'button', text: 'Close', on: { click: () => dialog.close() } }), again),
+    testid: 'test-dialog',
+  });
+  send();
+}
+
+const INVALID = Symbol('not JSON');
+
+function describeResult({ success, status_code: status, response_time_ms: ms, response_text: text, error }) {
+  return [
+    h('p', { class: 'test-line' },
+      h('span', { class: `pill pill-${success ? 'success' : 'danger'}`, data: { testid: 'test-status' } },
+        icon(success ? 'check' : 'cross'), h('span', { text: status === null ? 'No answer' : String(status) })),
+      h('span', { class: 'tabular', text: formatDuration(ms / 1000), data: { testid: 'test-time' } })),
+    error ? h('p', { class: 'test-error', text: error, data: { testid: 'test-error' } }) : null,
+    text ? [h('h3', { text: 'Answer' }), codeBlock(text, 'Body of the answer')] : h('p', { class: 'muted', text: status === null ? '' : 'The answer has no body.' }),
+  ];
+}
+
+/**
+ * Text as it came, scrolled where it is long.
+ * @param {string} text
+ * @param {string} label for screen readers
+ * @returns {HTMLElement}
+ */
+export function codeBlock(text, label) {
+  return h('pre', { class: 'code-block', tabindex: '0', role: 'region', 'aria-label': label, dir: 'auto' }, h('code', { text }));
+}
