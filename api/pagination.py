@@ -46,7 +46,7 @@ def _unusable(name: str, sentence: str) -> ApiError:
     return ApiError(400, "invalid_parameter", sentence, {name: [sentence]})
 
 
-def page_of(query: Select[tuple[Row]]) -> tuple[list[Row], dict[str, Any]]:
+def page_of(query: Select[Row]) -> tuple[list[Row], dict[str, Any]]:
     """Runs an ordered query for the page that the request asks for; returns its rows and the `pagination` object."""
     page, per_page = whole_number("page", 1, MAX_PAGE), whole_number("per_page", DEFAULT_PER_PAGE, MAX_PER_PAGE)
     total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
