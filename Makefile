@@ -1,7 +1,7 @@
-# Needs Python 3.10 or newer and nothing else. PYTHON=… chooses the interpreter that .venv is made with.
+# Needs Python 3.11 or newer. PYTHON=… selects the interpreter that creates .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint venv venv-dev
+.PHONY: help run test lint coverage venv venv-dev
 
 PYTHON ?=
 ARGS ?=
@@ -9,12 +9,13 @@ PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-chec
 export PYTHON
 
 help: ## list the targets
-	@echo 'make run    start everything and print the address to open; Ctrl-C stops it'
-	@echo 'make test   run all tests (ARGS="…" goes to pytest)'
-	@echo 'make lint   check style and types'
-	@echo 'make venv   only set up .venv'
+	@echo 'make run        start the product and print its address; Ctrl-C stops it'
+	@echo 'make test       run all tests; ARGS="…" is passed to pytest'
+	@echo 'make lint       check style, types and imports'
+	@echo 'make coverage   run the tests and report line and branch coverage; ARGS="…" is passed to pytest'
+	@echo 'make venv       only create .venv'
 
-# `exec` lets a SIGTERM to make reach the program itself instead of a shell in between.
+# `exec` lets a SIGTERM that make receives reach the program directly, without a shell in between.
 run: venv
 	@exec .venv/bin/python run.py
 
@@ -25,43 +26,52 @@ lint: venv-dev
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
+	@.venv/bin/lint-imports --no-logo --no-cache
 
-# A .venv that was moved or copied, or whose Python is gone or too old, is made anew.
+# The report follows even if a test fails, but make fails, too.
+coverage: venv-dev
+	@.venv/bin/python -m coverage erase
+	@status=0; .venv/bin/python -m coverage run -m pytest $(ARGS) || status=$$?; \
+	.venv/bin/python -m coverage combine --quiet; \
+	.venv/bin/python -m coverage report; \
+	exit $$status
+
+# Create .venv again if it was moved or copied, or if its Python is missing or too old.
 venv:
 	@set -e; here=$$(pwd -P); \
-	fits='import sys; sys.exit(sys.version_info < (3, 10))'; \
-	works='import importlib.util, sys; sys.exit(sys.version_info < (3, 10) or not importlib.util.find_spec("pip"))'; \
-	if .venv/bin/python -c "$$works" 2>/dev/null; then \
+	is_supported='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	is_usable='import importlib.util, sys; sys.exit(sys.version_info < (3, 11) or not importlib.util.find_spec("pip"))'; \
+	if .venv/bin/python -c "$$is_usable" 2>/dev/null; then \
 	  case $$(cat .venv/bin/activate 2>/dev/null) in \
 	    *"VIRTUAL_ENV=$$here/.venv"* | *"VIRTUAL_ENV=\"$$here/.venv\""* | *"VIRTUAL_ENV='$$here/.venv'"*) exit 0;; \
 	  esac; \
 	fi; \
-	found=; \
+	interpreter=; \
 	if [ -n "$$PYTHON" ]; then \
-	  if "$$PYTHON" -c "$$fits" 2>/dev/null; then found=$$PYTHON; fi; \
+	  if "$$PYTHON" -c "$$is_supported" 2>/dev/null; then interpreter=$$PYTHON; fi; \
 	else \
-	  for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do \
-	    if "$$name" -c "$$fits" 2>/dev/null; then found=$$name; break; fi; \
+	  for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    if "$$name" -c "$$is_supported" 2>/dev/null; then interpreter=$$name; break; fi; \
 	  done; \
 	fi; \
-	if [ -z "$$found" ]; then \
-	  echo "error: $${PYTHON:-python3} is missing or older than Python 3.10: install a newer one or give PYTHON=/path/to/python3" >&2; \
+	if [ -z "$$interpreter" ]; then \
+	  echo "error: $${PYTHON:-python3} is missing or older than Python 3.11: install a newer one or set PYTHON=/path/to/python3" >&2; \
 	  exit 1; \
 	fi; \
 	rm -rf .venv; \
-	if ! said=$$("$$found" -m venv .venv 2>&1); then \
+	if ! output=$$("$$interpreter" -m venv .venv 2>&1); then \
 	  rm -rf .venv; \
-	  echo "$$said" | tail -n 1 >&2; \
-	  echo "error: $$found cannot make .venv: install its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; \
+	  echo "$$output" | tail -n 1 >&2; \
+	  echo "error: $$interpreter cannot create .venv: install its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; \
 	  exit 1; \
 	fi
 	@if ! [ .venv/.requirements -nt requirements.txt ]; then \
-	  echo 'Installing what requirements.txt lists into .venv …'; exec $(PIP_INSTALL) -r requirements.txt; \
+	  echo 'Installing the packages of requirements.txt into .venv …'; exec $(PIP_INSTALL) -r requirements.txt; \
 	fi
 	@touch .venv/.requirements
 
 venv-dev: venv
 	@if ! [ .venv/.requirements-dev -nt requirements-dev.txt ]; then \
-	  echo 'Installing what requirements-dev.txt lists into .venv …'; exec $(PIP_INSTALL) -r requirements-dev.txt; \
+	  echo 'Installing the packages of requirements-dev.txt into .venv …'; exec $(PIP_INSTALL) -r requirements-dev.txt; \
 	fi
 	@touch .venv/.requirements-dev
