@@ -11,6 +11,7 @@ import re
 import secrets
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -21,6 +22,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from dotenv import load_dotenv
 
 ROOT = Path(__file__).resolve().parent
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 MAX_DIGITS = 20
 SHOWN_CHARACTERS = 50
