@@ -89,7 +89,7 @@ class Product(Base):
 
     __table_args__ = (
         Index("products_sku_key", text('lower(sku) COLLATE "C"'), unique=True),
-        # The only order that imports pay for row by row; catalogue/index.py has the others.
+        # The only order that imports pay for row by row; catalogue/search_indexes.py has the others.
         Index("products_updated_at_idx", "updated_at", "id"),
     )
 

@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy.exc import OperationalError
 
 import config
-from catalogue.search_indexes import Indexer
+from catalogue.search_indexes import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.connect import Component, run_until_stopped
 from importer.jobs import actions, reaper
@@ -147,7 +147,7 @@ class DelivererProcess(threading.Thread):
         return subprocess.Popen([sys.executable, "-m", "webhooks.dispatcher"], cwd=config.ROOT, env=environment)
 
 
-_beside: list[Sweeper | Indexer | DelivererProcess] = []
+_beside: list[Sweeper | SearchIndexBuilder | DelivererProcess] = []
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
@@ -178,7 +178,7 @@ def prepare(**_: Any) -> None:
 def start_threads(sender: Any, **_: Any) -> None:
     """Starts what runs beside the tasks once the worker takes messages; a lost connection does not start it again."""
     if not any(isinstance(thread, Sweeper) for thread in _beside):
-        indexer = Indexer(settings.need_database_url(), pooled=settings.transaction_pooler)
+        indexer = SearchIndexBuilder(settings.need_database_url(), pooled=settings.transaction_pooler)
         for thread in (Sweeper(sender.hostname), indexer):
             _beside.append(thread)
             thread.start()

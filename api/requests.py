@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 
 from api.pagination import DEFAULT_PER_PAGE, GIVEN_TWICE, MAX_PAGE, MAX_PER_PAGE, read_whole_number
 from catalogue.filters import Filter
-from catalogue.search import ORDERS, Order
+from catalogue.sorting import SORT_KEYS, Sorting
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # A regular expression for JSON Schema: PostgreSQL has no text with a NUL in it.
@@ -198,7 +198,7 @@ class ListQuery:
     """A page of products as it is asked for."""
 
     filter: Filter
-    order: Order
+    sorting: Sorting
     page: int
     per_page: int
     after: str | None
@@ -218,7 +218,9 @@ class ProductsQuerySchema(FilterQuerySchema):
         }
     )
     sort_by = Choice(
-        "What the products are sorted by; those that are alike come in the order of their ids.", *ORDERS, default="id"
+        "What the products are sorted by; those that are alike come in the order of their ids.",
+        *SORT_KEYS,
+        default="id",
     )
     sort_order = Choice("The direction of the order.", "asc", "desc", default="asc")
     total = Choice("`exact` forces an exact total, which may take longer on a large catalogue.", "exact")
@@ -227,7 +229,7 @@ class ProductsQuerySchema(FilterQuerySchema):
     def loaded(self, data: dict[str, Any], **_: Any) -> Any:
         """Makes the query."""
         return ListQuery(
-            order=Order(data.pop("sort_by", "id"), data.pop("sort_order", "asc") == "desc"),
+            sorting=Sorting(data.pop("sort_by", "id"), data.pop("sort_order", "asc") == "desc"),
             page=data.pop("page", 1),
             per_page=data.pop("per_page", DEFAULT_PER_PAGE),
             after=data.pop("after", None),

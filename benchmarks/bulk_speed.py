@@ -26,7 +26,7 @@ from pathlib import Path
 import psycopg2
 
 from benchmarks.product import Product, peak_memory_mb, running_product, settle, temporary_folder, write_catalogue
-from catalogue.export import BLOCK_BYTES, COPY
+from catalogue.export import BLOCK_BYTES, EXPORT_SQL
 
 EXPORT_BAR = 1.5
 DELETE_BAR_SECONDS = 1.0
@@ -49,7 +49,7 @@ def plain_copy(url: str) -> float:
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         started = time.perf_counter()
         with Path(os.devnull).open("wb", buffering=BLOCK_BYTES) as file:
-            cursor.copy_expert(COPY.format(condition="true"), file)
+            cursor.copy_expert(EXPORT_SQL.format(condition="true"), file)
         seconds = time.perf_counter() - started
     connection.close()
     return seconds

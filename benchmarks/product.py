@@ -154,7 +154,7 @@ def settle(url: str) -> None:
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        while search_indexes.is_behind(cursor) or is_building(cursor) or is_delivering(cursor):
+        while search_indexes.needs_rebuild(cursor) or is_building(cursor) or is_delivering(cursor):
             time.sleep(0.2)
         cursor.execute("VACUUM ANALYZE products")
         cursor.execute("CHECKPOINT")

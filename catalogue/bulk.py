@@ -1,6 +1,7 @@
-"""Changing many products at once, each call one statement in the caller's transaction, and its events with it.
+"""Changes of many products at once: activate, deactivate, delete.
 
-Rows are locked in the order of their keys, as imports lock them, so that neither waits for the other in a circle.
+Each change runs in the caller's transaction, and so do the events that report it. Every function locks rows in the
+order of their keys, as imports do, so a change and an import cannot deadlock.
 """
 
 from __future__ import annotations
@@ -17,32 +18,33 @@ from database.running_imports import find_running_import
 from webhook_service import TELL_UPDATED, record
 
 MAX_ID = 2**63 - 1
-# How long to wait for each of those who write, such as a slice of an import.
+# How long a statement waits for each lock that another transaction holds, such as a slice of an import.
 LOCK_WAIT_SECONDS = 10
-# Readers that come while TRUNCATE waits for those that are there wait too, so it does not wait long.
-TRUNCATE_WAIT_MS = 100
+# New readers queue up while TRUNCATE waits for the current ones, so it must not wait for long.
+TRUNCATE_LOCK_WAIT_MS = 100
 
-# What does not change is not locked either. The rows are locked behind the sort.
-LOCKED = """
+# PostgreSQL locks the rows as they come out of the sort, so in the order of the keys.
+LOCKED_PRODUCTS_SQL = """
 WITH locked AS MATERIALIZED (
     SELECT id FROM products WHERE {condition} ORDER BY lower(sku) COLLATE "C" FOR UPDATE
 )"""
-SET_ACTIVE = (
-    LOCKED.replace("{condition}", "({condition}) AND active <> {active}")
+# Products that already have the wanted state are neither locked nor written.
+SET_ACTIVE_SQL = (
+    LOCKED_PRODUCTS_SQL.replace("{condition}", "({condition}) AND active <> {active}")
     + """, updated AS (
     UPDATE products p SET active = {active}, updated_at = clock_timestamp()
     FROM locked WHERE p.id = locked.id RETURNING p.id
-){told}
+){record_event}
 SELECT (SELECT count(*) FROM products WHERE {condition}), (SELECT count(*) FROM updated)
 """
 )
-DELETE = LOCKED + " DELETE FROM products p USING locked WHERE p.id = locked.id"
+DELETE_SQL = LOCKED_PRODUCTS_SQL + " DELETE FROM products p USING locked WHERE p.id = locked.id"
 
 Selection = Filter | Sequence[int]
 
 
 class ImportRunning(Exception):
-    """An import is waiting or at work; `filename` is the name of its file."""
+    """An import is waiting or running; `filename` is the name of its file."""
 
     def __init__(self, filename: str) -> None:
         super().__init__(filename)
@@ -50,89 +52,90 @@ class ImportRunning(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How many products were meant and are there, and how many of them were changed."""
+class BulkResult:
+    """How many products the selection matched, and how many of them were changed."""
 
     matched: int
     changed: int
 
 
-def set_active(cursor: Cursor, selection: Selection, active: bool) -> Outcome:
-    """Activates or deactivates the products of a filter or with the given ids.
+def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult:
+    """Activate or deactivate the products that match a filter or have one of the given ids.
 
-    Those that are so already stay as they are. Raises `psycopg2.errors.LockNotAvailable` when somebody holds one of
-    them for too long, and `DeadlockDetected`, after which the transaction is worth repeating.
+    Products that already have the wanted state stay as they are. Raises `psycopg2.errors.LockNotAvailable` if another
+    transaction holds one of the rows for longer than `LOCK_WAIT_SECONDS`, and `psycopg2.errors.DeadlockDetected`, after
+    which the caller should repeat the transaction.
     """
-    _prepare(cursor)
-    parts = {"condition": _condition(selection), "active": sql.Literal(active), "told": sql.SQL(TELL_UPDATED)}
-    cursor.execute(sql.SQL(SET_ACTIVE).format(**parts))
+    _limit_lock_waits(cursor)
+    parts = {"condition": _condition(selection), "active": sql.Literal(active), "record_event": sql.SQL(TELL_UPDATED)}
+    cursor.execute(sql.SQL(SET_ACTIVE_SQL).format(**parts))
     matched, changed = cursor.fetchone() or (0, 0)
-    # A product may have come to match, and been changed, after the statement began to count.
-    return Outcome(max(matched, changed), changed)
+    # A product that begins to match after the statement's snapshot may be changed without having been counted.
+    return BulkResult(max(matched, changed), changed)
 
 
-def delete(cursor: Cursor, selection: Selection) -> Outcome:
-    """Deletes the products of a filter or with the given ids; raises the same."""
-    _prepare(cursor)
-    cursor.execute(sql.SQL(DELETE).format(condition=_condition(selection)))
-    return _deleted(cursor, cursor.rowcount)
+def delete(cursor: Cursor, selection: Selection) -> BulkResult:
+    """Delete the products that match a filter or have one of the given ids; raises the same errors as `set_active`."""
+    _limit_lock_waits(cursor)
+    cursor.execute(sql.SQL(DELETE_SQL).format(condition=_condition(selection)))
+    return _report_deleted(cursor, cursor.rowcount)
 
 
-def delete_all(cursor: Cursor) -> Outcome:
-    """Deletes every product; raises `ImportRunning`, and the same as `set_active`.
+def delete_all(cursor: Cursor) -> BulkResult:
+    """Delete every product. Raises `ImportRunning`, and the same errors as `set_active`.
 
-    Where nobody uses the table it is emptied at once, else row by row beside those who read it: they go on reading
-    what they began to read. Imports are kept out by a lock on their jobs, under which there is none: one that comes
-    later is taken by a worker, and looks at the products, when this transaction is over.
+    Empties the table at once if no other transaction uses it. Otherwise deletes row by row, while readers keep the
+    snapshot that they began with. The lock on `import_jobs` keeps new imports out: an upload waits for it, so its
+    import starts after this transaction has ended.
     """
-    # Before the lock too: a slice of a running import would hold it up.
-    _refuse_beside_import(cursor)
-    _prepare(cursor)
+    # Check before locking as well: the slices of a running import would make the lock wait.
+    _raise_if_import_is_running(cursor)
+    _limit_lock_waits(cursor)
     try:
-        _in_savepoint(cursor, lambda: cursor.execute("LOCK TABLE import_jobs IN EXCLUSIVE MODE"))
+        _run_in_savepoint(cursor, lambda: cursor.execute("LOCK TABLE import_jobs IN EXCLUSIVE MODE"))
     except errors.LockNotAvailable:
-        _refuse_beside_import(cursor)
+        _raise_if_import_is_running(cursor)
         raise
-    _refuse_beside_import(cursor)
-    cursor.execute(f"SET LOCAL lock_timeout = {TRUNCATE_WAIT_MS}")
-    counted = 0
+    _raise_if_import_is_running(cursor)
+    cursor.execute(f"SET LOCAL lock_timeout = {TRUNCATE_LOCK_WAIT_MS}")
+    deleted = 0
 
-    def empty() -> None:
-        nonlocal counted
-        # Who vacuums or indexes the table has a lock that keeps this one out, and is not waited for.
+    def truncate() -> None:
+        nonlocal deleted
+        # VACUUM and CREATE INDEX hold locks that conflict with this one; it does not wait for them.
         cursor.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
         cursor.execute("SELECT count(*) FROM products")
-        counted = (cursor.fetchone() or (0,))[0]
-        # The ids go on from where they are: one that was used never means another product.
+        deleted = (cursor.fetchone() or (0,))[0]
+        # Without RESTART IDENTITY, so that an id is never used for another product.
         cursor.execute("TRUNCATE products")
 
     try:
-        _in_savepoint(cursor, empty)
+        _run_in_savepoint(cursor, truncate)
     except (errors.LockNotAvailable, errors.DeadlockDetected):
-        _prepare(cursor)
+        _limit_lock_waits(cursor)
         cursor.execute("DELETE FROM products")
-        counted = cursor.rowcount
-    return _deleted(cursor, counted)
+        deleted = cursor.rowcount
+    return _report_deleted(cursor, deleted)
 
 
-def _deleted(cursor: Cursor, count: int) -> Outcome:
-    """Tells the webhooks of so many deleted products."""
+def _report_deleted(cursor: Cursor, count: int) -> BulkResult:
+    """Record the event of `count` deleted products, if any, and return the result."""
     if count:
         record(cursor, "product.bulk_deleted", {"count": count})
-    return Outcome(count, count)
+    return BulkResult(count, count)
 
 
-def _prepare(cursor: Cursor) -> None:
+def _limit_lock_waits(cursor: Cursor) -> None:
     cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; SET LOCAL jit = off")
 
 
-def _refuse_beside_import(cursor: Cursor) -> None:
+def _raise_if_import_is_running(cursor: Cursor) -> None:
     if (filename := find_running_import(cursor)) is not None:
         raise ImportRunning(filename)
 
 
-def _in_savepoint(cursor: Cursor, work: Callable[[], Any]) -> None:
-    """Runs `work` so that the transaction goes on where it raises."""
+def _run_in_savepoint(cursor: Cursor, work: Callable[[], Any]) -> None:
+    """Run `work` in a savepoint, so that the transaction stays usable if a lock is not available."""
     cursor.execute("SAVEPOINT attempt")
     try:
         work()
@@ -145,6 +148,6 @@ def _in_savepoint(cursor: Cursor, work: Callable[[], Any]) -> None:
 def _condition(selection: Selection) -> sql.Composable:
     if isinstance(selection, Filter):
         return selection.condition()
-    # A number that no id can have is the id of no product.
+    # Clients may send numbers outside the range of bigint; no product has such an id.
     ids = sorted({number for number in selection if 0 < number <= MAX_ID})
     return sql.SQL("id = ANY ({}::bigint[])").format(sql.Literal(ids))

@@ -1,8 +1,8 @@
-"""Products as a CSV file, streamed at the speed of `COPY … TO STDOUT`, with memory that does not grow.
+"""Export of products as a CSV file, streamed at the speed of `COPY … TO STDOUT` in constant memory.
 
-COPY runs in a thread on a connection of its own, since a slow client may take minutes, and writes into a short queue of
-large blocks; whoever sends the file takes them from there. When nobody takes any for a while, or who did has gone, the
-COPY is cancelled: it would hold a snapshot, and with it every row that is deleted meanwhile.
+COPY runs in a thread and on a connection of its own, since a slow client may take minutes, and writes large blocks into
+a short queue. The caller reads them from there and sends them. COPY is cancelled if the caller reads nothing for a
+while or the client has disconnected: otherwise its snapshot would keep VACUUM from removing every row deleted since.
 """
 
 from __future__ import annotations
@@ -26,166 +26,188 @@ from catalogue.filters import Filter
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 18
-QUEUED_BLOCKS = 4
-STALLED_SECONDS = 60
-LOOK_SECONDS = 0.25
-ENDING_SECONDS = 5
-# Of igzip's 0 to 3: the files are smaller than those of zlib's level 1, in a quarter of its time.
+MAX_QUEUED_BLOCKS = 4
+CLIENT_STALL_SECONDS = 60
+CLIENT_CHECK_SECONDS = 0.25
+CANCEL_WAIT_SECONDS = 5
+# Of igzip's levels 0 to 3: gives smaller files than zlib's level 1, in a quarter of its time.
 GZIP_LEVEL = 2
-GZIP_FORMAT = 31  # zlib's `wbits` of a gzip file with the largest window.
+GZIP_WBITS = 31  # zlib's `wbits` for the gzip format with the largest window.
 
-# A boolean is `t` or `f` in COPY, its text is a word.
-COPY = """
+# COPY writes a boolean as `t` or `f`; cast to text it is `true` or `false`, which imports accept as well.
+EXPORT_SQL = """
 COPY (SELECT sku, name, description, active::text AS active FROM products WHERE {condition} ORDER BY id)
 TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')
 """
-SETTINGS = "SET LOCAL statement_timeout = 0; SET LOCAL jit = off"
+EXPORT_SETTINGS_SQL = "SET LOCAL statement_timeout = 0; SET LOCAL jit = off"
 
 
-class ClientGone(ConnectionResetError):
-    """Nobody is there to take the file."""
+class ClientDisconnected(ConnectionResetError):
+    """The client disconnected before it had the whole file."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """The receiver: `is_gone()` is asked while there is nothing to send, `cut_off()` ends one that takes nothing."""
+    """The receiver of an export.
 
-    is_gone: Callable[[], bool] = lambda: False
-    cut_off: Callable[[], None] = lambda: None
+    `is_disconnected()` is called while there is nothing to send. `disconnect()` frees a sender that is blocked because
+    the client accepts no data; it is called from another thread.
+    """
+
+    is_disconnected: Callable[[], bool] = lambda: False
+    disconnect: Callable[[], None] = lambda: None
 
 
-class Exports:
-    """The exports of one process, of which only some run at once: each has a thread and a database connection."""
+class ExportPool:
+    """The exports of one process, limited in number because each needs a thread and a database connection."""
 
-    def __init__(self, connect: Callable[[], Connection], *, at_once: int) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], *, max_running: int, stall_seconds: float = CLIENT_STALL_SECONDS
+    ) -> None:
         self._connect = connect
-        self._places = threading.BoundedSemaphore(at_once)
+        self._free_slots = threading.BoundedSemaphore(max_running)
+        self._stall_seconds = stall_seconds
 
-    def start(self, wanted: Filter, client: Client) -> Export | None:
-        """Starts to export what matches; None when all places are taken. Raises `psycopg2.Error`."""
-        if not self._places.acquire(blocking=False):
+    def start(self, product_filter: Filter, client: Client) -> Export | None:
+        """Start to export the products that match; return None if `max_running` exports are running.
+
+        Raises `psycopg2.Error` if the database cannot be reached.
+        """
+        if not self._free_slots.acquire(blocking=False):
             return None
         try:
-            return Export(self._connect(), wanted, client, ended=self._places.release)
+            return Export(self._connect(), product_filter, client, self._stall_seconds, self._free_slots.release)
         except BaseException:
-            self._places.release()
+            self._free_slots.release()
             raise
 
 
 class Export:
-    """One export; its place and its connection are free when COPY has ended, by itself or by `close()`."""
+    """A running export. It closes its connection and calls `on_end` when COPY has ended, on its own or by `close()`."""
 
-    def __init__(self, connection: Connection, wanted: Filter, client: Client, ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        product_filter: Filter,
+        client: Client,
+        stall_seconds: float,
+        on_end: Callable[[], None],
+    ) -> None:
         self._connection = connection
-        self._wanted = wanted
+        self._filter = product_filter
         self._client = client
-        self._ended = ended
-        self._failure: BaseException | None = None
-        self._queue = _Blocks()
+        self._stall_seconds = stall_seconds
+        self._on_end = on_end
+        self._error: BaseException | None = None
+        self._queue = _BlockQueue(stall_seconds)
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
         self._thread.start()
 
-    def blocks(self) -> Generator[bytes, None, None]:
-        """The file, block by block.
+    def read_blocks(self) -> Generator[bytes, None, None]:
+        """Yield the file in blocks.
 
-        Raises `psycopg2.Error` when the database fails, `TimeoutError` when no block was taken for `STALLED_SECONDS`,
-        `ClientGone` when nobody is there to take one. What came until then is not the whole file.
+        Raises `psycopg2.Error` if the database fails, `TimeoutError` if no block was read for `stall_seconds`, and
+        `ClientDisconnected`. The blocks before an exception are not the whole file.
         """
         try:
-            while (block := self._next()) is not None:
+            while (block := self._next_block()) is not None:
                 yield block
         finally:
             self.close()
 
-    def packed(self) -> Generator[bytes, None, None]:
-        """The same file packed with gzip."""
-        packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
-        with contextlib.closing(self.blocks()) as blocks:
+    def read_gzip_blocks(self) -> Generator[bytes, None, None]:
+        """Yield the file in blocks, compressed with gzip (RFC 1952); raises the same exceptions as `read_blocks`."""
+        compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_WBITS)
+        with contextlib.closing(self.read_blocks()) as blocks:
             for block in blocks:
-                if packed := packer.compress(block):
-                    yield packed
-        yield packer.flush()
+                if compressed := compressor.compress(block):
+                    yield compressed
+        yield compressor.flush()
 
     def close(self) -> None:
-        """Cancels COPY where it still runs."""
-        self._queue.give_up()
+        """Cancel COPY if it is still running, and wait up to `CANCEL_WAIT_SECONDS` for its thread."""
+        self._queue.cancel()
         if self._thread.is_alive():
-            # It may wait for the database, or already be over.
+            # The thread may close its connection at any time.
             with contextlib.suppress(psycopg2.Error):
                 self._connection.cancel()
-            self._thread.join(ENDING_SECONDS)
+            self._thread.join(CANCEL_WAIT_SECONDS)
 
-    def _next(self) -> bytes | None:
+    def _next_block(self) -> bytes | None:
         while True:
             with contextlib.suppress(queue.Empty):
-                block = self._queue.take(LOOK_SECONDS)
-                if self._failure is not None:
-                    raise self._failure
+                block = self._queue.get(CLIENT_CHECK_SECONDS)
+                if self._error is not None:
+                    raise self._error
                 return block
-            if self._client.is_gone():
-                raise ClientGone
+            if self._client.is_disconnected():
+                raise ClientDisconnected
 
     def _run(self) -> None:
         try:
-            # What is left in the buffer of one that was given up goes nowhere.
+            # Closing the writer flushes its buffer, which fails if the export was cancelled.
             with contextlib.suppress(BrokenPipeError), io.BufferedWriter(self._queue, BLOCK_BYTES) as writer:
                 self._copy(writer)
         finally:
             self._connection.close()
-            self._ended()
-            self._queue.end()
+            self._on_end()
+            self._queue.finish()
 
     def _copy(self, writer: io.BufferedWriter[Any]) -> None:
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(SETTINGS)
-                cursor.copy_expert(sql.SQL(COPY).format(condition=self._wanted.condition()), writer)
+                cursor.execute(EXPORT_SETTINGS_SQL)
+                cursor.copy_expert(sql.SQL(EXPORT_SQL).format(condition=self._filter.condition()), writer)
             writer.flush()
         except BaseException as error:
-            if self._queue.given_up:
+            if self._queue.cancelled:
                 return
-            self._failure = error
-            self._queue.give_up()
+            self._error = error
+            self._queue.cancel()
             if isinstance(error, TimeoutError):
-                log.warning("An export was given up: its client took nothing for %s s", STALLED_SECONDS)
-                self._client.cut_off()
+                log.warning("Cancelled an export because its client accepted no data for %s s", self._stall_seconds)
+                self._client.disconnect()
             else:
                 log.error("An export failed: %s", str(error).strip())
 
 
-class _Blocks(io.RawIOBase):
-    """What COPY writes to, through a buffer that makes blocks of rows: a short queue of them."""
+class _BlockQueue(io.RawIOBase):
+    """A short queue of blocks that COPY writes to, through a buffer that collects rows into blocks."""
 
-    def __init__(self) -> None:
-        self.given_up = False
+    def __init__(self, stall_seconds: float) -> None:
+        self.cancelled = False
+        self._stall_seconds = stall_seconds
         self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._places = threading.Semaphore(QUEUED_BLOCKS)
+        self._free_slots = threading.Semaphore(MAX_QUEUED_BLOCKS)
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        """Adds a block; raises `TimeoutError` when no place becomes free, `BrokenPipeError` when it is given up."""
-        taken = self.given_up or self._places.acquire(timeout=STALLED_SECONDS)
-        if self.given_up:
+        """Append a block.
+
+        Raises `TimeoutError` if the queue stays full for `stall_seconds`, `BrokenPipeError` if it was cancelled.
+        """
+        has_slot = self.cancelled or self._free_slots.acquire(timeout=self._stall_seconds)
+        if self.cancelled:
             raise BrokenPipeError
-        if not taken:
+        if not has_slot:
             raise TimeoutError
         block = bytes(data)
         self._blocks.put(block)
         return len(block)
 
-    def take(self, seconds: float) -> bytes | None:
-        """The next block, or None behind the last; raises `queue.Empty`."""
-        block = self._blocks.get(timeout=seconds)
-        self._places.release()
+    def get(self, timeout_seconds: float) -> bytes | None:
+        """Remove and return the next block, or None after the last one. Raises `queue.Empty` after the timeout."""
+        block = self._blocks.get(timeout=timeout_seconds)
+        self._free_slots.release()
         return block
 
-    def give_up(self) -> None:
-        """Makes the writer fail, also one that waits for a place."""
-        self.given_up = True
-        self._places.release()
+    def cancel(self) -> None:
+        """Make every further `write` fail, and one that is waiting for a slot."""
+        self.cancelled = True
+        self._free_slots.release()
 
-    def end(self) -> None:
-        """Tells the reader that no more will come."""
+    def finish(self) -> None:
+        """Signal the end of the file to the reader."""
         self._blocks.put(None)

@@ -1,4 +1,4 @@
-"""Which products are meant: the filters of the API as a condition in SQL."""
+"""The product filters of the API, and the SQL condition that they stand for."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
-TRIGRAM = re.compile(r"[^\W_]{3}")
-TEXTS = ("sku", "name", "description")
+TRIGRAM_PATTERN = re.compile(r"[^\W_]{3}")
+TEXT_COLUMNS = ("sku", "name", "description")
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Products that match every given part. A text matches where it contains the part, in any case; empty: any.
+    """A filter of products: a product matches if it meets every given field. Empty texts and None match everything.
 
-    `q` looks into all three texts. No part may hold a NUL or a lone surrogate, which PostgreSQL has no text for.
+    A text matches if the column contains it, in any case; `q` matches if any of the three text columns contains it. No
+    text may hold a NUL or a lone surrogate, which PostgreSQL cannot store.
     """
 
     q: str = ""
@@ -26,13 +27,13 @@ class Filter:
 
     @property
     def has_text(self) -> bool:
-        """Whether any text is looked for."""
+        """Whether the filter looks for a text."""
         return bool(self.q or self.sku or self.name or self.description)
 
     @property
     def has_trigrams(self) -> bool:
-        """Whether a text has three letters or digits in a row; without, an index on trigrams is of no use."""
-        return any(map(TRIGRAM.search, (self.q, self.sku, self.name, self.description)))
+        """Whether a text has three letters or digits in a row; a trigram index cannot help to find any other text."""
+        return any(map(TRIGRAM_PATTERN.search, (self.q, self.sku, self.name, self.description)))
 
     @property
     def is_empty(self) -> bool:
@@ -40,18 +41,21 @@ class Filter:
         return not self.has_text and self.active is None
 
     def condition(self) -> sql.Composable:
-        """The filter for a WHERE over `products`, with its values as literals: the planner sees what is looked for."""
-        parts: list[sql.Composable] = []
+        """Return the condition for a WHERE clause over `products`.
+
+        The values are literals, not parameters, so the planner can estimate how many rows match them.
+        """
+        conditions: list[sql.Composable] = []
         if self.q:
-            anywhere = sql.SQL(" OR ").join(contains(column, self.q) for column in TEXTS)
-            parts.append(sql.SQL("({})").format(anywhere))
-        parts += [contains(column, text) for column in TEXTS if (text := getattr(self, column))]
+            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in TEXT_COLUMNS)
+            conditions.append(sql.SQL("({})").format(in_any_column))
+        conditions += [contains(column, text) for column in TEXT_COLUMNS if (text := getattr(self, column))]
         if self.active is not None:
-            parts.append(sql.SQL("active" if self.active else "NOT active"))
-        return sql.SQL(" AND ").join(parts) if parts else sql.SQL("true")
+            conditions.append(sql.SQL("active" if self.active else "NOT active"))
+        return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
 
 
 def contains(column: str, text: str) -> sql.Composable:
-    """The condition that a column contains a text, in any case; `%` and `_` are plain characters."""
+    """Return the SQL condition that a column contains a text, in any case; `%` and `_` are plain characters."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return sql.SQL("{} ILIKE {}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))

@@ -1,9 +1,9 @@
-"""Pages of the products that match a filter, in any order, fast at any size of the catalogue.
+"""One page of the products that match a filter, in any sorting, fast at any size of the catalogue.
 
-What is fast depends on how much matches. Where it is little, the indexes of catalogue/index.py find all of it, and it
-is put in order. Where it is much, the products are walked in the order asked for until the page is full. A sample of
-the table tells the two apart. Counting what is much would take longer than all the rest: the total is then an estimate
-from the sample, and says so.
+A search has two strategies. If few products match, it fetches all matches through the search indexes
+(catalogue/search_indexes.py) and sorts them. If many match, it scans the products in the wanted order until the page is
+full. A sample of the table decides which. Counting many matches would take longer than everything else, so the total is
+then an estimate from the sample and marked as such.
 """
 
 from __future__ import annotations
@@ -16,62 +16,73 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
-from catalogue.filters import Filter
-from catalogue.sorting import KEYS, Bookmark, Order, UnusableCursor
+from catalogue.filters import TEXT_COLUMNS, Filter
+from catalogue.sorting import PageToken, Sorting
 
-__all__ = ["ORDERS", "Found", "Order", "ProductRow", "UnusableCursor", "count", "find"]
-
-# What products can be put in order by.
-ORDERS = tuple(KEYS)
-
-# So many matches are all fetched and counted; more are walked, and their number is an estimate.
-MANY = 10_000
-# In a catalogue this small everything is counted.
-SMALL_ROWS = 50_000
-# Up to here all products are counted, which takes an index alone.
-COUNTED_ROWS = 1_000_000
 SAMPLE_ROWS = 4_000
-SAMPLED_MATCHES = 20
-WALK_ROWS = 2_000
-LONGEST_WALK_ROWS = 100_000
-# So large a share is met on every walk.
-MOST = 0.5
-# Behind so many products the other end of the order may be nearer.
-DEEP_ROWS = 10_000
-ESTIMATED_DIGITS = 2
+# Fewer sampled matches do not allow an estimate.
+MIN_SAMPLED_MATCHES = 20
+# So many products match that a scan of all products meets enough of them early, whatever the sorting.
+BROAD_SHARE = 0.5
+ESTIMATE_DIGITS = 2
 
-# The planner cannot tell a rare text from a common one; here that is known.
-PLAN_FREELY = (
+# The planner cannot tell a rare text from a common one. The strategy is chosen here, so the planner is bound to it.
+PLAN_FREELY_SQL = (
     "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT;"
     " SET LOCAL max_parallel_workers_per_gather = DEFAULT"
 )
-# What takes milliseconds takes longer when it is shared out.
-PLAN_ALONE = PLAN_FREELY + "; SET LOCAL max_parallel_workers_per_gather = 0"
-PLAN_WITH_INDEXES = PLAN_ALONE + "; SET LOCAL enable_seqscan = off"
-PLAN_TO_WALK = PLAN_WITH_INDEXES + "; SET LOCAL enable_bitmapscan = off"
+# Starting parallel workers takes longer than these queries do.
+PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gather = 0"
+PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
+PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
 
-COUNT = "SELECT count(*) FROM products WHERE {part} AND {condition}"
-SAMPLE = """
+COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
+SAMPLE_SQL = """
 SELECT count(*), count(*) FILTER (WHERE {condition}) FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)
 """
-# One row at least, so that a page without products still has the number of matches.
-MATCHES = """
-WITH matches AS MATERIALIZED ({matches} LIMIT {at_most}),
-page AS (SELECT id, key FROM matches WHERE {behind} ORDER BY {order} OFFSET {offset} LIMIT {limit})
+# The outer join gives a row even for an empty page, which then still has the number of matches.
+FETCH_MATCHES_SQL = """
+WITH matches AS MATERIALIZED ({matches} LIMIT {max_rows}),
+page AS (SELECT id, key FROM matches WHERE {after_token} ORDER BY {order_by} OFFSET {offset} LIMIT {limit})
 SELECT (SELECT count(*) FROM matches), found.*
 FROM (VALUES (1)) one LEFT JOIN (SELECT {columns}, key FROM page JOIN products USING (id)) found ON true
-ORDER BY {order}
+ORDER BY {order_by}
 """
-WALK = """
+MATCHES_SQL = "SELECT id, {key} AS key FROM products WHERE {part} AND {condition}"
+ORDERED_SCAN_SQL = """
 SELECT * FROM (SELECT {columns}, {key} AS key FROM products WHERE {condition} {fence}) part
-ORDER BY {order} LIMIT {at_most}
+ORDER BY {order_by} LIMIT {max_rows}
 """
-PAGE = """
+MERGE_SCANS_SQL = "SELECT * FROM ({scans}) scanned ORDER BY {order_by} LIMIT {max_rows}"
+PAGE_OF_SCAN_SQL = """
 WITH page AS (
-    SELECT id, key FROM ({walk}) walked WHERE {condition} ORDER BY {order} OFFSET {offset} LIMIT {limit}
+    SELECT id, key FROM ({scan}) scanned WHERE {condition} ORDER BY {order_by} OFFSET {offset} LIMIT {limit}
 )
-SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order}
+SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
 """
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The numbers of rows at which a search changes its strategy.
+
+    `max_fetched_rows`: so many matches are all fetched and counted; if there are more, the products are scanned in
+    order. `small_catalogue_rows`: in a catalogue of this size every match is fetched and counted.
+    `max_counted_rows`: up to this size products are counted if no text is given, since an index alone answers that.
+    `deep_offset_rows`: beyond this offset a scan starts at the nearer end and prefers index-only scans.
+    `min_scan_rows`, `max_scan_rows`: a scan reads at least the first number, and is not tried if it is expected to need
+    more than the second.
+    """
+
+    max_fetched_rows: int = 10_000
+    small_catalogue_rows: int = 50_000
+    max_counted_rows: int = 1_000_000
+    deep_offset_rows: int = 10_000
+    min_scan_rows: int = 2_000
+    max_scan_rows: int = 100_000
+
+
+DEFAULT_THRESHOLDS = Thresholds()
 
 
 class ProductRow(NamedTuple):
@@ -86,14 +97,14 @@ class ProductRow(NamedTuple):
     updated_at: datetime
 
 
-COLUMNS = sql.SQL(", ").join(map(sql.Identifier, ProductRow._fields))
-# A product and its key in the order asked for.
+COLUMNS_SQL = sql.SQL(", ").join(map(sql.Identifier, ProductRow._fields))
+# The fields of a `ProductRow`, and the product's sort key at the end.
 Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Found:
-    """A page: its products, how many match in all and whether that is an estimate, the cursor of the next page."""
+class ProductPage:
+    """A page of products. `total` counts the matches on all pages; `next` is the token of the next page, if any."""
 
     products: list[ProductRow]
     page: int
@@ -102,198 +113,242 @@ class Found:
     next: str | None
 
 
-def find(
+def find_page(
     cursor: Cursor,
-    wanted: Filter,
-    order: Order,
+    product_filter: Filter,
+    sorting: Sorting,
     *,
     page: int = 1,
     per_page: int = 50,
     after: str | None = None,
     exact_total: bool = False,
-) -> Found:
-    """Returns the page number `page`, or the one behind the cursor `after`, which is the `next` of another page.
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> ProductPage:
+    """Return the page with the number `page`, counted from 1, or the one that follows the page token `after`.
 
-    `exact_total` has everything counted, however long that takes. Raises `UnusableCursor`.
+    `after` is the `next` of another page with the same filter and sorting; raises `sorting.InvalidPageToken` if it is
+    not. With `exact_total` the total is counted, however long that takes. Changes settings of the planner in the
+    caller's transaction (`SET LOCAL`).
     """
-    bookmark = Bookmark.read(after, order) if after else None
-    page = bookmark.page + 1 if bookmark else page
-    # One product more than asked for tells whether there is another page.
-    search = _Search(cursor, wanted, order, bookmark, 0 if bookmark else (page - 1) * per_page, per_page + 1)
+    token = PageToken.decode(after, sorting) if after else None
+    page = token.page + 1 if token else page
+    # One product more than the page holds shows whether there is a next page.
+    offset, limit = 0 if token else (page - 1) * per_page, per_page + 1
+    search = _Search(cursor, product_filter, sorting, token, offset, limit, thresholds)
     rows = search.run()
-    cursor.execute(PLAN_FREELY)
-    if search.estimated and not bookmark and (rows or page == 1) and len(rows) <= per_page:
-        search.total, search.estimated = (page - 1) * per_page + len(rows), False
+    cursor.execute(PLAN_FREELY_SQL)
+    if search.estimated and not token and (rows or page == 1) and len(rows) <= per_page:
+        # This is the last page, so its offset and length give the total.
+        search.total, search.estimated = offset + len(rows), False
     if search.estimated and exact_total:
-        search.total, search.estimated = count(cursor, wanted), False
-    following = None
+        search.total, search.estimated = count(cursor, product_filter), False
+    next_token = None
     if len(rows) > per_page:
         rows = rows[:per_page]
-        following = Bookmark(order, page, rows[-1][-1], rows[-1][0]).text()
-    return Found([ProductRow(*row[:-1]) for row in rows], page, search.total, search.estimated, following)
+        next_token = PageToken(sorting, page, rows[-1][-1], rows[-1][0]).encode()
+    return ProductPage([ProductRow(*row[:-1]) for row in rows], page, search.total, search.estimated, next_token)
 
 
-def count(cursor: Cursor, wanted: Filter) -> int:
-    """How many products match, exactly."""
-    parts = [sql.SQL("true")] if wanted.is_empty else _parts(search_indexes.present_moment(cursor))
-    cursor.execute(PLAN_FREELY if wanted.has_text else PLAN_ALONE)
-    counts = [sql.SQL(COUNT).format(part=part, condition=wanted.condition()) for part in parts]
-    cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) parts").format(_union(counts)))
+def count(cursor: Cursor, product_filter: Filter) -> int:
+    """Return exactly how many products match."""
+    parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(search_indexes.find_cutoff(cursor))
+    cursor.execute(PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL)
+    counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
+    cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) counts").format(_union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
 
-def _parts(moment: datetime | None) -> list[sql.Composable]:
-    """The products that the indexes of `moment` hold, and those that have changed since."""
-    if moment is None:
+def _split_at(cutoff: datetime | None) -> list[sql.Composable]:
+    """Return the conditions of two parts of the products: those in the search indexes, and the recent ones.
+
+    Every product is in one of the two. PostgreSQL uses a partial index only if the query implies the index's condition.
+    """
+    if cutoff is None:
         return [sql.SQL("true")]
-    return [sql.SQL(f"updated_at {sign} {{}}").format(sql.Literal(moment)) for sign in ("<", ">=")]
+    return [sql.SQL(f"updated_at {sign} {{}}").format(sql.Literal(cutoff)) for sign in ("<", ">=")]
 
 
-def _union(queries: list[sql.Composed]) -> sql.Composable:
+def _union_all(queries: list[sql.Composed]) -> sql.Composable:
     return sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(query) for query in queries)
 
 
-def _rounded(number: float) -> int:
-    """An estimate without the digits that it does not know."""
-    whole = int(number)
-    return round(whole, ESTIMATED_DIGITS - len(str(whole)))
+def _round_estimate(estimate: float) -> int:
+    """Round to the number of digits that an estimate can know."""
+    rows = int(estimate)
+    return round(rows, ESTIMATE_DIGITS - len(str(rows)))
 
 
 class _Search:
-    """One search: `run` gives the rows of a page and leaves `total`, and whether that is `estimated`."""
+    """One search. `run` returns the rows of the page, and sets `total` and whether it is `estimated`."""
 
     def __init__(
-        self, cursor: Cursor, wanted: Filter, order: Order, bookmark: Bookmark | None, offset: int, limit: int
+        self,
+        cursor: Cursor,
+        product_filter: Filter,
+        sorting: Sorting,
+        token: PageToken | None,
+        offset: int,
+        limit: int,
+        thresholds: Thresholds,
     ) -> None:
         self.total = 0
         self.estimated = False
         self._cursor = cursor
-        self._wanted = wanted
-        self._order = order
-        self._bookmark = bookmark
+        self._filter = product_filter
+        self._sorting = sorting
+        self._token = token
         self._offset = offset
         self._limit = limit
-        self._moment = search_indexes.present_moment(cursor)
-        self._size = search_indexes.estimated_rows(cursor)
+        self._thresholds = thresholds
+        self._cutoff = search_indexes.find_cutoff(cursor)
+        self._catalogue_rows = search_indexes.estimate_rows(cursor)
 
     def run(self) -> list[Row]:
-        """The products of the page, each with its key."""
-        if not self._wanted.has_text and self._size <= COUNTED_ROWS:
-            self.total = count(self._cursor, self._wanted)
-            if self._wanted.is_empty:
-                return self._page()
-            return self._matches() if self.total <= MANY else self._walk_for(self.total / max(1, self._size))
-        if self._wanted.is_empty:
-            self.total, self.estimated = _rounded(self._size), True
-            return self._page()
-        if self._size <= SMALL_ROWS:
-            return self._matches()
-        share = self._sampled_share()
-        if share * self._size < MANY:
-            rows = self._matches(MANY + 1)
-            if self.total <= MANY:
+        """Choose a strategy and return the products of the page, each with its sort key."""
+        max_fetched_rows = self._thresholds.max_fetched_rows
+        if not self._filter.has_text and self._catalogue_rows <= self._thresholds.max_counted_rows:
+            self.total = count(self._cursor, self._filter)
+            if self._filter.is_empty:
+                return self._scan()
+            if self.total <= max_fetched_rows:
+                return self._fetch_matches()
+            return self._scan_for(self.total / max(1, self._catalogue_rows))
+        if self._filter.is_empty:
+            self.total, self.estimated = _round_estimate(self._catalogue_rows), True
+            return self._scan()
+        if self._catalogue_rows <= self._thresholds.small_catalogue_rows:
+            return self._fetch_matches()
+        share = self._sample_share()
+        if share * self._catalogue_rows < max_fetched_rows:
+            rows = self._fetch_matches(max_fetched_rows + 1)
+            if self.total <= max_fetched_rows:
                 return rows
-            share = max(share, MANY / self._size)
-        self.total, self.estimated = max(MANY, _rounded(share * self._size)), True
-        return self._walk_for(share)
+            share = max(share, max_fetched_rows / self._catalogue_rows)
+        self.total, self.estimated = max(max_fetched_rows, _round_estimate(share * self._catalogue_rows)), True
+        return self._scan_for(share)
 
-    def _walk_for(self, share: float) -> list[Row]:
-        """Chooses the walk to find what that share of all products is."""
-        if not self._wanted.has_text and (self._order.by in {"id", "active"} or share > MOST):
-            return self._page()
-        return self._walk_and_look(share)
+    def _scan_for(self, share: float) -> list[Row]:
+        """Return the page by the scan that suits a filter that matches this share of all products."""
+        if not self._filter.has_text and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
+            return self._scan()
+        return self._scan_and_filter(share)
 
-    def _sampled_share(self) -> float:
-        """Which share of all products matches, by a sample; 0 where too few do to say."""
-        percent = min(100.0, 100 * SAMPLE_ROWS / self._size)
-        sampled, matching = self._rows(SAMPLE, percent=sql.Literal(percent), condition=self._wanted.condition())[0]
-        return matching / sampled if matching >= SAMPLED_MATCHES else 0.0
+    def _sample_share(self) -> float:
+        """Return the share of all products that matches, from a sample; 0 if the sample has too few matches."""
+        percent = min(100.0, 100 * SAMPLE_ROWS / self._catalogue_rows)
+        condition = self._filter.condition()
+        sampled, matching = self._execute(SAMPLE_SQL, percent=sql.Literal(percent), condition=condition)[0]
+        return matching / sampled if matching >= MIN_SAMPLED_MATCHES else 0.0
 
-    def _matches(self, at_most: int | None = None) -> list[Row]:
-        """Fetches all that matches, or `at_most`, puts it in order and counts it."""
-        key = sql.SQL(self._order.key.expression)
-        condition = self._wanted.condition()
+    def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
+        """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
+        key = sql.SQL(self._sorting.key.expression)
+        condition = self._filter.condition()
         matches = [
-            sql.SQL("SELECT id, {} AS key FROM products WHERE {} AND {}").format(key, part, condition)
-            for part in _parts(self._moment)
+            sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part in _split_at(self._cutoff)
         ]
-        self._cursor.execute(PLAN_WITH_INDEXES if self._moment and self._wanted.has_trigrams else PLAN_FREELY)
-        rows = self._rows(
-            MATCHES,
-            matches=_union(matches),
-            at_most=sql.SQL("ALL") if at_most is None else sql.Literal(at_most),
-            behind=self._bookmark.behind("key") if self._bookmark else sql.SQL("true"),
-            order=self._order.clause(),
-            **self._place(self._offset, self._limit),
+        use_indexes = self._cutoff and self._filter.has_trigrams
+        self._cursor.execute(PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL)
+        rows = self._execute(
+            FETCH_MATCHES_SQL,
+            matches=_union_all(matches),
+            max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
+            after_token=self._after_token("key"),
+            order_by=self._sorting.order_by(),
+            columns=COLUMNS_SQL,
+            offset=sql.Literal(self._offset),
+            limit=sql.Literal(self._limit),
         )
         self.total, self.estimated = rows[0][0], False
         return [row[1:] for row in rows if row[1] is not None]
 
-    def _page(self) -> list[Row]:
-        """Walks all products, or the active or inactive ones, from whichever end of the order is nearer."""
-        order, offset, limit = self._order, self._offset, self._limit
-        from_the_end = self.total - offset - limit
-        turned = not self.estimated and not self._bookmark and offset > DEEP_ROWS and offset > from_the_end
-        if turned:
-            order = replace(order, descending=not order.descending)
+    def _scan(self) -> list[Row]:
+        """Scan the products that match and return the page, starting at the end of the order that is nearer to it.
+
+        Only for filters without a text, since the scan applies no condition that an index cannot answer.
+        """
+        sorting, offset, limit = self._sorting, self._offset, self._limit
+        rows_after_page = self.total - offset - limit
+        is_deep = offset > self._thresholds.deep_offset_rows
+        from_end = is_deep and offset > rows_after_page and not self.estimated and not self._token
+        if from_end:
+            sorting = replace(sorting, descending=not sorting.descending)
             limit = min(limit, self.total - offset)
-            offset = max(0, from_the_end)
+            offset = max(0, rows_after_page)
         if limit <= 0:
             return []
-        walk = self._walk(order, [], self._wanted.condition(), offset + limit)
-        rows = self._walked(walk, sql.SQL("true"), order, offset, limit)
-        return rows[::-1] if turned else rows
+        scan = self._build_scan(sorting, [], self._filter.condition(), offset + limit)
+        rows = self._read_scan(scan, sql.SQL("true"), sorting, offset, limit)
+        return rows[::-1] if from_end else rows
 
-    def _walk_and_look(self, share: float) -> list[Row]:
-        """Walks the products until the page is full; where that would be far, all that matches is fetched after all."""
-        expected = (self._offset + self._limit) / share
-        if expected <= LONGEST_WALK_ROWS:
-            at_most = int(max(WALK_ROWS, 4 * expected))
-            walk = self._walk(self._order, ["sku", "name", "description", "active"], sql.SQL("true"), at_most)
-            rows = self._walked(walk, self._wanted.condition(), self._order, self._offset, self._limit)
+    def _scan_and_filter(self, share: float) -> list[Row]:
+        """Scan the products in order and filter them until the page is full.
+
+        Fetches all matches instead if that scan would be long, or was too short after all.
+        """
+        expected_rows = (self._offset + self._limit) / share
+        if expected_rows <= self._thresholds.max_scan_rows:
+            max_rows = int(max(self._thresholds.min_scan_rows, 4 * expected_rows))
+            scan = self._build_scan(self._sorting, [*TEXT_COLUMNS, "active"], sql.SQL("true"), max_rows)
+            rows = self._read_scan(scan, self._filter.condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
-        return self._matches()
+        return self._fetch_matches()
 
-    def _walk(self, order: Order, texts: list[str], condition: sql.Composable, at_most: int) -> sql.Composable:
-        """A query of the first `at_most` ids, keys and `texts` in order; who reads less of it pays less."""
-        key = order.key
-        # Deep pages by SKU are read from an index that holds all they need, as the one on all products does not.
-        deep = at_most > DEEP_ROWS and order.by == "sku"
-        whole = key.indexed and not deep and (self._wanted.active is None or texts)
-        columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *texts]))
-        behind = self._bookmark.behind(key.expression) if self._bookmark else sql.SQL("true")
+    def _build_scan(
+        self, sorting: Sorting, columns: list[str], condition: sql.Composable, max_rows: int
+    ) -> sql.Composable:
+        """Return a query of the first `max_rows` ids, sort keys and `columns` in order.
 
-        def walk(part: sql.Composable, fence: str = "") -> sql.Composed:
-            return sql.SQL(WALK).format(
-                columns=columns,
+        PostgreSQL reads only as many rows of it as the outer query asks for.
+        """
+        key = sorting.key
+        # Deep pages by SKU come from a search index that includes all their columns; the index on the table does not.
+        is_deep_by_sku = max_rows > self._thresholds.deep_offset_rows and sorting.by == "sku"
+        # Without `columns` the condition on `active` is part of the scan, and only a search index has it.
+        scan_table_index = key.indexed and not is_deep_by_sku and (self._filter.active is None or columns)
+
+        def scan(part: sql.Composable, fence: str = "") -> sql.Composed:
+            return sql.SQL(ORDERED_SCAN_SQL).format(
+                columns=sql.SQL(", ").join(map(sql.Identifier, ["id", *columns])),
                 key=sql.SQL(key.expression),
-                condition=sql.SQL(" AND ").join([part, condition, behind]),
+                condition=sql.SQL(" AND ").join([part, condition, self._after_token(key.expression)]),
                 fence=sql.SQL(fence),
-                order=order.clause(),
-                at_most=sql.Literal(at_most),
+                order_by=sorting.order_by(),
+                max_rows=sql.Literal(max_rows),
             )
 
-        if whole or self._moment is None:
-            return walk(sql.SQL("true"))
-        settled, recent = _parts(self._moment)
-        # The recent ones are few, and looking for them along a whole index would take long.
-        return sql.SQL("SELECT * FROM ({}) walked ORDER BY {} LIMIT {}").format(
-            _union([walk(settled), walk(recent, "OFFSET 0")]), order.clause(), sql.Literal(at_most)
+        if scan_table_index or self._cutoff is None:
+            return scan(sql.SQL("true"))
+        indexed, recent = _split_at(self._cutoff)
+        # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
+        # for them along an index of the whole table, which takes long.
+        return sql.SQL(MERGE_SCANS_SQL).format(
+            scans=_union_all([scan(indexed), scan(recent, "OFFSET 0")]),
+            order_by=sorting.order_by(),
+            max_rows=sql.Literal(max_rows),
         )
 
-    def _walked(
-        self, walk: sql.Composable, condition: sql.Composable, order: Order, offset: int, limit: int
+    def _read_scan(
+        self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
-        """The part of a walk that meets the condition, from `offset` on."""
-        self._cursor.execute(PLAN_TO_WALK if self._moment else PLAN_FREELY)
-        place = self._place(offset, limit)
-        return self._rows(PAGE, walk=walk, condition=condition, order=order.clause(), **place)
+        """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
+        self._cursor.execute(PLAN_ORDERED_SCAN_SQL if self._cutoff else PLAN_FREELY_SQL)
+        return self._execute(
+            PAGE_OF_SCAN_SQL,
+            scan=scan,
+            condition=condition,
+            order_by=sorting.order_by(),
+            columns=COLUMNS_SQL,
+            offset=sql.Literal(offset),
+            limit=sql.Literal(limit),
+        )
 
-    def _place(self, offset: int, limit: int) -> dict[str, sql.Composable]:
-        return {"offset": sql.Literal(offset), "limit": sql.Literal(limit), "columns": COLUMNS}
+    def _after_token(self, key: str) -> sql.Composable:
+        """Return the condition that a row comes after the page token, if there is one."""
+        return self._token.follows(key) if self._token else sql.SQL("true")
 
-    def _rows(self, query: str, **parts: sql.Composable) -> list[Row]:
+    def _execute(self, query: str, **parts: sql.Composable) -> list[Row]:
         self._cursor.execute(sql.SQL(query).format(**parts))
         return self._cursor.fetchall()

@@ -1,12 +1,13 @@
-"""The indexes that make finding fast, built beside the running traffic instead of row by row.
+"""The search indexes: partial indexes that cost writers nothing and are rebuilt in the background.
 
-A trigram index makes an import 5 to 13 times slower when it is kept up with every row. So each of these indexes holds
-only the products that were last changed before a moment, which is part of its name and its condition. Who writes a
-product writes `updated_at = now` and pays for none of them; the product leaves them at that moment, and PostgreSQL
-itself sees to it. A search looks into the indexes for the products before the moment and at the few behind it one by
-one (`products_updated_at_idx` finds those). When there are too many of those, a worker builds the indexes of a later
-moment and drops the old ones. Whatever is built, dropped or killed at the time, answers are right; only their speed
-varies.
+Keeping a trigram index current with every row makes an import 5 to 13 times slower. So each search index covers only
+the products that were last updated before a cutoff timestamp, which is part of its condition and of its name. Every
+write sets `updated_at = now()`, so the row leaves the indexes, and PostgreSQL adds no entry for its new version.
+
+The indexes with the same cutoff form a generation. A search uses the newest generation for the products before its
+cutoff and reads the recent products, those updated since, through `products_updated_at_idx`. When there are too many
+recent products, a worker builds the next generation and drops the old one. Searches give the right products at any
+time, also while indexes are built or dropped and after a build was killed; only their speed varies.
 """
 
 from __future__ import annotations
@@ -28,184 +29,192 @@ from models import SEARCH_INDEX_PREFIX
 
 log = logging.getLogger(__name__)
 
+# A trigger notifies this channel after each statement that changed products.
 CHANNEL = "products_changed"
 
-# Recent products are looked at one by one: a thousand cost about a millisecond.
-RECENT_ROWS = 10_000
-RECENT_SHARE = 0.01
+# A search reads every recent product: a thousand of them take about a millisecond. A new generation is due when there
+# are more than the larger of these two, the second being a share of all products.
+MAX_RECENT_ROWS = 10_000
+MAX_RECENT_SHARE = 0.01
 
 CHECK_SECONDS = 60
-PAUSE_SECONDS = 1
-RETRY_SECONDS = 10
-# Where the database has no pg_trgm, or does not let us have it.
-HOPELESS_SECONDS = 3600
-# Imports go first, but not for ever.
-WAIT_FOR_IMPORTS_SECONDS = 300
-# The last one ends what is being built when its worker dies.
-BUILD_SETTINGS = (
+# Changes that arrive within this time after a notification are covered by the same check.
+DEBOUNCE_SECONDS = 1
+STOP_CHECK_SECONDS = 1
+IMPORT_CHECK_SECONDS = 1
+RECONNECT_SECONDS = 10
+# For a database that has no pg_trgm, or does not allow this role to install it or to create indexes.
+UNSUPPORTED_RETRY_SECONDS = 3600
+# A build waits for running imports to end, because it slows them down; but not forever.
+MAX_IMPORT_WAIT_SECONDS = 300
+# `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
+BUILD_SETTINGS_SQL = (
     "SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;"
     " SET client_connection_check_interval = '5s'"
 )
 
-# The one that counts comes last: a moment is used once its text index is there.
+# Built last: a generation is used as soon as its text index is valid, and then it is complete.
 TEXT_INDEX = "text"
-DEFINITIONS = {
+INDEX_DEFINITIONS = {
     "created": "USING btree (created_at, id)",
     "active": "USING btree (active, id)",
-    # With the columns themselves, without which PostgreSQL would read the table for deep pages.
+    # The included columns allow index-only scans, without which deep pages would read the table.
     "name": 'USING btree ((lower(name) COLLATE "C"), id) INCLUDE (name)',
     "sku": 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)',
     TEXT_INDEX: "USING gin (sku gin_trgm_ops, name gin_trgm_ops, description gin_trgm_ops)",
 }
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EXISTING = """
+LIST_INDEXES_SQL = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = 'products'::regclass AND c.relname ~ '^products_search_[a-z]+_[0-9]+$'
 """
-# As the planner reckons: from the size of the table now and how full it was when it was last looked at.
-ESTIMATED_ROWS = """
+# The planner's own estimate: the table's present size times the rows per page that the last ANALYZE found.
+ESTIMATE_ROWS_SQL = """
 SELECT (pg_relation_size(oid) / current_setting('block_size')::int
     * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 30 END)::bigint
 FROM pg_class WHERE oid = 'products'::regclass
 """
-CHANGED_SINCE = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) changed"
+COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
 
 
-def name_of(kind: str, moment: datetime) -> str:
-    """The name of an index: its kind and its moment in microseconds since 1970."""
-    return f"{SEARCH_INDEX_PREFIX}{kind}_{(moment - EPOCH) // timedelta(microseconds=1)}"
+def index_name(kind: str, cutoff: datetime) -> str:
+    """Return the name of a search index: its kind, and its cutoff in microseconds since 1970."""
+    return f"{SEARCH_INDEX_PREFIX}{kind}_{(cutoff - EPOCH) // timedelta(microseconds=1)}"
 
 
-def moment_of(name: str) -> datetime:
-    """The moment that is part of an index's name."""
+def read_cutoff(name: str) -> datetime:
+    """Return the cutoff that is part of a search index's name."""
     return EPOCH + timedelta(microseconds=int(name.rpartition("_")[2]))
 
 
-def present_moment(cursor: Cursor) -> datetime | None:
-    """The moment of the newest indexes in use; None where there are none."""
-    cursor.execute(EXISTING)
+def find_cutoff(cursor: Cursor) -> datetime | None:
+    """Return the cutoff of the newest complete generation of search indexes; None if there is none."""
+    cursor.execute(LIST_INDEXES_SQL)
     names = [name for name, valid in cursor.fetchall() if valid and name.startswith(SEARCH_INDEX_PREFIX + TEXT_INDEX)]
-    return max(map(moment_of, names), default=None)
+    return max(map(read_cutoff, names), default=None)
 
 
-def estimated_rows(cursor: Cursor) -> int:
-    """About how many products there are, at no cost."""
-    cursor.execute(ESTIMATED_ROWS)
+def estimate_rows(cursor: Cursor) -> int:
+    """Return about how many products there are, without counting them."""
+    cursor.execute(ESTIMATE_ROWS_SQL)
     (rows,) = cursor.fetchone() or (0,)
     return int(rows)
 
 
-def is_behind(cursor: Cursor) -> bool:
-    """Whether so many products have changed since the indexes were built that new ones are worth while."""
-    limit = int(max(RECENT_ROWS, RECENT_SHARE * estimated_rows(cursor)))
-    cursor.execute(CHANGED_SINCE, (present_moment(cursor) or EPOCH, limit + 1))
-    (changed,) = cursor.fetchone() or (0,)
-    return bool(changed > limit)
+def needs_rebuild(cursor: Cursor) -> bool:
+    """Return whether there are so many recent products that a new generation of indexes is worth building."""
+    limit = int(max(MAX_RECENT_ROWS, MAX_RECENT_SHARE * estimate_rows(cursor)))
+    cursor.execute(COUNT_RECENT_SQL, (find_cutoff(cursor) or EPOCH, limit + 1))
+    (recent,) = cursor.fetchone() or (0,)
+    return bool(recent > limit)
 
 
-def build(url: str, *, pooled: bool = False) -> bool:
-    """Builds the indexes of this moment, drops all others and tidies the table up; returns whether it did.
+def build_indexes(url: str, *, pooled: bool = False) -> bool:
+    """Build a new generation of search indexes, drop all older ones and vacuum the table.
 
-    False when somebody else is building. Readers and writers go on meanwhile. `pooled`: a transaction pooler stands in
-    between, which settings of a session would outlive. May be killed at any point; the next call cleans up.
+    Returns False, without building, if another process is building. Readers and writers carry on meanwhile. `pooled`
+    means that a transaction pooler stands in between, where the settings of one session would leak into others. The
+    process may be killed at any point; the next build removes what is left.
     """
     with (
-        connected(url, Component.SEARCH_INDEX) as guard,
+        connected(url, Component.SEARCH_INDEX) as lock_connection,
         connected(url, Component.SEARCH_INDEX) as connection,
-        guard,
-        guard.cursor() as lock,
+        lock_connection,
+        lock_connection.cursor() as lock_cursor,
     ):
-        # A lock of a transaction also works behind a pooler; one without a snapshot keeps nobody waiting.
-        lock.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        if not try_lock(lock, SEARCH_INDEX_BUILD_KEY):
+        # The lock belongs to a transaction, because session locks do not work behind a pooler. The transaction stays
+        # idle and holds no snapshot, so CREATE INDEX CONCURRENTLY and VACUUM do not wait for it.
+        lock_cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        if not try_lock(lock_cursor, SEARCH_INDEX_BUILD_KEY):
             return False
         connection.autocommit = True
         with connection.cursor() as cursor:
             if not pooled:
-                cursor.execute(BUILD_SETTINGS)
-            _drop_all_but(cursor, present_moment(cursor))
+                cursor.execute(BUILD_SETTINGS_SQL)
+            _drop_indexes_except(cursor, find_cutoff(cursor))
             cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
             cursor.execute("SELECT clock_timestamp()")
-            (moment,) = cursor.fetchone() or (EPOCH,)
-            for kind, definition in DEFINITIONS.items():
+            (cutoff,) = cursor.fetchone() or (EPOCH,)
+            for kind, definition in INDEX_DEFINITIONS.items():
                 cursor.execute(
                     sql.SQL("CREATE INDEX CONCURRENTLY {} ON products {} WHERE updated_at < {}").format(
-                        sql.Identifier(name_of(kind, moment)), sql.SQL(definition), sql.Literal(moment)
+                        sql.Identifier(index_name(kind, cutoff)), sql.SQL(definition), sql.Literal(cutoff)
                     )
                 )
-            _drop_all_but(cursor, moment)
-            # For the planner, and so that deep pages are read from the indexes alone.
+            _drop_indexes_except(cursor, cutoff)
+            # Refreshes the planner's statistics and the visibility map, which index-only scans need.
             cursor.execute("VACUUM (ANALYZE) products")
     return True
 
 
-def _drop_all_but(cursor: Cursor, moment: datetime | None) -> None:
-    cursor.execute(EXISTING)
+def _drop_indexes_except(cursor: Cursor, cutoff: datetime | None) -> None:
+    """Drop every search index that is invalid or has another cutoff."""
+    cursor.execute(LIST_INDEXES_SQL)
     for name, valid in cursor.fetchall():
-        if not valid or moment_of(name) != moment:
+        if not valid or read_cutoff(name) != cutoff:
             cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
 
 
-class Indexer(threading.Thread):
-    """Keeps the indexes up in a worker's main process; any number of workers may have one, and one of them builds.
+class SearchIndexBuilder(threading.Thread):
+    """A thread that builds the search indexes whenever a new generation is due.
 
-    It is told of changes (LISTEN), and looks by itself every minute. While imports run it waits.
+    It runs in the main process of every worker; an advisory lock lets one of them build at a time. It checks when
+    products have changed (LISTEN) and every `CHECK_SECONDS`, and waits while imports run.
     """
 
     def __init__(self, url: str, *, pooled: bool) -> None:
-        super().__init__(name="indexer", daemon=True)
+        super().__init__(name="search-index-builder", daemon=True)
         self._url = url
         self._pooled = pooled
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Ends the thread; what it is building is cut off with its connection."""
+        """Ask the thread to end. A build in progress is not awaited: PostgreSQL stops it when the process has ended."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Builds whenever the indexes are behind; survives a database that is away."""
+        """Build indexes until stopped; reconnects after each database error."""
         run_until_stopped(
             self._url,
             Component.SEARCH_INDEX,
-            self._keep_built,
+            self._keep_current,
             stopping=self._stopping,
             purpose="the build of search indexes",
-            error_delay_seconds=RETRY_SECONDS,
+            error_delay_seconds=RECONNECT_SECONDS,
             bug_delay_seconds=CHECK_SECONDS,
         )
 
-    def _keep_built(self, connection: Connection) -> None:
+    def _keep_current(self, connection: Connection) -> None:
         listener = Listener(connection, [CHANNEL], pooled=self._pooled)
         while not self._stopping.is_set():
             try:
-                if self._due(connection):
-                    build(self._url, pooled=self._pooled)
+                if self._is_due(connection):
+                    build_indexes(self._url, pooled=self._pooled)
             except (errors.InsufficientPrivilege, errors.UndefinedFile, errors.FeatureNotSupported) as error:
                 log.warning("Searches are correct but slow, without search indexes: %s", str(error).strip())
-                self._stopping.wait(HOPELESS_SECONDS)
-            self._wait(listener)
+                self._stopping.wait(UNSUPPORTED_RETRY_SECONDS)
+            self._wait_for_changes(listener)
 
-    def _due(self, connection: Connection) -> bool:
-        """Whether to build now; waits for imports to end before it says so."""
-        give_up = time.monotonic() + WAIT_FOR_IMPORTS_SECONDS
+    def _is_due(self, connection: Connection) -> bool:
+        """Return whether to build now. If a new generation is due while imports run, waits for them first."""
+        deadline = time.monotonic() + MAX_IMPORT_WAIT_SECONDS
         with connection.cursor() as cursor:
-            while is_behind(cursor):
-                if find_running_import(cursor) is None or time.monotonic() > give_up:
+            while needs_rebuild(cursor):
+                if find_running_import(cursor) is None or time.monotonic() > deadline:
                     return True
-                if self._stopping.wait(PAUSE_SECONDS):
+                if self._stopping.wait(IMPORT_CHECK_SECONDS):
                     return False
         return False
 
-    def _wait(self, listener: Listener) -> None:
-        """Returns a moment after the next change, or after a minute."""
+    def _wait_for_changes(self, listener: Listener) -> None:
+        """Wait until products have changed, at most `CHECK_SECONDS`; then discard the notifications."""
         if self._pooled:
             self._stopping.wait(CHECK_SECONDS)
             return
-        end = time.monotonic() + CHECK_SECONDS
-        while time.monotonic() < end and not self._stopping.is_set():
-            if listener.wait(PAUSE_SECONDS):
+        deadline = time.monotonic() + CHECK_SECONDS
+        while time.monotonic() < deadline and not self._stopping.is_set():
+            if listener.wait(STOP_CHECK_SECONDS):
                 break
-        # One check answers many changes.
-        self._stopping.wait(PAUSE_SECONDS)
+        self._stopping.wait(DEBOUNCE_SECONDS)
         listener.receive()

@@ -1,4 +1,4 @@
-"""Orders of the products, and bookmarks in them: where the next page begins."""
+"""How a list of products is sorted, and the page tokens that continue such a list."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
-MAX_NUMBER = 2**63 - 1
-LONGEST_BOOKMARK = 8_000
+MAX_BIGINT = 2**63 - 1
+MAX_TOKEN_CHARACTERS = 8_000
 
 
-class Key(NamedTuple):
-    """What an order goes by: an expression in SQL, the type of its values, whether no two products share one.
+class SortKey(NamedTuple):
+    """A value that products are sorted by.
 
-    `indexed`: all products have an index in this order; for the others those of catalogue/index.py do.
+    `expression` is SQL over `products`, and `type` the Python type of its values. `unique`: no two products share a
+    value. `indexed`: an index on the whole table has this order; for the other keys only the search indexes have it
+    (catalogue/search_indexes.py), and those leave out the recent products.
     """
 
     expression: str
@@ -27,82 +29,103 @@ class Key(NamedTuple):
     indexed: bool
 
 
-# Texts are in order by their small letters, byte by byte: the same order in every database.
-KEYS = {
-    "id": Key("id", int, unique=True, indexed=True),
-    "sku": Key('lower(sku) COLLATE "C"', str, unique=True, indexed=True),
-    "name": Key('lower(name) COLLATE "C"', str, unique=False, indexed=False),
-    "active": Key("active", bool, unique=False, indexed=False),
-    "created_at": Key("created_at", datetime, unique=False, indexed=False),
-    "updated_at": Key("updated_at", datetime, unique=False, indexed=True),
+# Texts are sorted by their lower-case bytes, which gives the same order in every database.
+SORT_KEYS = {
+    "id": SortKey("id", int, unique=True, indexed=True),
+    "sku": SortKey('lower(sku) COLLATE "C"', str, unique=True, indexed=True),
+    "name": SortKey('lower(name) COLLATE "C"', str, unique=False, indexed=False),
+    "active": SortKey("active", bool, unique=False, indexed=False),
+    "created_at": SortKey("created_at", datetime, unique=False, indexed=False),
+    "updated_at": SortKey("updated_at", datetime, unique=False, indexed=True),
 }
 
 
-class UnusableCursor(ValueError):
-    """The cursor is not one of ours, or belongs to another order."""
+class InvalidPageToken(ValueError):
+    """The page token was not issued by this API, or belongs to another sorting."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """An order of the products; those that are alike in `by` come in the order of their ids."""
+class Sorting:
+    """The order of a list of products; products with equal keys are sorted by id.
+
+    `by` is a name in `SORT_KEYS`.
+    """
 
     by: str = "id"
     descending: bool = False
 
     @property
-    def key(self) -> Key:
-        """What the order goes by."""
-        return KEYS[self.by]
+    def key(self) -> SortKey:
+        """The sort key named by `by`."""
+        return SORT_KEYS[self.by]
 
-    def clause(self) -> sql.Composable:
-        """For an ORDER BY over rows that have `key` and `id`."""
+    def order_by(self) -> sql.Composable:
+        """Return the ORDER BY list for rows with the columns `key` and `id`."""
         direction = "DESC" if self.descending else "ASC"
         return sql.SQL(f"key {direction}" + ("" if self.key.unique else f", id {direction}"))
 
 
 @dataclass(frozen=True)
-class Bookmark:
-    """The last product of a page: the page's number, the product's key in the order, its id."""
+class PageToken:
+    """The position of the last product of a page, from which the next page continues.
 
-    order: Order
+    `page` is the number of that page, counted from 1; `value` and `product_id` are the sort key and the id of its last
+    product.
+    """
+
+    sorting: Sorting
     page: int
     value: Any
-    id: int
+    product_id: int
 
-    def text(self) -> str:
-        """The bookmark as clients hand it back: URL-safe, and theirs to keep, not to read."""
+    def encode(self) -> str:
+        """Return the token as an opaque text for clients, in the URL-safe base64 of RFC 4648 without padding."""
         value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
-        fields = [self.order.by, int(self.order.descending), self.page, value, self.id]
+        fields = [self.sorting.by, int(self.sorting.descending), self.page, value, self.product_id]
         return base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
 
     @staticmethod
-    def read(text: str, order: Order) -> Bookmark:
-        """Reads what `text` gave; raises `UnusableCursor` where it is not that, or of another order."""
+    def decode(text: str, sorting: Sorting) -> PageToken:
+        """Return the token that `encode` turned into `text`.
+
+        Raises `InvalidPageToken` if `text` is no token, or the token of another sorting. Clients may send anything, so
+        every field is checked before it reaches SQL.
+        """
         try:
-            if len(text) > LONGEST_BOOKMARK:
+            if len(text) > MAX_TOKEN_CHARACTERS:
                 raise ValueError
             fields = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
             by, descending, page, value, product_id = fields
-            if order.key.type is datetime:
+            if sorting.key.type is datetime:
                 value = datetime.fromisoformat(value)
-            whole = all(type(number) is int and 0 <= number <= MAX_NUMBER for number in (descending, page, product_id))
-            if not whole or type(value) is not order.key.type or (by, descending) != (order.by, int(order.descending)):
+            numbers = (descending, page, product_id)
+            if not all(type(number) is int and 0 <= number <= MAX_BIGINT for number in numbers):
                 raise ValueError
-            if isinstance(value, datetime) and value.tzinfo is None:
+            if (by, descending) != (sorting.by, int(sorting.descending)) or type(value) is not sorting.key.type:
                 raise ValueError
-            if isinstance(value, int) and abs(value) > MAX_NUMBER:
-                raise ValueError
-            if isinstance(value, str):
-                value.encode()
-                if "\0" in value:
-                    raise ValueError
+            _check_value(value)
         except (binascii.Error, ValueError, TypeError, RecursionError):
-            raise UnusableCursor from None
-        return Bookmark(order, page, value, product_id)
+            raise InvalidPageToken from None
+        return PageToken(sorting, page, value, product_id)
 
-    def behind(self, key: str) -> sql.Composable:
-        """The condition that a row comes behind this one; `key` is the order's key of the row in SQL."""
-        sign = "<" if self.order.descending else ">"
-        if self.order.key.unique:
+    def follows(self, key: str) -> sql.Composable:
+        """Return the SQL condition that a row comes after this position.
+
+        `key` is the SQL expression of the row's sort key; the row also has the column `id`.
+        """
+        sign = "<" if self.sorting.descending else ">"
+        if self.sorting.key.unique:
             return sql.SQL(f"{key} {sign} {{}}").format(sql.Literal(self.value))
-        return sql.SQL(f"({key}, id) {sign} ({{}}, {{}})").format(sql.Literal(self.value), sql.Literal(self.id))
+        return sql.SQL(f"({key}, id) {sign} ({{}}, {{}})").format(sql.Literal(self.value), sql.Literal(self.product_id))
+
+
+def _check_value(value: Any) -> None:
+    """Raise `ValueError` if PostgreSQL cannot compare the value with a sort key of its type."""
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError
+    if isinstance(value, int) and abs(value) > MAX_BIGINT:
+        raise ValueError
+    if isinstance(value, str):
+        value.encode()  # A lone surrogate raises `UnicodeEncodeError`, which is a `ValueError`.
+        if "\0" in value:
+            raise ValueError

@@ -16,7 +16,7 @@ from api.openapi import JSON, Blueprint
 from api.requests import Choice, FilterSchema, RequestSchema
 from api.responses import CountSchema
 from catalogue import bulk
-from catalogue.bulk import ImportRunning, Outcome, Selection
+from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
 from database.retry import TRANSIENT_ERRORS, retry
 from models import db
@@ -154,10 +154,10 @@ def delete_all_products() -> Response:
     return _answer("delete", _in_transaction(bulk.delete_all))
 
 
-def _in_transaction(change: Callable[[Cursor], Outcome]) -> Outcome:
+def _in_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
     """Makes a change, again where PostgreSQL chose it to end a deadlock."""
 
-    def transaction() -> Outcome:
+    def transaction() -> BulkResult:
         connection: Any = db.session.connection().connection.driver_connection
         with connection.cursor() as cursor:
             outcome = change(cursor)
@@ -178,7 +178,7 @@ def _in_transaction(change: Callable[[Cursor], Outcome]) -> Outcome:
         raise IMPORT_RUNNING.error(sentence) from None
 
 
-def _answer(action: str, outcome: Outcome, named: int | None = None) -> Response:
+def _answer(action: str, outcome: BulkResult, named: int | None = None) -> Response:
     """Says what was done; `named` is how many products were named by their ids."""
     count, already = outcome.changed, outcome.matched - outcome.changed
     sentence = f"{_were(count, 'product')} {DONE[action]}" if count else f"No product was {DONE[action]}"

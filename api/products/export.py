@@ -18,7 +18,7 @@ from marshmallow import post_load
 from api.errors import Failure
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.requests import Choice, FilterQuerySchema
-from catalogue.export import Client, ClientGone, Exports
+from catalogue.export import Client, ClientDisconnected, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
 
@@ -61,7 +61,7 @@ class ExportQuerySchema(FilterQuerySchema):
 @blueprint.record_once
 def _create_exports(state: BlueprintSetupState) -> None:
     url = state.app.config["SETTINGS"].need_database_url()
-    state.app.extensions["exports"] = Exports(lambda: connect(url, Component.EXPORT), at_once=EXPORTS_AT_ONCE)
+    state.app.extensions["exports"] = ExportPool(lambda: connect(url, Component.EXPORT), max_running=EXPORTS_AT_ONCE)
 
 
 @blueprint.get("/export")
@@ -77,7 +77,7 @@ def export_products(wanted: ExportQuery) -> Response:
     `sku`, `name`, `description` and `active`. Importing the file again changes nothing. A file that is cut off by an
     error ends the connection before the end of the answer. 503 has `Retry-After`.
     """
-    exports: Exports = current_app.extensions["exports"]
+    exports: ExportPool = current_app.extensions["exports"]
     connection = request.environ.get("gunicorn.socket")
     export = exports.start(wanted.filter, _client(connection))
     if export is None:
@@ -85,11 +85,11 @@ def export_products(wanted: ExportQuery) -> Response:
         response.status_code = TOO_MANY_EXPORTS.status
         response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
-    blocks = export.packed() if wanted.format == "csv.gz" else export.blocks()
+    blocks = export.read_gzip_blocks() if wanted.format == "csv.gz" else export.read_blocks()
     try:
         # What is wrong from the start is an error as any other.
         first = next(blocks)
-    except ClientGone:
+    except ClientDisconnected:
         return Response(status=204)
     unchunked = connection if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
     response = Response(_whole(first, blocks, unchunked), content_type=MEDIA_TYPES[wanted.format])

@@ -16,6 +16,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.requests import ListQuery, NewProductSchema, ProductChangeSchema, ProductsQuerySchema
 from api.responses import EXAMPLE_TIME, MessageSchema, ProductSchema, ProductsSchema
 from catalogue import search
+from catalogue.sorting import InvalidPageToken
 from database.retry import retry
 from database.serializers import iso, product_json
 from models import Product, db
@@ -108,16 +109,16 @@ def list_products(asked: ListQuery) -> Response:
     connection: Any = db.session.connection().connection.driver_connection
     with connection.cursor() as cursor:
         try:
-            found = search.find(
+            found = search.find_page(
                 cursor,
                 asked.filter,
-                asked.order,
+                asked.sorting,
                 page=asked.page,
                 per_page=asked.per_page,
                 after=asked.after,
                 exact_total=asked.exact_total,
             )
-        except search.UnusableCursor:
+        except InvalidPageToken:
             raise _unusable_cursor() from None
     pagination = {
         "page": found.page,
