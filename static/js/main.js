@@ -1,7 +1,7 @@
-// Starts the page: header, shortcuts, drops, routes.
+// Start the page: header, shortcuts, file drops, routes.
 
-import { installActivity } from './imports/background-progress.js';
-import { h } from './core/dom.js';
+import { installBackgroundProgress } from './imports/background-progress.js';
+import { elementById, h } from './core/dom.js';
 import { installPageDrop } from './imports/drop-zone.js';
 import { installShortcuts, openHelp } from './core/help.js';
 import { importDetailScreen } from './imports/detail-screen.js';
@@ -12,34 +12,49 @@ import { themeSwitch } from './core/theme.js';
 import { webhookScreen } from './webhooks/detail-screen.js';
 import { webhooksScreen } from './webhooks/screen.js';
 
+/** @type {import('./core/router.js').Route[]} */
 const ROUTES = [
   { name: 'import', pattern: /^\/import$/, screen: importScreen },
-  { name: 'import-detail', pattern: /^\/imports\/(?<id>[^/]+)(?:\/(?<step>check|progress|result))?\/?$/, screen: importDetailScreen, within: 'step' },
+  {
+    name: 'import-detail',
+    pattern: /^\/imports\/(?<id>[^/]+)(?:\/(?<step>check|progress|result))?\/?$/,
+    screen: importDetailScreen,
+    within: 'step',
+  },
   { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen },
   { name: 'webhooks-detail', pattern: /^\/webhooks\/(?<id>\d+)$/, screen: webhookScreen },
   { name: 'products', pattern: /^\/products$/, screen: productsScreen },
 ];
 
+/** @param {string} name of the route */
 function markCurrent(name) {
-  for (const link of document.querySelectorAll('[data-nav]')) {
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-nav]'))) {
     if (name.split('-')[0] === link.dataset.nav) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
 }
 
-const main = document.getElementById('main');
+const main = elementById('main');
 
-// The address belongs to the router, so the skip link moves the focus itself.
-document.getElementById('skip-link').addEventListener('click', (event) => {
+// The router owns the address, so the skip link moves the focus itself.
+elementById('skip-link').addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();
 });
 
-document.getElementById('tools').append(
+elementById('tools').append(
   themeSwitch(),
-  h('button', { class: 'icon-button help-button', type: 'button', 'aria-label': 'Help', title: 'Help (?)', text: '?', on: { click: openHelp } }));
+  h('button', {
+    class: 'icon-button help-button',
+    type: 'button',
+    'aria-label': 'Help',
+    title: 'Help (?)',
+    text: '?',
+    on: { click: openHelp },
+  }),
+);
 
 installPageDrop();
 installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });
 startRouter({ root: main, routes: ROUTES, fallback: '#/import', onScreen: markCurrent });
-installActivity(document.getElementById('activity'));
+installBackgroundProgress(elementById('activity'));

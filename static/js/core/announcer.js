@@ -1,26 +1,30 @@
-// Speaks to screen readers, sparingly: a progress that is read out every half second helps nobody.
+// Announcements for screen readers. Progress is announced rarely: a new value every half second would be a nuisance.
 
-import { setText } from './dom.js';
+import { elementById, setText } from './dom.js';
 
 const MIN_GAP_MS = 5_000;
 const MIN_STEP_PERCENT = 10;
 
-/** @param {string} text is read out once the reader is idle */
+/**
+ * Announce a text once the screen reader is idle.
+ * @param {string} text
+ */
 export function announce(text) {
-  setText(document.getElementById('announcer'), text);
+  setText(elementById('announcer'), text);
 }
 
 /**
- * Makes an announcer for one running thing.
- * @returns {(percent: number, text: string, important?: boolean) => void} call it on every change; it decides what is worth saying
+ * Create an announcer for one job or upload. Call it on every change: it announces important changes and otherwise
+ * keeps `MIN_GAP_MS` and `MIN_STEP_PERCENT` between two announcements.
+ * @returns {(percent: number, text: string, isImportant?: boolean) => void}
  */
 export function progressAnnouncer() {
   let lastTime = 0;
   let lastPercent = -MIN_STEP_PERCENT;
-  return (percent, text, important = false) => {
+  return (percent, text, isImportant = false) => {
     const now = Date.now();
-    const due = now - lastTime >= MIN_GAP_MS && percent - lastPercent >= MIN_STEP_PERCENT;
-    if (!important && !due) return;
+    const isDue = now - lastTime >= MIN_GAP_MS && percent - lastPercent >= MIN_STEP_PERCENT;
+    if (!isImportant && !isDue) return;
     lastTime = now;
     lastPercent = percent;
     announce(text);

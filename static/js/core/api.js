@@ -1,12 +1,20 @@
-// Calls the REST API and turns every failure into one of two errors.
+// Calls of the REST API. Every failure becomes an `ApiError` or a `NetworkError`.
 
 import { reportReachable, reportUnreachable } from './connection.js';
 
 const TIMEOUT_MS = 30_000;
 const GATEWAY_STATUSES = new Set([502, 503, 504]);
 
-/** The server answered with an error; `message` is its sentence. */
+/** @import { ErrorBody } from './types.d.ts' */
+
+/** @typedef {Record<string, string | number | boolean | null | undefined>} Query Empty parameters are left out. */
+
+/** The server answered with an error. `message` is the sentence of its answer. */
 export class ApiError extends Error {
+  /**
+   * @param {number} status HTTP status, 0 if the connection broke
+   * @param {Partial<ErrorBody>} [body] of the answer
+   */
   constructor(status, body) {
     super(body?.error || `The server answered with an error (${status}).`);
     this.name = 'ApiError';
@@ -16,7 +24,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer came. */
+/** The server did not answer. */
 export class NetworkError extends Error {
   constructor() {
     super('The server cannot be reached.');
@@ -25,31 +33,32 @@ export class NetworkError extends Error {
 }
 
 /**
- * Reads the JSON of a GET.
- * @param {string} path beginning with /api
+ * Send a GET and return the JSON of its answer. Callers declare its type: `@type {Products}`.
+ * @param {string} path starts with /api
  * @param {object} [options]
- * @param {object} [options.query] parameters; empty ones are left out
+ * @param {Query} [options.query]
  * @param {AbortSignal} [options.signal]
  * @returns {Promise<any>}
- * @throws {ApiError|NetworkError|DOMException} DOMException "AbortError" when the signal ended it
+ * @throws {ApiError|NetworkError|DOMException} DOMException "AbortError" if the signal aborted the request
  */
 export function getJson(path, { query, signal } = {}) {
   return call(path + queryString(query), { headers: { Accept: 'application/json' } }, signal, TIMEOUT_MS);
 }
 
 /**
- * Sends a POST, PUT or DELETE and reads the JSON of its answer.
+ * Send a POST, PUT or DELETE and return the JSON of its answer. Callers declare its type: `@type {Product}`.
  * @param {'POST'|'PUT'|'DELETE'} method
- * @param {string} path beginning with /api
+ * @param {string} path starts with /api
  * @param {object} [options]
  * @param {object} [options.body] sent as JSON
- * @param {string} [options.ifMatch] an ETag: without it the last writer wins
+ * @param {string} [options.ifMatch] an ETag; without it the last writer wins
  * @param {boolean} [options.keepalive] lets the request outlive the page
  * @param {number} [options.timeoutMs]
  * @returns {Promise<any>}
- * @throws {ApiError|NetworkError} NetworkError also when it is unknown whether the request arrived
+ * @throws {ApiError|NetworkError} NetworkError also if it is unknown whether the request arrived
  */
 export function sendJson(method, path, { body, ifMatch, keepalive = false, timeoutMs = TIMEOUT_MS } = {}) {
+  /** @type {Record<string, string>} */
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (ifMatch) headers['If-Match'] = ifMatch;
@@ -57,15 +66,29 @@ export function sendJson(method, path, { body, ifMatch, keepalive = false, timeo
   return call(path, request, undefined, timeoutMs);
 }
 
-/** @param {{updated_at: string}} product @returns {string} its ETag, as the server makes it */
+/**
+ * Return the ETag of a product, as the server computes it.
+ * @param {{updated_at: string}} product
+ */
 export const etagOf = (product) => `"${product.updated_at}"`;
 
+/**
+ * @param {string} address
+ * @param {RequestInit} request
+ * @param {AbortSignal | undefined} signal
+ * @param {number} timeoutMs
+ * @returns {Promise<any>}
+ */
 async function call(address, request, signal, timeoutMs) {
   const timeout = AbortSignal.timeout(timeoutMs);
   let answer;
   let text;
   try {
-    answer = await fetch(address, { ...request, cache: 'no-store', signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+    answer = await fetch(address, {
+      ...request,
+      cache: 'no-store',
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
     text = await answer.text();
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -76,23 +99,31 @@ async function call(address, request, signal, timeoutMs) {
 }
 
 /**
- * Takes an answer apart; also used for uploads, which need XMLHttpRequest.
+ * Return the JSON of an answer, or throw its error. Uploads need it too, because they use XMLHttpRequest.
  * @param {number} status
  * @param {string} text
+ * @returns {any}
+ * @throws {ApiError|NetworkError}
  */
 export function readAnswer(status, text) {
   const body = parseJson(text);
   if (body === undefined && GATEWAY_STATUSES.has(status)) {
-    // A proxy answered in the server's place.
+    // A proxy answered instead of the server.
     reportUnreachable();
     throw new NetworkError();
   }
   reportReachable();
   if (status < 200 || status > 299) throw new ApiError(status, body);
-  if (body === undefined) throw new ApiError(status, { error: 'The server’s answer could not be read.', code: 'bad_answer' });
+  if (body === undefined) {
+    throw new ApiError(status, { error: 'The server’s answer could not be read.', code: 'bad_answer' });
+  }
   return body;
 }
 
+/**
+ * @param {string} text
+ * @returns {any} undefined if it is not JSON
+ */
 function parseJson(text) {
   try {
     return JSON.parse(text);
@@ -101,20 +132,42 @@ function parseJson(text) {
   }
 }
 
-/** @param {object} [query] parameters; empty ones are left out @returns {string} "" or "?…" */
+/**
+ * Encode parameters for an address.
+ * @param {Query} [query]
+ * @returns {string} "" or "?…"
+ */
 export function queryString(query = {}) {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined && value !== null && value !== '')
+    .map(([name, value]) => [name, String(value)]);
   return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
 }
 
 /**
- * What a person can do about an error.
- * @param {Error} error
- * @returns {string} a sentence
+ * Return the message of something that was thrown.
+ * @param {unknown} error
+ */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * Return whether the server answered with this status.
+ * @param {unknown} error
+ * @param {number} status
+ */
+export const hasStatus = (error, status) => error instanceof ApiError && error.status === status;
+
+/**
+ * Describe what a person can do about an error.
+ * @param {unknown} error
+ * @returns {string} a sentence, "" if there is nothing to say
  */
 export function nextStep(error) {
   if (error instanceof NetworkError) return 'Check that the server is running, then try again.';
-  const fieldTexts = Object.values(error.fields ?? {}).flat().filter((text) => text !== error.message);
+  if (!(error instanceof ApiError)) return '';
+  const fieldTexts = Object.values(error.fields)
+    .flat()
+    .filter((text) => text !== error.message);
   if (fieldTexts.length) return fieldTexts.join(' ');
   if (error.status === 413) return 'Compress the file (.csv.gz) or split it into smaller ones.';
   if (error.status === 404) return 'It may have been removed. Go back and choose another one.';

@@ -1,17 +1,33 @@
-// Hears of changes, of the catalogue or of webhooks, while the page is in view: from the server's stream, or by asking now and then where there is none.
+// Notifications about changes of the catalogue or of webhooks while the page is visible. They come from a stream of the
+// server, or from a timer if no stream can be opened.
 
-import { takeStreamSlot } from './stream-slots.js';
+import { acquireStreamSlot } from './stream-slots.js';
 
 const WITHOUT_STREAM_MS = 15_000;
 
-/** @param {() => void} onChanged products may have changed @returns {() => void} stops it */
+/**
+ * Call back when products may have changed.
+ * @param {() => void} onChanged
+ * @returns {() => void} a function that stops it
+ */
 export const followCatalogue = (onChanged) => follow('/api/products/changes', onChanged);
 
-/** @param {() => void} onChanged webhooks or their deliveries may have changed @returns {() => void} stops it */
+/**
+ * Call back when webhooks or their deliveries may have changed.
+ * @param {() => void} onChanged
+ * @returns {() => void} a function that stops it
+ */
 export const followWebhooks = (onChanged) => follow('/api/webhooks/changes', onChanged);
 
+/**
+ * @param {string} address of the stream
+ * @param {() => void} onChanged
+ * @returns {() => void} a function that stops it
+ */
 function follow(address, onChanged) {
+  /** @type {EventSource | null} */
   let source = null;
+  /** @type {(() => void) | null} */
   let releaseSlot = null;
   let timer = 0;
   let opening = false;
@@ -22,22 +38,21 @@ function follow(address, onChanged) {
   async function open() {
     if (source || opening || !isInView()) return;
     opening = true;
-    const release = await takeStreamSlot();
+    const release = await acquireStreamSlot();
     opening = false;
-    if (!release) return askLater();
-    if (!isInView()) return release();
+    if (!release) return void askLater();
+    if (!isInView()) return void release();
     releaseSlot = release;
     source = new EventSource(address);
-    // What happened before, also between the list's answer and this moment, is not told again.
+    // The stream does not repeat changes made before it opened, such as those since the page loaded its data.
     source.addEventListener('open', onChanged);
     source.addEventListener('changed', onChanged);
     source.addEventListener('error', () => {
-      // CONNECTING: the browser comes back by itself. CLOSED: refused.
+      // CONNECTING: the browser reconnects by itself. CLOSED: the server refused the stream.
       if (source?.readyState !== EventSource.CLOSED) return;
       close();
       askLater();
     });
-    return undefined;
   }
 
   function askLater() {
@@ -58,9 +73,9 @@ function follow(address, onChanged) {
   }
 
   const followIfInView = () => {
-    if (!isInView()) return close();
+    if (!isInView()) return void close();
     onChanged();
-    return open();
+    open();
   };
   document.addEventListener('visibilitychange', followIfInView);
   window.addEventListener('pagehide', close);

@@ -1,38 +1,67 @@
-// Asks before something that cannot be undone, and does it, all in one dialog.
+// A dialog that asks before something that cannot be undone, runs it and shows its error.
 
+import { messageOf } from './api.js';
 import { showDialog } from './dialog.js';
 import { h, setText } from './dom.js';
 
 /**
+ * Ask for a confirmation, then run an action. If the action fails, the dialog stays open and shows the error.
+ * @template Result
  * @param {object} options
  * @param {string} options.title a question that names what will happen
  * @param {string} options.text what it means
  * @param {string} options.ok label of the button
- * @param {string} [options.word] must be typed first
- * @param {() => Promise<any>} options.run does it; while it fails, the dialog stays and shows the error's message
- * @returns {Promise<any>} what run returned; undefined when the dialog was left
+ * @param {string} [options.word] the person has to type it first
+ * @param {() => Promise<Result>} options.run
+ * @returns {Promise<Result | undefined>} the result of `run`; undefined if the dialog was cancelled
  */
 export function askToConfirm({ title, text, ok, word, run }) {
   return new Promise((resolve) => {
+    /** @type {Result | undefined} */
     let result;
     let busy = false;
     const problem = h('p', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'confirm-error' } });
-    const input = word ? h('input', {
-      class: 'input', name: 'word', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', data: { testid: 'confirm-word' }, on: { input: () => show() },
-    }) : null;
-    const button = h('button', { class: 'button button-danger', type: 'submit', text: ok, data: { testid: 'confirm-ok' } });
-    const cancel = h('button', { class: 'button', type: 'button', text: 'Cancel', data: { testid: 'confirm-cancel' }, on: { click: () => !busy && dialog.close() } });
-    const isReady = () => !busy && (!word || input.value.trim().toLowerCase() === word);
+    const input = word
+      ? h('input', {
+          class: 'input',
+          name: 'word',
+          autocomplete: 'off',
+          autocapitalize: 'off',
+          spellcheck: 'false',
+          data: { testid: 'confirm-word' },
+          on: { input: () => show() },
+        })
+      : null;
+    const button = h('button', {
+      class: 'button button-danger',
+      type: 'submit',
+      text: ok,
+      data: { testid: 'confirm-ok' },
+    });
+    const cancel = h('button', {
+      class: 'button',
+      type: 'button',
+      text: 'Cancel',
+      data: { testid: 'confirm-cancel' },
+      on: { click: () => !busy && dialog.close() },
+    });
+    const isReady = () => !busy && (!input || input.value.trim().toLowerCase() === word);
     const show = () => {
       button.disabled = !isReady();
       setText(button, busy ? 'Working…' : ok);
     };
-    const form = h('form', { class: 'confirm', id: 'confirm-form', on: { submit: (event) => submit(event) } },
+    const form = h(
+      'form',
+      { class: 'confirm', id: 'confirm-form', on: { submit } },
       h('p', { text }),
-      word ? h('label', { class: 'field' }, h('span', {}, 'Type ', h('code', { text: word }), ' to confirm'), input) : null,
-      problem);
+      input
+        ? h('label', { class: 'field' }, h('span', {}, 'Type ', h('code', { text: word ?? '' }), ' to confirm'), input)
+        : null,
+      problem,
+    );
     button.setAttribute('form', form.id);
 
+    /** @param {SubmitEvent} event */
     async function submit(event) {
       event.preventDefault();
       if (!isReady()) return;
@@ -44,15 +73,20 @@ export function askToConfirm({ title, text, ok, word, run }) {
         dialog.close();
       } catch (error) {
         problem.hidden = false;
-        setText(problem, error.message);
+        setText(problem, messageOf(error));
         busy = false;
         show();
       }
     }
 
     const dialog = showDialog({
-      title, content: [form], footer: h('div', { class: 'dialog-actions' }, cancel, button), testid: 'confirm-dialog', role: 'alertdialog',
-      mayClose: () => !busy, onClose: () => resolve(result),
+      title,
+      content: [form],
+      footer: h('div', { class: 'dialog-actions' }, cancel, button),
+      testid: 'confirm-dialog',
+      role: 'alertdialog',
+      mayClose: () => !busy,
+      onClose: () => resolve(result),
     });
     show();
     (input ?? cancel).focus();

@@ -1,31 +1,27 @@
-// Knows whether the server can be reached, says so in one banner and notices when it is back.
+// Whether the server can be reached. While it cannot, a banner says so and probes find out when it is back.
 
-import { showBanner, clearBanner } from './banner.js';
+import { clearBanner, showBanner } from './banner.js';
+import { createSignal } from './event-bus.js';
 
 const BANNER_KEY = 'connection';
 const FIRST_PROBE_MS = 1_000;
 const SLOWEST_PROBE_MS = 10_000;
 const PROBE_TIMEOUT_MS = 8_000;
 
-const events = new EventTarget();
 let reachable = true;
 let timer = 0;
 let delayMs = FIRST_PROBE_MS;
 
-/** @returns {boolean} false between a failed request and the next answer */
+/** Return false between a request without an answer and the next answer. */
 export const isReachable = () => reachable;
 
 /**
- * Calls back each time the server has come back.
- * @param {() => void} callback
- * @returns {() => void} stops it
+ * The server answers again after requests had failed.
+ * @type {import('./event-bus.js').Signal<void>}
  */
-export function onReconnect(callback) {
-  events.addEventListener('back', callback);
-  return () => events.removeEventListener('back', callback);
-}
+export const reconnected = createSignal();
 
-/** A request got no answer at all. */
+/** Report that a request got no answer. */
 export function reportUnreachable() {
   if (!reachable) return;
   reachable = false;
@@ -41,13 +37,13 @@ export function reportUnreachable() {
   schedule();
 }
 
-/** Some request got an answer. */
+/** Report that a request got an answer. */
 export function reportReachable() {
   if (reachable) return;
   reachable = true;
   clearTimeout(timer);
   clearBanner(BANNER_KEY);
-  events.dispatchEvent(new Event('back'));
+  reconnected.emit();
 }
 
 function schedule() {
@@ -60,11 +56,11 @@ async function probe() {
   clearTimeout(timer);
   try {
     const answer = await fetch('/api/health', { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    // Health answers 503 while a part is down, but then in JSON: that is our server, not a gateway in front of it.
+    // Our server answers 503 in JSON while one of its parts is down. A gateway in front of it answers in HTML.
     const ours = (answer.headers.get('content-type') ?? '').includes('json');
     if (ours || answer.status < 502) return reportReachable();
   } catch {
-    // Still away.
+    // The server is still away.
   }
   return schedule();
 }

@@ -1,14 +1,16 @@
-// Native modal dialogs: Esc closes them and the browser gives the focus back.
+// Native modal dialogs. Esc closes them, and the browser restores the focus.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';
 
 let serial = 0;
 
+/** @import { Child } from './dom.js' */
+
 /**
- * Opens a dialog that only shows something.
+ * Open a dialog that only shows something.
  * @param {string} title
- * @param {...Node} content
+ * @param {...Child} content
  * @returns {HTMLDialogElement}
  */
 export function openDialog(title, ...content) {
@@ -16,35 +18,53 @@ export function openDialog(title, ...content) {
 }
 
 /**
- * Opens a dialog.
+ * @typedef {object} Dialog
+ * @property {HTMLDialogElement} element
+ * @property {(title: string) => void} setTitle
+ * @property {() => void} close Close it without calling `mayClose`.
+ */
+
+/**
+ * Open a dialog.
  * @param {object} options
  * @param {string} options.title
- * @param {(Node|string)[]} options.content
- * @param {Node} [options.footer] stays in view under the content
+ * @param {Child[]} options.content
+ * @param {Node} [options.footer] stays visible below the content
  * @param {string} [options.testid]
  * @param {string} [options.role] "alertdialog" for a question that must be answered
- * @param {() => boolean} [options.mayClose] asked before Esc, the cross or the backdrop close it
+ * @param {() => boolean} [options.mayClose] called before Esc, the cross or the backdrop closes the dialog
  * @param {() => void} [options.onClose]
- * @returns {{element: HTMLDialogElement, setTitle: (title: string) => void, close: () => void}} close asks nobody
+ * @returns {Dialog}
  */
 export function showDialog({ title, content, footer, testid, role, mayClose = () => true, onClose }) {
   serial += 1;
   const titleId = `dialog-title-${serial}`;
   const heading = h('h2', { id: titleId, text: title, dir: 'auto' });
   const leave = () => mayClose() && close();
-  // Without a footer nothing in the body may take the focus, so the body itself does, for the arrow keys.
+  // Without a footer, maybe nothing in the body accepts the focus. The body itself does, so that arrow keys scroll it.
   const focusable = footer ? {} : { tabindex: '0', role: 'group', 'aria-labelledby': titleId };
-  const dialog = h('dialog', { class: 'dialog', role, 'aria-labelledby': titleId, data: testid ? { testid } : {} },
-    h('div', { class: 'dialog-head' }, heading,
-      h('button', { class: 'icon-button', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', on: { click: leave } }, icon('cross'))),
+  const dialog = h(
+    'dialog',
+    { class: 'dialog', role, 'aria-labelledby': titleId, data: testid ? { testid } : {} },
+    h(
+      'div',
+      { class: 'dialog-head' },
+      heading,
+      h(
+        'button',
+        { class: 'icon-button', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', on: { click: leave } },
+        icon('cross'),
+      ),
+    ),
     h('div', { class: 'dialog-body', ...focusable }, ...content),
-    footer ? h('div', { class: 'dialog-foot' }, footer) : null);
-  let closed = false;
+    footer ? h('div', { class: 'dialog-foot' }, footer) : null,
+  );
+  let isClosed = false;
   const close = () => {
-    closed = true;
+    isClosed = true;
     dialog.close();
   };
-  // Chromium lets a second Esc pass whatever "cancel" says, so the key itself is taken.
+  // Chromium closes the dialog on a second Esc even if "cancel" is prevented, so the key itself is handled.
   dialog.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || event.defaultPrevented) return;
     event.preventDefault();
@@ -55,19 +75,25 @@ export function showDialog({ title, content, footer, testid, role, mayClose = ()
     leave();
   });
   dialog.addEventListener('close', () => {
-    // A gesture of the system may close it all the same.
-    if (!closed && !mayClose()) return dialog.showModal();
+    // A gesture of the operating system can close it anyway.
+    if (!isClosed && !mayClose()) return dialog.showModal();
     dialog.remove();
     return onClose?.();
   });
-  // Only the backdrop has the dialog itself as its target; the content fills the rest.
+  // Only a click on the backdrop has the dialog itself as its target: the content fills the rest.
   dialog.addEventListener('pointerdown', (event) => event.target === dialog && leave());
   document.body.append(dialog);
   dialog.showModal();
-  return { element: dialog, close, setTitle: (text) => { heading.textContent = text; } };
+  return {
+    element: dialog,
+    close,
+    setTitle: (text) => {
+      heading.textContent = text;
+    },
+  };
 }
 
-/** Closes what is open, for when something more urgent happens; what holds unsaved work asks first. */
+/** Close all dialogs because something more urgent happens. Those with unsaved work ask first. */
 export function closeDialogs() {
-  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close();
 }

@@ -1,13 +1,30 @@
-// Builds elements. Text only ever becomes a text node: nothing that comes from a file or the server is parsed as HTML.
+// Create and change elements. Text only ever becomes a text node: nothing from a file or the server is parsed as HTML.
 
-const AS_PROPERTY = new Set(['value', 'checked', 'disabled', 'hidden', 'selected', 'open', 'multiple', 'indeterminate']);
+/** @typedef {Node | string | number | null | undefined | false} SingleChild `null`, `undefined` and `false` add nothing. */
+
+/** @typedef {SingleChild | Child[]} Child Lists may be nested. */
+
+/** @typedef {HTMLElementEventMap & {search: Event}} EventMap "search" fires in Chromium and Safari only. */
+
+/** @typedef {{[Type in keyof EventMap]?: (event: EventMap[Type]) => unknown}} Listeners */
 
 /**
- * Creates an element.
- * @param {string} tag name of the element
- * @param {object} [props] attributes; `class`, `text`, `data` (data-*), `on` (listeners) are special; null and undefined are left out
- * @param {...(Node|string|number|null|undefined|false|Array)} children
- * @returns {HTMLElement}
+ * Attributes by name. `null`, `undefined` and `false` leave an attribute out; `true` sets it without a value.
+ * `class`, `text` (the text content), `data` (data-* attributes) and `on` (listeners by event) are special.
+ * @typedef {{class?: string, text?: string | number | null, data?: Record<string, string>, on?: Listeners,
+ *   [attribute: string]: unknown}} Props
+ */
+
+/** Names that are set as properties, because their attributes only hold the initial state. */
+const PROPERTIES = new Set(['value', 'checked', 'disabled', 'hidden', 'selected', 'open', 'multiple', 'indeterminate']);
+
+/**
+ * Create an element.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Props | null} [props]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
@@ -16,28 +33,46 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/**
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {any} value
+ */
 function applyProp(element, name, value) {
   if (value === null || value === undefined) return;
   if (name === 'text') element.textContent = value;
   else if (name === 'class') element.className = value;
   else if (name === 'data') Object.assign(element.dataset, value);
-  else if (name === 'on') for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
-  else if (AS_PROPERTY.has(name)) element[name] = value;
+  else if (name === 'on') addListeners(element, value);
+  else if (PROPERTIES.has(name)) Object.assign(element, { [name]: value });
   else if (value === true) element.setAttribute(name, '');
   else if (value !== false) element.setAttribute(name, String(value));
 }
 
+/**
+ * @param {HTMLElement} element
+ * @param {Record<string, EventListener>} listeners
+ */
+function addListeners(element, listeners) {
+  for (const [type, listener] of Object.entries(listeners)) element.addEventListener(type, listener);
+}
+
+/**
+ * @param {Element} element
+ * @param {Child[]} children
+ */
 function append(element, children) {
-  for (const child of children.flat(Infinity)) {
-    if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : String(child));
+  for (const child of children) {
+    if (Array.isArray(child)) append(element, child);
+    else if (child instanceof Node) element.append(child);
+    else if (child !== null && child !== undefined && child !== false) element.append(String(child));
   }
 }
 
 /**
- * Puts new children in place of the old ones.
+ * Replace the children of an element.
  * @param {Element} element
- * @param {...(Node|string|null|false)} children
+ * @param {...Child} children
  */
 export function fill(element, ...children) {
   element.replaceChildren();
@@ -45,18 +80,19 @@ export function fill(element, ...children) {
 }
 
 /**
- * The same for a large part of the page: the focus, if it was in there, goes to the top of the screen instead of nowhere.
+ * Replace the children of a large part of the page. If the focus was inside, it moves to the top of the screen;
+ * otherwise it would be lost.
  * @param {Element} element
- * @param {...(Node|string|null|false)} children
+ * @param {...Child} children
  */
 export function refill(element, ...children) {
   const hadFocus = element.contains(document.activeElement);
   fill(element, ...children);
-  if (hadFocus) document.getElementById('main').focus({ preventScroll: true });
+  if (hadFocus) elementById('main').focus({ preventScroll: true });
 }
 
 /**
- * Writes a text only when it differs, so that screen readers and selections are left alone.
+ * Set a text only if it differs, so that screen readers and selections are left alone.
  * @param {Element} element
  * @param {string} text
  */
@@ -65,12 +101,37 @@ export function setText(element, text) {
 }
 
 /**
- * Calls a function after its caller has been silent for a while.
- * @param {Function} callback
+ * Return an element of the page's own HTML.
+ * @param {string} id
+ * @returns {HTMLElement}
+ * @throws {Error} if there is none, which is a mistake in the HTML
+ */
+export function elementById(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`The page has no element #${id}.`);
+  return element;
+}
+
+/**
+ * Return the element that matches the selector and that an event came from or through, if there is one.
+ * @param {Event} event
+ * @param {string} selector
+ * @returns {HTMLElement | null}
+ */
+export function closestTo(event, selector) {
+  return event.target instanceof Element ? event.target.closest(selector) : null;
+}
+
+/**
+ * Delay a function until its caller has been silent for a while; only the last call counts.
+ * @template {unknown[]} Args
+ * @param {(...args: Args) => void} callback
  * @param {number} delayMs
+ * @returns {((...args: Args) => void) & {cancel: () => void}}
  */
 export function debounce(callback, delayMs) {
   let timer = 0;
+  /** @param {Args} args */
   const later = (...args) => {
     clearTimeout(timer);
     timer = setTimeout(() => callback(...args), delayMs);

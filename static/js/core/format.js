@@ -1,7 +1,8 @@
-// Numbers, sizes and times as people read them.
+// Formats of numbers, sizes and times for people.
 
-// The page speaks English; a reader's own English decides separators and the order of dates.
-const LOCALE = navigator.languages?.find((language) => /^en\b/i.test(language)) ?? 'en';
+// The page is in English. The reader's variant of English decides separators and the order of dates.
+// Node.js 20, which runs the tests, has no `navigator`.
+const LOCALE = globalThis.navigator?.languages?.find((language) => /^en\b/i.test(language)) ?? 'en';
 
 const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -132,7 +133,12 @@ export function formatMoment(iso, now = new Date()) {
   return `${day} at ${TIME_OF_DAY.format(time)}`;
 }
 
+/** @param {number} value */
 const pad = (value) => String(value).padStart(2, '0');
 
-/** @param {string|null} text @param {number} [limit] @returns {string} one line of it: laying out a megabyte to cut it would be felt */
+/**
+ * @param {string|null} text
+ * @param {number} [limit]
+ * @returns {string} one line of it: laying out a megabyte to cut it would be felt
+ */
 export const oneLine = (text, limit = 300) => (text ?? '').slice(0, limit).replace(/\s+/g, ' ');

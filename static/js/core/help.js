@@ -1,8 +1,11 @@
 // The help dialog and the keyboard shortcuts it lists.
 
-import { h } from './dom.js';
 import { openDialog } from './dialog.js';
+import { h } from './dom.js';
 
+/** @typedef {[keys: string[], text: string]} Shortcut */
+
+/** @type {Shortcut[]} */
 const SHORTCUTS = [
   [['/'], 'Search the products'],
   [['n'], 'New product'],
@@ -11,6 +14,7 @@ const SHORTCUTS = [
   [['Esc'], 'Leave an editor, a dialog, a selection or the search'],
 ];
 
+/** @type {Shortcut[]} */
 const GRID_SHORTCUTS = [
   [['←', '↑', '↓', '→'], 'Move between the cells'],
   [['Home', 'End'], 'First and last cell; with Ctrl first and last row'],
@@ -29,34 +33,55 @@ const COLUMNS = [
   ['active', 'Optional, true or false. New products are active without it.'],
 ];
 
-/** Opens the help, once. */
+/** Open the help, unless a dialog is open already. */
 export function openHelp() {
   if (document.querySelector('dialog[open]')) return;
-  openDialog('Help',
+  openDialog(
+    'Help',
     h('h3', { text: 'Keyboard' }),
     shortcutList(SHORTCUTS),
     h('h3', { text: 'In the table of products' }),
     shortcutList(GRID_SHORTCUTS),
     h('h3', { text: 'Columns of a file' }),
-    h('dl', { class: 'help-list' }, COLUMNS.map(([name, text]) => [h('dt', {}, h('code', { text: name })), h('dd', { text })])),
-    h('p', { class: 'muted', text: 'The header row may have any order and case, and other names for these columns: the check shows what was recognised, and lets you choose. When a SKU comes twice in a file, its last row counts. '
-      + 'A column the file does not have stays as it is on existing products.' }));
+    h(
+      'dl',
+      { class: 'help-list' },
+      COLUMNS.map(([name, text]) => [h('dt', {}, h('code', { text: name })), h('dd', { text })]),
+    ),
+    h('p', {
+      class: 'muted',
+      text:
+        'The header row may have any order and case, and other names for these columns: the check shows what was ' +
+        'recognised, and lets you choose. When a SKU comes twice in a file, its last row counts. ' +
+        'A column the file does not have stays as it is on existing products.',
+    }),
+  );
 }
 
+/** @param {Shortcut[]} shortcuts */
 function shortcutList(shortcuts) {
-  return h('dl', { class: 'help-list' }, shortcuts.map(([keys, text]) => [
-    h('dt', { class: 'help-keys' }, keys.map((key) => h('kbd', { text: key }))), h('dd', { text }),
-  ]));
+  return h(
+    'dl',
+    { class: 'help-list' },
+    shortcuts.map(([keys, text]) => [
+      h(
+        'dt',
+        { class: 'help-keys' },
+        keys.map((key) => h('kbd', { text: key })),
+      ),
+      h('dd', { text }),
+    ]),
+  );
 }
 
 /**
- * Listens for the shortcuts.
+ * Handle the shortcuts of the whole page.
  * @param {{search: () => void, create: () => void}} actions
  */
 export function installShortcuts({ search, create }) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (isTyping(event.target) || document.querySelector('dialog[open]')) return;
+    if (isTyping(event) || document.querySelector('dialog[open]')) return;
     if (event.key === '/') search();
     else if (event.key === '?') openHelp();
     else if (event.key === 'n') create();
@@ -65,7 +90,8 @@ export function installShortcuts({ search, create }) {
   });
 }
 
-function isTyping(target) {
-  if (target.isContentEditable || target.tagName === 'TEXTAREA' || target.tagName === 'SELECT') return true;
-  return target.tagName === 'INPUT' && !['radio', 'checkbox', 'file', 'button'].includes(target.type);
-}
+const TYPING_FIELDS = `[contenteditable], textarea, select,
+  input:not([type="radio"], [type="checkbox"], [type="file"], [type="button"])`;
+
+/** @param {Event} event */
+const isTyping = (event) => event.target instanceof Element && event.target.matches(TYPING_FIELDS);

@@ -1,4 +1,4 @@
-// Line icons on a 16 × 16 grid, drawn as elements because the page's policy allows no data: URLs.
+// Line icons on a 16 × 16 grid. They are elements because the Content-Security-Policy forbids data: URLs.
 
 const PATHS = {
   upload: 'M8 10.5v-8m0 0L4.8 5.7M8 2.5l3.2 3.2M2.5 10.5v2a1 1 0 0 0 1 1h9a1 1 0 0 0 1-1v-2',
@@ -16,7 +16,9 @@ const PATHS = {
   previous: 'M10 3.5 5.5 8l4.5 4.5',
   next: 'M6 3.5 10.5 8 6 12.5',
   last: 'M4 3.5 8.5 8 4 12.5M12 3.5v9',
-  sun: 'M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6ZM8 1.4v1.3M8 13.3v1.3M1.4 8h1.3M13.3 8h1.3M3.3 3.3l.9.9M11.8 11.8l.9.9M12.7 3.3l-.9.9M4.2 11.8l-.9.9',
+  sun:
+    'M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6ZM8 1.4v1.3M8 13.3v1.3M1.4 8h1.3M13.3 8h1.3' +
+    'M3.3 3.3l.9.9M11.8 11.8l.9.9M12.7 3.3l-.9.9M4.2 11.8l-.9.9',
   moon: 'M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1Z',
   screen: 'M2.5 2.8h11a.7.7 0 0 1 .7.7v7a.7.7 0 0 1-.7.7h-11a.7.7 0 0 1-.7-.7v-7a.7.7 0 0 1 .7-.7ZM5.5 13.5h5',
   plus: 'M8 3v10M3 8h10',
@@ -33,16 +35,20 @@ const PATHS = {
   edit: 'M10.8 2.8l2.4 2.4-7.6 7.6-3 .6.6-3 7.6-7.6Z',
   copy: 'M5.5 5.5h7.7v8H5.5v-8ZM10.5 5.2V2.5H2.8v8h2.4',
   eye: 'M1.5 8S4 3.7 8 3.7 14.5 8 14.5 8 12 12.3 8 12.3 1.5 8 1.5 8ZM8 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z',
-  hook: 'M8 2.3a2.6 2.6 0 0 1 1.3 4.8l2 3.6M6.7 7.1l-2 3.6M5 5.6A2.6 2.6 0 0 1 8 2.3M4.7 10.3a2.1 2.1 0 1 0 1.6 2.4h5M11.3 10.4a2.1 2.1 0 1 1-.6 3.7',
+  hook:
+    'M8 2.3a2.6 2.6 0 0 1 1.3 4.8l2 3.6M6.7 7.1l-2 3.6M5 5.6A2.6 2.6 0 0 1 8 2.3M4.7 10.3a2.1 2.1 0 1 0 1.6 2.4h5' +
+    'M11.3 10.4a2.1 2.1 0 1 1-.6 3.7',
   undo: 'M2.8 5.5h6.7a4 4 0 0 1 0 8H6M2.8 5.5 6 2.3M2.8 5.5 6 8.7',
   box: 'M8 1.7 13.7 4.8v6.4L8 14.3l-5.7-3.1V4.8L8 1.7ZM2.5 4.9 8 8l5.5-3.1M8 8v6',
 };
 
+/** @typedef {keyof typeof PATHS} IconName */
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * Draws a decorative icon; the words beside it carry the meaning.
- * @param {keyof PATHS} name
+ * Create a decorative icon. Screen readers skip it: the words beside it carry the meaning.
+ * @param {IconName} name
  * @param {string} [extraClass]
  * @returns {SVGSVGElement}
  */

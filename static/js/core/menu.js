@@ -1,6 +1,8 @@
-// A button that opens a short menu. The popover closes it on Esc and on a click elsewhere, and gives the focus back.
+// A button that opens a short menu. As a popover it closes on Esc and on a click elsewhere, and restores the focus.
 
-import { h } from './dom.js';
+import { closestTo, h } from './dom.js';
+
+/** @import { Child } from './dom.js' */
 
 const GAP = 4;
 const MARGIN = 8;
@@ -8,35 +10,59 @@ const MARGIN = 8;
 let serial = 0;
 
 /**
+ * Create a menu button.
  * @param {object} options
- * @param {(Node|string)[]} options.face what the button shows
- * @param {string} options.label its name, and the menu's
+ * @param {Child[]} options.face content of the button
+ * @param {string} options.label accessible name of the button and the menu
  * @param {string} [options.look] extra classes of the button
  * @param {string} options.testid
- * @param {HTMLElement[]} options.items made by menuItem
+ * @param {HTMLElement[]} options.items created by menuItem
  * @param {() => void} [options.onOpen]
  * @returns {HTMLElement}
  */
 export function menuButton({ face, label, look = '', testid, items, onOpen }) {
   serial += 1;
   const id = `menu-${serial}`;
-  const menu = h('div', { class: 'menu', id, role: 'menu', popover: 'auto', 'aria-label': label, on: { keydown: (event) => move(event, items) } }, items);
-  const button = h('button', {
-    class: `button ${look}`.trim(), type: 'button', popovertarget: id, 'aria-haspopup': 'menu', 'aria-expanded': 'false', 'aria-label': label, title: label,
-    data: { testid },
-    on: { keydown: (event) => openWithArrow(event, menu) },
-  }, face);
+  /** @type {HTMLElement} */
+  const menu = h(
+    'div',
+    {
+      class: 'menu',
+      id,
+      role: 'menu',
+      popover: 'auto',
+      'aria-label': label,
+      on: { keydown: (event) => move(event, menu, items) },
+    },
+    items,
+  );
+  const button = h(
+    'button',
+    {
+      class: `button ${look}`.trim(),
+      type: 'button',
+      popovertarget: id,
+      'aria-haspopup': 'menu',
+      'aria-expanded': 'false',
+      'aria-label': label,
+      title: label,
+      data: { testid },
+      on: { keydown: (event) => openWithArrow(event, menu) },
+    },
+    face,
+  );
   menu.addEventListener('beforetoggle', (event) => event.newState === 'open' && onOpen?.());
   menu.addEventListener('toggle', (event) => {
     const isOpen = event.newState === 'open';
     button.setAttribute('aria-expanded', String(isOpen));
     if (!isOpen) return;
     place(menu, button);
-    items[0].focus();
+    items[0]?.focus();
   });
-  // Before the item runs: a dialog that it opens gives the focus back to what has it then.
+  // This runs before the item does: a dialog that it opens later restores the focus to the button.
+  /** @param {Event} event */
   const leave = (event) => {
-    if (!event.target.closest('[role="menuitem"]')) return;
+    if (!closestTo(event, '[role="menuitem"]')) return;
     menu.hidePopover();
     button.focus();
   };
@@ -45,19 +71,30 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
 }
 
 /**
+ * Create an item of a menu: a download with `href`, a button with `run`.
  * @param {object} options
- * @param {string} [options.href] makes it a download
+ * @param {string} [options.href]
  * @param {() => void} [options.run]
  * @param {string} options.testid
  * @param {boolean} [options.danger]
- * @param {...(Node|string)} content
+ * @param {...Child} content
+ * @returns {HTMLElement}
  */
 export function menuItem({ href, run, testid, danger = false }, ...content) {
-  const common = { class: `menu-item ${danger ? 'menu-item-danger' : ''}`.trim(), role: 'menuitem', tabindex: '-1', data: { testid } };
+  const common = {
+    class: `menu-item ${danger ? 'menu-item-danger' : ''}`.trim(),
+    role: 'menuitem',
+    tabindex: '-1',
+    data: { testid },
+  };
   if (href) return h('a', { ...common, href, download: true }, content);
   return h('button', { ...common, type: 'button', on: { click: run } }, content);
 }
 
+/**
+ * @param {HTMLElement} menu
+ * @param {HTMLElement} button
+ */
 function place(menu, button) {
   const box = button.getBoundingClientRect();
   const left = Math.min(box.right - menu.offsetWidth, window.innerWidth - MARGIN - menu.offsetWidth);
@@ -65,19 +102,30 @@ function place(menu, button) {
   menu.style.top = `${Math.max(MARGIN, Math.min(box.bottom + GAP, window.innerHeight - MARGIN - menu.offsetHeight))}px`;
 }
 
+/**
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} menu
+ */
 function openWithArrow(event, menu) {
   if (event.key !== 'ArrowDown') return;
   event.preventDefault();
   menu.showPopover();
 }
 
-function move(event, items) {
-  const at = items.indexOf(document.activeElement);
-  const target = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
-  if (event.key === 'Tab') event.currentTarget.hidePopover();
-  // The keys of the page behind the menu are not meant here.
+/**
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} menu
+ * @param {HTMLElement[]} items
+ */
+function move(event, menu, items) {
+  const at = items.findIndex((item) => item === document.activeElement);
+  /** @type {Record<string, number>} */
+  const targets = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 };
+  const target = targets[event.key];
+  if (event.key === 'Tab') menu.hidePopover();
+  // Esc closes the menu only; the page below must not handle it, too.
   if (event.key === 'Escape') event.stopPropagation();
   if (target === undefined) return;
   event.preventDefault();
-  items[(target + items.length) % items.length].focus();
+  items[(target + items.length) % items.length]?.focus();
 }

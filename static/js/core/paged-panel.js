@@ -1,6 +1,6 @@
-// A card that opens to show a table a page at a time, loaded when it is opened.
+// A card that opens to show a table. Its pages are loaded once it is open.
 
-import { getJson, nextStep } from './api.js';
+import { getJson, messageOf, nextStep } from './api.js';
 import { buildBanner } from './banner.js';
 import { fill, h, setText } from './dom.js';
 import { icon } from './icons.js';
@@ -8,17 +8,23 @@ import { createPager } from './pager.js';
 
 const PER_PAGE = 25;
 
+/** @import { Query } from './api.js' */
+/** @import { Child } from './dom.js' */
+/** @import { Pagination } from './types.d.ts' */
+
 /**
+ * Create a panel.
+ * @template {{pagination: Pagination}} Answer
  * @param {object} options
- * @param {(Node|string)[]} options.summary what the closed card says
+ * @param {Child[]} options.summary text of the closed card
  * @param {string} options.label of the table
  * @param {HTMLElement[]} options.heads cells of the header
  * @param {string} options.testid
  * @param {boolean} [options.open]
  * @param {HTMLElement} [options.tools] above the table
- * @param {string} options.nothing what is said of an empty list
- * @param {() => {path: string, query?: object}} options.source where the pages come from
- * @param {(answer: object) => HTMLElement[]} options.rows
+ * @param {string} options.nothing text for an empty list
+ * @param {() => {path: string, query?: Query}} options.source where the pages come from
+ * @param {(answer: Answer) => HTMLElement[]} options.rows creates the rows of a page
  * @returns {{element: HTMLElement, load: (page: number) => Promise<void>}}
  */
 export function pagedPanel({ summary, label, heads, testid, open = false, tools, nothing, source, rows }) {
@@ -26,20 +32,32 @@ export function pagedPanel({ summary, label, heads, testid, open = false, tools,
   const problem = h('div', {});
   const status = h('p', { class: 'muted panel-status', role: 'status', text: 'Loading…' });
   const pager = createPager({ label, onPage: (page) => load(page) });
-  const region = h('div', { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': label, hidden: true },
-    h('table', { class: 'table', data: { testid: `${testid}-table` } }, h('thead', {}, h('tr', {}, heads)), body));
-  const element = h('details', { class: 'card panel', open, data: { testid } },
+  const region = h(
+    'div',
+    { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': label, hidden: true },
+    h('table', { class: 'table', data: { testid: `${testid}-table` } }, h('thead', {}, h('tr', {}, heads)), body),
+  );
+  const element = h(
+    'details',
+    { class: 'card panel', open, data: { testid } },
     h('summary', {}, icon('next', 'panel-marker'), summary),
-    tools ?? null, status, problem, region, pager.element);
+    tools ?? null,
+    status,
+    problem,
+    region,
+    pager.element,
+  );
   pager.element.hidden = true;
   let wanted = 0;
 
+  /** @param {number} page */
   async function load(page) {
     wanted += 1;
     const number = wanted;
     region.setAttribute('aria-busy', 'true');
     try {
       const { path, query } = source();
+      /** @type {Answer} */
       const answer = await getJson(path, { query: { ...query, page, per_page: PER_PAGE } });
       if (number !== wanted) return;
       problem.replaceChildren();
@@ -52,9 +70,13 @@ export function pagedPanel({ summary, label, heads, testid, open = false, tools,
       setText(status, pagination.total ? '' : nothing);
     } catch (error) {
       setText(status, '');
-      problem.replaceChildren(buildBanner({
-        title: error.message, detail: nextStep(error), action: { label: 'Try again', run: () => load(page) },
-      }));
+      problem.replaceChildren(
+        buildBanner({
+          title: messageOf(error),
+          detail: nextStep(error),
+          action: { label: 'Try again', run: () => load(page) },
+        }),
+      );
     }
     region.removeAttribute('aria-busy');
   }

@@ -1,92 +1,147 @@
-// Addresses such as #/products?page=2: which screen they show, and how a screen changes its own.
-
-/** @typedef {{mount: (root: HTMLElement, location: {params: object, query: URLSearchParams}) => {update?: Function, unmount?: Function}}} Screen */
-
-let routes = [];
-let root = null;
-let current = null;
-let onShown = () => {};
+// Addresses such as #/products?page=2: which screen they show, and how a screen changes its own address.
 
 /**
- * Starts routing.
- * @param {object} options
- * @param {HTMLElement} options.root where screens are mounted
- * @param {{pattern: RegExp, name: string, screen: Screen, within?: string}[]} options.routes named groups of the pattern become params;
- *   where only the param named by `within` differs, the screen stays and is updated
- * @param {string} options.fallback address for unknown ones
- * @param {(name: string) => void} options.onScreen called after another screen was mounted or updated
+ * The part of an address that a screen gets.
+ * @typedef {object} ScreenLocation
+ * @property {Record<string, string | undefined>} params named groups of the route's pattern
+ * @property {URLSearchParams} query
+ */
+
+/**
+ * A screen that is shown. Without `update`, every change of its address mounts it again.
+ * @typedef {object} MountedScreen
+ * @property {(location: ScreenLocation) => void} [update]
+ * @property {() => void} [unmount]
+ */
+
+/**
+ * @typedef {object} Screen
+ * @property {(root: HTMLElement, location: ScreenLocation) => MountedScreen} mount
+ */
+
+/**
+ * @typedef {object} Route
+ * @property {string} name
+ * @property {RegExp} pattern of the path; its named groups become params
+ * @property {Screen} screen
+ * @property {string} [within] name of a param; the screen is updated, not mounted again, if only this param differs
+ */
+
+/**
+ * @typedef {object} RouterOptions
+ * @property {HTMLElement} root where screens are mounted
+ * @property {Route[]} routes
+ * @property {string} fallback address that replaces unknown ones
+ * @property {(name: string) => void} onScreen called with the route's name after a screen was mounted or updated
+ */
+
+/** @type {{key: string, instance: MountedScreen} | null} */
+let current = null;
+
+/**
+ * Start routing: show the screen of the current address and of each one that follows.
+ * @param {RouterOptions} options
  */
 export function startRouter(options) {
-  ({ root, routes } = options);
-  onShown = options.onScreen;
-  const follow = () => show(options.fallback);
+  const follow = () => show(options);
   window.addEventListener('hashchange', follow);
   follow();
 }
 
-/** @param {string} address such as "#/products?q=lamp" */
+/**
+ * Go to an address.
+ * @param {string} address such as "#/products?q=lamp"
+ */
 export function go(address) {
   window.location.hash = address;
 }
 
 /**
- * Changes the query of the current address and shows it.
- * @param {Record<string, string|number|undefined>} changes empty values are removed
- * @param {{replace?: boolean}} [options] replace keeps the history short while someone types
+ * Change the query of the current address and show it.
+ * @param {Record<string, string | number | null | undefined>} changes empty values are removed
+ * @param {{replace?: boolean}} [options] `replace` adds no entry to the history, for changes while someone types
  */
 export function setQuery(changes, { replace = false } = {}) {
   const { path, query } = parse(window.location.hash);
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined || value === null || value === '') query.delete(name);
-    else query.set(name, value);
+    else query.set(name, String(value));
   }
   const address = `#${path}${query.size ? `?${query}` : ''}`;
   if (replace) redirect(address);
   else if (address !== window.location.hash) go(address);
 }
 
-/** @param {string} address takes the place of the present one in the history */
+/**
+ * Go to an address that replaces the current one in the history.
+ * @param {string} address
+ */
 export function redirect(address) {
   if (address === window.location.hash) return;
   history.replaceState(null, '', address);
   window.dispatchEvent(new HashChangeEvent('hashchange'));
 }
 
+/** @param {string} hash */
 function parse(hash) {
   const [path, search = ''] = hash.replace(/^#/, '').split('?', 2);
   return { path: path || '/', query: new URLSearchParams(search) };
 }
 
-function show(fallback) {
-  const { path, query } = parse(window.location.hash);
-  const found = routes.map((route) => ({ route, match: route.pattern.exec(path) })).find(({ match }) => match);
-  if (!found) {
-    history.replaceState(null, '', fallback);
-    show(fallback);
-    return;
+/**
+ * @param {Route[]} routes
+ * @param {string} path
+ */
+function matchRoute(routes, path) {
+  for (const route of routes) {
+    const match = route.pattern.exec(path);
+    if (match) return { route, groups: match.groups ?? {} };
   }
-  const params = Object.fromEntries(Object.entries(found.match.groups ?? {}).map(([key, value]) => [key, safeDecode(value)]));
-  const key = `${found.route.name} ${JSON.stringify({ ...params, [found.route.within]: undefined })}`;
+  return null;
+}
+
+/** @param {RouterOptions} options */
+function show({ root, routes, fallback, onScreen }) {
+  let { path, query } = parse(window.location.hash);
+  let match = matchRoute(routes, path);
+  if (!match) {
+    history.replaceState(null, '', fallback);
+    ({ path, query } = parse(fallback));
+    match = matchRoute(routes, path);
+  }
+  if (!match) throw new Error(`No route matches the fallback address ${fallback}.`);
+  const { route, groups } = match;
+  const params = Object.fromEntries(Object.entries(groups).map(([key, value]) => [key, safeDecode(value)]));
+  const others = Object.entries(params).filter(([name]) => name !== route.within);
+  const key = `${route.name} ${JSON.stringify(others)}`;
   if (current?.key === key && current.instance.update) {
     current.instance.update({ params, query });
   } else {
-    mount(key, found.route, { params, query });
+    mount(root, key, route, { params, query });
   }
-  onShown(found.route.name);
+  onScreen(route.name);
 }
 
-function mount(key, route, location) {
-  const first = current === null;
+/**
+ * @param {HTMLElement} root
+ * @param {string} key
+ * @param {Route} route
+ * @param {ScreenLocation} location
+ */
+function mount(root, key, route, location) {
+  const isFirst = current === null;
   current?.instance.unmount?.();
   root.replaceChildren();
   window.scrollTo(0, 0);
   root.dataset.screen = route.name;
   current = { key, instance: route.screen.mount(root, location) };
-  // A new screen takes the focus, as a page load would, so that keyboards and screen readers start at its top.
-  if (!first) root.focus({ preventScroll: true });
+  // A new screen gets the focus, as after a page load, so that keyboards and screen readers start at its top.
+  if (!isFirst) root.focus({ preventScroll: true });
 }
 
+/** @param {string | undefined} text an optional group of the pattern may be undefined */
 function safeDecode(text) {
+  if (text === undefined) return undefined;
   try {
     return decodeURIComponent(text);
   } catch {

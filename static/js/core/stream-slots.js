@@ -1,17 +1,17 @@
-// Browsers open at most six connections to one HTTP/1.1 server, over all tabs together. Streams stay open, so too
-// many of them would leave none for requests. Web Locks count them across tabs.
+// Limit the number of open streams. Browsers open at most six connections to one HTTP/1.1 server, over all tabs
+// together, and too many streams would leave none for requests. Web Locks count them across tabs.
 
 const SLOTS_OVER_ALL_TABS = 4;
 const SLOTS_WITHOUT_LOCKS = 2;
 
-let takenHere = 0;
+let localCount = 0;
 
 /**
- * Asks for permission to hold one stream open.
- * @returns {Promise<(() => void)|null>} gives the slot back; null when all are taken
+ * Acquire a slot for one open stream.
+ * @returns {Promise<(() => void)|null>} a function that releases the slot; null if none is free
  */
-export async function takeStreamSlot() {
-  if (!navigator.locks) return takeLocally();
+export async function acquireStreamSlot() {
+  if (!navigator.locks) return acquireLocally();
   for (let slot = 0; slot < SLOTS_OVER_ALL_TABS; slot += 1) {
     const release = await tryLock(`progress-stream-${slot}`);
     if (release) return release;
@@ -19,19 +19,29 @@ export async function takeStreamSlot() {
   return null;
 }
 
+/**
+ * @param {string} name
+ * @returns {Promise<(() => void)|null>} a function that releases the lock; null if another tab holds it
+ */
 function tryLock(name) {
   return new Promise((resolve) => {
-    navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-      if (!lock) return resolve(null);
-      // The lock lasts until this promise settles, and no longer than the tab.
-      return new Promise((release) => resolve(release));
-    }).catch(() => resolve(null));
+    navigator.locks
+      .request(name, { ifAvailable: true }, (lock) => {
+        if (!lock) return void resolve(null);
+        // The lock is held until this promise settles, or until the tab closes.
+        return new Promise((release) => {
+          resolve(() => release(undefined));
+        });
+      })
+      .catch(() => resolve(null));
   });
 }
 
-// Locks exist only in secure contexts; a plain http:// address of another host has none.
-function takeLocally() {
-  if (takenHere >= SLOTS_WITHOUT_LOCKS) return null;
-  takenHere += 1;
-  return () => { takenHere -= 1; };
+// Web Locks need a secure context: a plain http:// address of another host has none.
+function acquireLocally() {
+  if (localCount >= SLOTS_WITHOUT_LOCKS) return null;
+  localCount += 1;
+  return () => {
+    localCount -= 1;
+  };
 }

@@ -1,14 +1,16 @@
-// Elements of SVG, which createElement does not make.
+// Elements of SVG, which createElement does not create.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * @param {string} name of the element
- * @param {Record<string, string|number>} attributes
- * @returns {SVGElement}
+ * Create an SVG element.
+ * @template {keyof SVGElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, string|number>} [attributes]
+ * @returns {SVGElementTagNameMap[Name]}
  */
-export function draw(name, attributes) {
+export function draw(name, attributes = {}) {
   const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
   return element;
 }

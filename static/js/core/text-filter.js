@@ -1,4 +1,4 @@
-// A text field that filters a list through the address, as it is typed.
+// A text field that filters a list through the address while someone types.
 
 import { debounce, h } from './dom.js';
 import { setQuery } from './router.js';
@@ -6,13 +6,24 @@ import { setQuery } from './router.js';
 const TYPING_PAUSE_MS = 250;
 
 /**
+ * @typedef {object} TextFilter
+ * @property {string} name of the parameter
+ * @property {HTMLInputElement} input
+ * @property {(value: string) => void} show Show the value of the address.
+ * @property {() => void} reset Empty the field without changing the address.
+ * @property {() => void} cancel Forget what was typed and not applied yet.
+ */
+
+/**
+ * Create a filter.
  * @param {string} name of the parameter
  * @param {Record<string, undefined>} fromTheStart parameters that another filter makes obsolete, such as the page
- * @param {object} attributes of the input, and its `testid`
- * @returns {{name: string, input: HTMLInputElement, show: (value: string) => void, reset: () => void, cancel: () => void}}
+ * @param {{testid: string, [attribute: string]: unknown}} attributes of the input
+ * @returns {TextFilter}
  */
 export function textFilter(name, fromTheStart, { testid, ...attributes }) {
   let isTyping = false;
+  /** @param {{replace?: boolean}} [options] */
   const write = (options) => {
     isTyping = false;
     later.cancel();
@@ -23,6 +34,7 @@ export function textFilter(name, fromTheStart, { testid, ...attributes }) {
     isTyping = true;
     later();
   };
+  /** @param {KeyboardEvent} event */
   const onKey = (event) => {
     if (event.key === 'Enter') write();
     if (event.key !== 'Escape' || !input.value) return;
@@ -31,12 +43,19 @@ export function textFilter(name, fromTheStart, { testid, ...attributes }) {
     write();
   };
   const input = h('input', {
-    class: 'input', autocomplete: 'off', spellcheck: 'false', maxlength: 500, dir: 'auto', ...attributes, data: { testid },
-    // A change comes with the end of the typing, before another field takes over.
+    class: 'input',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    maxlength: 500,
+    dir: 'auto',
+    ...attributes,
+    data: { testid },
+    // "change" fires when the typing ends, before another field gets the focus.
     on: { input: typed, change: () => write({ replace: true }), search: () => write(), keydown: onKey },
   });
+  /** @param {string} value */
   const show = (value) => {
-    // What is being typed is newer than the address, and may end with a space that the address leaves out.
+    // The typed text is newer than the address, and may end with a space that the address leaves out.
     if (!isTyping && input.value.trim() !== value) input.value = value;
   };
   const reset = () => {

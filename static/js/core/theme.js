@@ -1,34 +1,51 @@
-// The theme switch: automatic (the system decides), light or dark. theme-early.js applies the choice on the next load.
+// The theme switch: automatic (the system decides), light or dark. On the next load theme-early.js applies the choice.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';
 
+/** @type {{value: string, label: string, icon: import('./icons.js').IconName}[]} */
 const CHOICES = [
   { value: 'auto', label: 'Theme: as the system', icon: 'screen' },
   { value: 'light', label: 'Theme: light', icon: 'sun' },
   { value: 'dark', label: 'Theme: dark', icon: 'moon' },
 ];
 
-/** @returns {HTMLElement} three radio buttons */
+/**
+ * Create the switch: three radio buttons.
+ * @returns {HTMLElement}
+ */
 export function themeSwitch() {
   const current = document.documentElement.dataset.theme ?? 'auto';
-  return h('fieldset', { class: 'theme-switch' },
+  return h(
+    'fieldset',
+    { class: 'theme-switch' },
     h('legend', { class: 'visually-hidden', text: 'Theme' }),
-    CHOICES.map((choice) => h('label', { title: choice.label },
-      h('input', {
-        type: 'radio', name: 'theme', value: choice.value, class: 'visually-hidden',
-        checked: choice.value === current, 'aria-label': choice.label,
-        on: { change: () => apply(choice.value) },
-      }),
-      icon(choice.icon))));
+    CHOICES.map((choice) =>
+      h(
+        'label',
+        { title: choice.label },
+        h('input', {
+          type: 'radio',
+          name: 'theme',
+          value: choice.value,
+          class: 'visually-hidden',
+          checked: choice.value === current,
+          'aria-label': choice.label,
+          on: { change: () => apply(choice.value) },
+        }),
+        icon(choice.icon),
+      ),
+    ),
+  );
 }
 
+/** @param {string} theme */
 function apply(theme) {
   if (theme === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   try {
     localStorage.setItem('theme', theme);
   } catch {
-    // Storage may be blocked; the choice then holds until the page is left.
+    // Storage may be blocked. The choice then lasts until the page is closed.
   }
 }

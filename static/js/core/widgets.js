@@ -1,56 +1,90 @@
-// Small pieces that several screens show: progress bar, empty state, time.
+// Small elements that several screens show: progress bar, empty state, relative time.
 
-import { fill, h, setText } from './dom.js';
+import { h, setText } from './dom.js';
 import { formatRelative, formatTime } from './format.js';
 import { icon } from './icons.js';
 
+/** @import { IconName } from './icons.js' */
+
 /**
- * A progress bar.
+ * @typedef {object} ProgressBar
+ * @property {HTMLElement} element
+ * @property {(percent: number, text?: string) => void} set `text` replaces the percentage for screen readers.
+ * @property {(name: string) => void} tone
+ */
+
+/**
+ * Create a progress bar.
  * @param {object} options
  * @param {string} options.label name for screen readers
  * @param {string} [options.testid]
  * @param {string} [options.size] "slim" for lists and the header
- * @returns {{element: HTMLElement, set: (percent: number, text?: string) => void, tone: (name: string) => void}}
+ * @returns {ProgressBar}
  */
 export function progressBar({ label, testid, size = '' }) {
   const value = h('div', { class: 'bar-value' });
-  const element = h('div', {
-    class: `bar ${size ? `bar-${size}` : ''}`.trim(), role: 'progressbar', 'aria-label': label,
-    'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-valuenow': 0, data: testid ? { testid } : {},
-  }, value);
+  const element = h(
+    'div',
+    {
+      class: `bar ${size ? `bar-${size}` : ''}`.trim(),
+      role: 'progressbar',
+      'aria-label': label,
+      'aria-valuemin': 0,
+      'aria-valuemax': 100,
+      'aria-valuenow': 0,
+      data: testid ? { testid } : {},
+    },
+    value,
+  );
+  /**
+   * @param {number} percent
+   * @param {string} [text]
+   */
   const set = (percent, text) => {
     const bounded = Math.min(100, Math.max(0, percent));
-    element.setAttribute('aria-valuenow', Math.floor(bounded));
+    element.setAttribute('aria-valuenow', String(Math.floor(bounded)));
     if (text) element.setAttribute('aria-valuetext', text);
     value.style.transform = `scaleX(${bounded / 100})`;
   };
-  const tone = (name) => { element.dataset.tone = name; };
+  /** @param {string} name */
+  const tone = (name) => {
+    element.dataset.tone = name;
+  };
   set(0);
   return { element, set, tone };
 }
 
 /**
- * An empty place that says what it is for.
+ * Create the content of an empty list: what belongs here and how to start.
  * @param {object} options
- * @param {string} options.shape icon
+ * @param {IconName} options.shape
  * @param {string} options.title
  * @param {string} [options.detail]
  * @param {HTMLElement} [options.action]
  */
 export function emptyState({ shape, title, detail, action }) {
-  return h('div', { class: 'empty' },
+  return h(
+    'div',
+    { class: 'empty' },
     icon(shape, 'empty-icon'),
     h('p', { class: 'empty-title', text: title }),
     detail ? h('p', { class: 'empty-detail', text: detail }) : null,
-    action ?? null);
+    action ?? null,
+  );
 }
 
-/** @param {string|null} iso @returns {HTMLElement} a relative time with the full one in its title */
+/**
+ * Create an element with a relative time. Its title has the full time.
+ * @param {string|null} iso
+ */
 export function timeElement(iso) {
   return h('time', { datetime: iso, title: formatTime(iso), text: formatRelative(iso) });
 }
 
-/** @param {Element} root brings every relative time below it up to date */
+/**
+ * Update every relative time below an element.
+ * @param {Element} root
+ */
 export function refreshTimes(root) {
-  for (const element of root.querySelectorAll('time[datetime]')) setText(element, formatRelative(element.dateTime));
+  for (const element of root.querySelectorAll('time')) setText(element, formatRelative(element.dateTime));
 }

@@ -9,7 +9,12 @@ const DEEPEST = 3;
  */
 export function resolve(root, part) {
   let found = part;
-  while (found?.$ref) found = found.$ref.slice(2).split('/').reduce((value, key) => value[key.replaceAll('~1', '/').replaceAll('~0', '~')], root);
+  while (found?.$ref) {
+    found = found.$ref
+      .slice(2)
+      .split('/')
+      .reduce((value, key) => value[key.replaceAll('~1', '/').replaceAll('~0', '~')], root);
+  }
   return found ?? {};
 }
 
@@ -24,7 +29,9 @@ export function fieldsOf(root, schema, prefix = '', depth = 0) {
     const field = resolve(root, value);
     const name = prefix + key;
     const inner = field.type === 'array' ? resolve(root, field.items) : field;
-    if (inner.properties && depth < DEEPEST) return fieldsOf(root, inner, `${name}${field.type === 'array' ? '[]' : ''}.`, depth + 1);
+    if (inner.properties && depth < DEEPEST) {
+      return fieldsOf(root, inner, `${name}${field.type === 'array' ? '[]' : ''}.`, depth + 1);
+    }
     return [{ name, schema: field, required: required.includes(key) }];
   });
 }
@@ -34,11 +41,20 @@ export function kindOf(root, schema) {
   const { type, format, enum: words, items, anyOf, oneOf } = resolve(root, schema);
   if (words) return words.map((word) => JSON.stringify(word)).join(', ');
   if (anyOf ?? oneOf) return (anyOf ?? oneOf).map((one) => kindOf(root, one)).join(' or ');
-  const names = (Array.isArray(type) ? type : [type ?? 'any value']).map((name) => (name === 'array' ? `list of ${kindOf(root, items)}` : NAMES[format] ?? NAMES[name] ?? name));
+  const names = (Array.isArray(type) ? type : [type ?? 'any value']).map((name) =>
+    name === 'array' ? `list of ${kindOf(root, items)}` : (NAMES[format] ?? NAMES[name] ?? name),
+  );
   return [names.join(' or '), ...limits(schema)].join(', ');
 }
 
-const NAMES = { boolean: 'true or false', integer: 'whole number', string: 'text', 'date-time': 'time', uuid: 'UUID', binary: 'file' };
+const NAMES = {
+  boolean: 'true or false',
+  integer: 'whole number',
+  string: 'text',
+  'date-time': 'time',
+  uuid: 'UUID',
+  binary: 'file',
+};
 
 function limits({ minimum, maximum, minLength, maxLength, maxItems, default: usual }) {
   const words = [];
@@ -57,13 +73,29 @@ function number(value) {
 
 /** @returns {*} a value that fits a schema */
 export function sampleOf(root, schema) {
-  const { type, format, enum: words, examples, example, default: usual, properties, items, anyOf } = resolve(root, schema);
+  const {
+    type,
+    format,
+    enum: words,
+    examples,
+    example,
+    default: usual,
+    properties,
+    items,
+    anyOf,
+  } = resolve(root, schema);
   const given = example ?? examples?.[0] ?? usual ?? words?.[0];
   if (given !== undefined) return given;
   if (anyOf) return sampleOf(root, anyOf[0]);
-  if (properties) return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, sampleOf(root, value)]));
+  if (properties) {
+    return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, sampleOf(root, value)]));
+  }
   if (Array.isArray(type) && type.includes('null')) return null;
-  return { array: items ? [sampleOf(root, items)] : [], integer: 0, number: 0, boolean: true, object: {} }[type] ?? SAMPLES[format] ?? '';
+  return (
+    { array: items ? [sampleOf(root, items)] : [], integer: 0, number: 0, boolean: true, object: {} }[type] ??
+    SAMPLES[format] ??
+    ''
+  );
 }
 
 const SAMPLES = { uuid: '5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3', 'date-time': '2026-11-24T04:00:00.123456Z' };
@@ -71,14 +103,20 @@ const SAMPLES = { uuid: '5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3', 'date-time': '20
 /** @returns {string} a call as a line for the shell */
 export function curlOf(root, method, path, call) {
   const inPath = call.parameters.filter((one) => one.in === 'path');
-  const address = inPath.reduce((text, { name, schema }) => text.replace(`{${name}}`, schema.format === 'uuid' ? SAMPLES.uuid : '42'), path);
+  const address = inPath.reduce(
+    (text, { name, schema }) => text.replace(`{${name}}`, schema.format === 'uuid' ? SAMPLES.uuid : '42'),
+    path,
+  );
   const [type, body] = Object.entries(call.requestBody?.content ?? {})[0] ?? [];
   const streams = Object.values(call.responses).some((answer) => answer.content?.['text/event-stream']);
   const words = ['curl'];
   if (streams) words.push('-N');
   if (method !== 'get' && !(method === 'post' && body)) words.push('-X', method.toUpperCase());
   words.push(quoted(`${location.origin}${address}`));
-  if (type === 'application/json') words.push(`\\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body.example ?? sampleOf(root, body.schema)))}`);
+  if (type === 'application/json') {
+    const data = JSON.stringify(body.example ?? sampleOf(root, body.schema));
+    words.push(`\\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(data)}`);
+  }
   if (type === 'multipart/form-data') words.push('\\\n  -F file=@products.csv');
   return words.join(' ');
 }

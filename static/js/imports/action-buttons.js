@@ -19,60 +19,104 @@ import { go } from '../core/router.js';
  * @param {Node} [shape]
  */
 export function mainButton(text, testid, run, look = 'button-primary', shape = null) {
-  const button = h('button', {
-    class: `button ${look}`.trim(), type: 'button', data: { testid }, on: { click: () => button.getAttribute('aria-disabled') !== 'true' && run(button) },
-  }, shape, text);
+  const button = h(
+    'button',
+    {
+      class: `button ${look}`.trim(),
+      type: 'button',
+      data: { testid },
+      on: { click: () => button.getAttribute('aria-disabled') !== 'true' && run(button) },
+    },
+    shape,
+    text,
+  );
   return button;
 }
 
 /** Stays busy until the import has ended: a worker takes up to two seconds to notice. */
 export function cancelButton({ call }, text = 'Cancel') {
-  return mainButton(text, 'cancel-import', async (button) => {
-    const answer = await call('cancel', { button, busy: 'Cancelling…' });
-    if (!answer) return;
-    button.setAttribute('aria-disabled', 'true');
-    button.textContent = 'Cancelling…';
-  }, '');
+  return mainButton(
+    text,
+    'cancel-import',
+    async (button) => {
+      const answer = await call('cancel', { button, busy: 'Cancelling…' });
+      if (!answer) return;
+      button.setAttribute('aria-disabled', 'true');
+      button.textContent = 'Cancelling…';
+    },
+    '',
+  );
 }
 
 /** @param {import('./detail-screen.js').StepContext} context */
-export const retryButton = ({ call }) => mainButton('Try again', 'retry-import', (button) => call('retry', { button, busy: 'Starting…' }), 'button-primary', icon('refresh'));
+export const retryButton = ({ call }) =>
+  mainButton(
+    'Try again',
+    'retry-import',
+    (button) => call('retry', { button, busy: 'Starting…' }),
+    'button-primary',
+    icon('refresh'),
+  );
 
-/** For an import that is all or nothing and has bad rows. @param {import('./detail-screen.js').StepContext} context @param {string} [look] */
-export const skipRejectsButton = ({ call }, look = 'button-small') => mainButton('Set them aside instead', 'skip-rejects', (button) => {
-  call('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } });
-}, look);
+/**
+ * For an import that is all or nothing and has bad rows.
+ * @param {import('./detail-screen.js').StepContext} context
+ * @param {string} [look]
+ */
+export const skipRejectsButton = ({ call }, look = 'button-small') =>
+  mainButton(
+    'Set them aside instead',
+    'skip-rejects',
+    (button) => {
+      call('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } });
+    },
+    look,
+  );
 
 /** @param {string} text @param {boolean} isMain */
-export const anotherFile = (text, isMain = false) => mainButton(text, 'another-file', pickFiles, isMain ? 'button-primary' : '');
+export const anotherFile = (text, isMain = false) =>
+  mainButton(text, 'another-file', pickFiles, isMain ? 'button-primary' : '');
 
 /** @param {boolean} [isMain] */
-export const seeProducts = (isMain = false) => h('a', { class: `button ${isMain ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
+export const seeProducts = (isMain = false) =>
+  h('a', { class: `button ${isMain ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
 
 /** @param {object} job that can be taken back @param {() => Promise<void>} reload */
 export function undoButton(job, reload) {
-  return mainButton('Undo this import', 'undo-import', async () => {
-    const undo = await askToConfirm({
-      title: `Undo the import of “${job.filename}”?`,
-      text: undoText(job),
-      ok: 'Undo the import',
-      run: async () => {
-        try {
-          return await sendJson('POST', importPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
-        } catch (error) {
-          if (error.status === 409) reload();
-          throw error;
-        }
-      },
-    });
-    if (undo) go(importAddress(undo.task_id, 'progress'));
-  }, 'button-danger-quiet', icon('undo'));
+  return mainButton(
+    'Undo this import',
+    'undo-import',
+    async () => {
+      const undo = await askToConfirm({
+        title: `Undo the import of “${job.filename}”?`,
+        text: undoText(job),
+        ok: 'Undo the import',
+        run: async () => {
+          try {
+            return await sendJson('POST', importPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
+          } catch (error) {
+            if (error.status === 409) reload();
+            throw error;
+          }
+        },
+      });
+      if (undo) go(importAddress(undo.task_id, 'progress'));
+    },
+    'button-danger-quiet',
+    icon('undo'),
+  );
 }
 
 function undoText(job) {
   const parts = [
-    job.created_count && `${formatCount(job.created_count, 'product that it created is', 'products that it created are')} removed`,
-    job.updated_count && `${formatNumber(job.updated_count)} that it updated ${job.updated_count === 1 ? 'gets its' : 'get their'} former values back`,
+    job.created_count &&
+      `${formatCount(job.created_count, 'product that it created is', 'products that it created are')} removed`,
+    job.updated_count &&
+      `${formatNumber(job.updated_count)} that it updated ` +
+        `${job.updated_count === 1 ? 'gets its' : 'get their'} former values back`,
   ].filter(Boolean);
-  return `${parts.join(', ')}. Products that were edited since are left alone. This is possible until ${formatMoment(job.undo_until)}.`;
+  return (
+    `${parts.join(', ')}. Products that were edited since are left alone. ` +
+    `This is possible until ${formatMoment(job.undo_until)}.`
+  );
 }

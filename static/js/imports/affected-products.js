@@ -6,7 +6,11 @@ import { icon } from '../core/icons.js';
 import { importPath } from './job-actions.js';
 import { pagedPanel } from '../core/paged-panel.js';
 
-const CHANGES = [['created', 'Created', 'created_count'], ['updated', 'Updated', 'updated_count'], ['left_out', 'Left out', 'skipped_count']];
+const CHANGES = [
+  ['created', 'Created', 'created_count'],
+  ['updated', 'Updated', 'updated_count'],
+  ['left_out', 'Left out', 'skipped_count'],
+];
 
 /**
  * @param {object} job a finished import
@@ -16,14 +20,29 @@ export function touchedPanel(job) {
   const shown = CHANGES.filter(([, , field]) => job[field]);
   if (!shown.length) return null;
   let change = shown[0][0];
-  const tabs = shown.map(([name, label, field]) => h('button', {
-    class: 'filter-tab', type: 'button', 'aria-pressed': String(name === change), data: { testid: `touched-${name}` },
-    on: { click: () => choose(name) },
-  }, label, h('span', { class: 'tab-count tabular', text: formatNumber(job[field]) })));
+  const tabs = shown.map(([name, label, field]) =>
+    h(
+      'button',
+      {
+        class: 'filter-tab',
+        type: 'button',
+        'aria-pressed': String(name === change),
+        data: { testid: `touched-${name}` },
+        on: { click: () => choose(name) },
+      },
+      label,
+      h('span', { class: 'tab-count tabular', text: formatNumber(job[field]) }),
+    ),
+  );
   const panel = pagedPanel({
     summary: [h('span', { text: 'Products it touched' })],
-    label: 'Products it touched', testid: 'touched',
-    heads: [h('th', { scope: 'col', text: 'SKU' }), h('th', { scope: 'col', text: 'Name' }), h('th', { scope: 'col', class: 'medium', text: 'Status' })],
+    label: 'Products it touched',
+    testid: 'touched',
+    heads: [
+      h('th', { scope: 'col', text: 'SKU' }),
+      h('th', { scope: 'col', text: 'Name' }),
+      h('th', { scope: 'col', class: 'medium', text: 'Status' }),
+    ],
     tools: h('div', { class: 'panel-tools filter-tabs', role: 'group', 'aria-label': 'What happened to them' }, tabs),
     nothing: 'Which products these were is no longer kept.',
     source: () => ({ path: importPath(job.task_id, 'products'), query: { change } }),
@@ -39,13 +58,24 @@ export function touchedPanel(job) {
 
 function touchedRow({ sku, product }) {
   if (!product) {
-    return h('tr', {},
+    return h(
+      'tr',
+      {},
       h('td', { class: 'touched-sku' }, h('span', { class: 'sku', text: sku ?? '–' })),
-      h('td', { class: 'muted', text: 'There is no such product now.' }), h('td', { class: 'medium' }));
+      h('td', { class: 'muted', text: 'There is no such product now.' }),
+      h('td', { class: 'medium' }),
+    );
   }
   const href = `#/products?${new URLSearchParams({ sku: product.sku })}`;
-  return h('tr', {},
+  return h(
+    'tr',
+    {},
     h('td', { class: 'touched-sku' }, h('a', { class: 'sku', href, text: product.sku, title: product.sku })),
     h('td', { class: 'touched-name', text: product.name }),
-    h('td', { class: 'medium nowrap' }, product.active ? [icon('check', 'tone-good inline-icon'), 'Active'] : 'Inactive'));
+    h(
+      'td',
+      { class: 'medium nowrap' },
+      product.active ? [icon('check', 'tone-good inline-icon'), 'Active'] : 'Inactive',
+    ),
+  );
 }

@@ -1,4 +1,5 @@
-// The second step: what was found in the file and what importing it would do. Nothing is written before it is confirmed.
+// The second step: what was found in the file and what importing it would do. Nothing is written before it is
+// confirmed.
 
 import { changesCard } from './preview-changes.js';
 import { fileForm, fileRecord } from './file-options.js';
@@ -51,7 +52,10 @@ function modeOf(job) {
   return canRetry(job) ? 'mend' : 'record';
 }
 
-const retry = ({ call }) => (body, button) => call('retry', { button, body, busy: 'Reading again…' });
+const retry =
+  ({ call }) =>
+  (body, button) =>
+    call('retry', { button, body, busy: 'Reading again…' });
 
 function ready(job, context) {
   const summary = checkSummary(job, context);
@@ -65,8 +69,18 @@ function ready(job, context) {
 function mend(job, context) {
   const written = job.created_count || job.updated_count ? ' What has been written already is recognised.' : '';
   const problem = needsColumns(job)
-    ? { title: job.error_message, detail: `${lacksSku(job) ? 'Choose the column that holds the SKU below' : 'Choose below which column goes where'}, then read the file again. Nothing has been written.`, tone: 'warning' }
-    : { title: job.error_message ?? 'The import was cancelled.', detail: `Change what is needed, then read the file again.${written}`, tone: job.status === 'failed' ? 'error' : 'warning' };
+    ? {
+        title: job.error_message,
+        detail:
+          `${lacksSku(job) ? 'Choose the column that holds the SKU below' : 'Choose below which column goes where'}, ` +
+          'then read the file again. Nothing has been written.',
+        tone: 'warning',
+      }
+    : {
+        title: job.error_message ?? 'The import was cancelled.',
+        detail: `Change what is needed, then read the file again.${written}`,
+        tone: job.status === 'failed' ? 'error' : 'warning',
+      };
   return [
     buildBanner(problem),
     fileForm(job, { isUrgent: true, onReread: retry(context) }),
@@ -82,6 +96,8 @@ function previewParts(job, isOpen) {
   const { preview } = job;
   return [
     changesCard(preview),
-    preview.rejected ? rejectsPanel(job, { open: isOpen, count: preview.rejected, hint: 'The other rows can go in.' }) : null,
+    preview.rejected
+      ? rejectsPanel(job, { open: isOpen, count: preview.rejected, hint: 'The other rows can go in.' })
+      : null,
   ];
 }

@@ -13,22 +13,45 @@ const HINTS = {
 
 /** @returns {HTMLElement} the card at the top of the import screen */
 export function chooseCard() {
-  return h('div', { class: 'card drop-card' }, dropZone(), h('div', { class: 'choose-line' }, uncheckedSwitch(), optionsPart()), columnsHelp());
+  return h(
+    'div',
+    { class: 'card drop-card' },
+    dropZone(),
+    h('div', { class: 'choose-line' }, uncheckedSwitch(), optionsPart()),
+    columnsHelp(),
+  );
 }
 
 function uncheckedSwitch() {
   const hint = h('p', { class: 'field-hint', id: 'unchecked-hint' });
   const input = h('input', {
-    class: 'switch-input', type: 'checkbox', role: 'switch', id: 'unchecked', checked: isUnchecked(), 'aria-describedby': hint.id,
+    class: 'switch-input',
+    type: 'checkbox',
+    role: 'switch',
+    id: 'unchecked',
+    checked: isUnchecked(),
+    'aria-describedby': hint.id,
     data: { testid: 'import-unchecked' },
-    on: { change: () => { setUnchecked(input.checked); show(); } },
+    on: {
+      change: () => {
+        setUnchecked(input.checked);
+        show();
+      },
+    },
   });
   const show = () => setText(hint, input.checked ? HINTS.unchecked : HINTS.checked);
   show();
   // Another tab may have changed it.
-  input.addEventListener('focus', () => { input.checked = isUnchecked(); show(); });
-  return h('div', { class: 'unchecked' },
-    h('div', { class: 'field-line' }, input, h('label', { for: input.id, text: 'Import without checking' })), hint);
+  input.addEventListener('focus', () => {
+    input.checked = isUnchecked();
+    show();
+  });
+  return h(
+    'div',
+    { class: 'unchecked' },
+    h('div', { class: 'field-line' }, input, h('label', { for: input.id, text: 'Import without checking' })),
+    hint,
+  );
 }
 
 function optionsPart() {
@@ -38,26 +61,57 @@ function optionsPart() {
     const changed = Object.keys(DEFAULTS).filter((name) => options[name] !== DEFAULTS[name]).length;
     setText(summary, changed ? `${changed} changed` : '');
   };
-  const field = (name) => optionField(name, {
-    value: currentOptions()[name],
-    onChange: (value) => { setOptions({ [name]: value }); show(); },
-  });
+  const field = (name) =>
+    optionField(name, {
+      value: currentOptions()[name],
+      onChange: (value) => {
+        setOptions({ [name]: value });
+        show();
+      },
+    });
   show();
-  return h('details', { class: 'options', data: { testid: 'import-options' } },
+  return h(
+    'details',
+    { class: 'options', data: { testid: 'import-options' } },
     h('summary', {}, icon('next', 'rejects-marker'), 'Options', summary),
-    h('div', { class: 'option-fields' }, Object.keys(DEFAULTS).map(field)));
+    h('div', { class: 'option-fields' }, Object.keys(DEFAULTS).map(field)),
+  );
 }
 
 function columnsHelp() {
-  const row = (tag, cells) => h('tr', {}, cells.map((text) => h(tag, { scope: tag === 'th' ? 'col' : null, text })));
-  return h('div', { class: 'columns-help' },
-    h('p', { id: 'drop-columns' },
-      'The first row names the columns: ', h('code', { text: 'sku' }), ' is required; ', h('code', { text: 'name' }), ', ',
-      h('code', { text: 'description' }), ' and ', h('code', { text: 'active' }),
-      ' are optional. Other names, such as “Item no.” or “Artikelnummer”, are recognised or can be chosen. A SKU that exists already is updated.'),
-    h('table', { class: 'example', 'aria-label': 'Example file' },
+  const row = (tag, cells) =>
+    h(
+      'tr',
+      {},
+      cells.map((text) => h(tag, { scope: tag === 'th' ? 'col' : null, text })),
+    );
+  return h(
+    'div',
+    { class: 'columns-help' },
+    h(
+      'p',
+      { id: 'drop-columns' },
+      'The first row names the columns: ',
+      h('code', { text: 'sku' }),
+      ' is required; ',
+      h('code', { text: 'name' }),
+      ', ',
+      h('code', { text: 'description' }),
+      ' and ',
+      h('code', { text: 'active' }),
+      ' are optional. Other names, such as “Item no.” or “Artikelnummer”, are recognised or can be chosen. ',
+      'A SKU that exists already is updated.',
+    ),
+    h(
+      'table',
+      { class: 'example', 'aria-label': 'Example file' },
       h('thead', {}, row('th', ['sku', 'name', 'description', 'active'])),
-      h('tbody', {},
+      h(
+        'tbody',
+        {},
         row('td', ['LAMP-01', 'Desk lamp', 'Dimmable', 'true']),
-        row('td', ['LAMP-02', 'Floor lamp', '', 'false']))));
+        row('td', ['LAMP-02', 'Floor lamp', '', 'false']),
+      ),
+    ),
+  );
 }

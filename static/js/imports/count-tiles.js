@@ -16,7 +16,12 @@ export function countTiles() {
       shown = names;
       values = counts.map(({ name }) => h('dd', { class: 'tabular', data: { testid: `count-${name}` } }));
       element.style.setProperty('--tiles', counts.length);
-      fill(element, counts.map(({ name, label }, index) => h('div', { class: 'count', data: { count: name } }, h('dt', { text: label }), values[index])));
+      fill(
+        element,
+        counts.map(({ name, label }, index) =>
+          h('div', { class: 'count', data: { count: name } }, h('dt', { text: label }), values[index]),
+        ),
+      );
     }
     counts.forEach(({ value }, index) => {
       setText(values[index], formatNumber(value));

@@ -1,11 +1,11 @@
 // One import: #/imports/<task_id>/check, /progress, /result. The address without a step leads to the one that fits.
 
 import { buildBanner } from '../core/banner.js';
-import { onReconnect } from '../core/connection.js';
+import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { nextStep } from '../core/api.js';
 import { importCalls } from './job-actions.js';
-import { followImport } from './import-watcher.js';
+import { watchImport } from './import-watcher.js';
 import { importAddress, isOpen, stepOf, stepsBar } from './steps.js';
 import { isFinal, nameOf } from './job.js';
 import { go, redirect } from '../core/router.js';
@@ -13,7 +13,10 @@ import { checkStep } from './check-step.js';
 import { progressStep } from './progress-step.js';
 import { resultStep } from './result-step.js';
 
-/** @typedef {{call: Function, reload: () => Promise<void>}} StepContext what a step needs to do something with its import */
+/**
+ * @typedef {{call: Function, reload: () => Promise<void>}} StepContext what a step needs to do something with its
+ *   import
+ */
 
 const APP_NAME = 'Acme Product Importer';
 const STEPS = { check: checkStep, progress: progressStep, result: resultStep };
@@ -25,11 +28,26 @@ export const importDetailScreen = {
     const steps = stepsBar();
     const problem = h('div', { class: 'step-problem' });
     const body = h('div', {}, loadingCard());
-    root.append(h('div', { class: 'screen screen-narrow' },
-      h('div', { class: 'screen-head' },
-        h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumb' }, h('a', { href: '#/import', text: 'Import' }), h('span', { 'aria-hidden': 'true', text: '/' })),
-        title),
-      steps.element, problem, body));
+    root.append(
+      h(
+        'div',
+        { class: 'screen screen-narrow' },
+        h(
+          'div',
+          { class: 'screen-head' },
+          h(
+            'nav',
+            { class: 'crumbs', 'aria-label': 'Breadcrumb' },
+            h('a', { href: '#/import', text: 'Import' }),
+            h('span', { 'aria-hidden': 'true', text: '/' }),
+          ),
+          title,
+        ),
+        steps.element,
+        problem,
+        body,
+      ),
+    );
 
     let wanted = params.step;
     let job = null;
@@ -75,20 +93,23 @@ export const importDetailScreen = {
       document.title = `${heading} · ${APP_NAME}`;
       fill(body, buildBanner(banner));
     };
-    const model = followImport(params.id, {
+    const model = watchImport(params.id, {
       onChange,
-      onMissing: (error) => gone('Import not found', {
-        title: error.message, detail: 'The address may be mistyped, or the import was removed.',
-        action: { label: 'All imports', run: () => go('#/import') },
-      }),
-      onError: (error) => gone('Import', { title: error.message, detail: nextStep(error), action: { label: 'Try again', run: reload } }),
+      onMissing: (error) =>
+        gone('Import not found', {
+          title: error.message,
+          detail: 'The address may be mistyped, or the import was removed.',
+          action: { label: 'All imports', run: () => go('#/import') },
+        }),
+      onError: (error) =>
+        gone('Import', { title: error.message, detail: nextStep(error), action: { label: 'Try again', run: reload } }),
     });
     const update = (location) => {
       wanted = location.params.step;
       calls.clear();
       if (job) onChange(job);
     };
-    const stopReconnect = onReconnect(calls.clear);
+    const stopReconnect = reconnected.subscribe(calls.clear);
     const unmount = () => {
       stopReconnect();
       model.stop();
@@ -99,12 +120,25 @@ export const importDetailScreen = {
 };
 
 function loadingCard() {
-  return h('div', { class: 'card import-card skeleton-card', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the import…' }), h('div', { class: 'skeleton' }), h('div', { class: 'skeleton' }));
+  return h(
+    'div',
+    { class: 'card import-card skeleton-card', 'aria-busy': 'true' },
+    h('p', { class: 'visually-hidden', text: 'Loading the import…' }),
+    h('div', { class: 'skeleton' }),
+    h('div', { class: 'skeleton' }),
+  );
 }
 
 function pageTitle(job) {
-  const words = { completed: 'Imported', failed: 'Failed', cancelled: 'Cancelled', awaiting_confirmation: 'To confirm' };
-  const state = job.kind === 'undo' && job.status === 'completed' ? 'Undone' : words[job.status] ?? (isFinal(job) ? job.status : `${job.progress ?? 0}%`);
+  const words = {
+    completed: 'Imported',
+    failed: 'Failed',
+    cancelled: 'Cancelled',
+    awaiting_confirmation: 'To confirm',
+  };
+  const state =
+    job.kind === 'undo' && job.status === 'completed'
+      ? 'Undone'
+      : (words[job.status] ?? (isFinal(job) ? job.status : `${job.progress ?? 0}%`));
   return `${state} · ${nameOf(job)} · ${APP_NAME}`;
 }

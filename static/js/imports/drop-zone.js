@@ -14,16 +14,24 @@ const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,applicatio
 /** @returns {HTMLElement} the drop zone of the import screen */
 export function dropZone() {
   const input = h('input', {
-    class: 'visually-hidden', type: 'file', multiple: true, accept: ACCEPT, data: { testid: 'file-input' },
-    'aria-label': 'Choose product files to import', 'aria-describedby': 'drop-columns',
+    class: 'visually-hidden',
+    type: 'file',
+    multiple: true,
+    accept: ACCEPT,
+    data: { testid: 'file-input' },
+    'aria-label': 'Choose product files to import',
+    'aria-describedby': 'drop-columns',
     on: { change: () => takeFrom(input) },
   });
-  return h('label', { class: 'drop-zone', data: { testid: 'drop-zone' } },
+  return h(
+    'label',
+    { class: 'drop-zone', data: { testid: 'drop-zone' } },
     input,
     icon('upload', 'drop-icon'),
     h('span', { class: 'drop-title', text: 'Drop a product file here' }),
     h('span', { class: 'drop-hint', text: '.csv, .tsv, .csv.gz or .zip, one file or several' }),
-    h('span', { class: 'button button-primary', 'aria-hidden': 'true', text: 'Choose a file' }));
+    h('span', { class: 'button button-primary', 'aria-hidden': 'true', text: 'Choose a file' }),
+  );
 }
 
 /** Opens the system's file dialog; must be called from a click. */
@@ -46,36 +54,67 @@ function takeFrom(input) {
 
 /** Lets files be dropped anywhere, on every screen. */
 export function installPageDrop() {
-  const overlay = h('div', { class: 'drop-overlay', hidden: true, 'aria-hidden': 'true' },
-    h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: 'Drop to import' })));
+  const overlay = h(
+    'div',
+    { class: 'drop-overlay', hidden: true, 'aria-hidden': 'true' },
+    h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: 'Drop to import' })),
+  );
   document.body.append(overlay);
   let depth = 0;
-  const show = (shown) => { overlay.hidden = !shown; };
+  const show = (shown) => {
+    overlay.hidden = !shown;
+  };
   const onlyFiles = (handler) => (event) => {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
     handler(event);
   };
-  window.addEventListener('dragenter', onlyFiles(() => { depth += 1; show(true); }));
-  window.addEventListener('dragleave', onlyFiles(() => { depth = Math.max(0, depth - 1); show(depth > 0); }));
-  window.addEventListener('dragover', onlyFiles((event) => { event.dataTransfer.dropEffect = 'copy'; }));
-  window.addEventListener('drop', onlyFiles((event) => {
-    depth = 0;
-    show(false);
-    closeDialogs();
-    takeDrop(event.dataTransfer);
-  }));
+  window.addEventListener(
+    'dragenter',
+    onlyFiles(() => {
+      depth += 1;
+      show(true);
+    }),
+  );
+  window.addEventListener(
+    'dragleave',
+    onlyFiles(() => {
+      depth = Math.max(0, depth - 1);
+      show(depth > 0);
+    }),
+  );
+  window.addEventListener(
+    'dragover',
+    onlyFiles((event) => {
+      event.dataTransfer.dropEffect = 'copy';
+    }),
+  );
+  window.addEventListener(
+    'drop',
+    onlyFiles((event) => {
+      depth = 0;
+      show(false);
+      closeDialogs();
+      takeDrop(event.dataTransfer);
+    }),
+  );
 }
 
 function takeDrop(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === 'file');
   const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
   const folderNames = new Set(folders.map((folder) => folder.name));
-  takeFiles([...transfer.files].filter((file) => !folderNames.has(file.name)), [...folderNames]);
+  takeFiles(
+    [...transfer.files].filter((file) => !folderNames.has(file.name)),
+    [...folderNames],
+  );
 }
 
 function takeFiles(files, folderNames = []) {
-  const problems = folderNames.map((name) => ({ title: `“${name}” is a folder.`, detail: 'Drop the files in it instead.' }));
+  const problems = folderNames.map((name) => ({
+    title: `“${name}” is a folder.`,
+    detail: 'Drop the files in it instead.',
+  }));
   const good = [];
   for (const file of files) {
     const problem = checkFile(file);

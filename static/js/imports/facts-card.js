@@ -14,10 +14,17 @@ export function originOf(job) {
 
 /** @param {object} job with options, file and log @returns {HTMLElement} */
 export function factsCard(job) {
-  return h('section', { class: 'card facts-card', 'aria-labelledby': 'facts-title', data: { testid: 'import-facts' } },
+  return h(
+    'section',
+    { class: 'card facts-card', 'aria-labelledby': 'facts-title', data: { testid: 'import-facts' } },
     h('h2', { id: 'facts-title', text: 'Details' }),
-    h('dl', { class: 'fact-list' }, factsOf(job).map(([name, value]) => [h('dt', { text: name }), h('dd', {}, value)])),
-    job.log?.length ? [h('h3', { text: 'What happened' }), logList(job.log)] : null);
+    h(
+      'dl',
+      { class: 'fact-list' },
+      factsOf(job).map(([name, value]) => [h('dt', { text: name }), h('dd', {}, value)]),
+    ),
+    job.log?.length ? [h('h3', { text: 'What happened' }), logList(job.log)] : null,
+  );
 }
 
 function factsOf(job) {
@@ -25,13 +32,27 @@ function factsOf(job) {
   const { file } = job;
   const size = job.file_size ? ` (${formatBytes(job.file_size)})` : '';
   const facts = [
-    isUndo(job) ? ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })] : ['File', job.filename + size],
+    isUndo(job)
+      ? ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })]
+      : ['File', job.filename + size],
     ['Started from', originOf(job) || '–'],
     ['Uploaded', formatTime(job.created_at)],
   ];
   if (isUndo(job)) facts[2][0] = 'Started';
   else facts.push(['Options', describeOptions(job.options)]);
-  if (file) facts.push(['Read as', [encodingWord(file.encoding), delimiterWord(file.delimiter).toLowerCase(), quoteFact(file), file.packing === 'none' ? null : packingWord(file.packing)].filter(Boolean).join(' · ')]);
+  if (file) {
+    facts.push([
+      'Read as',
+      [
+        encodingWord(file.encoding),
+        delimiterWord(file.delimiter).toLowerCase(),
+        quoteFact(file),
+        file.packing === 'none' ? null : packingWord(file.packing),
+      ]
+        .filter(Boolean)
+        .join(' · '),
+    ]);
+  }
   if (seconds !== null) facts.push(['Worked on for', formatDuration(seconds)]);
   if (job.rows_per_second) facts.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
   if (job.run > 1) facts.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
@@ -39,16 +60,31 @@ function factsOf(job) {
 }
 
 function logList(log) {
-  return h('ol', { class: 'log', data: { testid: 'import-log' } }, log.map((entry, index) => h('li', {},
-    h('time', { class: 'muted tabular', title: formatTime(entry.at), text: isSameDay(log[index - 1], entry) ? formatTimeOfDay(entry.at) : formatTime(entry.at) }),
-    h('span', {}, entry.message, afterText(log[index - 1], entry)))));
+  return h(
+    'ol',
+    { class: 'log', data: { testid: 'import-log' } },
+    log.map((entry, index) =>
+      h(
+        'li',
+        {},
+        h('time', {
+          class: 'muted tabular',
+          title: formatTime(entry.at),
+          text: isSameDay(log[index - 1], entry) ? formatTimeOfDay(entry.at) : formatTime(entry.at),
+        }),
+        h('span', {}, entry.message, afterText(log[index - 1], entry)),
+      ),
+    ),
+  );
 }
 
-const isSameDay = (before, entry) => before !== undefined && new Date(before.at).toDateString() === new Date(entry.at).toDateString();
+const isSameDay = (before, entry) =>
+  before !== undefined && new Date(before.at).toDateString() === new Date(entry.at).toDateString();
 
 /** How long it took since what happened before it, where that says something. */
 function afterText(before, entry) {
   const seconds = before ? (parseTime(entry.at) - parseTime(before.at)) / 1000 : 0;
   return seconds >= 0.5 && ['read', 'compared', 'completed'].includes(entry.event)
-    ? h('span', { class: 'muted tabular', text: ` +${formatDuration(seconds)}` }) : null;
+    ? h('span', { class: 'muted tabular', text: ` +${formatDuration(seconds)}` })
+    : null;
 }

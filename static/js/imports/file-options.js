@@ -3,7 +3,16 @@
 import { mappingRecord, mappingTable } from './column-mapping.js';
 import { h, setText } from '../core/dom.js';
 import { needsColumns } from './steps.js';
-import { FROM_THE_FILE, delimiterWord, describeOptions, encodingWord, foundWords, optionField, packingWord, quoteFact } from './options.js';
+import {
+  FROM_THE_FILE,
+  delimiterWord,
+  describeOptions,
+  encodingWord,
+  foundWords,
+  optionField,
+  packingWord,
+  quoteFact,
+} from './options.js';
 
 /**
  * @param {object} job with options and file
@@ -15,14 +24,25 @@ import { FROM_THE_FILE, delimiterWord, describeOptions, encodingWord, foundWords
  */
 export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   const { file, options } = job;
-  const asked = { mode: job.mode ?? options?.mode ?? 'upsert', on_reject: job.on_reject ?? options?.on_reject ?? 'skip', delimiter: options?.delimiter ?? '', quote: options?.quote ?? '', encoding: options?.encoding ?? '' };
+  const asked = {
+    mode: job.mode ?? options?.mode ?? 'upsert',
+    on_reject: job.on_reject ?? options?.on_reject ?? 'skip',
+    delimiter: options?.delimiter ?? '',
+    quote: options?.quote ?? '',
+    encoding: options?.encoding ?? '',
+  };
   const chosen = { ...asked };
   const columns = file?.columns?.length ? mappingTable(file, () => show()) : null;
   const found = foundWords(file);
-  const field = (name) => optionField(name, {
-    value: chosen[name], found: asked[name] ? undefined : found[name],
-    onChange: (value) => { chosen[name] = value; show(); },
-  });
+  const field = (name) =>
+    optionField(name, {
+      value: chosen[name],
+      found: asked[name] ? undefined : found[name],
+      onChange: (value) => {
+        chosen[name] = value;
+        show();
+      },
+    });
   const hint = h('p', { class: 'muted', role: 'status' });
   const button = h('button', { class: 'button', type: 'submit', text: 'Read again', data: { testid: 'read-again' } });
   const foot = h('div', { class: 'file-foot' }, hint, button);
@@ -37,42 +57,79 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
     foot.hidden = !dirty && !isUrgent;
     button.classList.toggle('button-primary', isUrgent || dirty);
     button.setAttribute('aria-disabled', String(Boolean(problem())));
-    setText(hint, foot.hidden || problem() ? '' : dirty ? 'Read the file again to see what this changes.' : 'Reads the file again; nothing is written before you confirm.');
+    setText(
+      hint,
+      foot.hidden || problem()
+        ? ''
+        : dirty
+          ? 'Read the file again to see what this changes.'
+          : 'Reads the file again; nothing is written before you confirm.',
+    );
     onChange(dirty);
   };
   const submit = (event) => {
     event.preventDefault();
     if (button.getAttribute('aria-disabled') === 'true') return;
-    onReread(bodyOf({ chosen, changed: changed(), columns, isOtherTable: isOtherTable(), needsColumns: needsColumns(job) }), button);
+    onReread(
+      bodyOf({ chosen, changed: changed(), columns, isOtherTable: isOtherTable(), mustMap: needsColumns(job) }),
+      button,
+    );
   };
-  const element = h('form', { class: 'card file-card', 'aria-labelledby': 'file-title', data: { testid: 'file-form' }, on: { submit } },
+  const element = h(
+    'form',
+    { class: 'card file-card', 'aria-labelledby': 'file-title', data: { testid: 'file-form' }, on: { submit } },
     fileHead(job),
     columns?.element ?? null,
     h('div', { class: 'option-fields' }, ['encoding', 'delimiter', 'quote', 'mode', 'on_reject'].map(field)),
-    foot);
+    foot,
+  );
   show();
   return element;
 }
 
-function bodyOf({ chosen, changed, columns, isOtherTable, needsColumns }) {
+function bodyOf({ chosen, changed, columns, isOtherTable, mustMap }) {
   const body = { preview: true };
   for (const name of changed) body[name] = chosen[name] || null;
   if (isOtherTable) body.mapping = null;
-  else if (columns?.isChanged() || (columns && needsColumns)) body.mapping = columns.mapping();
+  else if (columns?.isChanged() || (columns && mustMap)) body.mapping = columns.mapping();
   return body;
 }
 
 /** The same, to read. @param {object} job @returns {HTMLElement|null} */
 export function fileRecord(job) {
   if (!job.file) return null;
-  return h('section', { class: 'card file-card', 'aria-labelledby': 'file-title' }, fileHead(job), mappingRecord(job.file),
-    h('p', { class: 'muted', text: `Options: ${describeOptions(job.options)}.` }));
+  return h(
+    'section',
+    { class: 'card file-card', 'aria-labelledby': 'file-title' },
+    fileHead(job),
+    mappingRecord(job.file),
+    h('p', { class: 'muted', text: `Options: ${describeOptions(job.options)}.` }),
+  );
 }
 
 function fileHead({ file }) {
-  const facts = file ? [encodingWord(file.encoding), `${delimiterWord(file.delimiter).toLowerCase()} between fields`, quoteFact(file), packingWord(file.packing)] : [];
-  return h('div', { class: 'card-head' },
+  const facts = file
+    ? [
+        encodingWord(file.encoding),
+        `${delimiterWord(file.delimiter).toLowerCase()} between fields`,
+        quoteFact(file),
+        packingWord(file.packing),
+      ]
+    : [];
+  return h(
+    'div',
+    { class: 'card-head' },
     h('h2', { id: 'file-title', text: 'How the file was read' }),
-    h('p', { class: 'muted', data: { testid: 'file-facts' }, text: file ? facts.join(' · ') : 'Its header could not be read.' }),
-    file?.remembered ? h('p', { class: 'remembered', text: 'The columns are as you confirmed them for the last file with this header.' }) : null);
+    h('p', {
+      class: 'muted',
+      data: { testid: 'file-facts' },
+      text: file ? facts.join(' · ') : 'Its header could not be read.',
+    }),
+    file?.remembered
+      ? h('p', {
+          class: 'remembered',
+          text: 'The columns are as you confirmed them for the last file with this header.',
+        })
+      : null,
+  );
 }

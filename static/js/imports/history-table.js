@@ -11,8 +11,11 @@ import { progressBar, timeElement } from '../core/widgets.js';
 import { statusPill } from './status-pill.js';
 
 const NUMBERS = [
-  ['total_records', 'Rows', ''], ['created_count', 'Created', 'wide'], ['updated_count', 'Updated', 'wide'],
-  ['unchanged_count', 'Unchanged', 'widest'], ['rejected_count', 'Rejected', 'medium'],
+  ['total_records', 'Rows', ''],
+  ['created_count', 'Created', 'wide'],
+  ['updated_count', 'Updated', 'wide'],
+  ['unchanged_count', 'Unchanged', 'widest'],
+  ['rejected_count', 'Rejected', 'medium'],
 ];
 
 // Of an import that took no time a speed means nothing.
@@ -23,15 +26,28 @@ const LONG_ENOUGH_S = 0.5;
  */
 export function importsTable() {
   const body = h('tbody');
-  const element = h('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of earlier imports' },
-    h('table', { class: 'table table-imports', data: { testid: 'imports-table' } },
-      h('thead', {}, h('tr', {},
-        h('th', { scope: 'col', text: 'File' }),
-        h('th', { scope: 'col', text: 'Status' }),
-        NUMBERS.map(([, label, when]) => h('th', { scope: 'col', class: `number ${when}`, text: label })),
-        h('th', { scope: 'col', class: 'medium', text: 'Started' }),
-        h('th', { scope: 'col', class: 'number widest', text: 'Duration' }))),
-      body));
+  const element = h(
+    'div',
+    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of earlier imports' },
+    h(
+      'table',
+      { class: 'table table-imports', data: { testid: 'imports-table' } },
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'col', text: 'File' }),
+          h('th', { scope: 'col', text: 'Status' }),
+          NUMBERS.map(([, label, when]) => h('th', { scope: 'col', class: `number ${when}`, text: label })),
+          h('th', { scope: 'col', class: 'medium', text: 'Started' }),
+          h('th', { scope: 'col', class: 'number widest', text: 'Duration' }),
+        ),
+      ),
+      body,
+    ),
+  );
   const rows = new Map();
 
   const show = (jobs) => {
@@ -47,7 +63,9 @@ export function importsTable() {
     }
     const wanted = jobs.map((job) => rows.get(job.task_id).element);
     // Moving a row would take the focus from the link in it.
-    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) body.replaceChildren(...wanted);
+    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
+      body.replaceChildren(...wanted);
+    }
   };
   return { element, show, stop: () => rows.forEach((row) => row.stop()) };
 }
@@ -62,15 +80,21 @@ function importRow(job) {
   const below = h('span', { class: 'cell-below muted medium-line' });
   const duration = h('span', {});
   const speed = h('span', { class: 'cell-below muted' });
-  const element = h('tr', { class: 'row-link', on: { click: (event) => event.target.closest('a') || go(address) } },
-    h('td', { class: 'cell-file' },
+  const element = h(
+    'tr',
+    { class: 'row-link', on: { click: (event) => event.target.closest('a') || go(address) } },
+    h(
+      'td',
+      { class: 'cell-file' },
       h('a', { class: 'file-link', href: address, text: nameOf(job), title: job.filename }),
       below,
-      h('span', { class: 'narrow-only muted' }, timeElement(job.created_at))),
+      h('span', { class: 'narrow-only muted' }, timeElement(job.created_at)),
+    ),
     h('td', { class: 'cell-status' }, pill.element, live),
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
-    h('td', { class: 'number widest' }, duration, speed));
+    h('td', { class: 'number widest' }, duration, speed),
+  );
 
   let stopWatching = null;
   const paint = (latest) => {
@@ -78,11 +102,19 @@ function importRow(job) {
     live.hidden = latest.status !== 'processing';
     bar.set(latest.progress ?? 0);
     setText(percent, `${latest.progress ?? 0}%`);
-    setText(below, [isUndo(latest) ? takenBack(latest) : latest.file_size && formatBytes(latest.file_size), originOf(latest)].filter(Boolean).join(' · '));
+    setText(
+      below,
+      [isUndo(latest) ? takenBack(latest) : latest.file_size && formatBytes(latest.file_size), originOf(latest)]
+        .filter(Boolean)
+        .join(' · '),
+    );
     for (const { field, cell } of numbers) paintNumber(cell, field, latest);
-    const seconds = isFinal(latest) ? latest.duration_seconds ?? elapsedSeconds(latest) : null;
+    const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
-    setText(speed, latest.rows_per_second && seconds >= LONG_ENOUGH_S ? `${formatNumber(latest.rows_per_second)} rows/s` : '');
+    setText(
+      speed,
+      latest.rows_per_second && seconds >= LONG_ENOUGH_S ? `${formatNumber(latest.rows_per_second)} rows/s` : '',
+    );
   };
   const stop = () => {
     stopWatching?.();
@@ -107,14 +139,15 @@ function knownRows(job) {
   return Math.max(job.rows_read ?? 0, job.processed_records ?? 0);
 }
 
-const takenBack = (job) => `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
+const takenBack = (job) =>
+  `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
 
 // An undo has other counts than these.
 const OF_UNDO = new Set(['total_records', 'rejected_count']);
 
 function paintNumber(cell, field, job) {
   const isNothing = isUndo(job) && !OF_UNDO.has(field);
-  const value = isNothing ? 0 : (field === 'total_records' ? knownRows(job) : job[field]) ?? 0;
+  const value = isNothing ? 0 : ((field === 'total_records' ? knownRows(job) : job[field]) ?? 0);
   const unknown = field === 'total_records' && value === 0 && !isFinal(job);
   setText(cell, unknown || isNothing ? '–' : formatNumber(value));
   cell.classList.toggle('is-zero', value === 0);

@@ -12,14 +12,24 @@ import { emptyState, refreshTimes } from '../core/widgets.js';
 const PER_PAGE = 10;
 const BANNER_KEY = 'imports-list';
 
-/** @returns {{element: HTMLElement, load: (query: URLSearchParams) => Promise<void>, reload: () => Promise<void>, stop: () => void}} */
+/**
+ * @returns {{element: HTMLElement, load: (query: URLSearchParams) => Promise<void>, reload: () => Promise<void>, stop:
+ *   () => void}}
+ */
 export function importHistory() {
   const table = importsTable();
   const filters = importFilterBar();
-  const pager = createPager({ label: 'earlier imports', onPage: (page) => setQuery({ page: page > 1 ? page : undefined }) });
+  const pager = createPager({
+    label: 'earlier imports',
+    onPage: (page) => setQuery({ page: page > 1 ? page : undefined }),
+  });
   const body = h('div', { class: 'card table-card' }, loading());
-  const element = h('section', { class: 'earlier', 'aria-labelledby': 'earlier-title' },
-    h('div', { class: 'earlier-head' }, h('h2', { id: 'earlier-title', text: 'Earlier imports' }), filters.element), body);
+  const element = h(
+    'section',
+    { class: 'earlier', 'aria-labelledby': 'earlier-title' },
+    h('div', { class: 'earlier-head' }, h('h2', { id: 'earlier-title', text: 'Earlier imports' }), filters.element),
+    body,
+  );
   filters.element.hidden = true;
   let wanted = { page: 1 };
   let request = null;
@@ -38,9 +48,14 @@ export function importHistory() {
       show(await getJson('/api/imports', { query: { ...wanted, per_page: PER_PAGE }, signal }));
       clearBanner(BANNER_KEY);
     } catch (error) {
-      // Without a connection its own banner says so, and onReconnect loads again.
+      // Without a connection its own banner says so, and `reconnected` loads again.
       if (signal.aborted || error instanceof NetworkError) return;
-      showBanner({ key: BANNER_KEY, title: `The earlier imports could not be loaded. ${error.message}`, detail: nextStep(error), action: { label: 'Try again', run: reload } });
+      showBanner({
+        key: BANNER_KEY,
+        title: `The earlier imports could not be loaded. ${error.message}`,
+        detail: nextStep(error),
+        action: { label: 'Try again', run: reload },
+      });
     }
   }
 
@@ -49,7 +64,16 @@ export function importHistory() {
     // Before the first import there is nothing to filter.
     filters.element.hidden = !pagination.total && !isFiltered;
     if (!pagination.total) {
-      fill(body, isFiltered ? nothingMatches() : emptyState({ shape: 'file', title: 'No imports yet', detail: 'Every file you import is listed here with its result.' }));
+      fill(
+        body,
+        isFiltered
+          ? nothingMatches()
+          : emptyState({
+              shape: 'file',
+              title: 'No imports yet',
+              detail: 'Every file you import is listed here with its result.',
+            }),
+      );
       return;
     }
     table.show(imports);
@@ -69,13 +93,23 @@ export function importHistory() {
 
 function nothingMatches() {
   return emptyState({
-    shape: 'search', title: 'No import matches',
-    action: h('button', { class: 'button', type: 'button', text: 'Clear filters', data: { testid: 'clear-import-filters' }, on: { click: clearImportFilters } }),
+    shape: 'search',
+    title: 'No import matches',
+    action: h('button', {
+      class: 'button',
+      type: 'button',
+      text: 'Clear filters',
+      data: { testid: 'clear-import-filters' },
+      on: { click: clearImportFilters },
+    }),
   });
 }
 
 function loading() {
-  return h('div', { class: 'table-loading', 'aria-busy': 'true' },
+  return h(
+    'div',
+    { class: 'table-loading', 'aria-busy': 'true' },
     h('p', { class: 'visually-hidden', text: 'Loading the earlier imports…' }),
-    Array.from({ length: 4 }, () => h('div', { class: 'skeleton' })));
+    Array.from({ length: 4 }, () => h('div', { class: 'skeleton' })),
+  );
 }

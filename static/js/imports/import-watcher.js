@@ -1,7 +1,8 @@
-// One import as its screen needs it: what the stream tells, joined with what only the single job has (options, file, preview, log).
+// One import as its screen needs it: what the stream tells, joined with what only the single job has (options, file,
+// preview, log).
 
 import { NetworkError, getJson } from '../core/api.js';
-import { onReconnect } from '../core/connection.js';
+import { reconnected } from '../core/connection.js';
 import { isFinal, mergeJob } from './job.js';
 import { watchJob } from './job-watcher.js';
 
@@ -17,7 +18,7 @@ const MAX_TRIES = 4;
  * @param {(error: Error) => void} listener.onError it could not be loaded
  * @returns {{reload: () => Promise<void>, stop: () => void}} reload: after a call that changed it
  */
-export function followImport(taskId, { onChange, onMissing, onError }) {
+export function watchImport(taskId, { onChange, onMissing, onError }) {
   let live = null;
   let details = null;
   let loading = null;
@@ -42,7 +43,9 @@ export function followImport(taskId, { onChange, onMissing, onError }) {
   }
 
   function load() {
-    loading ??= fetchDetails().finally(() => { loading = null; });
+    loading ??= fetchDetails().finally(() => {
+      loading = null;
+    });
     return loading;
   }
   async function fetchDetails() {
@@ -56,11 +59,13 @@ export function followImport(taskId, { onChange, onMissing, onError }) {
         if (details.key === keyOf(live) || tries === MAX_TRIES) return void publish();
       } catch (error) {
         if (error.status === 404) return missing(error);
-        // Without a connection the banner says so, and onReconnect loads again.
+        // Without a connection the banner says so, and `reconnected` loads again.
         if (error instanceof NetworkError || isStopped) return undefined;
         if (tries === MAX_TRIES) return void onError(error);
       }
-      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, RETRY_MS);
+      });
     }
     return undefined;
   }
@@ -75,7 +80,7 @@ export function followImport(taskId, { onChange, onMissing, onError }) {
     stopWatching();
     stopReconnect();
   };
-  const stopReconnect = onReconnect(load);
+  const stopReconnect = reconnected.subscribe(load);
   load();
   watch();
   return { reload, stop };

@@ -1,4 +1,5 @@
-// What a person does with an import: confirm, cancel, retry, undo. One call at a time; every refusal is shown with what to do.
+// What a person does with an import: confirm, cancel, retry, undo. One call at a time; every refusal is shown with what
+// to do.
 
 import { NetworkError, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
@@ -14,7 +15,8 @@ const STEPS_AFTER = {
  * @param {string} options.taskId
  * @param {HTMLElement} options.problem where a refusal is shown
  * @param {() => Promise<void>} options.reload brings what the call has changed into view
- * @returns {{call: (action: string, settings: {button: HTMLButtonElement, busy: string, body?: object}) => Promise<object|null>, clear: () => void}}
+ * @returns {{call: (action: string, settings: {button: HTMLButtonElement, busy: string, body?: object}) =>
+ *   Promise<object|null>, clear: () => void}}
  *   the job of the answer; null when it was refused, or another call is under way
  */
 export function importCalls({ taskId, problem, reload }) {
@@ -41,8 +43,10 @@ export function importCalls({ taskId, problem, reload }) {
     }
   }
   function tell(error) {
-    const detail = STEPS_AFTER[error.code] ?? (error.status === 409 ? 'The page now shows its present state.' : nextStep(error));
-    const title = error instanceof NetworkError ? `${error.message} Nothing was changed as far as this page knows.` : error.message;
+    const detail =
+      STEPS_AFTER[error.code] ?? (error.status === 409 ? 'The page now shows its present state.' : nextStep(error));
+    const title =
+      error instanceof NetworkError ? `${error.message} Nothing was changed as far as this page knows.` : error.message;
     problem.replaceChildren(buildBanner({ title, detail, onDismiss: clear }));
     problem.scrollIntoView({ block: 'nearest' });
   }
@@ -50,7 +54,8 @@ export function importCalls({ taskId, problem, reload }) {
 }
 
 /** @param {string} taskId @param {string} [action] @returns {string} */
-export const importPath = (taskId, action = '') => `/api/imports/${encodeURIComponent(taskId)}${action && '/'}${action}`;
+export const importPath = (taskId, action = '') =>
+  `/api/imports/${encodeURIComponent(taskId)}${action && '/'}${action}`;
 
 // aria-disabled, because a button that is switched off while focused would throw the focus away.
 function makeBusy(button, text) {

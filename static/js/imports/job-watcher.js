@@ -1,9 +1,10 @@
 // Follows jobs live: one stream for each, a poll every second where no stream is to be had, and back to the stream.
 
 import { ApiError, NetworkError, getJson } from '../core/api.js';
-import { isReachable, onReconnect } from '../core/connection.js';
+import { isReachable, reconnected } from '../core/connection.js';
+import { createSignal } from '../core/event-bus.js';
 import { isFinal, isRunning, mergeJob } from './job.js';
-import { takeStreamSlot } from '../core/stream-slots.js';
+import { acquireStreamSlot } from '../core/stream-slots.js';
 
 const POLL_MS = 1_000;
 const SLOWEST_POLL_MS = 10_000;
@@ -28,18 +29,23 @@ export function watchJob(taskId, listener) {
     watchers.set(taskId, watcher);
     watcher.start();
   }
-  watcher.listeners.add(listener);
-  if (watcher.job) queueMicrotask(() => watcher.listeners.has(listener) && listener.onJob(watcher.job));
+  let isActive = true;
+  const stopUpdates = watcher.updated.subscribe(listener.onJob);
+  const stopMissing = watcher.missing.subscribe((error) => listener.onMissing?.(error));
+  if (watcher.job) queueMicrotask(() => isActive && listener.onJob(watcher.job));
   return () => {
-    watcher.listeners.delete(listener);
-    if (watcher.listeners.size === 0) watcher.stop();
+    isActive = false;
+    stopUpdates();
+    stopMissing();
+    if (watcher.updated.count() === 0) watcher.stop();
   };
 }
 
 class Watcher {
   constructor(taskId) {
     this.taskId = taskId;
-    this.listeners = new Set();
+    this.updated = createSignal();
+    this.missing = createSignal();
     this.job = null;
     this.source = null;
     this.releaseSlot = null;
@@ -54,7 +60,7 @@ class Watcher {
     this.lastEventAt = Date.now();
     this.nextStreamAt = 0;
     this.checkTimer = setInterval(() => this.check(), CHECK_MS);
-    this.stopListening = onReconnect(() => {
+    this.stopListening = reconnected.subscribe(() => {
       this.failures = 0;
       this.nextStreamAt = 0;
       this.check();
@@ -80,7 +86,7 @@ class Watcher {
     if (this.source || this.connecting || this.stopped) return;
     this.connecting = true;
     this.nextStreamAt = Date.now() + STREAM_RETRY_MS;
-    const release = await takeStreamSlot();
+    const release = await acquireStreamSlot();
     this.connecting = false;
     if (!release) return this.startPolling();
     if (this.stopped) return release();
@@ -104,7 +110,8 @@ class Watcher {
   }
 
   onStreamError() {
-    // CLOSED: refused (503, 404); we try again later. CONNECTING: the browser reconnects by itself, the poll covers the gap.
+    // CLOSED: refused (503, 404); we try again later. CONNECTING: the browser reconnects by itself, the poll covers the
+    // gap.
     if (this.source?.readyState === EventSource.CLOSED) this.closeStream();
     this.startPolling();
   }
@@ -170,14 +177,13 @@ class Watcher {
     const merged = mergeJob(this.job, job);
     if (merged === this.job) return;
     this.job = merged;
-    for (const listener of [...this.listeners]) listener.onJob(merged);
+    this.updated.emit(merged);
     // The server ends the stream after the last state; an open EventSource would reconnect for ever.
     if (isFinal(merged)) this.stop();
   }
 
   onMissing(error) {
-    const listeners = [...this.listeners];
     this.stop();
-    for (const listener of listeners) listener.onMissing?.(error);
+    this.missing.emit(error);
   }
 }

@@ -5,7 +5,12 @@ import { formatNumber, parseTime } from '../core/format.js';
 const FINAL = new Set(['completed', 'failed', 'cancelled']);
 
 const PHASE_WORDS = {
-  queued: 'Waiting', reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Undoing', finished: 'Finishing',
+  queued: 'Waiting',
+  reading: 'Reading',
+  comparing: 'Comparing',
+  writing: 'Writing',
+  undoing: 'Undoing',
+  finished: 'Finishing',
 };
 
 /** @param {object} job @returns {boolean} true when nothing will change any more */
@@ -35,13 +40,20 @@ export function rowsDone(job) {
 /** @param {object} job @returns {{word: string, icon: string, tone: string}} how its state is shown */
 export function describeStatus(job) {
   switch (job.status) {
-    case 'pending': return { word: 'Waiting', icon: 'clock', tone: 'neutral' };
-    case 'processing': return { word: PHASE_WORDS[job.phase] ?? 'Running', icon: 'arc', tone: 'running' };
-    case 'awaiting_confirmation': return { word: 'To confirm', icon: 'pause', tone: 'warning' };
-    case 'completed': return { word: 'Completed', icon: 'check', tone: 'success' };
-    case 'failed': return { word: 'Failed', icon: 'cross', tone: 'danger' };
-    case 'cancelled': return { word: 'Cancelled', icon: 'slash', tone: 'neutral' };
-    default: return { word: String(job.status), icon: 'clock', tone: 'neutral' };
+    case 'pending':
+      return { word: 'Waiting', icon: 'clock', tone: 'neutral' };
+    case 'processing':
+      return { word: PHASE_WORDS[job.phase] ?? 'Running', icon: 'arc', tone: 'running' };
+    case 'awaiting_confirmation':
+      return { word: 'To confirm', icon: 'pause', tone: 'warning' };
+    case 'completed':
+      return { word: 'Completed', icon: 'check', tone: 'success' };
+    case 'failed':
+      return { word: 'Failed', icon: 'cross', tone: 'danger' };
+    case 'cancelled':
+      return { word: 'Cancelled', icon: 'slash', tone: 'neutral' };
+    default:
+      return { word: String(job.status), icon: 'clock', tone: 'neutral' };
   }
 }
 
@@ -79,19 +91,32 @@ export function mergeJob(known, arrived) {
 export function describeRows(job) {
   const total = job.total_records ?? 0;
   const processed = Math.max(job.processed_records ?? 0, job.rows_written ?? 0);
-  if (isUndo(job)) return total ? ['Products', job.status === 'completed' ? formatNumber(total) : `${formatNumber(processed)} of ${formatNumber(total)}`] : null;
+  if (isUndo(job)) {
+    return total
+      ? [
+          'Products',
+          job.status === 'completed' ? formatNumber(total) : `${formatNumber(processed)} of ${formatNumber(total)}`,
+        ]
+      : null;
+  }
   const read = job.rows_read ?? 0;
   if (job.status === 'completed') return ['Rows', formatNumber(total)];
-  if (processed > 0 || job.phase === 'writing') return ['Rows processed', `${formatNumber(processed)} of ${formatNumber(total)}`];
+  if (processed > 0 || job.phase === 'writing') {
+    return ['Rows processed', `${formatNumber(processed)} of ${formatNumber(total)}`];
+  }
   if (!read) return null;
   // The total is an estimate until the file has been read; an estimate that was overtaken helps nobody.
-  return ['Rows read', total > read && !isFinal(job) ? `${formatNumber(read)} of about ${formatNumber(total)}` : formatNumber(read)];
+  return [
+    'Rows read',
+    total > read && !isFinal(job) ? `${formatNumber(read)} of about ${formatNumber(total)}` : formatNumber(read),
+  ];
 }
 
 /**
  * Seconds a job ran, or has run so far.
  * @param {object} job
- * @param {number} [sinceArrivalMs] how long ago its last version arrived; the server's clock is never compared with ours
+ * @param {number} [sinceArrivalMs] how long ago its last version arrived; the server's clock is never compared with
+ *   ours
  * @returns {number|null} null when it has not started
  */
 export function elapsedSeconds(job, sinceArrivalMs = 0) {

@@ -6,15 +6,39 @@ export const MODES = { upsert: 'Create and update', create: 'Only create new', u
 export const ON_REJECT = { skip: 'Set aside', fail: 'All or nothing' };
 
 const DELIMITERS = { ',': 'Comma', ';': 'Semicolon', '\t': 'Tab', '|': 'Vertical bar' };
-const QUOTES = { '"': 'Double quotes', "'": 'Single quotes', none: 'None', '\\"': 'Double quotes, \\" within', "\\'": "Single quotes, \\' within" };
+const QUOTES = {
+  '"': 'Double quotes',
+  "'": 'Single quotes',
+  none: 'None',
+  '\\"': 'Double quotes, \\" within',
+  "\\'": "Single quotes, \\' within",
+};
 const ENCODINGS = {
-  'utf-8': 'UTF-8', 'utf-16': 'UTF-16', cp1252: 'Windows-1252 (Western)', cp1250: 'Windows-1250 (Central European)', cp1251: 'Windows-1251 (Cyrillic)',
-  cp1253: 'Windows-1253 (Greek)', cp1254: 'Windows-1254 (Turkish)', 'iso-8859-1': 'ISO 8859-1 (Latin 1)', 'iso-8859-15': 'ISO 8859-15 (Latin 9)',
-  cp437: 'DOS 437', mac_roman: 'Mac OS Roman', shift_jis: 'Shift JIS (Japanese)', gb18030: 'GB 18030 (Chinese)', big5: 'Big5 (Chinese)', euc_kr: 'EUC-KR (Korean)',
+  'utf-8': 'UTF-8',
+  'utf-16': 'UTF-16',
+  cp1252: 'Windows-1252 (Western)',
+  cp1250: 'Windows-1250 (Central European)',
+  cp1251: 'Windows-1251 (Cyrillic)',
+  cp1253: 'Windows-1253 (Greek)',
+  cp1254: 'Windows-1254 (Turkish)',
+  'iso-8859-1': 'ISO 8859-1 (Latin 1)',
+  'iso-8859-15': 'ISO 8859-15 (Latin 9)',
+  cp437: 'DOS 437',
+  mac_roman: 'Mac OS Roman',
+  shift_jis: 'Shift JIS (Japanese)',
+  gb18030: 'GB 18030 (Chinese)',
+  big5: 'Big5 (Chinese)',
+  euc_kr: 'EUC-KR (Korean)',
 };
 const PACKINGS = { none: 'not packed', gzip: 'gzip', zip: 'zip archive' };
 
-const LABELS = { mode: 'Products', on_reject: 'Bad rows', delimiter: 'Delimiter', quote: 'Quotes', encoding: 'Encoding' };
+const LABELS = {
+  mode: 'Products',
+  on_reject: 'Bad rows',
+  delimiter: 'Delimiter',
+  quote: 'Quotes',
+  encoding: 'Encoding',
+};
 /** Options that say how the file is read. */
 export const FROM_THE_FILE = new Set(['delimiter', 'quote', 'encoding']);
 const CHOICES = { mode: MODES, on_reject: ON_REJECT, delimiter: DELIMITERS, quote: QUOTES, encoding: ENCODINGS };
@@ -40,14 +64,23 @@ export const packingWord = (packing) => PACKINGS[packing] ?? packing;
 const quoteOption = ({ quote, escaped }) => (quote ? (escaped ? '\\' : '') + quote : 'none');
 
 /** @param {{quote: string, escaped: boolean}} file @returns {string} */
-export const quoteFact = (file) => (file.quote ? `fields quoted with ${file.quote}${file.escaped ? `, ${quoteOption(file)} within` : ''}` : 'no quotes');
+export const quoteFact = (file) =>
+  file.quote ? `fields quoted with ${file.quote}${file.escaped ? `, ${quoteOption(file)} within` : ''}` : 'no quotes';
 
 const WORDS = { delimiter: delimiterWord, quote: (option) => QUOTES[option] ?? option, encoding: encodingWord };
 
-/** @param {object|null} file as the API describes it @returns {Record<string, string>} what was found in it, in words */
-export const foundWords = (file) => (file ? {
-  delimiter: WORDS.delimiter(file.delimiter), quote: WORDS.quote(quoteOption(file)), encoding: WORDS.encoding(file.encoding),
-} : {});
+/**
+ * @param {object|null} file as the API describes it
+ * @returns {Record<string, string>} what was found in it, in words
+ */
+export const foundWords = (file) =>
+  file
+    ? {
+        delimiter: WORDS.delimiter(file.delimiter),
+        quote: WORDS.quote(quoteOption(file)),
+        encoding: WORDS.encoding(file.encoding),
+      }
+    : {};
 
 /**
  * One option as a select with its label.
@@ -63,8 +96,11 @@ export function optionField(name, { value, found, onChange }) {
   if (FROM_THE_FILE.has(name)) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
   // What was asked for by another client may not be among the choices.
   if (!choices.some(([key]) => key === value)) choices.push([value, WORDS[name]?.(value) ?? value]);
-  const select = h('select', { class: 'input', data: { testid: `option-${name}` }, on: { change: () => onChange(select.value) } },
-    choices.map(([key, text]) => h('option', { value: key, text, selected: key === value })));
+  const select = h(
+    'select',
+    { class: 'input', data: { testid: `option-${name}` }, on: { change: () => onChange(select.value) } },
+    choices.map(([key, text]) => h('option', { value: key, text, selected: key === value })),
+  );
   return h('label', { class: 'field' }, h('span', { text: LABELS[name] }), select);
 }
 

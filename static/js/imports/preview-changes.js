@@ -17,20 +17,59 @@ export function changesCard(preview) {
   const fields = Object.keys(LABELS).filter((field) => changes.some(({ after }) => field in after));
   const total = (preview.create ?? 0) + (preview.update ?? 0);
   const note = changes.length < total ? `The first ${formatNumber(changes.length)} of ${formatNumber(total)}` : '';
-  return h('section', { class: 'card table-card', 'aria-labelledby': 'changes-title' },
-    h('div', { class: 'card-head card-head-table' }, h('h2', { id: 'changes-title', text: 'What changes' }), h('p', { class: 'muted', text: note })),
-    h('div', { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of changes' },
-      h('table', { class: 'table table-changes', data: { testid: 'changes-table' } },
-        h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: 'SKU' }), fields.map((field) => h('th', { scope: 'col', class: `change-${field}`, text: LABELS[field] })))),
-        h('tbody', {}, changes.map((change) => changeRow(change, fields))))));
+  return h(
+    'section',
+    { class: 'card table-card', 'aria-labelledby': 'changes-title' },
+    h(
+      'div',
+      { class: 'card-head card-head-table' },
+      h('h2', { id: 'changes-title', text: 'What changes' }),
+      h('p', { class: 'muted', text: note }),
+    ),
+    h(
+      'div',
+      { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of changes' },
+      h(
+        'table',
+        { class: 'table table-changes', data: { testid: 'changes-table' } },
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            h('th', { scope: 'col', text: 'SKU' }),
+            fields.map((field) => h('th', { scope: 'col', class: `change-${field}`, text: LABELS[field] })),
+          ),
+        ),
+        h(
+          'tbody',
+          {},
+          changes.map((change) => changeRow(change, fields)),
+        ),
+      ),
+    ),
+  );
 }
 
 function changeRow({ sku, before, after }, fields) {
-  return h('tr', { data: { testid: 'change-row' } },
-    h('th', { scope: 'row', class: 'change-sku' },
+  return h(
+    'tr',
+    { data: { testid: 'change-row' } },
+    h(
+      'th',
+      { scope: 'row', class: 'change-sku' },
       h('span', { class: 'sku', text: sku, title: sku }),
-      h('span', { class: `pill ${before ? '' : 'pill-success'}`.trim(), text: before ? 'Update' : 'New' })),
-    fields.map((field) => h('td', { class: `change-${field}`, data: { label: LABELS[field] } }, field in after ? changeCell(before, after, field) : null)));
+      h('span', { class: `pill ${before ? '' : 'pill-success'}`.trim(), text: before ? 'Update' : 'New' }),
+    ),
+    fields.map((field) =>
+      h(
+        'td',
+        { class: `change-${field}`, data: { label: LABELS[field] } },
+        field in after ? changeCell(before, after, field) : null,
+      ),
+    ),
+  );
 }
 
 function changeCell(before, after, field) {
@@ -46,6 +85,6 @@ function changeCell(before, after, field) {
   });
 }
 
-const words = (value) => (typeof value === 'boolean' ? (value ? 'Yes' : 'No') : value ?? '');
+const words = (value) => (typeof value === 'boolean' ? (value ? 'Yes' : 'No') : (value ?? ''));
 
 const clip = (text, longest = LONGEST) => (text.length > longest ? `${text.slice(0, longest)}…` : text);

@@ -22,21 +22,42 @@ export function checkSummary(job, context) {
   tiles.show(countsOfPreview(preview ?? {}, job));
   const isBlocked = job.on_reject === 'fail' && preview?.rejected > 0;
   const why = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
-  const confirm = mainButton(confirmLabel(preview), 'confirm-import', (button) => context.call('confirm', { button, busy: 'Starting…' }));
+  const confirm = mainButton(confirmLabel(preview), 'confirm-import', (button) =>
+    context.call('confirm', { button, busy: 'Starting…' }),
+  );
   confirm.setAttribute('aria-describedby', why.id);
   const setOutdated = (isOutdated) => {
     confirm.setAttribute('aria-disabled', String(isBlocked || isOutdated));
-    setText(why, isOutdated ? 'Read the file again first: something was changed below.' : isBlocked ? '' : untilSentence(job));
+    setText(
+      why,
+      isOutdated ? 'Read the file again first: something was changed below.' : isBlocked ? '' : untilSentence(job),
+    );
   };
   setOutdated(false);
-  if (context) announce(`${summarySentence(preview)}. ${countsSentence(countsOfPreview(preview, job))}. Nothing has been written yet.`);
-  const element = h('article', { class: 'card import-card', 'aria-label': `Check of ${job.filename}`, data: { testid: 'check-summary', status: job.status } },
-    h('div', { class: 'import-head' }, pill.element, h('h2', { class: 'import-headline', data: { testid: 'check-headline' }, text: summarySentence(preview) })),
+  if (context) {
+    announce(
+      `${summarySentence(preview)}. ${countsSentence(countsOfPreview(preview, job))}. Nothing has been written yet.`,
+    );
+  }
+  const element = h(
+    'article',
+    {
+      class: 'card import-card',
+      'aria-label': `Check of ${job.filename}`,
+      data: { testid: 'check-summary', status: job.status },
+    },
+    h(
+      'div',
+      { class: 'import-head' },
+      pill.element,
+      h('h2', { class: 'import-headline', data: { testid: 'check-headline' }, text: summarySentence(preview) }),
+    ),
     context && isBlocked ? blocked(job, context) : null,
     tiles.element,
     context
       ? [h('div', { class: 'import-actions' }, confirm, cancelButton(context)), why]
-      : h('p', { class: 'muted', text: 'This is what the check found. What came of it is under Result.' }));
+      : h('p', { class: 'muted', text: 'This is what the check found. What came of it is under Result.' }),
+  );
   return { element, setOutdated };
 }
 
@@ -56,9 +77,11 @@ function summarySentence(preview) {
   return parts.filter(Boolean).join(', ');
 }
 
-const untilSentence = (job) => (job.confirm_until
-  ? `Nothing has been written yet. It waits until ${formatMoment(job.confirm_until)} (${formatAhead(job.confirm_until)}), then it is cancelled.`
-  : 'Nothing has been written yet.');
+const untilSentence = (job) =>
+  job.confirm_until
+    ? `Nothing has been written yet. It waits until ${formatMoment(job.confirm_until)} ` +
+      `(${formatAhead(job.confirm_until)}), then it is cancelled.`
+    : 'Nothing has been written yet.';
 
 function blocked(job, context) {
   const banner = buildBanner({ tone: 'warning', ...allOrNothing(job.preview.rejected) });

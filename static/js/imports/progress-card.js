@@ -15,7 +15,8 @@ const TICK_MS = 1_000;
 
 /**
  * @param {object} job the first known state
- * @returns {{element: HTMLElement, problem: HTMLElement, actions: HTMLElement, show: (job: object) => void, stop: () => void}}
+ * @returns {{element: HTMLElement, problem: HTMLElement, actions: HTMLElement, show: (job: object) => void, stop: () =>
+ *   void}}
  *   problem and actions are places for what a step adds
  */
 export function importCard(job) {
@@ -57,30 +58,43 @@ export function importCard(job) {
     tick();
     speak(say, next);
   };
-  const element = h('article', { class: 'card import-card', 'aria-label': `Import of ${nameOf(job)}`, data: { testid: 'import-card' } },
+  const element = h(
+    'article',
+    { class: 'card import-card', 'aria-label': `Import of ${nameOf(job)}`, data: { testid: 'import-card' } },
     h('div', { class: 'import-head' }, pill.element, parts.headline, parts.percent),
-    bar.element, problem, parts.facts, counts.element, actions);
+    bar.element,
+    problem,
+    parts.facts,
+    counts.element,
+    actions,
+  );
   show(job);
   const timer = setInterval(() => !isFinal(latest) && tick(), TICK_MS);
   return { element, problem, actions, show, stop: () => clearInterval(timer) };
 }
 
 // A check is the first half of an import, and a whole by itself.
-const percentOf = (job) => (isChecking(job) ? Math.min(100, 2 * (job.progress ?? 0)) : job.progress ?? 0);
+const percentOf = (job) => (isChecking(job) ? Math.min(100, 2 * (job.progress ?? 0)) : (job.progress ?? 0));
 
 function showFacts(list, job, rate, sinceArrivalMs) {
   const facts = [];
   const rows = describeRows(job);
   if (rows) facts.push(rows);
-  const elapsed = job.duration_seconds !== null && job.duration_seconds !== undefined
-    ? job.duration_seconds + (isRunning(job) ? sinceArrivalMs / 1000 : 0)
-    : elapsedSeconds(job, isRunning(job) ? sinceArrivalMs : 0);
+  const elapsed =
+    job.duration_seconds !== null && job.duration_seconds !== undefined
+      ? job.duration_seconds + (isRunning(job) ? sinceArrivalMs / 1000 : 0)
+      : elapsedSeconds(job, isRunning(job) ? sinceArrivalMs : 0);
   const speed = isFinal(job) ? averageSpeed(job) : rate.rowsPerSecond();
   if (speed) facts.push([isFinal(job) ? 'Average speed' : 'Speed', `${formatNumber(speed)} rows/s`]);
-  if (elapsed !== null) facts.push(isFinal(job) ? ['Duration', formatDuration(elapsed)] : ['Elapsed', formatClock(elapsed)]);
+  if (elapsed !== null) {
+    facts.push(isFinal(job) ? ['Duration', formatDuration(elapsed)] : ['Elapsed', formatClock(elapsed)]);
+  }
   if (job.status === 'processing' && !isChecking(job)) {
     const left = rate.secondsLeft();
-    facts.push(['Time left', left === null ? 'estimating…' : formatTimeLeft(Math.max(0, left - sinceArrivalMs / 1000))]);
+    facts.push([
+      'Time left',
+      left === null ? 'estimating…' : formatTimeLeft(Math.max(0, left - sinceArrivalMs / 1000)),
+    ]);
   }
   showPairs(list, facts);
 }
@@ -90,7 +104,10 @@ function showPairs(list, pairs) {
   const labels = pairs.map(([label]) => label).join('|');
   if (list.dataset.labels !== labels) {
     list.dataset.labels = labels;
-    fill(list, pairs.map(([label]) => h('div', {}, h('dt', { text: label }), h('dd', { class: 'tabular' }))));
+    fill(
+      list,
+      pairs.map(([label]) => h('div', {}, h('dt', { text: label }), h('dd', { class: 'tabular' }))),
+    );
   }
   [...list.querySelectorAll('dd')].forEach((element, index) => setText(element, pairs[index][1]));
 }
@@ -101,6 +118,7 @@ const averageSpeed = (job) => (job.duration_seconds >= 0.5 ? job.rows_per_second
 function speak(say, job) {
   const percent = percentOf(job);
   if (job.status === 'completed') say(100, `${headline(job)}. ${countsSentence(countsOf(job))}`, true);
-  else if (isFinal(job) || job.status === 'awaiting_confirmation') say(percent, `${headline(job)}. ${job.error_message ?? ''}`, true);
-  else say(percent, `${describeStatus(job).word}: ${percent} percent`);
+  else if (isFinal(job) || job.status === 'awaiting_confirmation') {
+    say(percent, `${headline(job)}. ${job.error_message ?? ''}`, true);
+  } else say(percent, `${describeStatus(job).word}: ${percent} percent`);
 }

@@ -21,7 +21,10 @@ export function progressStep(job, context) {
     chart.show(latest);
     if (isRunning(latest) === hasCancel) return;
     hasCancel = !hasCancel;
-    fill(card.actions, hasCancel ? cancelButton(context, isUndo(latest) ? 'Cancel the undo' : 'Cancel the import') : null);
+    fill(
+      card.actions,
+      hasCancel ? cancelButton(context, isUndo(latest) ? 'Cancel the undo' : 'Cancel the import') : null,
+    );
   };
   show(job);
   const stop = () => {

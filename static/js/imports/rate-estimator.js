@@ -1,4 +1,5 @@
-// Rows per second and time left, from the job's own clock (updated_at): events that arrive late or in a bunch change nothing.
+// Rows per second and time left, from the job's own clock (updated_at): events that arrive late or in a bunch change
+// nothing.
 
 import { parseTime } from '../core/format.js';
 import { rowsDone } from './job.js';

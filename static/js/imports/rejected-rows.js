@@ -22,11 +22,22 @@ export function rejectsPanel(job, { open = false, count = job.rejected_count, hi
     : `${formatCount(count, 'row was', 'rows were')} rejected`;
   const heads = undo
     ? [h('th', { scope: 'col', text: 'SKU' }), h('th', { scope: 'col', text: 'Reason' })]
-    : [h('th', { scope: 'col', class: 'number', text: 'Line' }), h('th', { scope: 'col', text: 'Reason' }), h('th', { scope: 'col', text: 'Row as it was' })];
+    : [
+        h('th', { scope: 'col', class: 'number', text: 'Line' }),
+        h('th', { scope: 'col', text: 'Reason' }),
+        h('th', { scope: 'col', text: 'Row as it was' }),
+      ];
   return pagedPanel({
-    summary: [icon('warning', 'tone-warning'), h('span', { text: title }), h('span', { class: 'muted panel-hint', text: undo ? 'They were edited or deleted since.' : hint })],
+    summary: [
+      icon('warning', 'tone-warning'),
+      h('span', { text: title }),
+      h('span', { class: 'muted panel-hint', text: undo ? 'They were edited or deleted since.' : hint }),
+    ],
     label: undo ? 'Products left alone' : 'Rejected rows',
-    heads, testid: 'rejects', open, tools: undo ? null : download(job),
+    heads,
+    testid: 'rejects',
+    open,
+    tools: undo ? null : download(job),
     nothing: 'They are no longer kept.',
     source: () => ({ path: importPath(job.task_id, 'rejects') }),
     rows: ({ rejects }) => rejects.map(undo ? leftAloneRow : rejectRow),
@@ -34,26 +45,55 @@ export function rejectsPanel(job, { open = false, count = job.rejected_count, hi
 }
 
 function download(job) {
-  return h('p', { class: 'panel-tools' },
-    h('a', { class: 'button button-small', href: `${importPath(job.task_id, 'rejects.csv')}?bom=true`, download: true, data: { testid: 'rejects-download' } },
-      icon('download'), 'Download rejects as CSV'),
-    h('span', { class: 'muted', text: 'Correct them and import that file: its extra columns do not matter.' }));
+  return h(
+    'p',
+    { class: 'panel-tools' },
+    h(
+      'a',
+      {
+        class: 'button button-small',
+        href: `${importPath(job.task_id, 'rejects.csv')}?bom=true`,
+        download: true,
+        data: { testid: 'rejects-download' },
+      },
+      icon('download'),
+      'Download rejects as CSV',
+    ),
+    h('span', { class: 'muted', text: 'Correct them and import that file: its extra columns do not matter.' }),
+  );
 }
 
 function rejectRow(reject) {
   const row = rowText(reject.row);
-  return h('tr', {},
+  return h(
+    'tr',
+    {},
     h('td', { class: 'number', text: formatNumber(reject.line) }),
-    h('td', { class: 'reject-reason' }, h('span', { text: reject.message }), h('code', { class: 'muted', text: reject.code })),
-    h('td', { class: 'reject-row' }, h('code', { text: row, title: row })));
+    h(
+      'td',
+      { class: 'reject-reason' },
+      h('span', { text: reject.message }),
+      h('code', { class: 'muted', text: reject.code }),
+    ),
+    h('td', { class: 'reject-row' }, h('code', { text: row, title: row })),
+  );
 }
 
 function leftAloneRow(reject) {
   const sku = rowText(reject.row);
   const href = `#/products?${new URLSearchParams({ sku })}`;
-  return h('tr', {},
-    h('td', {}, reject.code === 'deleted_since' ? h('span', { class: 'sku', text: sku }) : h('a', { class: 'sku', href, text: sku })),
-    h('td', {}, reject.message));
+  return h(
+    'tr',
+    {},
+    h(
+      'td',
+      {},
+      reject.code === 'deleted_since'
+        ? h('span', { class: 'sku', text: sku })
+        : h('a', { class: 'sku', href, text: sku }),
+    ),
+    h('td', {}, reject.message),
+  );
 }
 
 function rowText(row) {

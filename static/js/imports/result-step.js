@@ -25,7 +25,15 @@ export function resultStep(job, context) {
   let shown = '';
   let stop = () => {};
   const show = (latest) => {
-    const key = JSON.stringify([latest.run, latest.status, latest.updated_at, latest.retry_until, latest.undo_until, latest.undone_by, latest.log?.length]);
+    const key = JSON.stringify([
+      latest.run,
+      latest.status,
+      latest.updated_at,
+      latest.retry_until,
+      latest.undo_until,
+      latest.undone_by,
+      latest.log?.length,
+    ]);
     if (key === shown) return;
     shown = key;
     stop();
@@ -33,11 +41,14 @@ export function resultStep(job, context) {
     const chart = rowsChart();
     fill(card.problem, explanation(latest));
     fill(card.actions, actions(latest, context));
-    refill(element,
+    refill(
+      element,
       card.element,
       latest.rejected_count ? rejectsPanel(latest, latest.status === 'completed' ? {} : { hint: '' }) : null,
       isUndo(latest) ? null : touchedPanel(latest),
-      chart.element, factsCard(latest));
+      chart.element,
+      factsCard(latest),
+    );
     chart.show(latest);
     stop = () => {
       card.stop();
@@ -49,7 +60,12 @@ export function resultStep(job, context) {
 }
 
 /** It failed for nothing but its bad rows. */
-const isAllOrNothing = (job) => job.status === 'failed' && job.on_reject === 'fail' && job.rejected_count > 0 && !job.created_count && !job.updated_count;
+const isAllOrNothing = (job) =>
+  job.status === 'failed' &&
+  job.on_reject === 'fail' &&
+  job.rejected_count > 0 &&
+  !job.created_count &&
+  !job.updated_count;
 
 function explanation(job) {
   if (isAllOrNothing(job)) {
@@ -57,30 +73,67 @@ function explanation(job) {
     return buildBanner({ title, detail: `Nothing was written. ${detail}` });
   }
   if (job.status === 'failed') {
-    return buildBanner({ title: job.error_message || 'It failed for an unknown reason.', detail: `${writtenSentence(job)} ${retrySentence(job)}` });
+    return buildBanner({
+      title: job.error_message || 'It failed for an unknown reason.',
+      detail: `${writtenSentence(job)} ${retrySentence(job)}`,
+    });
   }
   if (job.status === 'cancelled') {
     const title = isExpired(job) ? 'It waited for a confirmation, and nothing was written.' : writtenSentence(job);
     return buildBanner({ tone: 'warning', title, detail: retrySentence(job) });
   }
-  if (isUndo(job)) return h('p', { class: 'note' }, icon('undo'), h('span', {}, 'This takes back ', h('a', { href: importAddress(job.undo_of), text: `the import of ${job.filename}` }), '.'));
+  if (isUndo(job)) {
+    return h(
+      'p',
+      { class: 'note' },
+      icon('undo'),
+      h(
+        'span',
+        {},
+        'This takes back ',
+        h('a', { href: importAddress(job.undo_of), text: `the import of ${job.filename}` }),
+        '.',
+      ),
+    );
+  }
   return job.undone_by ? undoNote(job) : null;
 }
 
 function retrySentence(job) {
-  if (canRetry(job)) return isUndo(job) ? 'It can be tried again.' : `Its file is kept until ${formatMoment(job.retry_until)}: it can be tried again, also with other columns or options.`;
-  return isUndo(job) ? '' : 'Its file is no longer kept. Choose the file again to import it; what is in already is recognised.';
+  if (canRetry(job)) {
+    return isUndo(job)
+      ? 'It can be tried again.'
+      : `Its file is kept until ${formatMoment(job.retry_until)}: ` +
+          'it can be tried again, also with other columns or options.';
+  }
+  return isUndo(job)
+    ? ''
+    : 'Its file is no longer kept. Choose the file again to import it; what is in already is recognised.';
 }
 
 function actions(job, context) {
   if (job.status === 'completed') {
     if (isUndo(job)) return [seeProducts(true)];
-    return [seeProducts(true), anotherFile('Import another file'), isAhead(job.undo_until) ? undoButton(job, context.reload) : null];
+    return [
+      seeProducts(true),
+      anotherFile('Import another file'),
+      isAhead(job.undo_until) ? undoButton(job, context.reload) : null,
+    ];
   }
   const undo = !isUndo(job) && isAhead(job.undo_until) ? undoButton(job, context.reload) : null;
   if (!canRetry(job)) return [isUndo(job) ? null : anotherFile('Choose another file', true), seeProducts(), undo];
-  const mend = isUndo(job) ? null : h('a', {
-    class: 'button', href: importAddress(job.task_id, 'check'), text: 'Change columns or options', data: { testid: 'change-options' },
-  });
-  return [isAllOrNothing(job) ? skipRejectsButton(context, 'button-primary') : retryButton(context), mend, isUndo(job) ? null : anotherFile('Choose another file'), undo];
+  const mend = isUndo(job)
+    ? null
+    : h('a', {
+        class: 'button',
+        href: importAddress(job.task_id, 'check'),
+        text: 'Change columns or options',
+        data: { testid: 'change-options' },
+      });
+  return [
+    isAllOrNothing(job) ? skipRejectsButton(context, 'button-primary') : retryButton(context),
+    mend,
+    isUndo(job) ? null : anotherFile('Choose another file'),
+    undo,
+  ];
 }

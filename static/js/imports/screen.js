@@ -1,13 +1,13 @@
 // The import screen: drop zone, uploads under way, earlier imports.
 
-import { onReconnect } from '../core/connection.js';
+import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
 import { chooseCard } from './choose-step.js';
 import { importHistory } from './history.js';
 import { importAddress } from './steps.js';
 import { go } from '../core/router.js';
 import { uploadList } from './upload-list.js';
-import { currentUploads, onUploadChange } from './upload-queue.js';
+import { currentUploads, uploadChanged } from './upload-queue.js';
 
 const REFRESH_MS = 15_000;
 
@@ -17,13 +17,18 @@ export const importScreen = {
     document.title = 'Import · Acme Product Importer';
     const uploads = uploadList();
     const history = importHistory();
-    root.append(h('div', { class: 'screen screen-import' },
-      h('div', { class: 'screen-head' }, h('h1', { text: 'Import products' })),
-      h('div', { class: 'stack' }, chooseCard(), uploads.element, history.element)));
+    root.append(
+      h(
+        'div',
+        { class: 'screen screen-import' },
+        h('div', { class: 'screen-head' }, h('h1', { text: 'Import products' })),
+        h('div', { class: 'stack' }, chooseCard(), uploads.element, history.element),
+      ),
+    );
     history.load(query);
 
     const stopUploads = openWhenUploaded(() => history.reload());
-    const stopReconnect = onReconnect(() => history.reload());
+    const stopReconnect = reconnected.subscribe(() => history.reload());
     const timer = setInterval(() => document.visibilityState === 'visible' && history.reload(), REFRESH_MS);
     const update = (location) => history.load(location.query);
     const unmount = () => {
@@ -41,7 +46,7 @@ export const importScreen = {
 function openWhenUploaded(onStored) {
   const countLeft = () => currentUploads().filter((upload) => upload.state !== 'failed').length;
   let several = countLeft() > 1;
-  return onUploadChange((upload) => {
+  return uploadChanged.subscribe((upload) => {
     const left = countLeft();
     if (left > 1) several = true;
     if (upload.state !== 'done') return;

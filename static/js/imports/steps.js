@@ -4,7 +4,12 @@ import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { canRetry, isFinal, isRunning, isUndo } from './job.js';
 
-const STEPS = [['choose', 'Choose'], ['check', 'Check'], ['progress', 'Import'], ['result', 'Result']];
+const STEPS = [
+  ['choose', 'Choose'],
+  ['check', 'Check'],
+  ['progress', 'Import'],
+  ['result', 'Result'],
+];
 
 /**
  * @param {string} taskId
@@ -13,11 +18,16 @@ const STEPS = [['choose', 'Choose'], ['check', 'Check'], ['progress', 'Import'],
  */
 export const importAddress = (taskId, step = '') => `#/imports/${encodeURIComponent(taskId)}${step && '/'}${step}`;
 
-/** @param {object} job with its options, preview and log @returns {boolean} whether what runs is the check before the import */
-export const isChecking = (job) => isRunning(job) && Boolean(job.options?.preview) && job.phase !== 'writing' && !(job.preview && isConfirmed(job));
+/**
+ * @param {object} job with its options, preview and log
+ * @returns {boolean} whether what runs is the check before the import
+ */
+export const isChecking = (job) =>
+  isRunning(job) && Boolean(job.options?.preview) && job.phase !== 'writing' && !(job.preview && isConfirmed(job));
 
 /** A check that was cancelled and tried again keeps its old preview until the new one is counted. */
-const isConfirmed = (job) => (job.log ?? []).findLast(({ event }) => event === 'compared' || event === 'confirmed')?.event === 'confirmed';
+const isConfirmed = (job) =>
+  (job.log ?? []).findLast(({ event }) => event === 'compared' || event === 'confirmed')?.event === 'confirmed';
 
 /** @param {object} job @returns {boolean} whether it failed only because somebody must say which column is which */
 export const needsColumns = (job) => canRetry(job) && job.status === 'failed' && Boolean(job.file?.problem);
@@ -48,20 +58,28 @@ export function stepsBar() {
   const show = (job, step) => {
     element.hidden = isUndo(job);
     const at = STEPS.findIndex(([name]) => name === stepOf(job));
-    list.replaceChildren(...STEPS.map(([name, label], index) => stepItem(job, { name, label, index, at, isShown: name === step })));
+    list.replaceChildren(
+      ...STEPS.map(([name, label], index) => stepItem(job, { name, label, index, at, isShown: name === step })),
+    );
   };
   return { element, show };
 }
 
 function stepItem(job, { name, label, index, at, isShown }) {
   const done = index < at || (name === 'result' && at === index && job.status === 'completed');
-  const skipped = done && ((name === 'check' && !isOpen(job, name)) || (name === 'progress' && job.status !== 'completed'));
+  const skipped =
+    done && ((name === 'check' && !isOpen(job, name)) || (name === 'progress' && job.status !== 'completed'));
   const face = [
     h('span', { class: 'step-mark', 'aria-hidden': 'true' }, done && !skipped ? icon('check') : String(index + 1)),
     h('span', { text: label }),
   ];
   const href = name === 'choose' ? '#/import' : !isShown && isOpen(job, name) ? importAddress(job.task_id, name) : null;
   const state = [isShown && 'is-shown', done && 'is-done', skipped && 'is-skipped'].filter(Boolean).join(' ');
-  return h('li', { class: `step ${state}`.trim() },
-    href ? h('a', { href, class: 'step-face' }, face) : h('span', { class: 'step-face', 'aria-current': isShown ? 'step' : null }, face));
+  return h(
+    'li',
+    { class: `step ${state}`.trim() },
+    href
+      ? h('a', { href, class: 'step-face' }, face)
+      : h('span', { class: 'step-face', 'aria-current': isShown ? 'step' : null }, face),
+  );
 }

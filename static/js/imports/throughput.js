@@ -16,7 +16,9 @@ function spans(samples) {
     const before = previous;
     previous = sample;
     const rows = sample.rows - (before.phase === sample.phase ? before.rows : 0);
-    return sample.at > before.at ? [{ from: before.at, to: sample.at, phase: sample.phase, rows: Math.max(0, rows) }] : [];
+    return sample.at > before.at
+      ? [{ from: before.at, to: sample.at, phase: sample.phase, rows: Math.max(0, rows) }]
+      : [];
   });
 }
 
@@ -34,9 +36,14 @@ export function buckets(samples, limit) {
   return Array.from({ length: Math.max(1, Math.ceil(end / width)) }, (_, index) => {
     const from = index * width;
     const to = Math.min(end, from + width);
-    const inside = all.map((span) => ({ span, seconds: Math.min(to, span.to) - Math.max(from, span.from) })).filter(({ seconds }) => seconds > 0);
+    const inside = all
+      .map((span) => ({ span, seconds: Math.min(to, span.to) - Math.max(from, span.from) }))
+      .filter(({ seconds }) => seconds > 0);
     const rows = inside.reduce((sum, { span, seconds }) => sum + (span.rows * seconds) / (span.to - span.from), 0);
-    const longest = inside.reduce((best, one) => (one.seconds > best.seconds ? one : best), { seconds: 0, span: all.at(-1) });
+    const longest = inside.reduce((best, one) => (one.seconds > best.seconds ? one : best), {
+      seconds: 0,
+      span: all.at(-1),
+    });
     return { from, to, phase: longest.span.phase, rate: to > from ? rows / (to - from) : 0 };
   });
 }
@@ -48,5 +55,7 @@ export function averages(samples) {
     const sum = sums.get(phase) ?? { rows: 0, seconds: 0 };
     sums.set(phase, { rows: sum.rows + rows, seconds: sum.seconds + to - from });
   }
-  return [...sums].filter(([, sum]) => sum.rows > 0).map(([phase, { rows, seconds }]) => ({ phase, rate: rows / seconds }));
+  return [...sums]
+    .filter(([, sum]) => sum.rows > 0)
+    .map(([phase, { rows, seconds }]) => ({ phase, rate: rows / seconds }));
 }

@@ -13,12 +13,18 @@ export function undoNote(job) {
   const text = h('span', {});
   const show = (words, label) => fill(text, words, h('a', { href: importAddress(job.undone_by), text: label }), '.');
   show('An undo of this import was started: ', 'see what it took back');
-  getJson(importPath(job.undone_by)).then((undo) => {
-    if (undo.status === 'completed') show(`This import was taken back: ${countsSentence(countsOf(undo).filter(({ value }) => value))}. `, 'See the undo');
-    else if (isRunning(undo)) show('This import is being taken back. ', 'Watch the undo');
-    else show('The undo of this import did not finish. ', 'See the undo');
-  }).catch(() => {
-    // The link says the same.
-  });
+  getJson(importPath(job.undone_by))
+    .then((undo) => {
+      if (undo.status === 'completed') {
+        show(
+          `This import was taken back: ${countsSentence(countsOf(undo).filter(({ value }) => value))}. `,
+          'See the undo',
+        );
+      } else if (isRunning(undo)) show('This import is being taken back. ', 'Watch the undo');
+      else show('The undo of this import did not finish. ', 'See the undo');
+    })
+    .catch(() => {
+      // The link says the same.
+    });
   return h('p', { class: 'note', data: { testid: 'undone-note' } }, icon('undo'), text);
 }

@@ -6,7 +6,7 @@ import { h, setText } from '../core/dom.js';
 import { formatBytes, formatTimeLeft } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
-import { cancelUpload, currentUploads, dismissUpload, onUploadChange, retryUpload } from './upload-queue.js';
+import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged } from './upload-queue.js';
 import { progressBar } from '../core/widgets.js';
 
 /**
@@ -31,7 +31,7 @@ export function uploadList() {
   };
   element.hidden = true;
   currentUploads().forEach(update);
-  return { element, stop: onUploadChange(update) };
+  return { element, stop: uploadChanged.subscribe(update) };
 }
 
 function uploadCard(upload) {
@@ -41,15 +41,32 @@ function uploadCard(upload) {
   const problem = h('div', {});
   const say = progressAnnouncer();
   const cancel = h('button', {
-    class: 'button button-small', type: 'button', text: 'Cancel', 'aria-label': `Cancel the upload of ${upload.file.name}`,
-    on: { click: () => { cancelUpload(upload); toast('Upload cancelled'); } },
+    class: 'button button-small',
+    type: 'button',
+    text: 'Cancel',
+    'aria-label': `Cancel the upload of ${upload.file.name}`,
+    on: {
+      click: () => {
+        cancelUpload(upload);
+        toast('Upload cancelled');
+      },
+    },
   });
-  const element = h('article', { class: 'card upload-card', 'aria-label': upload.file.name, data: { testid: 'upload-card' } },
-    h('div', { class: 'upload-head' },
+  const element = h(
+    'article',
+    { class: 'card upload-card', 'aria-label': upload.file.name, data: { testid: 'upload-card' } },
+    h(
+      'div',
+      { class: 'upload-head' },
       icon('file', 'muted'),
       h('p', { class: 'upload-name', text: upload.file.name, title: upload.file.name }),
-      percent, cancel),
-    bar.element, detail, problem);
+      percent,
+      cancel,
+    ),
+    bar.element,
+    detail,
+    problem,
+  );
 
   const show = () => {
     const value = upload.total ? Math.floor((upload.loaded / upload.total) * 100) : 0;

@@ -1,12 +1,25 @@
 // Uploads files one after another. XMLHttpRequest, because fetch cannot tell how much of a body has been sent.
 
 import { ApiError, NetworkError, nextStep, readAnswer } from '../core/api.js';
+import { createSignal } from '../core/event-bus.js';
 
 const SPEED_WINDOW_MS = 4_000;
-const EVENTS = new EventTarget();
 
-/** @typedef {{id: number, file: File, fields: Record<string, string>, state: 'waiting'|'sending'|'storing'|'done'|'failed'|'cancelled', loaded: number,
- *   total: number, bytesPerSecond: number, taskId?: string, error?: string, hint?: string, retryable?: boolean}} Upload */
+/**
+ * A file on its way to the server.
+ * @typedef {object} Upload
+ * @property {number} id
+ * @property {File} file
+ * @property {Record<string, string>} fields options that go with the file
+ * @property {'waiting'|'sending'|'storing'|'done'|'failed'|'cancelled'} state
+ * @property {number} loaded bytes sent
+ * @property {number} total bytes to send
+ * @property {number} bytesPerSecond
+ * @property {string} [taskId] of the import, once the file is stored
+ * @property {string} [error]
+ * @property {string} [hint] what the person can do about the error
+ * @property {boolean} [retryable]
+ * */
 
 /** @type {Upload[]} */
 const uploads = [];
@@ -17,15 +30,10 @@ let active = null;
 export const currentUploads = () => uploads.slice();
 
 /**
- * Calls back whenever an upload changes.
- * @param {(upload: Upload) => void} callback
- * @returns {() => void} stops it
+ * An upload has changed: its state or its progress.
+ * @type {import('../core/event-bus.js').Signal<Upload>}
  */
-export function onUploadChange(callback) {
-  const listener = (event) => callback(event.detail);
-  EVENTS.addEventListener('change', listener);
-  return () => EVENTS.removeEventListener('change', listener);
-}
+export const uploadChanged = createSignal();
 
 /**
  * Says what is wrong with a file before it is sent.
@@ -34,7 +42,10 @@ export function onUploadChange(callback) {
  */
 export function checkFile(file) {
   if (!/\.((csv|tsv)(\.gz)?|zip)$/i.test(file.name)) {
-    return { title: `“${file.name}” is not a CSV file.`, detail: 'Choose a file whose name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip. Spreadsheets can save as CSV.' };
+    return {
+      title: `“${file.name}” is not a CSV file.`,
+      detail: 'Choose a file whose name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip. Spreadsheets can save as CSV.',
+    };
   }
   if (file.size === 0) {
     return { title: `“${file.name}” is empty.`, detail: 'Choose a file with a header row and at least one product.' };
@@ -51,7 +62,7 @@ export function enqueue(files, fields) {
     serial += 1;
     const upload = { id: serial, file, fields, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };
     uploads.push(upload);
-    changed(upload);
+    uploadChanged.emit(upload);
   }
   startNext();
 }
@@ -65,7 +76,7 @@ export function cancelUpload(upload) {
 /** @param {Upload} upload a failed one, sent again from the start */
 export function retryUpload(upload) {
   Object.assign(upload, { state: 'waiting', loaded: 0, bytesPerSecond: 0, error: undefined, hint: undefined });
-  changed(upload);
+  uploadChanged.emit(upload);
   startNext();
 }
 
@@ -90,11 +101,11 @@ function send(upload) {
     // The form around the file adds a few hundred bytes; the event's total includes them.
     if (event.lengthComputable) upload.total = event.total;
     upload.bytesPerSecond = speed(samples, event.loaded);
-    changed(upload);
+    uploadChanged.emit(upload);
   };
   request.upload.onload = () => {
     Object.assign(upload, { state: 'storing', loaded: upload.total });
-    changed(upload);
+    uploadChanged.emit(upload);
   };
   request.onload = () => finish(upload, request);
   request.onerror = () => fail(upload, brokenConnection());
@@ -106,7 +117,7 @@ function send(upload) {
   for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
   form.append('file', upload.file, upload.file.name);
   request.send(form);
-  changed(upload);
+  uploadChanged.emit(upload);
 }
 
 function finish(upload, request) {
@@ -123,7 +134,7 @@ function fail(upload, error) {
   // What the server refused once it refuses again; only a broken connection or an error of its own may pass.
   const retryable = error.status === 0 || error.status === 429 || error.status >= 500;
   Object.assign(upload, { state: 'failed', error: error.message, hint: nextStep(error), retryable });
-  changed(upload);
+  uploadChanged.emit(upload);
   startNext();
 }
 
@@ -131,7 +142,7 @@ function settle(upload, state) {
   if (active?.upload === upload) active = null;
   upload.state = state;
   uploads.splice(uploads.indexOf(upload), 1);
-  changed(upload);
+  uploadChanged.emit(upload);
   startNext();
 }
 
@@ -139,7 +150,12 @@ function settle(upload, state) {
 function brokenConnection() {
   return new ApiError(0, {
     error: 'The connection broke during the upload.',
-    fields: { file: ['Nothing was imported. The server may be unreachable, or the file may be larger than it accepts or have changed on disk.'] },
+    fields: {
+      file: [
+        'Nothing was imported. The server may be unreachable, ' +
+          'or the file may be larger than it accepts or have changed on disk.',
+      ],
+    },
   });
 }
 
@@ -149,10 +165,6 @@ function speed(samples, loaded) {
   while (samples.length > 2 && now - samples[0].now > SPEED_WINDOW_MS) samples.shift();
   const span = now - samples[0].now;
   return span > 300 ? ((loaded - samples[0].loaded) * 1000) / span : 0;
-}
-
-function changed(upload) {
-  EVENTS.dispatchEvent(new CustomEvent('change', { detail: upload }));
 }
 
 // Leaving the page would end an upload that is under way; the browser asks in its own words.

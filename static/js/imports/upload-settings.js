@@ -1,4 +1,5 @@
-// How files are to be imported: whether they are checked first (remembered), and the options of the next uploads (not remembered).
+// How files are to be imported: whether they are checked first (remembered), and the options of the next uploads (not
+// remembered).
 
 const KEY = 'import-unchecked';
 

@@ -14,7 +14,12 @@ export function diffWords(before, after) {
   if (before === after) return [{ kind: 'same', text: after }];
   const [old, fresh] = [split(before), split(after)];
   // Comparing takes the product of both lengths; of a very long text the whole is shown as changed.
-  if (old.length > MAX_WORDS || fresh.length > MAX_WORDS) return parts([['old', before], ['new', after]]);
+  if (old.length > MAX_WORDS || fresh.length > MAX_WORDS) {
+    return parts([
+      ['old', before],
+      ['new', after],
+    ]);
+  }
   return shorten(parts(align(old, fresh)));
 }
 
@@ -26,9 +31,10 @@ function align(old, fresh) {
   const longest = new Uint16Array((old.length + 1) * width);
   for (let i = old.length - 1; i >= 0; i -= 1) {
     for (let j = fresh.length - 1; j >= 0; j -= 1) {
-      longest[i * width + j] = old[i] === fresh[j]
-        ? longest[(i + 1) * width + j + 1] + 1
-        : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
+      longest[i * width + j] =
+        old[i] === fresh[j]
+          ? longest[(i + 1) * width + j + 1] + 1
+          : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
     }
   }
   const steps = [];
@@ -60,7 +66,12 @@ function parts(steps) {
     else found.push({ kind, text });
   };
   steps.forEach(([kind, text], index) => {
-    const isBetween = kind === 'same' && /^\s+$/.test(text) && steps[index - 1]?.[0] !== 'same' && steps[index + 1] && steps[index + 1][0] !== 'same';
+    const isBetween =
+      kind === 'same' &&
+      /^\s+$/.test(text) &&
+      steps[index - 1]?.[0] !== 'same' &&
+      steps[index + 1] &&
+      steps[index + 1][0] !== 'same';
     if (!isBetween || index === 0) return add(kind, text);
     add('old', text);
     return add('new', text);

@@ -14,7 +14,10 @@ const WORD = 'delete';
 const TIMEOUT_MS = 600_000;
 const VERBS = { activate: 'activated', deactivate: 'deactivated', delete: 'deleted' };
 
-/** @typedef {{ids?: number[], filter?: Record<string, string>, count: number}} Target by ids, or everything that a filter matches */
+/**
+ * @typedef {{ids?: number[], filter?: Record<string, string>, count: number}} Target by ids, or everything that a
+ *   filter matches
+ */
 
 /**
  * Activates or deactivates; a failure becomes a banner that stays.
@@ -28,7 +31,11 @@ export async function changeMany(action, target) {
     report(action, await sendBulk(action, target));
     return true;
   } catch (error) {
-    showBanner({ key: BANNER_KEY, title: `The products could not be ${VERBS[action]}. ${error.message}`, detail: nextStep(error) });
+    showBanner({
+      key: BANNER_KEY,
+      title: `The products could not be ${VERBS[action]}. ${error.message}`,
+      detail: nextStep(error),
+    });
     return false;
   }
 }
@@ -43,7 +50,8 @@ export async function deleteMany(target) {
   const answer = await askToConfirm({
     title: target.filter ? `Delete all ${products} that match?` : `Delete ${products}?`,
     text: 'They are deleted for good. An export made before brings them back when it is imported.',
-    ok: `Delete ${products}`, run: () => sendBulk('delete', target),
+    ok: `Delete ${products}`,
+    run: () => sendBulk('delete', target),
   });
   if (answer) report('delete', answer);
   return Boolean(answer);
@@ -57,9 +65,15 @@ export async function deleteMany(target) {
 export async function deleteEverything(count) {
   const products = count === null ? 'all products' : `all ${formatCount(count, 'product')}`;
   const answer = await askToConfirm({
-    title: `Delete ${products}?`, text: 'The whole catalogue is deleted for good. An export made before brings it back when it is imported.',
-    ok: 'Delete all products', word: WORD,
-    run: () => ownChange(() => sendJson('DELETE', '/api/products/bulk-delete', { timeoutMs: TIMEOUT_MS }), () => ({ ids: [] })),
+    title: `Delete ${products}?`,
+    text: 'The whole catalogue is deleted for good. An export made before brings it back when it is imported.',
+    ok: 'Delete all products',
+    word: WORD,
+    run: () =>
+      ownChange(
+        () => sendJson('DELETE', '/api/products/bulk-delete', { timeoutMs: TIMEOUT_MS }),
+        () => ({ ids: [] }),
+      ),
   });
   if (answer) report('delete', answer);
   return Boolean(answer);
@@ -67,7 +81,10 @@ export async function deleteEverything(count) {
 
 function sendBulk(action, { ids, filter }) {
   const body = ids ? { action, ids } : { action, filter: filterBody(filter) };
-  return ownChange(() => sendJson('POST', '/api/products/bulk', { body, timeoutMs: TIMEOUT_MS }), () => ({ ids: ids ?? [] }));
+  return ownChange(
+    () => sendJson('POST', '/api/products/bulk', { body, timeoutMs: TIMEOUT_MS }),
+    () => ({ ids: ids ?? [] }),
+  );
 }
 
 function report(action, { count }) {

@@ -1,4 +1,5 @@
-// Editing in the cells. An edit closes at once and is sent in the background; what the server does not take comes back into its cell.
+// Editing in the cells. An edit closes at once and is sent in the background; what the server does not take comes back
+// into its cell.
 
 import { announce } from '../core/announcer.js';
 import { FIELD_LABELS, changedFields, conflictChoice } from './edit-conflict.js';
@@ -11,7 +12,8 @@ import { TEXT_FIELDS } from './row.js';
  * @param {() => import('./row.js').Row[]} host.rowsInOrder
  * @param {(row: object, column: string) => void} host.focus puts the focus on a cell
  * @param {(product: object) => void} host.onSeen someone else's version of a product is shown now
- * @param {(product: object, field: string, text: string, sentence: string) => void} host.onOrphan a text that was not saved and has no row any more
+ * @param {(product: object, field: string, text: string, sentence: string) => void} host.onOrphan a text that was not
+ *   saved and has no row any more
  */
 export function cellEditing(host) {
   const edits = new Map();
@@ -25,7 +27,12 @@ export function cellEditing(host) {
   }
 
   /** Opens an editor, or opens it again with what was typed in it. */
-  function openEditor(row, field, text, { sentence, present, version = versionFor(row, field), takeFocus = true } = {}) {
+  function openEditor(
+    row,
+    field,
+    text,
+    { sentence, present, version = versionFor(row, field), takeFocus = true } = {},
+  ) {
     const cell = row.cells[field];
     const input = control(field, text);
     const initial = input.value;
@@ -60,7 +67,17 @@ export function cellEditing(host) {
       if (target && TEXT_FIELDS.includes(column)) edit(target, column);
       else host.focus(row, field);
     };
-    edits.set(keyOf(row, field), { row, field, version, focus: () => input.focus(), text: () => input.value, sentence, failed, isUnchanged, close });
+    edits.set(keyOf(row, field), {
+      row,
+      field,
+      version,
+      focus: () => input.focus(),
+      text: () => input.value,
+      sentence,
+      failed,
+      isUnchanged,
+      close,
+    });
 
     overlay.addEventListener('keydown', (event) => {
       if (event.isComposing) return;
@@ -95,7 +112,8 @@ export function cellEditing(host) {
     overlay.scrollIntoView({ block: 'nearest' });
   }
 
-  // The row may take up a newer version while its editor hides the value. What others made of this very field must not be
+  // The row may take up a newer version while its editor hides the value. What others made of this very field must not
+  // be
   // overwritten by someone who has not seen it; what we or others made of the other fields does not matter.
   function versionFor(row, field) {
     const [seen, product] = [row.value(field), row.product];
@@ -128,8 +146,9 @@ export function cellEditing(host) {
     }
     row.setState(field, 'failed');
     const sentence = error && sentenceFor(error, field);
-    if (!row.element.isConnected) host.onOrphan(row.product, field, value, sentence ?? 'It was changed by someone else meanwhile.');
-    else if (field === 'active') openNote(row, value, { sentence, present });
+    if (!row.element.isConnected) {
+      host.onOrphan(row.product, field, value, sentence ?? 'It was changed by someone else meanwhile.');
+    } else if (field === 'active') openNote(row, value, { sentence, present });
     else openEditor(row, field, value, { sentence, present, version, takeFocus: isFree(row.cells[field]) });
   }
 
@@ -151,9 +170,13 @@ export function cellEditing(host) {
       host.focus(row, 'active');
       save(row, 'active', value);
     };
-    const overlay = h('div', { class: 'cell-overlay cell-overlay-end' }, present
-      ? conflict(row, 'active', () => value, present)
-      : errorNote(sentence, smallButton('Try again', retry), smallButton('Dismiss', dismiss)));
+    const overlay = h(
+      'div',
+      { class: 'cell-overlay cell-overlay-end' },
+      present
+        ? conflict(row, 'active', () => value, present)
+        : errorNote(sentence, smallButton('Try again', retry), smallButton('Dismiss', dismiss)),
+    );
     overlay.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
       event.stopPropagation();
@@ -162,7 +185,16 @@ export function cellEditing(host) {
     edits.get(keyOf(row, 'active'))?.close();
     row.cells.active.append(overlay);
     row.cells.active.classList.add('is-editing');
-    edits.set(keyOf(row, 'active'), { row, field: 'active', failed: true, sentence, isUnchanged: () => true, text: () => value, focus: () => {}, close });
+    edits.set(keyOf(row, 'active'), {
+      row,
+      field: 'active',
+      failed: true,
+      sentence,
+      isUnchanged: () => true,
+      text: () => value,
+      focus: () => {},
+      close,
+    });
     overlay.scrollIntoView({ block: 'nearest' });
   }
 
@@ -178,7 +210,8 @@ export function cellEditing(host) {
       host.focus(row, field);
     };
     return conflictChoice({
-      fields: [{ field, theirs: present[field], mine: mine() }], others: changedFields(known, present).filter((name) => name !== field),
+      fields: [{ field, theirs: present[field], mine: mine() }],
+      others: changedFields(known, present).filter((name) => name !== field),
       onMine: () => {
         const value = mine();
         finish();
@@ -195,14 +228,17 @@ export function cellEditing(host) {
 
   return {
     edit,
-    toggle: (row) => !edits.has(keyOf(row, 'active')) && save(row, 'active', row.focusable('active').getAttribute('aria-checked') !== 'true'),
+    toggle: (row) =>
+      !edits.has(keyOf(row, 'active')) &&
+      save(row, 'active', row.focusable('active').getAttribute('aria-checked') !== 'true'),
     /** A row leaves the page: what is being typed in it is sent, what was refused is told. */
     release(row) {
       for (const entry of [...edits.values()].filter((candidate) => candidate.row === row)) {
         const text = entry.text();
         entry.close();
-        if (entry.failed && entry.isUnchanged()) host.onOrphan(row.product, entry.field, text, entry.sentence ?? 'It was changed by someone else meanwhile.');
-        else if (!entry.isUnchanged()) save(row, entry.field, text, entry.version);
+        if (entry.failed && entry.isUnchanged()) {
+          host.onOrphan(row.product, entry.field, text, entry.sentence ?? 'It was changed by someone else meanwhile.');
+        } else if (!entry.isUnchanged()) save(row, entry.field, text, entry.version);
       }
     },
     isOpen: () => edits.size > 0,
@@ -212,7 +248,13 @@ export function cellEditing(host) {
 function control(field, text) {
   // A single line would swallow the line breaks that a value has.
   const common = {
-    class: 'cell-editor', 'aria-label': FIELD_LABELS[field], dir: 'auto', spellcheck: 'false', autocomplete: 'off', value: text ?? '', data: { testid: 'cell-editor' },
+    class: 'cell-editor',
+    'aria-label': FIELD_LABELS[field],
+    dir: 'auto',
+    spellcheck: 'false',
+    autocomplete: 'off',
+    value: text ?? '',
+    data: { testid: 'cell-editor' },
   };
   if (field === 'description' || /[\r\n]/.test(text)) return h('textarea', { ...common, rows: 4 });
   return h('input', { ...common, type: 'text' });
@@ -225,8 +267,12 @@ function focusText(input, keepCaret) {
 }
 
 function errorNote(sentence, ...actions) {
-  return h('div', { class: 'cell-error', role: 'alert', data: { testid: 'cell-error' } }, h('p', { text: sentence }),
-    actions.length ? h('div', { class: 'conflict-actions' }, actions) : null);
+  return h(
+    'div',
+    { class: 'cell-error', role: 'alert', data: { testid: 'cell-error' } },
+    h('p', { text: sentence }),
+    actions.length ? h('div', { class: 'conflict-actions' }, actions) : null,
+  );
 }
 
 function smallButton(text, run) {

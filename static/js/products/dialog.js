@@ -28,20 +28,69 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   });
   const notice = h('div', { class: 'dialog-notice' });
   const times = h('dl', { class: 'product-times' });
-  const saveButton = h('button', { class: 'button button-primary', type: 'submit', form: form.element.id, data: { testid: 'product-save' } });
-  const cancel = h('button', { class: 'button', type: 'button', text: 'Cancel', data: { testid: 'product-cancel' }, on: { click: () => leave() } });
-  const remove = product && h('button', {
-    class: 'button button-quiet button-danger-quiet', type: 'button', data: { testid: 'product-delete' },
-    on: { click: () => { if (!busy) { dialog.close(); onDelete(known); } } },
-  }, icon('trash'), 'Delete');
+  const saveButton = h('button', {
+    class: 'button button-primary',
+    type: 'submit',
+    form: form.element.id,
+    data: { testid: 'product-save' },
+  });
+  const cancel = h('button', {
+    class: 'button',
+    type: 'button',
+    text: 'Cancel',
+    data: { testid: 'product-cancel' },
+    on: { click: () => leave() },
+  });
+  const remove =
+    product &&
+    h(
+      'button',
+      {
+        class: 'button button-quiet button-danger-quiet',
+        type: 'button',
+        data: { testid: 'product-delete' },
+        on: {
+          click: () => {
+            if (!busy) {
+              dialog.close();
+              onDelete(known);
+            }
+          },
+        },
+      },
+      icon('trash'),
+      'Delete',
+    );
   const actions = h('div', { class: 'dialog-actions' }, remove, h('span', { class: 'spacer' }), cancel, saveButton);
-  const ask = h('div', {
-    class: 'discard-ask', hidden: true, role: 'alertdialog', 'aria-label': 'Discard the changes?', data: { testid: 'discard-ask' },
-  },
+  const ask = h(
+    'div',
+    {
+      class: 'discard-ask',
+      hidden: true,
+      role: 'alertdialog',
+      'aria-label': 'Discard the changes?',
+      data: { testid: 'discard-ask' },
+    },
     h('p', { text: 'Discard what you have changed?' }),
-    h('div', { class: 'dialog-actions' },
-      h('button', { class: 'button', type: 'button', text: 'Keep editing', data: { testid: 'discard-keep' }, on: { click: () => askToDiscard(false) } }),
-      h('button', { class: 'button button-danger', type: 'button', text: 'Discard', data: { testid: 'discard-changes' }, on: { click: () => dialog.close() } })));
+    h(
+      'div',
+      { class: 'dialog-actions' },
+      h('button', {
+        class: 'button',
+        type: 'button',
+        text: 'Keep editing',
+        data: { testid: 'discard-keep' },
+        on: { click: () => askToDiscard(false) },
+      }),
+      h('button', {
+        class: 'button button-danger',
+        type: 'button',
+        text: 'Discard',
+        data: { testid: 'discard-changes' },
+        on: { click: () => dialog.close() },
+      }),
+    ),
+  );
 
   const isChanged = () => Object.keys(form.changes()).length > 0;
   const askToDiscard = (wanted) => {
@@ -63,9 +112,13 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
     form.set(latest ?? {});
     if (!latest) return;
     dialog.setTitle(latest.name || latest.sku);
-    fill(times,
-      h('dt', { text: 'Created' }), h('dd', { text: formatTime(latest.created_at) }),
-      h('dt', { text: 'Updated' }), h('dd', { text: formatTime(latest.updated_at) }));
+    fill(
+      times,
+      h('dt', { text: 'Created' }),
+      h('dd', { text: formatTime(latest.created_at) }),
+      h('dt', { text: 'Updated' }),
+      h('dd', { text: formatTime(latest.updated_at) }),
+    );
   };
   const setBusy = (wanted) => {
     busy = wanted;
@@ -76,8 +129,15 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
     conflicting = false;
     fill(notice, ...content);
   };
-  const tellProblem = (title, detail) => tell(h('div', { class: 'dialog-problem', role: 'alert', data: { testid: 'dialog-problem' } },
-    h('p', { text: title }), detail && h('p', { text: detail })));
+  const tellProblem = (title, detail) =>
+    tell(
+      h(
+        'div',
+        { class: 'dialog-problem', role: 'alert', data: { testid: 'dialog-problem' } },
+        h('p', { text: title }),
+        detail && h('p', { text: detail }),
+      ),
+    );
 
   async function save(version = known) {
     if (busy) return;
@@ -86,7 +146,11 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
     form.showErrors({});
     tell();
     setBusy(true);
-    const { product: saved, present, error } = await (product ? saveProduct(product.id, changes, () => version) : create(form.values()));
+    const {
+      product: saved,
+      present,
+      error,
+    } = await (product ? saveProduct(product.id, changes, () => version) : create(form.values()));
     setBusy(false);
     if (saved) {
       form.set(saved);
@@ -101,7 +165,9 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
 
   function showError(error) {
     if (error instanceof NetworkError) return tellProblem('The server cannot be reached. What you typed is kept.');
-    if (product && error.status === 404) return tellProblem('This product was deleted by someone else.', 'Copy what you still need, then close.');
+    if (product && error.status === 404) {
+      return tellProblem('This product was deleted by someone else.', 'Copy what you still need, then close.');
+    }
     if (form.showErrors(error.fields ?? {})) return undefined;
     return tellProblem(error.message, nextStep(error));
   }
@@ -114,24 +180,31 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       form.put(values);
       onSeen?.(present);
     };
-    tell(conflictChoice({
-      fields: Object.entries(changes).map(([field, mine]) => ({ field, mine, theirs: present[field] })), others,
-      onMine: () => {
-        take(changes);
-        save(present);
-      },
-      onTheirs: () => {
-        take({});
-        form.focus();
-      },
-    }));
+    tell(
+      conflictChoice({
+        fields: Object.entries(changes).map(([field, mine]) => ({ field, mine, theirs: present[field] })),
+        others,
+        onMine: () => {
+          take(changes);
+          save(present);
+        },
+        onTheirs: () => {
+          take({});
+          form.focus();
+        },
+      }),
+    );
     conflicting = true;
     notice.querySelector('button').focus();
   }
 
   const dialog = showDialog({
-    title: product ? product.name || product.sku : 'New product', content: [notice, form.element, times], footer: h('div', {}, actions, ask),
-    testid: 'product-dialog', mayClose, onClose,
+    title: product ? product.name || product.sku : 'New product',
+    content: [notice, form.element, times],
+    footer: h('div', {}, actions, ask),
+    testid: 'product-dialog',
+    mayClose,
+    onClose,
   });
   show(product);
   form.put(draft);

@@ -19,13 +19,34 @@ export function conflictChoice({ fields, others = [], onMine, onTheirs }) {
     several ? h('p', { class: 'conflict-field', text: FIELD_LABELS[field] }) : null,
     h('dl', { class: 'conflict-values' }, value('Theirs', theirs), value('Yours', mine)),
   ]);
-  const other = others.length ? h('p', { class: 'muted', text: `They also changed: ${others.map((field) => FIELD_LABELS[field]).join(', ')}.` }) : null;
-  return h('div', { class: 'conflict', role: 'alert', data: { testid: 'edit-conflict' } },
+  const other = others.length
+    ? h('p', { class: 'muted', text: `They also changed: ${others.map((field) => FIELD_LABELS[field]).join(', ')}.` })
+    : null;
+  return h(
+    'div',
+    { class: 'conflict', role: 'alert', data: { testid: 'edit-conflict' } },
     h('p', { class: 'conflict-title', text: 'Changed by someone else meanwhile' }),
-    other, values,
-    h('div', { class: 'conflict-actions' },
-      h('button', { class: 'button button-small', type: 'button', text: 'Use mine', data: { testid: 'use-mine' }, on: { click: onMine } }),
-      h('button', { class: 'button button-small', type: 'button', text: 'Take theirs', data: { testid: 'take-theirs' }, on: { click: onTheirs } })));
+    other,
+    values,
+    h(
+      'div',
+      { class: 'conflict-actions' },
+      h('button', {
+        class: 'button button-small',
+        type: 'button',
+        text: 'Use mine',
+        data: { testid: 'use-mine' },
+        on: { click: onMine },
+      }),
+      h('button', {
+        class: 'button button-small',
+        type: 'button',
+        text: 'Take theirs',
+        data: { testid: 'take-theirs' },
+        on: { click: onTheirs },
+      }),
+    ),
+  );
 }
 
 /**

@@ -8,9 +8,11 @@ const HINTS = { sku: 'Tells products apart; upper and lower case are the same.' 
 
 /**
  * @param {(event: Event) => void} onSubmit
- * @returns {{element: HTMLFormElement, set: (product: object) => void, put: (values: object) => void, changes: () => object, values: () => object,
+ * @returns {{element: HTMLFormElement, set: (product: object) => void, put: (values: object) => void, changes: () =>
+ *   object, values: () => object,
  *   showErrors: (fields: Record<string, string[]>) => boolean, focus: (name?: string) => void}}
- *   set: makes these the values that changes are counted from; put: only writes them into the fields; showErrors: false when no field of ours is to blame
+ *   set: makes these the values that changes are counted from; put: only writes them into the fields; showErrors: false
+ * when no field of ours is to blame
  */
 export function productForm(onSubmit) {
   const fields = {
@@ -19,8 +21,11 @@ export function productForm(onSubmit) {
     description: textField('description', { rows: 6 }),
     active: switchField(),
   };
-  const element = h('form', { class: 'product-form', id: 'product-form', novalidate: true, on: { submit: onSubmit } },
-    Object.values(fields).map((entry) => entry.element));
+  const element = h(
+    'form',
+    { class: 'product-form', id: 'product-form', novalidate: true, on: { submit: onSubmit } },
+    Object.values(fields).map((entry) => entry.element),
+  );
   let base = {};
 
   const put = (values) => Object.entries(values).forEach(([name, value]) => fields[name]?.write(value));
@@ -42,23 +47,41 @@ export function productForm(onSubmit) {
 
 function textField(name, attributes) {
   const control = h(attributes.rows ? 'textarea' : 'input', {
-    class: 'input', id: `product-${name}`, dir: 'auto', autocomplete: 'off', spellcheck: attributes.rows ? null : 'false',
-    data: { testid: `field-${name}` }, ...attributes,
+    class: 'input',
+    id: `product-${name}`,
+    dir: 'auto',
+    autocomplete: 'off',
+    spellcheck: attributes.rows ? null : 'false',
+    data: { testid: `field-${name}` },
+    ...attributes,
   });
   return field(name, control, {
-    read: () => (control.dataset.lines && control.value === control.dataset.line ? control.dataset.lines : control.value),
+    read: () =>
+      control.dataset.lines && control.value === control.dataset.line ? control.dataset.lines : control.value,
     write: (value) => {
       control.value = value;
       // An input shows line breaks as nothing; as long as nobody types, they stay in the value.
-      if (control.tagName === 'INPUT' && control.value !== value) Object.assign(control.dataset, { lines: value, line: control.value });
-      else delete control.dataset.lines;
+      if (control.tagName === 'INPUT' && control.value !== value) {
+        Object.assign(control.dataset, { lines: value, line: control.value });
+      } else delete control.dataset.lines;
     },
   });
 }
 
 function switchField() {
-  const control = h('input', { type: 'checkbox', role: 'switch', class: 'switch-input', id: 'product-active', data: { testid: 'field-active' } });
-  return field('active', control, { read: () => control.checked, write: (value) => { control.checked = value; } });
+  const control = h('input', {
+    type: 'checkbox',
+    role: 'switch',
+    class: 'switch-input',
+    id: 'product-active',
+    data: { testid: 'field-active' },
+  });
+  return field('active', control, {
+    read: () => control.checked,
+    write: (value) => {
+      control.checked = value;
+    },
+  });
 }
 
 function field(name, control, access) {
@@ -70,7 +93,10 @@ function field(name, control, access) {
     fill(problem, text);
     if (text) problem.dataset.testid = 'field-error';
     else delete problem.dataset.testid;
-    for (const [attribute, value] of [['aria-invalid', 'true'], ['aria-describedby', problemId]]) {
+    for (const [attribute, value] of [
+      ['aria-invalid', 'true'],
+      ['aria-describedby', problemId],
+    ]) {
       if (text) control.setAttribute(attribute, value);
       else control.removeAttribute(attribute);
     }

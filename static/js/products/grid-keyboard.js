@@ -11,7 +11,8 @@ const HEADER_PX = 36;
  * @param {(target: Element) => import('./row.js').Row|undefined} options.rowOf
  * @param {() => import('./row.js').Row[]} options.rowsInOrder
  * @returns {{refresh: () => void, focus: (id?: number, column?: string) => void, focusNear: (index: number) => void}}
- *   refresh: after rows came or went; focus: to a cell, or to the one that had it; focusNear: to the row at this place or the last one
+ *   refresh: after rows came or went; focus: to a cell, or to the one that had it; focusNear: to the row at this place
+ * or the last one
  */
 export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, onOpen, onSelect }) {
   const place = { id: null, column: 'sku' };
@@ -62,7 +63,10 @@ export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, on
   });
 
   // Some browsers tick a check box when Space comes up, whatever became of its going down.
-  body.addEventListener('keyup', (event) => event.key === ' ' && event.target.matches('.checkbox') && event.preventDefault());
+  body.addEventListener(
+    'keyup',
+    (event) => event.key === ' ' && event.target.matches('.checkbox') && event.preventDefault(),
+  );
 
   function destination(event, rows, index, column, row) {
     const columns = Object.keys(row.cells).filter((name) => row.cells[name].checkVisibility());
@@ -71,15 +75,24 @@ export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, on
     const page = Math.max(1, Math.floor((scroller.clientHeight - HEADER_PX) / row.element.offsetHeight) - 1);
     const to = (wanted, name = column) => ({ index: Math.min(last, Math.max(0, wanted)), column: name });
     switch (event.key) {
-      case 'ArrowUp': return to(index - 1);
-      case 'ArrowDown': return to(index + 1);
-      case 'ArrowLeft': return to(index, columns[Math.max(0, at - 1)]);
-      case 'ArrowRight': return to(index, columns[Math.min(columns.length - 1, at + 1)]);
-      case 'PageUp': return to(index - page);
-      case 'PageDown': return to(index + page);
-      case 'Home': return event.ctrlKey ? to(0, columns[0]) : to(index, columns[0]);
-      case 'End': return event.ctrlKey ? to(last, columns.at(-1)) : to(index, columns.at(-1));
-      default: return null;
+      case 'ArrowUp':
+        return to(index - 1);
+      case 'ArrowDown':
+        return to(index + 1);
+      case 'ArrowLeft':
+        return to(index, columns[Math.max(0, at - 1)]);
+      case 'ArrowRight':
+        return to(index, columns[Math.min(columns.length - 1, at + 1)]);
+      case 'PageUp':
+        return to(index - page);
+      case 'PageDown':
+        return to(index + page);
+      case 'Home':
+        return event.ctrlKey ? to(0, columns[0]) : to(index, columns[0]);
+      case 'End':
+        return event.ctrlKey ? to(last, columns.at(-1)) : to(index, columns.at(-1));
+      default:
+        return null;
     }
   }
 

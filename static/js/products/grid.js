@@ -1,4 +1,5 @@
-// The table of products: headings that sort, rows that stay as long as their product is shown, and the states around them.
+// The table of products: headings that sort, rows that stay as long as their product is shown, and the states around
+// them.
 
 import { fill, h } from '../core/dom.js';
 import { installGridKeys } from './grid-keyboard.js';
@@ -6,7 +7,8 @@ import { icon } from '../core/icons.js';
 import { TEXT_FIELDS, productRow } from './row.js';
 
 const COLUMNS = [
-  { id: 'sku', label: 'SKU', look: 'col-sku' }, { id: 'name', label: 'Name', look: 'col-name' },
+  { id: 'sku', label: 'SKU', look: 'col-sku' },
+  { id: 'name', label: 'Name', look: 'col-name' },
   { id: 'description', label: 'Description', look: 'col-description wide', plain: true },
   { id: 'active', label: 'Active', look: 'col-active' },
   // What changed last is what people look for by time.
@@ -29,17 +31,36 @@ export function productGrid(actions) {
   const rows = new Map();
   let order = [];
   const body = h('tbody');
-  const selectPage = h('input', { type: 'checkbox', class: 'checkbox', 'aria-label': 'Select all on this page', data: { testid: 'select-page' } });
+  const selectPage = h('input', {
+    type: 'checkbox',
+    class: 'checkbox',
+    'aria-label': 'Select all on this page',
+    data: { testid: 'select-page' },
+  });
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
   const headings = COLUMNS.map((column) => heading(column, actions.onSort));
-  const table = h('table', {
-    class: 'table table-products', role: 'grid', 'aria-multiselectable': 'true', 'aria-label': 'Products', data: { testid: 'products-table' },
-  },
-    h('thead', {}, h('tr', {},
-      h('th', { scope: 'col', class: 'col-select' }, h('label', { class: 'hit' }, selectPage)),
-      headings.map((entry) => entry.element),
-      h('th', { scope: 'col', class: 'col-open' }, h('span', { class: 'visually-hidden', text: 'Open' })))),
-    body);
+  const table = h(
+    'table',
+    {
+      class: 'table table-products',
+      role: 'grid',
+      'aria-multiselectable': 'true',
+      'aria-label': 'Products',
+      data: { testid: 'products-table' },
+    },
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col', class: 'col-select' }, h('label', { class: 'hit' }, selectPage)),
+        headings.map((entry) => entry.element),
+        h('th', { scope: 'col', class: 'col-open' }, h('span', { class: 'visually-hidden', text: 'Open' })),
+      ),
+    ),
+    body,
+  );
   const element = h('div', { class: 'table-scroll' }, table);
   const rowOf = (target) => rows.get(Number(target.closest('tr')?.dataset.id));
   const rowsInOrder = () => order.map((id) => rows.get(id));
@@ -51,7 +72,9 @@ export function productGrid(actions) {
     if (event.target.closest('.row-open')) actions.onOpen(row);
     else if (event.target.closest('.switch')) actions.onToggle(row);
     else if (event.target.matches('.checkbox')) select(row, event);
-    else if (NARROW.matches && event.target.closest('.cell-edit') && window.getSelection().isCollapsed) actions.onOpen(row);
+    else if (NARROW.matches && event.target.closest('.cell-edit') && window.getSelection().isCollapsed) {
+      actions.onOpen(row);
+    }
   });
   body.addEventListener('dblclick', (event) => {
     const field = event.target.closest('td')?.dataset.column;
@@ -64,7 +87,10 @@ export function productGrid(actions) {
     actions.onSelect(row, { range: event.shiftKey });
   };
   // A click with Shift means a range, not a selection of text.
-  body.addEventListener('mousedown', (event) => event.shiftKey && event.target.closest('.col-select') && event.preventDefault());
+  body.addEventListener(
+    'mousedown',
+    (event) => event.shiftKey && event.target.closest('.col-select') && event.preventDefault(),
+  );
 
   /** Shows these products; rows that stay are left where they are. */
   const show = (products, { fromTop = false } = {}) => {
@@ -114,8 +140,18 @@ export function productGrid(actions) {
     selectPage.disabled = order.length === 0;
   };
   return {
-    element, show, showLoading, showInstead, showFailure, showSort, showSelection, focus: keys.focus, focusNear: keys.focusNear,
-    row: (id) => rows.get(id), rowsInOrder, products: () => rowsInOrder().map((row) => row.product),
+    element,
+    show,
+    showLoading,
+    showInstead,
+    showFailure,
+    showSort,
+    showSelection,
+    focus: keys.focus,
+    focusNear: keys.focusNear,
+    row: (id) => rows.get(id),
+    rowsInOrder,
+    products: () => rowsInOrder().map((row) => row.product),
   };
 }
 
@@ -124,11 +160,18 @@ function heading({ id, label, look, plain, newestFirst }, onSort) {
   const arrow = h('span', { class: 'sort-arrow' });
   const steps = newestFirst ? ['desc', 'asc'] : ['asc', 'desc'];
   let order = null;
-  const next = () => (order === null ? steps[0] : steps[steps.indexOf(order) + 1] ?? null);
-  const button = h('button', {
-    class: 'sort-button', type: 'button', data: { testid: `sort-${id}` },
-    on: { click: () => onSort(next() ? { by: id, order: next() } : null) },
-  }, label, arrow);
+  const next = () => (order === null ? steps[0] : (steps[steps.indexOf(order) + 1] ?? null));
+  const button = h(
+    'button',
+    {
+      class: 'sort-button',
+      type: 'button',
+      data: { testid: `sort-${id}` },
+      on: { click: () => onSort(next() ? { by: id, order: next() } : null) },
+    },
+    label,
+    arrow,
+  );
   const element = h('th', { scope: 'col', class: look, 'aria-sort': 'none' }, button);
   const show = (sort) => {
     order = sort?.by === id ? sort.order : null;
@@ -140,5 +183,9 @@ function heading({ id, label, look, plain, newestFirst }, onSort) {
 
 function skeletonRow() {
   const looks = ['col-select', ...COLUMNS.map((column) => column.look), 'col-open'];
-  return h('tr', { 'aria-hidden': 'true', data: { testid: 'skeleton-row' } }, looks.map((look) => h('td', { class: look }, h('span', { class: 'skeleton' }))));
+  return h(
+    'tr',
+    { 'aria-hidden': 'true', data: { testid: 'skeleton-row' } },
+    looks.map((look) => h('td', { class: look }, h('span', { class: 'skeleton' }))),
+  );
 }

@@ -10,26 +10,48 @@ import { exportAddress } from './query.js';
  * @param {object} actions
  * @param {() => void} actions.onNew
  * @param {() => void} actions.onDeleteAll
- * @returns {{element: HTMLElement, show: (state: {total: number, isEstimate: boolean, filters: Record<string, string>}) => void}}
+ * @returns {{element: HTMLElement, show: (state: {total: number, isEstimate: boolean, filters: Record<string, string>})
+ *   => void}}
  */
 export function productHead({ onNew, onDeleteAll }) {
   const total = h('span', { class: 'total tabular', data: { testid: 'products-total' } });
   const hint = h('span', { class: 'total-hint muted' });
   const exportText = h('span', { class: 'menu-title', role: 'presentation' });
-  const formats = [['csv', 'CSV', 'export-csv'], ['csv.gz', 'CSV, compressed (gzip)', 'export-csv-gz']].map(([format, label, testid]) => ({
-    format, label, link: menuItem({ href: exportAddress({}, format), testid }, label),
+  const formats = [
+    ['csv', 'CSV', 'export-csv'],
+    ['csv.gz', 'CSV, compressed (gzip)', 'export-csv-gz'],
+  ].map(([format, label, testid]) => ({
+    format,
+    label,
+    link: menuItem({ href: exportAddress({}, format), testid }, label),
   }));
   const exporting = menuButton({
-    face: [icon('download'), h('span', { class: 'label', text: 'Export' })], label: 'Export', testid: 'export', items: formats.map(({ link }) => link),
+    face: [icon('download'), h('span', { class: 'label', text: 'Export' })],
+    label: 'Export',
+    testid: 'export',
+    items: formats.map(({ link }) => link),
   });
   exporting.querySelector('.menu').prepend(exportText);
   const more = menuButton({
-    face: [icon('more', 'icon-bold')], label: 'More actions', look: 'button-square', testid: 'products-menu',
+    face: [icon('more', 'icon-bold')],
+    label: 'More actions',
+    look: 'button-square',
+    testid: 'products-menu',
     items: [menuItem({ run: onDeleteAll, testid: 'delete-all', danger: true }, icon('trash'), 'Delete all products…')],
   });
-  const create = h('button', {
-    class: 'button button-primary', type: 'button', 'aria-keyshortcuts': 'n', title: 'New product (n)', data: { testid: 'new-product' }, on: { click: onNew },
-  }, icon('plus'), h('span', { class: 'label', text: 'New product' }));
+  const create = h(
+    'button',
+    {
+      class: 'button button-primary',
+      type: 'button',
+      'aria-keyshortcuts': 'n',
+      title: 'New product (n)',
+      data: { testid: 'new-product' },
+      on: { click: onNew },
+    },
+    icon('plus'),
+    h('span', { class: 'label', text: 'New product' }),
+  );
 
   const show = ({ total: count, isEstimate, filters }) => {
     const filtered = Object.keys(filters).length > 0;
@@ -37,14 +59,22 @@ export function productHead({ onNew, onDeleteAll }) {
     setText(total, number);
     Object.assign(total.dataset, { total: count, estimate: String(isEstimate) });
     setText(hint, filtered ? 'matching' : '');
-    setText(exportText, filtered ? `Export ${number} matching` : `Export ${isEstimate ? 'about ' : ''}${formatCount(count, 'product')}`);
+    setText(
+      exportText,
+      filtered ? `Export ${number} matching` : `Export ${isEstimate ? 'about ' : ''}${formatCount(count, 'product')}`,
+    );
     for (const { format, label, link } of formats) {
       link.href = exportAddress(filters, format);
       link.setAttribute('aria-label', `${exportText.textContent} as ${label}`);
     }
   };
-  const element = h('div', { class: 'screen-head products-head' },
-    h('h1', { text: 'Products' }), total, hint,
-    h('div', { class: 'products-actions' }, exporting, more, create));
+  const element = h(
+    'div',
+    { class: 'screen-head products-head' },
+    h('h1', { text: 'Products' }),
+    total,
+    hint,
+    h('div', { class: 'products-actions' }, exporting, more, create),
+  );
   return { element, show };
 }

@@ -3,14 +3,22 @@
 /**
  * @param {object} shown what is in view: its `products`, its `total` (null when that is an estimate)
  * @param {object} fetched the same, as the server has it now
- * @param {object} own what this page changed itself since: the `ids`, and by how much the `total` must have grown (null when the filter leaves that open)
+ * @param {object} own what this page changed itself since: the `ids`, and by how much the `total` must have grown (null
+ *   when the filter leaves that open)
  * @returns {boolean}
  */
 export function changedByOthers(shown, fetched, own) {
   const versions = new Map(shown.products.map((product) => [product.id, product.updated_at]));
   const isNewer = (product) => versions.has(product.id) && product.updated_at > versions.get(product.id);
   if (fetched.products.some(isNewer)) return true;
-  if (shown.total !== null && fetched.total !== null && own.total !== null && fetched.total !== shown.total + own.total) return true;
+  if (
+    shown.total !== null &&
+    fetched.total !== null &&
+    own.total !== null &&
+    fetched.total !== shown.total + own.total
+  ) {
+    return true;
+  }
   const before = idsOf(shown, own);
   const now = idsOf(fetched, own);
   if (!own.ids.size) return !sameIds(before, now);

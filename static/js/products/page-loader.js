@@ -3,15 +3,16 @@
 import { NetworkError, getJson } from '../core/api.js';
 import { changedByOthers } from './page-diff.js';
 import { filterKey, filtersOf, listParameters } from './query.js';
-import { watchOwnChanges } from './save-queue.js';
-import { isRemoved, onRemovals, removedIn } from './undoable-deletes.js';
+import { ownChangeEnded, ownChangeStarted } from './save-queue.js';
+import { deletesChanged, isRemoved, removedIn } from './undoable-deletes.js';
 
 const CHECK_GAP_MS = 1_000;
 
 /**
  * @param {object} view
  * @param {(filters: Record<string, string>) => void} view.onLoading
- * @param {(page: {products: object[], pagination: object, filters: Record<string, string>, isNew: boolean}) => void} view.onPage
+ * @param {(page: {products: object[], pagination: object, filters: Record<string, string>, isNew: boolean}) => void}
+ *   view.onPage
  *   isNew: another page than before; pagination.total leaves out what is about to be deleted
  * @param {(lastPage: number) => void} view.onBeyond the page lies behind the last one
  * @param {() => void} view.onBadCursor the address has a cursor that is of no use any more
@@ -32,22 +33,22 @@ export function productList(view) {
   let waiting = null;
   let stopped = false;
   const own = { ids: new Set(), total: 0 };
-  const stopOwn = watchOwnChanges({
-    onBegin: () => { running += 1; },
-    onEnd({ ids, delta, product }) {
-      running -= 1;
-      ended += 1;
-      if (product) learn(product);
-      ids.forEach((id) => own.ids.add(id));
-      own.total += delta;
-      if (delta) wait('settle', 0);
-      else if (waiting) wait(waiting);
-    },
+  const stopStarted = ownChangeStarted.subscribe(() => {
+    running += 1;
+  });
+  const stopEnded = ownChangeEnded.subscribe(({ ids, delta, product }) => {
+    running -= 1;
+    ended += 1;
+    if (product) learn(product);
+    ids.forEach((id) => own.ids.add(id));
+    own.total += delta;
+    if (delta) wait('settle', 0);
+    else if (waiting) wait(waiting);
   });
   const learn = (product) => {
     if (page) page = { ...page, products: page.products.map((known) => (known.id === product.id ? product : known)) };
   };
-  const stopRemovals = onRemovals(() => page && publish(false));
+  const stopDeletes = deletesChanged.subscribe(() => page && publish(false));
 
   /** Shows what the address asks for. */
   async function load(wanted = query) {
@@ -82,7 +83,9 @@ export function productList(view) {
   async function beyond(pagination) {
     const last = (pages) => view.onBeyond(Math.min(pages, pagination.page - 1));
     if (!pagination.total_is_estimate) return last(pagination.pages);
-    const { pagination: exact } = await getJson('/api/products', { query: { ...listParameters(query), after: undefined, total: 'exact' } });
+    const { pagination: exact } = await getJson('/api/products', {
+      query: { ...listParameters(query), after: undefined, total: 'exact' },
+    });
     return last(exact.pages);
   }
 
@@ -90,7 +93,10 @@ export function productList(view) {
     const filters = filtersOf(query);
     const total = Math.max(0, page.pagination.total - removedIn(filterKey(filters)));
     view.onPage({
-      products: page.products.filter((product) => !isRemoved(product.id)), pagination: { ...page.pagination, total }, filters, isNew,
+      products: page.products.filter((product) => !isRemoved(product.id)),
+      pagination: { ...page.pagination, total },
+      filters,
+      isNew,
     });
   }
 
@@ -141,7 +147,8 @@ export function productList(view) {
     const foreign = changedByOthers(
       { products: view.shownProducts(), total: totalOf(page.pagination) },
       { products: visible, total: totalOf(answer.pagination) },
-      { ids: own.ids, total: Object.keys(filters).length && own.ids.size ? null : own.total });
+      { ids: own.ids, total: Object.keys(filters).length && own.ids.size ? null : own.total },
+    );
     // Where nothing is shown, nothing can jump.
     if (!page.products.length && visible.length) accept(answer, true);
     else if (!foreign && what === 'settle') accept(answer, false);
@@ -151,7 +158,9 @@ export function productList(view) {
   /** @returns {Promise<number>} how many products match, exactly */
   async function countExactly() {
     if (!page.pagination.total_is_estimate) return page.pagination.total - removedIn(filterKey(filtersOf(query)));
-    const { pagination } = await getJson('/api/products', { query: { ...filtersOf(query), per_page: 1, total: 'exact' } });
+    const { pagination } = await getJson('/api/products', {
+      query: { ...filtersOf(query), per_page: 1, total: 'exact' },
+    });
     return pagination.total;
   }
 
@@ -159,8 +168,9 @@ export function productList(view) {
     stopped = true;
     request?.abort();
     clearTimeout(timer);
-    stopOwn();
-    stopRemovals();
+    stopStarted();
+    stopEnded();
+    stopDeletes();
   };
   return { load, check, see, countExactly, filters: () => filtersOf(query), stop };
 }

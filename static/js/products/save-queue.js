@@ -1,23 +1,33 @@
 // Sends changes of products: one after the other for each product, each with the version it was made on.
 
 import { NetworkError, etagOf, getJson, sendJson } from '../core/api.js';
+import { createSignal } from '../core/event-bus.js';
+
+/**
+ * What a change of this page did to the catalogue.
+ * @typedef {object} OwnChange
+ * @property {number[]} ids the products that were changed
+ * @property {number} delta how many more products there are now; negative after a deletion
+ * @property {object} [product] the new version of a product that was changed
+ */
 
 const queues = new Map();
-const watchers = new Set();
 
 /** @param {number} id @returns {string} */
 export const addressOf = (id) => `/api/products/${id}`;
 
 /**
- * Tells when this page changes the catalogue, so that its own changes are not taken for someone else's.
- * @param {{onBegin: () => void, onEnd: (result: {ids: number[], delta: number, product?: object}) => void}} watcher
- *   delta: products more or fewer; product: the new version of one that was changed
- * @returns {() => void} stops it
+ * This page starts a change of the catalogue. Together with `ownChangeEnded` it distinguishes own changes from those of
+ * others.
+ * @type {import('../core/event-bus.js').Signal<void>}
  */
-export function watchOwnChanges(watcher) {
-  watchers.add(watcher);
-  return () => watchers.delete(watcher);
-}
+export const ownChangeStarted = createSignal();
+
+/**
+ * A change of this page has ended, successfully or not.
+ * @type {import('../core/event-bus.js').Signal<OwnChange>}
+ */
+export const ownChangeEnded = createSignal();
 
 /**
  * Does something that changes the catalogue.
@@ -26,14 +36,14 @@ export function watchOwnChanges(watcher) {
  * @returns {Promise<any>} what the work returned
  */
 export async function ownChange(work, touched) {
-  watchers.forEach((watcher) => watcher.onBegin());
+  ownChangeStarted.emit();
   let result = { ids: [], delta: 0 };
   try {
     const answer = await work();
     result = { delta: 0, ...touched(answer) };
     return answer;
   } finally {
-    watchers.forEach((watcher) => watcher.onEnd(result));
+    ownChangeEnded.emit(result);
   }
 }
 
@@ -42,7 +52,8 @@ export async function ownChange(work, touched) {
  * @param {number} id
  * @param {object} changes
  * @param {() => object} version the product the change was made on, asked when its turn comes
- * @returns {Promise<{product?: object, present?: object, error?: Error}>} present: what the product is now, when it was changed by someone else
+ * @returns {Promise<{product?: object, present?: object, error?: Error}>} present: what the product is now, when it was
+ *   changed by someone else
  */
 export function saveProduct(id, changes, version) {
   const turn = (queues.get(id) ?? Promise.resolve()).then(() => send(id, changes, version()));

@@ -3,11 +3,12 @@
 import { actionBar } from './action-bar.js';
 import { announce } from '../core/announcer.js';
 import { NetworkError, nextStep } from '../core/api.js';
+import { importFinished } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followCatalogue } from '../core/change-stream.js';
 import { cellEditing } from './cell-editor.js';
 import { FIELD_LABELS } from './edit-conflict.js';
-import { onReconnect } from '../core/connection.js';
+import { reconnected } from '../core/connection.js';
 import { fill, h } from '../core/dom.js';
 import { formatCount, oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
@@ -19,7 +20,7 @@ import { productGrid } from './grid.js';
 import { productHead } from './header.js';
 import { productList } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
-import { UNDOABLE_COUNT, onRemovals, removeProducts, undoLast } from './undoable-deletes.js';
+import { UNDOABLE_COUNT, deletesChanged, removeProducts, undoLast } from './undoable-deletes.js';
 import { go, setQuery } from '../core/router.js';
 import { createSelection } from './selection.js';
 import { toast } from '../core/toast.js';
@@ -36,7 +37,13 @@ export const productsScreen = {
     document.title = 'Products · Acme Product Importer';
     mounted = screen(root);
     mounted.update(query);
-    return { update: (location) => mounted.update(location.query), unmount: () => { mounted.stop(); mounted = null; } };
+    return {
+      update: (location) => mounted.update(location.query),
+      unmount: () => {
+        mounted.stop();
+        mounted = null;
+      },
+    };
   },
   focusSearch() {
     const focus = () => document.getElementById('product-search')?.select();
@@ -57,7 +64,8 @@ function screen(root) {
   const filters = filterBar();
   const selection = createSelection(showSelection);
   const grid = productGrid({
-    onSort: (sort) => setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
+    onSort: (sort) =>
+      setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
     onEdit: (row, field) => editing.edit(row, field),
     onToggle: (row) => editing.toggle(row),
     onOpen: (row) => open(row.product),
@@ -66,11 +74,15 @@ function screen(root) {
     onRemoved: (row) => editing.release(row),
   });
   const editing = cellEditing({
-    rowsInOrder: grid.rowsInOrder, focus: (row, column) => grid.focus(row.product.id, column), onSeen: (latest) => list.see(latest), onOrphan: keepText,
+    rowsInOrder: grid.rowsInOrder,
+    focus: (row, column) => grid.focus(row.product.id, column),
+    onSeen: (latest) => list.see(latest),
+    onOrphan: keepText,
   });
   const bar = actionBar({ onAction: act, onEverything: selectEverything, onClear: clearSelection });
   const pager = createPager({
-    label: 'products', sizes: PAGE_SIZES,
+    label: 'products',
+    sizes: PAGE_SIZES,
     onPage(page) {
       const { page: present, next } = current.pagination;
       setQuery({ page: page > 1 ? page : undefined, after: page === present + 1 ? next : undefined });
@@ -80,8 +92,13 @@ function screen(root) {
   });
   const offer = h('div', { class: 'offer', role: 'status' });
   pager.element.classList.add('is-pending');
-  const element = h('div', { class: 'screen screen-products' }, head.element, filters.element,
-    h('div', { class: 'card table-fill' }, offer, grid.element, bar.element, pager.element));
+  const element = h(
+    'div',
+    { class: 'screen screen-products' },
+    head.element,
+    filters.element,
+    h('div', { class: 'card table-fill' }, offer, grid.element, bar.element, pager.element),
+  );
   root.append(element);
   grid.showSelection(selection.has);
 
@@ -117,8 +134,9 @@ function screen(root) {
     pager.element.hidden = pagination.total === 0;
     filters.showClear(filtered && pagination.total > 0);
     if (products.length) grid.show(products, { fromTop: isNew });
-    else if (pagination.total && pagination.page > 1) setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
-    else if (pagination.total) grid.show([]);
+    else if (pagination.total && pagination.page > 1) {
+      setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
+    } else if (pagination.total) grid.show([]);
     else grid.showInstead(filtered ? nothingMatches(filters.clear) : noProducts(create));
     showSelection();
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
@@ -126,31 +144,53 @@ function screen(root) {
 
   function showError(error) {
     grid.showFailure();
-    // The connection's own banner says it, and onReconnect loads again.
+    // The connection's own banner says it, and `reconnected` loads again.
     if (error instanceof NetworkError) return;
     showBanner({
-      key: BANNER_KEY, title: `The products could not be loaded. ${error.message}`, detail: nextStep(error),
+      key: BANNER_KEY,
+      title: `The products could not be loaded. ${error.message}`,
+      detail: nextStep(error),
       action: { label: 'Try again', run: () => list.load() },
     });
   }
 
   function showOffer(wanted) {
     const hadFocus = offer.contains(document.activeElement);
-    fill(offer, wanted && h('div', { class: 'offer-pill', data: { testid: 'changes-offer' } },
-      icon('refresh'), h('span', { text: 'Products have changed.' }),
-      h('button', { class: 'link-button', type: 'button', text: 'Show', data: { testid: 'changes-show' }, on: { click: () => list.load() } })));
+    fill(
+      offer,
+      wanted &&
+        h(
+          'div',
+          { class: 'offer-pill', data: { testid: 'changes-offer' } },
+          icon('refresh'),
+          h('span', { text: 'Products have changed.' }),
+          h('button', {
+            class: 'link-button',
+            type: 'button',
+            text: 'Show',
+            data: { testid: 'changes-show' },
+            on: { click: () => list.load() },
+          }),
+        ),
+    );
     if (hadFocus) grid.focus();
   }
 
   // Selection
 
-  const isPageSelected = () => selection.count() === grid.products().length && grid.products().every((product) => selection.has(product.id));
+  const isPageSelected = () =>
+    selection.count() === grid.products().length && grid.products().every((product) => selection.has(product.id));
 
   function showSelection() {
     grid.showSelection(selection.has);
     bar.show({
-      count: selection.count(), isEverything: selection.isEverything(), filtered: Boolean(current?.filtered), isPage: isPageSelected(),
-      total: current?.pagination.total ?? 0, isEstimate: Boolean(current?.pagination.total_is_estimate), busy,
+      count: selection.count(),
+      isEverything: selection.isEverything(),
+      filtered: Boolean(current?.filtered),
+      isPage: isPageSelected(),
+      total: current?.pagination.total ?? 0,
+      isEstimate: Boolean(current?.pagination.total_is_estimate),
+      busy,
     });
   }
 
@@ -159,7 +199,11 @@ function screen(root) {
       selection.selectEverything(await list.countExactly());
       grid.focus();
     } catch (error) {
-      showBanner({ key: BANNER_KEY, title: `The products could not be counted. ${error.message}`, detail: nextStep(error) });
+      showBanner({
+        key: BANNER_KEY,
+        title: `The products could not be counted. ${error.message}`,
+        detail: nextStep(error),
+      });
     }
   }
 
@@ -169,7 +213,10 @@ function screen(root) {
   }
 
   async function act(action) {
-    const target = { count: selection.count(), ...(selection.isEverything() ? { filter: list.filters() } : { ids: selection.ids() }) };
+    const target = {
+      count: selection.count(),
+      ...(selection.isEverything() ? { filter: list.filters() } : { ids: selection.ids() }),
+    };
     if (action === 'delete' && target.ids && target.count <= UNDOABLE_COUNT) return remove(selection.products());
     busy = true;
     showSelection();
@@ -191,7 +238,10 @@ function screen(root) {
 
   function remove(products) {
     const rows = grid.products();
-    const index = Math.max(0, rows.findIndex((product) => product.id === products[0].id));
+    const index = Math.max(
+      0,
+      rows.findIndex((product) => product.id === products[0].id),
+    );
     selection.forget(products.map((product) => product.id));
     removeProducts(products, filterKey(list.filters()));
     grid.focusNear(index);
@@ -199,7 +249,7 @@ function screen(root) {
 
   async function deleteAll() {
     const isWhole = current && !current.filtered && !current.pagination.total_is_estimate;
-    if (!await deleteEverything(isWhole ? current.pagination.total : null)) return;
+    if (!(await deleteEverything(isWhole ? current.pagination.total : null))) return;
     selection.clear();
     list.load();
   }
@@ -208,7 +258,9 @@ function screen(root) {
 
   function open(product, draft = {}) {
     openProduct({
-      product, draft, onDelete: (latest) => remove([latest]),
+      product,
+      draft,
+      onDelete: (latest) => remove([latest]),
       onSeen(latest) {
         grid.row(latest.id)?.update(latest);
         list.see(latest);
@@ -238,7 +290,9 @@ function screen(root) {
       open(product, { [field]: text });
     };
     showBanner({
-      key, title: [`${FIELD_LABELS[field]} of `, h('bdi', { text: oneLine(product.sku, 60) }), ' was not saved.'], detail: sentence,
+      key,
+      title: [`${FIELD_LABELS[field]} of `, h('bdi', { text: oneLine(product.sku, 60) }), ' was not saved.'],
+      detail: sentence,
       action: { label: 'Open it', run: reopen },
     });
   }
@@ -252,10 +306,12 @@ function screen(root) {
     clearSelection();
   };
   document.addEventListener('keydown', onKey);
-  window.addEventListener('import-finished', list.check);
-  const stopReconnect = onReconnect(() => list.load());
+  const stopImports = importFinished.subscribe(() => list.check());
+  const stopReconnect = reconnected.subscribe(() => list.load());
   // The button that brought them back is gone.
-  const stopRemovals = onRemovals(({ back }) => back && document.activeElement === document.body && grid.focus());
+  const stopDeletes = deletesChanged.subscribe(
+    ({ isRestored }) => isRestored && document.activeElement === document.body && grid.focus(),
+  );
   const stopStream = followCatalogue(list.check);
   const timer = setInterval(() => refreshTimes(grid.element), TIMES_MS);
 
@@ -263,9 +319,9 @@ function screen(root) {
     grid.rowsInOrder().forEach(editing.release);
     clearInterval(timer);
     document.removeEventListener('keydown', onKey);
-    window.removeEventListener('import-finished', list.check);
+    stopImports();
     stopReconnect();
-    stopRemovals();
+    stopDeletes();
     stopStream();
     list.stop();
     filters.stop();
@@ -276,10 +332,15 @@ function screen(root) {
 
 function noProducts(create) {
   const state = emptyState({
-    shape: 'box', title: 'No products yet', detail: 'Your catalogue lives here: import a CSV file, or add products one by one.',
-    action: h('div', { class: 'empty-actions' },
+    shape: 'box',
+    title: 'No products yet',
+    detail: 'Your catalogue lives here: import a CSV file, or add products one by one.',
+    action: h(
+      'div',
+      { class: 'empty-actions' },
       h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
-      h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } })),
+      h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
+    ),
   });
   state.dataset.testid = 'empty-products';
   return state;
@@ -287,8 +348,16 @@ function noProducts(create) {
 
 function nothingMatches(clear) {
   const state = emptyState({
-    shape: 'search', title: 'Nothing matches', detail: 'No product has all of what you are looking for.',
-    action: h('button', { class: 'button', type: 'button', text: 'Clear filters', data: { testid: 'clear-filters' }, on: { click: clear } }),
+    shape: 'search',
+    title: 'Nothing matches',
+    detail: 'No product has all of what you are looking for.',
+    action: h('button', {
+      class: 'button',
+      type: 'button',
+      text: 'Clear filters',
+      data: { testid: 'clear-filters' },
+      on: { click: clear },
+    }),
   });
   state.dataset.testid = 'nothing-matches';
   return state;

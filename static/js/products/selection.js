@@ -8,10 +8,12 @@ export function createSelection(onChange) {
   let everything = null;
   let anchor = null;
 
-  const changed = (work) => (...parameters) => {
-    work(...parameters);
-    onChange();
-  };
+  const changed =
+    (work) =>
+    (...parameters) => {
+      work(...parameters);
+      onChange();
+    };
   const put = (product, selected) => (selected ? chosen.set(product.id, product) : chosen.delete(product.id));
   // "Everything but these" is nothing the server knows, so a change starts from what is in view.
   const startFrom = (products) => {
@@ -38,8 +40,9 @@ export function createSelection(onChange) {
       startFrom(shown);
       const from = shown.findIndex((other) => other.id === anchor?.id);
       const to = shown.findIndex((other) => other.id === product.id);
-      if (range && from >= 0) shown.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => put(other, wanted));
-      else put(product, wanted);
+      if (range && from >= 0) {
+        shown.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => put(other, wanted));
+      } else put(product, wanted);
       anchor = { id: product.id, selected: wanted };
     }),
     togglePage: changed((shown, selected) => {

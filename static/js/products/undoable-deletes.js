@@ -1,8 +1,10 @@
-// Deleting a few products: out of sight at once, undone with one click, sent when the time for that is over or the page is left.
+// Deleting a few products: out of sight at once, undone with one click, sent when the time for that is over or the page
+// is left.
 
 import { NetworkError, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
+import { createSignal } from '../core/event-bus.js';
 import { formatCount, oneLine } from '../core/format.js';
 import { addressOf, ownChange } from './save-queue.js';
 import { toast } from '../core/toast.js';
@@ -14,23 +16,24 @@ export const UNDOABLE_COUNT = 20;
 
 const waiting = new Set();
 const gone = new Set();
-const listeners = new Set();
 
 /**
- * @param {(event: {back: boolean}) => void} listener hears when products vanish or come back
- * @returns {() => void} stops it
+ * Products were taken out of sight, or restored (by an undo, or because the deletion failed).
+ * @type {import('../core/event-bus.js').Signal<{isRestored: boolean}>}
  */
-export function onRemovals(listener) {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
+export const deletesChanged = createSignal();
 
 /** @param {number} id @returns {boolean} whether the product is deleted, or about to be */
 export const isRemoved = (id) => gone.has(id) || [...waiting].some((entry) => entry.ids.includes(id));
 
-/** @param {string} list key of the filter in view @returns {number} how many products in it are about to be deleted, but still counted by the server */
+/**
+ * @param {string} list key of the filter in view
+ * @returns {number} how many products in it are about to be deleted, but still counted by the server
+ */
 export function removedIn(list) {
-  return [...waiting].filter((entry) => entry.list === list || list === '').reduce((sum, entry) => sum + entry.ids.length, 0);
+  return [...waiting]
+    .filter((entry) => entry.list === list || list === '')
+    .reduce((sum, entry) => sum + entry.ids.length, 0);
 }
 
 /**
@@ -39,11 +42,16 @@ export function removedIn(list) {
  */
 export function removeProducts(products, list) {
   const entry = { ids: products.map((product) => product.id), name: nameOf(products), list };
-  const notice = toast([entry.name, ' deleted'], { label: 'Undo', run: () => undo(entry), testid: 'undo', shownMs: Infinity });
+  const notice = toast([entry.name, ' deleted'], {
+    label: 'Undo',
+    run: () => undo(entry),
+    testid: 'undo',
+    shownMs: Infinity,
+  });
   entry.removeToast = notice.remove;
   entry.timer = setTimeout(() => send(entry), UNDO_MS);
   waiting.add(entry);
-  tell({ back: false });
+  deletesChanged.emit({ isRestored: false });
 }
 
 /** @returns {boolean} whether there was something to bring back */
@@ -57,7 +65,7 @@ function undo(entry) {
   entry.removeToast();
   clearTimeout(entry.timer);
   waiting.delete(entry);
-  tell({ back: true });
+  deletesChanged.emit({ isRestored: true });
 }
 
 async function send(entry, { keepalive = false } = {}) {
@@ -66,16 +74,20 @@ async function send(entry, { keepalive = false } = {}) {
   clearTimeout(entry.timer);
   entry.removeToast();
   try {
-    await ownChange(() => request(entry.ids, keepalive), () => {
-      entry.ids.forEach((id) => gone.add(id));
-      waiting.delete(entry);
-      return { ids: entry.ids, delta: -entry.ids.length };
-    });
+    await ownChange(
+      () => request(entry.ids, keepalive),
+      () => {
+        entry.ids.forEach((id) => gone.add(id));
+        waiting.delete(entry);
+        return { ids: entry.ids, delta: -entry.ids.length };
+      },
+    );
   } catch (error) {
     waiting.delete(entry);
-    tell({ back: true });
+    deletesChanged.emit({ isRestored: true });
     showBanner({
-      key: `removal-${entry.ids.join('-')}`, title: [entry.name, ` could not be deleted. ${error.message}`],
+      key: `removal-${entry.ids.join('-')}`,
+      title: [entry.name, ` could not be deleted. ${error.message}`],
       detail: error instanceof NetworkError ? 'Check that the server is running, then delete again.' : nextStep(error),
     });
   }
@@ -93,11 +105,9 @@ async function request(ids, keepalive) {
 }
 
 function nameOf(products) {
-  return products.length === 1 ? h('bdi', { text: oneLine(products[0].sku, 40) }) : formatCount(products.length, 'product');
-}
-
-function tell(event) {
-  listeners.forEach((listener) => listener(event));
+  return products.length === 1
+    ? h('bdi', { text: oneLine(products[0].sku, 40) })
+    : formatCount(products.length, 'product');
 }
 
 window.addEventListener('pagehide', () => [...waiting].forEach((entry) => send(entry, { keepalive: true })));

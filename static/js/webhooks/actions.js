@@ -33,9 +33,19 @@ export async function deleteWebhook(webhook) {
 export function enabledSwitch({ onChanged }) {
   let webhook = null;
   let busy = false;
-  const element = h('button', {
-    class: 'switch', type: 'button', role: 'switch', disabled: true, 'aria-label': 'Send events', data: { testid: 'webhook-switch' }, on: { click: flip },
-  }, h('span', { class: 'switch-knob' }));
+  const element = h(
+    'button',
+    {
+      class: 'switch',
+      type: 'button',
+      role: 'switch',
+      disabled: true,
+      'aria-label': 'Send events',
+      data: { testid: 'webhook-switch' },
+      on: { click: flip },
+    },
+    h('span', { class: 'switch-knob' }),
+  );
   const paint = (on) => element.setAttribute('aria-checked', String(on));
 
   async function flip() {
@@ -70,7 +80,11 @@ export async function copyText(text, what) {
     toast(`${what} copied`);
   } catch {
     // Only secure contexts have a clipboard.
-    showBanner({ key: 'clipboard', tone: 'warning', title: 'The browser does not let this page copy. Select the text and copy it yourself.' });
+    showBanner({
+      key: 'clipboard',
+      tone: 'warning',
+      title: 'The browser does not let this page copy. Select the text and copy it yourself.',
+    });
   }
 }
 
@@ -82,7 +96,11 @@ async function switchWebhook(webhook, enabled) {
     toast(enabled ? 'Webhook switched on' : 'Webhook switched off');
     return changed;
   } catch (error) {
-    showBanner({ key: 'webhook-switch', title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${error.message}`, detail: nextStep(error) });
+    showBanner({
+      key: 'webhook-switch',
+      title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${error.message}`,
+      detail: nextStep(error),
+    });
     return null;
   }
 }

@@ -19,21 +19,35 @@ const STATUSES = {
 
 /**
  * @param {number} webhookId
- * @returns {{element: HTMLElement, show: (deliveries: object[]) => void, update: (deliveries: object[]) => void, isOpen: () => boolean}}
+ * @returns {{element: HTMLElement, show: (deliveries: object[]) => void, update: (deliveries: object[]) => void,
+ *   isOpen: () => boolean}}
  *   update: only what is shown already
  */
 export function deliveryList(webhookId) {
   const body = h('tbody');
-  const element = h('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of deliveries' },
-    h('table', { class: 'table table-deliveries', data: { testid: 'deliveries-table' } },
-      h('thead', {}, h('tr', {},
-        h('th', { scope: 'col', text: 'Event' }),
-        h('th', { scope: 'col', text: 'Status' }),
-        h('th', { scope: 'col', class: 'medium', text: 'Last answer' }),
-        h('th', { scope: 'col', class: 'number wide', text: 'Attempts' }),
-        h('th', { scope: 'col', class: 'medium', text: 'Happened' }),
-        h('th', { scope: 'col', class: 'wide', text: 'Next attempt' }))),
-      body));
+  const element = h(
+    'div',
+    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of deliveries' },
+    h(
+      'table',
+      { class: 'table table-deliveries', data: { testid: 'deliveries-table' } },
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'col', text: 'Event' }),
+          h('th', { scope: 'col', text: 'Status' }),
+          h('th', { scope: 'col', class: 'medium', text: 'Last answer' }),
+          h('th', { scope: 'col', class: 'number wide', text: 'Attempts' }),
+          h('th', { scope: 'col', class: 'medium', text: 'Happened' }),
+          h('th', { scope: 'col', class: 'wide', text: 'Next attempt' }),
+        ),
+      ),
+      body,
+    ),
+  );
   const rows = new Map();
 
   const show = (deliveries) => {
@@ -44,7 +58,9 @@ export function deliveryList(webhookId) {
       rows.get(delivery.id).show(delivery);
     }
     const wanted = deliveries.flatMap((delivery) => rows.get(delivery.id).elements());
-    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) body.replaceChildren(...wanted);
+    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
+      body.replaceChildren(...wanted);
+    }
   };
   const update = (deliveries) => deliveries.forEach((delivery) => rows.get(delivery.id)?.show(delivery));
   return { element, show, update, isOpen: () => [...rows.values()].some((row) => row.isOpen()) };
@@ -54,14 +70,32 @@ function deliveryRow(webhookId) {
   let delivery = null;
   let open = false;
   let sent = null;
-  const button = h('button', { class: 'link-button delivery-open', type: 'button', 'aria-expanded': 'false', data: { testid: 'delivery-open' }, on: { click: () => toggle() } });
+  const button = h('button', {
+    class: 'link-button delivery-open',
+    type: 'button',
+    'aria-expanded': 'false',
+    data: { testid: 'delivery-open' },
+    on: { click: () => toggle() },
+  });
   const pill = h('span', { class: 'pill', data: { testid: 'delivery-status' } });
   const answer = h('td', { class: 'medium nowrap tabular', data: { testid: 'delivery-answer' } });
   const attempts = h('td', { class: 'number wide' });
   const happened = h('td', { class: 'medium nowrap' });
   const next = h('td', { class: 'wide nowrap' });
-  const row = h('tr', { class: 'row-link', data: { testid: 'delivery-row' }, on: { click: (event) => event.target.closest('button, a') || toggle() } },
-    h('td', { class: 'delivery-event' }, button), h('td', {}, pill), answer, attempts, happened, next);
+  const row = h(
+    'tr',
+    {
+      class: 'row-link',
+      data: { testid: 'delivery-row' },
+      on: { click: (event) => event.target.closest('button, a') || toggle() },
+    },
+    h('td', { class: 'delivery-event' }, button),
+    h('td', {}, pill),
+    answer,
+    attempts,
+    happened,
+    next,
+  );
   const content = h('div', { class: 'delivery-detail', data: { testid: 'delivery-detail' } });
   const detail = h('tr', { class: 'delivery-more' }, h('td', { colspan: COLUMNS }, content));
 
@@ -76,11 +110,16 @@ function deliveryRow(webhookId) {
     }
     if (!before) fill(button, icon('next', 'delivery-marker'), h('span', { text: latest.event }));
     const last = latest.attempts.at(-1);
-    setText(answer, last ? `${last.status_code ?? 'No answer'} · ${formatDuration(last.response_time_ms / 1000)}` : '–');
+    setText(
+      answer,
+      last ? `${last.status_code ?? 'No answer'} · ${formatDuration(last.response_time_ms / 1000)}` : '–',
+    );
     setText(attempts, String(latest.attempts.length));
     if (!before) fill(happened, timeElement(latest.created_at));
     setText(next, latest.next_attempt_at ? formatAhead(latest.next_attempt_at) : '–');
-    if (open && before && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) paintDetail();
+    if (open && before && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) {
+      paintDetail();
+    }
   }
 
   async function toggle() {
@@ -101,16 +140,36 @@ function deliveryRow(webhookId) {
   }
 
   function paintDetail() {
-    fill(content,
-      h('div', { class: 'delivery-head' },
+    fill(
+      content,
+      h(
+        'div',
+        { class: 'delivery-head' },
         h('code', { class: 'delivery-id', text: delivery.event_id }),
-        h('button', { class: 'button button-small', type: 'button', data: { testid: 'copy-id' }, on: { click: () => copyText(delivery.event_id, 'Id') } }, icon('copy'), 'Copy id'),
+        h(
+          'button',
+          {
+            class: 'button button-small',
+            type: 'button',
+            data: { testid: 'copy-id' },
+            on: { click: () => copyText(delivery.event_id, 'Id') },
+          },
+          icon('copy'),
+          'Copy id',
+        ),
         h('span', { class: 'spacer' }),
-        h('button', { class: 'button button-small', type: 'button', data: { testid: 'delivery-resend' }, on: { click: resend } }, icon('send'), 'Send again')),
+        h(
+          'button',
+          { class: 'button button-small', type: 'button', data: { testid: 'delivery-resend' }, on: { click: resend } },
+          icon('send'),
+          'Send again',
+        ),
+      ),
       h('h3', { text: delivery.attempts.length ? 'Attempts' : 'No attempt yet' }),
       h('ol', { class: 'attempts' }, delivery.attempts.toReversed().map(attemptItem)),
       h('h3', { text: 'Request body' }),
-      sent === null ? h('div', { class: 'skeleton', 'aria-hidden': 'true' }) : codeBlock(pretty(sent), 'Request body'));
+      sent === null ? h('div', { class: 'skeleton', 'aria-hidden': 'true' }) : codeBlock(pretty(sent), 'Request body'),
+    );
   }
 
   async function resend() {
@@ -126,18 +185,31 @@ function deliveryRow(webhookId) {
 
 function attemptItem(attempt) {
   const good = attempt.error === null;
-  return h('li', { class: 'attempt', data: { testid: 'attempt' } },
-    h('details', {},
-      h('summary', {}, icon(good ? 'check' : 'cross', good ? 'tone-good' : 'tone-bad'),
+  return h(
+    'li',
+    { class: 'attempt', data: { testid: 'attempt' } },
+    h(
+      'details',
+      {},
+      h(
+        'summary',
+        {},
+        icon(good ? 'check' : 'cross', good ? 'tone-good' : 'tone-bad'),
         h('span', { class: 'tabular attempt-code', text: attempt.status_code ?? 'No answer' }),
         h('span', { class: 'tabular', text: formatDuration(attempt.response_time_ms / 1000) }),
         h('span', { class: 'muted', text: formatTime(attempt.at) }),
-        attempt.error ? h('span', { class: 'attempt-error', text: attempt.error }) : null),
-      h('div', { class: 'attempt-more' },
+        attempt.error ? h('span', { class: 'attempt-error', text: attempt.error }) : null,
+      ),
+      h(
+        'div',
+        { class: 'attempt-more' },
         h('p', {}, h('span', { class: 'muted', text: 'POST ' }), h('code', { text: attempt.url })),
         headers('Request headers', attempt.request_headers),
         headers('Response headers', attempt.response_headers),
-        attempt.response_text ? [h('h4', { text: 'Response' }), codeBlock(attempt.response_text, 'Response')] : null)));
+        attempt.response_text ? [h('h4', { text: 'Response' }), codeBlock(attempt.response_text, 'Response')] : null,
+      ),
+    ),
+  );
 }
 
 function headers(title, values) {

@@ -3,7 +3,7 @@
 import { ApiError, NetworkError, getJson, nextStep } from '../core/api.js';
 import { buildBanner, clearBanner, showBanner } from '../core/banner.js';
 import { followWebhooks } from '../core/change-stream.js';
-import { onReconnect } from '../core/connection.js';
+import { reconnected } from '../core/connection.js';
 import { deliveryList } from './delivery-list.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
@@ -20,7 +20,12 @@ import { emptyState, refreshTimes } from '../core/widgets.js';
 
 const PER_PAGE = 25;
 const BANNER_KEY = 'webhook';
-const FILTERS = [['', 'All'], ['pending', 'Pending'], ['delivered', 'Delivered'], ['failed', 'Failed']];
+const FILTERS = [
+  ['', 'All'],
+  ['pending', 'Pending'],
+  ['delivered', 'Delivered'],
+  ['failed', 'Failed'],
+];
 
 /** @type {import('../core/router.js').Screen} */
 export const webhookScreen = {
@@ -38,7 +43,9 @@ export const webhookScreen = {
         head.show(await getJson(addressOf(id)));
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) missing(screen, error);
-        else if (!(error instanceof NetworkError)) showBanner({ key: BANNER_KEY, title: error.message, detail: nextStep(error) });
+        else if (!(error instanceof NetworkError)) {
+          showBanner({ key: BANNER_KEY, title: error.message, detail: nextStep(error) });
+        }
       }
     }
     async function loadDeliveries() {
@@ -46,17 +53,27 @@ export const webhookScreen = {
       request = new AbortController();
       const { signal } = request;
       try {
-        deliveries.show(await getJson(`${addressOf(id)}/deliveries`, { query: { ...deliveries.wanted(), per_page: PER_PAGE }, signal }));
+        deliveries.show(
+          await getJson(`${addressOf(id)}/deliveries`, {
+            query: { ...deliveries.wanted(), per_page: PER_PAGE },
+            signal,
+          }),
+        );
         clearBanner(BANNER_KEY);
       } catch (error) {
         if (signal.aborted || error instanceof NetworkError || error.status === 404) return;
-        showBanner({ key: BANNER_KEY, title: `The deliveries could not be loaded. ${error.message}`, detail: nextStep(error), action: { label: 'Try again', run: loadDeliveries } });
+        showBanner({
+          key: BANNER_KEY,
+          title: `The deliveries could not be loaded. ${error.message}`,
+          detail: nextStep(error),
+          action: { label: 'Try again', run: loadDeliveries },
+        });
       }
     }
     const load = () => Promise.all([loadWebhook(), loadDeliveries()]);
     deliveries.look(query);
     load();
-    const stops = [followWebhooks(load), onReconnect(load)];
+    const stops = [followWebhooks(load), reconnected.subscribe(load)];
     return {
       update(location) {
         deliveries.look(location.query);
@@ -72,9 +89,14 @@ export const webhookScreen = {
 };
 
 function missing(screen, error) {
-  fill(screen, buildBanner({
-    title: error.message, detail: 'The address may be mistyped, or the webhook was deleted.', action: { label: 'All webhooks', run: () => go('#/webhooks') },
-  }));
+  fill(
+    screen,
+    buildBanner({
+      title: error.message,
+      detail: 'The address may be mistyped, or the webhook was deleted.',
+      action: { label: 'All webhooks', run: () => go('#/webhooks') },
+    }),
+  );
 }
 
 function webhookHead({ onChanged, onDeleted }) {
@@ -89,29 +111,78 @@ function webhookHead({ onChanged, onDeleted }) {
   const numbers = healthNumbers();
   const chart = healthChart();
   const toggle = enabledSwitch({ onChanged: show });
-  const action = (shape, text, testid, run, look = '') => h('button', {
-    class: `button button-small ${look}`.trim(), type: 'button', disabled: true, data: { testid }, on: { click: run },
-  }, icon(shape), text);
+  const action = (shape, text, testid, run, look = '') =>
+    h(
+      'button',
+      {
+        class: `button button-small ${look}`.trim(),
+        type: 'button',
+        disabled: true,
+        data: { testid },
+        on: { click: run },
+      },
+      icon(shape),
+      text,
+    );
   // They wait for the webhook.
   const actions = [
     action('send', 'Test', 'webhook-test', () => openTest(webhook)),
-    action('edit', 'Edit', 'webhook-edit', () => openWebhook({ id: webhook.id, onSaved: () => { toast('Webhook saved'); onChanged(); } })),
+    action('edit', 'Edit', 'webhook-edit', () =>
+      openWebhook({
+        id: webhook.id,
+        onSaved: () => {
+          toast('Webhook saved');
+          onChanged();
+        },
+      }),
+    ),
     action('refresh', 'Recover failed…', 'webhook-recover', () => openRecovery(webhook)),
-    action('trash', 'Delete', 'webhook-delete', async () => await deleteWebhook(webhook) && onDeleted(), 'button-danger-quiet'),
+    action(
+      'trash',
+      'Delete',
+      'webhook-delete',
+      async () => (await deleteWebhook(webhook)) && onDeleted(),
+      'button-danger-quiet',
+    ),
   ];
-  const facts = h('div', { class: 'card webhook-card', hidden: true },
-    h('dl', { class: 'facts' },
+  const facts = h(
+    'div',
+    { class: 'card webhook-card', hidden: true },
+    h(
+      'dl',
+      { class: 'facts' },
       h('div', {}, h('dt', { text: 'Events' }), events),
       h('div', {}, h('dt', { text: 'Products of imports' }), imports),
-      h('div', {}, h('dt', { text: 'Signature' }), secret)),
-    h('div', { class: 'health health-large' }, chart.element, numbers.element));
-  const element = h('div', { class: 'stack webhook-top' },
-    h('div', { class: 'screen-head' },
-      h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumb' }, h('a', { href: '#/webhooks', text: 'Webhooks' }), h('span', { 'aria-hidden': 'true', text: '/' })),
-      title),
-    h('div', { class: 'webhook-line' }, toggle.element, trouble.element, description, h('span', { class: 'spacer' }),
-      actions),
-    reason, facts);
+      h('div', {}, h('dt', { text: 'Signature' }), secret),
+    ),
+    h('div', { class: 'health health-large' }, chart.element, numbers.element),
+  );
+  const element = h(
+    'div',
+    { class: 'stack webhook-top' },
+    h(
+      'div',
+      { class: 'screen-head' },
+      h(
+        'nav',
+        { class: 'crumbs', 'aria-label': 'Breadcrumb' },
+        h('a', { href: '#/webhooks', text: 'Webhooks' }),
+        h('span', { 'aria-hidden': 'true', text: '/' }),
+      ),
+      title,
+    ),
+    h(
+      'div',
+      { class: 'webhook-line' },
+      toggle.element,
+      trouble.element,
+      description,
+      h('span', { class: 'spacer' }),
+      actions,
+    ),
+    reason,
+    facts,
+  );
 
   function show(latest) {
     webhook = latest;
@@ -122,29 +193,75 @@ function webhookHead({ onChanged, onDeleted }) {
     trouble.show(latest);
     setText(events, latest.event_type === '*' ? 'All events' : latest.event_type.split(',').join(', '));
     setText(imports, latest.imports === 'each' ? 'Each by itself' : 'Not by themselves');
-    setText(secret, latest.secret === null ? 'None' : latest.previous_secret_expires_at ? `Two secrets until ${formatTime(latest.previous_secret_expires_at)}` : 'With a secret');
+    setText(
+      secret,
+      latest.secret === null
+        ? 'None'
+        : latest.previous_secret_expires_at
+          ? `Two secrets until ${formatTime(latest.previous_secret_expires_at)}`
+          : 'With a secret',
+    );
     numbers.show(latest.health);
     chart.show(latest.health);
     facts.hidden = false;
     for (const control of actions) control.disabled = false;
-    const why = latest.enabled ? '' : latest.disabled_reason ?? '';
+    const why = latest.enabled ? '' : (latest.disabled_reason ?? '');
     if (reason.dataset.shown === why) return;
     reason.dataset.shown = why;
-    fill(reason, why ? buildBanner({
-      tone: 'warning', title: `Switched off by itself: ${why}`, detail: 'Events that happen meanwhile are not sent. Mend the receiver, test it, then switch the webhook on; what failed can be recovered.',
-    }) : null);
+    fill(
+      reason,
+      why
+        ? buildBanner({
+            tone: 'warning',
+            title: `Switched off by itself: ${why}`,
+            detail:
+              'Events that happen meanwhile are not sent. Mend the receiver, test it, then switch the webhook on; ' +
+              'what failed can be recovered.',
+          })
+        : null,
+    );
   }
   return { element, show };
 }
 
 function deliveryPart(id) {
   const list = deliveryList(id);
-  const links = FILTERS.map(([status, label]) => h('a', { class: 'filter-tab', href: '#', text: label, data: { testid: `filter-${status || 'all'}` }, on: { click: (event) => { event.preventDefault(); setQuery({ status, page: undefined }); } } }));
+  const links = FILTERS.map(([status, label]) =>
+    h('a', {
+      class: 'filter-tab',
+      href: '#',
+      text: label,
+      data: { testid: `filter-${status || 'all'}` },
+      on: {
+        click: (event) => {
+          event.preventDefault();
+          setQuery({ status, page: undefined });
+        },
+      },
+    }),
+  );
   const pager = createPager({ label: 'deliveries', onPage: (page) => setQuery({ page: page > 1 ? page : undefined }) });
-  const body = h('div', { class: 'card table-card', data: { testid: 'deliveries' } }, h('div', { class: 'table-loading', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the deliveries…' }), Array.from({ length: 4 }, () => h('div', { class: 'skeleton' }))));
-  const element = h('section', { class: 'deliveries', 'aria-labelledby': 'deliveries-title' },
-    h('div', { class: 'deliveries-head' }, h('h2', { id: 'deliveries-title', text: 'Deliveries' }), h('nav', { class: 'filter-tabs', 'aria-label': 'Status of the deliveries' }, links)), body);
+  const body = h(
+    'div',
+    { class: 'card table-card', data: { testid: 'deliveries' } },
+    h(
+      'div',
+      { class: 'table-loading', 'aria-busy': 'true' },
+      h('p', { class: 'visually-hidden', text: 'Loading the deliveries…' }),
+      Array.from({ length: 4 }, () => h('div', { class: 'skeleton' })),
+    ),
+  );
+  const element = h(
+    'section',
+    { class: 'deliveries', 'aria-labelledby': 'deliveries-title' },
+    h(
+      'div',
+      { class: 'deliveries-head' },
+      h('h2', { id: 'deliveries-title', text: 'Deliveries' }),
+      h('nav', { class: 'filter-tabs', 'aria-label': 'Status of the deliveries' }, links),
+    ),
+    body,
+  );
   let status = '';
   let page = 1;
 
@@ -159,9 +276,16 @@ function deliveryPart(id) {
   };
   const show = ({ deliveries, pagination }) => {
     if (!pagination.total) {
-      fill(body, status
-        ? emptyState({ shape: 'check', title: `No delivery is ${status}` })
-        : emptyState({ shape: 'send', title: 'Nothing was sent yet', detail: 'Every event is listed here with its attempts. Send a test request to try the receiver.' }));
+      fill(
+        body,
+        status
+          ? emptyState({ shape: 'check', title: `No delivery is ${status}` })
+          : emptyState({
+              shape: 'send',
+              title: 'Nothing was sent yet',
+              detail: 'Every event is listed here with its attempts. Send a test request to try the receiver.',
+            }),
+      );
       return;
     }
     // Nothing moves under somebody who reads: what is new comes when the open rows are closed.

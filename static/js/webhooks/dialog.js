@@ -22,7 +22,11 @@ export async function openWebhook({ id, onSaved }) {
     if (!document.querySelector('dialog[open]')) open({ events, webhook, onSaved });
   } catch (error) {
     if (error instanceof NetworkError) return;
-    showBanner({ key: 'webhook-dialog', title: `The webhook could not be opened. ${error.message}`, detail: nextStep(error) });
+    showBanner({
+      key: 'webhook-dialog',
+      title: `The webhook could not be opened. ${error.message}`,
+      detail: nextStep(error),
+    });
   }
 }
 
@@ -37,14 +41,49 @@ function open({ events, webhook, onSaved }) {
     onRotate: webhook?.secret ? rotate : undefined,
   });
   const notice = h('div', { class: 'dialog-notice' });
-  const saveButton = h('button', { class: 'button button-primary', type: 'submit', form: form.element.id, data: { testid: 'webhook-save' } });
-  const cancel = h('button', { class: 'button', type: 'button', text: 'Cancel', data: { testid: 'webhook-cancel' }, on: { click: () => mayClose() && dialog.close() } });
+  const saveButton = h('button', {
+    class: 'button button-primary',
+    type: 'submit',
+    form: form.element.id,
+    data: { testid: 'webhook-save' },
+  });
+  const cancel = h('button', {
+    class: 'button',
+    type: 'button',
+    text: 'Cancel',
+    data: { testid: 'webhook-cancel' },
+    on: { click: () => mayClose() && dialog.close() },
+  });
   const actions = h('div', { class: 'dialog-actions' }, cancel, saveButton);
-  const ask = h('div', { class: 'discard-ask', hidden: true, role: 'alertdialog', 'aria-label': 'Discard the changes?', data: { testid: 'discard-ask' } },
+  const ask = h(
+    'div',
+    {
+      class: 'discard-ask',
+      hidden: true,
+      role: 'alertdialog',
+      'aria-label': 'Discard the changes?',
+      data: { testid: 'discard-ask' },
+    },
     h('p', { text: 'Discard what you have changed?' }),
-    h('div', { class: 'dialog-actions' },
-      h('button', { class: 'button', type: 'button', text: 'Keep editing', data: { testid: 'discard-keep' }, on: { click: () => askToDiscard(false) } }),
-      h('button', { class: 'button button-danger', type: 'button', text: 'Discard', data: { testid: 'discard-changes' }, on: { click: () => dialog.close() } })));
+    h(
+      'div',
+      { class: 'dialog-actions' },
+      h('button', {
+        class: 'button',
+        type: 'button',
+        text: 'Keep editing',
+        data: { testid: 'discard-keep' },
+        on: { click: () => askToDiscard(false) },
+      }),
+      h('button', {
+        class: 'button button-danger',
+        type: 'button',
+        text: 'Discard',
+        data: { testid: 'discard-changes' },
+        on: { click: () => dialog.close() },
+      }),
+    ),
+  );
 
   const isChanged = () => Object.keys(form.changes()).length > 0;
   const askToDiscard = (wanted) => {
@@ -81,7 +120,8 @@ function open({ events, webhook, onSaved }) {
     } catch (error) {
       setBusy(false);
       if (form.showErrors(error.fields ?? {})) return;
-      const text = error instanceof NetworkError ? 'The server cannot be reached. What you typed is kept.' : error.message;
+      const text =
+        error instanceof NetworkError ? 'The server cannot be reached. What you typed is kept.' : error.message;
       fill(notice, h('div', { class: 'dialog-problem', role: 'alert', text, data: { testid: 'dialog-problem' } }));
     }
   }
@@ -89,15 +129,26 @@ function open({ events, webhook, onSaved }) {
   async function rotate() {
     const rotated = await askToConfirm({
       title: 'Replace the secret?',
-      text: 'A new secret is made. For 24 hours requests are signed with both, so that you can change the receiver in between.',
+      text:
+        'A new secret is made. For 24 hours requests are signed with both, ' +
+        'so that you can change the receiver in between.',
       ok: 'Replace secret',
       run: () => sendJson('POST', `${addressOf(webhook.id)}/rotate-secret`),
     });
-    if (rotated) form.setSecret(rotated.secret, `The secret before is valid until ${formatTime(rotated.previous_secret_expires_at)}.`);
+    if (rotated) {
+      form.setSecret(
+        rotated.secret,
+        `The secret before is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
+      );
+    }
   }
 
   const dialog = showDialog({
-    title: webhook ? 'Edit webhook' : 'New webhook', content: [notice, form.element], footer: h('div', {}, actions, ask), testid: 'webhook-dialog', mayClose,
+    title: webhook ? 'Edit webhook' : 'New webhook',
+    content: [notice, form.element],
+    footer: h('div', {}, actions, ask),
+    testid: 'webhook-dialog',
+    mayClose,
   });
   form.set(webhook ?? { ...NEW, secret: newSecret() });
   setBusy(false);

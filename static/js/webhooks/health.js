@@ -38,7 +38,8 @@ function drawHour(hour, x, highest) {
   const bad = scaled(hour.failed_attempts, DOWN);
   const about = draw('rect', { class: 'bar-about', x: x - GAP / 2, y: 0, width: BAR + GAP, height: UP + LINE + DOWN });
   const title = draw('title', {});
-  title.textContent = `${formatHour(hour.hour)}: ${formatNumber(hour.delivered)} delivered, ${formatCount(hour.failed_attempts, 'request')} failed`;
+  const counts = `${formatNumber(hour.delivered)} delivered, ${formatCount(hour.failed_attempts, 'request')} failed`;
+  title.textContent = `${formatHour(hour.hour)}: ${counts}`;
   about.append(title);
   return [
     good ? draw('rect', { class: 'bar-good', x, y: UP - good, width: BAR, height: good, rx: 1 }) : null,
@@ -50,7 +51,8 @@ function drawHour(hour, x, highest) {
 
 function describe(hours) {
   const sum = (name) => hours.reduce((total, hour) => total + hour[name], 0);
-  return `Last 24 hours: ${formatCount(sum('delivered'), 'delivery', 'deliveries')} arrived, ${formatCount(sum('failed_attempts'), 'request')} failed`;
+  const delivered = formatCount(sum('delivered'), 'delivery', 'deliveries');
+  return `Last 24 hours: ${delivered} arrived, ${formatCount(sum('failed_attempts'), 'request')} failed`;
 }
 
 /**
@@ -59,9 +61,14 @@ function describe(hours) {
  */
 export function healthNumbers() {
   const names = ['delivered', 'pending', 'failed'];
-  const values = Object.fromEntries(names.map((name) => [name, h('dd', { class: 'tabular', data: { testid: `health-${name}` } })]));
-  const element = h('dl', { class: 'health-numbers' },
-    names.map((name) => h('div', { class: `health-number health-${name}` }, h('dt', { text: name }), values[name])));
+  const values = Object.fromEntries(
+    names.map((name) => [name, h('dd', { class: 'tabular', data: { testid: `health-${name}` } })]),
+  );
+  const element = h(
+    'dl',
+    { class: 'health-numbers' },
+    names.map((name) => h('div', { class: `health-number health-${name}` }, h('dt', { text: name }), values[name])),
+  );
   const show = (health) => {
     for (const name of names) {
       setText(values[name], formatNumber(health[name]));
@@ -73,7 +80,9 @@ export function healthNumbers() {
 
 /** @param {object} health @returns {string} the same in a line, without what is none */
 export function describeHealth(health) {
-  const parts = ['delivered', 'pending', 'failed'].filter((name) => health[name]).map((name) => `${formatNumber(health[name])} ${name}`);
+  const parts = ['delivered', 'pending', 'failed']
+    .filter((name) => health[name])
+    .map((name) => `${formatNumber(health[name])} ${name}`);
   return parts.join(' · ') || 'Nothing sent in 24 hours';
 }
 
@@ -90,8 +99,15 @@ export function troublePill() {
     if (shown === text + tone) return;
     shown = text + tone;
     element.hidden = !text;
-    fill(element, h('span', { class: `pill ${tone && `pill-${tone}`}`.trim() },
-      icon(webhook.enabled ? 'warning' : 'slash'), h('span', { text })));
+    fill(
+      element,
+      h(
+        'span',
+        { class: `pill ${tone && `pill-${tone}`}`.trim() },
+        icon(webhook.enabled ? 'warning' : 'slash'),
+        h('span', { text }),
+      ),
+    );
   };
   return { element, show };
 }

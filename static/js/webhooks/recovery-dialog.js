@@ -8,20 +8,46 @@ import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
 
 const HOUR_MS = 3_600_000;
-const CHOICES = [['The last hour', HOUR_MS], ['The last 24 hours', 24 * HOUR_MS], ['The last 7 days', 7 * 24 * HOUR_MS], ['Since a time', null]];
+const CHOICES = [
+  ['The last hour', HOUR_MS],
+  ['The last 24 hours', 24 * HOUR_MS],
+  ['The last 7 days', 7 * 24 * HOUR_MS],
+  ['Since a time', null],
+];
 
 /** @param {object} webhook */
 export function openRecovery(webhook) {
-  const select = h('select', { class: 'input', id: 'recover-since', data: { testid: 'recover-since' }, on: { change: () => paint() } },
-    CHOICES.map(([label], index) => h('option', { value: index, text: label })));
-  const time = h('input', { class: 'input', type: 'datetime-local', id: 'recover-time', data: { testid: 'recover-time' } });
+  const select = h(
+    'select',
+    { class: 'input', id: 'recover-since', data: { testid: 'recover-since' }, on: { change: () => paint() } },
+    CHOICES.map(([label], index) => h('option', { value: index, text: label })),
+  );
+  const time = h('input', {
+    class: 'input',
+    type: 'datetime-local',
+    id: 'recover-time',
+    data: { testid: 'recover-time' },
+  });
   const timeField = h('div', { class: 'field' }, h('label', { for: 'recover-time', text: 'Date and time' }), time);
   const problem = h('p', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'recover-error' } });
-  const ok = h('button', { class: 'button button-primary', type: 'submit', form: 'recover-form', text: 'Send again', data: { testid: 'recover-ok' } });
-  const form = h('form', { class: 'confirm', id: 'recover-form', on: { submit } },
+  const ok = h('button', {
+    class: 'button button-primary',
+    type: 'submit',
+    form: 'recover-form',
+    text: 'Send again',
+    data: { testid: 'recover-ok' },
+  });
+  const form = h(
+    'form',
+    { class: 'confirm', id: 'recover-form', on: { submit } },
     h('p', { text: 'Every delivery that was given up is sent again, if its event happened within this time.' }),
-    h('div', { class: 'field' }, h('label', { for: 'recover-since', text: 'Failed deliveries of' }), select), timeField, problem);
-  const paint = () => { timeField.hidden = CHOICES[select.value][1] !== null; };
+    h('div', { class: 'field' }, h('label', { for: 'recover-since', text: 'Failed deliveries of' }), select),
+    timeField,
+    problem,
+  );
+  const paint = () => {
+    timeField.hidden = CHOICES[select.value][1] !== null;
+  };
 
   async function submit(event) {
     event.preventDefault();
@@ -29,7 +55,9 @@ export function openRecovery(webhook) {
     const since = ms === null ? new Date(time.value) : new Date(Date.now() - ms);
     if (Number.isNaN(since.getTime())) return void say('Choose a date and a time.');
     try {
-      const { count } = await sendJson('POST', `${addressOf(webhook.id)}/recover`, { body: { since: since.toISOString() } });
+      const { count } = await sendJson('POST', `${addressOf(webhook.id)}/recover`, {
+        body: { since: since.toISOString() },
+      });
       dialog.close();
       toast(count ? `Sending ${formatCount(count, 'delivery', 'deliveries')} again` : 'Nothing had failed');
     } catch (error) {
@@ -43,8 +71,15 @@ export function openRecovery(webhook) {
   };
 
   const dialog = showDialog({
-    title: 'Recover failed deliveries', content: [form],
-    footer: h('div', { class: 'dialog-actions' }, h('button', { class: 'button', type: 'button', text: 'Cancel', on: { click: () => dialog.close() } }), ok), testid: 'recover-dialog',
+    title: 'Recover failed deliveries',
+    content: [form],
+    footer: h(
+      'div',
+      { class: 'dialog-actions' },
+      h('button', { class: 'button', type: 'button', text: 'Cancel', on: { click: () => dialog.close() } }),
+      ok,
+    ),
+    testid: 'recover-dialog',
   });
   paint();
   select.focus();

@@ -3,7 +3,7 @@
 import { NetworkError, getJson, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followWebhooks } from '../core/change-stream.js';
-import { onReconnect } from '../core/connection.js';
+import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
@@ -24,22 +24,57 @@ export const webhooksScreen = {
     const body = h('tbody');
     const rows = new Map();
     const count = h('span', { class: 'muted tabular', data: { testid: 'webhooks-count' } });
-    const add = (testid) => h('button', {
-      class: 'button button-primary', type: 'button', data: { testid }, on: { click: () => openWebhook({ onSaved: saved }) },
-    }, icon('plus'), 'Add webhook');
-    const table = h('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of webhooks' },
-      h('table', { class: 'table table-webhooks', data: { testid: 'webhooks-table' } },
-        h('thead', {}, h('tr', {},
-          h('th', { scope: 'col', text: 'Receiver' }),
-          h('th', { scope: 'col', class: 'wide', text: 'Events' }),
-          h('th', { scope: 'col', class: 'medium', text: 'Last 24 hours' }),
-          h('th', { scope: 'col', text: 'On' }),
-          h('th', { scope: 'col' }, h('span', { class: 'visually-hidden', text: 'Actions' })))),
-        body));
+    const add = (testid) =>
+      h(
+        'button',
+        {
+          class: 'button button-primary',
+          type: 'button',
+          data: { testid },
+          on: { click: () => openWebhook({ onSaved: saved }) },
+        },
+        icon('plus'),
+        'Add webhook',
+      );
+    const table = h(
+      'div',
+      { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of webhooks' },
+      h(
+        'table',
+        { class: 'table table-webhooks', data: { testid: 'webhooks-table' } },
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            h('th', { scope: 'col', text: 'Receiver' }),
+            h('th', { scope: 'col', class: 'wide', text: 'Events' }),
+            h('th', { scope: 'col', class: 'medium', text: 'Last 24 hours' }),
+            h('th', { scope: 'col', text: 'On' }),
+            h('th', { scope: 'col' }, h('span', { class: 'visually-hidden', text: 'Actions' })),
+          ),
+        ),
+        body,
+      ),
+    );
     const card = h('div', { class: 'card table-card', data: { testid: 'webhooks' } }, loading());
     const headAction = add('new-webhook');
-    root.append(h('div', { class: 'screen' },
-      h('div', { class: 'screen-head webhooks-head' }, h('h1', { text: 'Webhooks' }), count, h('span', { class: 'spacer' }), headAction), card));
+    root.append(
+      h(
+        'div',
+        { class: 'screen' },
+        h(
+          'div',
+          { class: 'screen-head webhooks-head' },
+          h('h1', { text: 'Webhooks' }),
+          count,
+          h('span', { class: 'spacer' }),
+          headAction,
+        ),
+        card,
+      ),
+    );
 
     let request = null;
     const load = async () => {
@@ -51,11 +86,16 @@ export const webhooksScreen = {
         clearBanner(BANNER_KEY);
       } catch (error) {
         if (signal.aborted || error instanceof NetworkError) return;
-        showBanner({ key: BANNER_KEY, title: `The webhooks could not be loaded. ${error.message}`, detail: nextStep(error), action: { label: 'Try again', run: load } });
+        showBanner({
+          key: BANNER_KEY,
+          title: `The webhooks could not be loaded. ${error.message}`,
+          detail: nextStep(error),
+          action: { label: 'Try again', run: load },
+        });
       }
     };
 
-    function saved(webhook, isNew) {
+    function saved(_webhook, isNew) {
       toast(isNew ? 'Webhook added' : 'Webhook saved');
       load();
     }
@@ -65,10 +105,17 @@ export const webhooksScreen = {
       headAction.hidden = !webhooks.length;
       if (!webhooks.length) {
         rows.clear();
-        fill(card, emptyState({
-          shape: 'hook', title: 'No webhooks yet',
-          detail: 'A webhook tells another system of every change: products created, changed or deleted, and imports that have ended.', action: add('first-webhook'),
-        }));
+        fill(
+          card,
+          emptyState({
+            shape: 'hook',
+            title: 'No webhooks yet',
+            detail:
+              'A webhook tells another system of every change: ' +
+              'products created, changed or deleted, and imports that have ended.',
+            action: add('first-webhook'),
+          }),
+        );
         return;
       }
       const ids = new Set(webhooks.map((webhook) => webhook.id));
@@ -78,12 +125,14 @@ export const webhooksScreen = {
         rows.get(webhook.id).show(webhook);
       }
       const wanted = webhooks.map((webhook) => rows.get(webhook.id).element);
-      if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) body.replaceChildren(...wanted);
+      if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
+        body.replaceChildren(...wanted);
+      }
       if (!table.isConnected) fill(card, table);
     }
 
     load();
-    const stops = [followWebhooks(load), onReconnect(load)];
+    const stops = [followWebhooks(load), reconnected.subscribe(load)];
     return {
       update() {},
       unmount() {
@@ -106,20 +155,48 @@ function webhookRow({ load, saved }) {
   const inALine = h('div', { class: 'narrow-only muted tabular', data: { testid: 'health-line' } });
   const toggle = enabledSwitch({ onChanged: show });
   const menu = menuButton({
-    face: [icon('more', 'icon-bold')], label: 'Actions', look: 'button-quiet button-square', testid: 'webhook-menu',
+    face: [icon('more', 'icon-bold')],
+    label: 'Actions',
+    look: 'button-quiet button-square',
+    testid: 'webhook-menu',
     items: [
       menuItem({ run: () => openTest(webhook), testid: 'webhook-test' }, icon('send'), 'Send test request'),
-      menuItem({ run: () => openWebhook({ id: webhook.id, onSaved: saved }), testid: 'webhook-edit' }, icon('edit'), 'Edit'),
-      menuItem({ run: () => go(`#/webhooks/${webhook.id}`), testid: 'webhook-deliveries' }, icon('clock'), 'Deliveries'),
-      menuItem({ run: async () => await deleteWebhook(webhook) && load(), testid: 'webhook-delete', danger: true }, icon('trash'), 'Delete'),
+      menuItem(
+        { run: () => openWebhook({ id: webhook.id, onSaved: saved }), testid: 'webhook-edit' },
+        icon('edit'),
+        'Edit',
+      ),
+      menuItem(
+        { run: () => go(`#/webhooks/${webhook.id}`), testid: 'webhook-deliveries' },
+        icon('clock'),
+        'Deliveries',
+      ),
+      menuItem(
+        { run: async () => (await deleteWebhook(webhook)) && load(), testid: 'webhook-delete', danger: true },
+        icon('trash'),
+        'Delete',
+      ),
     ],
   });
-  const element = h('tr', { class: 'row-link', data: { testid: 'webhook-row' }, on: { click: (event) => event.target.closest('a, button, .menu') || go(`#/webhooks/${webhook.id}`) } },
-    h('td', { class: 'webhook-receiver' }, link, h('div', { class: 'webhook-below' }, description, trouble.element), inALine),
+  const element = h(
+    'tr',
+    {
+      class: 'row-link',
+      data: { testid: 'webhook-row' },
+      on: { click: (event) => event.target.closest('a, button, .menu') || go(`#/webhooks/${webhook.id}`) },
+    },
+    h(
+      'td',
+      { class: 'webhook-receiver' },
+      link,
+      h('div', { class: 'webhook-below' }, description, trouble.element),
+      inALine,
+    ),
     events,
     h('td', { class: 'medium' }, h('div', { class: 'health' }, chart.element, numbers.element)),
     h('td', {}, toggle.element),
-    h('td', { class: 'webhook-actions' }, menu));
+    h('td', { class: 'webhook-actions' }, menu),
+  );
 
   function show(latest) {
     webhook = latest;
@@ -141,6 +218,10 @@ function webhookRow({ load, saved }) {
 }
 
 function loading() {
-  return h('div', { class: 'table-loading', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the webhooks…' }), Array.from({ length: 3 }, () => h('div', { class: 'skeleton' })));
+  return h(
+    'div',
+    { class: 'table-loading', 'aria-busy': 'true' },
+    h('p', { class: 'visually-hidden', text: 'Loading the webhooks…' }),
+    Array.from({ length: 3 }, () => h('div', { class: 'skeleton' })),
+  );
 }

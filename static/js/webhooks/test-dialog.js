@@ -13,9 +13,22 @@ const TIMEOUT_MS = 40_000;
 /** @param {object} webhook it is tested at once; a body of one's own can be sent then */
 export function openTest(webhook) {
   const result = h('div', { class: 'test-result', role: 'status', data: { testid: 'test-result' } });
-  const own = h('textarea', { class: 'input mono', id: 'test-body', rows: 6, spellcheck: 'false', placeholder: '{"event": "product.created"}', data: { testid: 'test-body' }, 'aria-describedby': 'test-body-problem' });
+  const own = h('textarea', {
+    class: 'input mono',
+    id: 'test-body',
+    rows: 6,
+    spellcheck: 'false',
+    placeholder: '{"event": "product.created"}',
+    data: { testid: 'test-body' },
+    'aria-describedby': 'test-body-problem',
+  });
   const problem = h('p', { class: 'field-error', id: 'test-body-problem', role: 'alert' });
-  const again = h('button', { class: 'button button-primary', type: 'button', data: { testid: 'test-send' }, on: { click: () => send() } });
+  const again = h('button', {
+    class: 'button button-primary',
+    type: 'button',
+    data: { testid: 'test-send' },
+    on: { click: () => send() },
+  });
   let busy = false;
 
   async function send() {
@@ -23,7 +36,10 @@ export function openTest(webhook) {
     const body = readBody();
     if (body === INVALID) return;
     setBusy(true);
-    fill(result, h('p', { class: 'muted test-wait' }, icon('arc', 'spin'), 'Waiting for the answer, at most 15 seconds…'));
+    fill(
+      result,
+      h('p', { class: 'muted test-wait' }, icon('arc', 'spin'), 'Waiting for the answer, at most 15 seconds…'),
+    );
     try {
       const answer = await sendJson('POST', `${addressOf(webhook.id)}/test`, { body, timeoutMs: TIMEOUT_MS });
       fill(result, describeResult(answer.test_result));
@@ -57,13 +73,26 @@ export function openTest(webhook) {
   const dialog = showDialog({
     title: 'Test request',
     content: [
-      h('p', { class: 'test-url' }, h('span', { class: 'muted', text: 'POST ' }), h('code', { text: webhook.url, dir: 'ltr' })),
+      h(
+        'p',
+        { class: 'test-url' },
+        h('span', { class: 'muted', text: 'POST ' }),
+        h('code', { text: webhook.url, dir: 'ltr' }),
+      ),
       result,
-      h('details', { class: 'test-own' }, h('summary', { text: 'Send a body of your own' }),
-        h('div', { class: 'field' }, h('label', { for: 'test-body', text: 'Body (JSON)' }), own, problem)),
+      h(
+        'details',
+        { class: 'test-own' },
+        h('summary', { text: 'Send a body of your own' }),
+        h('div', { class: 'field' }, h('label', { for: 'test-body', text: 'Body (JSON)' }), own, problem),
+      ),
     ],
-    footer: h('div', { class: 'dialog-actions' },
-      h('button', { class: 'button', type: 'button', text: 'Close', on: { click: () => dialog.close() } }), again),
+    footer: h(
+      'div',
+      { class: 'dialog-actions' },
+      h('button', { class: 'button', type: 'button', text: 'Close', on: { click: () => dialog.close() } }),
+      again,
+    ),
     testid: 'test-dialog',
   });
   send();
@@ -73,12 +102,21 @@ const INVALID = Symbol('not JSON');
 
 function describeResult({ success, status_code: status, response_time_ms: ms, response_text: text, error }) {
   return [
-    h('p', { class: 'test-line' },
-      h('span', { class: `pill pill-${success ? 'success' : 'danger'}`, data: { testid: 'test-status' } },
-        icon(success ? 'check' : 'cross'), h('span', { text: status === null ? 'No answer' : String(status) })),
-      h('span', { class: 'tabular', text: formatDuration(ms / 1000), data: { testid: 'test-time' } })),
+    h(
+      'p',
+      { class: 'test-line' },
+      h(
+        'span',
+        { class: `pill pill-${success ? 'success' : 'danger'}`, data: { testid: 'test-status' } },
+        icon(success ? 'check' : 'cross'),
+        h('span', { text: status === null ? 'No answer' : String(status) }),
+      ),
+      h('span', { class: 'tabular', text: formatDuration(ms / 1000), data: { testid: 'test-time' } }),
+    ),
     error ? h('p', { class: 'test-error', text: error, data: { testid: 'test-error' } }) : null,
-    text ? [h('h3', { text: 'Answer' }), codeBlock(text, 'Body of the answer')] : h('p', { class: 'muted', text: status === null ? '' : 'The answer has no body.' }),
+    text
+      ? [h('h3', { text: 'Answer' }), codeBlock(text, 'Body of the answer')]
+      : h('p', { class: 'muted', text: status === null ? '' : 'The answer has no body.' }),
   ];
 }
 
@@ -89,5 +127,9 @@ function describeResult({ success, status_code: status, response_time_ms: ms, re
  * @returns {HTMLElement}
  */
 export function codeBlock(text, label) {
-  return h('pre', { class: 'code-block', tabindex: '0', role: 'region', 'aria-label': label, dir: 'auto' }, h('code', { text }));
+  return h(
+    'pre',
+    { class: 'code-block', tabindex: '0', role: 'region', 'aria-label': label, dir: 'auto' },
+    h('code', { text }),
+  );
 }

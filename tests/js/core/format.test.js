@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { formatBytes, formatCount, formatDuration, formatTimeLeft } from '../../../static/js/core/format.js';
+
+test('numbers have thousands separators and a noun in the right number', () => {
+  assert.equal(formatCount(1, 'product'), '1 product');
+  assert.equal(formatCount(1234567, 'product'), '1,234,567 products');
+  assert.equal(formatCount(0, 'delivery', 'deliveries'), '0 deliveries');
+});
+
+test('sizes have decimal units', () => {
+  assert.equal(formatBytes(999), '999 B');
+  assert.equal(formatBytes(1500), '1.5 KB');
+  assert.equal(formatBytes(999_600), '1.0 MB');
+  assert.equal(formatBytes(123_456_789), '123 MB');
+});
+
+test('durations have the unit that fits', () => {
+  assert.equal(formatDuration(0.08), '80 ms');
+  assert.equal(formatDuration(1.84), '1.8 s');
+  assert.equal(formatDuration(185), '3 min 05 s');
+  assert.equal(formatDuration(3720), '1 h 02 min');
+});
+
+test('an estimate is rounded', () => {
+  assert.equal(formatTimeLeft(2), 'a few seconds');
+  assert.equal(formatTimeLeft(43), '45 s');
+  assert.equal(formatTimeLeft(61), '2 min');
+});
