@@ -8,10 +8,10 @@ import re
 from playwright.sync_api import Locator, Page, expect
 from test_webhook_pages import add
 
-from conftest import wait_for
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, wait_for_value
 from support.receiver import Receiver
+from support.waiting import wait_for
 
 
 def emit_events(site: Site, count: int) -> None:

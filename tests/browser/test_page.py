@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from conftest import SAMPLE
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, drop, expect_status, show_products
+from support.paths import SAMPLE
 
 
 def test_a_dropped_file_is_imported_with_live_progress(page: Page) -> None:

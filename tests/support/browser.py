@@ -18,7 +18,10 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from conftest import TEMPLATE, Processes, execute, missing, url_of, wait_for
+from support.database import TEMPLATE_DATABASE, execute, url_of
+from support.prerequisites import skip_or_fail
+from support.processes import Processes
+from support.waiting import wait_for
 
 # Without animations no test sees an element half-way to its place.
 CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
@@ -148,7 +151,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven by Playwright."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
-        missing("There is no Chromium; install it (apt-get install chromium)")
+        skip_or_fail("There is no Chromium; install it (apt-get install chromium)")
     with sync_playwright() as playwright:
         # Chromium runs as root in containers, where its sandbox cannot. Its background traffic is off.
         arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
@@ -159,7 +162,7 @@ def browser() -> Iterator[Browser]:
 def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The web process and a worker, started once for all tests."""
     name = f"browser_{uuid.uuid4().hex[:12]}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
     folder = tmp_path_factory.mktemp("site")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -175,12 +178,12 @@ def running_site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
     processes = Processes(environment, folder / "processes.log")
     site = Site(f"http://127.0.0.1:{port}", environment["DATABASE_URL"])
     try:
-        processes.web(port)
-        processes.worker("--concurrency=1")
+        processes.start_web(port)
+        processes.start_worker("--concurrency=1")
         wait_for("a healthy product", lambda: is_healthy(site))
         yield site
     finally:
-        processes.end()
+        processes.stop()
         execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import psycopg2
 
 import webhook_service
-from conftest import execute
+from support.database import execute
 from support.receiver import Receiver
+from webhooks.dispatcher import Deliverer
 from webhooks.sender import Answer, Sender
 
 # Flask's test client; what its answers hold as JSON has no type worth telling.
 Client = Any
+StartDispatcher = Callable[..., Deliverer]
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 TOTAL_SECONDS = 1.5
@@ -25,7 +27,7 @@ CLOSED = "The receiver closed the connection without an answer."
 NOT_HTTP = "The receiver did not answer in HTTP."
 
 
-def new_sender(**options: Any) -> Sender:
+def create_sender(**options: Any) -> Sender:
     values = {"allowed": LOOPBACK, "connect_seconds": 0.5, "total_seconds": TOTAL_SECONDS, **options}
     return Sender(values.pop("allowed"), **values)
 

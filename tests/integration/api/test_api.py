@@ -16,9 +16,10 @@ from werkzeug.test import TestResponse
 import api.health
 import celery_app
 import config
-from conftest import execute, run_import
 from importer.pipeline.runner import Engine
 from models import db
+from support.database import execute
+from support.jobs import run_import
 
 PRODUCT_FIELDS = ["id", "sku", "name", "description", "active", "created_at", "updated_at"]
 

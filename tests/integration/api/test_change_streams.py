@@ -22,10 +22,14 @@ import requests
 from flask import Flask
 
 import api.sse
-from conftest import SAMPLE, Processes, execute, run_import, wait_for
+from database.migrate import upgrade_database
 from embedded.postgres import EmbeddedPostgres
 from importer.pipeline.runner import Engine
-from models import upgrade_database
+from support.database import execute
+from support.jobs import run_import
+from support.paths import SAMPLE
+from support.processes import Processes
+from support.waiting import wait_for
 
 SECONDS = 60
 # A busy machine needs a little longer than the second that is promised.
@@ -110,7 +114,7 @@ class Web:
         self.pages: list[Page] = []
 
     def start(self, **changes: str) -> subprocess.Popen[bytes]:
-        process = self._processes.web(self.port, **changes)
+        process = self._processes.start_web(self.port, **changes)
 
         def answers() -> bool:
             with contextlib.suppress(requests.ConnectionError):

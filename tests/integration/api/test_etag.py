@@ -11,7 +11,9 @@ import requests
 from flask.testing import FlaskClient
 from test_api import answered, create, failed
 
-from conftest import Processes, execute, wait_for
+from support.database import execute
+from support.processes import Processes
+from support.waiting import wait_for
 
 AT_ONCE = 12
 OTHER = '"2026-11-24T04:00:00.123456Z"'
@@ -89,7 +91,7 @@ def test_what_is_wrong_besides_comes_before_the_condition(client: FlaskClient, p
 @pytest.fixture
 def url(processes: Processes, free_port: int) -> str:
     address = f"http://127.0.0.1:{free_port}/api/products"
-    processes.web(free_port)
+    processes.start_web(free_port)
 
     def ready() -> bool:
         try:

@@ -16,9 +16,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from conftest import ROOT, SAMPLE, Processes, run_import, wait_for
 from importer.pipeline.runner import Engine
+from support.jobs import run_import
+from support.paths import ROOT, SAMPLE
+from support.processes import Processes
 from support.receiver import Receiver
+from support.waiting import wait_for
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 # It computes all the time, and other tests may run beside it.
@@ -105,9 +108,9 @@ def test_the_application_is_what_its_document_says(
 ) -> None:
     run_import(engine, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
     run_import(engine, "sku,name\n" + ",no SKU\n" * 70)
-    processes.web(free_port)
+    processes.start_web(free_port)
     # While an import is unfinished, products cannot be deleted.
-    processes.worker()
+    processes.start_worker()
     url = f"http://127.0.0.1:{free_port}"
     wait_for("the web process", lambda: answers(f"{url}/api/health"))
     options = ["--config-file", str(ROOT / "schemathesis.toml")]

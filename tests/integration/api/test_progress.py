@@ -18,7 +18,10 @@ from flask import Flask
 
 import api.sse
 from api.sse import Progress, Subscription
-from conftest import SAMPLE, Processes, execute, wait_for
+from support.database import execute
+from support.paths import SAMPLE
+from support.processes import Processes
+from support.waiting import wait_for
 
 SECONDS = 60
 
@@ -34,7 +37,7 @@ class Web:
 
     def start(self, **changes: str) -> None:
         """Starts the process with changed settings and waits until it answers."""
-        self._processes.web(self._port, **changes)
+        self._processes.start_web(self._port, **changes)
 
         def answers() -> bool:
             with contextlib.suppress(requests.ConnectionError):
@@ -142,7 +145,7 @@ def test_an_import_is_told_from_its_upload_to_its_end(web: Web, processes: Proce
         first = next(told)
         # Nothing works on it yet, and still the first event is there.
         assert first[1]["status"] == "pending"
-        processes.worker()
+        processes.start_worker()
         poller.start()
         seen = [first, *told]
     poller.join()

@@ -12,9 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.imports import rejects
-from conftest import catalogue, create_job, execute, run_import, wait_for
 from importer.pipeline.runner import Engine
 from models import db
+from support.database import execute
+from support.jobs import create_job, read_products, run_import
+from support.waiting import wait_for
 
 
 def test_the_file_of_rejects_goes_in_once_it_is_corrected(client: FlaskClient, engine: Engine) -> None:
@@ -33,7 +35,11 @@ def test_the_file_of_rejects_goes_in_once_it_is_corrected(client: FlaskClient, e
     assert run_import(engine, response.data)["rejected_count"] == 2
     corrected = response.data.decode().replace("\r\n;Lampe", "\r\nA-3;Lampe").replace(";Stuhl", ";Stuhl;3,00")
     assert run_import(engine, corrected)["rejected_count"] == 0
-    assert [row[:2] for row in catalogue(engine.database_url)] == [("A-1", "Größe"), ("A-2", "Stuhl"), ("A-3", "Lampe")]
+    assert [row[:2] for row in read_products(engine.database_url)] == [
+        ("A-1", "Größe"),
+        ("A-2", "Stuhl"),
+        ("A-3", "Lampe"),
+    ]
 
 
 def test_a_byte_order_mark_is_put_in_front_when_asked_for(client: FlaskClient, engine: Engine) -> None:

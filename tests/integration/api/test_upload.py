@@ -21,8 +21,11 @@ from werkzeug.test import TestResponse
 import api.imports.routes
 import celery_app
 import config
-from conftest import Processes, execute, job_row, rejects, run_quietly, url_of, wait_for
 from importer.pipeline.runner import Engine
+from support.database import execute, url_of
+from support.jobs import read_job, read_rejects
+from support.processes import Processes, run_program
+from support.waiting import wait_for
 
 JOB_FIELDS = {
     "id": int,
@@ -198,7 +201,7 @@ def test_a_full_disk_is_told_and_leaves_no_file(client: FlaskClient, settings: c
         assert execute(settings.database_url, "SELECT FROM import_jobs") == []
         assert upload(client, b"x" * 500_000).status_code == 202
     finally:
-        run_quietly("umount", str(settings.upload_dir))
+        run_program("umount", str(settings.upload_dir))
 
 
 def test_an_upload_is_taken_while_the_broker_is_down(
@@ -209,7 +212,7 @@ def test_an_upload_is_taken_while_the_broker_is_down(
     response = upload(client)
     assert response.status_code == 202
     assert response.json is not None
-    row = job_row(settings.database_url, response.json["task_id"])
+    row = read_job(settings.database_url, response.json["task_id"])
     assert (row["status"], row["announced_at"]) == ("pending", None)
     assert len(files(settings.upload_dir)) == 1
 
@@ -221,7 +224,7 @@ def test_a_job_that_is_recorded_is_an_upload_that_was_taken(
     server = url_of(settings.database_url, "postgres")
 
     def wake(task_id: str) -> bool:
-        assert job_row(settings.database_url, task_id)["status"] == "pending"
+        assert read_job(settings.database_url, task_id)["status"] == "pending"
         execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         execute(server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         return True
@@ -237,7 +240,7 @@ def test_a_job_that_is_recorded_is_an_upload_that_was_taken(
 @pytest.fixture
 def web(processes: Processes, free_port: int) -> int:
     """The port of a real web process."""
-    processes.web(free_port)
+    processes.start_web(free_port)
 
     def answers() -> bool:
         try:
@@ -302,6 +305,6 @@ def test_gzip_and_rejects_go_through_the_api(client: FlaskClient, engine: Engine
     response = upload(client, gzip.compress(b"sku,name\na,b\nc\n"), "a.csv.gz")
     assert response.json is not None
     engine.run(response.json["task_id"])
-    job = job_row(settings.database_url, response.json["task_id"])
+    job = read_job(settings.database_url, response.json["task_id"])
     assert (job["status"], job["created_count"]) == ("completed", 1)
-    assert rejects(settings.database_url, job) == [(3, "wrong_field_count")]
+    assert read_rejects(settings.database_url, job) == [(3, "wrong_field_count")]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import webhook_service
-from conftest import StartDeliverer, execute, wait_for
+from support.database import execute
 from support.receiver import Receiver
-from support.webhooks import Client, deliveries, settled, subscribe, tell
+from support.waiting import wait_for
+from support.webhooks import Client, StartDispatcher, deliveries, settled, subscribe, tell
 
 URL = "https://example.com/hooks"
 
@@ -206,11 +207,11 @@ def test_a_test_goes_nowhere_inside(client: Client, receiver: Receiver, database
 
 
 def test_deliveries_come_in_pages_the_latest_first(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     other = subscribe(client, receiver.url("/status/500/x"))
-    start(schedule=(0,))
+    start_dispatcher(schedule=(0,))
     tell(database_url, 5)
     wait_for("all", settled(database_url, webhook, 5))
     wait_for("all", settled(database_url, other, 5))

@@ -15,8 +15,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import config
-from conftest import catalogue, create_engine, create_job, execute, job_row, slow_slices, wait_for
 from importer.pipeline.runner import Engine
+from support.database import execute
+from support.jobs import create_engine, create_job, delay_slices, read_job, read_products
+from support.waiting import wait_for
 
 ALL_MATCH: dict[str, Any] = {"filter": {}}
 
@@ -38,7 +40,7 @@ def create_products(url: str, count: int) -> list[int]:
 
 
 def active_of(url: str) -> dict[str, bool]:
-    return {sku: active for sku, _, _, active in catalogue(url)}
+    return {sku: active for sku, _, _, active in read_products(url)}
 
 
 def updated(url: str) -> dict[int, Any]:
@@ -109,7 +111,7 @@ def test_ids_that_come_twice_or_do_not_exist_do_no_harm(client: FlaskClient, dat
         "message": "No product was deleted, 1 was not there any more.",
         "count": 0,
     }
-    assert len(catalogue(database_url)) == 10
+    assert len(read_products(database_url)) == 10
 
 
 def test_ten_thousand_ids_are_taken(client: FlaskClient, database_url: str, ids: list[int]) -> None:
@@ -144,7 +146,7 @@ def test_all_products_are_deleted_and_their_ids_are_not_used_again(
         assert (answer.status_code, answer.get_json()) == (200, {"message": "10 products were deleted.", "count": 10})
     else:
         assert change(client, "delete", **ALL_MATCH)["count"] == 10
-    assert catalogue(database_url) == []
+    assert read_products(database_url) == []
     created = client.post("/api/products", json={"sku": "P-1"})
     assert created.status_code == 201
     assert created.get_json()["id"] > max(ids)
@@ -190,7 +192,7 @@ def test_what_could_be_meant_otherwise_is_refused(
     assert (answer.status_code, answer.get_json()["code"], answer.get_json()["status"]) == (400, "invalid_bulk", 400)
     assert field in answer.get_json()["fields"]
     assert answer.get_json()["error"].endswith(".")
-    assert len(catalogue(database_url)) == 10
+    assert len(read_products(database_url)) == 10
 
 
 def test_bodies_that_are_none(client: FlaskClient, database_url: str, ids: list[int]) -> None:
@@ -205,7 +207,7 @@ def test_bodies_that_are_none(client: FlaskClient, database_url: str, ids: list[
         answer = client.post("/api/products/bulk", data=body, content_type=content_type)
         assert (answer.status_code, answer.get_json()["status"]) == (status, status)
     assert client.get("/api/products/bulk").status_code == 405
-    assert len(catalogue(database_url)) == 10
+    assert len(read_products(database_url)) == 10
 
 
 # Beside imports.
@@ -215,7 +217,7 @@ def test_bodies_that_are_none(client: FlaskClient, database_url: str, ids: list[
 def slow_engine(settings: config.Settings) -> Engine:
     """One with small slices, of which each takes a moment."""
     engine = create_engine(settings, slice_rows=50)
-    slow_slices(engine.database_url, 0.2)
+    delay_slices(engine.database_url, 0.2)
     return engine
 
 
@@ -246,11 +248,11 @@ def test_while_an_import_runs_not_all_are_deleted(
     task_id = create_job(slow_engine, as_file(500), "autumn & “co”.csv")
     refused()
     thread = run(slow_engine, task_id)
-    wait_for("writing", lambda: job_row(database_url, task_id)["rows_written"])
+    wait_for("writing", lambda: read_job(database_url, task_id)["rows_written"])
     for _ in range(5):
         refused()
     thread.join(60)
-    assert job_row(database_url, task_id)["status"] == "completed"
+    assert read_job(database_url, task_id)["status"] == "completed"
     assert change(client, "delete", **ALL_MATCH)["count"] == 500
 
 
@@ -284,8 +286,8 @@ def test_an_import_that_comes_while_all_are_deleted_writes_its_whole_file(
     importing.join(30)
     assert (answers[0].status_code, answers[0].get_json()["count"]) == (200, 300)
     # Nothing was taken for unchanged that was about to go.
-    assert job_row(database_url, creating[0])["created_count"] == 300
-    assert len(catalogue(database_url)) == 300
+    assert read_job(database_url, creating[0])["created_count"] == 300
+    assert len(read_products(database_url)) == 300
 
 
 def test_deactivating_everything_beside_an_import_ends_right(
@@ -295,7 +297,7 @@ def test_deactivating_everything_beside_an_import_ends_right(
     execute(database_url, "UPDATE products SET active = true")
     task_id = create_job(slow_engine, as_file(1000))
     thread = run(slow_engine, task_id)
-    wait_for("writing", lambda: job_row(database_url, task_id)["rows_written"])
+    wait_for("writing", lambda: read_job(database_url, task_id)["rows_written"])
     answers = in_threads(
         *[
             lambda action=action: change(app.test_client(), action, **ALL_MATCH)["count"]
@@ -304,9 +306,9 @@ def test_deactivating_everything_beside_an_import_ends_right(
     )
     assert sum(answers) == 1000
     thread.join(60)
-    assert job_row(database_url, task_id)["updated_count"] == 1000
+    assert read_job(database_url, task_id)["updated_count"] == 1000
     # The file says nothing of `active`: what the call did stays, and so does what the import wrote.
-    assert all((name, active) == (f"imported {sku[2:]}", False) for sku, name, _, active in catalogue(database_url))
+    assert all((name, active) == (f"imported {sku[2:]}", False) for sku, name, _, active in read_products(database_url))
 
 
 def test_bulk_calls_in_each_others_way_all_succeed(app: Flask, database_url: str) -> None:
@@ -343,7 +345,7 @@ def test_all_are_deleted_in_the_middle_of_a_change(app: Flask, database_url: str
         # Readers go on.
         assert app.test_client().get("/api/products").get_json()["pagination"]["total"] == 10
     deleting.join(30)
-    assert catalogue(database_url) == []
+    assert read_products(database_url) == []
 
 
 def test_who_changes_a_product_while_all_are_deleted_hears_that_it_is_gone(
@@ -395,4 +397,4 @@ def test_rows_that_somebody_keeps_are_told_not_waited_for_for_ever(
             client.post("/api/products/bulk", json={"action": "activate", **ALL_MATCH}),
         ):
             assert (answer.status_code, answer.get_json()["code"]) == (503, "busy")
-    assert len(catalogue(database_url)) == 10
+    assert len(read_products(database_url)) == 10

@@ -20,8 +20,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.products.export import EXPORTS_AT_ONCE
-from conftest import Processes, catalogue, execute, run_import, wait_for
 from importer.pipeline.runner import Engine
+from support.database import execute
+from support.jobs import read_products, run_import
+from support.processes import Processes
+from support.waiting import wait_for
 
 SECONDS = 60
 HEADER = b"sku,name,description,active\n"
@@ -100,10 +103,10 @@ def test_importing_the_file_again_changes_nothing(
     assert counts == {"unchanged": count, "created": 0, "updated": 0, "rejected": 0, "duplicate": 0}
     assert state(database_url) == before
     # Into an empty catalogue it brings the same products back.
-    products = catalogue(database_url)
+    products = read_products(database_url)
     assert client.delete("/api/products/bulk-delete").get_json()["count"] == count
     assert run_import(engine, exported)["created_count"] == count
-    assert catalogue(database_url) == products
+    assert read_products(database_url) == products
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\n", ",", "ß", "🧦"])
@@ -180,7 +183,7 @@ def web(processes: Processes, free_port: int, database_url: str) -> Iterator[int
         "INSERT INTO products (sku, name, description) SELECT 'P-' || i, 'name ' || i, repeat(md5(i::text), 30)"
         f" FROM generate_series(1, {ROWS}) i",
     )
-    processes.web(free_port)
+    processes.start_web(free_port)
 
     def answers() -> bool:
         with contextlib.suppress(requests.ConnectionError):

@@ -13,8 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conftest import ROOT, execute, wait_for
 from embedded.postgres import EmbeddedError, EmbeddedPostgres
+from support.database import execute
+from support.paths import ROOT
+from support.waiting import wait_for
 
 SMALL = {"shared_buffers": "16MB", "max_wal_size": "64MB", "min_wal_size": "32MB"}
 Make = Callable[[Path], EmbeddedPostgres]

@@ -17,8 +17,12 @@ import requests
 from psycopg2.extensions import parse_dsn
 
 from catalogue import search_indexes
-from conftest import Processes, catalogue, execute, free_ports, missing, slow_slices, wait_for
+from support.database import execute
+from support.jobs import delay_slices, read_products, stop_delaying_slices
+from support.prerequisites import skip_or_fail
+from support.processes import Processes, find_free_ports
 from support.receiver import Receiver
+from support.waiting import wait_for
 
 SECONDS = 60
 # A few for all: whoever holds one between two transactions is noticed.
@@ -32,9 +36,9 @@ def pooler_url(database_url: str) -> Iterator[str]:
     """The test's database behind PgBouncer."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
-        missing("PgBouncer is missing; install it (apt-get install pgbouncer)")
+        skip_or_fail("PgBouncer is missing; install it (apt-get install pgbouncer)")
     server = parse_dsn(database_url)
-    (port,) = free_ports(1)
+    (port,) = find_free_ports(1)
     folder = Path(tempfile.mkdtemp(prefix="acme-pooler-"))
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
@@ -104,9 +108,9 @@ def test_imports_are_checked_cancelled_tried_again_and_undone(
     pooler_url: str, database_url: str, environment: dict[str, str], processes: Processes, receiver: Receiver
 ) -> None:
     environment |= {"DATABASE_URL": pooler_url, "SLICE_ROWS": "50", "CHUNK_ROWS": "50"}
-    (port,) = free_ports(1)
-    processes.web(port)
-    processes.worker("--concurrency=2")
+    (port,) = find_free_ports(1)
+    processes.start_web(port)
+    processes.start_worker("--concurrency=2")
     client = Client(port)
     wait_for("web process and worker", lambda: is_healthy(client))
     hook = {"url": receiver.url("/ok/x"), "event_type": "import.completed,product.bulk_deleted"}
@@ -114,19 +118,19 @@ def test_imports_are_checked_cancelled_tried_again_and_undone(
 
     checked = client.upload(FILE, preview="true")
     wait_for("the preview", lambda: client.waits(checked))
-    assert catalogue(database_url) == []
+    assert read_products(database_url) == []
     client.call("POST", f"/imports/{checked}/confirm", 202)
     assert client.follow(checked)["created_count"] == ROWS
 
     # A slice that hangs gives way to whoever cancels, although both have connections of the pooler only.
-    slow_slices(database_url, SECONDS)
+    delay_slices(database_url, SECONDS)
     changed = client.upload(FILE.replace("new", "changed"))
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
     wait_for("a slice that hangs", lambda: execute(database_url, sleeping) == [(1,)])
     cancelled = client.call("POST", f"/imports/{changed}/cancel", 202)
     assert (cancelled["status"], cancelled["updated_count"]) == ("cancelled", 0)
     wait_for("its end", lambda: execute(database_url, sleeping) == [(0,)], seconds=SECONDS / 2)
-    execute(database_url, "DROP TRIGGER dawdle ON import_jobs")
+    stop_delaying_slices(database_url)
     client.call("POST", f"/imports/{changed}/retry", 202)
     done = client.follow(changed)
     assert (done["status"], done["updated_count"]) == ("completed", ROWS)
@@ -134,7 +138,7 @@ def test_imports_are_checked_cancelled_tried_again_and_undone(
     for task_id in (changed, checked):
         undo = client.call("POST", f"/imports/{task_id}/undo", 202)
         assert client.follow(undo["task_id"])["updated_count"] == ROWS
-    assert catalogue(database_url) == []
+    assert read_products(database_url) == []
 
     def told() -> list[Any]:
         return [json.loads(request.body) for request in receiver.requests()]
@@ -145,6 +149,6 @@ def test_imports_are_checked_cancelled_tried_again_and_undone(
 
 def test_the_indexes_of_the_search_are_built(pooler_url: str, database_url: str) -> None:
     execute(database_url, "INSERT INTO products (sku) SELECT 'A-' || n FROM generate_series(1, 100) n")
-    assert search_indexes.build(pooler_url.partition("?")[0], pooled=True)
+    assert search_indexes.build_indexes(pooler_url.partition("?")[0], pooled=True)
     built = "SELECT count(*) FROM pg_class WHERE relname LIKE 'products\\_search\\_%'"
-    assert execute(database_url, built) == [(len(search_indexes.DEFINITIONS),)]
+    assert execute(database_url, built) == [(len(search_indexes.INDEX_DEFINITIONS),)]

@@ -19,21 +19,12 @@ from typing import Any
 import pytest
 
 import config
-from conftest import (
-    Processes,
-    announce,
-    broker_connection,
-    catalogue,
-    create_engine,
-    create_job,
-    execute,
-    free_ports,
-    job_row,
-    missing,
-    run_quietly,
-    slow_slices,
-    wait_for,
-)
+from support.database import execute
+from support.jobs import announce, create_engine, create_job, delay_slices, read_job, read_products
+from support.prerequisites import skip_or_fail
+from support.processes import Processes, find_free_ports, run_program
+from support.rabbitmq import create_broker_connection
+from support.waiting import wait_for
 
 CONSUMER_TIMEOUT_MS = 5000
 WORKER = ("--concurrency=1", "-n")
@@ -43,7 +34,7 @@ class Node:
     """A RabbitMQ node with its data in `folder`, on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, distribution = free_ports(2)
+        self.port, distribution = find_free_ports(2)
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self.port}\nconsumer_timeout = {CONSUMER_TIMEOUT_MS}\n"
         )
@@ -76,7 +67,7 @@ class Node:
             )
 
         def answers() -> bool:
-            with contextlib.suppress(OSError), broker_connection(self.url("")) as connection:
+            with contextlib.suppress(OSError), create_broker_connection(self.url("")) as connection:
                 connection.connect()
                 return True
             return False
@@ -92,7 +83,7 @@ class Node:
 
     def control(self, *words: str) -> str:
         """Runs rabbitmqctl; returns what it printed."""
-        return run_quietly(program("rabbitmqctl"), "-q", *words, environment=self.environment)
+        return run_program(program("rabbitmqctl"), "-q", *words, environment=self.environment)
 
     def url(self, host: str) -> str:
         """The URL of a virtual host, "" for the default one."""
@@ -103,7 +94,7 @@ def program(name: str) -> str:
     """The program itself: what Debian has in the path changes the user and forgets the environment."""
     found = shutil.which(name, path="/usr/lib/rabbitmq/bin") or shutil.which(name)
     if found is None:
-        missing(f"{name} is missing; install rabbitmq-server")
+        skip_or_fail(f"{name} is missing; install rabbitmq-server")
     return found
 
 
@@ -144,7 +135,7 @@ def rows(count: int, prefix: str = "SKU") -> bytes:
 def start_import(environment: dict[str, str], slice_seconds: float, count: int = 20_000) -> str:
     """Puts a file, its job and its message in place; the import takes `count` / 500 slices."""
     engine = create_engine(config.load(environment))
-    slow_slices(engine.database_url, slice_seconds)
+    delay_slices(engine.database_url, slice_seconds)
     task_id = create_job(engine, rows(count))
     announce(environment, task_id)
     return task_id
@@ -152,14 +143,14 @@ def start_import(environment: dict[str, str], slice_seconds: float, count: int =
 
 def check_end(url: str, task_id: str, count: int = 20_000) -> None:
     """The import ends within a minute, each row created once."""
-    wait_for("the import ends", lambda: job_row(url, task_id)["finished_at"], 60)
-    row = job_row(url, task_id)
+    wait_for("the import ends", lambda: read_job(url, task_id)["finished_at"], 60)
+    row = read_job(url, task_id)
     assert (row["status"], row["created_count"], row["unchanged_count"]) == ("completed", count, 0), row
-    assert catalogue(url) == [(f"SKU-{number:06}", f"name {number}", "", True) for number in range(count)]
+    assert read_products(url) == [(f"SKU-{number:06}", f"name {number}", "", True) for number in range(count)]
 
 
 def writing(url: str, task_id: str) -> Callable[[], bool]:
-    return lambda: bool(job_row(url, task_id)["created_count"] > 1000)
+    return lambda: bool(read_job(url, task_id)["created_count"] > 1000)
 
 
 def queues(environment: dict[str, str], node: Node) -> dict[str, tuple[bool, int, int]]:
@@ -195,11 +186,11 @@ def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_
     patient_node: Node, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
     task_id = start_import(environment, 0.5)
-    with broker_connection(environment["CELERY_BROKER_URL"]) as connection:
+    with create_broker_connection(environment["CELERY_BROKER_URL"]) as connection:
         # The channel is closed without an answer, upon which the message is there again.
         message = connection.default_channel.basic_get("imports")
         assert message.properties["delivery_mode"] == 2
-    worker = processes.worker(*WORKER, "one@%h")
+    worker = processes.start_worker(*WORKER, "one@%h")
     wait_for("writing", writing(database_url, task_id))
     second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
@@ -208,8 +199,8 @@ def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_
     assert found["imports"] == (True, 1, 1)
     os.killpg(worker.pid, signal.SIGKILL)
     wait_for("both messages are back", lambda: queues(environment, patient_node)["imports"] == (True, 2, 0))
-    slow_slices(database_url, 0)
-    processes.worker(*WORKER, "two@%h")
+    delay_slices(database_url, 0)
+    processes.start_worker(*WORKER, "two@%h")
     check_end(database_url, task_id)
     wait_for("the messages are done with", lambda: queues(environment, patient_node)["imports"] == (True, 0, 0))
 
@@ -229,13 +220,13 @@ def test_a_message_that_rabbitmq_refuses_is_not_taken_for_sent(
 def test_a_file_uploaded_while_rabbitmq_is_down_waits_and_is_imported_once_it_is_back(
     node: Node, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
-    [port] = free_ports(1)
-    processes.web(port)
+    [port] = find_free_ports(1)
+    processes.start_web(port)
     wait_for("the web process answers", lambda: call(port, "/api/health")[0])
     status, health = call(port, "/api/health")
     assert (status, health["broker"], health["worker"]) == (503, "up", "down")
     node.stop()
-    worker = processes.worker(*WORKER, "one@%h")
+    worker = processes.start_worker(*WORKER, "one@%h")
     status, answer = call(port, "/api/upload", rows(2000))
     assert (status, answer["status"]) == (202, "pending")
     status, health = call(port, "/api/health")
@@ -251,14 +242,14 @@ def test_rabbitmq_restarted_in_the_middle_of_an_import(
     node: Node, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
     task_id = start_import(environment, 0.1)
-    worker = processes.worker(*WORKER, "one@%h")
+    worker = processes.start_worker(*WORKER, "one@%h")
     wait_for("writing", writing(database_url, task_id))
     node.stop(signal.SIGTERM)
     node.start()
     check_end(database_url, task_id)
     second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
-    wait_for("the worker takes the next one", lambda: job_row(database_url, second)["status"] == "completed")
+    wait_for("the worker takes the next one", lambda: read_job(database_url, second)["status"] == "completed")
     assert worker.poll() is None
 
 
@@ -280,12 +271,12 @@ def test_an_import_longer_than_the_consumer_timeout(
     environment |= {"TASK_SECONDS": task_seconds, "SLICE_ROWS": slice_rows}
     started = time.monotonic()
     task_id = start_import(environment, slice_seconds)
-    worker = processes.worker(*WORKER, "one@%h")
+    worker = processes.start_worker(*WORKER, "one@%h")
     check_end(database_url, task_id)
     assert time.monotonic() - started > CONSUMER_TIMEOUT_MS / 1000
     second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
-    wait_for("the worker takes the next one", lambda: job_row(database_url, second)["status"] == "completed")
+    wait_for("the worker takes the next one", lambda: read_job(database_url, second)["status"] == "completed")
     assert worker.poll() is None
     assert ("delivery acknowledgement on channel" in processes.log.read_text()) == closed
 
@@ -294,14 +285,14 @@ def test_sigterm_hands_the_import_to_the_next_worker(
     node: Node, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
     task_id = start_import(environment, 0.5)
-    first = processes.worker(*WORKER, "one@%h")
+    first = processes.start_worker(*WORKER, "one@%h")
     wait_for("writing", writing(database_url, task_id))
     first.terminate()
     assert first.wait(30) == 0
-    assert job_row(database_url, task_id)["status"] == "processing"
+    assert read_job(database_url, task_id)["status"] == "processing"
     wait_for("it has signed off", lambda: execute(database_url, "SELECT count(*) FROM workers") == [(0,)])
     # The sweep may have sent a second one, which is harmless.
     wait_for("its message is back", lambda: queues(environment, node)["imports"][1:] in {(1, 0), (2, 0)})
-    slow_slices(database_url, 0)
-    processes.worker(*WORKER, "two@%h")
+    delay_slices(database_url, 0)
+    processes.start_worker(*WORKER, "two@%h")
     check_end(database_url, task_id)

@@ -12,7 +12,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from conftest import ROOT, Processes, missing, slow_slices, wait_for
+from support.jobs import delay_slices
+from support.paths import ROOT
+from support.prerequisites import skip_or_fail
+from support.processes import Processes
+from support.waiting import wait_for
 
 BLOCK = re.compile(r"## The API\n.*?```sh\n(.*?)```.*?```sh\n(.*?)```", re.DOTALL)
 # An import is not always as far as the next call wants it.
@@ -22,9 +26,9 @@ PATIENT = "retry = 30\nretry-delay = 1\nretry-all-errors\n"
 def test_every_call_does_what_it_says(processes: Processes, free_port: int, tmp_path: Path) -> None:
     curl = shutil.which("curl")
     if curl is None:
-        missing("curl is missing, which the README's calls are made with; install it (apt-get install curl)")
-    processes.web(free_port)
-    processes.worker("--concurrency=1")
+        skip_or_fail("curl is missing, which the README's calls are made with; install it (apt-get install curl)")
+    processes.start_web(free_port)
+    processes.start_worker("--concurrency=1")
     address = f"http://127.0.0.1:{free_port}"
     wait_for("a healthy product", lambda: is_healthy(address))
     (tmp_path / "tests").symlink_to(ROOT / "tests")
@@ -48,7 +52,7 @@ def test_every_call_does_what_it_says(processes: Processes, free_port: int, tmp_
     with (tmp_path / ".curlrc").open("a") as settings:
         settings.write(PATIENT)
     # Otherwise it would be over before it is cancelled.
-    slow_slices(processes.environment["DATABASE_URL"], 3)
+    delay_slices(processes.environment["DATABASE_URL"], 3)
     for command in filter(lambda line: line.startswith("curl"), control.splitlines()):
         # Before the last answer stand those of the attempts that came too early.
         said = run(command.replace("http://127.0.0.1:5000", address), tmp_path, variables).splitlines()[-1]

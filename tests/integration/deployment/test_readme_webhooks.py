@@ -18,8 +18,11 @@ from flask.testing import FlaskClient
 from test_readme import is_healthy, run
 
 import webhook_service
-from conftest import ROOT, Processes, missing, wait_for
+from support.paths import ROOT
+from support.prerequisites import skip_or_fail
+from support.processes import Processes
 from support.receiver import Receiver
+from support.waiting import wait_for
 from support.webhooks import subscribe
 
 SECTION = re.compile(r"## Webhooks\n(.*?)\n## ", re.DOTALL)
@@ -43,9 +46,9 @@ def blocks(language: str) -> list[str]:
 
 def test_every_call_does_what_it_says(processes: Processes, receiver: Receiver, free_port: int, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        missing("curl is missing, which the README's calls are made with; install it (apt-get install curl)")
-    processes.web(free_port)
-    processes.worker("--concurrency=1")
+        skip_or_fail("curl is missing, which the README's calls are made with; install it (apt-get install curl)")
+    processes.start_web(free_port)
+    processes.start_worker("--concurrency=1")
     address = f"http://127.0.0.1:{free_port}"
     wait_for("a healthy product", lambda: is_healthy(address))
     (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\n")
@@ -96,10 +99,10 @@ def verify(request: pytest.FixtureRequest, tmp_path: Path) -> Verify:
     if request.param == "js":
         node = shutil.which("node")
         if node is None:
-            missing("node is missing, which runs the README's code for Node; install nodejs")
+            skip_or_fail("node is missing, which runs the README's code for Node; install nodejs")
         return by_program([node], NODE_DRIVER)
     if shutil.which("openssl") is None:
-        missing("openssl is missing, which the README's code for the shell calls; install it")
+        skip_or_fail("openssl is missing, which the README's code for the shell calls; install it")
 
     def by_shell(secret: str, headers: dict[str, str], body: bytes) -> bool:
         (tmp_path / "body.json").write_bytes(body)

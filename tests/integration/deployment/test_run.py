@@ -18,8 +18,9 @@ import psutil
 import pytest
 import requests
 
-from conftest import ROOT, wait_for
 from run import QUICK_DEATHS, Program, RunError
+from support.paths import ROOT
+from support.waiting import wait_for
 
 Start = Callable[..., "Run"]
 READY = re.compile(r"^Acme Product Importer is running: (http://\S+)  \(Ctrl-C stops it\)$", re.MULTILINE)

@@ -24,9 +24,11 @@ from sqlalchemy.pool import NullPool
 import config
 import models
 from app import create_app
-from conftest import ROOT, execute, url_of
+from database.migrate import sqlalchemy_url
 from importer.columns import validation
-from models import Base, sqlalchemy_url
+from models import Base
+from support.database import execute, url_of
+from support.paths import ROOT
 from webhook_service import sign
 
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
@@ -230,7 +232,7 @@ def test_processes_that_start_together_take_turns_in_migrating(server_url: str) 
     execute(server_url, "CREATE DATABASE empty_of_tests TEMPLATE template0")
     url = url_of(server_url, "empty_of_tests")
     try:
-        program = "import sys, models; models.upgrade_database(sys.argv[1])"
+        program = "import sys; from database.migrate import upgrade_database; upgrade_database(sys.argv[1])"
         started = [
             subprocess.Popen([sys.executable, "-c", program, url], cwd=ROOT, stderr=subprocess.PIPE, text=True)
             for _ in range(4)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import config
-from conftest import catalogue, create_engine, create_job, execute, job_row, rejects, run_import
 from importer.pipeline.runner import Engine
+from support.database import execute
+from support.jobs import create_engine, create_job, read_job, read_products, read_rejects, run_import
 
 HEADER = b"sku,name\n"
 
@@ -39,11 +40,11 @@ def nothing_is_left(engine: Engine) -> Iterator[None]:
 
 def failure(engine: Engine, content: bytes | str) -> str:
     """Imports a file that fails as a whole; returns the sentence that says why."""
-    before = catalogue(engine.database_url)
+    before = read_products(engine.database_url)
     job = run_import(engine, content)
     assert (job["status"], job["created_count"], job["updated_count"]) == ("failed", 0, 0)
     assert job["progress"] < 100
-    assert catalogue(engine.database_url) == before
+    assert read_products(engine.database_url) == before
     sentence = str(job["error_message"])
     assert sentence.endswith(".")
     assert len(sentence) < 800
@@ -115,8 +116,8 @@ def test_a_file_with_ten_thousand_columns_goes_in(engine: Engine) -> None:
 )
 def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(engine: Engine, row: bytes) -> None:
     job = run_import(engine, HEADER + b"a,before\n" + row + b"\nb,behind\n")
-    assert rejects(engine.database_url, job) == [(3, "row_too_long")]
-    assert catalogue(engine.database_url) == [("a", "before", "", True), ("b", "behind", "", True)]
+    assert read_rejects(engine.database_url, job) == [(3, "row_too_long")]
+    assert read_products(engine.database_url) == [("a", "before", "", True), ("b", "behind", "", True)]
     kept = execute(engine.database_url, "SELECT max(length(row)) FROM import_rejects")
     assert kept[0][0] < 1000
 
@@ -124,26 +125,26 @@ def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(engine: Engin
 def test_a_quote_that_never_closes_costs_its_own_line(engine: Engine) -> None:
     rows = b"".join(b"%d,n\n" % number for number in range(30_000))
     job = run_import(engine, HEADER + rows + b'a,"open\n' + rows.replace(b",n", b",m") + b"z,last")
-    assert rejects(engine.database_url, job) == [(30_002, "bad_quoting")]
+    assert read_rejects(engine.database_url, job) == [(30_002, "bad_quoting")]
     assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (30_001, 30_000, 60_002)
-    assert {name for _, name, _, _ in catalogue(engine.database_url)} == {"m", "last"}
+    assert {name for _, name, _, _ in read_products(engine.database_url)} == {"m", "last"}
 
 
 def test_nul_bytes_cost_their_rows(engine: Engine) -> None:
     job = run_import(engine, HEADER + b'a,b\n\0,c\nd,e\0\n"f\0\n","g"\nh,"i"\n\0\0\0\0')
-    assert rejects(engine.database_url, job) == [(3, "nul"), (4, "nul"), (5, "nul"), (8, "nul")]
-    assert [row[0] for row in catalogue(engine.database_url)] == ["a", "h"]
+    assert read_rejects(engine.database_url, job) == [(3, "nul"), (4, "nul"), (5, "nul"), (8, "nul")]
+    assert [row[0] for row in read_products(engine.database_url)] == ["a", "h"]
 
 
 def test_bad_bytes_cost_their_rows(engine: Engine) -> None:
     good = "ä,Größe für Größe\n".encode()
     job = run_import(engine, b"sku,name\na,plain\n" + "b,Größe\nü,c\nd,5 €\n".encode("cp1252") + good)
-    assert rejects(engine.database_url, job) == [
+    assert read_rejects(engine.database_url, job) == [
         (3, "invalid_encoding"),
         (4, "invalid_encoding"),
         (5, "invalid_encoding"),
     ]
-    assert [sku for sku, *_ in catalogue(engine.database_url)] == ["a", "ä"]
+    assert [sku for sku, *_ in read_products(engine.database_url)] == ["a", "ä"]
     kept = execute(engine.database_url, "SELECT row FROM import_rejects ORDER BY line")
     assert kept == [("b,Größe",), ("ü,c",), ("d,5 €",)]
 
@@ -155,7 +156,7 @@ def test_bytes_that_are_no_text_in_a_column_that_is_not_ours_do_no_harm(engine: 
 def test_a_file_of_rejects_only_ends_with_nothing_written(engine: Engine) -> None:
     job = run_import(engine, HEADER + b",x\n,y\nz\n")
     assert (job["status"], job["rejected_count"], job["processed_records"]) == ("completed", 3, 3)
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
 
 
 def test_skus_that_differ_only_in_case_and_spaces_are_one_product(engine: Engine) -> None:
@@ -163,13 +164,13 @@ def test_skus_that_differ_only_in_case_and_spaces_are_one_product(engine: Engine
         engine, "sku,name\n" + "".join(f"{sku},{n}\n" for n, sku in enumerate([" a", "A ", "a", "\ta", "A"]))
     )
     assert (job["created_count"], job["duplicate_count"]) == (1, 4)
-    assert catalogue(engine.database_url) == [("A", "4", "", True)]
+    assert read_products(engine.database_url) == [("A", "4", "", True)]
 
 
 def test_half_a_million_rows_of_one_sku_are_one_product(engine: Engine) -> None:
     job = run_import(engine, HEADER + b"a,b\n" * 499_999 + b"A,last\n")
     assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (1, 499_999, 500_000)
-    assert catalogue(engine.database_url) == [("A", "last", "", True)]
+    assert read_products(engine.database_url) == [("A", "last", "", True)]
 
 
 def run_together(engines: list[Engine], contents: list[bytes]) -> list[dict[str, Any]]:
@@ -192,7 +193,7 @@ def run_together(engines: list[Engine], contents: list[bytes]) -> list[dict[str,
     for thread in threads:
         thread.join()
     assert problems == []
-    return [job_row(engines[0].database_url, task_id) for task_id in task_ids]
+    return [read_job(engines[0].database_url, task_id) for task_id in task_ids]
 
 
 def test_the_same_file_twice_at_once_creates_every_product_once(settings: config.Settings) -> None:
@@ -202,7 +203,7 @@ def test_the_same_file_twice_at_once_creates_every_product_once(settings: config
     assert [(job["status"], job["processed_records"]) for job in jobs] == [("completed", 20_000)] * 2
     assert sum(job["created_count"] for job in jobs) == 20_000
     assert sum(job["unchanged_count"] for job in jobs) == 20_000
-    assert len(catalogue(settings.database_url)) == 20_000
+    assert len(read_products(settings.database_url)) == 20_000
 
 
 def test_two_files_with_the_same_skus_in_opposite_order_do_not_block_each_other(settings: config.Settings) -> None:
@@ -217,4 +218,4 @@ def test_two_files_with_the_same_skus_in_opposite_order_do_not_block_each_other(
         assert job["status"] == "completed"
         assert job["created_count"] + job["updated_count"] + job["unchanged_count"] == 6000
     assert sum(job["created_count"] for job in jobs) == 3000
-    assert {name for _, name, _, _ in catalogue(settings.database_url)} <= {"up", "down"}
+    assert {name for _, name, _, _ in read_products(settings.database_url)} <= {"up", "down"}

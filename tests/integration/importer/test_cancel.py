@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from conftest import catalogue, execute, job_row, run_import, slow_slices, wait_for
 from database.connect import Component, connected
 from importer.jobs import reaper, repository
 from importer.jobs.heartbeat import LeaseKeeper
 from importer.jobs.repository import Job
 from importer.pipeline import stage
 from importer.pipeline.runner import Engine
+from support.database import execute
 from support.imports import act, send, show, upload, work
+from support.jobs import delay_slices, read_job, read_products, run_import, stop_delaying_slices
+from support.waiting import wait_for
 
 ROWS = 200
 FILE = "sku,name\n" + "".join(f"K-{number:04},new\n" for number in range(ROWS))
@@ -59,7 +61,7 @@ def test_one_that_waits_for_a_worker_is_cancelled_and_nobody_works_on_it(client:
     assert answer["retry_until"] is not None
     assert (answer["undo_until"], answer["error_message"]) == (None, None)
     assert work(client, engine, task_id)["status"] == "cancelled"
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
     refusal = act(client, answer, "cancel", 409)
     assert (refusal["code"], refusal["error"]) == (
         "already_ended",
@@ -82,7 +84,7 @@ def test_one_that_is_being_read_is_cancelled_at_once(
         wait_for("reading", lambda: show(client, task_id)["phase"] == "reading")
         assert act(client, {"task_id": task_id}, "cancel")["status"] == "cancelled"
         read_on.set()
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
     check_that_it_left_nothing(engine)
     again = act(client, {"task_id": task_id}, "retry")
     assert (again["status"], again["run"], again["progress"]) == ("pending", 2, 0)
@@ -117,35 +119,35 @@ def _sleeping(engine: Engine) -> int:
 
 
 def test_while_it_writes_exactly_what_it_has_written_stays(client: FlaskClient, engine: Engine) -> None:
-    slow_slices(engine.database_url, 0.2)
+    delay_slices(engine.database_url, 0.2)
     task_id = send(client, FILE).json["task_id"]
     with at_work(engine, task_id):
         wait_for("some slices", lambda: show(client, task_id)["created_count"] >= 40)
         answer = act(client, {"task_id": task_id}, "cancel")
     assert answer["status"] == "cancelled"
     assert 40 <= answer["created_count"] == answer["processed_records"] < ROWS
-    assert len(catalogue(engine.database_url)) == answer["created_count"] == show(client, task_id)["created_count"]
+    assert len(read_products(engine.database_url)) == answer["created_count"] == show(client, task_id)["created_count"]
     assert f"{answer['created_count']} created" in show(client, task_id)["log"][-1]["message"]
     check_that_it_left_nothing(engine)
 
     # It goes on behind what it has written, and counts all.
-    execute(engine.database_url, "DROP TRIGGER dawdle ON import_jobs")
+    stop_delaying_slices(engine.database_url)
     act(client, answer, "retry")
     done = work(client, engine, task_id)
     assert (done["status"], done["created_count"], done["unchanged_count"]) == ("completed", ROWS, 0)
     undo = work(client, engine, act(client, done, "undo")["task_id"])
     assert (undo["status"], undo["removed_count"]) == ("completed", ROWS)
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
 
 
 def test_a_slice_that_takes_long_gives_way_and_is_not_written(client: FlaskClient, engine: Engine) -> None:
-    slow_slices(engine.database_url, HELD_SECONDS)
+    delay_slices(engine.database_url, HELD_SECONDS)
     task_id = send(client, FILE).json["task_id"]
     with at_work(engine, task_id):
         wait_for("a long slice", lambda: _sleeping(engine) == 1)
         answer = act(client, {"task_id": task_id}, "cancel")
     assert (answer["status"], answer["created_count"]) == ("cancelled", 0)
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
 
 
 def test_a_preview_is_dropped_and_can_be_had_again(client: FlaskClient, engine: Engine) -> None:
@@ -157,7 +159,7 @@ def test_a_preview_is_dropped_and_can_be_had_again(client: FlaskClient, engine: 
     assert show(client, job["task_id"])["preview"] is None
     again = work(client, engine, job["task_id"])
     assert (again["status"], again["preview"]["create"], again["run"]) == ("awaiting_confirmation", ROWS, 2)
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
 
 
 def test_other_options_begin_anew(client: FlaskClient, engine: Engine) -> None:
@@ -173,14 +175,14 @@ def test_other_options_begin_anew(client: FlaskClient, engine: Engine) -> None:
     act(client, narrow, "retry", preview=False, mapping=None)
     done = work(client, engine, job["task_id"])
     assert (done["status"], done["run"]) == ("completed", 4)
-    assert catalogue(engine.database_url) == [("A-1", "Lamp, blue", "", True)]
+    assert read_products(engine.database_url) == [("A-1", "Lamp, blue", "", True)]
     assert act(client, done, "retry", 409)["code"] == "not_retryable"
 
 
 def test_a_file_is_read_with_another_quote(client: FlaskClient, engine: Engine) -> None:
     job = upload(client, engine, 'sku,name\nA-1,"19" rack\n', quote="single")
     assert (job["options"]["quote"], job["file"]["quote"], job["rejected_count"]) == ("'", "'", 0)
-    assert catalogue(engine.database_url) == [("A-1", '"19" rack', "", True)]
+    assert read_products(engine.database_url) == [("A-1", '"19" rack', "", True)]
     found = upload(client, engine, 'sku,name\nA-2,"19" rack\n', preview="true")
     assert (found["file"]["quote"], found["rejected_count"]) == ('"', 1)
     act(client, found, "retry", quote="none")
@@ -214,15 +216,15 @@ def test_what_cannot_be_tried_again_says_so(client: FlaskClient, engine: Engine)
 
 
 def test_an_undone_import_begins_anew(client: FlaskClient, engine: Engine) -> None:
-    slow_slices(engine.database_url, 0.2)
+    delay_slices(engine.database_url, 0.2)
     task_id = send(client, FILE).json["task_id"]
     with at_work(engine, task_id):
         wait_for("a slice", lambda: show(client, task_id)["created_count"])
         job = act(client, {"task_id": task_id}, "cancel")
-    execute(engine.database_url, "DROP TRIGGER dawdle ON import_jobs")
+    stop_delaying_slices(engine.database_url)
     undo = work(client, engine, act(client, job, "undo")["task_id"])
     assert undo["removed_count"] == job["created_count"]
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
     act(client, job, "retry")
     done = work(client, engine, task_id)
     assert (done["status"], done["created_count"], done["undone_by"]) == ("completed", ROWS, None)
@@ -233,11 +235,11 @@ def test_an_undo_is_cancelled_and_goes_on(client: FlaskClient, engine: Engine) -
     job = run_import(engine, FILE)
     undo = act(client, job, "undo")
     act(client, undo, "cancel")
-    assert len(catalogue(engine.database_url)) == ROWS
+    assert len(read_products(engine.database_url)) == ROWS
     assert act(client, job, "undo", 409)["code"] == "not_undoable"
     assert act(client, undo, "retry", 409, mode="create")["code"] == "not_retryable"
     act(client, undo, "retry")
     done = work(client, engine, undo["task_id"])
     assert (done["status"], done["removed_count"], done["processed_records"]) == ("completed", ROWS, ROWS)
-    assert catalogue(engine.database_url) == []
-    assert job_row(engine.database_url, job["task_id"])["undone_by"] == undo["task_id"]
+    assert read_products(engine.database_url) == []
+    assert read_job(engine.database_url, job["task_id"])["undone_by"] == undo["task_id"]

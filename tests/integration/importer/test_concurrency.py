@@ -14,8 +14,10 @@ import pytest
 from psycopg2 import errors
 
 import config
-from conftest import catalogue, create_engine, create_job, execute, job_row, slow_slices, wait_for
 from importer.pipeline.runner import Engine
+from support.database import execute
+from support.jobs import create_engine, create_job, delay_slices, read_job, read_products
+from support.waiting import wait_for
 
 ROWS = 40_000
 COUNTS = ("created_count", "updated_count", "unchanged_count", "duplicate_count", "rejected_count")
@@ -70,7 +72,7 @@ class Together:
 
 def completed(engine: Engine, task_id: str) -> dict[str, Any]:
     """The row of an import that has to be completed, with counts that add up."""
-    row = job_row(engine.database_url, task_id)
+    row = read_job(engine.database_url, task_id)
     assert row["status"] == "completed", row["error_message"]
     assert row["processed_records"] == row["total_records"] == sum(row[name] for name in COUNTS)
     return row
@@ -103,7 +105,7 @@ def test_overlapping_files_at_the_same_time(engine: Engine, seed: int) -> None:
     with Together() as together:
         for which, task_id in zip(engines, tasks, strict=True):
             together.run(which.run, task_id)
-    found = catalogue(engine.database_url)
+    found = read_products(engine.database_url)
     assert [product[0] for product in found] == sorted(files[0] | files[1])
     for sku, name, description, active in found:
         assert (name, description) in {products[sku] for products in files if sku in products}
@@ -125,7 +127,7 @@ def test_the_same_file_twice_at_the_same_time(engine: Engine) -> None:
             together.run(engine.run, task_id)
     jobs = [completed(engine, task_id) for task_id in tasks]
     assert sum(job["created_count"] for job in jobs) == ROWS == sum(job["unchanged_count"] for job in jobs)
-    assert len(catalogue(engine.database_url)) == ROWS
+    assert len(read_products(engine.database_url)) == ROWS
 
 
 def test_the_same_import_by_several_workers_at_once_runs_once(engine: Engine) -> None:
@@ -146,7 +148,7 @@ def test_clients_write_products_of_the_file_meanwhile(engine: Engine, seed: int)
         "INSERT INTO products (sku) SELECT format('SKU-%%s', lpad(i::text, 6, '0')) FROM generate_series(0, %s, 2) i",
         [ROWS - 1],
     )
-    slow_slices(url, 0.01)
+    delay_slices(url, 0.01)
     task_id = create_job(engine, as_file(products, seed))
     over = threading.Event()
     done = {"created": 0, "changed": 0, "renamed": 0, "deleted": 0, "refused": 0}
@@ -190,17 +192,17 @@ def test_clients_write_products_of_the_file_meanwhile(engine: Engine, seed: int)
             over.set()
     completed(engine, task_id)
     assert all(done[what] for what in ("created", "changed", "renamed", "deleted")), done
-    found = {product[0]: product[1] for product in catalogue(url)}
+    found = {product[0]: product[1] for product in read_products(url)}
     for sku, (name, _) in products.items():
         if sku not in deleted | moved:
             assert found[sku] in {name, "client"}
     assert set(found) - set(products) <= moved
     # Once the clients are quiet, another import leaves exactly the file.
     again = create_job(engine, as_file(products, seed))
-    slow_slices(url, 0)
+    delay_slices(url, 0)
     engine.run(again)
     completed(engine, again)
-    assert [product for product in catalogue(url) if product[0] in products] == [
+    assert [product for product in read_products(url) if product[0] in products] == [
         (sku, *texts, True) for sku, texts in products.items()
     ]
 
@@ -219,17 +221,17 @@ def test_an_import_waits_for_a_row_that_a_client_holds_and_takes_it_then(engine:
         time.sleep(2)
     job = completed(engine, task_id)
     assert (job["created_count"], job["updated_count"]) == (ROWS - 2, 2)
-    assert [product[:3] for product in catalogue(url)] == [(sku, *texts) for sku, texts in products.items()]
+    assert [product[:3] for product in read_products(url)] == [(sku, *texts) for sku, texts in products.items()]
 
 
 def test_readers_and_writers_of_other_products_do_not_wait_for_an_import(engine: Engine) -> None:
     url = engine.database_url
     execute(url, "INSERT INTO products (sku) SELECT 'other-' || i FROM generate_series(1, 100) i")
-    slow_slices(url, 0.02)
+    delay_slices(url, 0.02)
     task_id = create_job(engine, as_file(rows(0, ROWS, "file"), 1))
     with Together() as together, connected(url) as cursor:
         thread = together.run(engine.run, task_id)
-        wait_for("writing", lambda: job_row(url, task_id)["rows_written"])
+        wait_for("writing", lambda: read_job(url, task_id)["rows_written"])
         cursor.execute("SET statement_timeout = '2s'")
         rounds = 0
         while thread.is_alive():
@@ -241,4 +243,4 @@ def test_readers_and_writers_of_other_products_do_not_wait_for_an_import(engine:
             time.sleep(0.01)
     assert rounds > 10
     completed(engine, task_id)
-    assert len(catalogue(url)) == ROWS + 100
+    assert len(read_products(url)) == ROWS + 100

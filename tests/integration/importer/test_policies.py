@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from flask.testing import FlaskClient
 
-from conftest import catalogue, execute, run_import
 from database.connect import Component, connected
 from importer.jobs import actions, reaper
 from importer.jobs.repository import Retention
 from importer.pipeline.runner import Engine
+from support.database import execute
 from support.imports import act, listed, send, show, upload, work
+from support.jobs import read_products, run_import
 
 OLD = "sku,name,description\nA-1,Lamp,old\nA-2,Sofa,\nA-3,Chair,\n"
 NEW = "sku,name\na-1,Lamp\nA-2,Blue sofa\nB-1,Table\nB-1,Round table\n,nothing\n"
@@ -22,7 +23,7 @@ def test_a_preview_says_what_would_happen_and_touches_nothing_until_it_is_confir
     client: FlaskClient, engine: Engine
 ) -> None:
     run_import(engine, OLD)
-    before = catalogue(engine.database_url)
+    before = read_products(engine.database_url)
     job = upload(client, engine, NEW, preview="true")
     assert (job["status"], job["progress"], job["phase"]) == ("awaiting_confirmation", 50, "comparing")
     preview = job["preview"]
@@ -33,19 +34,19 @@ def test_a_preview_says_what_would_happen_and_touches_nothing_until_it_is_confir
         {"sku": "B-1", "before": None, "after": {"name": "Round table"}},
     ]
     assert [(row["line"], row["code"]) for row in preview["rejects"]] == [(6, "missing_sku")]
-    assert catalogue(engine.database_url) == before
+    assert read_products(engine.database_url) == before
 
     assert act(client, job, "confirm")["status"] == "pending"
     done = work(client, engine, job["task_id"])
     assert done["status"] == "completed"
     assert (done["created_count"], done["updated_count"], done["unchanged_count"]) == (1, 1, 1)
-    assert catalogue(engine.database_url)[1][:2] == ("A-2", "Blue sofa")
+    assert read_products(engine.database_url)[1][:2] == ("A-2", "Blue sofa")
     assert done["preview"] == preview
 
 
 def test_undo_takes_an_import_back_and_leaves_alone_what_was_edited_since(client: FlaskClient, engine: Engine) -> None:
     run_import(engine, OLD)
-    before = catalogue(engine.database_url)
+    before = read_products(engine.database_url)
     job = upload(client, engine, "sku,name\nA-1,Lamp 2\nA-2,Sofa 2\nB-1,Table\nB-2,Desk\n")
     edited = execute(engine.database_url, "SELECT id FROM products WHERE sku IN ('A-2', 'B-2') ORDER BY sku")
     for (number,) in edited:
@@ -62,7 +63,7 @@ def test_undo_takes_an_import_back_and_leaves_alone_what_was_edited_since(client
     }
     rejects = listed(client, undo, "rejects")["rejects"]
     assert {(row["code"], row["row"]) for row in rejects} == {("edited_since", "A-2"), ("edited_since", "B-2")}
-    after = catalogue(engine.database_url)
+    after = read_products(engine.database_url)
     assert after == [before[0], ("A-2", "Sofa 2", "mine", True), before[2], ("B-2", "Desk", "mine", True)]
     assert act(client, job, "undo", 409)["code"] == "not_undoable"
     assert act(client, undo, "undo", 409)["code"] == "not_undoable"
@@ -70,10 +71,10 @@ def test_undo_takes_an_import_back_and_leaves_alone_what_was_edited_since(client
 
 def test_create_only_leaves_out_what_exists_and_names_it(client: FlaskClient, engine: Engine) -> None:
     run_import(engine, OLD)
-    before = catalogue(engine.database_url)
+    before = read_products(engine.database_url)
     job = upload(client, engine, NEW, mode="create")
     assert (job["created_count"], job["updated_count"], job["unchanged_count"], job["skipped_count"]) == (1, 0, 2, 2)
-    assert catalogue(engine.database_url) == [*before, ("B-1", "Round table", "", True)]
+    assert read_products(engine.database_url) == [*before, ("B-1", "Round table", "", True)]
     named = listed(client, job, "products")
     assert [(row["change"], row["sku"]) for row in named["products"]] == [
         ("created", "B-1"),
@@ -94,7 +95,7 @@ def test_update_only_leaves_out_what_does_not_exist(client: FlaskClient, engine:
     act(client, preview, "confirm")
     job = work(client, engine, preview["task_id"])
     assert (job["created_count"], job["updated_count"], job["unchanged_count"], job["skipped_count"]) == (0, 1, 2, 1)
-    assert [name for _, name, *_ in catalogue(engine.database_url)] == ["Lamp", "Blue sofa", "Chair"]
+    assert [name for _, name, *_ in read_products(engine.database_url)] == ["Lamp", "Blue sofa", "Chair"]
     (left_out,) = listed(client, job, "products", "?change=left_out")["products"]
     assert left_out == {"change": "left_out", "id": None, "sku": "B-1", "product": None}
 
@@ -102,14 +103,14 @@ def test_update_only_leaves_out_what_does_not_exist(client: FlaskClient, engine:
 def test_an_empty_catalogue_takes_nothing_of_an_update(client: FlaskClient, engine: Engine) -> None:
     job = upload(client, engine, "sku\nA-1\nA-2\n", mode="update")
     assert (job["status"], job["created_count"], job["skipped_count"]) == ("completed", 0, 2)
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
 
 
 def test_all_or_nothing_writes_nothing_where_a_row_is_bad(client: FlaskClient, engine: Engine) -> None:
     job = upload(client, engine, NEW, on_reject="fail")
     assert (job["status"], job["rejected_count"]) == ("failed", 1)
     assert "on_reject=fail" in job["error_message"]
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
     assert [row["line"] for row in listed(client, job, "rejects")["rejects"]] == [6]
     # Without another upload, the bad rows set aside.
     act(client, job, "retry", on_reject="skip")
@@ -135,7 +136,7 @@ def test_what_changed_since_the_preview_is_compared_again(client: FlaskClient, e
     act(client, job, "confirm")
     done = work(client, engine, job["task_id"])
     assert (done["created_count"], done["updated_count"]) == (1, 1)
-    assert catalogue(engine.database_url) == [("a-1", "Lamp", "", True), ("A-2", "Sofa", "", True)]
+    assert read_products(engine.database_url) == [("a-1", "Lamp", "", True), ("A-2", "Sofa", "", True)]
 
 
 def test_a_preview_survives_the_loss_of_what_was_staged(client: FlaskClient, engine: Engine) -> None:
@@ -159,7 +160,7 @@ def test_the_confirmed_mapping_is_proposed_for_the_next_file_of_the_page(client:
     assert not first["file"]["remembered"]
     act(client, first, "confirm")
     work(client, engine, first["task_id"])
-    assert catalogue(engine.database_url) == [("A-1", "Lamp", "bright", True)]
+    assert read_products(engine.database_url) == [("A-1", "Lamp", "bright", True)]
 
     second = upload(client, engine, content.replace("Lamp", "Sofa"), preview="true", started_from="page")
     assert second["file"]["remembered"]

@@ -21,25 +21,15 @@ import pytest
 
 import config
 from celery_app import make_celery
-from conftest import (
-    TEMPLATE,
-    Processes,
-    announce,
-    catalogue,
-    create_engine,
-    create_job,
-    execute,
-    job_row,
-    run_import,
-    slow_slices,
-    url_of,
-    wait_for,
-)
 from database import lease
 from database.connect import Component, connected
+from database.migrate import upgrade_database
 from embedded.postgres import EmbeddedPostgres
 from importer.jobs import reaper
-from models import upgrade_database
+from support.database import TEMPLATE_DATABASE, execute, url_of
+from support.jobs import announce, create_engine, create_job, delay_slices, read_job, read_products, run_import
+from support.processes import Processes
+from support.waiting import wait_for
 
 ROWS = 30_000
 SIZES = {"CHUNK_ROWS": "1000", "SLICE_ROWS": "500"}
@@ -81,10 +71,10 @@ class Story:
         return self.environment["DATABASE_URL"]
 
     def row(self) -> dict[str, Any]:
-        return job_row(self.url, self.task_id)
+        return read_job(self.url, self.task_id)
 
     def worker(self, name: str) -> subprocess.Popen[bytes]:
-        return self.processes.worker(*WORKER, f"{name}@%h")
+        return self.processes.start_worker(*WORKER, f"{name}@%h")
 
     def watch(self) -> None:
         while not self.over.is_set():
@@ -115,7 +105,7 @@ class Story:
         assert row["status"] == "completed", row["error_message"]
         assert {name: row[name] for name in COUNTS} == counts
         assert row["processed_records"] == row["total_records"] == sum(counts[name] for name in COUNTS[:-1])
-        assert catalogue(self.url) == products
+        assert read_products(self.url) == products
         assert execute(self.url, "SELECT count(*) FROM import_rejects") == [(counts["rejected_count"],)]
         assert staging_tables(self.url) == []
         folder = Path(self.environment["UPLOAD_DIR"])
@@ -135,7 +125,7 @@ def staging_tables(url: str) -> list[tuple[Any, ...]]:
 def expected(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], list[tuple[Any, ...]]]:
     """The counts and the products that an undisturbed import leaves, in large chunks and slices."""
     name = f"undisturbed_{uuid.uuid4().hex[:8]}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
     url = url_of(server_url, name)
     engine = create_engine(
         config.load({"DATABASE_URL": url, "UPLOAD_DIR": str(tmp_path_factory.mktemp("undisturbed"))})
@@ -143,7 +133,7 @@ def expected(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple
     run_import(engine, BEFORE)
     row = run_import(engine, FILE)
     assert all(row[count] for count in COUNTS)
-    return {count: row[count] for count in COUNTS}, catalogue(url)
+    return {count: row[count] for count in COUNTS}, read_products(url)
 
 
 @pytest.fixture
@@ -158,7 +148,7 @@ def begin(
         engine = create_engine(config.load(environment))
         run_import(engine, BEFORE)
         execute(engine.database_url, "DELETE FROM import_rejects")
-        slow_slices(engine.database_url, slice_seconds)
+        delay_slices(engine.database_url, slice_seconds)
         story = Story(environment, processes, create_job(engine, FILE), expected)
         thread = threading.Thread(target=story.watch, daemon=True)
         thread.start()
@@ -260,7 +250,7 @@ def test_the_database_goes_down_in_the_middle_of_writing(
         time.sleep(0.5)
         assert server.start() == url
         story.check_end()
-        story.processes.end()
+        story.processes.stop()
 
 
 def test_a_worker_stopped_past_its_lease_writes_nothing_once_it_goes_on(begin: Callable[..., Story]) -> None:
@@ -282,7 +272,7 @@ def test_sigterm_ends_a_worker_soon_and_the_next_one_goes_on(begin: Callable[...
     first.terminate()
     assert first.wait(30) == 0
     assert story.row()["status"] == "processing"
-    slow_slices(story.url, 0)
+    delay_slices(story.url, 0)
     story.worker("two")
     story.check_end()
 
@@ -313,7 +303,7 @@ def test_jobs_whose_message_was_lost_are_found(begin: Callable[..., Story]) -> N
     story = begin(slice_seconds=0)
     others = [create_job(create_engine(config.load(story.environment)), b"sku\nSKU-000001\n") for _ in range(10)]
     story.worker("one")
-    wait_for("every job is done", lambda: all(job_row(story.url, task_id)["finished_at"] for task_id in others))
+    wait_for("every job is done", lambda: all(read_job(story.url, task_id)["finished_at"] for task_id in others))
     story.check_end()
 
 
@@ -383,7 +373,7 @@ def test_a_file_message_is_never_seen_before_it_is_whole(environment: dict[str, 
 
 def test_a_worker_without_a_database_url_says_so_and_ends(processes: Processes, environment: dict[str, str]) -> None:
     environment["DATABASE_URL"] = ""
-    for worker in (processes.worker(), processes.start("run_celery.py", "-q")):
+    for worker in (processes.start_worker(), processes.start("run_celery.py", "-q")):
         assert worker.wait(30) == 2
     lines = processes.log.read_text().splitlines()
     assert len([line for line in lines if line.startswith("error: DATABASE_URL is not set")]) == 2

@@ -32,11 +32,11 @@ import config
 import importer.pipeline.merge
 import importer.pipeline.runner
 import importer.pipeline.undo
-from conftest import create_engine
 from database.connect import Component, connected
 from importer.jobs import actions, reaper, repository
 from importer.pipeline.runner import Engine
 from support.imports import send
+from support.jobs import create_engine
 from support.story_model import ENDED, WAITING, Model, Task, Thing, Values
 
 SLICE_ROWS = 3

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from conftest import catalogue, rejects, run_import
 from importer.files.csv_file import FileOptions
 from importer.pipeline.runner import Engine
 from support.files import read_file
+from support.jobs import read_products, read_rejects, run_import
 
 # What an ERP in Germany exports: semicolons, decimal commas, CR LF, Windows-1252.
 GERMAN = (
@@ -126,8 +126,8 @@ def test_a_file_goes_in_as_it_is(engine: Engine, kind: str) -> None:
     content, about, products, bad = FILES[kind]
     job = run_import(engine, content)
     assert job["status"] == "completed", job["error_message"]
-    assert catalogue(engine.database_url) == products
-    assert rejects(engine.database_url, job) == bad
+    assert read_products(engine.database_url) == products
+    assert read_rejects(engine.database_url, job) == bad
     assert {name: job["file"][name] for name in about} == about
 
 

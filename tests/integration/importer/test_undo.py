@@ -18,9 +18,12 @@ from test_concurrency import Together
 
 import importer.pipeline.merge
 import importer.pipeline.undo
-from conftest import Processes, announce, catalogue, execute, job_row, run_import, slow_slices, wait_for
 from importer.pipeline.runner import Engine
+from support.database import execute
 from support.imports import act, listed, send, show, upload, work
+from support.jobs import announce, delay_slices, read_job, read_products, run_import
+from support.processes import Processes
+from support.waiting import wait_for
 
 ROWS = 3000
 COUNTS = ("updated_count", "unchanged_count", "rejected_count")
@@ -45,7 +48,7 @@ def ask_to_undo(client: FlaskClient, job: Any) -> str:
 
 def completed(url: str, task_id: str) -> Any:
     """The row of an undo that has to be completed, with counts that add up."""
-    row = job_row(url, task_id)
+    row = read_job(url, task_id)
     assert row["status"] == "completed", row["error_message"]
     assert sum(row[name] for name in COUNTS) == row["processed_records"] == row["total_records"]
     return row
@@ -116,7 +119,7 @@ def test_what_an_undo_that_was_cancelled_has_not_taken_back_can_still_be_taken_b
     assert act(client, undo, "retry", 409)["code"] == "not_retryable"
     again = work(client, engine, ask_to_undo(client, job))
     assert (again["status"], again["removed_count"], again["total_records"]) == ("completed", 300, 300)
-    assert catalogue(engine.database_url) == []
+    assert read_products(engine.database_url) == []
 
 
 def test_an_import_begun_anew_lists_what_it_left_out_once(
@@ -137,17 +140,17 @@ def test_imports_are_taken_back_one_after_the_other_whatever_was_taken_back_betw
 ) -> None:
     url = engine.database_url
     run_import(engine, file_of(range(0, 50, 2), name="before"))
-    before = catalogue(url)
+    before = read_products(url)
     first = run_import(engine, file_of(range(50), name="first", active="no"))
-    after_first = catalogue(url)
+    after_first = read_products(url)
     for name in ("second", "third"):
         # The third one finds products that an undo has brought back.
         job = run_import(engine, file_of(range(10, 60), name=name))
         undone = work(client, engine, ask_to_undo(client, job))
         assert (undone["updated_count"], undone["removed_count"], undone["rejected_count"]) == (50, 10, 0)
-        assert catalogue(url) == after_first
+        assert read_products(url) == after_first
     assert work(client, engine, ask_to_undo(client, first))["rejected_count"] == 0
-    assert catalogue(url) == before
+    assert read_products(url) == before
 
 
 def test_another_import_of_the_same_products_meanwhile(client: FlaskClient, engine: Engine) -> None:
@@ -160,14 +163,14 @@ def test_another_import_of_the_same_products_meanwhile(client: FlaskClient, engi
         together.run(engine.run, undo)
         # Its slices are cut elsewhere.
         together.run(replace(engine, slice_rows=70).run, other)
-    undone, imported = completed(url, undo), job_row(url, other)
+    undone, imported = completed(url, undo), read_job(url, other)
     assert (imported["status"], imported["processed_records"]) == ("completed", ROWS)
     # Whatever was there when the other import came was edited by it; it created anew what had been removed by then.
     assert imported["created_count"] == undone["removed_count"]
     assert imported["updated_count"] == ROWS - undone["removed_count"]
     left = left_alone(url, undo)
     assert len(left) == undone["rejected_count"]
-    for number, (sku, name, description, _) in enumerate(catalogue(url)):
+    for number, (sku, name, description, _) in enumerate(read_products(url)):
         assert sku == f"K-{number:05}"
         assert name == ("first" if sku in left else "" if number % 2 else "before")
         assert description == "other"
@@ -179,7 +182,7 @@ def test_edits_of_the_same_products_meanwhile(app: Flask, client: FlaskClient, e
     first = run_import(engine, file_of(range(ROWS), name="first"))
     ids = dict(execute(url, "SELECT sku, id FROM products"))
     undo = ask_to_undo(client, first)
-    slow_slices(url, 0.02)
+    delay_slices(url, 0.02)
     over = threading.Event()
     edited: set[str] = set()
     deleted: set[str] = set()
@@ -210,7 +213,7 @@ def test_edits_of_the_same_products_meanwhile(app: Flask, client: FlaskClient, e
             over.set()
     undone, left = completed(url, undo), left_alone(url, undo)
     assert all(undone[f"{name}_count"] for name in ("removed", "rejected"))
-    found = {sku: (name, description, active) for sku, name, description, active in catalogue(url)}
+    found = {sku: (name, description, active) for sku, name, description, active in read_products(url)}
     for number in range(ROWS):
         sku = f"K-{number:05}"
         if sku not in found:
@@ -236,7 +239,7 @@ def test_undos_of_two_imports_of_the_same_products_at_once(client: FlaskClient, 
     assert (second["updated_count"], second["removed_count"]) == (ROWS, 0)
     # The first one could only have its way where the second one was quicker.
     assert first["removed_count"] + first["rejected_count"] == ROWS
-    assert {row[:2] for row in catalogue(url)} == {(sku, "first") for sku in left_alone(url, undos[0])}
+    assert {row[:2] for row in read_products(url)} == {(sku, "first") for sku in left_alone(url, undos[0])}
 
 
 @pytest.mark.parametrize("action", ["confirm", "retry", "undo"])
@@ -261,31 +264,31 @@ def test_of_two_requests_at_once_one_is_carried_out(
         (done,) = (answer.json for answer in answers if answer.status_code == 202)
         assert show(client, job["task_id"])["run"] == (2 if action == "retry" else 1)
         work(client, engine, done["task_id"])
-    assert len(catalogue(engine.database_url)) == (1 if action == "confirm" else 0)
+    assert len(read_products(engine.database_url)) == (1 if action == "confirm" else 0)
 
 
 def test_an_undo_is_cancelled_while_it_runs_and_goes_on_later(client: FlaskClient, engine: Engine) -> None:
     url = engine.database_url
     run_import(engine, file_of(range(0, ROWS, 2), name="before"))
-    before = catalogue(url)
+    before = read_products(url)
     undo = {"task_id": ask_to_undo(client, run_import(engine, file_of(range(ROWS), name="first")))}
-    slow_slices(url, 0.05)
+    delay_slices(url, 0.05)
     with Together() as together:
         together.run(engine.run, undo["task_id"])
-        wait_for("some slices", lambda: job_row(url, undo["task_id"])["processed_records"] > 200)
+        wait_for("some slices", lambda: read_job(url, undo["task_id"])["processed_records"] > 200)
         answer = act(client, undo, "cancel")
-    row = job_row(url, undo["task_id"])
+    row = read_job(url, undo["task_id"])
     assert (row["status"], row["processed_records"]) == ("cancelled", answer["processed_records"])
-    assert ROWS - row["removed_count"] == len(catalogue(url))
-    restored = [name for _, name, _, _ in catalogue(url) if name == "before"]
+    assert ROWS - row["removed_count"] == len(read_products(url))
+    restored = [name for _, name, _, _ in read_products(url) if name == "before"]
     assert row["updated_count"] - row["removed_count"] == len(restored)
     assert 0 < row["processed_records"] == row["updated_count"] < ROWS
-    slow_slices(url, 0)
+    delay_slices(url, 0)
     act(client, undo, "retry")
     work(client, engine, undo["task_id"])
     row = completed(url, undo["task_id"])
     assert (row["updated_count"], row["removed_count"], row["run"]) == (ROWS, ROWS // 2, 2)
-    assert catalogue(url) == before
+    assert read_products(url) == before
 
 
 def test_a_worker_killed_in_the_middle_of_an_undo(
@@ -293,15 +296,15 @@ def test_a_worker_killed_in_the_middle_of_an_undo(
 ) -> None:
     url = engine.database_url
     run_import(engine, file_of(range(0, ROWS, 2), name="before"))
-    before = catalogue(url)
+    before = read_products(url)
     undo = ask_to_undo(client, run_import(engine, file_of(range(ROWS), name="first")))
-    slow_slices(url, 0.1)
+    delay_slices(url, 0.1)
     announce(environment, undo)
-    processes.worker("--concurrency=1", "-n", "one@%h")
-    row = wait_for("some slices", lambda: (row := job_row(url, undo))["processed_records"] > 200 and row)
+    processes.start_worker("--concurrency=1", "-n", "one@%h")
+    row = wait_for("some slices", lambda: (row := read_job(url, undo))["processed_records"] > 200 and row)
     os.kill(int(row["lease_holder"].split()[1]), signal.SIGKILL)
-    slow_slices(url, 0)
-    wait_for("the undo ends", lambda: job_row(url, undo)["finished_at"])
+    delay_slices(url, 0)
+    wait_for("the undo ends", lambda: read_job(url, undo)["finished_at"])
     row = completed(url, undo)
     assert (row["updated_count"], row["removed_count"]) == (ROWS, ROWS // 2)
-    assert catalogue(url) == before
+    assert read_products(url) == before

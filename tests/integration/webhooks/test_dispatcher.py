@@ -10,9 +10,10 @@ import psycopg2
 import pytest
 
 import webhook_service
-from conftest import StartDeliverer, execute, wait_for
+from support.database import execute
 from support.receiver import Receiver
-from support.webhooks import Client, deliveries, numbers, settled, statuses, subscribe, tell
+from support.waiting import wait_for
+from support.webhooks import Client, StartDispatcher, deliveries, numbers, settled, statuses, subscribe, tell
 from webhooks import retry_policy
 from webhooks.retry_policy import SCHEDULE_SECONDS, judge
 from webhooks.sender import Answer
@@ -21,11 +22,11 @@ from webhooks.sender import Answer
 
 
 def test_everything_arrives_once_and_in_order(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     fast = subscribe(client, receiver.url("/ok/fast"))
     slow = subscribe(client, receiver.url("/slow/0.05/x"))
-    start()
+    start_dispatcher()
     tell(database_url, 100)
     wait_for("the fast one", settled(database_url, fast, 100))
     wait_for("the slow one", settled(database_url, slow, 100))
@@ -35,10 +36,10 @@ def test_everything_arrives_once_and_in_order(
 
 
 def test_a_slow_receiver_gets_several_requests_at_a_time_but_not_more(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/1/x"))
-    start(concurrency=3)
+    start_dispatcher(concurrency=3)
     tell(database_url, 9)
     wait_for("all", settled(database_url, webhook, 9))
     times = [request.at for request in receiver.requests()]
@@ -47,7 +48,7 @@ def test_a_slow_receiver_gets_several_requests_at_a_time_but_not_more(
 
 
 def test_one_bad_receiver_harms_nobody(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     """Three of ten never answer, answer late, drip, or send without end; the others get theirs at once."""
     bad = ["/never", "/slow/14/x", "/drip-body", "/drip-header", "/huge"]
@@ -56,7 +57,7 @@ def test_one_bad_receiver_harms_nobody(
     good = [f"/ok/{number}" for number in range(7)]
     for path in good:
         subscribe(client, receiver.url(path))
-    start()
+    start_dispatcher()
     sent: dict[int, float] = {}
     with psycopg2.connect(database_url) as connection:
         for number in range(100):
@@ -77,10 +78,10 @@ def test_one_bad_receiver_harms_nobody(
 
 
 def test_a_failure_does_not_hold_up_what_comes_after(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/flaky/2/a"))
-    start(schedule=(0, 0.5, 0.5))
+    start_dispatcher(schedule=(0, 0.5, 0.5))
     tell(database_url, 6)
     wait_for("all", settled(database_url, webhook, 6))
     assert statuses(database_url, webhook) == {"delivered": 6}
@@ -110,10 +111,10 @@ def test_a_receiver_may_ask_for_more_time_within_bounds(asked: float | None, exp
 
 
 def test_every_attempt_has_the_same_id_and_is_kept(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/flaky/2/b"), secret="a secret")
-    start(schedule=(0, 0.2, 0.2, 0.2))
+    start_dispatcher(schedule=(0, 0.2, 0.2, 0.2))
     tell(database_url)
     wait_for("it arrived", settled(database_url, webhook, 1))
     received = receiver.requests("/flaky/2/b")
@@ -129,11 +130,11 @@ def test_every_attempt_has_the_same_id_and_is_kept(
 
 
 def test_after_the_last_attempt_it_has_failed_and_can_be_sent_again(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/switch/c"))
     receiver.set_status("c", 500)
-    start(schedule=(0, 0.1))
+    start_dispatcher(schedule=(0, 0.1))
     tell(database_url, 3)
     wait_for("all given up", lambda: statuses(database_url, webhook) == {"failed": 3})
     health = client.get(f"/api/webhooks/{webhook}").json["health"]
@@ -158,10 +159,10 @@ def test_after_the_last_attempt_it_has_failed_and_can_be_sent_again(
 
 
 def test_a_receiver_that_is_gone_is_switched_off(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/gone"))
-    start()
+    start_dispatcher()
     tell(database_url)
     wait_for("it is off", lambda: not client.get(f"/api/webhooks/{webhook}").json["enabled"])
     found = client.get(f"/api/webhooks/{webhook}").json
@@ -174,10 +175,10 @@ def test_a_receiver_that_is_gone_is_switched_off(
 
 
 def test_a_webhook_that_fails_for_five_days_is_switched_off(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/status/500/x"))
-    start()
+    start_dispatcher()
     tell(database_url)
     wait_for("it fails", lambda: client.get(f"/api/webhooks/{webhook}").json["failing_since"])
     assert client.get(f"/api/webhooks/{webhook}").json["enabled"]
@@ -188,10 +189,10 @@ def test_a_webhook_that_fails_for_five_days_is_switched_off(
 
 
 def test_a_name_that_leads_inside_is_a_failed_attempt_that_says_so(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/inside").replace("127.0.0.1", "localhost"))
-    start(allowed_networks=())
+    start_dispatcher(allowed_networks=())
     tell(database_url)
     attempts = wait_for("the attempt", lambda: deliveries(client, webhook)[0]["attempts"])
     assert "is a loopback address" in attempts[0]["error"]

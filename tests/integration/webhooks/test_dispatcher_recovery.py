@@ -14,20 +14,23 @@ import pytest
 
 import tasks
 import webhook_service
-from conftest import Processes, StartDeliverer, create_job, execute, run_import, wait_for
 from importer.pipeline.runner import Engine
+from support.database import execute
+from support.jobs import create_job, run_import
+from support.processes import Processes
 from support.receiver import Receiver
-from support.webhooks import Client, numbers, settled, statuses, subscribe, tell
+from support.waiting import wait_for
+from support.webhooks import Client, StartDispatcher, numbers, settled, statuses, subscribe, tell
 from webhooks import dispatcher
 
 # Whatever is changed or dies.
 
 
 def test_changes_of_a_webhook_count_at_once(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/1/old"))
-    start(concurrency=1)
+    start_dispatcher(concurrency=1)
     tell(database_url, 6)
     wait_for("the first is out", lambda: receiver.count("/slow/1/old") >= 1)
     client.put(f"/api/webhooks/{webhook}", json={"url": receiver.url("/ok/new")})
@@ -37,10 +40,10 @@ def test_changes_of_a_webhook_count_at_once(
 
 
 def test_what_is_on_its_way_waits_while_the_webhook_is_off(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/1/x"))
-    start(concurrency=1)
+    start_dispatcher(concurrency=1)
     tell(database_url, 5)
     wait_for("the first is out", lambda: receiver.count() >= 1)
     client.put(f"/api/webhooks/{webhook}", json={"enabled": False})
@@ -55,11 +58,11 @@ def test_what_is_on_its_way_waits_while_the_webhook_is_off(
 
 
 def test_a_deleted_webhook_gets_nothing_more(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/1/x"))
     other = subscribe(client, receiver.url("/ok/other"))
-    start(concurrency=1)
+    start_dispatcher(concurrency=1)
     tell(database_url, 5)
     wait_for("the first is out", lambda: receiver.count("/slow/1/x") >= 1)
     assert client.delete(f"/api/webhooks/{webhook}").status_code == 200
@@ -72,14 +75,14 @@ def test_a_deleted_webhook_gets_nothing_more(
 
 
 def test_while_a_secret_is_rotated_both_sign(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     old = client.get(f"/api/webhooks/{webhook}").json["secret"]
     rotated = client.post(f"/api/webhooks/{webhook}/rotate-secret").json
     left = datetime.fromisoformat(rotated["previous_secret_expires_at"][:-1] + "+00:00") - datetime.now(UTC)
     assert 23.9 < left.total_seconds() / 3600 <= 24
-    start()
+    start_dispatcher()
     tell(database_url)
     wait_for("it arrived", lambda: receiver.count() == 1)
     execute(database_url, "UPDATE webhooks SET previous_secret_expires_at = now(), url = url")
@@ -92,11 +95,11 @@ def test_while_a_secret_is_rotated_both_sign(
 
 
 def test_two_deliverers_share_the_work_and_send_nothing_twice(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhooks = [subscribe(client, receiver.url(f"/ok/{number}")) for number in range(4)]
-    start()
-    start()
+    start_dispatcher()
+    start_dispatcher()
     tell(database_url, 60)
     for number, webhook in enumerate(webhooks):
         wait_for("all", settled(database_url, webhook, 60))
@@ -104,7 +107,7 @@ def test_two_deliverers_share_the_work_and_send_nothing_twice(
 
 
 def test_a_lease_that_ran_out_is_taken_over(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
     execute(
@@ -112,7 +115,7 @@ def test_a_lease_that_ran_out_is_taken_over(
         "UPDATE webhooks SET lease_token = gen_random_uuid(), lease_holder = 'elsewhere 1 1',"
         " lease_expires_at = now() + interval '3 seconds'",
     )
-    start()
+    start_dispatcher()
     tell(database_url)
     time.sleep(1)
     assert receiver.count() == 0
@@ -120,10 +123,10 @@ def test_a_lease_that_ran_out_is_taken_over(
 
 
 def test_the_database_may_go_away_meanwhile(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/slow/0.1/x"))
-    start()
+    start_dispatcher()
     tell(database_url, 10)
     wait_for("the first is out", lambda: receiver.count() >= 1)
     execute(
@@ -138,20 +141,20 @@ def test_the_database_may_go_away_meanwhile(
 
 
 def test_behind_a_transaction_pooler_it_looks_by_itself(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
-    start(pooled=True)
+    start_dispatcher(pooled=True)
     time.sleep(0.5)
     tell(database_url, 3)
     wait_for("all", settled(database_url, webhook, 3))
 
 
 def test_old_deliveries_are_removed(
-    client: Client, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
-    first = start()
+    first = start_dispatcher()
     tell(database_url, 4)
     wait_for("all", settled(database_url, webhook, 4))
     first.stop()
@@ -160,7 +163,7 @@ def test_old_deliveries_are_removed(
         "UPDATE webhook_events SET created_at = created_at - interval '31 days' WHERE id IN"
         " (SELECT id FROM webhook_events ORDER BY id LIMIT 3)",
     )
-    start(retention_days=30)
+    start_dispatcher(retention_days=30)
     wait_for("three are gone", lambda: statuses(database_url, webhook) == {"delivered": 1})
     assert execute(database_url, "SELECT count(*) FROM webhook_attempts") == [(1,)]
 
@@ -169,10 +172,10 @@ def test_old_deliveries_are_removed(
 
 
 def test_products_of_an_import_wait_until_no_import_runs(
-    client: Client, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, engine: Engine, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     subscribe(client, receiver.url("/ok/x"), "products.imported,import.completed")
-    start()
+    start_dispatcher()
     waiting = create_job(engine, b"sku\nlater\n")
     run_import(engine, "sku\nA\n")
     time.sleep(2.5)
@@ -188,22 +191,22 @@ def test_products_of_an_import_do_not_wait_for_ever(
     engine: Engine,
     database_url: str,
     receiver: Receiver,
-    start: StartDeliverer,
+    start_dispatcher: StartDispatcher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dispatcher, "PATIENCE_SECONDS", 1)
     subscribe(client, receiver.url("/ok/x"), "products.imported")
-    start()
+    start_dispatcher()
     create_job(engine, b"sku\nnever\n")
     run_import(engine, "sku\nA\n")
     wait_for("it was told", lambda: receiver.count() == 1)
 
 
 def test_thousands_of_single_events_are_cut_as_they_go_out(
-    client: Client, engine: Engine, database_url: str, receiver: Receiver, start: StartDeliverer
+    client: Client, engine: Engine, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"), "product.created", imports="each")
-    start()
+    start_dispatcher()
     run_import(engine, "sku\n" + "".join(f"k{number:04}\n" for number in range(2000)))
     wait_for("all", settled(database_url, webhook, 2000))
     skus = sorted(json.loads(request.body)["product"]["sku"] for request in receiver.requests())
@@ -239,7 +242,7 @@ def test_a_worker_delivers_also_while_its_broker_is_away(
     client: Client, database_url: str, receiver: Receiver, processes: Processes
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
-    worker = processes.worker(CELERY_BROKER_URL="amqp://guest:guest@127.0.0.1:9//")
+    worker = processes.start_worker(CELERY_BROKER_URL="amqp://guest:guest@127.0.0.1:9//")
     tell(database_url)
     wait_for("it arrived", settled(database_url, webhook, 1))
     worker.kill()
@@ -250,7 +253,7 @@ def test_a_deliverer_that_ends_is_started_again(
     client: Client, database_url: str, receiver: Receiver, processes: Processes
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"))
-    worker = processes.worker()
+    worker = processes.start_worker()
     wait_for("a deliverer", lambda: deliverers(database_url))
     for process in children(worker.pid):
         if "webhooks.dispatcher" in process.cmdline():

@@ -11,8 +11,9 @@ import pytest
 import webhook_service
 from catalogue import bulk
 from catalogue.filters import Filter
-from conftest import create_engine, create_job, execute, job_row, run_import
 from importer.pipeline.runner import Engine
+from support.database import execute
+from support.jobs import create_engine, create_job, read_job, run_import
 from support.webhooks import Client
 from webhooks import expander
 
@@ -221,7 +222,7 @@ def test_an_import_taken_over_in_the_middle_tells_each_product_once(settings: An
     while engine.run(task_id):
         rounds += 1
     assert rounds > 5
-    assert job_row(database_url, task_id)["created_count"] == 1000
+    assert read_job(database_url, task_id)["created_count"] == 1000
     found = bodies(database_url, webhook)
     skus = [product["sku"] for body in found[:-1] for product in body["created"]]
     assert sorted(skus) == sorted(f"k{number}" for number in range(1000))

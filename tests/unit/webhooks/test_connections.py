@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import missing, run_quietly
+from support.prerequisites import skip_or_fail
+from support.processes import run_program
 from support.receiver import Receiver
-from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, new_sender, post
+from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, create_sender, post
 from webhooks import ssrf_guard
 from webhooks.sender import Sender
 
@@ -142,10 +143,10 @@ def test_a_receiver_that_answers_in_two_packets_is_not_waited_for(sender: Sender
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 that it signed itself, and its key."""
     if shutil.which("openssl") is None:
-        missing("openssl is missing, which makes the certificates of these tests")
+        skip_or_fail("openssl is missing, which makes the certificates of these tests")
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    run_quietly(
+    run_program(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
         *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=receiver of tests"),
         *("-addext", "subjectAltName=IP:127.0.0.1"),
@@ -163,7 +164,7 @@ def secure(certificates: tuple[Path, Path]) -> Iterator[Receiver]:
 def trusting(certificates: tuple[Path, Path], secure: Receiver) -> Iterator[Sender]:
     """A sender that trusts the certificate."""
     secure.clear()
-    sender = new_sender(authorities=str(certificates[0]))
+    sender = create_sender(authorities=str(certificates[0]))
     yield sender
     sender.close()
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from support.receiver import Receiver
-from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, TOTAL_SECONDS, new_sender, post
+from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, TOTAL_SECONDS, create_sender, post
 from webhooks.sender import MAX_ANSWER_BYTES, USER_AGENT, Sender
 
 
@@ -45,7 +45,7 @@ def test_a_request_arrives_as_it_was_given(receiver: Receiver, sender: Sender) -
 
 @pytest.mark.parametrize("path", ["/half-head", "/half", "/close", "/never", "/garbage"])
 def test_no_socket_is_left_open_behind_half_an_answer(receiver: Receiver, path: str) -> None:
-    sender = new_sender()
+    sender = create_sender()
     post(sender, receiver.url(path))
     sender.close()
     # Finds what was forgotten, a warning of which fails the test.
@@ -165,7 +165,7 @@ def test_redirects_are_not_followed(receiver: Receiver, sender: Sender) -> None:
     "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "１２７.0.0.1", "[::ffff:127.0.0.1]"]
 )
 def test_nothing_reaches_an_address_that_is_not_allowed(receiver: Receiver, host: str) -> None:
-    sender = new_sender(allowed=())
+    sender = create_sender(allowed=())
     answer = post(sender, receiver.url("/ok/x").replace("127.0.0.1", host))
     sender.close()
     assert answer.status_code is None

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.receiver import Receiver
-from support.webhooks import LOOPBACK, new_sender, post
+from support.webhooks import LOOPBACK, create_sender, post
 from webhooks.ssrf_guard import ForbiddenAddress, check_address, check_url
 
 ONLY_PUBLIC = "Webhooks reach public addresses only, and the networks in WEBHOOK_ALLOWED_NETWORKS."
@@ -192,7 +192,7 @@ def test_bad_urls_are_refused_with_a_sentence(url: str, sentence: str) -> None:
 
 @given(st.text(max_size=30))
 def test_no_text_makes_more_of_it_than_a_sentence(text: str) -> None:
-    sender = new_sender(allowed=())
+    sender = create_sender(allowed=())
     for url in (text, f"http://{text}", f"https://[{text}]"):
         with contextlib.suppress(ValueError):
             check_url(url, ())
@@ -226,7 +226,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 def test_a_name_is_checked_by_the_address_it_stands_for(
     resolve: Callable[..., list[str]], shared_receiver: Receiver
 ) -> None:
-    sender = new_sender(allowed=())
+    sender = create_sender(allowed=())
     resolve(["127.0.0.1"])
     answer = post(sender, shared_receiver.url("/ok/x").replace("127.0.0.1", "harmless.example"))
     assert answer.error == f"127.0.0.1 is a loopback address. {ONLY_PUBLIC}"
@@ -237,7 +237,7 @@ def test_one_forbidden_address_among_others_spoils_the_name(
     resolve: Callable[..., list[str]], shared_receiver: Receiver
 ) -> None:
     """It is not left to chance which one would be dialled."""
-    sender = new_sender()
+    sender = create_sender()
     resolve(["127.0.0.1", "10.0.0.1"])
     answer = post(sender, shared_receiver.url("/ok/x").replace("127.0.0.1", "mixed.example"))
     assert answer.error == f"10.0.0.1 is a private address. {ONLY_PUBLIC}"
@@ -248,7 +248,7 @@ def test_a_name_server_that_changes_its_answer_gains_nothing(
     resolve: Callable[..., list[str]], shared_receiver: Receiver
 ) -> None:
     """The address that was checked is dialled, without another look-up."""
-    with contextlib.closing(new_sender(allowed=(ip_network("127.0.0.1"),))) as sender:
+    with contextlib.closing(create_sender(allowed=(ip_network("127.0.0.1"),))) as sender:
         asked = resolve(["127.0.0.1"], ["127.0.0.2"])
         url = shared_receiver.url("/keepalive-close").replace("127.0.0.1", "rebinding.example")
         assert post(sender, url).success
@@ -267,7 +267,7 @@ def test_an_address_that_is_silent_leaves_time_for_the_next(
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(server.getsockname())
-        sender = new_sender()
+        sender = create_sender()
         resolve(["127.0.0.2", "127.0.0.1"])
         assert post(sender, shared_receiver.url("/ok/x").replace("127.0.0.1", "two.example")).success
         sender.close()

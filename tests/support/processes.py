@@ -1,0 +1,80 @@
+"""Processes of the product, and other programs that a test runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.paths import ROOT
+
+STOP_SECONDS = 10
+
+
+@dataclass
+class Processes:
+    """Start processes of the product with `environment`; `log` collects what they print."""
+
+    environment: dict[str, str]
+    log: Path
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[bytes]:
+        """Start `python arguments…` in the project's folder and in a new session; `changes` are further variables."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment, **changes},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def start_worker(self, *options: str, **changes: str) -> subprocess.Popen[bytes]:
+        """Start a Celery worker with these command line options."""
+        return self.start("-m", "celery", "-A", "celery_app", "worker", "--loglevel=INFO", *options, **changes)
+
+    def start_web(self, port: int, **changes: str) -> subprocess.Popen[bytes]:
+        """Start the web process as the README says, on a port of this machine."""
+        return self.start("-m", "gunicorn", "-b", f"127.0.0.1:{port}", "app:create_app()", **changes)
+
+    def stop(self) -> None:
+        """End every process and its descendants."""
+        for process in self.running:
+            _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        # A killed process loses the coverage that it measured, so let it end by itself first.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(STOP_SECONDS)
+
+
+def run_program(*command: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program to its end and return its standard output; fail the test unless its exit status is 0."""
+    result = subprocess.run(
+        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def find_free_ports(count: int) -> list[int]:
+    """Return `count` different ports of this machine on which nothing listens."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
