@@ -20,7 +20,8 @@ from api.imports.routes import event
 from api.imports.uploads import UploadRequest
 from api.sse import Event, Progress
 from database.connect import CONNECT_TIMEOUT_SECONDS, Component, connect
-from models import ImportJob, db, sqlalchemy_url, upgrade_database
+from database.migrate import sqlalchemy_url, upgrade_database
+from models import ImportJob, db
 
 # With this status gunicorn gives up instead of starting the process again and again.
 GUNICORN_BOOT_ERROR = 3

@@ -1,15 +1,14 @@
-"""The tables, and how a database is brought up to them.
+"""The database tables. Migrations create them; `database/migrate.py` applies the migrations.
 
-`products.sku` is unique without regard to case: `lower()` of PostgreSQL decides, and a query that looks for a SKU
-compares `lower(sku) COLLATE "C"`, which the unique index holds. The key is compared byte by byte, so that the index has
-the same order in every database and an import can walk it beside its own rows.
+SKUs are unique without regard to case. PostgreSQL's `lower()` decides which SKUs are equal, and queries that look up a
+SKU compare `lower(sku) COLLATE "C"`, the expression of the unique index. Collation "C" compares bytes, so the index has
+the same order in every database, and an import can merge its sorted rows with the index.
 """
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from flask_sqlalchemy import SQLAlchemy
@@ -42,7 +41,7 @@ FINAL_STATUSES = ("completed", "failed", "cancelled")
 JOB_KINDS = ("import", "undo")
 IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
-# Tables and indexes that are made at run time, so the models do not list them.
+# Prefixes of tables and indexes that the product creates at run time. They have no models.
 STAGING_TABLE_PREFIX = "import_staging_"
 SEARCH_INDEX_PREFIX = "products_search_"
 ORIGINS = ("page", "api")
@@ -50,7 +49,7 @@ DELIVERY_STATUSES = ("pending", "delivered", "failed")
 
 
 class Base(DeclarativeBase):
-    """Base of all tables; constraint names are fixed so that migrations can name them."""
+    """The base class of all tables. Constraint names follow a convention, so migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -67,13 +66,13 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(metadata=Base.metadata)
 
 
-def _words(words: tuple[str, ...]) -> str:
-    """A list of words in SQL."""
-    return f"({', '.join(map(repr, words))})"
+def _is_one_of(column: str, values: tuple[str, ...]) -> str:
+    """Return an SQL condition that limits a column to the given words."""
+    return f"{column} IN ({', '.join(map(repr, values))})"
 
 
 class Product(Base):
-    """A product of the catalogue."""
+    """A product in the catalogue."""
 
     __tablename__ = "products"
 
@@ -84,20 +83,21 @@ class Product(Base):
     active: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    # Set by an undo: the product is as it was at the first moment, since the second; see importer/undo.py.
+    # An undo sets two timestamps: the `updated_at` of the version that it restored, and the time of the restoration.
+    # See importer/pipeline/undo.py.
     restored: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)), deferred=True)
 
     __table_args__ = (
         Index("products_sku_key", text('lower(sku) COLLATE "C"'), unique=True),
-        # The only order that imports pay for row by row; catalogue/search_indexes.py has the others.
+        # The only sort order whose index every import updates. catalogue/search_indexes.py builds the other indexes.
         Index("products_updated_at_idx", "updated_at", "id"),
     )
 
 
 class ImportJob(Base):
-    """An import, or the undo of one: the truth about it. A message to a worker only says "look at this row".
+    """The job of an import or of an undo. This row is the truth; a message to a worker only names it.
 
-    `revision` counts the changes that clients see; a trigger tells each of them on the channel `import_progress`.
+    `revision` increases with each change that clients can see. A trigger then notifies the channel `import_progress`.
     """
 
     __tablename__ = "import_jobs"
@@ -126,7 +126,7 @@ class ImportJob(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
-    # What was asked for. Where `mapping`, `delimiter`, `quote` and `encoding` are empty the file tells.
+    # What the client requested. If `mapping`, `delimiter`, `quote` or `encoding` is NULL, it is detected in the file.
     kind: Mapped[str] = mapped_column(String(16), server_default="import")
     mode: Mapped[str] = mapped_column(String(16), server_default="upsert")
     on_reject: Mapped[str] = mapped_column(String(16), server_default="skip")
@@ -139,7 +139,7 @@ class ImportJob(Base):
     started_by: Mapped[str] = mapped_column(server_default="")
     undo_of: Mapped[uuid.UUID | None]
 
-    # What came of it. `file` describes what was found in the file, `preview` what an import would do.
+    # The results. `file` describes the file as it was detected, `preview` what the import would do.
     skipped_count: Mapped[int] = mapped_column(server_default="0")
     removed_count: Mapped[int] = mapped_column(server_default="0")
     run: Mapped[int] = mapped_column(server_default="1")
@@ -153,8 +153,7 @@ class ImportJob(Base):
     file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
 
-    # How far the work is, for the worker that takes it over: the table that
-    # holds its rows, the columns staged, the last key written.
+    # State for the next worker that acquires the lease: the staging table, its columns, and the last key written.
     staging_table: Mapped[str | None]
     staged_columns: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     checkpoint: Mapped[str | None]
@@ -165,24 +164,24 @@ class ImportJob(Base):
     announced_at: Mapped[datetime | None]
 
     __table_args__ = (
-        CheckConstraint(f"status IN {_words(JOB_STATUSES)}", name="status"),
-        CheckConstraint(f"kind IN {_words(JOB_KINDS)}", name="kind"),
-        CheckConstraint(f"mode IN {_words(IMPORT_MODES)}", name="mode"),
-        CheckConstraint(f"on_reject IN {_words(REJECT_POLICIES)}", name="on_reject"),
-        CheckConstraint(f"started_from IN {_words(ORIGINS)}", name="started_from"),
+        CheckConstraint(_is_one_of("status", JOB_STATUSES), name="status"),
+        CheckConstraint(_is_one_of("kind", JOB_KINDS), name="kind"),
+        CheckConstraint(_is_one_of("mode", IMPORT_MODES), name="mode"),
+        CheckConstraint(_is_one_of("on_reject", REJECT_POLICIES), name="on_reject"),
+        CheckConstraint(_is_one_of("started_from", ORIGINS), name="started_from"),
         CheckConstraint("progress BETWEEN 0 AND 100 AND (progress = 100) = (status = 'completed')", name="progress"),
-        # The sweep looks at unfinished jobs only, and there are few.
+        # For the reaper, which reads unfinished jobs only. There are few of them.
         Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),
-        # Those of ended jobs are dropped by the sweep.
+        # For the reaper, which drops the staging tables of ended jobs.
         Index("import_jobs_staged_idx", "id", postgresql_where=text("staging_table IS NOT NULL")),
     )
 
 
 class ImportReject(Base):
-    """A row of a file that could not be taken: where it starts, why, and the row as it was (as CSV).
+    """A rejected row of a file: the line where it starts, the reason, and the original row as CSV.
 
-    A foreign key would be looked up for every row, which takes as long as writing it; a trigger removes the rows of a
-    job that is deleted.
+    `job_id` has no foreign key, because checking it takes as long as writing the row. A trigger removes the rejects of
+    a deleted job.
     """
 
     __tablename__ = "import_rejects"
@@ -195,10 +194,11 @@ class ImportReject(Base):
 
 
 class ImportChanges(Base):
-    """What a transaction of an import did: whom it created, changed and left out, and what it takes to undo it.
+    """An entry of the change log: what a slice of an import did, and what an undo needs to reverse it.
 
-    `at` is the `updated_at` that it gave every product. `names`, `descriptions` and `actives` have the former values of
-    the `updated` products, in their order and NULL where nothing changed; `stamps` the moments that they were of.
+    `at` is the `updated_at` of every product that the slice wrote. `created` and `updated` hold product ids, `skipped`
+    the SKUs that the mode of the import excludes. The other arrays run parallel to `updated`: `names`, `descriptions`
+    and `actives` hold the previous values (NULL if unchanged), `stamps` the timestamps of the previous versions.
     """
 
     __tablename__ = "import_changes"
@@ -218,7 +218,7 @@ class ImportChanges(Base):
 
 
 class ImportLog(Base):
-    """Something that a person who follows up an import wants to know, with its moment."""
+    """A line in the log of an import, written for people."""
 
     __tablename__ = "import_log"
 
@@ -232,7 +232,7 @@ class ImportLog(Base):
 
 
 class ImportSample(Base):
-    """How many rows a phase had done when the import had been worked on for `at` seconds."""
+    """The number of rows that a phase had processed after `at` seconds of work. The throughput chart shows these."""
 
     __tablename__ = "import_samples"
 
@@ -247,7 +247,7 @@ class ImportSample(Base):
 
 
 class ImportMapping(Base):
-    """The mapping that was last confirmed for files with this header."""
+    """The column mapping that was last confirmed for files with this header."""
 
     __tablename__ = "import_mappings"
 
@@ -257,10 +257,10 @@ class ImportMapping(Base):
 
 
 class Webhook(Base):
-    """A receiver of events.
+    """A webhook: a receiver of events.
 
-    `event_type` is one event, several separated by commas, or `*`. A deliverer holds a lease on the webhooks that it
-    works on, so that the deliveries of each start in order.
+    `event_type` is one event, several separated by commas, or `*`. A dispatcher holds a lease on each webhook that it
+    serves, so the deliveries of a webhook start in order.
     """
 
     __tablename__ = "webhooks"
@@ -287,9 +287,10 @@ class Webhook(Base):
 
 
 class WebhookEvent(Base):
-    """Something that happened and that a webhook is to be told, written in the transaction in which it happened.
+    """An event in the outbox, inserted in the transaction of the change that it reports.
 
-    Either with its `body`, just as it is sent, or with the ids of many products, which the deliverer makes bodies of.
+    It holds either `body`, exactly as it is sent, or the ids of `created` and `updated` products. From ids, the
+    dispatcher builds the bodies when it sends them.
     """
 
     __tablename__ = "webhook_events"
@@ -307,11 +308,12 @@ class WebhookEvent(Base):
 
 
 class WebhookDelivery(Base):
-    """An event on its way to one webhook.
+    """The delivery of an event to one webhook.
 
-    The deliveries of a webhook are due in the order of `next_attempt_at`, event, `position`. Where the event has many
-    products, `cut` says how they are cut into deliveries: `batch`, or one each of the `created` or `updated` ones. The
-    row with `parts_left` stands for those that have not been cut off yet, from `position` on.
+    Deliveries of a webhook are due in the order of `next_attempt_at`, event and `position`. If the event has many
+    products, `cut` says how they are split: `batch` for requests with many products, `created` or `updated` for one
+    request per product. A row with `parts_left` stands for the deliveries from `position` on that have not been split
+    off yet.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -331,7 +333,7 @@ class WebhookDelivery(Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        CheckConstraint(f"status IN {_words(DELIVERY_STATUSES)}", name="status"),
+        CheckConstraint(_is_one_of("status", DELIVERY_STATUSES), name="status"),
         Index(
             "webhook_deliveries_due_idx",
             "webhook_id",
@@ -347,7 +349,7 @@ class WebhookDelivery(Base):
 
 
 class WebhookAttempt(Base):
-    """One request of a delivery, and what came of it."""
+    """One request of a delivery and its result."""
 
     __tablename__ = "webhook_attempts"
 
@@ -366,7 +368,7 @@ class WebhookAttempt(Base):
 
 
 class WebhookHour(Base):
-    """What became of a webhook's attempts and deliveries within an hour."""
+    """The hourly counts of a webhook: deliveries that succeeded or failed, and attempts that failed."""
 
     __tablename__ = "webhook_hours"
 
@@ -378,28 +380,9 @@ class WebhookHour(Base):
 
 
 class Worker(Base):
-    """A worker process that gave a sign of life; old rows are removed by the sweep."""
+    """The last heartbeat of a worker process. The reaper removes old rows."""
 
     __tablename__ = "workers"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-def sqlalchemy_url(url: str) -> str:
-    """Returns a `postgresql://` URL with the driver named, as SQLAlchemy wants it."""
-    return url.replace("postgresql://", "postgresql+psycopg2://", 1)
-
-
-def upgrade_database(url: str) -> None:
-    """Applies the migrations that `url` lacks; several processes may call it at once.
-
-    Raises `sqlalchemy.exc.OperationalError` when the database cannot be reached.
-    """
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).resolve().parent / "migrations"))
-    config.attributes["url"] = sqlalchemy_url(url)
-    command.upgrade(config, "head")

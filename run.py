@@ -343,7 +343,7 @@ def check_database(url: str) -> None:
 
 def migrate(url: str) -> None:
     """Brings the tables at `url` up to date; raises `RunError` when the database does not let it."""
-    from models import upgrade_database
+    from database.migrate import upgrade_database
 
     try:
         upgrade_database(url)

@@ -19,10 +19,10 @@ import config
 from catalogue.search_indexes import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.connect import Component, run_until_stopped
+from database.migrate import upgrade_database
 from importer.jobs import actions, reaper
 from importer.jobs.repository import Retention
 from importer.pipeline.runner import Engine
-from models import upgrade_database
 
 log = logging.getLogger(__name__)
 

@@ -35,6 +35,7 @@ class Component(StrEnum):
     REAPER = "acme-reaper"
     DISPATCHER = "acme-dispatcher"
     SEARCH_INDEX = "acme-search-index"
+    MIGRATIONS = "acme-migrations"
 
 
 def connect(url: str, component: Component) -> Connection:

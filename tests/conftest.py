@@ -41,7 +41,7 @@ from webhooks.sender import Sender
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 # `support.browser` has the fixtures of one product and one Chromium, which all browser tests share.
-pytest_plugins = ["support.browser", "support.scheduling"]
+pytest_plugins = ["support.browser", "support.network_guard", "support.scheduling"]
 
 DISPATCHER_STOP_SECONDS = 20
 

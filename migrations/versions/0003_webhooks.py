@@ -1,4 +1,4 @@
-"""Webhooks: events, their deliveries and attempts, and word of all of them"""
+"""Webhooks: events, deliveries and attempts, with notifications of changes"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,9 +9,9 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# Deliverers hear of new deliveries and of settings, pages of everything. A statement that inserts nothing, as where
-# nobody subscribes to an event, says nothing.
-TELL = """
+# Dispatchers listen for new deliveries and changed settings, web processes for all changes. If nobody subscribes to an
+# event, its statement inserts no deliveries and sends no notification.
+CREATE_TRIGGERS_SQL = """
 CREATE FUNCTION tell_webhook_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM added) THEN NOTIFY webhook_deliveries; END IF;
@@ -36,10 +36,10 @@ END $$;
 CREATE TRIGGER webhook_attempts_tell AFTER INSERT ON webhook_attempts
     FOR EACH STATEMENT EXECUTE FUNCTION tell_webhook_attempts()
 """
-FUNCTIONS = ("tell_webhook_deliveries", "tell_webhook_settings", "tell_webhook_attempts")
+TRIGGER_FUNCTIONS = ("tell_webhook_deliveries", "tell_webhook_settings", "tell_webhook_attempts")
 
 
-def moment(name: str, *, default: str | None = None) -> sa.Column:
+def timestamp(name: str, *, default: str | None = None) -> sa.Column:
     return sa.Column(
         name, sa.DateTime(timezone=True), server_default=sa.text(default) if default else None, nullable=not default
     )
@@ -49,12 +49,12 @@ def upgrade() -> None:
     op.add_column("webhooks", sa.Column("description", sa.Text(), server_default="", nullable=False))
     op.add_column("webhooks", sa.Column("imports", sa.String(length=16), server_default="none", nullable=False))
     op.add_column("webhooks", sa.Column("disabled_reason", sa.Text(), nullable=True))
-    op.add_column("webhooks", moment("failing_since"))
+    op.add_column("webhooks", timestamp("failing_since"))
     op.add_column("webhooks", sa.Column("previous_secret", sa.Text(), nullable=True))
-    op.add_column("webhooks", moment("previous_secret_expires_at"))
+    op.add_column("webhooks", timestamp("previous_secret_expires_at"))
     op.add_column("webhooks", sa.Column("lease_token", sa.Uuid(), nullable=True))
     op.add_column("webhooks", sa.Column("lease_holder", sa.Text(), nullable=True))
-    op.add_column("webhooks", moment("lease_expires_at"))
+    op.add_column("webhooks", timestamp("lease_expires_at"))
     op.create_check_constraint(op.f("webhooks_imports_check"), "webhooks", "imports IN ('none', 'each')")
     op.create_table(
         "webhook_events",
@@ -65,11 +65,11 @@ def upgrade() -> None:
         sa.Column("task_id", sa.Uuid(), nullable=True),
         sa.Column("created", postgresql.ARRAY(sa.BigInteger()), nullable=True),
         sa.Column("updated", postgresql.ARRAY(sa.BigInteger()), nullable=True),
-        moment("created_at", default="clock_timestamp()"),
+        timestamp("created_at", default="clock_timestamp()"),
         sa.PrimaryKeyConstraint("id", name=op.f("webhook_events_pkey")),
     )
     op.create_index(op.f("webhook_events_created_at_idx"), "webhook_events", ["created_at"])
-    # Compressing them would cost imports more than writing them.
+    # Compressing the arrays would take imports longer than writing them uncompressed.
     op.execute("ALTER TABLE webhook_events ALTER created SET STORAGE EXTERNAL, ALTER updated SET STORAGE EXTERNAL")
     op.create_table(
         "webhook_deliveries",
@@ -89,8 +89,8 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=True,
         ),
-        moment("created_at", default="clock_timestamp()"),
-        moment("finished_at"),
+        timestamp("created_at", default="clock_timestamp()"),
+        timestamp("finished_at"),
         sa.CheckConstraint(
             "status IN ('pending', 'delivered', 'failed')", name=op.f("webhook_deliveries_status_check")
         ),
@@ -149,11 +149,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("webhook_id", "hour", name=op.f("webhook_hours_pkey")),
     )
-    op.execute(TELL)
+    op.execute(CREATE_TRIGGERS_SQL)
 
 
 def downgrade() -> None:
-    for name in FUNCTIONS:
+    for name in TRIGGER_FUNCTIONS:
         op.execute(f"DROP FUNCTION {name}() CASCADE")
     for name in ("webhook_hours", "webhook_attempts", "webhook_deliveries", "webhook_events"):
         op.drop_table(name)

@@ -1,4 +1,4 @@
-"""What finding products needs: the latest changes by an index, and word of every change"""
+"""Products: an index for the latest changes, and a notification of every change"""
 
 from alembic import op
 
@@ -7,8 +7,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# One notice a transaction, however many statements it has; who listens looks for itself what is new.
-TELL_CHANGES = """
+# PostgreSQL merges the notifications of a transaction into one. Listeners find out themselves what changed.
+CREATE_CHANGE_TRIGGER_SQL = """
 CREATE FUNCTION tell_products_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NOTIFY products_changed;
@@ -21,7 +21,7 @@ CREATE TRIGGER products_tell_changes AFTER INSERT OR UPDATE OR DELETE OR TRUNCAT
 
 def upgrade() -> None:
     op.create_index("products_updated_at_idx", "products", ["updated_at", "id"])
-    op.execute(TELL_CHANGES)
+    op.execute(CREATE_CHANGE_TRIGGER_SQL)
 
 
 def downgrade() -> None:

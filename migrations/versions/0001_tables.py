@@ -1,4 +1,4 @@
-"""The tables"""
+"""Tables for products, imports, webhooks and workers"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,8 +9,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# The payload is the job's id only: who listens reads the row, and so never sees a state that was overtaken.
-TELL_PROGRESS = """
+# The payload is only the id of the job. Listeners read the row, so they never see an outdated state.
+CREATE_PROGRESS_TRIGGER_SQL = """
 CREATE FUNCTION tell_import_progress() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('import_progress', NEW.id::text);
@@ -114,7 +114,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "line", name=op.f("import_rejects_pkey")),
     )
-    op.execute(TELL_PROGRESS)
+    op.execute(CREATE_PROGRESS_TRIGGER_SQL)
 
 
 def downgrade() -> None:
