@@ -1,14 +1,14 @@
 // Start the page: header, shortcuts, file drops, routes.
 
-import { installBackgroundProgress } from './imports/background-progress.js';
 import { elementById, h } from './core/dom.js';
-import { installPageDrop } from './imports/drop-zone.js';
 import { installShortcuts, openHelp } from './core/help.js';
-import { importDetailScreen } from './imports/detail-screen.js';
-import { importScreen } from './imports/screen.js';
-import { productsScreen } from './products/screen.js';
 import { startRouter } from './core/router.js';
 import { themeSwitch } from './core/theme.js';
+import { installBackgroundProgress } from './imports/background-progress.js';
+import { importDetailScreen } from './imports/detail-screen.js';
+import { installPageDrop } from './imports/drop-zone.js';
+import { importScreen } from './imports/screen.js';
+import { productsScreen } from './products/screen.js';
 import { webhookScreen } from './webhooks/detail-screen.js';
 import { webhooksScreen } from './webhooks/screen.js';
 

@@ -6,25 +6,12 @@ import { acquireStreamSlot } from './stream-slots.js';
 const WITHOUT_STREAM_MS = 15_000;
 
 /**
- * Call back when products may have changed.
- * @param {() => void} onChanged
- * @returns {() => void} a function that stops it
- */
-export const followCatalogue = (onChanged) => follow('/api/products/changes', onChanged);
-
-/**
- * Call back when webhooks or their deliveries may have changed.
- * @param {() => void} onChanged
- * @returns {() => void} a function that stops it
- */
-export const followWebhooks = (onChanged) => follow('/api/webhooks/changes', onChanged);
-
-/**
+ * Call back when the server reports a change, and when changes may have been missed.
  * @param {string} address of the stream
  * @param {() => void} onChanged
  * @returns {() => void} a function that stops it
  */
-function follow(address, onChanged) {
+export function followChanges(address, onChanged) {
   /** @type {EventSource | null} */
   let source = null;
   /** @type {(() => void) | null} */

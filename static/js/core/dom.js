@@ -1,6 +1,6 @@
 // Create and change elements. Text only ever becomes a text node: nothing from a file or the server is parsed as HTML.
 
-/** @typedef {Node | string | number | null | undefined | false} SingleChild `null`, `undefined` and `false` add nothing. */
+/** @typedef {Node | string | number | null | undefined | false} SingleChild Null, undefined and false add nothing. */
 
 /** @typedef {SingleChild | Child[]} Child Lists may be nested. */
 

@@ -1,9 +1,9 @@
 // The documentation of the API, drawn from its OpenAPI document. Text only ever becomes a text node.
 
-import { curlOf, fieldsOf, kindOf, resolve, sampleOf } from './schema.js';
 import { debounce, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { themeSwitch } from '../core/theme.js';
+import { curlOf, fieldsOf, kindOf, resolve, sampleOf } from './schema.js';
 
 const SOURCE = '/api/openapi.json';
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];

@@ -1,14 +1,14 @@
 // Buttons that several steps of an import have.
 
-import { askToConfirm } from '../core/confirm.js';
 import { sendJson } from '../core/api.js';
+import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
-import { pickFiles } from './drop-zone.js';
 import { formatCount, formatMoment, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { go } from '../core/router.js';
+import { pickFiles } from './drop-zone.js';
 import { importPath } from './job-actions.js';
 import { importAddress } from './steps.js';
-import { go } from '../core/router.js';
 
 /**
  * A button that does nothing while it says that it cannot.

@@ -3,8 +3,8 @@
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
-import { importPath } from './job-actions.js';
 import { pagedPanel } from '../core/paged-panel.js';
+import { importPath } from './job-actions.js';
 
 const CHANGES = [
   ['created', 'Created', 'created_count'],

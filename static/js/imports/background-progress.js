@@ -2,16 +2,16 @@
 // ends.
 
 import { getJson } from '../core/api.js';
-import { clearBanner, showBanner } from '../core/banner.js';
 import { importFinished } from '../core/app-events.js';
+import { clearBanner, showBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
-import { importAddress } from './steps.js';
-import { isFinal, isRunning, isUndo, nameOf } from './job.js';
-import { watchJob } from './job-watcher.js';
 import { toast } from '../core/toast.js';
-import { currentUploads, uploadChanged } from './upload-queue.js';
 import { progressBar } from '../core/widgets.js';
+import { watchJob } from './job-watcher.js';
+import { isFinal, isRunning, isUndo, nameOf } from './job.js';
+import { importAddress } from './steps.js';
+import { currentUploads, uploadChanged } from './upload-queue.js';
 
 const LOOK_FOR = 20;
 

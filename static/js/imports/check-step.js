@@ -1,16 +1,16 @@
 // The second step: what was found in the file and what importing it would do. Nothing is written before it is
 // confirmed.
 
-import { changesCard } from './preview-changes.js';
-import { fileForm, fileRecord } from './file-options.js';
-import { checkSummary } from './preview-summary.js';
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
-import { importCard } from './progress-card.js';
 import { cancelButton } from './action-buttons.js';
-import { isChecking, lacksSku, needsColumns } from './steps.js';
+import { fileForm, fileRecord } from './file-options.js';
 import { canRetry, isRunning } from './job.js';
+import { changesCard } from './preview-changes.js';
+import { checkSummary } from './preview-summary.js';
+import { importCard } from './progress-card.js';
 import { rejectsPanel } from './rejected-rows.js';
+import { isChecking, lacksSku, needsColumns } from './steps.js';
 
 /**
  * @param {object} job

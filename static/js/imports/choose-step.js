@@ -1,8 +1,8 @@
 // The first step: drop zone, whether to check first, and options for the files to come.
 
-import { dropZone } from './drop-zone.js';
 import { h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
+import { dropZone } from './drop-zone.js';
 import { optionField } from './options.js';
 import { DEFAULTS, currentOptions, isUnchecked, setOptions, setUnchecked } from './upload-settings.js';
 

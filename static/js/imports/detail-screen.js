@@ -1,17 +1,17 @@
 // One import: #/imports/<task_id>/check, /progress, /result. The address without a step leads to the one that fits.
 
+import { nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
-import { nextStep } from '../core/api.js';
-import { importCalls } from './job-actions.js';
-import { watchImport } from './import-watcher.js';
-import { importAddress, isOpen, stepOf, stepsBar } from './steps.js';
-import { isFinal, nameOf } from './job.js';
 import { go, redirect } from '../core/router.js';
 import { checkStep } from './check-step.js';
+import { watchImport } from './import-watcher.js';
+import { importCalls } from './job-actions.js';
+import { isFinal, nameOf } from './job.js';
 import { progressStep } from './progress-step.js';
 import { resultStep } from './result-step.js';
+import { importAddress, isOpen, stepOf, stepsBar } from './steps.js';
 
 /**
  * @typedef {{call: Function, reload: () => Promise<void>}} StepContext what a step needs to do something with its

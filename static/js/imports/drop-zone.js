@@ -4,9 +4,9 @@ import { clearBanner, showBanner } from '../core/banner.js';
 import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { uploadFields } from './upload-settings.js';
 import { go } from '../core/router.js';
 import { checkFile, enqueue } from './upload-queue.js';
+import { uploadFields } from './upload-settings.js';
 
 const CHECK_BANNER = 'file-check';
 const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,application/gzip,application/zip';

@@ -2,9 +2,9 @@
 
 import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
+import { elapsedSeconds, isUndo } from './job.js';
 import { delimiterWord, describeOptions, encodingWord, packingWord, quoteFact } from './options.js';
 import { importAddress } from './steps.js';
-import { elapsedSeconds, isUndo } from './job.js';
 
 /** @param {object} job @returns {string} such as "the page · 127.0.0.1" */
 export function originOf(job) {

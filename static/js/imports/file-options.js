@@ -1,8 +1,7 @@
 // How the file was read, and what to do differently: format, options, columns. One button reads it again.
 
-import { mappingRecord, mappingTable } from './column-mapping.js';
 import { h, setText } from '../core/dom.js';
-import { needsColumns } from './steps.js';
+import { mappingRecord, mappingTable } from './column-mapping.js';
 import {
   FROM_THE_FILE,
   delimiterWord,
@@ -13,6 +12,7 @@ import {
   packingWord,
   quoteFact,
 } from './options.js';
+import { needsColumns } from './steps.js';
 
 /**
  * @param {object} job with options and file

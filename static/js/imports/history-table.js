@@ -2,13 +2,13 @@
 
 import { h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
-import { originOf } from './facts-card.js';
-import { importAddress } from './steps.js';
-import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
-import { watchJob } from './job-watcher.js';
 import { go } from '../core/router.js';
 import { progressBar, timeElement } from '../core/widgets.js';
+import { originOf } from './facts-card.js';
+import { watchJob } from './job-watcher.js';
+import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { statusPill } from './status-pill.js';
+import { importAddress } from './steps.js';
 
 const NUMBERS = [
   ['total_records', 'Rows', ''],

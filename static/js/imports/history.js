@@ -3,11 +3,11 @@
 import { NetworkError, getJson, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { fill, h } from '../core/dom.js';
-import { clearImportFilters, importFilterBar, importFilters } from './history-filters.js';
-import { importsTable } from './history-table.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, refreshTimes } from '../core/widgets.js';
+import { clearImportFilters, importFilterBar, importFilters } from './history-filters.js';
+import { importsTable } from './history-table.js';
 
 const PER_PAGE = 10;
 const BANNER_KEY = 'imports-list';

@@ -3,8 +3,8 @@
 
 import { NetworkError, getJson } from '../core/api.js';
 import { reconnected } from '../core/connection.js';
-import { isFinal, mergeJob } from './job.js';
 import { watchJob } from './job-watcher.js';
+import { isFinal, mergeJob } from './job.js';
 
 const DETAILS = ['options', 'file', 'preview', 'log', 'samples'];
 const RETRY_MS = 500;

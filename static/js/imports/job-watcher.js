@@ -3,8 +3,8 @@
 import { ApiError, NetworkError, getJson } from '../core/api.js';
 import { isReachable, reconnected } from '../core/connection.js';
 import { createSignal } from '../core/event-bus.js';
-import { isFinal, isRunning, mergeJob } from './job.js';
 import { acquireStreamSlot } from '../core/stream-slots.js';
+import { isFinal, isRunning, mergeJob } from './job.js';
 
 const POLL_MS = 1_000;
 const SLOWEST_POLL_MS = 10_000;

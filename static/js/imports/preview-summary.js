@@ -2,10 +2,10 @@
 
 import { announce } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
-import { countTiles } from './count-tiles.js';
 import { h, setText } from '../core/dom.js';
 import { formatAhead, formatCount, formatMoment, formatNumber } from '../core/format.js';
 import { cancelButton, mainButton, skipRejectsButton } from './action-buttons.js';
+import { countTiles } from './count-tiles.js';
 import { allOrNothing, countsOfPreview, countsSentence } from './descriptions.js';
 import { statusPill } from './status-pill.js';
 

@@ -1,15 +1,15 @@
 // One import, live: phase, bar, rows, speed, time left and counts.
 
 import { progressAnnouncer } from '../core/announcer.js';
-import { countTiles } from './count-tiles.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../core/format.js';
+import { progressBar } from '../core/widgets.js';
+import { countTiles } from './count-tiles.js';
 import { countsOf, countsSentence, headline } from './descriptions.js';
-import { isChecking } from './steps.js';
 import { describeRows, describeStatus, elapsedSeconds, isFinal, isRunning, nameOf } from './job.js';
 import { createRate } from './rate-estimator.js';
-import { progressBar } from '../core/widgets.js';
 import { statusPill } from './status-pill.js';
+import { isChecking } from './steps.js';
 
 const TICK_MS = 1_000;
 

@@ -2,8 +2,8 @@
 
 import { fill, h } from '../core/dom.js';
 import { cancelButton } from './action-buttons.js';
-import { importCard } from './progress-card.js';
 import { isRunning, isUndo } from './job.js';
+import { importCard } from './progress-card.js';
 import { rowsChart } from './throughput-chart.js';
 
 /**

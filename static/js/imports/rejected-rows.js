@@ -3,9 +3,9 @@
 import { h } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { pagedPanel } from '../core/paged-panel.js';
 import { importPath } from './job-actions.js';
 import { isUndo } from './job.js';
-import { pagedPanel } from '../core/paged-panel.js';
 
 /**
  * @param {object} job with rejected rows

@@ -5,14 +5,14 @@ import { fill, h, refill } from '../core/dom.js';
 import { formatMoment } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { anotherFile, retryButton, seeProducts, skipRejectsButton, undoButton } from './action-buttons.js';
-import { importCard } from './progress-card.js';
-import { factsCard } from './facts-card.js';
-import { importAddress } from './steps.js';
-import { allOrNothing, isExpired, writtenSentence } from './descriptions.js';
-import { canRetry, isAhead, isUndo } from './job.js';
-import { rejectsPanel } from './rejected-rows.js';
-import { rowsChart } from './throughput-chart.js';
 import { touchedPanel } from './affected-products.js';
+import { allOrNothing, isExpired, writtenSentence } from './descriptions.js';
+import { factsCard } from './facts-card.js';
+import { canRetry, isAhead, isUndo } from './job.js';
+import { importCard } from './progress-card.js';
+import { rejectsPanel } from './rejected-rows.js';
+import { importAddress } from './steps.js';
+import { rowsChart } from './throughput-chart.js';
 import { undoNote } from './undo-note.js';
 
 /**

@@ -2,10 +2,10 @@
 
 import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
+import { go } from '../core/router.js';
 import { chooseCard } from './choose-step.js';
 import { importHistory } from './history.js';
 import { importAddress } from './steps.js';
-import { go } from '../core/router.js';
 import { uploadList } from './upload-list.js';
 import { currentUploads, uploadChanged } from './upload-queue.js';
 

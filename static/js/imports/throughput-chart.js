@@ -3,9 +3,9 @@
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber } from '../core/format.js';
+import { draw } from '../core/svg.js';
 import { isRunning, rowsDone } from './job.js';
 import { averages, buckets } from './throughput.js';
-import { draw } from '../core/svg.js';
 
 const HEIGHT = 150;
 const TOP = 22;

@@ -3,10 +3,10 @@
 import { getJson } from '../core/api.js';
 import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { importPath } from './job-actions.js';
-import { importAddress } from './steps.js';
 import { countsOf, countsSentence } from './descriptions.js';
+import { importPath } from './job-actions.js';
 import { isRunning } from './job.js';
+import { importAddress } from './steps.js';
 
 /** @param {object} job with an undo @returns {HTMLElement} */
 export function undoNote(job) {

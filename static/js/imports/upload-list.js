@@ -1,13 +1,13 @@
 // The uploads under way, each with its own bar, shown above the earlier imports.
 
-import { buildBanner } from '../core/banner.js';
 import { progressAnnouncer } from '../core/announcer.js';
+import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
 import { formatBytes, formatTimeLeft } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
-import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged } from './upload-queue.js';
 import { progressBar } from '../core/widgets.js';
+import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged } from './upload-queue.js';
 
 /**
  * @returns {{element: HTMLElement, stop: () => void}}

@@ -4,9 +4,9 @@ import { nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { formatCount } from '../core/format.js';
+import { toast } from '../core/toast.js';
 import { filterBody } from './query.js';
 import { ownChange } from './save-queue.js';
-import { toast } from '../core/toast.js';
 
 const BANNER_KEY = 'products-bulk';
 const WORD = 'delete';

@@ -2,10 +2,10 @@
 // into its cell.
 
 import { announce } from '../core/announcer.js';
-import { FIELD_LABELS, changedFields, conflictChoice } from './edit-conflict.js';
 import { h } from '../core/dom.js';
-import { saveProduct, sentenceFor } from './save-queue.js';
+import { FIELD_LABELS, changedFields, conflictChoice } from './edit-conflict.js';
 import { TEXT_FIELDS } from './row.js';
+import { saveProduct, sentenceFor } from './save-queue.js';
 
 /**
  * @param {object} host

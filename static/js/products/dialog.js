@@ -1,11 +1,11 @@
 // The dialog for a whole product: look at it, change it, delete it, or create one.
 
 import { ApiError, NetworkError, getJson, nextStep, sendJson } from '../core/api.js';
-import { changedFields, conflictChoice } from './edit-conflict.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { changedFields, conflictChoice } from './edit-conflict.js';
 import { productForm } from './form.js';
 import { addressOf, ownChange, saveProduct, settled } from './save-queue.js';
 

@@ -2,9 +2,9 @@
 
 import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { FROM_THE_START } from './query.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
+import { FROM_THE_START } from './query.js';
 
 const LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Status' };
 const FOLDED = ['sku', 'name', 'description'];

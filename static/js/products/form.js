@@ -1,7 +1,7 @@
 // The fields of a product in a form, with what is wrong at each of them.
 
-import { FIELD_LABELS } from './edit-conflict.js';
 import { fill, h } from '../core/dom.js';
+import { FIELD_LABELS } from './edit-conflict.js';
 
 const EMPTY = { sku: '', name: '', description: '', active: true };
 const HINTS = { sku: 'Tells products apart; upper and lower case are the same.' };

@@ -2,8 +2,8 @@
 // them.
 
 import { fill, h } from '../core/dom.js';
-import { installGridKeys } from './grid-keyboard.js';
 import { icon } from '../core/icons.js';
+import { installGridKeys } from './grid-keyboard.js';
 import { TEXT_FIELDS, productRow } from './row.js';
 
 const COLUMNS = [

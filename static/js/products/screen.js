@@ -1,30 +1,30 @@
 // The products screen. Its whole state is in the address: #/products?page=2&per_page=50&q=lamp&active=true&sort_by=name
 
-import { actionBar } from './action-bar.js';
 import { announce } from '../core/announcer.js';
 import { NetworkError, nextStep } from '../core/api.js';
 import { importFinished } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
-import { followCatalogue } from '../core/change-stream.js';
-import { cellEditing } from './cell-editor.js';
-import { FIELD_LABELS } from './edit-conflict.js';
+import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h } from '../core/dom.js';
 import { formatCount, oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
+import { go, setQuery } from '../core/router.js';
+import { toast } from '../core/toast.js';
+import { emptyState, refreshTimes } from '../core/widgets.js';
+import { actionBar } from './action-bar.js';
 import { changeMany, deleteEverything, deleteMany } from './bulk-actions.js';
+import { cellEditing } from './cell-editor.js';
 import { openProduct } from './dialog.js';
+import { FIELD_LABELS } from './edit-conflict.js';
 import { filterBar } from './filters.js';
 import { productGrid } from './grid.js';
 import { productHead } from './header.js';
 import { productList } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
-import { UNDOABLE_COUNT, deletesChanged, removeProducts, undoLast } from './undoable-deletes.js';
-import { go, setQuery } from '../core/router.js';
 import { createSelection } from './selection.js';
-import { toast } from '../core/toast.js';
-import { emptyState, refreshTimes } from '../core/widgets.js';
+import { UNDOABLE_COUNT, deletesChanged, removeProducts, undoLast } from './undoable-deletes.js';
 
 const BANNER_KEY = 'products-list';
 const TIMES_MS = 30_000;
@@ -312,7 +312,7 @@ function screen(root) {
   const stopDeletes = deletesChanged.subscribe(
     ({ isRestored }) => isRestored && document.activeElement === document.body && grid.focus(),
   );
-  const stopStream = followCatalogue(list.check);
+  const stopStream = followChanges('/api/products/changes', list.check);
   const timer = setInterval(() => refreshTimes(grid.element), TIMES_MS);
 
   function stop() {

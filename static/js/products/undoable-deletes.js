@@ -6,8 +6,8 @@ import { showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
 import { createSignal } from '../core/event-bus.js';
 import { formatCount, oneLine } from '../core/format.js';
-import { addressOf, ownChange } from './save-queue.js';
 import { toast } from '../core/toast.js';
+import { addressOf, ownChange } from './save-queue.js';
 
 const UNDO_MS = 10_000;
 

@@ -6,9 +6,9 @@ import { fill, h, setText } from '../core/dom.js';
 import { formatAhead, formatDuration, formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
+import { timeElement } from '../core/widgets.js';
 import { addressOf, copyText } from './actions.js';
 import { codeBlock } from './test-dialog.js';
-import { timeElement } from '../core/widgets.js';
 
 const COLUMNS = 6;
 const STATUSES = {

@@ -2,21 +2,21 @@
 
 import { ApiError, NetworkError, getJson, nextStep } from '../core/api.js';
 import { buildBanner, clearBanner, showBanner } from '../core/banner.js';
-import { followWebhooks } from '../core/change-stream.js';
+import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
-import { deliveryList } from './delivery-list.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
 import { toast } from '../core/toast.js';
+import { emptyState, refreshTimes } from '../core/widgets.js';
 import { addressOf, deleteWebhook, enabledSwitch } from './actions.js';
+import { deliveryList } from './delivery-list.js';
 import { openWebhook } from './dialog.js';
 import { healthChart, healthNumbers, troublePill } from './health.js';
 import { openRecovery } from './recovery-dialog.js';
 import { openTest } from './test-dialog.js';
-import { emptyState, refreshTimes } from '../core/widgets.js';
 
 const PER_PAGE = 25;
 const BANNER_KEY = 'webhook';
@@ -73,7 +73,7 @@ export const webhookScreen = {
     const load = () => Promise.all([loadWebhook(), loadDeliveries()]);
     deliveries.look(query);
     load();
-    const stops = [followWebhooks(load), reconnected.subscribe(load)];
+    const stops = [followChanges('/api/webhooks/changes', load), reconnected.subscribe(load)];
     return {
       update(location) {
         deliveries.look(location.query);

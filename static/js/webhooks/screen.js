@@ -2,18 +2,18 @@
 
 import { NetworkError, getJson, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
-import { followWebhooks } from '../core/change-stream.js';
+import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
+import { emptyState } from '../core/widgets.js';
 import { deleteWebhook, enabledSwitch } from './actions.js';
 import { openWebhook } from './dialog.js';
 import { describeEvents, describeHealth, healthChart, healthNumbers, troublePill } from './health.js';
 import { openTest } from './test-dialog.js';
-import { emptyState } from '../core/widgets.js';
 
 const BANNER_KEY = 'webhooks-list';
 
@@ -132,7 +132,7 @@ export const webhooksScreen = {
     }
 
     load();
-    const stops = [followWebhooks(load), reconnected.subscribe(load)];
+    const stops = [followChanges('/api/webhooks/changes', load), reconnected.subscribe(load)];
     return {
       update() {},
       unmount() {
