@@ -1,17 +1,20 @@
 # Needs Python 3.11 or newer. PYTHON=… selects the interpreter that creates .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint coverage venv venv-dev
+.PHONY: help run test lint lint-python lint-javascript api-types coverage venv venv-dev
 
 PYTHON ?=
 ARGS ?=
 PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+PRINT_OPENAPI = .venv/bin/python -m tests.support.print_openapi
+NODE_IS_MISSING = checking the JavaScript needs npm and Node.js 20.19, 22.13, 24 or newer
 export PYTHON
 
 help: ## list the targets
 	@echo 'make run        start the product and print its address; Ctrl-C stops it'
 	@echo 'make test       run all tests; ARGS="…" is passed to pytest'
-	@echo 'make lint       check style, types and imports'
+	@echo 'make lint       check style, types and imports of the Python and the JavaScript'
+	@echo 'make api-types  generate the JavaScript types of the API'
 	@echo 'make coverage   run the tests and report line and branch coverage; ARGS="…" is passed to pytest'
 	@echo 'make venv       only create .venv'
 
@@ -22,11 +25,35 @@ run: venv
 test: venv-dev
 	@exec .venv/bin/python -m pytest $(ARGS)
 
-lint: venv-dev
+lint: lint-python lint-javascript
+
+lint-python: venv-dev
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 	@.venv/bin/lint-imports --no-logo --no-cache
+
+# Node.js is a development tool: running the product does not need it.
+lint-javascript: venv-dev
+	@if .ci/has-node; then \
+	  $(MAKE) --silent node_modules/.package-lock.json && \
+	  npm run --silent lint && npm run --silent format:check && npm run --silent types && \
+	  $(PRINT_OPENAPI) | npm run --silent api-types:check; \
+	elif [ -n "$$CI" ]; then \
+	  echo 'error: $(NODE_IS_MISSING)' >&2; exit 1; \
+	else \
+	  echo 'Skipped: $(NODE_IS_MISSING)'; \
+	fi
+
+api-types: venv-dev
+	@if ! .ci/has-node; then echo 'error: $(NODE_IS_MISSING)' >&2; exit 1; fi
+	@$(MAKE) --silent node_modules/.package-lock.json
+	@$(PRINT_OPENAPI) | npm run --silent api-types
+
+node_modules/.package-lock.json: package-lock.json
+	@echo 'Installing the packages of package-lock.json into node_modules …'
+	@npm ci --silent
+	@touch $@
 
 # The report follows even if a test fails, but make fails, too.
 coverage: venv-dev
