@@ -81,7 +81,7 @@ def is_idle_after(url: str, query: str, *, since: datetime = EPOCH) -> bool:
     """Return whether a builder's last statement contains `query` and started after `since`."""
     rows = execute(
         url,
-        "SELECT FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
         " AND strpos(query, %s) > 0 AND query_start > %s AND state = 'idle'",
         (Component.SEARCH_INDEX.value, query, since),
     )

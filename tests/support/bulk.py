@@ -1,0 +1,60 @@
+"""Many products, the bulk calls of the API that change them, and transactions that get in their way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+from flask.testing import FlaskClient
+from psycopg2.extensions import cursor as Cursor
+
+from support.database import execute
+from support.jobs import read_products
+
+# The selection of a bulk call that means every product.
+ALL_PRODUCTS: dict[str, Any] = {"filter": {}}
+
+
+def create_products(url: str, count: int) -> list[int]:
+    """Create products P-0, P-1 and so on, named "name 0" and so on, every second one inactive; return their ids."""
+    rows = execute(
+        url,
+        "INSERT INTO products (sku, name, description, active) SELECT 'P-' || i, 'name ' || i, 'text', i %% 2 = 0"
+        " FROM generate_series(0, %s) i ORDER BY i RETURNING id",
+        [count - 1],
+    )
+    return [row[0] for row in rows]
+
+
+def read_active(url: str) -> dict[str, bool]:
+    """Return whether each product is active, keyed by SKU, in key order."""
+    return {sku: active for sku, _, _, active in read_products(url)}
+
+
+def change(client: FlaskClient, action: str, **selection: Any) -> Any:
+    """Make a bulk call, which must succeed, and return its JSON."""
+    answer = client.post("/api/products/bulk", json={"action": action, **selection})
+    assert answer.status_code == 200, answer.get_json()
+    return answer.get_json()
+
+
+@contextlib.contextmanager
+def open_transaction(url: str) -> Iterator[Cursor]:
+    """Yield a cursor in a transaction that is committed at the end of the block."""
+    with contextlib.closing(psycopg2.connect(url)) as connection:
+        with connection.cursor() as cursor:
+            yield cursor
+        connection.commit()
+
+
+def is_waiting_for_lock(url: str, statement: str) -> bool:
+    """Return whether a statement that begins like this is waiting for a lock."""
+    rows = execute(
+        url,
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND starts_with(ltrim(query, E' \\n'), %s)",
+        [statement],
+    )
+    return bool(rows)
