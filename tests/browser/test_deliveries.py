@@ -113,7 +113,7 @@ def test_the_address_holds_the_filter_and_page_of_deliveries(page: Page, site: S
 def test_new_deliveries_appear_but_never_move_an_open_row(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"), "product.created")
     page.goto(f"/#/webhooks/{webhook}")
-    expect(page.get_by_text("Nothing was sent yet")).to_be_visible()
+    expect(page.get_by_text("No deliveries yet")).to_be_visible()
     check_accessible(page, "a webhook without deliveries")
     emit_events(site, 1)
     expect(page.get_by_test_id("delivery-row")).to_have_count(1)
@@ -157,7 +157,7 @@ def test_a_disabled_webhook_says_why_and_sends_nothing(
     emit_events(site, 1)
     wait_for_deliveries(site, webhook, "failed", 1)
     show(page, webhook)
-    expect(page.get_by_test_id("webhook-reason")).to_contain_text("Switched off by itself: The receiver answered 410")
+    expect(page.get_by_test_id("webhook-reason")).to_contain_text("Switched off automatically: The receiver answered 410")
     check_accessible(page, "a webhook that was switched off")
     console.allow_status(409)
     row(page).get_by_test_id("delivery-open").click()

@@ -87,7 +87,7 @@ def test_the_list_shows_the_health_of_each_webhook(page: Page, site: Site, recei
     expect(rows.nth(1).get_by_test_id("health-pending")).to_have_text("1")
     expect(rows.nth(1)).to_contain_text("product.created, product.updated +1")
     expect(rows.nth(1).get_by_test_id("webhook-trouble")).to_contain_text("Failing for")
-    expect(rows.nth(2).get_by_test_id("webhook-trouble")).to_have_text("Switched off by itself")
+    expect(rows.nth(2).get_by_test_id("webhook-trouble")).to_have_text("Switched off automatically")
     expect(rows.nth(2).get_by_test_id("health-failed")).to_have_text("1")
     expect(rows.nth(2).get_by_role("switch")).to_have_attribute("aria-checked", "false")
     expect(rows.nth(3).get_by_test_id("webhook-trouble")).to_have_text("Off")
@@ -211,7 +211,7 @@ def test_a_test_request_shows_status_code_time_and_response(page: Page, site: Si
     check_accessible(page, "a test request")
     page.set_viewport_size(NARROW)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
-    page.get_by_text("Send a body of your own").click()
+    page.get_by_text("Send another body").click()
     page.get_by_test_id("test-body").fill("{")
     page.get_by_test_id("test-send").click()
     expect(page.locator("#test-body-problem")).to_contain_text("This is not JSON")

@@ -1,18 +1,20 @@
-// What can be done with a webhook from wherever it is shown.
+// Actions on a webhook that several screens offer.
 
-import { nextStep, sendJson } from '../core/api.js';
+import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
 import { toast } from '../core/toast.js';
 
-/** @param {number} id @returns {string} where the API has it */
+/** @import { Webhook } from '../core/types.d.ts' */
+
+/** @param {number} id @returns {string} address of a webhook in the API */
 export const addressOf = (id) => `/api/webhooks/${encodeURIComponent(id)}`;
 
 /**
- * Asks, and deletes it.
- * @param {object} webhook
- * @returns {Promise<boolean>} whether it is gone
+ * Delete a webhook after a confirmation.
+ * @param {Webhook} webhook
+ * @returns {Promise<boolean>} whether it was deleted
  */
 export async function deleteWebhook(webhook) {
   const done = await askToConfirm({
@@ -26,11 +28,12 @@ export async function deleteWebhook(webhook) {
 }
 
 /**
- * A switch that saves at once.
- * @param {{onChanged: (webhook: object) => void}} options called with the webhook as it is then
- * @returns {{element: HTMLButtonElement, show: (webhook: object, label: string) => void}}
+ * Create a switch that enables or disables a webhook at once.
+ * @param {{onChanged: (webhook: Webhook) => void}} options `onChanged` gets the webhook as the server saved it
+ * @returns {{element: HTMLButtonElement, show: (webhook: Webhook, label: string) => void}}
  */
 export function enabledSwitch({ onChanged }) {
+  /** @type {Webhook | null} */
   let webhook = null;
   let busy = false;
   const element = h(
@@ -46,10 +49,11 @@ export function enabledSwitch({ onChanged }) {
     },
     h('span', { class: 'switch-knob' }),
   );
+  /** @param {boolean} on */
   const paint = (on) => element.setAttribute('aria-checked', String(on));
 
   async function flip() {
-    if (busy) return;
+    if (busy || !webhook) return;
     busy = true;
     const wanted = !webhook.enabled;
     paint(wanted);
@@ -59,27 +63,31 @@ export function enabledSwitch({ onChanged }) {
     else paint(webhook.enabled);
   }
 
+  /**
+   * @param {Webhook} latest
+   * @param {string} label
+   */
   function show(latest, label) {
     webhook = latest;
     element.disabled = false;
     element.setAttribute('aria-label', label);
-    // What was read meanwhile may be from before.
+    // A response that arrives during a change may show the state before it.
     if (!busy) paint(latest.enabled);
   }
   return { element, show };
 }
 
 /**
- * Copies a text and says so.
+ * Copy a text to the clipboard and confirm it.
  * @param {string} text
- * @param {string} what "Secret" or the like
+ * @param {string} what name of the text, such as "Secret"
  */
 export async function copyText(text, what) {
   try {
     await navigator.clipboard.writeText(text);
     toast(`${what} copied`);
   } catch {
-    // Only secure contexts have a clipboard.
+    // Browsers offer a clipboard in secure contexts only.
     showBanner({
       key: 'clipboard',
       tone: 'warning',
@@ -88,9 +96,14 @@ export async function copyText(text, what) {
   }
 }
 
-// Null when that failed, which a banner says.
+/**
+ * @param {Webhook} webhook
+ * @param {boolean} enabled
+ * @returns {Promise<Webhook | null>} null after a failure, which a banner reports
+ */
 async function switchWebhook(webhook, enabled) {
   try {
+    /** @type {Webhook} */
     const changed = await sendJson('PUT', addressOf(webhook.id), { body: { enabled } });
     clearBanner('webhook-switch');
     toast(enabled ? 'Webhook switched on' : 'Webhook switched off');
@@ -98,7 +111,7 @@ async function switchWebhook(webhook, enabled) {
   } catch (error) {
     showBanner({
       key: 'webhook-switch',
-      title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${error.message}`,
+      title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${messageOf(error)}`,
       detail: nextStep(error),
     });
     return null;

@@ -1,8 +1,8 @@
-// The deliveries of a webhook in a table. A row opens to show every attempt and what was sent.
+// The table of a webhook's deliveries. A row opens to show every attempt and the request body.
 
-import { getJson, nextStep, sendJson } from '../core/api.js';
+import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
-import { fill, h, setText } from '../core/dom.js';
+import { closestTo, fill, h, setText } from '../core/dom.js';
 import { formatAhead, formatDuration, formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
@@ -10,7 +10,12 @@ import { timeElement } from '../core/widgets.js';
 import { addressOf, copyText } from './actions.js';
 import { codeBlock } from './test-dialog.js';
 
+/** @import { Child } from '../core/dom.js' */
+/** @import { IconName } from '../core/icons.js' */
+/** @import { Delivery, DeliveryAttempt, DeliveryDetail } from '../core/types.d.ts' */
+
 const COLUMNS = 6;
+/** @type {Record<Delivery['status'], {word: string, shape: IconName, tone: string}>} */
 const STATUSES = {
   pending: { word: 'Pending', shape: 'clock', tone: 'running' },
   delivered: { word: 'Delivered', shape: 'check', tone: 'success' },
@@ -18,10 +23,10 @@ const STATUSES = {
 };
 
 /**
+ * Create the table of deliveries.
  * @param {number} webhookId
- * @returns {{element: HTMLElement, show: (deliveries: object[]) => void, update: (deliveries: object[]) => void,
- *   isOpen: () => boolean}}
- *   update: only what is shown already
+ * @returns {{element: HTMLElement, show: (deliveries: Delivery[]) => void, update: (deliveries: Delivery[]) => void,
+ *   isOpen: () => boolean}} `update` changes the rows on the page and adds none; `isOpen` tells whether a row is open
  */
 export function deliveryList(webhookId) {
   const body = h('tbody');
@@ -48,27 +53,39 @@ export function deliveryList(webhookId) {
       body,
     ),
   );
+  /** @type {Map<number, ReturnType<typeof deliveryRow>>} */
   const rows = new Map();
 
+  /** @param {Delivery} delivery */
+  const rowOf = (delivery) => {
+    const row = rows.get(delivery.id) ?? deliveryRow(webhookId, delivery);
+    rows.set(delivery.id, row);
+    return row;
+  };
+  /** @param {Delivery[]} deliveries */
   const show = (deliveries) => {
     const ids = new Set(deliveries.map((delivery) => delivery.id));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
-    for (const delivery of deliveries) {
-      if (!rows.has(delivery.id)) rows.set(delivery.id, deliveryRow(webhookId));
-      rows.get(delivery.id).show(delivery);
-    }
-    const wanted = deliveries.flatMap((delivery) => rows.get(delivery.id).elements());
+    for (const delivery of deliveries) rowOf(delivery).show(delivery);
+    const wanted = deliveries.flatMap((delivery) => rowOf(delivery).elements());
     if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
       body.replaceChildren(...wanted);
     }
   };
+  /** @param {Delivery[]} deliveries */
   const update = (deliveries) => deliveries.forEach((delivery) => rows.get(delivery.id)?.show(delivery));
   return { element, show, update, isOpen: () => [...rows.values()].some((row) => row.isOpen()) };
 }
 
-function deliveryRow(webhookId) {
-  let delivery = null;
+/**
+ * @param {number} webhookId
+ * @param {Delivery} initial
+ */
+function deliveryRow(webhookId, initial) {
+  let delivery = initial;
+  let isFirst = true;
   let open = false;
+  /** @type {string | null} */
   let sent = null;
   const button = h('button', {
     class: 'link-button delivery-open',
@@ -87,7 +104,7 @@ function deliveryRow(webhookId) {
     {
       class: 'row-link',
       data: { testid: 'delivery-row' },
-      on: { click: (event) => event.target.closest('button, a') || toggle() },
+      on: { click: (event) => closestTo(event, 'button, a') || toggle() },
     },
     h('td', { class: 'delivery-event' }, button),
     h('td', {}, pill),
@@ -99,6 +116,7 @@ function deliveryRow(webhookId) {
   const content = h('div', { class: 'delivery-detail', data: { testid: 'delivery-detail' } });
   const detail = h('tr', { class: 'delivery-more' }, h('td', { colspan: COLUMNS }, content));
 
+  /** @param {Delivery} latest */
   function show(latest) {
     const before = delivery;
     delivery = latest;
@@ -108,16 +126,19 @@ function deliveryRow(webhookId) {
       pill.dataset.status = latest.status;
       fill(pill, icon(shape), h('span', { text: word }));
     }
-    if (!before) fill(button, icon('next', 'delivery-marker'), h('span', { text: latest.event }));
+    if (isFirst) {
+      fill(button, icon('next', 'delivery-marker'), h('span', { text: latest.event }));
+      fill(happened, timeElement(latest.created_at));
+    }
+    isFirst = false;
     const last = latest.attempts.at(-1);
     setText(
       answer,
       last ? `${last.status_code ?? 'No answer'} · ${formatDuration(last.response_time_ms / 1000)}` : '–',
     );
     setText(attempts, String(latest.attempts.length));
-    if (!before) fill(happened, timeElement(latest.created_at));
     setText(next, latest.next_attempt_at ? formatAhead(latest.next_attempt_at) : '–');
-    if (open && before && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) {
+    if (open && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) {
       paintDetail();
     }
   }
@@ -131,9 +152,11 @@ function deliveryRow(webhookId) {
     row.after(detail);
     if (sent !== null) return undefined;
     try {
-      sent = (await getJson(`${addressOf(webhookId)}/deliveries/${delivery.id}`)).request_body;
+      /** @type {DeliveryDetail} */
+      const detailed = await getJson(`${addressOf(webhookId)}/deliveries/${delivery.id}`);
+      sent = detailed.request_body;
     } catch (error) {
-      fill(content, h('p', { class: 'dialog-problem', role: 'alert', text: `${error.message} ${nextStep(error)}` }));
+      fill(content, h('p', { class: 'dialog-problem', role: 'alert', text: `${messageOf(error)} ${nextStep(error)}` }));
       return undefined;
     }
     return paintDetail();
@@ -177,12 +200,13 @@ function deliveryRow(webhookId) {
       await sendJson('POST', `${addressOf(webhookId)}/deliveries/${delivery.id}/resend`);
       toast('Sending again');
     } catch (error) {
-      showBanner({ key: 'delivery-resend', title: error.message, detail: nextStep(error) });
+      showBanner({ key: 'delivery-resend', title: messageOf(error), detail: nextStep(error) });
     }
   }
   return { show, elements: () => (open ? [row, detail] : [row]), isOpen: () => open };
 }
 
+/** @param {DeliveryAttempt} attempt */
 function attemptItem(attempt) {
   const good = attempt.error === null;
   return h(
@@ -212,12 +236,18 @@ function attemptItem(attempt) {
   );
 }
 
+/**
+ * @param {string} title
+ * @param {Record<string, unknown>} values
+ * @returns {Child}
+ */
 function headers(title, values) {
   const entries = Object.entries(values);
   if (!entries.length) return null;
   return [h('h4', { text: title }), codeBlock(entries.map(([name, value]) => `${name}: ${value}`).join('\n'), title)];
 }
 
+/** @param {string} text JSON, or any other text, which stays as it is */
 function pretty(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);

@@ -1,6 +1,6 @@
 // One webhook and its deliveries: #/webhooks/<id>?status=failed&page=2.
 
-import { ApiError, NetworkError, getJson, nextStep } from '../core/api.js';
+import { NetworkError, getJson, hasStatus, messageOf, nextStep } from '../core/api.js';
 import { buildBanner, clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
@@ -18,8 +18,13 @@ import { healthChart, healthNumbers, troublePill } from './health.js';
 import { openRecovery } from './recovery-dialog.js';
 import { openTest } from './test-dialog.js';
 
+/** @import { IconName } from '../core/icons.js' */
+/** @import { Screen } from '../core/router.js' */
+/** @import { Deliveries, Webhook } from '../core/types.d.ts' */
+
 const PER_PAGE = 25;
 const BANNER_KEY = 'webhook';
+/** @type {[status: string, label: string][]} */
 const FILTERS = [
   ['', 'All'],
   ['pending', 'Pending'],
@@ -27,7 +32,7 @@ const FILTERS = [
   ['failed', 'Failed'],
 ];
 
-/** @type {import('../core/router.js').Screen} */
+/** @type {Screen} */
 export const webhookScreen = {
   mount(root, { params, query }) {
     document.title = 'Webhook · Acme Product Importer';
@@ -37,14 +42,15 @@ export const webhookScreen = {
     const screen = h('div', { class: 'screen' }, head.element, deliveries.element);
     root.append(screen);
 
+    /** @type {AbortController | null} */
     let request = null;
     async function loadWebhook() {
       try {
         head.show(await getJson(addressOf(id)));
       } catch (error) {
-        if (error instanceof ApiError && error.status === 404) missing(screen, error);
+        if (hasStatus(error, 404)) showMissing(screen, messageOf(error));
         else if (!(error instanceof NetworkError)) {
-          showBanner({ key: BANNER_KEY, title: error.message, detail: nextStep(error) });
+          showBanner({ key: BANNER_KEY, title: messageOf(error), detail: nextStep(error) });
         }
       }
     }
@@ -61,22 +67,22 @@ export const webhookScreen = {
         );
         clearBanner(BANNER_KEY);
       } catch (error) {
-        if (signal.aborted || error instanceof NetworkError || error.status === 404) return;
+        if (signal.aborted || error instanceof NetworkError || hasStatus(error, 404)) return;
         showBanner({
           key: BANNER_KEY,
-          title: `The deliveries could not be loaded. ${error.message}`,
+          title: `The deliveries could not be loaded. ${messageOf(error)}`,
           detail: nextStep(error),
           action: { label: 'Try again', run: loadDeliveries },
         });
       }
     }
     const load = () => Promise.all([loadWebhook(), loadDeliveries()]);
-    deliveries.look(query);
+    deliveries.readQuery(query);
     load();
     const stops = [followChanges('/api/webhooks/changes', load), reconnected.subscribe(load)];
     return {
       update(location) {
-        deliveries.look(location.query);
+        deliveries.readQuery(location.query);
         loadDeliveries();
       },
       unmount() {
@@ -88,19 +94,27 @@ export const webhookScreen = {
   },
 };
 
-function missing(screen, error) {
+/**
+ * @param {HTMLElement} screen
+ * @param {string} message
+ */
+function showMissing(screen, message) {
   fill(
     screen,
     buildBanner({
-      title: error.message,
+      title: message,
       detail: 'The address may be mistyped, or the webhook was deleted.',
       action: { label: 'All webhooks', run: () => go('#/webhooks') },
     }),
   );
 }
 
+/** @param {{onChanged: () => void, onDeleted: () => void}} options */
 function webhookHead({ onChanged, onDeleted }) {
+  /** @type {Webhook | null} */
   let webhook = null;
+  /** @param {(webhook: Webhook) => unknown} run */
+  const withWebhook = (run) => () => webhook && run(webhook);
   const title = h('h1', { class: 'file-title', text: 'Webhook', dir: 'ltr', data: { testid: 'webhook-title' } });
   const description = h('p', { class: 'muted', dir: 'auto' });
   const reason = h('div', { data: { testid: 'webhook-reason' } });
@@ -111,6 +125,13 @@ function webhookHead({ onChanged, onDeleted }) {
   const numbers = healthNumbers();
   const chart = healthChart();
   const toggle = enabledSwitch({ onChanged: show });
+  /**
+   * @param {IconName} shape
+   * @param {string} text
+   * @param {string} testid
+   * @param {() => void} run
+   * @param {string} [look]
+   */
   const action = (shape, text, testid, run, look = '') =>
     h(
       'button',
@@ -124,24 +145,29 @@ function webhookHead({ onChanged, onDeleted }) {
       icon(shape),
       text,
     );
-  // They wait for the webhook.
+  // Disabled until the webhook has loaded.
   const actions = [
-    action('send', 'Test', 'webhook-test', () => openTest(webhook)),
-    action('edit', 'Edit', 'webhook-edit', () =>
-      openWebhook({
-        id: webhook.id,
-        onSaved: () => {
-          toast('Webhook saved');
-          onChanged();
-        },
-      }),
+    action('send', 'Test', 'webhook-test', withWebhook(openTest)),
+    action(
+      'edit',
+      'Edit',
+      'webhook-edit',
+      withWebhook(({ id }) =>
+        openWebhook({
+          id,
+          onSaved: () => {
+            toast('Webhook saved');
+            onChanged();
+          },
+        }),
+      ),
     ),
-    action('refresh', 'Recover failed…', 'webhook-recover', () => openRecovery(webhook)),
+    action('refresh', 'Recover failed…', 'webhook-recover', withWebhook(openRecovery)),
     action(
       'trash',
       'Delete',
       'webhook-delete',
-      async () => (await deleteWebhook(webhook)) && onDeleted(),
+      withWebhook(async (current) => (await deleteWebhook(current)) && onDeleted()),
       'button-danger-quiet',
     ),
   ];
@@ -184,6 +210,7 @@ function webhookHead({ onChanged, onDeleted }) {
     facts,
   );
 
+  /** @param {Webhook} latest */
   function show(latest) {
     webhook = latest;
     document.title = `${latest.url} · Acme Product Importer`;
@@ -192,7 +219,7 @@ function webhookHead({ onChanged, onDeleted }) {
     toggle.show(latest, 'Send events');
     trouble.show(latest);
     setText(events, latest.event_type === '*' ? 'All events' : latest.event_type.split(',').join(', '));
-    setText(imports, latest.imports === 'each' ? 'Each by itself' : 'Not by themselves');
+    setText(imports, latest.imports === 'each' ? 'One request per product' : 'Not sent one by one');
     setText(
       secret,
       latest.secret === null
@@ -213,10 +240,10 @@ function webhookHead({ onChanged, onDeleted }) {
       why
         ? buildBanner({
             tone: 'warning',
-            title: `Switched off by itself: ${why}`,
+            title: `Switched off automatically: ${why}`,
             detail:
-              'Events that happen meanwhile are not sent. Mend the receiver, test it, then switch the webhook on; ' +
-              'what failed can be recovered.',
+              'Events are not sent while it is off. Repair the receiver, test it, then switch the webhook on. ' +
+              'Failed deliveries can be recovered.',
           })
         : null,
     );
@@ -224,6 +251,7 @@ function webhookHead({ onChanged, onDeleted }) {
   return { element, show };
 }
 
+/** @param {number} id of the webhook */
 function deliveryPart(id) {
   const list = deliveryList(id);
   const links = FILTERS.map(([status, label]) =>
@@ -265,15 +293,17 @@ function deliveryPart(id) {
   let status = '';
   let page = 1;
 
-  const look = (query) => {
+  /** @param {URLSearchParams} query */
+  const readQuery = (query) => {
     const asked = query.get('status') ?? '';
     status = FILTERS.some(([name]) => name === asked) ? asked : '';
     page = Math.max(1, Math.floor(Number(query.get('page'))) || 1);
     links.forEach((link, index) => {
-      if (FILTERS[index][0] === status) link.setAttribute('aria-current', 'true');
+      if (FILTERS[index]?.[0] === status) link.setAttribute('aria-current', 'true');
       else link.removeAttribute('aria-current');
     });
   };
+  /** @param {Deliveries} page */
   const show = ({ deliveries, pagination }) => {
     if (!pagination.total) {
       fill(
@@ -282,13 +312,13 @@ function deliveryPart(id) {
           ? emptyState({ shape: 'check', title: `No delivery is ${status}` })
           : emptyState({
               shape: 'send',
-              title: 'Nothing was sent yet',
+              title: 'No deliveries yet',
               detail: 'Every event is listed here with its attempts. Send a test request to try the receiver.',
             }),
       );
       return;
     }
-    // Nothing moves under somebody who reads: what is new comes when the open rows are closed.
+    // Rows must not move while someone reads an open one: new deliveries appear once it is closed.
     if (!list.element.isConnected || page > 1 || !list.isOpen()) list.show(deliveries);
     else list.update(deliveries);
     pager.show(pagination);
@@ -296,5 +326,5 @@ function deliveryPart(id) {
     if (!list.element.isConnected) fill(body, list.element, pager.element);
     refreshTimes(list.element);
   };
-  return { element, look, show, wanted: () => ({ status, page }) };
+  return { element, readQuery, show, wanted: () => ({ status, page }) };
 }

@@ -1,6 +1,6 @@
-// The dialog in which a webhook is created or changed.
+// The dialog that creates or changes a webhook.
 
-import { NetworkError, getJson, nextStep, sendJson } from '../core/api.js';
+import { ApiError, NetworkError, getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { showDialog } from '../core/dialog.js';
@@ -9,12 +9,17 @@ import { formatTime } from '../core/format.js';
 import { addressOf } from './actions.js';
 import { newSecret, webhookForm } from './form.js';
 
-const NEW = { url: '', description: '', event_type: '*', imports: 'none' };
+/** @import { EventType, RotatedSecret, Webhook } from '../core/types.d.ts' */
+/** @import { WebhookValues } from './form.js' */
+
+/** @type {Omit<WebhookValues, 'secret'>} */
+const NEW_WEBHOOK = { url: '', description: '', event_type: '*', imports: 'none' };
 
 /**
+ * Open the dialog.
  * @param {object} options
- * @param {number} [options.id] of the webhook to change; without one another is created
- * @param {(webhook: object, isNew: boolean) => void} options.onSaved
+ * @param {number} [options.id] of the webhook to change; without it the dialog creates one
+ * @param {(webhook: Webhook, isNew: boolean) => void} options.onSaved
  */
 export async function openWebhook({ id, onSaved }) {
   try {
@@ -24,12 +29,15 @@ export async function openWebhook({ id, onSaved }) {
     if (error instanceof NetworkError) return;
     showBanner({
       key: 'webhook-dialog',
-      title: `The webhook could not be opened. ${error.message}`,
+      title: `The webhook could not be opened. ${messageOf(error)}`,
       detail: nextStep(error),
     });
   }
 }
 
+/**
+ * @param {{events: EventType[], webhook: Webhook | null, onSaved: (webhook: Webhook, isNew: boolean) => void}} options
+ */
 function open({ events, webhook, onSaved }) {
   let busy = false;
   const form = webhookForm({
@@ -55,6 +63,13 @@ function open({ events, webhook, onSaved }) {
     on: { click: () => mayClose() && dialog.close() },
   });
   const actions = h('div', { class: 'dialog-actions' }, cancel, saveButton);
+  const keepButton = h('button', {
+    class: 'button',
+    type: 'button',
+    text: 'Keep editing',
+    data: { testid: 'discard-keep' },
+    on: { click: () => askToDiscard(false) },
+  });
   const ask = h(
     'div',
     {
@@ -64,17 +79,11 @@ function open({ events, webhook, onSaved }) {
       'aria-label': 'Discard the changes?',
       data: { testid: 'discard-ask' },
     },
-    h('p', { text: 'Discard what you have changed?' }),
+    h('p', { text: 'Discard your changes?' }),
     h(
       'div',
       { class: 'dialog-actions' },
-      h('button', {
-        class: 'button',
-        type: 'button',
-        text: 'Keep editing',
-        data: { testid: 'discard-keep' },
-        on: { click: () => askToDiscard(false) },
-      }),
+      keepButton,
       h('button', {
         class: 'button button-danger',
         type: 'button',
@@ -86,17 +95,19 @@ function open({ events, webhook, onSaved }) {
   );
 
   const isChanged = () => Object.keys(form.changes()).length > 0;
+  /** @param {boolean} wanted */
   const askToDiscard = (wanted) => {
     ask.hidden = !wanted;
     actions.hidden = wanted;
-    if (wanted) ask.querySelector('button').focus();
+    if (wanted) keepButton.focus();
     else form.focus();
   };
   const mayClose = () => {
     if (busy) return false;
-    if (isChanged()) askToDiscard(ask.hidden);
+    if (isChanged()) askToDiscard(Boolean(ask.hidden));
     return !isChanged();
   };
+  /** @param {boolean} wanted */
   const setBusy = (wanted) => {
     busy = wanted;
     saveButton.setAttribute('aria-disabled', String(wanted));
@@ -111,6 +122,7 @@ function open({ events, webhook, onSaved }) {
     form.showErrors({});
     setBusy(true);
     try {
+      /** @type {Webhook} */
       const saved = webhook
         ? await sendJson('PUT', addressOf(webhook.id), { body: changes })
         : await sendJson('POST', '/api/webhooks', { body: form.values() });
@@ -119,26 +131,29 @@ function open({ events, webhook, onSaved }) {
       onSaved(saved, !webhook);
     } catch (error) {
       setBusy(false);
-      if (form.showErrors(error.fields ?? {})) return;
+      if (form.showErrors(error instanceof ApiError ? error.fields : {})) return;
       const text =
-        error instanceof NetworkError ? 'The server cannot be reached. What you typed is kept.' : error.message;
+        error instanceof NetworkError ? 'The server cannot be reached. Your text is kept.' : messageOf(error);
       fill(notice, h('div', { class: 'dialog-problem', role: 'alert', text, data: { testid: 'dialog-problem' } }));
     }
   }
 
   async function rotate() {
+    if (!webhook) return;
+    const address = `${addressOf(webhook.id)}/rotate-secret`;
+    /** @type {RotatedSecret | undefined} */
     const rotated = await askToConfirm({
       title: 'Replace the secret?',
       text:
-        'A new secret is made. For 24 hours requests are signed with both, ' +
-        'so that you can change the receiver in between.',
+        'The product creates a new secret. For 24 hours it signs requests with both, ' +
+        'so you have time to change the receiver.',
       ok: 'Replace secret',
-      run: () => sendJson('POST', `${addressOf(webhook.id)}/rotate-secret`),
+      run: () => sendJson('POST', address),
     });
     if (rotated) {
       form.setSecret(
         rotated.secret,
-        `The secret before is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
+        `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
       );
     }
   }
@@ -150,7 +165,7 @@ function open({ events, webhook, onSaved }) {
     testid: 'webhook-dialog',
     mayClose,
   });
-  form.set(webhook ?? { ...NEW, secret: newSecret() });
+  form.set(webhook ?? { ...NEW_WEBHOOK, secret: newSecret() });
   setBusy(false);
   form.focus();
 }

@@ -1,27 +1,49 @@
-// The fields of a webhook in a form, with what is wrong at each of them.
+// The form of a webhook, with an error message at each field.
 
 import { fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { copyText } from './actions.js';
 
+/** @import { Props } from '../core/dom.js' */
+/** @import { IconName } from '../core/icons.js' */
+/** @import { EventType } from '../core/types.d.ts' */
+
+/**
+ * The fields of a webhook that the form edits. `secret` is null if requests are not signed.
+ * @typedef {{url: string, description: string, event_type: string, imports: string,
+ *   secret: string | null}} WebhookValues
+ */
+
+/** @typedef {keyof WebhookValues} FieldName */
+
 const ALL = '*';
 const SECRET_BYTES = 24;
-const EACH_OF = ['product.created', 'product.updated'];
+/** @type {FieldName[]} */
+const FIELD_NAMES = ['url', 'description', 'event_type', 'imports', 'secret'];
+// An import can send these events for each product.
+const SINGLE_PRODUCT_EVENTS = ['product.created', 'product.updated'];
 
-/** @returns {string} a secret as Standard Webhooks has them */
+/** @returns {string} a new secret in the format of Standard Webhooks: `whsec_` and 24 random bytes in base64 */
 export function newSecret() {
   const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
   return `whsec_${btoa(String.fromCharCode(...bytes))}`;
 }
 
 /**
+ * Create the form.
  * @param {object} options
- * @param {{event: string, description: string}[]} options.events all kinds
+ * @param {EventType[]} options.events all event types
  * @param {(event: Event) => void} options.onSubmit
- * @param {() => void} [options.onRotate] offers to replace the secret
- * @returns {{element: HTMLFormElement, set: (webhook: object) => void, setSecret: (secret: string, note: string) =>
- *   void, changes: () => object,
- *   values: () => object, showErrors: (fields: Record<string, string[]>) => boolean, focus: () => void}}
+ * @param {() => void} [options.onRotate] if given, the form offers to replace the secret
+ * @returns {{
+ *   element: HTMLFormElement,
+ *   set: (values: WebhookValues) => void,
+ *   setSecret: (secret: string, note: string) => void,
+ *   changes: () => Partial<WebhookValues>,
+ *   values: () => WebhookValues,
+ *   showErrors: (fields: Record<string, string[]>) => boolean,
+ *   focus: () => void,
+ * }} `showErrors` tells whether one of the errors belongs to a field of the form
  */
 export function webhookForm({ events, onSubmit, onRotate }) {
   const url = input('url', {
@@ -77,7 +99,7 @@ export function webhookForm({ events, onSubmit, onRotate }) {
   const copy = small('copy', 'Copy', 'secret-copy', () => copyText(secret.value, 'Secret'));
   const renew = onRotate
     ? small('refresh', 'Rotate…', 'secret-rotate', onRotate)
-    : small('refresh', 'Another one', 'secret-new', () => {
+    : small('refresh', 'New secret', 'secret-new', () => {
         secret.value = newSecret();
       });
   const secretNote = h('p', { class: 'field-hint', role: 'status', data: { testid: 'secret-note' } });
@@ -88,16 +110,20 @@ export function webhookForm({ events, onSubmit, onRotate }) {
     secretNote,
   );
 
-  const problems = Object.fromEntries(
-    ['url', 'description', 'event_type', 'imports', 'secret'].map((name) => [
-      name,
-      h('p', { class: 'field-error', id: `webhook-${name}-problem` }),
-    ]),
-  );
+  /** @param {FieldName} name */
+  const problem = (name) => h('p', { class: 'field-error', id: `webhook-${name}-problem` });
+  /** @type {Record<FieldName, HTMLElement>} */
+  const problems = {
+    url: problem('url'),
+    description: problem('description'),
+    event_type: problem('event_type'),
+    imports: problem('imports'),
+    secret: problem('secret'),
+  };
   const choices = h(
     'div',
     { class: 'event-choices' },
-    events.map(({ event, description: text }, index) => choice(boxes[index], event, text)),
+    boxes.map((box, index) => choice(box, box.value, events[index]?.description ?? '')),
   );
   const eachPart = h(
     'div',
@@ -105,7 +131,7 @@ export function webhookForm({ events, onSubmit, onRotate }) {
     choice(
       each,
       'Also for each product that an import writes',
-      'Otherwise an import sends none of these; batches come with products.imported.',
+      'Otherwise an import sends none of these; products.imported sends them in batches.',
       'each',
     ),
   );
@@ -115,15 +141,15 @@ export function webhookForm({ events, onSubmit, onRotate }) {
       class: 'webhook-form',
       id: 'webhook-form',
       novalidate: true,
-      on: { submit: onSubmit, input: (event) => forgive(event.target) },
+      on: { submit: onSubmit, input: (event) => clearError(event.target) },
     },
-    field('URL', url, problems.url, 'Gets a POST of JSON for every event. A public address, http or https.'),
+    field('URL', url, problems.url, 'Receives a POST with JSON for every event. A public address, http or https.'),
     field('Description', description, problems.description, 'For people. Optional.'),
     h(
       'fieldset',
       { class: 'fieldset' },
       h('legend', { text: 'Events' }),
-      choice(all, 'All events', 'Also kinds that come later.', 'all'),
+      choice(all, 'All events', 'Including event types of later versions.', 'all'),
       choices,
       eachPart,
       problems.event_type,
@@ -135,37 +161,38 @@ export function webhookForm({ events, onSubmit, onRotate }) {
       h('div', { class: 'field-line' }, signed, h('label', { for: 'secret-on', text: 'Sign requests' })),
       h('p', {
         class: 'field-hint',
-        text: 'With the secret the receiver tells genuine requests from others (Standard Webhooks).',
+        text: 'With the secret, the receiver can verify that requests are genuine (Standard Webhooks).',
       }),
       secretPart,
       problems.secret,
     ),
   );
-  let base = {};
+  let base = values();
 
   function paint() {
     for (const box of boxes) box.disabled = all.checked;
     secretPart.hidden = !signed.checked;
     if (signed.checked && !secret.value) secret.value = newSecret();
-    eachPart.hidden = !all.checked && !boxes.some((box) => box.checked && EACH_OF.includes(box.value));
+    eachPart.hidden = !all.checked && !boxes.some((box) => box.checked && SINGLE_PRODUCT_EVENTS.includes(box.value));
   }
+  /** @param {boolean} visible */
   function showSecret(visible) {
     secret.type = visible ? 'text' : 'password';
-    setText(reveal.lastChild, visible ? 'Hide' : 'Reveal');
+    if (reveal.lastElementChild) setText(reveal.lastElementChild, visible ? 'Hide' : 'Reveal');
     reveal.setAttribute('aria-pressed', String(visible));
   }
-  const values = () => ({
-    url: url.value.trim(),
-    description: description.value.trim(),
-    event_type: all.checked
-      ? ALL
-      : boxes
-          .filter((box) => box.checked)
-          .map((box) => box.value)
-          .join(','),
-    imports: each.checked && !eachPart.hidden ? 'each' : 'none',
-    secret: signed.checked ? secret.value : null,
-  });
+  /** @returns {WebhookValues} */
+  function values() {
+    const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+    return {
+      url: url.value.trim(),
+      description: description.value.trim(),
+      event_type: all.checked ? ALL : chosen.join(','),
+      imports: each.checked && !eachPart.hidden ? 'each' : 'none',
+      secret: signed.checked ? secret.value : null,
+    };
+  }
+  /** @param {WebhookValues} webhook */
   const set = (webhook) => {
     const chosen = webhook.event_type.split(',');
     url.value = webhook.url;
@@ -178,33 +205,51 @@ export function webhookForm({ events, onSubmit, onRotate }) {
     paint();
     base = values();
   };
+  /**
+   * @param {string} value
+   * @param {string} note
+   */
   const setSecret = (value, note) => {
     secret.value = value;
     base.secret = value;
     showSecret(true);
     setText(secretNote, note);
   };
-  const changes = () => Object.fromEntries(Object.entries(values()).filter(([name, value]) => value !== base[name]));
+  /** @returns {Partial<WebhookValues>} */
+  const changes = () => {
+    const current = values();
+    return Object.fromEntries(
+      FIELD_NAMES.filter((name) => current[name] !== base[name]).map((name) => [name, current[name]]),
+    );
+  };
+  /** @type {Record<FieldName, HTMLInputElement>} */
   const controls = { url, description, event_type: all, imports: each, secret };
+  /** @param {Record<string, string[]>} errors */
   const showErrors = (errors) => {
-    for (const name of Object.keys(problems)) tell(name, errors[name]?.join(' ') ?? '');
-    const first = Object.keys(problems).find((name) => errors[name]);
+    for (const name of FIELD_NAMES) setError(name, errors[name]?.join(' ') ?? '');
+    const first = FIELD_NAMES.find((name) => errors[name]);
     if (first) controls[first].focus();
     return Boolean(first);
   };
-  function forgive(target) {
-    const name =
-      Object.keys(controls).find((key) => controls[key] === target) ?? (boxes.includes(target) ? 'event_type' : '');
-    if (name) tell(name, '');
+  /** @param {EventTarget | null} target the control that the user changes */
+  function clearError(target) {
+    const name = FIELD_NAMES.find((key) => controls[key] === target);
+    if (name) setError(name, '');
+    else if (boxes.some((box) => box === target)) setError('event_type', '');
   }
-  function tell(name, text) {
+  /**
+   * @param {FieldName} name
+   * @param {string} text empty for none
+   */
+  function setError(name, text) {
     const control = controls[name];
-    const about = { event_type: 'about-all', imports: 'about-each' }[name];
+    const about = name === 'event_type' ? 'about-all' : name === 'imports' ? 'about-each' : '';
     fill(problems[name], text);
-    for (const [attribute, value] of [
-      ['aria-invalid', text && 'true'],
-      ['aria-describedby', [about, text && problems[name].id].filter(Boolean).join(' ')],
-    ]) {
+    const attributes = {
+      'aria-invalid': text && 'true',
+      'aria-describedby': [about, text && problems[name].id].filter(Boolean).join(' '),
+    };
+    for (const [attribute, value] of Object.entries(attributes)) {
       if (value) control.setAttribute(attribute, value);
       else control.removeAttribute(attribute);
     }
@@ -212,6 +257,10 @@ export function webhookForm({ events, onSubmit, onRotate }) {
   return { element, set, setSecret, changes, values, showErrors, focus: () => url.focus() };
 }
 
+/**
+ * @param {FieldName} name
+ * @param {Props} attributes
+ */
 function input(name, attributes) {
   return h('input', {
     class: 'input',
@@ -223,6 +272,12 @@ function input(name, attributes) {
   });
 }
 
+/**
+ * @param {string} label
+ * @param {HTMLElement} control
+ * @param {HTMLElement} problem
+ * @param {string} hint
+ */
 function field(label, control, problem, hint) {
   return h(
     'div',
@@ -234,6 +289,12 @@ function field(label, control, problem, hint) {
   );
 }
 
+/**
+ * @param {HTMLInputElement} box
+ * @param {string} label
+ * @param {string} text
+ * @param {string} [name] last part of the hint's id
+ */
 function choice(box, label, text, name = box.value) {
   return h(
     'div',
@@ -243,6 +304,12 @@ function choice(box, label, text, name = box.value) {
   );
 }
 
+/**
+ * @param {IconName} shape
+ * @param {string} label
+ * @param {string} testid
+ * @param {() => void} run
+ */
 function small(shape, label, testid, run) {
   return h(
     'button',

@@ -1,25 +1,34 @@
-// How a webhook is doing: numbers, a small chart of 24 hours, and what is wrong with it in a pill.
+// The health of a webhook: numbers and a small chart of the last 24 hours, and a pill that names a problem.
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatCount, formatDuration, formatHour, formatNumber, parseTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { draw } from '../core/svg.js';
 
+/** @import { Webhook, WebhookHealth, WebhookHour } from '../core/types.d.ts' */
+
+/** @typedef {'delivered' | 'pending' | 'failed'} CountName */
+
+/** @type {CountName[]} */
+const COUNT_NAMES = ['delivered', 'pending', 'failed'];
+
+// Sizes in the units of the SVG.
 const BAR = 5;
 const GAP = 2;
 const UP = 18;
 const DOWN = 11;
 const LINE = 1;
-// A single delivery is seen, too.
+// The height of the lowest bar, so that a single delivery is visible.
 const SMALLEST = 2;
 
 /**
- * A chart of the last 24 hours: above the line what arrived, below it requests that failed. Colour only supports that.
- * @returns {{element: HTMLElement, show: (health: object) => void}}
+ * Create a chart of the last 24 hours: deliveries that arrived above the line, failed requests below it.
+ * @returns {{element: SVGElement, show: (health: WebhookHealth) => void}}
  */
 export function healthChart() {
   const svg = draw('svg', { class: 'health-chart', role: 'img' });
   let shown = '';
+  /** @param {WebhookHealth} health */
   const show = ({ hours }) => {
     const key = JSON.stringify(hours);
     if (key === shown) return;
@@ -32,7 +41,17 @@ export function healthChart() {
   return { element: svg, show };
 }
 
+/**
+ * @param {WebhookHour} hour
+ * @param {number} x
+ * @param {number} highest count of the chart
+ * @returns {SVGElement[]}
+ */
 function drawHour(hour, x, highest) {
+  /**
+   * @param {number} count
+   * @param {number} height
+   */
   const scaled = (count, height) => (count ? Math.max(SMALLEST, Math.round((count / highest) * height)) : 0);
   const good = scaled(hour.delivered, UP);
   const bad = scaled(hour.failed_attempts, DOWN);
@@ -46,53 +65,56 @@ function drawHour(hour, x, highest) {
     draw('rect', { class: 'bar-none', x, y: UP, width: BAR, height: LINE }),
     bad ? draw('rect', { class: 'bar-bad', x, y: UP + LINE, width: BAR, height: bad, rx: 1 }) : null,
     about,
-  ].filter(Boolean);
+  ].filter((shape) => shape !== null);
 }
 
+/** @param {WebhookHour[]} hours */
 function describe(hours) {
+  /** @param {'delivered' | 'failed_attempts'} name */
   const sum = (name) => hours.reduce((total, hour) => total + hour[name], 0);
   const delivered = formatCount(sum('delivered'), 'delivery', 'deliveries');
   return `Last 24 hours: ${delivered} arrived, ${formatCount(sum('failed_attempts'), 'request')} failed`;
 }
 
 /**
- * Delivered, pending and failed as three numbers with their words.
- * @returns {{element: HTMLElement, show: (health: object) => void}}
+ * Create three labelled numbers: delivered, pending and failed.
+ * @returns {{element: HTMLElement, show: (health: WebhookHealth) => void}}
  */
 export function healthNumbers() {
-  const names = ['delivered', 'pending', 'failed'];
-  const values = Object.fromEntries(
-    names.map((name) => [name, h('dd', { class: 'tabular', data: { testid: `health-${name}` } })]),
-  );
+  const numbers = COUNT_NAMES.map((name) => {
+    const value = h('dd', { class: 'tabular', data: { testid: `health-${name}` } });
+    const number = h('div', { class: `health-number health-${name}` }, h('dt', { text: name }), value);
+    return { name, value, number };
+  });
   const element = h(
     'dl',
     { class: 'health-numbers' },
-    names.map((name) => h('div', { class: `health-number health-${name}` }, h('dt', { text: name }), values[name])),
+    numbers.map(({ number }) => number),
   );
+  /** @param {WebhookHealth} health */
   const show = (health) => {
-    for (const name of names) {
-      setText(values[name], formatNumber(health[name]));
-      values[name].parentElement.classList.toggle('is-zero', !health[name]);
+    for (const { name, value, number } of numbers) {
+      setText(value, formatNumber(health[name]));
+      number.classList.toggle('is-zero', !health[name]);
     }
   };
   return { element, show };
 }
 
-/** @param {object} health @returns {string} the same in a line, without what is none */
+/** @param {WebhookHealth} health @returns {string} the counts in one line, without those that are 0 */
 export function describeHealth(health) {
-  const parts = ['delivered', 'pending', 'failed']
-    .filter((name) => health[name])
-    .map((name) => `${formatNumber(health[name])} ${name}`);
+  const parts = COUNT_NAMES.filter((name) => health[name]).map((name) => `${formatNumber(health[name])} ${name}`);
   return parts.join(' · ') || 'Nothing sent in 24 hours';
 }
 
 /**
- * What is wrong with it, if anything.
- * @returns {{element: HTMLElement, show: (webhook: object) => void}}
+ * Create a pill that names the problem of a webhook; it is hidden if there is none.
+ * @returns {{element: HTMLElement, show: (webhook: Webhook) => void}}
  */
 export function troublePill() {
   const element = h('span', { class: 'trouble', data: { testid: 'webhook-trouble' } });
   let shown = '';
+  /** @param {Webhook} webhook */
   const show = (webhook) => {
     const text = describeTrouble(webhook);
     const tone = webhook.enabled ? 'warning' : webhook.disabled_reason ? 'danger' : '';
@@ -112,12 +134,16 @@ export function troublePill() {
   return { element, show };
 }
 
+/** @param {Webhook} webhook */
 function describeTrouble({ enabled, disabled_reason: reason, failing_since: since }) {
-  if (!enabled) return reason ? 'Switched off by itself' : 'Off';
+  if (!enabled) return reason ? 'Switched off automatically' : 'Off';
   return since ? `Failing for ${formatDuration((Date.now() - parseTime(since)) / 1000)}` : '';
 }
 
-/** @param {string} eventType as the API has it @returns {string} short, for a cell */
+/**
+ * @param {string} eventType as in the API: event types separated by commas, or `*`
+ * @returns {string} a short text for a table cell
+ */
 export function describeEvents(eventType) {
   if (eventType.split(',').includes('*')) return 'All events';
   const [first, second, ...rest] = eventType.split(',');

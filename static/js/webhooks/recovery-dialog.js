@@ -1,13 +1,16 @@
-// Asks since when what failed is to be sent again, and does it.
+// The dialog that resends failed deliveries.
 
-import { sendJson } from '../core/api.js';
+import { messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { h, setText } from '../core/dom.js';
 import { formatCount } from '../core/format.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
 
+/** @import { RecoveredCount, Webhook } from '../core/types.d.ts' */
+
 const HOUR_MS = 3_600_000;
+/** @type {[label: string, durationMs: number | null][]} */
 const CHOICES = [
   ['The last hour', HOUR_MS],
   ['The last 24 hours', 24 * HOUR_MS],
@@ -15,7 +18,10 @@ const CHOICES = [
   ['Since a time', null],
 ];
 
-/** @param {object} webhook */
+/**
+ * Open the dialog that resends failed deliveries.
+ * @param {Webhook} webhook
+ */
 export function openRecovery(webhook) {
   const select = h(
     'select',
@@ -40,32 +46,36 @@ export function openRecovery(webhook) {
   const form = h(
     'form',
     { class: 'confirm', id: 'recover-form', on: { submit } },
-    h('p', { text: 'Every delivery that was given up is sent again, if its event happened within this time.' }),
+    h('p', { text: 'Every failed delivery whose event happened within this time is sent again.' }),
     h('div', { class: 'field' }, h('label', { for: 'recover-since', text: 'Failed deliveries of' }), select),
     timeField,
     problem,
   );
+  const chosenDuration = () => CHOICES[Number(select.value)]?.[1] ?? null;
   const paint = () => {
-    timeField.hidden = CHOICES[select.value][1] !== null;
+    timeField.hidden = chosenDuration() !== null;
   };
 
+  /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
-    const [, ms] = CHOICES[select.value];
+    const ms = chosenDuration();
     const since = ms === null ? new Date(time.value) : new Date(Date.now() - ms);
-    if (Number.isNaN(since.getTime())) return void say('Choose a date and a time.');
+    if (Number.isNaN(since.getTime())) return void showProblem('Choose a date and a time.');
     try {
+      /** @type {RecoveredCount} */
       const { count } = await sendJson('POST', `${addressOf(webhook.id)}/recover`, {
         body: { since: since.toISOString() },
       });
       dialog.close();
-      toast(count ? `Sending ${formatCount(count, 'delivery', 'deliveries')} again` : 'Nothing had failed');
+      toast(count ? `Sending ${formatCount(count, 'delivery', 'deliveries')} again` : 'No delivery had failed');
     } catch (error) {
-      say(error.message);
+      showProblem(messageOf(error));
     }
     return undefined;
   }
-  const say = (text) => {
+  /** @param {string} text */
+  const showProblem = (text) => {
     problem.hidden = false;
     setText(problem, text);
   };

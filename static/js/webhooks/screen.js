@@ -1,10 +1,10 @@
-// The webhooks: #/webhooks. Rows are kept by id, so that live changes neither redraw the table nor take the focus.
+// The list of webhooks: #/webhooks. Rows are kept by id, so live changes neither redraw the table nor move the focus.
 
-import { NetworkError, getJson, nextStep } from '../core/api.js';
+import { NetworkError, getJson, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
-import { fill, h, setText } from '../core/dom.js';
+import { closestTo, fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { go } from '../core/router.js';
@@ -15,16 +15,21 @@ import { openWebhook } from './dialog.js';
 import { describeEvents, describeHealth, healthChart, healthNumbers, troublePill } from './health.js';
 import { openTest } from './test-dialog.js';
 
+/** @import { Screen } from '../core/router.js' */
+/** @import { Webhook } from '../core/types.d.ts' */
+
 const BANNER_KEY = 'webhooks-list';
 
-/** @type {import('../core/router.js').Screen} */
+/** @type {Screen} */
 export const webhooksScreen = {
   mount(root) {
     document.title = 'Webhooks · Acme Product Importer';
     const body = h('tbody');
+    /** @type {Map<number, ReturnType<typeof webhookRow>>} */
     const rows = new Map();
     const count = h('span', { class: 'muted tabular', data: { testid: 'webhooks-count' } });
-    const add = (testid) =>
+    /** @param {string} testid */
+    const addButton = (testid) =>
       h(
         'button',
         {
@@ -59,7 +64,7 @@ export const webhooksScreen = {
       ),
     );
     const card = h('div', { class: 'card table-card', data: { testid: 'webhooks' } }, loading());
-    const headAction = add('new-webhook');
+    const headAction = addButton('new-webhook');
     root.append(
       h(
         'div',
@@ -76,6 +81,7 @@ export const webhooksScreen = {
       ),
     );
 
+    /** @type {AbortController | null} */
     let request = null;
     const load = async () => {
       request?.abort();
@@ -88,18 +94,30 @@ export const webhooksScreen = {
         if (signal.aborted || error instanceof NetworkError) return;
         showBanner({
           key: BANNER_KEY,
-          title: `The webhooks could not be loaded. ${error.message}`,
+          title: `The webhooks could not be loaded. ${messageOf(error)}`,
           detail: nextStep(error),
           action: { label: 'Try again', run: load },
         });
       }
     };
 
+    /**
+     * @param {Webhook} _webhook
+     * @param {boolean} isNew
+     */
     function saved(_webhook, isNew) {
       toast(isNew ? 'Webhook added' : 'Webhook saved');
       load();
     }
 
+    /** @param {Webhook} webhook */
+    function rowOf(webhook) {
+      const row = rows.get(webhook.id) ?? webhookRow(webhook, { load, saved });
+      rows.set(webhook.id, row);
+      return row;
+    }
+
+    /** @param {Webhook[]} webhooks */
     function show(webhooks) {
       setText(count, webhooks.length ? String(webhooks.length) : '');
       headAction.hidden = !webhooks.length;
@@ -111,20 +129,17 @@ export const webhooksScreen = {
             shape: 'hook',
             title: 'No webhooks yet',
             detail:
-              'A webhook tells another system of every change: ' +
+              'A webhook notifies another system of every change: ' +
               'products created, changed or deleted, and imports that have ended.',
-            action: add('first-webhook'),
+            action: addButton('first-webhook'),
           }),
         );
         return;
       }
       const ids = new Set(webhooks.map((webhook) => webhook.id));
       for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
-      for (const webhook of webhooks) {
-        if (!rows.has(webhook.id)) rows.set(webhook.id, webhookRow({ load, saved }));
-        rows.get(webhook.id).show(webhook);
-      }
-      const wanted = webhooks.map((webhook) => rows.get(webhook.id).element);
+      for (const webhook of webhooks) rowOf(webhook).show(webhook);
+      const wanted = webhooks.map((webhook) => rowOf(webhook).element);
       if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
         body.replaceChildren(...wanted);
       }
@@ -144,8 +159,12 @@ export const webhooksScreen = {
   },
 };
 
-function webhookRow({ load, saved }) {
-  let webhook = null;
+/**
+ * @param {Webhook} initial
+ * @param {{load: () => void, saved: (webhook: Webhook, isNew: boolean) => void}} options
+ */
+function webhookRow(initial, { load, saved }) {
+  let webhook = initial;
   const link = h('a', { class: 'file-link', dir: 'ltr', data: { testid: 'webhook-link' } });
   const description = h('span', { class: 'muted webhook-description', dir: 'auto' });
   const trouble = troublePill();
@@ -183,7 +202,7 @@ function webhookRow({ load, saved }) {
     {
       class: 'row-link',
       data: { testid: 'webhook-row' },
-      on: { click: (event) => event.target.closest('a, button, .menu') || go(`#/webhooks/${webhook.id}`) },
+      on: { click: (event) => closestTo(event, 'a, button, .menu') || go(`#/webhooks/${webhook.id}`) },
     },
     h(
       'td',
@@ -198,6 +217,7 @@ function webhookRow({ load, saved }) {
     h('td', { class: 'webhook-actions' }, menu),
   );
 
+  /** @param {Webhook} latest */
   function show(latest) {
     webhook = latest;
     setText(link, latest.url);
@@ -212,7 +232,7 @@ function webhookRow({ load, saved }) {
     chart.show(latest.health);
     setText(inALine, describeHealth(latest.health));
     toggle.show(latest, `Send events to ${latest.url}`);
-    menu.querySelector('button').setAttribute('aria-label', `Actions for ${latest.url}`);
+    menu.querySelector('button')?.setAttribute('aria-label', `Actions for ${latest.url}`);
   }
   return { element, show };
 }

@@ -1,16 +1,22 @@
-// Sends a test request and shows what came of it.
+// The dialog that sends a test request and shows the response.
 
-import { NetworkError, sendJson } from '../core/api.js';
+import { messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatDuration } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { addressOf } from './actions.js';
 
-// The server gives the receiver 15 seconds, and a name server some more.
+/** @import { Child } from '../core/dom.js' */
+/** @import { TestResult, Webhook } from '../core/types.d.ts' */
+
+// The server waits 15 seconds for the receiver, and some more for a name server.
 const TIMEOUT_MS = 40_000;
 
-/** @param {object} webhook it is tested at once; a body of one's own can be sent then */
+/**
+ * Open the dialog and send the sample at once. The user can then send another body.
+ * @param {Webhook} webhook
+ */
 export function openTest(webhook) {
   const result = h('div', { class: 'test-result', role: 'status', data: { testid: 'test-result' } });
   const own = h('textarea', {
@@ -41,11 +47,11 @@ export function openTest(webhook) {
       h('p', { class: 'muted test-wait' }, icon('arc', 'spin'), 'Waiting for the answer, at most 15 seconds…'),
     );
     try {
+      /** @type {{test_result: TestResult}} */
       const answer = await sendJson('POST', `${addressOf(webhook.id)}/test`, { body, timeoutMs: TIMEOUT_MS });
       fill(result, describeResult(answer.test_result));
     } catch (error) {
-      const title = error instanceof NetworkError ? 'The server cannot be reached.' : error.message;
-      fill(result, h('div', { class: 'dialog-problem', role: 'alert', text: title }));
+      fill(result, h('div', { class: 'dialog-problem', role: 'alert', text: messageOf(error) }));
     }
     setBusy(false);
   }
@@ -57,13 +63,14 @@ export function openTest(webhook) {
     try {
       return JSON.parse(own.value);
     } catch (error) {
-      setText(problem, `This is not JSON: ${error.message}`);
+      setText(problem, `This is not JSON: ${messageOf(error)}`);
       own.setAttribute('aria-invalid', 'true');
       own.focus();
       return INVALID;
     }
   }
 
+  /** @param {boolean} wanted */
   const setBusy = (wanted) => {
     busy = wanted;
     again.setAttribute('aria-disabled', String(wanted));
@@ -83,7 +90,7 @@ export function openTest(webhook) {
       h(
         'details',
         { class: 'test-own' },
-        h('summary', { text: 'Send a body of your own' }),
+        h('summary', { text: 'Send another body' }),
         h('div', { class: 'field' }, h('label', { for: 'test-body', text: 'Body (JSON)' }), own, problem),
       ),
     ],
@@ -100,6 +107,10 @@ export function openTest(webhook) {
 
 const INVALID = Symbol('not JSON');
 
+/**
+ * @param {TestResult} result
+ * @returns {Child[]}
+ */
 function describeResult({ success, status_code: status, response_time_ms: ms, response_text: text, error }) {
   return [
     h(
@@ -121,7 +132,7 @@ function describeResult({ success, status_code: status, response_time_ms: ms, re
 }
 
 /**
- * Text as it came, scrolled where it is long.
+ * Create a block that shows a text unchanged and scrolls if it is long.
  * @param {string} text
  * @param {string} label for screen readers
  * @returns {HTMLElement}
