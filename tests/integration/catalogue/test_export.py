@@ -13,13 +13,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg2
 import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.products.export import EXPORTS_AT_ONCE
-from catalogue.export import CLIENT_CHECK_SECONDS, ExportPool
+from catalogue.export import CLIENT_CHECK_SECONDS, Client, ExportPool
+from catalogue.filters import Filter
 from database.connect import Component, connect
 from importer.pipeline.runner import Engine
 from support.database import execute
@@ -348,3 +350,15 @@ def test_exports_free_their_threads_and_slots(app: Flask, database_url: str) -> 
         answer.close()
     assert [thread for thread in threading.enumerate() if thread.name == "export"] == []
     wait_for("the end of the exports", lambda: not find_exports(database_url))
+
+
+def test_a_slot_is_free_again_if_the_database_cannot_be_reached(database_url: str) -> None:
+    urls = ["host=/nowhere", "host=/nowhere", database_url]
+    pool = ExportPool(lambda: connect(urls.pop(0), Component.EXPORT), max_running=1)
+    for _ in range(2):
+        with pytest.raises(psycopg2.OperationalError):
+            pool.start(Filter(), Client())
+    export = pool.start(Filter(), Client())
+    assert export is not None
+    assert pool.start(Filter(), Client()) is None
+    assert b"".join(export.read_blocks()) == HEADER

@@ -26,6 +26,7 @@ FILTERS = [
     Filter(name="blue"),
     Filter(description="chair", name="lamp"),
     Filter(sku="k-1"),
+    Filter(sku="22"),
     Filter(q="0%"),
     Filter(q="a_b"),
     Filter(q="x\\y"),
@@ -36,11 +37,24 @@ FILTERS = [
 PER_PAGE = 90
 SORTINGS = [Sorting(by, descending) for by in SORT_KEYS for descending in (False, True)]
 
-# With 600 products the defaults fetch and count everything. The others make a search scan, and abandon its scans.
+# With 600 products the defaults fetch and count every match. The others make a search scan: with an exact total, which
+# allows it to scan from the end; with an estimate; and with scans that are abandoned because they find too little.
 EXACT_COUNTS = "fetches everything"
-SCANNING = Thresholds(max_fetched_rows=25, small_catalogue_rows=0, max_counted_rows=0, deep_offset_rows=40)
-ABANDONING = Thresholds(25, 0, 0, 40, min_scan_rows=5, max_scan_rows=70)
-THRESHOLDS = {EXACT_COUNTS: DEFAULT_THRESHOLDS, "scans": SCANNING, "abandons scans": ABANDONING}
+THRESHOLDS = {
+    EXACT_COUNTS: DEFAULT_THRESHOLDS,
+    "counts and scans": Thresholds(max_fetched_rows=25, small_catalogue_rows=0, deep_offset_rows=40),
+    "estimates and scans": Thresholds(
+        max_fetched_rows=25, small_catalogue_rows=0, max_counted_rows=0, deep_offset_rows=40
+    ),
+    "abandons scans": Thresholds(
+        max_fetched_rows=10,
+        small_catalogue_rows=0,
+        max_counted_rows=0,
+        deep_offset_rows=40,
+        min_scan_rows=5,
+        max_scan_rows=70,
+    ),
+}
 STRATEGIES = list(THRESHOLDS)
 INDEXES = ["without indexes", "with indexes", "with outdated indexes", "with an incomplete generation"]
 
