@@ -1,1 +1,1 @@
-"""The catalogue: finding products, and changing many at once. Knows nothing of the web."""
+"""The products: search, bulk changes and export. Nothing here depends on the web framework."""
