@@ -64,9 +64,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         settings = settings or config.load()
-        url = settings.need_database_url()
+        url = settings.require_database_url()
         config.make_folder("UPLOAD_DIR", settings.upload_dir)
-        secret_key = config.secret_key(settings)
+        secret_key = config.load_secret_key(settings)
         upgrade_database(url)
     except config.ConfigError as error:
         _cannot_start(str(error))

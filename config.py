@@ -1,7 +1,7 @@
-"""Every setting of the product: its name, default, meaning and check, in one place.
+"""Every setting of the product, with its default, its meaning and its check.
 
-The environment and `.env` are read once per process, by `load()`. An unusable value raises `ConfigError`, whose
-message is one line that names the variable.
+A setting is an environment variable, or a line of `.env`. Each process reads the settings once, with `load()`. An
+unusable value raises `ConfigError`, whose message is one line that names the variable.
 """
 
 from __future__ import annotations
@@ -16,43 +16,54 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from dotenv import load_dotenv
 
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-CREDENTIALS = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
-MAX_DIGITS = 20
-SHOWN_CHARACTERS = 50
+CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
+MAX_NUMBER_DIGITS = 20
+MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
+POOLER_PORT = ":6543"
+POOLER_HOST_PART = ".pooler."
+POOLER_OPTION = "pgbouncer=true"
+# Options of poolers and other drivers, which libpq rejects.
+FOREIGN_URL_OPTIONS = {"pgbouncer", "supa", "connection_limit"}
+SECRET_KEY_BYTES = 32
+SECRET_KEY_POLL_SECONDS = 0.02
+SECRET_KEY_WAIT_SECONDS = 2
 
 
 class ConfigError(ValueError):
-    """A setting has a value that cannot be used; the message names it and says what it takes."""
+    """A setting has an unusable value. The message names the setting and says what it accepts."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: `parse` turns the text of the environment into its value or raises `ValueError` with a hint."""
+    """What `Settings` declares about one environment variable.
 
-    name: str
+    `parse` converts the text of the variable into the value. It raises `ValueError` with a text that completes the
+    sentence "NAME …, not 'value'".
+    """
+
     default: str
     help: str
     parse: Callable[[str], Any] = str
 
 
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
+def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.strip().isdecimal() or len(text) > MAX_DIGITS or not low <= int(text) <= high:
+        if not text.strip().isdecimal() or len(text) > MAX_NUMBER_DIGITS or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)
 
     return parse
 
 
-def _switch(text: str) -> bool:
+def _boolean(text: str) -> bool:
     if text.strip().lower() in {"1", "true", "yes", "on"}:
         return True
     if text.strip().lower() in {"", "0", "false", "no", "off"}:
@@ -73,24 +84,22 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _database_url(text: str) -> str:
-    """Returns the URL as SQLAlchemy and psycopg2 take it.
+    """Return the URL in the form that SQLAlchemy and psycopg2 accept.
 
-    Supabase and Heroku write `postgres://`, and poolers add options (`pgbouncer=true`) that libpq refuses.
+    Supabase and Heroku write `postgres://`, and poolers add options that libpq rejects.
     """
     if not text:
         return ""
     try:
         parts = urlsplit(text.strip())
-        known = parts.scheme in {"postgres", "postgresql", "postgresql+psycopg2"}
-        # Reading the port checks it.
-        usable = known and parts.path.strip("/") != "" and parts.port != 0
+        is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+psycopg2"}
+        # Reading `port` raises ValueError if it is not a number.
+        is_usable = is_postgres and parts.path.strip("/") != "" and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
+        is_usable = False
+    if not is_usable:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
-    options = [
-        (key, value) for key, value in parse_qsl(parts.query) if key not in {"pgbouncer", "supa", "connection_limit"}
-    ]
+    options = [(key, value) for key, value in parse_qsl(parts.query) if key not in FOREIGN_URL_OPTIONS]
     query = urlencode(options, quote_via=quote, safe="/")
     return urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
 
@@ -101,162 +110,156 @@ def _broker_url(text: str) -> str:
     return text.strip()
 
 
-SETTINGS = (
-    Setting(
-        "DATABASE_URL", "", "PostgreSQL, as postgresql://…; empty: `make run` starts an embedded one", _database_url
-    ),
-    Setting("CLOUDAMQP_URL", "", "RabbitMQ, as amqp://…; empty: a broker of files that needs no server", _broker_url),
-    Setting("CELERY_BROKER_URL", "", "the same; wins over CLOUDAMQP_URL when both are set", _broker_url),
-    Setting("CELERY_RESULT_BACKEND", "", "not needed: the state of every job is in PostgreSQL"),
-    Setting("SECRET_KEY", "", "signs sessions; empty: generated once into DATA_DIR"),
-    Setting("HOST", "127.0.0.1", "address that `make run` listens on"),
-    Setting("PORT", "5000", "port that `make run` listens on", _whole_number(0, 65535)),
-    Setting("DATA_DIR", "./instance", "embedded database, embedded broker, generated secret", _folder),
-    Setting("UPLOAD_DIR", "./uploads", "uploaded files until their job ends; web and workers must share it", _folder),
-    Setting("MAX_UPLOAD_MB", "2048", "largest file taken, in MB; a larger one gets 413", _whole_number(1, 1_000_000)),
-    Setting("MAX_UNPACKED_MB", "8192", "largest size a gzip file may unpack to, in MB", _whole_number(1, 10_000_000)),
-    Setting("CHUNK_ROWS", "10000", "rows a parsed chunk holds", _whole_number(1, 1_000_000)),
-    Setting(
-        "MAX_RECORD_KB",
-        "1024",
-        "longest row taken, in kB; a longer one is set aside as a reject",
-        _whole_number(1, 10_240),
-    ),
-    Setting(
-        "LEASE_SECONDS",
-        "20",
-        "how long a job stays with a worker that gives no sign of life before another one takes it over",
-        _whole_number(2, 3600),
-    ),
-    Setting("SLICE_ROWS", "25000", "rows that one transaction of an import writes", _whole_number(1, 1_000_000)),
-    Setting("SWEEP_SECONDS", "5", "how often workers look for jobs that nobody works on", _whole_number(1, 3600)),
-    Setting("MAX_ATTEMPTS", "8", "attempts without any headway after which a job fails", _whole_number(1, 1000)),
-    Setting(
-        "TASK_SECONDS",
-        "600",
-        "how long an import runs before it goes on under a new message; keep it below RabbitMQ's consumer_timeout",
-        _whole_number(1, 86_400),
-    ),
-    Setting(
-        "PREVIEW_HOURS",
-        "24",
-        "how long a preview waits to be confirmed before its import is cancelled",
-        _whole_number(1, 8760),
-    ),
-    Setting(
-        "RETRY_HOURS",
-        "24",
-        "how long the file of a failed or cancelled import is kept for another try",
-        _whole_number(0, 8760),
-    ),
-    Setting(
-        "UNDO_DAYS",
-        "7",
-        "how long an import can be taken back; 0: nothing is kept for that",
-        _whole_number(0, 3650),
-    ),
-    Setting(
-        "MAX_STREAMS",
-        "100",
-        "open progress streams per web process; beyond it clients get 503 and poll",
-        _whole_number(1, 10_000),
-    ),
-    Setting(
-        "WEBHOOK_ALLOWED_NETWORKS",
-        "",
-        "networks (CIDR, separated by commas) that webhooks may reach although they are private or loopback",
-        _networks,
-    ),
-    Setting(
-        "WEBHOOK_RETENTION_DAYS",
-        "30",
-        "how many days webhook deliveries are kept; older ones are removed",
-        _whole_number(1, 3650),
-    ),
-    Setting("FLASK_ENV", "production", "name of the environment"),
-    Setting("FLASK_DEBUG", "0", "1 switches Flask's debug mode on; never in production", _switch),
-)
-
-
 @dataclass(frozen=True)
 class Settings:
-    """The settings of this process, parsed. Attribute names are those of the environment in lower case."""
+    """The parsed settings of this process; the variable of a field has its name in upper case."""
 
-    database_url: str
-    cloudamqp_url: str
-    celery_broker_url: str
-    celery_result_backend: str
-    secret_key: str
-    host: str
-    port: int
-    data_dir: Path
-    upload_dir: Path
-    max_upload_mb: int
-    max_unpacked_mb: int
-    chunk_rows: int
-    max_record_kb: int
-    lease_seconds: int
-    slice_rows: int
-    sweep_seconds: int
-    max_attempts: int
-    task_seconds: int
-    preview_hours: int
-    retry_hours: int
-    undo_days: int
-    max_streams: int
-    webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...]
-    webhook_retention_days: int
-    flask_env: str
-    flask_debug: bool
+    database_url: Annotated[
+        str,
+        Setting("", "PostgreSQL server, as postgresql://…; if empty, `make run` starts an embedded one", _database_url),
+    ]
+    cloudamqp_url: Annotated[
+        str, Setting("", "RabbitMQ server, as amqp://…; if empty, a folder of files replaces the broker", _broker_url)
+    ]
+    celery_broker_url: Annotated[
+        str, Setting("", "another name of CLOUDAMQP_URL; if both are set, this one is used", _broker_url)
+    ]
+    celery_result_backend: Annotated[str, Setting("", "not needed, because PostgreSQL holds the state of every job")]
+    secret_key: Annotated[str, Setting("", "key that signs sessions; if empty, one is generated and kept in DATA_DIR")]
+    host: Annotated[str, Setting("127.0.0.1", "address on which the web process listens")]
+    port: Annotated[int, Setting("5000", "port on which the web process listens", _integer(0, 65535))]
+    data_dir: Annotated[
+        Path,
+        Setting(
+            "./instance", "folder of the embedded database, the embedded broker and the generated SECRET_KEY", _folder
+        ),
+    ]
+    upload_dir: Annotated[
+        Path,
+        Setting(
+            "./uploads", "folder of uploaded files until their import ends; web and workers must share it", _folder
+        ),
+    ]
+    max_upload_mb: Annotated[
+        int,
+        Setting(
+            "2048", "maximum size of an uploaded file, in MB; a larger one gets status 413", _integer(1, 1_000_000)
+        ),
+    ]
+    max_unpacked_mb: Annotated[
+        int, Setting("8192", "maximum size of a compressed file once it is unpacked, in MB", _integer(1, 10_000_000))
+    ]
+    chunk_rows: Annotated[int, Setting("10000", "rows that the parser reads at a time", _integer(1, 1_000_000))]
+    max_record_kb: Annotated[
+        int, Setting("1024", "maximum length of a row, in kB; a longer one is rejected", _integer(1, 10_240))
+    ]
+    lease_seconds: Annotated[
+        int, Setting("20", "seconds without a heartbeat after which another worker takes over a job", _integer(2, 3600))
+    ]
+    slice_rows: Annotated[
+        int, Setting("25000", "rows that an import writes in one transaction", _integer(1, 1_000_000))
+    ]
+    sweep_seconds: Annotated[
+        int, Setting("5", "seconds between two searches of the reaper for jobs without a worker", _integer(1, 3600))
+    ]
+    max_attempts: Annotated[int, Setting("8", "attempts without progress after which a job fails", _integer(1, 1000))]
+    task_seconds: Annotated[
+        int,
+        Setting(
+            "600",
+            "seconds after which an import continues in a new task; must be less than RabbitMQ's consumer_timeout",
+            _integer(1, 86_400),
+        ),
+    ]
+    preview_hours: Annotated[
+        int, Setting("24", "hours after which an import is cancelled if nobody confirms its preview", _integer(1, 8760))
+    ]
+    retry_hours: Annotated[
+        int,
+        Setting(
+            "24", "hours for which the file of a failed or cancelled import is kept for a retry", _integer(0, 8760)
+        ),
+    ]
+    undo_days: Annotated[
+        int, Setting("7", "days for which an import can be undone; 0 keeps no data for that", _integer(0, 3650))
+    ]
+    max_streams: Annotated[
+        int,
+        Setting(
+            "100",
+            "maximum of open progress streams per web process; further clients get status 503 and poll",
+            _integer(1, 10_000),
+        ),
+    ]
+    webhook_allowed_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Setting(
+            "", "private or loopback networks that webhooks may reach, in CIDR notation, separated by commas", _networks
+        ),
+    ]
+    webhook_retention_days: Annotated[
+        int, Setting("30", "days after which webhook deliveries are deleted", _integer(1, 3650))
+    ]
+    flask_env: Annotated[str, Setting("production", "name of the environment")]
+    flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
+    # Not a setting: `load` derives it from DATABASE_URL, whose pooler options `database_url` no longer has. Behind a
+    # transaction pooler, LISTEN and advisory locks of a session do not work.
     transaction_pooler: bool
 
     @property
     def broker_url(self) -> str:
-        """The broker's URL; that of the embedded one when none is given."""
+        """The URL of the broker; that of the embedded broker if none is configured."""
         return self.celery_broker_url or self.cloudamqp_url or EMBEDDED_BROKER_URL
 
     @property
     def broker_is_embedded(self) -> bool:
-        """Whether messages travel as files below DATA_DIR instead of through RabbitMQ."""
+        """Whether messages are files in DATA_DIR."""
         return self.broker_url.startswith("filesystem:")
 
-    def need_database_url(self) -> str:
-        """Returns the database's URL, or raises `ConfigError` where only `make run` could provide one."""
+    def require_database_url(self) -> str:
+        """Return the URL of the database; raises `ConfigError` if it is not set and `make run` does not provide one."""
         if not self.database_url:
-            raise ConfigError(
-                "DATABASE_URL is not set: give it, or use `make run`, which starts an embedded PostgreSQL"
-            )
+            raise ConfigError("DATABASE_URL is not set: set it, or use `make run`, which starts an embedded PostgreSQL")
         return self.database_url
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings from `environ`, by default the process environment completed by `.env`.
+SETTINGS: dict[str, Setting] = {
+    name.upper(): annotation.__metadata__[0]
+    for name, annotation in get_type_hints(Settings, include_extras=True).items()
+    if hasattr(annotation, "__metadata__")
+}
 
-    Raises `ConfigError` for the first value that cannot be used.
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of `environ`; by default, of the process environment and of `.env`, in this order.
+
+    An empty variable means the default. Raises `ConfigError` for the first unusable value.
     """
     if environ is None:
         load_dotenv(ROOT / ".env")
         environ = os.environ
     values: dict[str, Any] = {}
-    for setting in SETTINGS:
-        text = environ.get(setting.name, "").strip() or setting.default
+    for name, setting in SETTINGS.items():
+        text = environ.get(name, "").strip() or setting.default
         try:
-            values[setting.name.lower()] = setting.parse(text)
+            values[name.lower()] = setting.parse(text)
         except ValueError as error:
-            # A URL may hold a password, which has no place in a log.
-            shown = CREDENTIALS.sub("***@", text)[:SHOWN_CHARACTERS]
-            raise ConfigError(f"{setting.name} {error}, not {shown!r}") from None
-    url = environ.get("DATABASE_URL", "")
-    pooled = (
-        "pgbouncer=true" in url.lower()
-        or (".pooler." in url and ":6543" in url)
-        or url.rpartition("@")[2].partition("/")[0].endswith(":6543")
+            # A URL may contain a password, which must not reach a log.
+            shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
+            raise ConfigError(f"{name} {error}, not {shown!r}") from None
+    return Settings(**values, transaction_pooler=_is_transaction_pooler(environ.get("DATABASE_URL", "")))
+
+
+def _is_transaction_pooler(url: str) -> bool:
+    return (
+        POOLER_OPTION in url.lower()
+        or (POOLER_HOST_PART in url and POOLER_PORT in url)
+        or url.rpartition("@")[2].partition("/")[0].endswith(POOLER_PORT)
     )
-    return Settings(**values, transaction_pooler=pooled)
 
 
 def make_folder(setting: str, path: Path) -> Path:
-    """Creates the folder that `setting` names when it is missing; raises `ConfigError` where nothing can be written."""
+    """Create the folder of a setting if it is missing and return it; raises `ConfigError` if it cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -268,25 +271,29 @@ def make_folder(setting: str, path: Path) -> Path:
     return path
 
 
-def secret_key(settings: Settings) -> str:
-    """Returns SECRET_KEY, or the key that the first process of this installation generated into DATA_DIR."""
+def load_secret_key(settings: Settings) -> str:
+    """Return SECRET_KEY, or the key in DATA_DIR, which the first process to call this generates.
+
+    Raises `ConfigError` if DATA_DIR cannot be written or has an empty key.
+    """
     if settings.secret_key:
         return settings.secret_key
     path = make_folder("DATA_DIR", settings.data_dir) / "secret_key"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_text().strip() or _wait_for_key(path)
+        return _read_secret_key(path)
     with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_hex(32)
+        key = secrets.token_hex(SECRET_KEY_BYTES)
         file.write(key)
     return key
 
 
-def _wait_for_key(path: Path) -> str:
-    """Another process has just created the file and is about to write it."""
-    for _ in range(100):
-        time.sleep(0.02)
-        if key := path.read_text().strip():
-            return key
-    raise ConfigError(f"SECRET_KEY: {path} is empty; remove it or set SECRET_KEY")
+def _read_secret_key(path: Path) -> str:
+    """Return the key, waiting for the process that has created the file and is about to write it."""
+    deadline = time.monotonic() + SECRET_KEY_WAIT_SECONDS
+    while not (key := path.read_text().strip()):
+        if time.monotonic() > deadline:
+            raise ConfigError(f"SECRET_KEY: {path} is empty; remove it or set SECRET_KEY")
+        time.sleep(SECRET_KEY_POLL_SECONDS)
+    return key

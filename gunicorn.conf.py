@@ -1,7 +1,7 @@
-"""How gunicorn runs the web process: `gunicorn 'app:create_app()'` finds this file by itself.
+"""The settings of gunicorn: `gunicorn 'app:create_app()'` reads this file by itself.
 
-Threads, because open progress streams must not keep requests waiting: there are as many as streams are allowed, and
-some for everything else. A thread that waits costs next to nothing.
+Requests run in threads, so that open progress streams do not block other requests: there is one thread for each allowed
+stream, and REQUEST_THREADS for everything else. A waiting thread costs almost nothing.
 """
 
 import sys
@@ -12,7 +12,7 @@ REQUEST_THREADS = 24
 
 try:
     _settings = load()
-    _settings.need_database_url()
+    _settings.require_database_url()
 except ConfigError as error:
     sys.exit(f"error: {error}")
 
@@ -20,7 +20,7 @@ bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
 workers = 1
 threads = _settings.max_streams + REQUEST_THREADS
-# An upload may take as long as it takes; the worker's heart beats beside it.
+# In seconds. Threads may take longer than this: the process keeps sending its heartbeat during a long upload.
 timeout = 60
 graceful_timeout = 5
 keepalive = 5

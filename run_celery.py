@@ -1,46 +1,46 @@
-"""A Celery worker: `python run_celery.py [options of celery worker]`.
+"""Run a Celery worker: `python run_celery.py [options of celery worker]`.
 
-Without options it runs two imports at a time. The deliverer of the webhooks is a process beside them, which no import
-delays. `-q` leaves the banner out. SIGTERM lets the running tasks end first.
+By default it runs two imports at a time. A separate process, which imports do not delay, delivers the webhooks. `-q`
+leaves out the banner. SIGTERM lets running tasks end first.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
+from pathlib import Path
 
 OPTIONS = (
     "--loglevel=INFO",
     "--concurrency=2",
-    # Workers have nothing to tell each other; this saves queues and connections, which brokers in the cloud count.
+    # Workers do not need to know each other. This saves queues and connections, which hosted brokers count.
     "--without-gossip",
     "--without-mingle",
     "--without-heartbeat",
 )
+QUIET_OPTIONS = {"-q", "--quiet"}
 
 
 def command() -> list[str]:
-    """Returns the command line of the worker that run.py starts, silent but for warnings."""
-    # One import at a time: several would share the same disk.
-    return [sys.executable, os.path.abspath(__file__), "-q", "--loglevel=WARNING", "--concurrency=1"]  # noqa: PTH100
+    """Return the command line of the worker that run.py starts; it prints only warnings."""
+    # One import at a time, because several would compete for the same disk.
+    return [sys.executable, str(Path(__file__).absolute()), "-q", "--loglevel=WARNING", "--concurrency=1"]
 
 
 def main() -> None:
-    """Runs the worker until it is told to stop; exits with 2 and one line for an unusable setting."""
-    given = sys.argv[1:]
-    options = [word for word in given if word not in {"-q", "--quiet"}]
-    quiet = options != given
-    # Nothing here unpickles, which is what Celery warns root of.
+    """Run the worker until it is stopped; exit with status 2 and one line if a setting is unusable."""
+    options = [option for option in sys.argv[1:] if option not in QUIET_OPTIONS]
+    is_quiet = not QUIET_OPTIONS.isdisjoint(sys.argv[1:])
+    # Celery warns about root because of pickled messages, and this worker accepts only JSON.
     warnings.filterwarnings("ignore", message=r"\s*You're running the worker with superuser privileges")
     from celery_app import celery
 
-    if quiet:
+    if is_quiet:
         from celery.apps import worker
 
-        # Its farewell speaks of a Ctrl-C that never reaches it: run.py stops it in its own way.
+        # Celery's last message mentions Ctrl-C, but run.py is what stops this worker.
         worker.safe_say = lambda *_: None
-    celery.worker_main([*(["--quiet"] if quiet else []), "worker", *OPTIONS, *options])
+    celery.worker_main([*(["--quiet"] if is_quiet else []), "worker", *OPTIONS, *options])
 
 
 if __name__ == "__main__":

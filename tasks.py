@@ -40,7 +40,7 @@ retention = Retention(settings.preview_hours, settings.retry_hours, settings.und
 def engine() -> Engine:
     """The import engine with the settings of this process."""
     return Engine(
-        database_url=settings.need_database_url(),
+        database_url=settings.require_database_url(),
         upload_dir=settings.upload_dir,
         chunk_rows=settings.chunk_rows,
         slice_rows=settings.slice_rows,
@@ -94,7 +94,7 @@ class Sweeper(threading.Thread):
             reaper.sign_off(connection, self.worker)
 
         run_until_stopped(
-            settings.need_database_url(),
+            settings.require_database_url(),
             Component.REAPER,
             sweep,
             stopping=self.stopping,
@@ -157,7 +157,7 @@ def prepare(**_: Any) -> None:
     Celery would only log another exception than `SystemExit`, and start a worker that cannot work.
     """
     try:
-        url = settings.need_database_url()
+        url = settings.require_database_url()
     except config.ConfigError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
@@ -178,7 +178,7 @@ def prepare(**_: Any) -> None:
 def start_threads(sender: Any, **_: Any) -> None:
     """Starts what runs beside the tasks once the worker takes messages; a lost connection does not start it again."""
     if not any(isinstance(thread, Sweeper) for thread in _beside):
-        indexer = SearchIndexBuilder(settings.need_database_url(), pooled=settings.transaction_pooler)
+        indexer = SearchIndexBuilder(settings.require_database_url(), pooled=settings.transaction_pooler)
         for thread in (Sweeper(sender.hostname), indexer):
             _beside.append(thread)
             thread.start()

@@ -1,1 +1,1 @@
-"""The PostgreSQL server and the broker that `run.py` starts when none is configured."""
+"""What `run.py` runs on one machine: the supervised processes, and the PostgreSQL and broker that replace servers."""

@@ -334,7 +334,7 @@ def main() -> None:
     settings = config.load()
     deliverer = Deliverer(
         Options(
-            url=settings.need_database_url(),
+            url=settings.require_database_url(),
             allowed_networks=settings.webhook_allowed_networks,
             pooled=settings.transaction_pooler,
             retention_days=settings.webhook_retention_days,

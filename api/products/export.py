@@ -60,7 +60,7 @@ class ExportQuerySchema(FilterQuerySchema):
 
 @blueprint.record_once
 def _create_exports(state: BlueprintSetupState) -> None:
-    url = state.app.config["SETTINGS"].need_database_url()
+    url = state.app.config["SETTINGS"].require_database_url()
     state.app.extensions["exports"] = ExportPool(lambda: connect(url, Component.EXPORT), max_running=EXPORTS_AT_ONCE)
 
 

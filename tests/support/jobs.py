@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import config
-from celery_app import IMPORTS_QUEUE, RUN_IMPORT, make_celery
+from celery_app import IMPORTS_QUEUE, RUN_IMPORT, create_celery
 from importer.jobs.repository import Retention
 from importer.pipeline.runner import Engine
 from support.database import execute
@@ -54,7 +54,7 @@ def announce(environment: Mapping[str, str], task_id: str) -> None:
         "UPDATE import_jobs SET announced_at = clock_timestamp() WHERE task_id = %s",
         (task_id,),
     )
-    make_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
+    create_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
 
 
 def run_import(engine: Engine, content: bytes | str) -> dict[str, Any]:

@@ -370,7 +370,7 @@ def test_an_import_that_is_unknown_is_not_found(client: FlaskClient, task_id: st
 def test_health_says_which_part_is_down(
     client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.health, "celery", celery_app.make_celery(settings))
+    monkeypatch.setattr(api.health, "celery", celery_app.create_celery(settings))
     body = answered(client.get("/api/health"), 503)
     assert body == {"status": "unhealthy", "database": "up", "broker": "up", "worker": "down"}
     execute(settings.database_url, "INSERT INTO workers (name) VALUES ('one')")
@@ -379,5 +379,5 @@ def test_health_says_which_part_is_down(
     execute(settings.database_url, "UPDATE workers SET seen_at = now() - interval '1 hour'")
     assert answered(client.get("/api/health"), 503)["worker"] == "down"
     away = config.load({"CELERY_BROKER_URL": "amqp://guest@127.0.0.1:1//"})
-    monkeypatch.setattr(api.health, "celery", celery_app.make_celery(away))
+    monkeypatch.setattr(api.health, "celery", celery_app.create_celery(away))
     assert answered(client.get("/api/health"), 503)["broker"] == "down"

@@ -60,7 +60,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker of the test's own."""
-    monkeypatch.setattr(celery_app, "celery", celery_app.make_celery(settings))
+    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
 
 
 def upload(client: FlaskClient, content: bytes = b"sku\na\n", filename: str = "products.csv") -> TestResponse:
@@ -208,7 +208,7 @@ def test_an_upload_is_taken_while_the_broker_is_down(
     client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = replace(settings, celery_broker_url="amqp://guest@127.0.0.1:1//")
-    monkeypatch.setattr(celery_app, "celery", celery_app.make_celery(away))
+    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(away))
     response = upload(client)
     assert response.status_code == 202
     assert response.json is not None

@@ -18,7 +18,8 @@ import psutil
 import pytest
 import requests
 
-from run import QUICK_DEATHS, Program, RunError
+from embedded.errors import LaunchError
+from embedded.supervision import MAX_EARLY_EXITS, SupervisedCommand
 from support.paths import ROOT
 from support.waiting import wait_for
 
@@ -187,7 +188,7 @@ def test_parts_that_die_are_started_again(start: Start) -> None:
         except requests.RequestException:
             return False
 
-    wait_for("new processes", lambda: run.output().count("is started again") == 3, 30)
+    wait_for("new processes", lambda: run.output().count("Starting it again") == 3, 30)
     wait_for("good health", healthy, 30)
     run.remember()
     assert run.stop() == 0
@@ -250,11 +251,12 @@ def test_a_given_database_is_used(start: Start, database_url: str, tmp_path: Pat
     assert run.left() == []
 
 
-def test_a_part_that_dies_at_once_again_and_again_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:
-    broken = Program("broken", [sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ))
-    broken.begin()
-    with pytest.raises(RunError, match=r"the broken process ends at once again and again \(exit status 3\)"):
+def test_a_process_that_keeps_ending_early_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-c", "raise SystemExit(3)"]
+    broken = SupervisedCommand("broken", command, ROOT, dict(os.environ))
+    broken.start()
+    with pytest.raises(LaunchError, match=r"the broken process ended 5 times in a row, .* \(exit status 3\)"):
         while True:
-            broken.look_after()
+            broken.supervise()
             time.sleep(0.01)
-    assert capsys.readouterr().out.count("is started again") == QUICK_DEATHS - 1
+    assert capsys.readouterr().out.count("Starting it again") == MAX_EARLY_EXITS - 1

@@ -20,7 +20,7 @@ import psycopg2
 import pytest
 
 import config
-from celery_app import make_celery
+from celery_app import create_celery
 from database import lease
 from database.connect import Component, connected
 from database.migrate import upgrade_database
@@ -345,7 +345,7 @@ def test_only_a_process_that_is_known_to_have_ended_is_gone() -> None:
 
 
 def test_a_file_message_is_never_seen_before_it_is_whole(environment: dict[str, str]) -> None:
-    app = make_celery(config.load(environment))
+    app = create_celery(config.load(environment))
     with app.connection_for_read() as reader, app.connection_for_write() as writer:
         over = threading.Event()
 
