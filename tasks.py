@@ -1,4 +1,4 @@
-"""The Celery tasks, each a few lines that call the engine; and what every worker runs beside them."""
+"""The Celery tasks, each a few lines that call the runner; and what every worker runs beside them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from database.connect import Component, run_until_stopped
 from database.migrate import upgrade_database
 from importer.jobs import actions, reaper
 from importer.jobs.repository import Retention
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ settings = config.load()
 retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
 
 
-def engine() -> Engine:
-    """The import engine with the settings of this process."""
-    return Engine(
+def runner() -> ImportRunner:
+    """The import runner with the settings of this process."""
+    return ImportRunner(
         database_url=settings.require_database_url(),
         upload_dir=settings.upload_dir,
         chunk_rows=settings.chunk_rows,
@@ -56,7 +56,7 @@ def engine() -> Engine:
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
 def run_import(task_id: str) -> None:
     """Works on the import `task_id`; safe to run any number of times, also at the same time."""
-    if engine().run(task_id):
+    if runner().run(task_id):
         wake_import(task_id)
 
 

@@ -27,9 +27,9 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 import config
 from database.migrate import upgrade_database
 from embedded.postgres import EmbeddedPostgres
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import TEMPLATE_DATABASE, execute, url_of
-from support.jobs import create_engine
+from support.jobs import create_runner
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
@@ -49,6 +49,10 @@ DISPATCHER_STOP_SECONDS = 20
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of the test server, which has the template database for those of the tests."""
+    if url := os.environ.get("TEST_POSTGRES_URL"):
+        # Mutation testing starts one server for the tests of all mutants.
+        yield url
+        return
     # Its data need not survive a power cut; tests of durability start their own servers. PostgreSQL scans all shared
     # buffers whenever a database is created or dropped, so few of them are faster.
     fast_settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
@@ -103,14 +107,14 @@ def app(settings: config.Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A client of the web application. Its uploads wait until the test runs them, for example with `engine`."""
+    """A client of the web application. Its uploads wait until the test runs them, for example with `runner`."""
     return app.test_client()
 
 
 @pytest.fixture
-def engine(settings: config.Settings) -> Engine:
-    """The import engine on the test's database."""
-    return create_engine(settings)
+def runner(settings: config.Settings) -> ImportRunner:
+    """The import runner on the test's database."""
+    return create_runner(settings)
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ DISK_FULL = "The disk of the database is full. Make room there and try again."
 
 
 @dataclass(frozen=True)
-class Engine:
-    """The import engine with its settings; sizes in bytes or characters, times in seconds."""
+class ImportRunner:
+    """The import runner with its settings; sizes in bytes or characters, times in seconds."""
 
     database_url: str
     upload_dir: Path

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 
 
 def send(client: FlaskClient, content: str | bytes, name: str = "products.csv", **options: Any) -> Any:
@@ -17,17 +17,17 @@ def send(client: FlaskClient, content: str | bytes, name: str = "products.csv", 
 
 
 def upload(
-    client: FlaskClient, engine: Engine, content: str | bytes, name: str = "products.csv", **options: Any
+    client: FlaskClient, runner: ImportRunner, content: str | bytes, name: str = "products.csv", **options: Any
 ) -> Any:
     """Uploads a file with options and works on it until it rests; returns the import."""
     answer = send(client, content, name, **options)
     assert answer.status_code == 202, answer.json
-    return work(client, engine, answer.json["task_id"])
+    return work(client, runner, answer.json["task_id"])
 
 
-def work(client: FlaskClient, engine: Engine, task_id: str) -> Any:
+def work(client: FlaskClient, runner: ImportRunner, task_id: str) -> Any:
     """Does what a worker does; returns the import."""
-    while engine.run(task_id):
+    while runner.run(task_id):
         pass
     return show(client, task_id)
 

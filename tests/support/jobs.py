@@ -9,12 +9,12 @@ from typing import Any
 import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, create_celery
 from importer.jobs.repository import Retention
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
 
 
-def create_engine(settings: config.Settings, **changes: Any) -> Engine:
-    """Return an engine with these settings; `changes` replace single arguments of `Engine`."""
+def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
+    """Return a runner with these settings; `changes` replace single arguments of `ImportRunner`."""
     config.make_folder("UPLOAD_DIR", settings.upload_dir)
     values: dict[str, Any] = {
         "database_url": settings.database_url,
@@ -28,18 +28,18 @@ def create_engine(settings: config.Settings, **changes: Any) -> Engine:
         "max_attempts": settings.max_attempts,
         "retention": Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
     }
-    return Engine(**{**values, **changes})
+    return ImportRunner(**{**values, **changes})
 
 
-def create_job(engine: Engine, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:
+def create_job(runner: ImportRunner, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:
     """Store a file and insert its job as an upload does; return the task id.
 
     The reaper of a worker sends no message for an `announced` job.
     """
     task_id = str(uuid.uuid4())
-    (engine.upload_dir / f"{task_id}.upload").write_bytes(content)
+    (runner.upload_dir / f"{task_id}.upload").write_bytes(content)
     execute(
-        engine.database_url,
+        runner.database_url,
         "INSERT INTO import_jobs (task_id, filename, stored_name, file_size, announced_at)"
         " VALUES (%s, %s, %s, %s, CASE WHEN %s THEN clock_timestamp() END)",
         (task_id, filename, f"{task_id}.upload", len(content), announced),
@@ -57,12 +57,12 @@ def announce(environment: Mapping[str, str], task_id: str) -> None:
     create_celery(config.load(environment)).send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE)
 
 
-def run_import(engine: Engine, content: bytes | str) -> dict[str, Any]:
+def run_import(runner: ImportRunner, content: bytes | str) -> dict[str, Any]:
     """Import a file from start to end, without a broker; return the row of its job."""
-    task_id = create_job(engine, content.encode() if isinstance(content, str) else content)
-    while engine.run(task_id):
+    task_id = create_job(runner, content.encode() if isinstance(content, str) else content)
+    while runner.run(task_id):
         pass
-    return read_job(engine.database_url, task_id)
+    return read_job(runner.database_url, task_id)
 
 
 def read_job(url: str, task_id: str) -> dict[str, Any]:

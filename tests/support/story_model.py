@@ -1,6 +1,6 @@
 """The plain model of a catalogue and its imports, for tests/test_story.py.
 
-It is told when the engine has finished a step (a slice is written, a part taken back) and says what the step must have
+It is told when the runner has finished a step (a slice is written, a part taken back) and says what the step must have
 done; it never looks at what was done, but for the numbers that PostgreSQL gives.
 """
 
@@ -100,7 +100,7 @@ class Model:
         self.tasks: list[Task] = []
         self.last_token = 0
 
-    # What the engine does.
+    # What the runner does.
 
     def finish(self, task: Task, status: str) -> None:
         task.status = status

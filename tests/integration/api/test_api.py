@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 import api.health
 import celery_app
 import config
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from models import db
 from support.database import execute
 from support.jobs import run_import
@@ -213,10 +213,10 @@ def test_an_id_of_any_size_is_only_not_found(client: FlaskClient) -> None:
         failed(client.delete(f"/api/products/{number}"), 404, "product_not_found")
 
 
-def test_products_come_in_pages(client: FlaskClient, engine: Engine) -> None:
+def test_products_come_in_pages(client: FlaskClient, runner: ImportRunner) -> None:
     nothing = {"page": 1, "per_page": 50, "total": 0, "pages": 0, "next": None, "total_is_estimate": False}
     assert answered(client.get("/api/products")) == {"products": [], "pagination": nothing}
-    run_import(engine, "sku\n" + "".join(f"{number:03}\n" for number in range(120)))
+    run_import(runner, "sku\n" + "".join(f"{number:03}\n" for number in range(120)))
     seen: list[str] = []
     for page in (1, 2, 3):
         body = answered(client.get("/api/products", query_string={"page": page, "sort_by": "sku"}))
@@ -230,8 +230,8 @@ def test_products_come_in_pages(client: FlaskClient, engine: Engine) -> None:
     assert len(skus(client, per_page=500)) == 120
 
 
-def test_products_come_in_pages_by_cursor(client: FlaskClient, engine: Engine) -> None:
-    run_import(engine, "sku,name\n" + "".join(f"{number:03},same\n" for number in range(25)))
+def test_products_come_in_pages_by_cursor(client: FlaskClient, runner: ImportRunner) -> None:
+    run_import(runner, "sku,name\n" + "".join(f"{number:03},same\n" for number in range(25)))
     for order in ({}, {"sort_by": "name"}, {"sort_by": "created_at", "sort_order": "desc"}, {"sort_by": "active"}):
         wanted = {"name": "SAME", "per_page": 10, **order}
         everything = skus(client, **{**wanted, "per_page": 500})
@@ -328,9 +328,9 @@ def test_a_query_that_is_no_utf_8_finds_nothing(client: FlaskClient) -> None:
 # Imports.
 
 
-def test_imports_are_listed_newest_first(client: FlaskClient, engine: Engine) -> None:
+def test_imports_are_listed_newest_first(client: FlaskClient, runner: ImportRunner) -> None:
     for content in ("sku\na\n", "name\n", "sku\nb\n"):
-        run_import(engine, content)
+        run_import(runner, content)
     body = answered(client.get("/api/imports"))
     assert [job["status"] for job in body["imports"]] == ["completed", "failed", "completed"]
     assert [job["id"] for job in body["imports"]] == sorted((job["id"] for job in body["imports"]), reverse=True)
@@ -346,8 +346,8 @@ def test_imports_are_listed_newest_first(client: FlaskClient, engine: Engine) ->
     failed(client.get("/api/imports?status=lost"), 400, "invalid_parameter", "status")
 
 
-def test_rejects_are_listed_in_the_order_of_the_file(client: FlaskClient, engine: Engine) -> None:
-    job = run_import(engine, "sku,name\n" + "".join(f",{number}\n" for number in range(70)) + 'a,"b"c\n')
+def test_rejects_are_listed_in_the_order_of_the_file(client: FlaskClient, runner: ImportRunner) -> None:
+    job = run_import(runner, "sku,name\n" + "".join(f",{number}\n" for number in range(70)) + 'a,"b"c\n')
     path = f"/api/imports/{job['task_id']}/rejects"
     body = answered(client.get(path))
     assert body["pagination"] == {"page": 1, "per_page": 50, "total": 71, "pages": 2}

@@ -24,7 +24,7 @@ from flask import Flask
 import api.sse
 from database.migrate import upgrade_database
 from embedded.postgres import EmbeddedPostgres
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.jobs import run_import
 from support.paths import SAMPLE
@@ -172,10 +172,10 @@ def test_what_changes_nothing_is_not_told(web: Web) -> None:
     assert page.quiet(2)
 
 
-def test_changes_by_an_import_and_past_the_api_are_told(web: Web, engine: Engine, database_url: str) -> None:
+def test_changes_by_an_import_and_past_the_api_are_told(web: Web, runner: ImportRunner, database_url: str) -> None:
     web.start()
     page = web.open()
-    assert run_import(create_engine_like(engine, slice_rows=100), SAMPLE.read_bytes())["created_count"]
+    assert run_import(create_runner_like(runner, slice_rows=100), SAMPLE.read_bytes())["created_count"]
     assert page.told()
     page.settle()
     for statement in (
@@ -189,8 +189,8 @@ def test_changes_by_an_import_and_past_the_api_are_told(web: Web, engine: Engine
         page.settle()
 
 
-def create_engine_like(engine: Engine, **changes: Any) -> Engine:
-    return Engine(**{**vars(engine), **changes})
+def create_runner_like(runner: ImportRunner, **changes: Any) -> ImportRunner:
+    return ImportRunner(**{**vars(runner), **changes})
 
 
 def test_many_changes_are_told_once_a_second_and_the_last_one_never_left_out(web: Web, database_url: str) -> None:

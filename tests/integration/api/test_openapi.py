@@ -16,7 +16,7 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.jobs import run_import
 from support.paths import ROOT, SAMPLE
 from support.processes import Processes
@@ -104,10 +104,10 @@ def test_every_call_is_described(client: FlaskClient) -> None:
 
 @pytest.mark.timeout(SECONDS + 60)
 def test_the_application_is_what_its_document_says(
-    processes: Processes, engine: Engine, free_port: int, tmp_path: Path, receiver: Receiver
+    processes: Processes, runner: ImportRunner, free_port: int, tmp_path: Path, receiver: Receiver
 ) -> None:
-    run_import(engine, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
-    run_import(engine, "sku,name\n" + ",no SKU\n" * 70)
+    run_import(runner, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
+    run_import(runner, "sku,name\n" + ",no SKU\n" * 70)
     processes.start_web(free_port)
     # While an import is unfinished, products cannot be deleted.
     processes.start_worker()

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 import api.imports.routes
 import celery_app
 import config
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute, url_of
 from support.jobs import read_job, read_rejects
 from support.processes import Processes, run_program
@@ -84,7 +84,7 @@ def refused(response: TestResponse, status: int, code: str) -> dict[str, Any]:
 
 
 def test_an_upload_is_answered_with_the_task_that_imports_it(
-    client: FlaskClient, engine: Engine, settings: config.Settings
+    client: FlaskClient, runner: ImportRunner, settings: config.Settings
 ) -> None:
     response = upload(client, b"sku,name\na,b\n,c\n", "My products.CSV")
     assert response.status_code == 202
@@ -99,7 +99,7 @@ def test_an_upload_is_answered_with_the_task_that_imports_it(
     assert {name: type(job[name]) for name in JOB_FIELDS} == JOB_FIELDS
     assert (job["status"], job["progress"], job["phase"]) == ("pending", 0, "queued")
 
-    assert engine.run(task_id) is False
+    assert runner.run(task_id) is False
     job = client.get(f"/api/imports/{task_id}").json
     assert job is not None
     assert (job["status"], job["progress"], job["total_records"]) == ("completed", 100, 2)
@@ -301,10 +301,12 @@ def test_a_file_over_the_limit_is_answered_although_the_client_only_listens_when
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
-def test_gzip_and_rejects_go_through_the_api(client: FlaskClient, engine: Engine, settings: config.Settings) -> None:
+def test_gzip_and_rejects_go_through_the_api(
+    client: FlaskClient, runner: ImportRunner, settings: config.Settings
+) -> None:
     response = upload(client, gzip.compress(b"sku,name\na,b\nc\n"), "a.csv.gz")
     assert response.json is not None
-    engine.run(response.json["task_id"])
+    runner.run(response.json["task_id"])
     job = read_job(settings.database_url, response.json["task_id"])
     assert (job["status"], job["created_count"]) == ("completed", 1)
     assert read_rejects(settings.database_url, job) == [(3, "wrong_field_count")]

@@ -15,10 +15,10 @@ from flask.testing import FlaskClient
 
 import config
 from catalogue import bulk
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.bulk import ALL_PRODUCTS, change, create_products, is_waiting_for_lock, open_transaction, read_active
 from support.database import execute
-from support.jobs import create_engine, create_job, delay_slices, read_job, read_products
+from support.jobs import create_job, create_runner, delay_slices, read_job, read_products
 from support.waiting import wait_for
 
 # How the statement begins that deletes row by row.
@@ -38,11 +38,11 @@ def run_together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 @pytest.fixture
-def slow_engine(settings: config.Settings) -> Engine:
-    """An engine with small slices, each of which takes 0.2 s."""
-    engine = create_engine(settings, slice_rows=50)
-    delay_slices(engine.database_url, 0.2)
-    return engine
+def slow_runner(settings: config.Settings) -> ImportRunner:
+    """A runner with small slices, each of which takes 0.2 s."""
+    runner = create_runner(settings, slice_rows=50)
+    delay_slices(runner.database_url, 0.2)
+    return runner
 
 
 def make_file(count: int) -> bytes:
@@ -54,7 +54,7 @@ def make_file(count: int) -> bytes:
 
 
 def test_deleting_all_products_is_refused_while_an_import_waits_or_runs(
-    client: FlaskClient, database_url: str, slow_engine: Engine
+    client: FlaskClient, database_url: str, slow_runner: ImportRunner
 ) -> None:
     def check_refused() -> None:
         started = time.monotonic()
@@ -66,10 +66,10 @@ def test_deleting_all_products_is_refused_while_an_import_waits_or_runs(
             assert "autumn & “co”.csv" in answer.get_json()["error"]
         assert time.monotonic() - started < 1
 
-    task_id = create_job(slow_engine, make_file(500), "autumn & “co”.csv")
+    task_id = create_job(slow_runner, make_file(500), "autumn & “co”.csv")
     check_refused()
     with ThreadPoolExecutor(1) as threads:
-        importing = threads.submit(slow_engine.run, task_id)
+        importing = threads.submit(slow_runner.run, task_id)
         wait_for("the first slice", lambda: read_job(database_url, task_id)["rows_written"])
         for _ in range(5):
             check_refused()
@@ -79,14 +79,14 @@ def test_deleting_all_products_is_refused_while_an_import_waits_or_runs(
 
 
 def test_an_upload_waits_while_all_products_are_deleted_and_its_import_writes_the_whole_file(
-    app: Flask, database_url: str, engine: Engine
+    app: Flask, database_url: str, runner: ImportRunner
 ) -> None:
     create_products(database_url, 300)
     execute(database_url, "UPDATE products SET name = 'imported ' || split_part(sku, '-', 2)")
 
     def import_file() -> str:
-        task_id = create_job(engine, make_file(300))
-        engine.run(task_id)
+        task_id = create_job(runner, make_file(300))
+        runner.run(task_id)
         return task_id
 
     with ThreadPoolExecutor(2) as threads:
@@ -138,13 +138,13 @@ def test_deleting_all_products_does_not_wait_forever_for_the_jobs(
 
 
 def test_deactivating_all_products_beside_an_import_loses_no_change(
-    app: Flask, database_url: str, slow_engine: Engine
+    app: Flask, database_url: str, slow_runner: ImportRunner
 ) -> None:
     create_products(database_url, 1000)
     execute(database_url, "UPDATE products SET active = true")
-    task_id = create_job(slow_engine, make_file(1000))
+    task_id = create_job(slow_runner, make_file(1000))
     with ThreadPoolExecutor(1) as threads:
-        importing = threads.submit(slow_engine.run, task_id)
+        importing = threads.submit(slow_runner.run, task_id)
         wait_for("the first slice", lambda: read_job(database_url, task_id)["rows_written"])
         counts = run_together(
             *[lambda: change(app.test_client(), "deactivate", **ALL_PRODUCTS)["count"] for _ in range(3)]

@@ -23,7 +23,7 @@ from api.products.export import EXPORTS_AT_ONCE
 from catalogue.export import CLIENT_CHECK_SECONDS, Client, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.jobs import read_products, run_import
 from support.processes import Processes
@@ -95,12 +95,12 @@ def read_rows(url: str) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("file_format", ["csv", "csv.gz"])
 def test_importing_the_file_again_changes_nothing(
-    client: FlaskClient, engine: Engine, database_url: str, file_format: str
+    client: FlaskClient, runner: ImportRunner, database_url: str, file_format: str
 ) -> None:
     count = create_hostile_products(client)
     before = read_rows(database_url)
     exported = client.get("/api/products/export", query_string={"format": file_format}).data
-    job = run_import(engine, exported)
+    job = run_import(runner, exported)
     assert job["status"] == "completed", job["error_message"]
     counts = {name: job[f"{name}_count"] for name in ("unchanged", "created", "updated", "rejected", "duplicate")}
     assert counts == {"unchanged": count, "created": 0, "updated": 0, "rejected": 0, "duplicate": 0}
@@ -108,13 +108,13 @@ def test_importing_the_file_again_changes_nothing(
     # Imported into an empty catalogue, the file restores the same products.
     products = read_products(database_url)
     assert client.delete("/api/products/bulk-delete").get_json()["count"] == count
-    assert run_import(engine, exported)["created_count"] == count
+    assert run_import(runner, exported)["created_count"] == count
     assert read_products(database_url) == products
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\n", ",", "ß", "🧦"])
 def test_the_longest_texts_that_the_api_accepts_are_imported_again(
-    client: FlaskClient, engine: Engine, database_url: str, letter: str
+    client: FlaskClient, runner: ImportRunner, database_url: str, letter: str
 ) -> None:
     # Nearly as long as a JSON body may be.
     length = 990_000 // len(escape_json(letter).encode())
@@ -123,7 +123,7 @@ def test_the_longest_texts_that_the_api_accepts_are_imported_again(
     product_id = execute(database_url, "SELECT id FROM products")[0][0]
     answer = client.put(f"/api/products/{product_id}", json={"sku": '"' * 255, "name": '"' * 500})
     assert answer.status_code == 200
-    job = run_import(engine, client.get("/api/products/export").data)
+    job = run_import(runner, client.get("/api/products/export").data)
     assert (job["unchanged_count"], job["rejected_count"]) == (1, 0)
 
 

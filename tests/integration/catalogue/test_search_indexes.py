@@ -20,9 +20,9 @@ from catalogue.search_indexes import EPOCH, SearchIndexBuilder
 from catalogue.sorting import Sorting
 from database.connect import Component
 from database.running_imports import FIND_RUNNING_IMPORT_SQL
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import announce, create_engine, create_job, read_job
+from support.jobs import announce, create_job, create_runner, read_job
 from support.processes import Processes
 from support.waiting import wait_for
 
@@ -158,19 +158,19 @@ def test_only_one_process_builds_and_writers_do_not_wait_for_it(database_url: st
 def test_a_worker_builds_the_indexes_after_an_import(
     database_url: str, environment: dict[str, str], settings: config.Settings, processes: Processes
 ) -> None:
-    engine = create_engine(settings)
+    runner = create_runner(settings)
     processes.start_worker("--concurrency=1")
     content = "sku,name\n" + "".join(f"k-{number},lamp {number}\n" for number in range(ROWS))
-    task_id = create_job(engine, content.encode())
+    task_id = create_job(runner, content.encode())
     announce(environment, task_id)
     wait_for("the end of the import", lambda: read_job(database_url, task_id)["status"] == "completed")
     wait_for("the indexes", lambda: list_kinds(database_url) == KINDS and not find_builds(database_url))
     assert find_skus(database_url, Filter(q="lamp 4711")) == (["k-4711"], 1)
 
 
-def test_the_builder_waits_for_running_imports(database_url: str, engine: Engine) -> None:
+def test_the_builder_waits_for_running_imports(database_url: str, runner: ImportRunner) -> None:
     create_products(database_url)
-    task_id = create_job(engine, b"sku\n1\n")
+    task_id = create_job(runner, b"sku\n1\n")
     with running_builder(database_url):
         wait_for("a check for imports", lambda: is_idle_after(database_url, FIND_RUNNING_IMPORT_SQL))
         assert list_indexes(database_url) == []
@@ -179,18 +179,20 @@ def test_the_builder_waits_for_running_imports(database_url: str, engine: Engine
 
 
 def test_the_builder_waits_for_imports_only_for_a_while(
-    database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    database_url: str, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_products(database_url)
-    create_job(engine, b"sku\n1\n")
+    create_job(runner, b"sku\n1\n")
     monkeypatch.setattr(search_indexes, "MAX_IMPORT_WAIT_SECONDS", 0)
     with running_builder(database_url):
         wait_for("the indexes", lambda: list_kinds(database_url) == KINDS)
 
 
-def test_a_builder_that_is_stopped_while_it_waits_for_imports_does_not_build(database_url: str, engine: Engine) -> None:
+def test_a_builder_that_is_stopped_while_it_waits_for_imports_does_not_build(
+    database_url: str, runner: ImportRunner
+) -> None:
     create_products(database_url)
-    create_job(engine, b"sku\n1\n")
+    create_job(runner, b"sku\n1\n")
     with running_builder(database_url) as builder:
         wait_for("a check for imports", lambda: is_idle_after(database_url, FIND_RUNNING_IMPORT_SQL))
     assert not builder.is_alive()

@@ -20,7 +20,7 @@ import pytest
 
 import config
 from support.database import execute
-from support.jobs import announce, create_engine, create_job, delay_slices, read_job, read_products
+from support.jobs import announce, create_job, create_runner, delay_slices, read_job, read_products
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import create_broker_connection
@@ -134,9 +134,9 @@ def rows(count: int, prefix: str = "SKU") -> bytes:
 
 def start_import(environment: dict[str, str], slice_seconds: float, count: int = 20_000) -> str:
     """Puts a file, its job and its message in place; the import takes `count` / 500 slices."""
-    engine = create_engine(config.load(environment))
-    delay_slices(engine.database_url, slice_seconds)
-    task_id = create_job(engine, rows(count))
+    runner = create_runner(config.load(environment))
+    delay_slices(runner.database_url, slice_seconds)
+    task_id = create_job(runner, rows(count))
     announce(environment, task_id)
     return task_id
 
@@ -192,7 +192,7 @@ def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_
         assert message.properties["delivery_mode"] == 2
     worker = processes.start_worker(*WORKER, "one@%h")
     wait_for("writing", writing(database_url, task_id))
-    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
+    second = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
     # Prefetch 1: the second message is left for another worker.
     found = queues(environment, patient_node)
@@ -247,7 +247,7 @@ def test_rabbitmq_restarted_in_the_middle_of_an_import(
     node.stop(signal.SIGTERM)
     node.start()
     check_end(database_url, task_id)
-    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
+    second = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
     wait_for("the worker takes the next one", lambda: read_job(database_url, second)["status"] == "completed")
     assert worker.poll() is None
@@ -274,7 +274,7 @@ def test_an_import_longer_than_the_consumer_timeout(
     worker = processes.start_worker(*WORKER, "one@%h")
     check_end(database_url, task_id)
     assert time.monotonic() - started > CONSUMER_TIMEOUT_MS / 1000
-    second = create_job(create_engine(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
+    second = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
     announce(environment, second)
     wait_for("the worker takes the next one", lambda: read_job(database_url, second)["status"] == "completed")
     assert worker.poll() is None

@@ -11,26 +11,26 @@ from typing import Any
 import pytest
 
 import config
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import create_engine, create_job, read_job, read_products, read_rejects, run_import
+from support.jobs import create_job, create_runner, read_job, read_products, read_rejects, run_import
 
 HEADER = b"sku,name\n"
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(engine: Engine) -> Iterator[None]:
+def nothing_is_left(runner: ImportRunner) -> Iterator[None]:
     """Whatever the file was: no staging table, no file but for a retry, no lease and no unfinished job stay."""
     yield
     assert (
-        execute(engine.database_url, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
+        execute(runner.database_url, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
         == []
     )
-    kept = execute(engine.database_url, "SELECT stored_name FROM import_jobs WHERE status = 'failed'")
-    assert {path.name for path in engine.upload_dir.iterdir()} <= {name for (name,) in kept}
+    kept = execute(runner.database_url, "SELECT stored_name FROM import_jobs WHERE status = 'failed'")
+    assert {path.name for path in runner.upload_dir.iterdir()} <= {name for (name,) in kept}
     assert (
         execute(
-            engine.database_url,
+            runner.database_url,
             "SELECT status FROM import_jobs WHERE status NOT IN ('completed', 'failed') OR lease_token IS NOT NULL"
             " OR staging_table IS NOT NULL OR finished_at IS NULL",
         )
@@ -38,13 +38,13 @@ def nothing_is_left(engine: Engine) -> Iterator[None]:
     )
 
 
-def failure(engine: Engine, content: bytes | str) -> str:
+def failure(runner: ImportRunner, content: bytes | str) -> str:
     """Imports a file that fails as a whole; returns the sentence that says why."""
-    before = read_products(engine.database_url)
-    job = run_import(engine, content)
+    before = read_products(runner.database_url)
+    job = run_import(runner, content)
     assert (job["status"], job["created_count"], job["updated_count"]) == ("failed", 0, 0)
     assert job["progress"] < 100
-    assert read_products(engine.database_url) == before
+    assert read_products(runner.database_url) == before
     sentence = str(job["error_message"])
     assert sentence.endswith(".")
     assert len(sentence) < 800
@@ -89,24 +89,26 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize(("content", "told"), UNUSABLE, ids=[told for _, told in UNUSABLE])
-def test_a_file_that_is_none_fails_with_a_sentence_that_says_why(engine: Engine, content: bytes, told: str) -> None:
-    run_import(engine, b"sku\nkept\n")
-    assert told in failure(engine, content)
+def test_a_file_that_is_none_fails_with_a_sentence_that_says_why(
+    runner: ImportRunner, content: bytes, told: str
+) -> None:
+    run_import(runner, b"sku\nkept\n")
+    assert told in failure(runner, content)
 
 
 def test_a_gzip_bomb_is_not_unpacked(settings: config.Settings) -> None:
-    engine = create_engine(settings, max_unpacked_bytes=2_000_000)
+    runner = create_runner(settings, max_unpacked_bytes=2_000_000)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = packer.compress(HEADER) + b"".join(packer.compress(b"a,b\n" * 250_000) for _ in range(50)) + packer.flush()
     assert len(bomb) < 100_000
-    assert "unpacks to more than" in failure(engine, bomb)
-    assert "unpacks to more than" in failure(engine, gzip.compress(HEADER + b"x" * 3_000_000))
+    assert "unpacks to more than" in failure(runner, bomb)
+    assert "unpacks to more than" in failure(runner, gzip.compress(HEADER + b"x" * 3_000_000))
 
 
-def test_a_file_with_ten_thousand_columns_goes_in(engine: Engine) -> None:
+def test_a_file_with_ten_thousand_columns_goes_in(runner: ImportRunner) -> None:
     line = b",x" * 9_999
     job = run_import(
-        engine, b"sku" + b",x" * 9_999 + b"\n" + b"".join(b"%d%s\n" % (n, line) for n in range(50)) + b"a,b\n"
+        runner, b"sku" + b",x" * 9_999 + b"\n" + b"".join(b"%d%s\n" % (n, line) for n in range(50)) + b"a,b\n"
     )
     assert (job["created_count"], job["rejected_count"]) == (50, 1)
 
@@ -114,92 +116,92 @@ def test_a_file_with_ten_thousand_columns_goes_in(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "row", [b"x" * 50_000_000, b'a,"' + b"x" * 50_000_000 + b'"', b'"' * 50_000_001, b"," * 50_000_000]
 )
-def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(engine: Engine, row: bytes) -> None:
-    job = run_import(engine, HEADER + b"a,before\n" + row + b"\nb,behind\n")
-    assert read_rejects(engine.database_url, job) == [(3, "row_too_long")]
-    assert read_products(engine.database_url) == [("a", "before", "", True), ("b", "behind", "", True)]
-    kept = execute(engine.database_url, "SELECT max(length(row)) FROM import_rejects")
+def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(runner: ImportRunner, row: bytes) -> None:
+    job = run_import(runner, HEADER + b"a,before\n" + row + b"\nb,behind\n")
+    assert read_rejects(runner.database_url, job) == [(3, "row_too_long")]
+    assert read_products(runner.database_url) == [("a", "before", "", True), ("b", "behind", "", True)]
+    kept = execute(runner.database_url, "SELECT max(length(row)) FROM import_rejects")
     assert kept[0][0] < 1000
 
 
-def test_a_quote_that_never_closes_costs_its_own_line(engine: Engine) -> None:
+def test_a_quote_that_never_closes_costs_its_own_line(runner: ImportRunner) -> None:
     rows = b"".join(b"%d,n\n" % number for number in range(30_000))
-    job = run_import(engine, HEADER + rows + b'a,"open\n' + rows.replace(b",n", b",m") + b"z,last")
-    assert read_rejects(engine.database_url, job) == [(30_002, "bad_quoting")]
+    job = run_import(runner, HEADER + rows + b'a,"open\n' + rows.replace(b",n", b",m") + b"z,last")
+    assert read_rejects(runner.database_url, job) == [(30_002, "bad_quoting")]
     assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (30_001, 30_000, 60_002)
-    assert {name for _, name, _, _ in read_products(engine.database_url)} == {"m", "last"}
+    assert {name for _, name, _, _ in read_products(runner.database_url)} == {"m", "last"}
 
 
-def test_nul_bytes_cost_their_rows(engine: Engine) -> None:
-    job = run_import(engine, HEADER + b'a,b\n\0,c\nd,e\0\n"f\0\n","g"\nh,"i"\n\0\0\0\0')
-    assert read_rejects(engine.database_url, job) == [(3, "nul"), (4, "nul"), (5, "nul"), (8, "nul")]
-    assert [row[0] for row in read_products(engine.database_url)] == ["a", "h"]
+def test_nul_bytes_cost_their_rows(runner: ImportRunner) -> None:
+    job = run_import(runner, HEADER + b'a,b\n\0,c\nd,e\0\n"f\0\n","g"\nh,"i"\n\0\0\0\0')
+    assert read_rejects(runner.database_url, job) == [(3, "nul"), (4, "nul"), (5, "nul"), (8, "nul")]
+    assert [row[0] for row in read_products(runner.database_url)] == ["a", "h"]
 
 
-def test_bad_bytes_cost_their_rows(engine: Engine) -> None:
+def test_bad_bytes_cost_their_rows(runner: ImportRunner) -> None:
     good = "ä,Größe für Größe\n".encode()
-    job = run_import(engine, b"sku,name\na,plain\n" + "b,Größe\nü,c\nd,5 €\n".encode("cp1252") + good)
-    assert read_rejects(engine.database_url, job) == [
+    job = run_import(runner, b"sku,name\na,plain\n" + "b,Größe\nü,c\nd,5 €\n".encode("cp1252") + good)
+    assert read_rejects(runner.database_url, job) == [
         (3, "invalid_encoding"),
         (4, "invalid_encoding"),
         (5, "invalid_encoding"),
     ]
-    assert [sku for sku, *_ in read_products(engine.database_url)] == ["a", "ä"]
-    kept = execute(engine.database_url, "SELECT row FROM import_rejects ORDER BY line")
+    assert [sku for sku, *_ in read_products(runner.database_url)] == ["a", "ä"]
+    kept = execute(runner.database_url, "SELECT row FROM import_rejects ORDER BY line")
     assert kept == [("b,Größe",), ("ü,c",), ("d,5 €",)]
 
 
-def test_bytes_that_are_no_text_in_a_column_that_is_not_ours_do_no_harm(engine: Engine) -> None:
-    assert run_import(engine, b"sku,note\na,\xff\n")["created_count"] == 1
+def test_bytes_that_are_no_text_in_a_column_that_is_not_ours_do_no_harm(runner: ImportRunner) -> None:
+    assert run_import(runner, b"sku,note\na,\xff\n")["created_count"] == 1
 
 
-def test_a_file_of_rejects_only_ends_with_nothing_written(engine: Engine) -> None:
-    job = run_import(engine, HEADER + b",x\n,y\nz\n")
+def test_a_file_of_rejects_only_ends_with_nothing_written(runner: ImportRunner) -> None:
+    job = run_import(runner, HEADER + b",x\n,y\nz\n")
     assert (job["status"], job["rejected_count"], job["processed_records"]) == ("completed", 3, 3)
-    assert read_products(engine.database_url) == []
+    assert read_products(runner.database_url) == []
 
 
-def test_skus_that_differ_only_in_case_and_spaces_are_one_product(engine: Engine) -> None:
+def test_skus_that_differ_only_in_case_and_spaces_are_one_product(runner: ImportRunner) -> None:
     job = run_import(
-        engine, "sku,name\n" + "".join(f"{sku},{n}\n" for n, sku in enumerate([" a", "A ", "a", "\ta", "A"]))
+        runner, "sku,name\n" + "".join(f"{sku},{n}\n" for n, sku in enumerate([" a", "A ", "a", "\ta", "A"]))
     )
     assert (job["created_count"], job["duplicate_count"]) == (1, 4)
-    assert read_products(engine.database_url) == [("A", "4", "", True)]
+    assert read_products(runner.database_url) == [("A", "4", "", True)]
 
 
-def test_half_a_million_rows_of_one_sku_are_one_product(engine: Engine) -> None:
-    job = run_import(engine, HEADER + b"a,b\n" * 499_999 + b"A,last\n")
+def test_half_a_million_rows_of_one_sku_are_one_product(runner: ImportRunner) -> None:
+    job = run_import(runner, HEADER + b"a,b\n" * 499_999 + b"A,last\n")
     assert (job["created_count"], job["duplicate_count"], job["total_records"]) == (1, 499_999, 500_000)
-    assert read_products(engine.database_url) == [("A", "last", "", True)]
+    assert read_products(runner.database_url) == [("A", "last", "", True)]
 
 
-def run_together(engines: list[Engine], contents: list[bytes]) -> list[dict[str, Any]]:
+def run_together(runners: list[ImportRunner], contents: list[bytes]) -> list[dict[str, Any]]:
     """Runs several imports at once, each in a thread of its own."""
-    task_ids = [create_job(engine, content) for engine, content in zip(engines, contents, strict=True)]
-    start = threading.Barrier(len(engines))
+    task_ids = [create_job(runner, content) for runner, content in zip(runners, contents, strict=True)]
+    start = threading.Barrier(len(runners))
     problems: list[BaseException] = []
 
-    def work(engine: Engine, task_id: str) -> None:
+    def work(runner: ImportRunner, task_id: str) -> None:
         try:
             start.wait(30)
-            while engine.run(task_id):
+            while runner.run(task_id):
                 pass
         except BaseException as error:
             problems.append(error)
 
-    threads = [threading.Thread(target=work, args=pair) for pair in zip(engines, task_ids, strict=True)]
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(runners, task_ids, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert problems == []
-    return [read_job(engines[0].database_url, task_id) for task_id in task_ids]
+    return [read_job(runners[0].database_url, task_id) for task_id in task_ids]
 
 
 def test_the_same_file_twice_at_once_creates_every_product_once(settings: config.Settings) -> None:
-    engines = [create_engine(settings, slice_rows=500, chunk_rows=1000) for _ in range(2)]
+    runners = [create_runner(settings, slice_rows=500, chunk_rows=1000) for _ in range(2)]
     content = HEADER + b"".join(b"sku-%d,name %d\n" % (number, number) for number in range(20_000))
-    jobs = run_together(engines, [content, content])
+    jobs = run_together(runners, [content, content])
     assert [(job["status"], job["processed_records"]) for job in jobs] == [("completed", 20_000)] * 2
     assert sum(job["created_count"] for job in jobs) == 20_000
     assert sum(job["unchanged_count"] for job in jobs) == 20_000
@@ -207,13 +209,13 @@ def test_the_same_file_twice_at_once_creates_every_product_once(settings: config
 
 
 def test_two_files_with_the_same_skus_in_opposite_order_do_not_block_each_other(settings: config.Settings) -> None:
-    engines = [create_engine(settings, slice_rows=300, chunk_rows=1000) for _ in range(2)]
-    run_import(engines[0], HEADER + b"".join(b"%d,old\n" % number for number in range(0, 6000, 2)))
+    runners = [create_runner(settings, slice_rows=300, chunk_rows=1000) for _ in range(2)]
+    run_import(runners[0], HEADER + b"".join(b"%d,old\n" % number for number in range(0, 6000, 2)))
     contents = [
         HEADER + b"".join(b"%d,%s\n" % (number, name) for number in numbers)
         for name, numbers in ((b"up", range(6000)), (b"down", reversed(range(6000))))
     ]
-    jobs = run_together(engines, contents)
+    jobs = run_together(runners, contents)
     for job in jobs:
         assert job["status"] == "completed"
         assert job["created_count"] + job["updated_count"] + job["unchanged_count"] == 6000

@@ -14,9 +14,9 @@ import pytest
 from psycopg2 import errors
 
 import config
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import create_engine, create_job, delay_slices, read_job, read_products
+from support.jobs import create_job, create_runner, delay_slices, read_job, read_products
 from support.waiting import wait_for
 
 ROWS = 40_000
@@ -25,9 +25,9 @@ Rows = dict[str, tuple[str, str]]
 
 
 @pytest.fixture
-def engine(settings: config.Settings) -> Engine:
+def runner(settings: config.Settings) -> ImportRunner:
     """One whose slices are so small that two imports meet often."""
-    return create_engine(settings, chunk_rows=500, slice_rows=200)
+    return create_runner(settings, chunk_rows=500, slice_rows=200)
 
 
 def rows(start: int, stop: int, mark: str) -> Rows:
@@ -70,9 +70,9 @@ class Together:
             raise self.failures[0]
 
 
-def completed(engine: Engine, task_id: str) -> dict[str, Any]:
+def completed(runner: ImportRunner, task_id: str) -> dict[str, Any]:
     """The row of an import that has to be completed, with counts that add up."""
-    row = read_job(engine.database_url, task_id)
+    row = read_job(runner.database_url, task_id)
     assert row["status"] == "completed", row["error_message"]
     assert row["processed_records"] == row["total_records"] == sum(row[name] for name in COUNTS)
     return row
@@ -91,57 +91,57 @@ def connected(url: str, *, autocommit: bool = True) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_overlapping_files_at_the_same_time(engine: Engine, seed: int) -> None:
+def test_overlapping_files_at_the_same_time(runner: ImportRunner, seed: int) -> None:
     common = rows(0, ROWS // 4, "before")
     execute(
-        engine.database_url,
+        runner.database_url,
         "INSERT INTO products (sku, name, description) SELECT * FROM unnest(%s, %s, %s)",
         (list(common), *map(list, zip(*common.values(), strict=True))),
     )
     # The second one cuts its slices elsewhere.
-    engines = [engine, create_engine_like(engine, slice_rows=331)]
+    runners = [runner, create_runner_like(runner, slice_rows=331)]
     files = [rows(0, ROWS * 2 // 3, "first"), rows(ROWS // 8, ROWS, "second")]
-    tasks = [create_job(engine, as_file(products, seed)) for products in files]
+    tasks = [create_job(runner, as_file(products, seed)) for products in files]
     with Together() as together:
-        for which, task_id in zip(engines, tasks, strict=True):
+        for which, task_id in zip(runners, tasks, strict=True):
             together.run(which.run, task_id)
-    found = read_products(engine.database_url)
+    found = read_products(runner.database_url)
     assert [product[0] for product in found] == sorted(files[0] | files[1])
     for sku, name, description, active in found:
         assert (name, description) in {products[sku] for products in files if sku in products}
         assert active
-    jobs = [completed(engine, task_id) for task_id in tasks]
+    jobs = [completed(runner, task_id) for task_id in tasks]
     assert sum(job["created_count"] for job in jobs) == ROWS - len(common)
     assert [job["total_records"] for job in jobs] == [len(products) for products in files]
 
 
-def create_engine_like(engine: Engine, **changes: Any) -> Engine:
-    return Engine(**{**vars(engine), **changes})
+def create_runner_like(runner: ImportRunner, **changes: Any) -> ImportRunner:
+    return ImportRunner(**{**vars(runner), **changes})
 
 
-def test_the_same_file_twice_at_the_same_time(engine: Engine) -> None:
+def test_the_same_file_twice_at_the_same_time(runner: ImportRunner) -> None:
     products = rows(0, ROWS, "one")
-    tasks = [create_job(engine, as_file(products, seed)) for seed in (1, 2)]
+    tasks = [create_job(runner, as_file(products, seed)) for seed in (1, 2)]
     with Together() as together:
         for task_id in tasks:
-            together.run(engine.run, task_id)
-    jobs = [completed(engine, task_id) for task_id in tasks]
+            together.run(runner.run, task_id)
+    jobs = [completed(runner, task_id) for task_id in tasks]
     assert sum(job["created_count"] for job in jobs) == ROWS == sum(job["unchanged_count"] for job in jobs)
-    assert len(read_products(engine.database_url)) == ROWS
+    assert len(read_products(runner.database_url)) == ROWS
 
 
-def test_the_same_import_by_several_workers_at_once_runs_once(engine: Engine) -> None:
-    task_id = create_job(engine, as_file(rows(0, ROWS, "one"), 1))
+def test_the_same_import_by_several_workers_at_once_runs_once(runner: ImportRunner) -> None:
+    task_id = create_job(runner, as_file(rows(0, ROWS, "one"), 1))
     with Together() as together:
         for _ in range(4):
-            together.run(engine.run, task_id)
-    job = completed(engine, task_id)
+            together.run(runner.run, task_id)
+    job = completed(runner, task_id)
     assert (job["created_count"], job["unchanged_count"]) == (ROWS, 0)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_clients_write_products_of_the_file_meanwhile(engine: Engine, seed: int) -> None:
-    url = engine.database_url
+def test_clients_write_products_of_the_file_meanwhile(runner: ImportRunner, seed: int) -> None:
+    url = runner.database_url
     products = rows(0, ROWS, "file")
     execute(
         url,
@@ -149,7 +149,7 @@ def test_clients_write_products_of_the_file_meanwhile(engine: Engine, seed: int)
         [ROWS - 1],
     )
     delay_slices(url, 0.01)
-    task_id = create_job(engine, as_file(products, seed))
+    task_id = create_job(runner, as_file(products, seed))
     over = threading.Event()
     done = {"created": 0, "changed": 0, "renamed": 0, "deleted": 0, "refused": 0}
     deleted: set[str] = set()
@@ -187,10 +187,10 @@ def test_clients_write_products_of_the_file_meanwhile(engine: Engine, seed: int)
         for number in range(4):
             together.run(client, number)
         try:
-            engine.run(task_id)
+            runner.run(task_id)
         finally:
             over.set()
-    completed(engine, task_id)
+    completed(runner, task_id)
     assert all(done[what] for what in ("created", "changed", "renamed", "deleted")), done
     found = {product[0]: product[1] for product in read_products(url)}
     for sku, (name, _) in products.items():
@@ -198,39 +198,39 @@ def test_clients_write_products_of_the_file_meanwhile(engine: Engine, seed: int)
             assert found[sku] in {name, "client"}
     assert set(found) - set(products) <= moved
     # Once the clients are quiet, another import leaves exactly the file.
-    again = create_job(engine, as_file(products, seed))
+    again = create_job(runner, as_file(products, seed))
     delay_slices(url, 0)
-    engine.run(again)
-    completed(engine, again)
+    runner.run(again)
+    completed(runner, again)
     assert [product for product in read_products(url) if product[0] in products] == [
         (sku, *texts, True) for sku, texts in products.items()
     ]
 
 
-def test_an_import_waits_for_a_row_that_a_client_holds_and_takes_it_then(engine: Engine) -> None:
-    url = engine.database_url
+def test_an_import_waits_for_a_row_that_a_client_holds_and_takes_it_then(runner: ImportRunner) -> None:
+    url = runner.database_url
     products = rows(0, ROWS, "file")
     sku = f"SKU-{ROWS // 2:06}"
     execute(url, "INSERT INTO products (sku, name) VALUES (%s, 'before')", [sku])
-    task_id = create_job(engine, as_file(products, 1))
+    task_id = create_job(runner, as_file(products, 1))
     with Together() as together, connected(url, autocommit=False) as cursor:
         cursor.execute("UPDATE products SET name = 'client' WHERE sku = %s", [sku])
         # A product that the file has too, not yet committed.
         cursor.execute("INSERT INTO products (sku) VALUES (%s)", [f"SKU-{ROWS // 2 + 1:06}"])
-        together.run(engine.run, task_id)
+        together.run(runner.run, task_id)
         time.sleep(2)
-    job = completed(engine, task_id)
+    job = completed(runner, task_id)
     assert (job["created_count"], job["updated_count"]) == (ROWS - 2, 2)
     assert [product[:3] for product in read_products(url)] == [(sku, *texts) for sku, texts in products.items()]
 
 
-def test_readers_and_writers_of_other_products_do_not_wait_for_an_import(engine: Engine) -> None:
-    url = engine.database_url
+def test_readers_and_writers_of_other_products_do_not_wait_for_an_import(runner: ImportRunner) -> None:
+    url = runner.database_url
     execute(url, "INSERT INTO products (sku) SELECT 'other-' || i FROM generate_series(1, 100) i")
     delay_slices(url, 0.02)
-    task_id = create_job(engine, as_file(rows(0, ROWS, "file"), 1))
+    task_id = create_job(runner, as_file(rows(0, ROWS, "file"), 1))
     with Together() as together, connected(url) as cursor:
-        thread = together.run(engine.run, task_id)
+        thread = together.run(runner.run, task_id)
         wait_for("writing", lambda: read_job(url, task_id)["rows_written"])
         cursor.execute("SET statement_timeout = '2s'")
         rounds = 0
@@ -242,5 +242,5 @@ def test_readers_and_writers_of_other_products_do_not_wait_for_an_import(engine:
             rounds += 1
             time.sleep(0.01)
     assert rounds > 10
-    completed(engine, task_id)
+    completed(runner, task_id)
     assert len(read_products(url)) == ROWS + 100

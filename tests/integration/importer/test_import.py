@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import config
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import create_engine, read_products, read_rejects, run_import
+from support.jobs import create_runner, read_products, read_rejects, run_import
 from support.paths import SAMPLE
 
 COUNTS = ("created_count", "updated_count", "unchanged_count", "duplicate_count", "rejected_count")
@@ -40,89 +40,89 @@ def addresses(url: str) -> list[tuple[Any, ...]]:
     return execute(url, "SELECT id, xmin::text, ctid::text, updated_at FROM products ORDER BY id")
 
 
-def test_the_sample_file_goes_in_and_a_second_time_changes_nothing(engine: Engine) -> None:
-    assert counts(run_import(engine, SAMPLE.read_bytes())) == (1998, 0, 0, 2, 0)
-    before = read_products(engine.database_url), addresses(engine.database_url)
-    assert counts(run_import(engine, SAMPLE.read_bytes())) == (0, 0, 1998, 2, 0)
-    assert (read_products(engine.database_url), addresses(engine.database_url)) == before
+def test_the_sample_file_goes_in_and_a_second_time_changes_nothing(runner: ImportRunner) -> None:
+    assert counts(run_import(runner, SAMPLE.read_bytes())) == (1998, 0, 0, 2, 0)
+    before = read_products(runner.database_url), addresses(runner.database_url)
+    assert counts(run_import(runner, SAMPLE.read_bytes())) == (0, 0, 1998, 2, 0)
+    assert (read_products(runner.database_url), addresses(runner.database_url)) == before
 
 
-def test_only_rows_that_change_something_are_written(engine: Engine) -> None:
-    run_import(engine, "sku,name\na,1\nb,2\nc,3\n")
-    before = addresses(engine.database_url)
-    assert counts(run_import(engine, "sku,name\nA,1\nB,changed\nC,3\n")) == (0, 1, 2, 0, 0)
-    after = addresses(engine.database_url)
+def test_only_rows_that_change_something_are_written(runner: ImportRunner) -> None:
+    run_import(runner, "sku,name\na,1\nb,2\nc,3\n")
+    before = addresses(runner.database_url)
+    assert counts(run_import(runner, "sku,name\nA,1\nB,changed\nC,3\n")) == (0, 1, 2, 0, 0)
+    after = addresses(runner.database_url)
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
     assert after[1][3] > before[1][3]
-    assert [row[0] for row in read_products(engine.database_url)] == ["a", "b", "c"]
+    assert [row[0] for row in read_products(runner.database_url)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
     "header",
     ["sku,name,description,active", "Active,DESCRIPTION,Name,SKU", " name , sku ,active,description", "x,SKU\t,name,"],
 )
-def test_columns_are_found_in_any_order_and_case(engine: Engine, header: str) -> None:
+def test_columns_are_found_in_any_order_and_case(runner: ImportRunner, header: str) -> None:
     names = [name.strip(" \t").lower() for name in header.split(",")]
     values = {"sku": "s", "name": "n", "description": "d", "active": "false"}
-    assert counts(run_import(engine, as_file([header.split(","), [values.get(name, "-") for name in names]])))
+    assert counts(run_import(runner, as_file([header.split(","), [values.get(name, "-") for name in names]])))
     expected = ("s", "n", "d", False) if "active" in names else ("s", "n", "", True)
-    assert read_products(engine.database_url) == [expected]
+    assert read_products(runner.database_url) == [expected]
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_line_ends_byte_order_mark_and_gzip_make_no_difference(
-    engine: Engine, line_end: bytes, mark: bytes, packed: bool
+    runner: ImportRunner, line_end: bytes, mark: bytes, packed: bool
 ) -> None:
     lines = [b"sku,name,description", b'a,"two\nlines","say ""hi"""', b'b,"c\r\nd",', "é,ü,\U0001f642".encode()]
     content = mark + line_end.join(lines)
-    assert counts(run_import(engine, gzip.compress(content) if packed else content)) == (3, 0, 0, 0, 0)
-    assert read_products(engine.database_url) == [
+    assert counts(run_import(runner, gzip.compress(content) if packed else content)) == (3, 0, 0, 0, 0)
+    assert read_products(runner.database_url) == [
         ("a", "two\nlines", 'say "hi"', True),
         ("b", "c\r\nd", "", True),
         ("é", "ü", "\U0001f642", True),
     ]
 
 
-def test_the_last_row_of_a_sku_wins_whatever_its_case_and_spaces(engine: Engine) -> None:
-    assert counts(run_import(engine, "sku,name\nab,first\nx,y\n AB ,second\n\tAb\u00a0,third\n")) == (2, 0, 0, 2, 0)
-    assert read_products(engine.database_url) == [("Ab", "third", "", True), ("x", "y", "", True)]
+def test_the_last_row_of_a_sku_wins_whatever_its_case_and_spaces(runner: ImportRunner) -> None:
+    assert counts(run_import(runner, "sku,name\nab,first\nx,y\n AB ,second\n\tAb\u00a0,third\n")) == (2, 0, 0, 2, 0)
+    assert read_products(runner.database_url) == [("Ab", "third", "", True), ("x", "y", "", True)]
     # The product keeps the spelling it was created with.
-    assert counts(run_import(engine, "sku,name\nAB,fourth\naB,fifth\n")) == (0, 1, 0, 1, 0)
-    assert read_products(engine.database_url)[0] == ("Ab", "fifth", "", True)
+    assert counts(run_import(runner, "sku,name\nAB,fourth\naB,fifth\n")) == (0, 1, 0, 1, 0)
+    assert read_products(runner.database_url)[0] == ("Ab", "fifth", "", True)
 
 
-def test_a_later_duplicate_that_is_rejected_does_not_win(engine: Engine) -> None:
-    job = run_import(engine, f"sku,name\na,good\na,{'x' * 501}\n")
+def test_a_later_duplicate_that_is_rejected_does_not_win(runner: ImportRunner) -> None:
+    job = run_import(runner, f"sku,name\na,good\na,{'x' * 501}\n")
     assert counts(job) == (1, 0, 0, 0, 1)
-    assert read_products(engine.database_url) == [("a", "good", "", True)]
+    assert read_products(runner.database_url) == [("a", "good", "", True)]
 
 
-def test_columns_that_the_file_lacks_stay_as_they_are(engine: Engine) -> None:
-    run_import(engine, "sku,name,description,active\na,A,about a,no\n")
-    assert counts(run_import(engine, "sku,name\na,B\nb,new\n")) == (1, 1, 0, 0, 0)
-    assert counts(run_import(engine, "description,sku\nother,a\n")) == (0, 1, 0, 0, 0)
-    assert counts(run_import(engine, "active,sku\nyes,a\n")) == (0, 1, 0, 0, 0)
-    assert read_products(engine.database_url) == [("a", "B", "other", True), ("b", "new", "", True)]
+def test_columns_that_the_file_lacks_stay_as_they_are(runner: ImportRunner) -> None:
+    run_import(runner, "sku,name,description,active\na,A,about a,no\n")
+    assert counts(run_import(runner, "sku,name\na,B\nb,new\n")) == (1, 1, 0, 0, 0)
+    assert counts(run_import(runner, "description,sku\nother,a\n")) == (0, 1, 0, 0, 0)
+    assert counts(run_import(runner, "active,sku\nyes,a\n")) == (0, 1, 0, 0, 0)
+    assert read_products(runner.database_url) == [("a", "B", "other", True), ("b", "new", "", True)]
 
 
-def test_a_file_of_skus_creates_products_and_changes_none(engine: Engine) -> None:
-    run_import(engine, "sku,name,description,active\na,A,about a,no\n")
-    before = addresses(engine.database_url)
-    assert counts(run_import(engine, "sku\nA\nb\nB\n")) == (1, 0, 1, 1, 0)
-    assert read_products(engine.database_url) == [("a", "A", "about a", False), ("B", "", "", True)]
-    assert addresses(engine.database_url)[:1] == before
+def test_a_file_of_skus_creates_products_and_changes_none(runner: ImportRunner) -> None:
+    run_import(runner, "sku,name,description,active\na,A,about a,no\n")
+    before = addresses(runner.database_url)
+    assert counts(run_import(runner, "sku\nA\nb\nB\n")) == (1, 0, 1, 1, 0)
+    assert read_products(runner.database_url) == [("a", "A", "about a", False), ("B", "", "", True)]
+    assert addresses(runner.database_url)[:1] == before
 
 
-def test_an_empty_text_replaces_the_old_one(engine: Engine) -> None:
-    run_import(engine, "sku,name,description\na,A,about a\n")
-    assert counts(run_import(engine, 'sku,name,description\na,,""\n')) == (0, 1, 0, 0, 0)
-    assert read_products(engine.database_url) == [("a", "", "", True)]
+def test_an_empty_text_replaces_the_old_one(runner: ImportRunner) -> None:
+    run_import(runner, "sku,name,description\na,A,about a\n")
+    assert counts(run_import(runner, 'sku,name,description\na,,""\n')) == (0, 1, 0, 0, 0)
+    assert read_products(runner.database_url) == [("a", "", "", True)]
 
 
 @pytest.mark.parametrize("surrounding", ["{}", " {} ", "{}\t"])
-def test_active_takes_many_words_and_an_empty_cell_changes_nothing(engine: Engine, surrounding: str) -> None:
+def test_active_takes_many_words_and_an_empty_cell_changes_nothing(runner: ImportRunner, surrounding: str) -> None:
     words = {
         True: ["true", "TRUE", "t", "Yes", "y", "on", "1", "active"],
         False: ["false", "False", "f", "NO", "n", "off", "0", "inactive"],
@@ -132,27 +132,27 @@ def test_active_takes_many_words_and_an_empty_cell_changes_nothing(engine: Engin
         for value in words
         for number, word in enumerate(words[value])
     ]
-    job = run_import(engine, as_file([["active", "sku"], *rows, ["", "empty"], ["maybe", "x"], ["2", "y"]]))
+    job = run_import(runner, as_file([["active", "sku"], *rows, ["", "empty"], ["maybe", "x"], ["2", "y"]]))
     assert counts(job) == (17, 0, 0, 0, 2)
-    assert read_rejects(engine.database_url, job) == [(19, "invalid_active"), (20, "invalid_active")]
-    assert all(active == (sku[0] in "1e") for sku, _, _, active in read_products(engine.database_url))
-    run_import(engine, "sku,active\nempty,no\n")
-    assert counts(run_import(engine, "sku,active\nempty,\n1-true-0, \n")) == (0, 0, 2, 0, 0)
-    assert ("empty", "", "", False) in read_products(engine.database_url)
+    assert read_rejects(runner.database_url, job) == [(19, "invalid_active"), (20, "invalid_active")]
+    assert all(active == (sku[0] in "1e") for sku, _, _, active in read_products(runner.database_url))
+    run_import(runner, "sku,active\nempty,no\n")
+    assert counts(run_import(runner, "sku,active\nempty,\n1-true-0, \n")) == (0, 0, 2, 0, 0)
+    assert ("empty", "", "", False) in read_products(runner.database_url)
 
 
-def test_postgresql_alone_decides_which_skus_are_the_same(engine: Engine) -> None:
+def test_postgresql_alone_decides_which_skus_are_the_same(runner: ImportRunner) -> None:
     skus = ["İ", "i̇", "i", "I", "ß", "ẞ", "SS", "ss", "Σς", "ΣΣ", "σς", "σσ", "ǅ", "ǆ", "Ǆ", "\u212a", "k", "K", "ŉ"]
-    assert sum(counts(run_import(engine, as_file([["sku"], *([sku] for sku in skus)])))[:4]) == len(skus)
+    assert sum(counts(run_import(runner, as_file([["sku"], *([sku] for sku in skus)])))[:4]) == len(skus)
     keys = execute(
-        engine.database_url, "SELECT lower(s) FROM unnest(%s::text[]) WITH ORDINALITY u(s, n) ORDER BY n", (skus,)
+        runner.database_url, "SELECT lower(s) FROM unnest(%s::text[]) WITH ORDINALITY u(s, n) ORDER BY n", (skus,)
     )
     last = {key: sku for (key,), sku in zip(keys, skus, strict=True)}
-    assert sorted(row[0] for row in read_products(engine.database_url)) == sorted(last.values())
+    assert sorted(row[0] for row in read_products(runner.database_url)) == sorted(last.values())
     assert len(last) < len(skus)
 
 
-def test_text_that_means_something_to_copy_is_only_text(engine: Engine) -> None:
+def test_text_that_means_something_to_copy_is_only_text(runner: ImportRunner) -> None:
     strange = [
         "\x01",
         "\x02",
@@ -169,39 +169,39 @@ def test_text_that_means_something_to_copy_is_only_text(engine: Engine) -> None:
     ]
     strange += ["'", '"', '""', ";--", "\x7f", "\x1b[31m", "\u2028", "\ufeff", "\uffff", "{}", "%s"]
     rows = [[f"{number:02}{text}.", text, text] for number, text in enumerate(strange)]
-    assert counts(run_import(engine, as_file([["sku", "name", "description"], *rows]))) == (len(rows), 0, 0, 0, 0)
-    assert read_products(engine.database_url) == [(*row, True) for row in rows]
-    assert counts(run_import(engine, as_file([["sku", "name", "description"], *rows]))) == (0, 0, len(rows), 0, 0)
+    assert counts(run_import(runner, as_file([["sku", "name", "description"], *rows]))) == (len(rows), 0, 0, 0, 0)
+    assert read_products(runner.database_url) == [(*row, True) for row in rows]
+    assert counts(run_import(runner, as_file([["sku", "name", "description"], *rows]))) == (0, 0, len(rows), 0, 0)
 
 
 @pytest.mark.parametrize("row", ["\\.,x,y", "x,\\.,\\.", '"\\.","\\.","a\n\\.\nb"'])
-def test_the_end_mark_of_copy_ends_nothing(engine: Engine, row: str) -> None:
+def test_the_end_mark_of_copy_ends_nothing(runner: ImportRunner, row: str) -> None:
     expected = next(csv.reader(io.StringIO(row, newline="")))
-    assert counts(run_import(engine, f"sku,name,description\n{row}\nz,1,2\n")) == (2, 0, 0, 0, 0)
-    assert set(read_products(engine.database_url)) == {(*expected, True), ("z", "1", "2", True)}
+    assert counts(run_import(runner, f"sku,name,description\n{row}\nz,1,2\n")) == (2, 0, 0, 0, 0)
+    assert set(read_products(runner.database_url)) == {(*expected, True), ("z", "1", "2", True)}
 
 
-def test_bad_rows_are_set_aside_with_the_line_on_which_they_start(engine: Engine) -> None:
-    job = run_import(engine, 'SKU,Name\na,"two\nlines"\n,nothing\nb\nc,see\n')
-    assert read_rejects(engine.database_url, job) == [(4, "missing_sku"), (5, "wrong_field_count")]
-    assert read_products(engine.database_url) == [("a", "two\nlines", "", True), ("c", "see", "", True)]
+def test_bad_rows_are_set_aside_with_the_line_on_which_they_start(runner: ImportRunner) -> None:
+    job = run_import(runner, 'SKU,Name\na,"two\nlines"\n,nothing\nb\nc,see\n')
+    assert read_rejects(runner.database_url, job) == [(4, "missing_sku"), (5, "wrong_field_count")]
+    assert read_products(runner.database_url) == [("a", "two\nlines", "", True), ("c", "see", "", True)]
     assert counts(job) == (2, 0, 0, 0, 2)
 
 
-def test_the_longest_values_go_in_and_longer_ones_are_set_aside(engine: Engine) -> None:
+def test_the_longest_values_go_in_and_longer_ones_are_set_aside(runner: ImportRunner) -> None:
     skus, names = ["é" * 255, "🙂" * 256, "a", "b", f" {'c' * 255} "], ["n", "n", "ü" * 500, "ü" * 501, ""]
-    job = run_import(engine, as_file([["sku", "name"], *([sku, name] for sku, name in zip(skus, names, strict=True))]))
-    assert read_rejects(engine.database_url, job) == [(3, "sku_too_long"), (5, "name_too_long")]
-    assert {row[:2] for row in read_products(engine.database_url)} == {
+    job = run_import(runner, as_file([["sku", "name"], *([sku, name] for sku, name in zip(skus, names, strict=True))]))
+    assert read_rejects(runner.database_url, job) == [(3, "sku_too_long"), (5, "name_too_long")]
+    assert {row[:2] for row in read_products(runner.database_url)} == {
         ("é" * 255, "n"),
         ("a", "ü" * 500),
         ("c" * 255, ""),
     }
 
 
-def test_a_rejected_row_is_kept_as_it_was(engine: Engine) -> None:
-    job = run_import(engine, b'sku,name\n"","a ""b"""\n\xc3\xa9,\xc3\xbc\nc,\xe9\nd,"e"f\n')
-    rows = execute(engine.database_url, "SELECT row FROM import_rejects WHERE job_id = %s ORDER BY line", (job["id"],))
+def test_a_rejected_row_is_kept_as_it_was(runner: ImportRunner) -> None:
+    job = run_import(runner, b'sku,name\n"","a ""b"""\n\xc3\xa9,\xc3\xbc\nc,\xe9\nd,"e"f\n')
+    rows = execute(runner.database_url, "SELECT row FROM import_rejects WHERE job_id = %s ORDER BY line", (job["id"],))
     assert rows == [('"","a ""b"""',), ("c,é",), ('d,"e"f',)]
 
 
@@ -267,35 +267,35 @@ class Model:
 def test_any_files_do_what_a_plain_model_does(
     settings: config.Settings, files: list[list[list[str]]], chunk_rows: int, slice_rows: int
 ) -> None:
-    engine = create_engine(settings, chunk_rows=chunk_rows, slice_rows=slice_rows)
-    execute(engine.database_url, "TRUNCATE products, import_jobs CASCADE")
-    model = Model(engine.database_url)
+    runner = create_runner(settings, chunk_rows=chunk_rows, slice_rows=slice_rows)
+    execute(runner.database_url, "TRUNCATE products, import_jobs CASCADE")
+    model = Model(runner.database_url)
     for header, *rows in files:
-        job = run_import(engine, as_file([header, *rows]))
+        job = run_import(runner, as_file([header, *rows]))
         if not rows or (len(header) > 1 and all(row == [""] for row in rows)):
             assert job["status"] == "failed"
             continue
         # A row of one empty cell is written as "" and is a row where the file has one column.
         assert counts(job) == model.load(header, rows)
-        assert set(read_products(engine.database_url)) == {
+        assert set(read_products(runner.database_url)) == {
             tuple(product.values()) for product in model.products.values()
         }
-    assert not execute(engine.database_url, "SELECT FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
+    assert not execute(runner.database_url, "SELECT FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
 
 
-def test_slices_without_a_change_are_counted_like_all_others(engine: Engine) -> None:
-    engine = replace(engine, slice_rows=3)
+def test_slices_without_a_change_are_counted_like_all_others(runner: ImportRunner) -> None:
+    runner = replace(runner, slice_rows=3)
     rows = [[f"A-{number:03}", f"name {number}"] for number in range(100)]
 
     def as_file() -> str:
         return "sku,name\n" + "".join(f"{sku},{name}\n" for sku, name in rows)
 
-    run_import(engine, as_file())
+    run_import(runner, as_file())
     for number in (40, 41, 70):
         rows[number][1] += " changed"
     rows.extend([["A-041b", "new"], ["A-020", "name 20"]])
-    job = run_import(engine, as_file())
+    job = run_import(runner, as_file())
     counts = [job[f"{name}_count"] for name in ("created", "updated", "unchanged", "duplicate", "rejected")]
     assert counts == [1, 3, 97, 1, 0]
     assert job["processed_records"] == job["total_records"] == 102
-    assert [product[:2] for product in read_products(engine.database_url)] == sorted(map(tuple, rows[:-1]))
+    assert [product[:2] for product in read_products(runner.database_url)] == sorted(map(tuple, rows[:-1]))

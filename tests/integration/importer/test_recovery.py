@@ -27,7 +27,7 @@ from database.migrate import upgrade_database
 from embedded.postgres import EmbeddedPostgres
 from importer.jobs import reaper
 from support.database import TEMPLATE_DATABASE, execute, url_of
-from support.jobs import announce, create_engine, create_job, delay_slices, read_job, read_products, run_import
+from support.jobs import announce, create_job, create_runner, delay_slices, read_job, read_products, run_import
 from support.processes import Processes
 from support.waiting import wait_for
 
@@ -127,11 +127,11 @@ def expected(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple
     name = f"undisturbed_{uuid.uuid4().hex[:8]}"
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
     url = url_of(server_url, name)
-    engine = create_engine(
+    runner = create_runner(
         config.load({"DATABASE_URL": url, "UPLOAD_DIR": str(tmp_path_factory.mktemp("undisturbed"))})
     )
-    run_import(engine, BEFORE)
-    row = run_import(engine, FILE)
+    run_import(runner, BEFORE)
+    row = run_import(runner, FILE)
     assert all(row[count] for count in COUNTS)
     return {count: row[count] for count in COUNTS}, read_products(url)
 
@@ -145,11 +145,11 @@ def begin(
 
     def begin(slice_seconds: float = 0.05, **changes: str) -> Story:
         environment.update(SIZES, **changes)
-        engine = create_engine(config.load(environment))
-        run_import(engine, BEFORE)
-        execute(engine.database_url, "DELETE FROM import_rejects")
-        delay_slices(engine.database_url, slice_seconds)
-        story = Story(environment, processes, create_job(engine, FILE), expected)
+        runner = create_runner(config.load(environment))
+        run_import(runner, BEFORE)
+        execute(runner.database_url, "DELETE FROM import_rejects")
+        delay_slices(runner.database_url, slice_seconds)
+        story = Story(environment, processes, create_job(runner, FILE), expected)
         thread = threading.Thread(target=story.watch, daemon=True)
         thread.start()
         stories.append((story, thread))
@@ -301,7 +301,7 @@ def test_an_import_that_kills_its_worker_each_time_fails_with_a_sentence(begin: 
 
 def test_jobs_whose_message_was_lost_are_found(begin: Callable[..., Story]) -> None:
     story = begin(slice_seconds=0)
-    others = [create_job(create_engine(config.load(story.environment)), b"sku\nSKU-000001\n") for _ in range(10)]
+    others = [create_job(create_runner(config.load(story.environment)), b"sku\nSKU-000001\n") for _ in range(10)]
     story.worker("one")
     wait_for("every job is done", lambda: all(read_job(story.url, task_id)["finished_at"] for task_id in others))
     story.check_end()
@@ -310,7 +310,7 @@ def test_jobs_whose_message_was_lost_are_found(begin: Callable[..., Story]) -> N
 def test_waiting_jobs_are_announced_few_at_a_time_and_not_again_at_once(
     settings: config.Settings, database_url: str
 ) -> None:
-    tasks = [create_job(create_engine(settings), b"sku\na\n") for _ in range(10)]
+    tasks = [create_job(create_runner(settings), b"sku\na\n") for _ in range(10)]
     told: list[str] = []
 
     def wake(task_id: str, answer: bool = True) -> bool:

@@ -34,9 +34,9 @@ import importer.pipeline.runner
 import importer.pipeline.undo
 from database.connect import Component, connected
 from importer.jobs import actions, reaper, repository
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.imports import send
-from support.jobs import create_engine
+from support.jobs import create_runner
 from support.story_model import ENDED, WAITING, Model, Task, Thing, Values
 
 SLICE_ROWS = 3
@@ -117,10 +117,10 @@ class Killed(BaseException):
 
 
 class World:
-    """What all examples share: the database, the application, the engine, and the places where it is interrupted."""
+    """What all examples share: the database, the application, the runner, and the places where it is interrupted."""
 
-    def __init__(self, url: str, client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.url, self.engine = url, engine
+    def __init__(self, url: str, client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.url, self.runner = url, runner
         self.client: Any = client
         self.connection: Connection = psycopg2.connect(url)
         self.connection.autocommit = True
@@ -190,16 +190,16 @@ class Story(RuleBasedStateMachine):
         self.worked_on: Task | None = None
         self.step = 0
 
-    # What the engine does, and what happens to it.
+    # What the runner does, and what happens to it.
 
     def work(self, task: Task, plan: Plan) -> None:
         """Does what a worker does until the import rests, or until the worker is killed."""
         self.plan, self.worked_on, self.step = plan, task, 0
-        engine = replace(self.world.engine, task_seconds=0) if plan.hurried else self.world.engine
+        runner = replace(self.world.runner, task_seconds=0) if plan.hurried else self.world.runner
         killed = False
         task.status = "processing"
         try:
-            while engine.run(task.task_id):
+            while runner.run(task.task_id):
                 pass
         except Killed:
             killed = True
@@ -344,12 +344,12 @@ class Story(RuleBasedStateMachine):
                 self.world.ask(
                     "UPDATE import_jobs SET confirm_until = now() - interval '1s' WHERE confirm_until > now()"
                 )
-                actions.expire(connection, self.world.engine.retention)
+                actions.expire(connection, self.world.runner.retention)
                 for task in self.model.tasks:
                     if task.status == "awaiting_confirmation":
                         self.model.finish(task, "cancelled")
             reaper.drop_staging_of_ended(connection)
-            reaper.remove_leftovers(connection, self.world.engine.upload_dir, 0)
+            reaper.remove_leftovers(connection, self.world.runner.upload_dir, 0)
         jobs_left = self.world.ask("SELECT id, status FROM import_jobs")
         ended = {str(number) for number, status in jobs_left if status in ENDED}
         assert not {name.split("_")[2] for name in self.staging_tables()} & ended
@@ -464,8 +464,8 @@ class Story(RuleBasedStateMachine):
 @pytest.fixture
 def world(app: Flask, settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """One database for all examples."""
-    engine = create_engine(settings, chunk_rows=5, slice_rows=SLICE_ROWS, max_attempts=1000)
-    world = World(settings.database_url, app.test_client(), engine, monkeypatch)
+    runner = create_runner(settings, chunk_rows=5, slice_rows=SLICE_ROWS, max_attempts=1000)
+    world = World(settings.database_url, app.test_client(), runner, monkeypatch)
     yield world
     world.connection.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from importer.files.csv_file import FileOptions
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.files import read_file
 from support.jobs import read_products, read_rejects, run_import
 
@@ -122,12 +122,12 @@ FILES: dict[str, tuple[bytes, dict[str, Any], list[tuple[Any, ...]], list[tuple[
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_goes_in_as_it_is(engine: Engine, kind: str) -> None:
+def test_a_file_goes_in_as_it_is(runner: ImportRunner, kind: str) -> None:
     content, about, products, bad = FILES[kind]
-    job = run_import(engine, content)
+    job = run_import(runner, content)
     assert job["status"] == "completed", job["error_message"]
-    assert read_products(engine.database_url) == products
-    assert read_rejects(engine.database_url, job) == bad
+    assert read_products(runner.database_url) == products
+    assert read_rejects(runner.database_url, job) == bad
     assert {name: job["file"][name] for name in about} == about
 
 

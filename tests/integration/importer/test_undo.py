@@ -18,7 +18,7 @@ from test_concurrency import Together
 
 import importer.pipeline.merge
 import importer.pipeline.undo
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.imports import act, listed, send, show, upload, work
 from support.jobs import announce, delay_slices, read_job, read_products, run_import
@@ -30,9 +30,9 @@ COUNTS = ("updated_count", "unchanged_count", "rejected_count")
 
 
 @pytest.fixture
-def engine(engine: Engine) -> Engine:
-    """An engine whose slices are small."""
-    return replace(engine, slice_rows=100)
+def runner(runner: ImportRunner) -> ImportRunner:
+    """An runner whose slices are small."""
+    return replace(runner, slice_rows=100)
 
 
 def file_of(numbers: range, **columns: str) -> str:
@@ -73,96 +73,96 @@ def after(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, count:
     monkeypatch.setattr(module, name, call)
 
 
-def cancelled_import(client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, content: str) -> Any:
+def cancelled_import(client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch, content: str) -> Any:
     """An import that was cancelled when it had written two slices."""
     task_id = send(client, content).json["task_id"]
     job = {"task_id": task_id}
     after(monkeypatch, importer.pipeline.merge, "_write_slice", 2, lambda: act(client, job, "cancel"))
-    assert work(client, engine, task_id)["status"] == "cancelled"
+    assert work(client, runner, task_id)["status"] == "cancelled"
     return job
 
 
-def test_a_long_undo_goes_on_under_another_message(client: FlaskClient, engine: Engine) -> None:
-    job = upload(client, engine, file_of(range(300), name="n"))
+def test_a_long_undo_goes_on_under_another_message(client: FlaskClient, runner: ImportRunner) -> None:
+    job = upload(client, runner, file_of(range(300), name="n"))
     undo = ask_to_undo(client, job)
-    hurried = replace(engine, task_seconds=0)
+    hurried = replace(runner, task_seconds=0)
     removed = []
     while hurried.run(undo):
         removed.append(show(client, undo)["removed_count"])
     assert removed == [100, 200]
-    assert completed(engine.database_url, undo)["removed_count"] == 300
+    assert completed(runner.database_url, undo)["removed_count"] == 300
 
 
 def test_an_import_is_not_tried_again_while_its_undo_runs(
-    client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = cancelled_import(client, engine, monkeypatch, file_of(range(300), name="n"))
+    job = cancelled_import(client, runner, monkeypatch, file_of(range(300), name="n"))
     undo = ask_to_undo(client, job)
     assert act(client, job, "retry", 409)["code"] == "not_retryable"
     assert act(client, job, "retry", 409, mode="create")["code"] == "not_retryable"
-    assert work(client, engine, undo)["removed_count"] == 200
+    assert work(client, runner, undo)["removed_count"] == 200
     act(client, job, "retry")
-    assert work(client, engine, job["task_id"])["created_count"] == 300
+    assert work(client, runner, job["task_id"])["created_count"] == 300
 
 
 def test_what_an_undo_that_was_cancelled_has_not_taken_back_can_still_be_taken_back_after_another_try(
-    client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = cancelled_import(client, engine, monkeypatch, file_of(range(300), name="n"))
+    job = cancelled_import(client, runner, monkeypatch, file_of(range(300), name="n"))
     undo = {"task_id": ask_to_undo(client, job)}
     after(monkeypatch, importer.pipeline.undo, "_take_back_record", 1, lambda: act(client, undo, "cancel"))
-    assert work(client, engine, undo["task_id"])["removed_count"] == 100
+    assert work(client, runner, undo["task_id"])["removed_count"] == 100
     act(client, job, "retry")
-    done = work(client, engine, job["task_id"])
+    done = work(client, runner, job["task_id"])
     assert (done["created_count"], done["unchanged_count"]) == (200, 100)
     # It would take back what the second try did.
     assert act(client, undo, "retry", 409)["code"] == "not_retryable"
-    again = work(client, engine, ask_to_undo(client, job))
+    again = work(client, runner, ask_to_undo(client, job))
     assert (again["status"], again["removed_count"], again["total_records"]) == ("completed", 300, 300)
-    assert read_products(engine.database_url) == []
+    assert read_products(runner.database_url) == []
 
 
 def test_an_import_begun_anew_lists_what_it_left_out_once(
-    client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_import(engine, file_of(range(300), name="old"))
+    run_import(runner, file_of(range(300), name="old"))
     task_id = send(client, file_of(range(300), name="new"), mode="create").json["task_id"]
     job = {"task_id": task_id}
     after(monkeypatch, importer.pipeline.merge, "_write_slice", 2, lambda: act(client, job, "cancel"))
-    assert work(client, engine, task_id)["skipped_count"] == 200
+    assert work(client, runner, task_id)["skipped_count"] == 200
     act(client, job, "retry", on_reject="fail")
-    assert work(client, engine, task_id)["skipped_count"] == 300
+    assert work(client, runner, task_id)["skipped_count"] == 300
     assert listed(client, job, "products", "?change=left_out")["pagination"]["total"] == 300
 
 
 def test_imports_are_taken_back_one_after_the_other_whatever_was_taken_back_between_them(
-    client: FlaskClient, engine: Engine
+    client: FlaskClient, runner: ImportRunner
 ) -> None:
-    url = engine.database_url
-    run_import(engine, file_of(range(0, 50, 2), name="before"))
+    url = runner.database_url
+    run_import(runner, file_of(range(0, 50, 2), name="before"))
     before = read_products(url)
-    first = run_import(engine, file_of(range(50), name="first", active="no"))
+    first = run_import(runner, file_of(range(50), name="first", active="no"))
     after_first = read_products(url)
     for name in ("second", "third"):
         # The third one finds products that an undo has brought back.
-        job = run_import(engine, file_of(range(10, 60), name=name))
-        undone = work(client, engine, ask_to_undo(client, job))
+        job = run_import(runner, file_of(range(10, 60), name=name))
+        undone = work(client, runner, ask_to_undo(client, job))
         assert (undone["updated_count"], undone["removed_count"], undone["rejected_count"]) == (50, 10, 0)
         assert read_products(url) == after_first
-    assert work(client, engine, ask_to_undo(client, first))["rejected_count"] == 0
+    assert work(client, runner, ask_to_undo(client, first))["rejected_count"] == 0
     assert read_products(url) == before
 
 
-def test_another_import_of_the_same_products_meanwhile(client: FlaskClient, engine: Engine) -> None:
-    url = engine.database_url
-    run_import(engine, file_of(range(0, ROWS, 2), name="before"))
-    first = run_import(engine, file_of(range(ROWS), name="first"))
+def test_another_import_of_the_same_products_meanwhile(client: FlaskClient, runner: ImportRunner) -> None:
+    url = runner.database_url
+    run_import(runner, file_of(range(0, ROWS, 2), name="before"))
+    first = run_import(runner, file_of(range(ROWS), name="first"))
     undo = ask_to_undo(client, first)
     other = send(client, file_of(range(ROWS), description="other")).json["task_id"]
     with Together() as together:
-        together.run(engine.run, undo)
+        together.run(runner.run, undo)
         # Its slices are cut elsewhere.
-        together.run(replace(engine, slice_rows=70).run, other)
+        together.run(replace(runner, slice_rows=70).run, other)
     undone, imported = completed(url, undo), read_job(url, other)
     assert (imported["status"], imported["processed_records"]) == ("completed", ROWS)
     # Whatever was there when the other import came was edited by it; it created anew what had been removed by then.
@@ -176,10 +176,10 @@ def test_another_import_of_the_same_products_meanwhile(client: FlaskClient, engi
         assert description == "other"
 
 
-def test_edits_of_the_same_products_meanwhile(app: Flask, client: FlaskClient, engine: Engine) -> None:
-    url = engine.database_url
-    run_import(engine, file_of(range(0, ROWS, 2), name="before"))
-    first = run_import(engine, file_of(range(ROWS), name="first"))
+def test_edits_of_the_same_products_meanwhile(app: Flask, client: FlaskClient, runner: ImportRunner) -> None:
+    url = runner.database_url
+    run_import(runner, file_of(range(0, ROWS, 2), name="before"))
+    first = run_import(runner, file_of(range(ROWS), name="first"))
     ids = dict(execute(url, "SELECT sku, id FROM products"))
     undo = ask_to_undo(client, first)
     delay_slices(url, 0.02)
@@ -208,7 +208,7 @@ def test_edits_of_the_same_products_meanwhile(app: Flask, client: FlaskClient, e
         for number in range(3):
             together.run(edit, number)
         try:
-            engine.run(undo)
+            runner.run(undo)
         finally:
             over.set()
     undone, left = completed(url, undo), left_alone(url, undo)
@@ -227,14 +227,14 @@ def test_edits_of_the_same_products_meanwhile(app: Flask, client: FlaskClient, e
         assert sku not in left or description or not active
 
 
-def test_undos_of_two_imports_of_the_same_products_at_once(client: FlaskClient, engine: Engine) -> None:
-    url = engine.database_url
-    imports = [run_import(engine, file_of(range(ROWS), name="first"))]
-    imports.append(run_import(replace(engine, slice_rows=70), file_of(range(ROWS), name="second")))
+def test_undos_of_two_imports_of_the_same_products_at_once(client: FlaskClient, runner: ImportRunner) -> None:
+    url = runner.database_url
+    imports = [run_import(runner, file_of(range(ROWS), name="first"))]
+    imports.append(run_import(replace(runner, slice_rows=70), file_of(range(ROWS), name="second")))
     undos = [ask_to_undo(client, job) for job in imports]
     with Together() as together:
         for undo in undos:
-            together.run(engine.run, undo)
+            together.run(runner.run, undo)
     first, second = (completed(url, undo) for undo in undos)
     assert (second["updated_count"], second["removed_count"]) == (ROWS, 0)
     # The first one could only have its way where the second one was quicker.
@@ -244,11 +244,11 @@ def test_undos_of_two_imports_of_the_same_products_at_once(client: FlaskClient, 
 
 @pytest.mark.parametrize("action", ["confirm", "retry", "undo"])
 def test_of_two_requests_at_once_one_is_carried_out(
-    app: Flask, client: FlaskClient, engine: Engine, action: str
+    app: Flask, client: FlaskClient, runner: ImportRunner, action: str
 ) -> None:
     for number in range(4):
         options = {"undo": {}, "confirm": {"preview": "true"}, "retry": {"on_reject": "fail"}}[action]
-        job = upload(client, engine, f"sku,name\na,{number}\n" + (",nothing\n" if action == "retry" else ""), **options)
+        job = upload(client, runner, f"sku,name\na,{number}\n" + (",nothing\n" if action == "retry" else ""), **options)
         barrier = threading.Barrier(3)
         answers: list[Any] = []
 
@@ -263,18 +263,18 @@ def test_of_two_requests_at_once_one_is_carried_out(
         assert sorted(answer.status_code for answer in answers) == [202, 409, 409]
         (done,) = (answer.json for answer in answers if answer.status_code == 202)
         assert show(client, job["task_id"])["run"] == (2 if action == "retry" else 1)
-        work(client, engine, done["task_id"])
-    assert len(read_products(engine.database_url)) == (1 if action == "confirm" else 0)
+        work(client, runner, done["task_id"])
+    assert len(read_products(runner.database_url)) == (1 if action == "confirm" else 0)
 
 
-def test_an_undo_is_cancelled_while_it_runs_and_goes_on_later(client: FlaskClient, engine: Engine) -> None:
-    url = engine.database_url
-    run_import(engine, file_of(range(0, ROWS, 2), name="before"))
+def test_an_undo_is_cancelled_while_it_runs_and_goes_on_later(client: FlaskClient, runner: ImportRunner) -> None:
+    url = runner.database_url
+    run_import(runner, file_of(range(0, ROWS, 2), name="before"))
     before = read_products(url)
-    undo = {"task_id": ask_to_undo(client, run_import(engine, file_of(range(ROWS), name="first")))}
+    undo = {"task_id": ask_to_undo(client, run_import(runner, file_of(range(ROWS), name="first")))}
     delay_slices(url, 0.05)
     with Together() as together:
-        together.run(engine.run, undo["task_id"])
+        together.run(runner.run, undo["task_id"])
         wait_for("some slices", lambda: read_job(url, undo["task_id"])["processed_records"] > 200)
         answer = act(client, undo, "cancel")
     row = read_job(url, undo["task_id"])
@@ -285,19 +285,19 @@ def test_an_undo_is_cancelled_while_it_runs_and_goes_on_later(client: FlaskClien
     assert 0 < row["processed_records"] == row["updated_count"] < ROWS
     delay_slices(url, 0)
     act(client, undo, "retry")
-    work(client, engine, undo["task_id"])
+    work(client, runner, undo["task_id"])
     row = completed(url, undo["task_id"])
     assert (row["updated_count"], row["removed_count"], row["run"]) == (ROWS, ROWS // 2, 2)
     assert read_products(url) == before
 
 
 def test_a_worker_killed_in_the_middle_of_an_undo(
-    client: FlaskClient, engine: Engine, processes: Processes, environment: dict[str, str]
+    client: FlaskClient, runner: ImportRunner, processes: Processes, environment: dict[str, str]
 ) -> None:
-    url = engine.database_url
-    run_import(engine, file_of(range(0, ROWS, 2), name="before"))
+    url = runner.database_url
+    run_import(runner, file_of(range(0, ROWS, 2), name="before"))
     before = read_products(url)
-    undo = ask_to_undo(client, run_import(engine, file_of(range(ROWS), name="first")))
+    undo = ask_to_undo(client, run_import(runner, file_of(range(ROWS), name="first")))
     delay_slices(url, 0.1)
     announce(environment, undo)
     processes.start_worker("--concurrency=1", "-n", "one@%h")

@@ -14,7 +14,7 @@ import pytest
 
 import tasks
 import webhook_service
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.jobs import create_job, run_import
 from support.processes import Processes
@@ -172,15 +172,15 @@ def test_old_deliveries_are_removed(
 
 
 def test_products_of_an_import_wait_until_no_import_runs(
-    client: Client, engine: Engine, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
+    client: Client, runner: ImportRunner, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     subscribe(client, receiver.url("/ok/x"), "products.imported,import.completed")
     start_dispatcher()
-    waiting = create_job(engine, b"sku\nlater\n")
-    run_import(engine, "sku\nA\n")
+    waiting = create_job(runner, b"sku\nlater\n")
+    run_import(runner, "sku\nA\n")
     time.sleep(2.5)
     assert receiver.count() == 0
-    engine.run(waiting)
+    runner.run(waiting)
     wait_for("all", lambda: receiver.count() == 4)
     told = [json.loads(request.body)["event"] for request in receiver.requests()]
     assert told == ["products.imported", "import.completed"] * 2
@@ -188,7 +188,7 @@ def test_products_of_an_import_wait_until_no_import_runs(
 
 def test_products_of_an_import_do_not_wait_for_ever(
     client: Client,
-    engine: Engine,
+    runner: ImportRunner,
     database_url: str,
     receiver: Receiver,
     start_dispatcher: StartDispatcher,
@@ -197,17 +197,17 @@ def test_products_of_an_import_do_not_wait_for_ever(
     monkeypatch.setattr(dispatcher, "PATIENCE_SECONDS", 1)
     subscribe(client, receiver.url("/ok/x"), "products.imported")
     start_dispatcher()
-    create_job(engine, b"sku\nnever\n")
-    run_import(engine, "sku\nA\n")
+    create_job(runner, b"sku\nnever\n")
+    run_import(runner, "sku\nA\n")
     wait_for("it was told", lambda: receiver.count() == 1)
 
 
 def test_thousands_of_single_events_are_cut_as_they_go_out(
-    client: Client, engine: Engine, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
+    client: Client, runner: ImportRunner, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
 ) -> None:
     webhook = subscribe(client, receiver.url("/ok/x"), "product.created", imports="each")
     start_dispatcher()
-    run_import(engine, "sku\n" + "".join(f"k{number:04}\n" for number in range(2000)))
+    run_import(runner, "sku\n" + "".join(f"k{number:04}\n" for number in range(2000)))
     wait_for("all", settled(database_url, webhook, 2000))
     skus = sorted(json.loads(request.body)["product"]["sku"] for request in receiver.requests())
     assert skus == [f"k{number:04}" for number in range(2000)]

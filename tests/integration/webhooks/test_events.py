@@ -11,9 +11,9 @@ import pytest
 import webhook_service
 from catalogue import bulk
 from catalogue.filters import Filter
-from importer.pipeline.runner import Engine
+from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import create_engine, create_job, read_job, run_import
+from support.jobs import create_job, create_runner, read_job, run_import
 from support.webhooks import Client
 from webhooks import expander
 
@@ -64,7 +64,7 @@ def test_what_the_api_changes_is_told_as_it_answers_it(client: Client, database_
     ]
 
 
-def test_what_changes_nothing_is_not_told(client: Client, engine: Engine, database_url: str) -> None:
+def test_what_changes_nothing_is_not_told(client: Client, runner: ImportRunner, database_url: str) -> None:
     product = client.post("/api/products", json={"sku": "A", "name": "one"}).json
     webhook = subscribe(database_url, imports="each")
     path = f"/api/products/{product['id']}"
@@ -74,7 +74,7 @@ def test_what_changes_nothing_is_not_told(client: Client, engine: Engine, databa
     assert client.post("/api/products", json={"sku": "a"}).status_code == 409
     assert client.post("/api/products/bulk", json={"action": "activate", "filter": {}}).json["count"] == 0
     assert client.post("/api/products/bulk", json={"action": "delete", "ids": [10**6]}).json["count"] == 0
-    run_import(engine, "sku,name\nA,one\n")
+    run_import(runner, "sku,name\nA,one\n")
     assert events(database_url, webhook) == ["import.completed"]
     client.delete("/api/products/bulk-delete")
     client.delete("/api/products/bulk-delete")
@@ -93,11 +93,11 @@ def test_each_webhook_gets_what_it_subscribed_to(client: Client, database_url: s
     assert events(database_url, off) == []
 
 
-def test_what_nobody_wants_is_not_written(client: Client, engine: Engine, database_url: str) -> None:
+def test_what_nobody_wants_is_not_written(client: Client, runner: ImportRunner, database_url: str) -> None:
     subscribe(database_url, "product.deleted")
     client.post("/api/products", json={"sku": "A"})
     client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}})
-    run_import(engine, "sku\nB\n")
+    run_import(runner, "sku\nB\n")
     assert execute(database_url, "SELECT count(*) FROM webhook_events") == [(0,)]
 
 
@@ -142,13 +142,13 @@ def test_bulk_changes_are_told_product_by_product_and_deletions_at_once(
 
 
 def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
-    engine: Engine, client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+    runner: ImportRunner, client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expander, "BATCHES_AT_ONCE", 2)
-    run_import(engine, "sku,name\n" + "".join(f"old{number},n\n" for number in range(700)))
+    run_import(runner, "sku,name\n" + "".join(f"old{number},n\n" for number in range(700)))
     webhook = subscribe(database_url)
     content = "".join(f"old{number},{'new' if number < 600 else 'n'}\n" for number in range(700))
-    job = run_import(engine, "sku,name\n" + content + "".join(f"k{number},n\n" for number in range(1200)))
+    job = run_import(runner, "sku,name\n" + content + "".join(f"k{number},n\n" for number in range(1200)))
     found = bodies(database_url, webhook)
     assert [body["event"] for body in found[:-1]] == ["products.imported"] * (len(found) - 1)
     assert {body["import"] for body in found[:-1]} == {job["task_id"]}
@@ -166,13 +166,13 @@ def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
     assert (found[-1]["import"]["status"], found[-1]["import"]["created_count"]) == ("completed", 1200)
 
 
-def test_an_import_tells_product_by_product_only_who_asked_for_it(engine: Engine, database_url: str) -> None:
-    run_import(engine, "sku,name\nold,n\nsame,n\n")
+def test_an_import_tells_product_by_product_only_who_asked_for_it(runner: ImportRunner, database_url: str) -> None:
+    run_import(runner, "sku,name\nold,n\nsame,n\n")
     each = subscribe(database_url, "product.created,product.updated", imports="each")
     new_only = subscribe(database_url, "product.created", imports="each")
     neither = subscribe(database_url, "product.created,product.updated")
     batches = subscribe(database_url, "products.imported", imports="each")
-    run_import(engine, "sku,name\nold,changed\nsame,n\nnew,n\n")
+    run_import(runner, "sku,name\nold,changed\nsame,n\nnew,n\n")
     assert [(body["event"], body["product"]["sku"]) for body in bodies(database_url, each)] == [
         ("product.created", "new"),
         ("product.updated", "old"),
@@ -183,11 +183,11 @@ def test_an_import_tells_product_by_product_only_who_asked_for_it(engine: Engine
 
 
 def test_products_that_are_gone_when_their_turn_comes_are_named(
-    engine: Engine, client: Client, database_url: str
+    runner: ImportRunner, client: Client, database_url: str
 ) -> None:
     batches = subscribe(database_url, "products.imported")
     each = subscribe(database_url, "product.created,product.deleted", imports="each")
-    run_import(engine, "sku\nA\nB\n")
+    run_import(runner, "sku\nA\nB\n")
     (gone,) = [product["id"] for product in client.get("/api/products?sku=A").json["products"]]
     client.delete(f"/api/products/{gone}")
     (batch,) = bodies(database_url, batches)
@@ -198,17 +198,17 @@ def test_products_that_are_gone_when_their_turn_comes_are_named(
     ]
 
 
-def test_one_row_holds_however_many_products_until_they_are_due(engine: Engine, database_url: str) -> None:
+def test_one_row_holds_however_many_products_until_they_are_due(runner: ImportRunner, database_url: str) -> None:
     subscribe(database_url, imports="each")
-    run_import(engine, "sku\n" + "".join(f"k{number}\n" for number in range(3000)))
+    run_import(runner, "sku\n" + "".join(f"k{number}\n" for number in range(3000)))
     rows = execute(database_url, "SELECT cut, sum(parts_left)::int FROM webhook_deliveries GROUP BY cut ORDER BY cut")
     assert dict(rows)["created"] == 3000
     assert execute(database_url, "SELECT count(*) FROM webhook_deliveries")[0][0] < 10
 
 
-def test_a_failed_import_is_told(engine: Engine, database_url: str, client: Client) -> None:
+def test_a_failed_import_is_told(runner: ImportRunner, database_url: str, client: Client) -> None:
     webhook = subscribe(database_url)
-    job = run_import(engine, "name\nno SKU column\n")
+    job = run_import(runner, "name\nno SKU column\n")
     (body,) = bodies(database_url, webhook)
     assert body == {"event": "import.failed", "import": client.get(f"/api/upload/progress/{job['task_id']}").json}
     assert (body["import"]["status"], bool(body["import"]["error_message"])) == ("failed", True)
@@ -216,10 +216,10 @@ def test_a_failed_import_is_told(engine: Engine, database_url: str, client: Clie
 
 def test_an_import_taken_over_in_the_middle_tells_each_product_once(settings: Any, database_url: str) -> None:
     webhook = subscribe(database_url, "products.imported,import.completed")
-    engine = create_engine(settings, slice_rows=100, task_seconds=0)
-    task_id = create_job(engine, ("sku\n" + "".join(f"k{number}\n" for number in range(1000))).encode())
+    runner = create_runner(settings, slice_rows=100, task_seconds=0)
+    task_id = create_job(runner, ("sku\n" + "".join(f"k{number}\n" for number in range(1000))).encode())
     rounds = 1
-    while engine.run(task_id):
+    while runner.run(task_id):
         rounds += 1
     assert rounds > 5
     assert read_job(database_url, task_id)["created_count"] == 1000
@@ -260,14 +260,14 @@ def test_unknown_events_cannot_be_recorded(database_url: str) -> None:
 
 
 def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
-    client: Client, engine: Engine, database_url: str
+    client: Client, runner: ImportRunner, database_url: str
 ) -> None:
-    run_import(engine, "sku,name\nA,one\nB,one\n")
-    job = run_import(engine, "sku,name\nA,two\nC,new\nD,new\n")
+    run_import(runner, "sku,name\nA,one\nB,one\n")
+    job = run_import(runner, "sku,name\nA,two\nC,new\nD,new\n")
     webhook, single = subscribe(database_url), subscribe(database_url, "product.updated", imports="each")
     products = dict(execute(database_url, "SELECT sku, id FROM products"))
     undo = client.post(f"/api/imports/{job['task_id']}/undo").json["task_id"]
-    while engine.run(undo):
+    while runner.run(undo):
         pass
     found = bodies(database_url, webhook)
     assert sorted(body["event"] for body in found[:-1]) == ["product.bulk_deleted", *["products.imported"] * 2]
