@@ -152,7 +152,7 @@ def test_a_failed_save_keeps_the_typed_text_until_it_is_retried(
     edit(page, "LAMP-001", "name", "Kept")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("cell-error")).to_contain_text(
-        "Something went wrong." if failure == "500" else "What you typed is kept."
+        "Something went wrong." if failure == "500" else "Your text is kept."
     )
     expect_state(page, "LAMP-001", "failed")
     expect(editor(page)).to_have_value("Kept")
@@ -191,7 +191,7 @@ def test_an_unsaved_change_is_reported_when_its_row_leaves_the_page(page: Page, 
     banner = page.get_by_test_id("banner-error")
     expect(banner).to_contain_text("SKU of LAMP-002 was not saved.")
     check_accessible(page, "a text that was not saved")
-    banner.get_by_role("button", name="Open it").click()
+    banner.get_by_role("button", name="Open").click()
     expect(page.get_by_test_id("field-sku")).to_have_value("LAMP-001")
     page.get_by_test_id("field-sku").fill("LAMP-2")
     page.get_by_test_id("product-save").click()
@@ -248,7 +248,7 @@ def test_editing_a_product_that_another_client_deleted_says_so(page: Page, site:
     site.call("DELETE", f"/api/products/{number}")
     edit(page, "LAMP-001", "name", "Too late")
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("cell-error")).to_contain_text("deleted by someone else")
+    expect(page.get_by_test_id("cell-error")).to_contain_text("Someone else deleted this product")
     page.keyboard.press("Escape")
 
 

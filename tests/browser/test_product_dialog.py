@@ -188,7 +188,7 @@ def test_the_dialog_shows_the_latest_version_of_the_server(page: Page, site: Sit
     console.allow_status(404)
     site.call("DELETE", f"/api/products/{second}")
     open_dialog(page, "LAMP-002")
-    expect(page.get_by_test_id("dialog-problem")).to_contain_text("deleted by someone else")
+    expect(page.get_by_test_id("dialog-problem")).to_contain_text("Someone else deleted this product")
 
 
 def test_a_product_is_deleted_from_the_dialog(page: Page, site: Site) -> None:

@@ -1,9 +1,23 @@
-// What can be done with the selected products. It names what will happen.
+// The bar of actions on the selected products. Each button names its effect.
 
 import { h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 
+/** @import { BulkAction } from './bulk-actions.js' */
+
+/**
+ * @typedef {object} SelectionState
+ * @property {number} count of selected products
+ * @property {boolean} isEverything whether all products that match the filter are selected
+ * @property {boolean} filtered whether there is a filter
+ * @property {boolean} isPage whether exactly the products of this page are selected
+ * @property {number} total of products that match
+ * @property {boolean} isEstimate whether `total` is an estimate
+ * @property {boolean} busy whether an action is running
+ */
+
+/** @type {[action: BulkAction, verb: string][]} */
 const ACTIONS = [
   ['activate', 'Activate'],
   ['deactivate', 'Deactivate'],
@@ -11,11 +25,12 @@ const ACTIONS = [
 ];
 
 /**
+ * Create the bar. It is hidden while nothing is selected.
  * @param {object} actions
- * @param {(action: 'activate'|'deactivate'|'delete') => void} actions.onAction
+ * @param {(action: BulkAction) => void} actions.onAction
  * @param {() => void} actions.onEverything
  * @param {() => void} actions.onClear
- * @returns {{element: HTMLElement, show: (state: object) => void}}
+ * @returns {{element: HTMLElement, show: (state: SelectionState) => void}}
  */
 export function actionBar({ onAction, onEverything, onClear }) {
   const count = h('p', {
@@ -43,6 +58,7 @@ export function actionBar({ onAction, onEverything, onClear }) {
   );
   const buttons = ACTIONS.map(([action, verb]) => {
     const what = h('span', { class: 'what' });
+    /** @type {HTMLButtonElement} */
     const button = h(
       'button',
       {
@@ -74,10 +90,7 @@ export function actionBar({ onAction, onEverything, onClear }) {
     ),
   );
 
-  /**
-   * @param {{count: number, isEverything: boolean, filtered: boolean, isPage: boolean, total: number, isEstimate:
-   *   boolean, busy: boolean}} state
-   */
+  /** @param {SelectionState} state */
   const show = (state) => {
     element.hidden = state.count === 0;
     const products = formatCount(state.count, 'product');
@@ -94,6 +107,7 @@ export function actionBar({ onAction, onEverything, onClear }) {
   return { element, show };
 }
 
+/** @param {SelectionState} state */
 function describe({ count, isEverything, filtered, isPage }) {
   if (isEverything) return `All ${formatNumber(count)} ${filtered ? 'that match ' : ''}are selected`;
   if (isPage && count > 1) return `All ${formatNumber(count)} on this page are selected`;

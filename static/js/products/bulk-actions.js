@@ -1,6 +1,6 @@
-// What happens to many products at once.
+// Changes of many products at once.
 
-import { nextStep, sendJson } from '../core/api.js';
+import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { formatCount } from '../core/format.js';
@@ -8,22 +8,24 @@ import { toast } from '../core/toast.js';
 import { filterBody } from './query.js';
 import { ownChange } from './save-queue.js';
 
+/** @import { BulkCount } from '../core/types.d.ts' */
+/** @import { Filters } from './query.js' */
+
 const BANNER_KEY = 'products-bulk';
-const WORD = 'delete';
-// Some millions of rows take their time.
+const CONFIRMATION_WORD = 'delete';
+// Deleting millions of rows can take minutes.
 const TIMEOUT_MS = 600_000;
 const VERBS = { activate: 'activated', deactivate: 'deactivated', delete: 'deleted' };
 
-/**
- * @typedef {{ids?: number[], filter?: Record<string, string>, count: number}} Target by ids, or everything that a
- *   filter matches
- */
+/** @typedef {'activate' | 'deactivate' | 'delete'} BulkAction */
+
+/** @typedef {{count: number, ids: number[]} | {count: number, filter: Filters}} Target some products, or every match */
 
 /**
- * Activates or deactivates; a failure becomes a banner that stays.
- * @param {'activate'|'deactivate'} action
+ * Activate or deactivate products. A failure is shown in a banner.
+ * @param {'activate' | 'deactivate'} action
  * @param {Target} target
- * @returns {Promise<boolean>} whether it was done
+ * @returns {Promise<boolean>} whether it succeeded
  */
 export async function changeMany(action, target) {
   clearBanner(BANNER_KEY);
@@ -33,7 +35,7 @@ export async function changeMany(action, target) {
   } catch (error) {
     showBanner({
       key: BANNER_KEY,
-      title: `The products could not be ${VERBS[action]}. ${error.message}`,
+      title: `The products could not be ${VERBS[action]}. ${messageOf(error)}`,
       detail: nextStep(error),
     });
     return false;
@@ -41,15 +43,15 @@ export async function changeMany(action, target) {
 }
 
 /**
- * Asks, then deletes more products than can be brought back.
+ * Delete products for good after a confirmation.
  * @param {Target} target
- * @returns {Promise<boolean>} whether it was done
+ * @returns {Promise<boolean>} whether they were deleted
  */
 export async function deleteMany(target) {
   const products = formatCount(target.count, 'product');
   const answer = await askToConfirm({
-    title: target.filter ? `Delete all ${products} that match?` : `Delete ${products}?`,
-    text: 'They are deleted for good. An export made before brings them back when it is imported.',
+    title: 'filter' in target ? `Delete all ${products} that match?` : `Delete ${products}?`,
+    text: 'They are deleted for good. Importing an earlier export brings them back.',
     ok: `Delete ${products}`,
     run: () => sendBulk('delete', target),
   });
@@ -58,17 +60,17 @@ export async function deleteMany(target) {
 }
 
 /**
- * Asks for the word, then deletes every product there is.
- * @param {number|null} count how many there are, when that is known
- * @returns {Promise<boolean>} whether it was done
+ * Delete every product after the user has typed a word.
+ * @param {number | null} count of products; null if it is unknown
+ * @returns {Promise<boolean>} whether they were deleted
  */
 export async function deleteEverything(count) {
   const products = count === null ? 'all products' : `all ${formatCount(count, 'product')}`;
   const answer = await askToConfirm({
     title: `Delete ${products}?`,
-    text: 'The whole catalogue is deleted for good. An export made before brings it back when it is imported.',
+    text: 'The whole catalogue is deleted for good. Importing an earlier export brings it back.',
     ok: 'Delete all products',
-    word: WORD,
+    word: CONFIRMATION_WORD,
     run: () =>
       ownChange(
         () => sendJson('DELETE', '/api/products/bulk-delete', { timeoutMs: TIMEOUT_MS }),
@@ -79,14 +81,24 @@ export async function deleteEverything(count) {
   return Boolean(answer);
 }
 
-function sendBulk(action, { ids, filter }) {
-  const body = ids ? { action, ids } : { action, filter: filterBody(filter) };
+/**
+ * @param {BulkAction} action
+ * @param {Target} target
+ * @returns {Promise<BulkCount>}
+ */
+function sendBulk(action, target) {
+  const ids = 'ids' in target ? target.ids : [];
+  const body = 'ids' in target ? { action, ids } : { action, filter: filterBody(target.filter) };
   return ownChange(
     () => sendJson('POST', '/api/products/bulk', { body, timeoutMs: TIMEOUT_MS }),
-    () => ({ ids: ids ?? [] }),
+    () => ({ ids }),
   );
 }
 
+/**
+ * @param {BulkAction} action
+ * @param {BulkCount} result
+ */
 function report(action, { count }) {
-  toast(count ? `${formatCount(count, 'product')} ${VERBS[action]}` : 'Nothing had to change');
+  toast(count ? `${formatCount(count, 'product')} ${VERBS[action]}` : 'Nothing to change');
 }

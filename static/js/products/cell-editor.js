@@ -1,46 +1,87 @@
-// Editing in the cells. An edit closes at once and is sent in the background; what the server does not take comes back
-// into its cell.
+// Inline editing. An editor closes at once and its value is saved in the background. If the save fails, the editor
+// opens again with the text.
 
 import { announce } from '../core/announcer.js';
 import { h } from '../core/dom.js';
-import { FIELD_LABELS, changedFields, conflictChoice } from './edit-conflict.js';
-import { TEXT_FIELDS } from './row.js';
-import { saveProduct, sentenceFor } from './save-queue.js';
+import { FIELD_LABELS, changedFields, createConflictChoice } from './edit-conflict.js';
+import { TEXT_FIELDS, isTextField } from './row.js';
+import { describeSaveError, saveProduct } from './save-queue.js';
+
+/** @import { Product } from '../core/types.d.ts' */
+/** @import { FieldName, TextField } from './edit-conflict.js' */
+/** @import { Row } from './row.js' */
 
 /**
- * @param {object} host
- * @param {() => import('./row.js').Row[]} host.rowsInOrder
- * @param {(row: object, column: string) => void} host.focus puts the focus on a cell
- * @param {(product: object) => void} host.onSeen someone else's version of a product is shown now
- * @param {(product: object, field: string, text: string, sentence: string) => void} host.onOrphan a text that was not
- *   saved and has no row any more
+ * An open editor, or an open error note of a switch.
+ * @typedef {object} Edit
+ * @property {Row} row
+ * @property {FieldName} field
+ * @property {() => Product} [version] returns the version that was edited
+ * @property {() => void} focus
+ * @property {() => string | boolean} value
+ * @property {string} [problem] why the last save failed
+ * @property {boolean} failed
+ * @property {() => boolean} isUnchanged
+ * @property {() => void} close
  */
-export function cellEditing(host) {
+
+/**
+ * Why an editor opens again after a save.
+ * @typedef {object} Failure
+ * @property {string} [problem] message of the error
+ * @property {Product} [latest] the version of another client
+ * @property {() => Product} [version] returns the version that was edited
+ * @property {boolean} [takeFocus]
+ */
+
+const CHANGED_BY_OTHERS = 'Someone else changed it.';
+
+/**
+ * Create inline editing for the rows of a grid.
+ * @param {object} host
+ * @param {() => Row[]} host.rowsInOrder
+ * @param {(row: Row, column: FieldName) => void} host.focus
+ * @param {(product: Product) => void} host.onSeen the version of another client is shown now
+ * @param {(product: Product, field: FieldName, value: string | boolean, problem: string) => void} host.onOrphan a value
+ *   could not be saved and its row is no longer shown
+ */
+export function createCellEditing(host) {
+  /** @type {Map<string, Edit>} */
   const edits = new Map();
+  /** The latest save of each cell. @type {Map<string, symbol>} */
   const tickets = new Map();
+  /**
+   * @param {Row} row
+   * @param {FieldName} field
+   */
   const keyOf = (row, field) => `${row.product.id} ${field}`;
 
+  /**
+   * @param {Row} row
+   * @param {TextField} field
+   */
   function edit(row, field) {
     const known = edits.get(keyOf(row, field));
     if (known) return known.focus();
     return openEditor(row, field, row.value(field));
   }
 
-  /** Opens an editor, or opens it again with what was typed in it. */
-  function openEditor(
-    row,
-    field,
-    text,
-    { sentence, present, version = versionFor(row, field), takeFocus = true } = {},
-  ) {
+  /**
+   * Open an editor, or open it again with the typed text.
+   * @param {Row} row
+   * @param {TextField} field
+   * @param {string} text
+   * @param {Failure} [failure]
+   */
+  function openEditor(row, field, text, { problem, latest, version = versionFor(row, field), takeFocus = true } = {}) {
     const cell = row.cells[field];
-    const input = control(field, text);
+    const input = createInput(field, text);
     const initial = input.value;
-    const failed = Boolean(sentence || present);
+    const failed = Boolean(problem || latest);
     const overlay = h('div', { class: 'cell-overlay' }, input);
-    const note = present ? conflict(row, field, () => input.value, present) : sentence && errorNote(sentence);
-    if (note) overlay.append(note);
-    if (sentence) input.setAttribute('aria-invalid', 'true');
+    if (latest) overlay.append(createConflict(row, field, () => input.value, latest));
+    else if (problem) overlay.append(errorNote(problem));
+    if (problem) input.setAttribute('aria-invalid', 'true');
     cell.append(overlay);
     cell.classList.add('is-editing');
     const isUnchanged = () => input.value === initial;
@@ -54,7 +95,7 @@ export function cellEditing(host) {
     const cancel = () => {
       close();
       if (failed) row.setState(field, '');
-      if (present) see(row, present);
+      if (latest) see(row, latest);
     };
     const commit = () => {
       const value = input.value;
@@ -63,8 +104,12 @@ export function cellEditing(host) {
       if (value === row.product[field]) row.setState(field, '');
       else save(row, field, value, version);
     };
-    const move = (column, target = row) => {
-      if (target && TEXT_FIELDS.includes(column)) edit(target, column);
+    /**
+     * @param {Row | undefined} target
+     * @param {TextField | undefined} column
+     */
+    const move = (target, column) => {
+      if (target && isTextField(column)) edit(target, column);
       else host.focus(row, field);
     };
     edits.set(keyOf(row, field), {
@@ -72,8 +117,8 @@ export function cellEditing(host) {
       field,
       version,
       focus: () => input.focus(),
-      text: () => input.value,
-      sentence,
+      value: () => input.value,
+      problem,
       failed,
       isUnchanged,
       close,
@@ -86,16 +131,16 @@ export function cellEditing(host) {
         host.focus(row, field);
       } else if (event.target !== input) {
         return;
-      } else if (event.key === 'Enter' && present) {
-        // Pressing Enter once more must not overwrite what someone else wrote.
-        overlay.querySelector('button').focus();
+      } else if (event.key === 'Enter' && latest) {
+        // A second Enter must not overwrite the other client's value.
+        overlay.querySelector('button')?.focus();
       } else if (event.key === 'Enter' && !(event.shiftKey && input.tagName === 'TEXTAREA')) {
         commit();
         host.focus(row, field);
-      } else if (event.key === 'Tab' && !present) {
+      } else if (event.key === 'Tab' && !latest) {
         const [target, column] = neighbour(row, field, event.shiftKey ? -1 : 1);
         commit();
-        move(column, target);
+        move(target, column);
       } else {
         return;
       }
@@ -103,23 +148,34 @@ export function cellEditing(host) {
       event.stopPropagation();
     });
     overlay.addEventListener('focusout', (event) => {
-      // Another window, or a part of this editor, is not elsewhere; what was refused is not sent again unchanged.
-      if (closed || !document.hasFocus() || overlay.contains(event.relatedTarget)) return;
-      if (present || (failed && isUnchanged())) return;
+      // Another window, or a part of this editor, has the focus: keep editing.
+      const target = event.relatedTarget instanceof Node ? event.relatedTarget : null;
+      if (closed || !document.hasFocus() || overlay.contains(target)) return;
+      // A refused value is not sent again unchanged.
+      if (latest || (failed && isUnchanged())) return;
       commit();
     });
     if (takeFocus) focusText(input, failed);
     overlay.scrollIntoView({ block: 'nearest' });
   }
 
-  // The row may take up a newer version while its editor hides the value. What others made of this very field must not
-  // be
-  // overwritten by someone who has not seen it; what we or others made of the other fields does not matter.
+  // The row may accept a newer version while the editor covers the value. A change of this field by another client must
+  // not be overwritten unseen; changes of other fields do not matter.
+  /**
+   * @param {Row} row
+   * @param {FieldName} field
+   */
   function versionFor(row, field) {
     const [seen, product] = [row.value(field), row.product];
     return () => (row.product[field] === seen ? row.product : product);
   }
 
+  /**
+   * @param {Row} row
+   * @param {TextField} field
+   * @param {1 | -1} step
+   * @returns {[row: Row | undefined, field: TextField | undefined]}
+   */
   function neighbour(row, field, step) {
     const rows = host.rowsInOrder();
     const fields = TEXT_FIELDS.filter((name) => row.cells[name].checkVisibility());
@@ -127,15 +183,21 @@ export function cellEditing(host) {
     return [rows[Math.floor(at / fields.length)], fields.at(at % fields.length)];
   }
 
-  /** Sends a value, shows it meanwhile, and brings it back into the cell when it is not taken. */
+  /**
+   * Save a value and show it meanwhile. If the save fails, open the editor again.
+   * @param {Row} row
+   * @param {FieldName} field
+   * @param {string | boolean} value
+   * @param {() => Product} [version]
+   */
   async function save(row, field, value, version = () => row.product) {
     const ticket = Symbol(field);
     tickets.set(keyOf(row, field), ticket);
     row.expect(field, value);
     row.setState(field, 'saving');
-    const { product, present, error } = await saveProduct(row.product.id, { [field]: value }, version);
+    const { product, latest, error } = await saveProduct(row.product.id, { [field]: value }, version);
     if (product) row.update(product);
-    // A later change of the same cell has the last word.
+    // A later save of the same cell decides.
     if (tickets.get(keyOf(row, field)) !== ticket) return;
     tickets.delete(keyOf(row, field));
     row.expect(field, undefined);
@@ -145,15 +207,20 @@ export function cellEditing(host) {
       return;
     }
     row.setState(field, 'failed');
-    const sentence = error && sentenceFor(error, field);
+    const problem = latest ? undefined : describeSaveError(error, field);
     if (!row.element.isConnected) {
-      host.onOrphan(row.product, field, value, sentence ?? 'It was changed by someone else meanwhile.');
-    } else if (field === 'active') openNote(row, value, { sentence, present });
-    else openEditor(row, field, value, { sentence, present, version, takeFocus: isFree(row.cells[field]) });
+      host.onOrphan(row.product, field, value, problem ?? CHANGED_BY_OTHERS);
+    } else if (field === 'active') openNote(row, value, { problem, latest });
+    else openEditor(row, field, String(value), { problem, latest, version, takeFocus: isFree(row.cells[field]) });
   }
 
-  /** The switch has no editor; only what went wrong opens at its cell. */
-  function openNote(row, value, { sentence, present }) {
+  /**
+   * Open an error note at the switch, which has no editor.
+   * @param {Row} row
+   * @param {string | boolean} value
+   * @param {Failure} failure
+   */
+  function openNote(row, value, { problem, latest }) {
     const close = () => {
       edits.delete(keyOf(row, 'active'));
       overlay.remove();
@@ -162,7 +229,7 @@ export function cellEditing(host) {
     const dismiss = () => {
       close();
       row.setState('active', '');
-      if (present) see(row, present);
+      if (latest) see(row, latest);
       host.focus(row, 'active');
     };
     const retry = () => {
@@ -173,9 +240,9 @@ export function cellEditing(host) {
     const overlay = h(
       'div',
       { class: 'cell-overlay cell-overlay-end' },
-      present
-        ? conflict(row, 'active', () => value, present)
-        : errorNote(sentence, smallButton('Try again', retry), smallButton('Dismiss', dismiss)),
+      latest
+        ? createConflict(row, 'active', () => value, latest)
+        : errorNote(problem ?? '', smallButton('Try again', retry), smallButton('Dismiss', dismiss)),
     );
     overlay.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
@@ -189,97 +256,131 @@ export function cellEditing(host) {
       row,
       field: 'active',
       failed: true,
-      sentence,
+      problem,
       isUnchanged: () => true,
-      text: () => value,
+      value: () => value,
       focus: () => {},
       close,
     });
     overlay.scrollIntoView({ block: 'nearest' });
   }
 
-  function see(row, present) {
-    row.update(present);
-    host.onSeen(present);
+  /**
+   * @param {Row} row
+   * @param {Product} latest
+   */
+  function see(row, latest) {
+    row.update(latest);
+    host.onSeen(latest);
   }
 
-  function conflict(row, field, mine, present) {
+  /**
+   * @param {Row} row
+   * @param {FieldName} field
+   * @param {() => string | boolean} mine
+   * @param {Product} latest
+   */
+  function createConflict(row, field, mine, latest) {
     const known = row.product;
     const finish = () => {
       edits.get(keyOf(row, field))?.close();
       host.focus(row, field);
     };
-    return conflictChoice({
-      fields: [{ field, theirs: present[field], mine: mine() }],
-      others: changedFields(known, present).filter((name) => name !== field),
+    return createConflictChoice({
+      fields: [{ field, theirs: latest[field], mine: mine() }],
+      others: changedFields(known, latest).filter((name) => name !== field),
       onMine: () => {
         const value = mine();
         finish();
-        // What they wrote is known now; what came after that is not.
-        save(row, field, value, () => (row.product.updated_at > present.updated_at ? row.product : present));
+        // The user has seen this version of the other client, or a later one.
+        save(row, field, value, () => (row.product.updated_at > latest.updated_at ? row.product : latest));
       },
       onTheirs: () => {
         finish();
         row.setState(field, '');
-        see(row, present);
+        see(row, latest);
       },
     });
   }
 
   return {
     edit,
+    /** @param {Row} row */
     toggle: (row) =>
       !edits.has(keyOf(row, 'active')) &&
       save(row, 'active', row.focusable('active').getAttribute('aria-checked') !== 'true'),
-    /** A row leaves the page: what is being typed in it is sent, what was refused is told. */
+    /**
+     * Close the editors of a row that leaves the page: save typed text, and report text that could not be saved.
+     * @param {Row} row
+     */
     release(row) {
       for (const entry of [...edits.values()].filter((candidate) => candidate.row === row)) {
-        const text = entry.text();
+        const value = entry.value();
         entry.close();
         if (entry.failed && entry.isUnchanged()) {
-          host.onOrphan(row.product, entry.field, text, entry.sentence ?? 'It was changed by someone else meanwhile.');
-        } else if (!entry.isUnchanged()) save(row, entry.field, text, entry.version);
+          host.onOrphan(row.product, entry.field, value, entry.problem ?? CHANGED_BY_OTHERS);
+        } else if (!entry.isUnchanged()) save(row, entry.field, value, entry.version);
       }
     },
     isOpen: () => edits.size > 0,
   };
 }
 
-function control(field, text) {
-  // A single line would swallow the line breaks that a value has.
+/**
+ * @param {TextField} field
+ * @param {string} text
+ * @returns {HTMLInputElement | HTMLTextAreaElement}
+ */
+function createInput(field, text) {
   const common = {
     class: 'cell-editor',
     'aria-label': FIELD_LABELS[field],
     dir: 'auto',
     spellcheck: 'false',
     autocomplete: 'off',
-    value: text ?? '',
+    value: text,
     data: { testid: 'cell-editor' },
   };
+  // A one-line input would drop the line breaks of a value.
   if (field === 'description' || /[\r\n]/.test(text)) return h('textarea', { ...common, rows: 4 });
   return h('input', { ...common, type: 'text' });
 }
 
-function focusText(input, keepCaret) {
+/**
+ * @param {HTMLInputElement | HTMLTextAreaElement} input
+ * @param {boolean} caretAtEnd instead of selecting the text
+ */
+function focusText(input, caretAtEnd) {
   input.focus();
-  if (input.tagName === 'TEXTAREA' || keepCaret) input.setSelectionRange(input.value.length, input.value.length);
+  if (input.tagName === 'TEXTAREA' || caretAtEnd) input.setSelectionRange(input.value.length, input.value.length);
   else input.select();
 }
 
-function errorNote(sentence, ...actions) {
+/**
+ * @param {string} problem
+ * @param {...HTMLElement} actions
+ */
+function errorNote(problem, ...actions) {
   return h(
     'div',
     { class: 'cell-error', role: 'alert', data: { testid: 'cell-error' } },
-    h('p', { text: sentence }),
+    h('p', { text: problem }),
     actions.length ? h('div', { class: 'conflict-actions' }, actions) : null,
   );
 }
 
+/**
+ * @param {string} text
+ * @param {() => void} run
+ */
 function smallButton(text, run) {
   return h('button', { class: 'button button-small', type: 'button', text, on: { click: run } });
 }
 
-// Someone who has gone on to another place keeps the focus there.
+/**
+ * @param {HTMLElement} cell
+ * @returns {boolean} whether the cell may take the focus; a user who went elsewhere keeps it there
+ */
 function isFree(cell) {
   return !document.activeElement || document.activeElement === document.body || cell.contains(document.activeElement);
 }

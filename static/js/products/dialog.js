@@ -1,28 +1,35 @@
-// The dialog for a whole product: look at it, change it, delete it, or create one.
+// The product dialog: view, change, delete or create a product.
 
-import { ApiError, NetworkError, getJson, nextStep, sendJson } from '../core/api.js';
+import { ApiError, NetworkError, getJson, hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
-import { changedFields, conflictChoice } from './edit-conflict.js';
-import { productForm } from './form.js';
+import { FIELDS, changedFields, createConflictChoice } from './edit-conflict.js';
+import { createProductForm } from './form.js';
 import { addressOf, ownChange, saveProduct, settled } from './save-queue.js';
 
+/** @import { Child } from '../core/dom.js' */
+/** @import { Product } from '../core/types.d.ts' */
+/** @import { FieldValues } from './edit-conflict.js' */
+/** @import { FormValues } from './form.js' */
+/** @import { SaveResult } from './save-queue.js' */
+
 /**
+ * Open the dialog.
  * @param {object} options
- * @param {object|null} options.product null creates one
- * @param {object} [options.draft] values that were typed elsewhere and not saved
- * @param {(product: object) => void} options.onSaved
- * @param {(product: object) => void} [options.onDelete]
- * @param {(product: object) => void} [options.onSeen] a newer version of the product was read
+ * @param {Product | null} options.product null to create one
+ * @param {FieldValues} [options.draft] values that were typed elsewhere and not saved
+ * @param {(product: Product) => void} options.onSaved
+ * @param {(product: Product) => void} [options.onDelete]
+ * @param {(product: Product) => void} [options.onSeen] a newer version of the product was loaded
  * @param {() => void} [options.onClose]
  */
 export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, onClose }) {
   let known = product;
   let busy = false;
   let conflicting = false;
-  const form = productForm((event) => {
+  const form = createProductForm((event) => {
     event.preventDefault();
     if (!conflicting) save();
   });
@@ -51,10 +58,9 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
         data: { testid: 'product-delete' },
         on: {
           click: () => {
-            if (!busy) {
-              dialog.close();
-              onDelete(known);
-            }
+            if (busy || !known) return;
+            dialog.close();
+            onDelete?.(known);
           },
         },
       },
@@ -62,6 +68,13 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       'Delete',
     );
   const actions = h('div', { class: 'dialog-actions' }, remove, h('span', { class: 'spacer' }), cancel, saveButton);
+  const keepButton = h('button', {
+    class: 'button',
+    type: 'button',
+    text: 'Keep editing',
+    data: { testid: 'discard-keep' },
+    on: { click: () => askToDiscard(false) },
+  });
   const ask = h(
     'div',
     {
@@ -71,17 +84,11 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       'aria-label': 'Discard the changes?',
       data: { testid: 'discard-ask' },
     },
-    h('p', { text: 'Discard what you have changed?' }),
+    h('p', { text: 'Discard your changes?' }),
     h(
       'div',
       { class: 'dialog-actions' },
-      h('button', {
-        class: 'button',
-        type: 'button',
-        text: 'Keep editing',
-        data: { testid: 'discard-keep' },
-        on: { click: () => askToDiscard(false) },
-      }),
+      keepButton,
       h('button', {
         class: 'button button-danger',
         type: 'button',
@@ -93,20 +100,22 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   );
 
   const isChanged = () => Object.keys(form.changes()).length > 0;
+  /** @param {boolean} wanted */
   const askToDiscard = (wanted) => {
     ask.hidden = !wanted;
     actions.hidden = wanted;
-    if (wanted) ask.querySelector('button').focus();
+    if (wanted) keepButton.focus();
     else form.focus();
   };
-  // The second Esc answers the question: it keeps the changes.
+  // A second Esc answers the question with "Keep editing".
   const mayClose = () => {
     if (busy) return false;
-    if (isChanged()) askToDiscard(ask.hidden);
+    if (isChanged()) askToDiscard(Boolean(ask.hidden));
     return !isChanged();
   };
   const leave = () => mayClose() && dialog.close();
 
+  /** @param {Product | null} latest */
   const show = (latest) => {
     known = latest;
     form.set(latest ?? {});
@@ -120,17 +129,23 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       h('dd', { text: formatTime(latest.updated_at) }),
     );
   };
+  /** @param {boolean} wanted */
   const setBusy = (wanted) => {
     busy = wanted;
     saveButton.setAttribute('aria-disabled', String(wanted));
     setText(saveButton, wanted ? 'Saving…' : product ? 'Save' : 'Create product');
   };
-  const tell = (...content) => {
+  /** @param {...Child} content */
+  const showNotice = (...content) => {
     conflicting = false;
     fill(notice, ...content);
   };
-  const tellProblem = (title, detail) =>
-    tell(
+  /**
+   * @param {string} title
+   * @param {string} [detail]
+   */
+  const showProblem = (title, detail) =>
+    showNotice(
       h(
         'div',
         { class: 'dialog-problem', role: 'alert', data: { testid: 'dialog-problem' } },
@@ -144,58 +159,67 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
     const changes = form.changes();
     if (product && !Object.keys(changes).length) return void dialog.close();
     form.showErrors({});
-    tell();
+    showNotice();
     setBusy(true);
     const {
       product: saved,
-      present,
+      latest,
       error,
-    } = await (product ? saveProduct(product.id, changes, () => version) : create(form.values()));
+    } = await (product ? saveProduct(product.id, changes, () => version ?? product) : create(form.values()));
     setBusy(false);
     if (saved) {
       form.set(saved);
       dialog.close();
       onSaved(saved);
-    } else if (present) {
-      showConflict(changes, present);
+    } else if (latest) {
+      showConflict(changes, latest);
     } else {
       showError(error);
     }
   }
 
+  /** @param {unknown} error */
   function showError(error) {
-    if (error instanceof NetworkError) return tellProblem('The server cannot be reached. What you typed is kept.');
-    if (product && error.status === 404) {
-      return tellProblem('This product was deleted by someone else.', 'Copy what you still need, then close.');
+    if (error instanceof NetworkError) return showProblem('The server cannot be reached. Your text is kept.');
+    if (product && hasStatus(error, 404)) {
+      return showProblem('Someone else deleted this product.', 'Copy what you still need, then close.');
     }
-    if (form.showErrors(error.fields ?? {})) return undefined;
-    return tellProblem(error.message, nextStep(error));
+    if (error instanceof ApiError && form.showErrors(error.fields)) return undefined;
+    return showProblem(messageOf(error), nextStep(error));
   }
 
-  function showConflict(changes, present) {
-    const others = changedFields(known, present).filter((field) => !(field in changes));
-    const take = (values) => {
-      tell();
-      show(present);
+  /**
+   * @param {FieldValues} changes
+   * @param {Product} latest
+   */
+  function showConflict(changes, latest) {
+    const others = known ? changedFields(known, latest).filter((field) => !(field in changes)) : [];
+    /** @param {FieldValues} values */
+    const applyLatest = (values) => {
+      showNotice();
+      show(latest);
       form.put(values);
-      onSeen?.(present);
+      onSeen?.(latest);
     };
-    tell(
-      conflictChoice({
-        fields: Object.entries(changes).map(([field, mine]) => ({ field, mine, theirs: present[field] })),
+    showNotice(
+      createConflictChoice({
+        fields: FIELDS.flatMap((field) => {
+          const mine = changes[field];
+          return mine === undefined ? [] : [{ field, mine, theirs: latest[field] }];
+        }),
         others,
         onMine: () => {
-          take(changes);
-          save(present);
+          applyLatest(changes);
+          save(latest);
         },
         onTheirs: () => {
-          take({});
+          applyLatest({});
           form.focus();
         },
       }),
     );
     conflicting = true;
-    notice.querySelector('button').focus();
+    notice.querySelector('button')?.focus();
   }
 
   const dialog = showDialog({
@@ -209,26 +233,35 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   show(product);
   form.put(draft);
   setBusy(false);
-  // On a touch screen the focus would open the keyboard over what someone came to read.
+  // On a touch screen the focus would open the keyboard over the content.
   if (!product || window.matchMedia('(pointer: fine)').matches) form.focus();
-  if (product) refresh();
+  if (product) refresh(product.id);
 
-  // The row may be old; as long as nobody has typed, the dialog shows what the server has.
-  async function refresh() {
+  /**
+   * Load the latest version, because the row may be old. Typed text is not replaced.
+   * @param {number} id
+   */
+  async function refresh(id) {
     try {
-      await settled(product.id);
-      const latest = await getJson(addressOf(product.id));
-      if (!dialog.element.isConnected || busy || latest.updated_at === known.updated_at || isChanged()) return;
+      await settled(id);
+      /** @type {Product} */
+      const latest = await getJson(addressOf(id));
+      if (!dialog.element.isConnected || busy || latest.updated_at === known?.updated_at || isChanged()) return;
       show(latest);
       onSeen?.(latest);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404 && dialog.element.isConnected) showError(error);
+      if (hasStatus(error, 404) && dialog.element.isConnected) showError(error);
     }
   }
 }
 
+/**
+ * @param {FormValues} values
+ * @returns {Promise<SaveResult>}
+ */
 async function create(values) {
   try {
+    /** @returns {Promise<Product>} */
     const post = () => sendJson('POST', '/api/products', { body: values });
     return { product: await ownChange(post, (saved) => ({ ids: [saved.id], delta: 1 })) };
   } catch (error) {

@@ -1,19 +1,29 @@
-// Someone else changed the product meanwhile: what they wrote beside what we wrote, and the choice.
+// Conflicting edits: their values next to ours, and the choice between them.
 
 import { h } from '../core/dom.js';
 
+/** @import { Product } from '../core/types.d.ts' */
+
+/** @typedef {'sku' | 'name' | 'description'} TextField */
+/** @typedef {TextField | 'active'} FieldName */
+/** @typedef {Partial<Pick<Product, FieldName>>} FieldValues */
+
+/** @type {FieldName[]} */
+export const FIELDS = ['sku', 'name', 'description', 'active'];
+/** @type {Record<FieldName, string>} */
 export const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
 const SHOWN_CHARACTERS = 600;
 
 /**
+ * Create the question which values to keep.
  * @param {object} options
- * @param {{field: string, theirs: any, mine: any}[]} options.fields what differs
- * @param {string[]} [options.others] fields that they changed and we did not
+ * @param {{field: FieldName, theirs: string | boolean, mine: string | boolean}[]} options.fields that differ
+ * @param {FieldName[]} [options.others] fields that only they changed
  * @param {() => void} options.onMine
  * @param {() => void} options.onTheirs
  * @returns {HTMLElement}
  */
-export function conflictChoice({ fields, others = [], onMine, onTheirs }) {
+export function createConflictChoice({ fields, others = [], onMine, onTheirs }) {
   const several = fields.length > 1;
   const values = fields.map(({ field, theirs, mine }) => [
     several ? h('p', { class: 'conflict-field', text: FIELD_LABELS[field] }) : null,
@@ -25,7 +35,7 @@ export function conflictChoice({ fields, others = [], onMine, onTheirs }) {
   return h(
     'div',
     { class: 'conflict', role: 'alert', data: { testid: 'edit-conflict' } },
-    h('p', { class: 'conflict-title', text: 'Changed by someone else meanwhile' }),
+    h('p', { class: 'conflict-title', text: 'Someone else changed this product' }),
     other,
     values,
     h(
@@ -50,14 +60,18 @@ export function conflictChoice({ fields, others = [], onMine, onTheirs }) {
 }
 
 /**
- * @param {object} before the product as we knew it
- * @param {object} present the product as it is
- * @returns {string[]} the fields that differ
+ * @param {Product} before
+ * @param {Product} latest
+ * @returns {FieldName[]} the fields that differ
  */
-export function changedFields(before, present) {
-  return Object.keys(FIELD_LABELS).filter((field) => before[field] !== present[field]);
+export function changedFields(before, latest) {
+  return FIELDS.filter((field) => before[field] !== latest[field]);
 }
 
+/**
+ * @param {string} label
+ * @param {string | boolean} content
+ */
 function value(label, content) {
   const text = typeof content === 'boolean' ? (content ? 'Active' : 'Inactive') : content.slice(0, SHOWN_CHARACTERS);
   return [h('dt', { text: label }), h('dd', { dir: 'auto' }, text || h('span', { class: 'muted', text: 'Empty' }))];

@@ -1,4 +1,4 @@
-// Search box and filters of the products, kept in step with the address.
+// The search box and the filters of the product list. The address holds their values.
 
 import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
@@ -6,8 +6,14 @@ import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
 import { FROM_THE_START } from './query.js';
 
-const LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Status' };
-const FOLDED = ['sku', 'name', 'description'];
+/** @import { FilterName, Filters } from './query.js' */
+
+/** @type {Record<FilterName, string>} */
+const LABELS = { q: 'Search', sku: 'SKU', name: 'Name', description: 'Description', active: 'Status' };
+/** @type {FilterName[]} Filters in the panel that opens */
+const PANEL_FILTERS = ['sku', 'name', 'description'];
+/** @type {FilterName[]} Filters that are shown as chips */
+const CHIP_FILTERS = [...PANEL_FILTERS, 'active'];
 const NO_FILTERS = {
   q: undefined,
   sku: undefined,
@@ -18,10 +24,16 @@ const NO_FILTERS = {
 };
 
 /**
- * @returns {{element: HTMLElement, show: (filters: Record<string, string>) => void, showClear: (wanted: boolean) =>
- *   void, clear: () => void, stop: () => void}}
+ * @typedef {object} FilterBar
+ * @property {HTMLElement} element
+ * @property {(filters: Filters) => void} show Show the filters of the address.
+ * @property {(wanted: boolean) => void} showClear Show or hide the button that clears all filters.
+ * @property {() => void} clear
+ * @property {() => void} stop Forget typed text that was not applied yet.
  */
-export function filterBar() {
+
+/** @returns {FilterBar} */
+export function createFilterBar() {
   const search = textFilter('q', FROM_THE_START, {
     id: 'product-search',
     type: 'search',
@@ -30,8 +42,11 @@ export function filterBar() {
     'aria-keyshortcuts': '/',
     testid: 'products-search',
   });
-  const fields = FOLDED.map((name) => textFilter(name, FROM_THE_START, { type: 'search', testid: `filter-${name}` }));
+  const fields = PANEL_FILTERS.map((name) =>
+    textFilter(name, FROM_THE_START, { type: 'search', testid: `filter-${name}` }),
+  );
   const texts = [search, ...fields];
+  /** @type {HTMLSelectElement} */
   const activeSelect = h(
     'select',
     {
@@ -50,7 +65,14 @@ export function filterBar() {
   const panel = h(
     'div',
     { class: 'filter-panel', id: 'filter-panel', hidden: true },
-    fields.map((field) => h('label', { class: 'filter-field' }, h('span', { text: LABELS[field.name] }), field.input)),
+    fields.map((field) =>
+      h(
+        'label',
+        { class: 'filter-field' },
+        h('span', { text: LABELS[/** @type {FilterName} */ (field.name)] }),
+        field.input,
+      ),
+    ),
   );
   const toggle = h(
     'button',
@@ -60,15 +82,19 @@ export function filterBar() {
       'aria-expanded': 'false',
       'aria-controls': 'filter-panel',
       data: { testid: 'filters-toggle' },
-      on: { click: () => unfold(panel.hidden, true) },
+      on: { click: () => unfold(Boolean(panel.hidden), true) },
     },
     icon('filter'),
     'Filters',
   );
+  /**
+   * @param {boolean} open
+   * @param {boolean} [byHand] whether the user opened it
+   */
   const unfold = (open, byHand = false) => {
     panel.hidden = !open;
     toggle.setAttribute('aria-expanded', String(open));
-    if (open && byHand) fields[0].input.focus();
+    if (open && byHand) fields[0]?.input.focus();
   };
 
   const clear = () => {
@@ -83,28 +109,32 @@ export function filterBar() {
     hidden: true,
     on: { click: clear },
   });
-  // "Nothing matches" has the same button in a better place.
+  // The empty state "Nothing matches" has its own button.
+  /** @param {boolean} wanted */
   const showClear = (wanted) => {
     clearButton.hidden = !wanted;
     clearButton.dataset.testid = wanted ? 'clear-filters' : '';
   };
   const chips = h('div', { class: 'chips' });
+  /** @param {FilterName} name */
   const removeFilter = (name) => {
     texts.find((text) => text.name === name)?.reset();
     setQuery({ [name]: undefined, ...FROM_THE_START });
     search.input.focus();
   };
 
+  /** @param {Filters} filters */
   const show = (filters) => {
-    texts.forEach((text) => text.show(filters[text.name] ?? ''));
+    texts.forEach((text) => text.show(filters[/** @type {FilterName} */ (text.name)] ?? ''));
     activeSelect.value = filters.active ?? '';
-    // What an address asks for is on view; folding it away again is up to the person.
-    if (panel.hidden && !chips.childElementCount && FOLDED.some((name) => filters[name])) unfold(true);
+    // Open the panel for filters of the address; the user can close it again.
+    if (panel.hidden && !chips.childElementCount && PANEL_FILTERS.some((name) => filters[name])) unfold(true);
     fill(
       chips,
-      Object.keys(LABELS)
-        .filter((name) => filters[name])
-        .map((name) => chip(name, filters[name], () => removeFilter(name))),
+      CHIP_FILTERS.map((name) => {
+        const value = filters[name];
+        return value ? chip(name, value, () => removeFilter(name)) : null;
+      }),
     );
     showClear(Object.keys(filters).length > 0);
   };
@@ -118,7 +148,7 @@ export function filterBar() {
       h('div', { class: 'search-box' }, search.input, icon('search'), h('kbd', { 'aria-hidden': 'true', text: '/' })),
       activeSelect,
       toggle,
-      // What comes and goes stands behind the rest, so that nothing moves under the hands of someone typing.
+      // Last, so that chips that come and go do not move the fields.
       chips,
       clearButton,
     ),
@@ -127,6 +157,11 @@ export function filterBar() {
   return { element, show, clear, showClear, stop: () => texts.forEach((text) => text.cancel()) };
 }
 
+/**
+ * @param {FilterName} name
+ * @param {string} value
+ * @param {() => void} remove
+ */
 function chip(name, value, remove) {
   const shown = name === 'active' ? (value === 'true' ? 'Active' : 'Inactive') : h('bdi', { text: value });
   return h(

@@ -1,20 +1,34 @@
-// The fields of a product in a form, with what is wrong at each of them.
+// The form of a product, with an error message at each field.
 
 import { fill, h } from '../core/dom.js';
-import { FIELD_LABELS } from './edit-conflict.js';
+import { FIELDS, FIELD_LABELS } from './edit-conflict.js';
 
-const EMPTY = { sku: '', name: '', description: '', active: true };
-const HINTS = { sku: 'Tells products apart; upper and lower case are the same.' };
+/** @import { Props } from '../core/dom.js' */
+/** @import { FieldName, FieldValues, TextField } from './edit-conflict.js' */
+
+/** @typedef {Required<FieldValues>} FormValues */
 
 /**
- * @param {(event: Event) => void} onSubmit
- * @returns {{element: HTMLFormElement, set: (product: object) => void, put: (values: object) => void, changes: () =>
- *   object, values: () => object,
- *   showErrors: (fields: Record<string, string[]>) => boolean, focus: (name?: string) => void}}
- *   set: makes these the values that changes are counted from; put: only writes them into the fields; showErrors: false
- * when no field of ours is to blame
+ * @typedef {object} ProductForm
+ * @property {HTMLFormElement} element
+ * @property {(product: FieldValues) => void} set Fill the form; `changes` counts from these values.
+ * @property {(values: FieldValues) => void} put Write values into the fields as if the user had typed them.
+ * @property {() => FieldValues} changes
+ * @property {() => FormValues} values
+ * @property {(errors: Record<string, string[]>) => boolean} showErrors Return whether a field of the form has an error.
+ * @property {(name?: FieldName) => void} focus
  */
-export function productForm(onSubmit) {
+
+const EMPTY = { sku: '', name: '', description: '', active: true };
+/** @type {Partial<Record<FieldName, string>>} */
+const HINTS = { sku: 'Identifies the product; upper and lower case are the same.' };
+
+/**
+ * Create the form.
+ * @param {(event: Event) => void} onSubmit
+ * @returns {ProductForm}
+ */
+export function createProductForm(onSubmit) {
   const fields = {
     sku: textField('sku', { autocapitalize: 'off', class: 'input sku' }),
     name: textField('name', {}),
@@ -26,26 +40,52 @@ export function productForm(onSubmit) {
     { class: 'product-form', id: 'product-form', novalidate: true, on: { submit: onSubmit } },
     Object.values(fields).map((entry) => entry.element),
   );
-  let base = {};
-
-  const put = (values) => Object.entries(values).forEach(([name, value]) => fields[name]?.write(value));
-  const values = () => Object.fromEntries(Object.entries(fields).map(([name, entry]) => [name, entry.read()]));
+  /** @param {FieldValues} given */
+  const put = ({ sku, name, description, active }) => {
+    if (sku !== undefined) fields.sku.write(sku);
+    if (name !== undefined) fields.name.write(name);
+    if (description !== undefined) fields.description.write(description);
+    if (active !== undefined) fields.active.write(active);
+  };
+  /** @returns {FormValues} */
+  const values = () => ({
+    sku: fields.sku.read(),
+    name: fields.name.read(),
+    description: fields.description.read(),
+    active: fields.active.read(),
+  });
+  let base = values();
+  /** @param {FieldValues} product */
   const set = (product) => {
     put({ ...EMPTY, ...product });
-    // Read back: a text area gives line ends in its own way, and that is no change.
+    // Read the values back: a text area normalises line breaks, which is not a change.
     base = values();
   };
-  const changes = () => Object.fromEntries(Object.entries(values()).filter(([name, value]) => value !== base[name]));
+  /** @returns {FieldValues} */
+  const changes = () => {
+    const current = values();
+    return Object.fromEntries(
+      FIELDS.filter((name) => current[name] !== base[name]).map((name) => [name, current[name]]),
+    );
+  };
+  /** @param {Record<string, string[]>} errors */
   const showErrors = (errors) => {
-    for (const [name, entry] of Object.entries(fields)) entry.problem(errors[name]?.join(' ') ?? '');
-    const first = Object.keys(fields).find((name) => errors[name]);
+    for (const name of FIELDS) fields[name].problem(errors[name]?.join(' ') ?? '');
+    const first = FIELDS.find((name) => errors[name]);
     if (first) fields[first].control.focus();
     return Boolean(first);
   };
-  return { element, set, put, changes, values, showErrors, focus: (name = 'sku') => fields[name].control.focus() };
+  /** @param {FieldName} [name] */
+  const focus = (name = 'sku') => fields[name].control.focus();
+  return { element, set, put, changes, values, showErrors, focus };
 }
 
+/**
+ * @param {TextField} name
+ * @param {Props} attributes with `rows`, the field has several lines
+ */
 function textField(name, attributes) {
+  /** @type {HTMLInputElement | HTMLTextAreaElement} */
   const control = h(attributes.rows ? 'textarea' : 'input', {
     class: 'input',
     id: `product-${name}`,
@@ -58,9 +98,10 @@ function textField(name, attributes) {
   return field(name, control, {
     read: () =>
       control.dataset.lines && control.value === control.dataset.line ? control.dataset.lines : control.value,
+    /** @param {string} value */
     write: (value) => {
       control.value = value;
-      // An input shows line breaks as nothing; as long as nobody types, they stay in the value.
+      // A one-line input drops line breaks. Keep the original text until the user types.
       if (control.tagName === 'INPUT' && control.value !== value) {
         Object.assign(control.dataset, { lines: value, line: control.value });
       } else delete control.dataset.lines;
@@ -78,25 +119,30 @@ function switchField() {
   });
   return field('active', control, {
     read: () => control.checked,
+    /** @param {boolean} value */
     write: (value) => {
       control.checked = value;
     },
   });
 }
 
+/**
+ * @template Access
+ * @param {FieldName} name
+ * @param {HTMLInputElement | HTMLTextAreaElement} control
+ * @param {Access} access reads and writes the value
+ */
 function field(name, control, access) {
   const problemId = `product-${name}-problem`;
   const problem = h('p', { class: 'field-error', id: problemId, data: { field: name } });
   const hint = HINTS[name] ? h('p', { class: 'field-hint', text: HINTS[name] }) : null;
   const label = h('label', { for: control.id, text: FIELD_LABELS[name] });
+  /** @param {string} text empty for none */
   const show = (text) => {
     fill(problem, text);
     if (text) problem.dataset.testid = 'field-error';
     else delete problem.dataset.testid;
-    for (const [attribute, value] of [
-      ['aria-invalid', 'true'],
-      ['aria-describedby', problemId],
-    ]) {
+    for (const [attribute, value] of Object.entries({ 'aria-invalid': 'true', 'aria-describedby': problemId })) {
       if (text) control.setAttribute(attribute, value);
       else control.removeAttribute(attribute);
     }

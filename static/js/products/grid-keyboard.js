@@ -1,30 +1,53 @@
-// The keyboard in the grid, after the WAI-ARIA pattern: one Tab stop, arrows between the cells.
+// Keyboard navigation in the grid (WAI-ARIA grid pattern): one Tab stop, arrow keys between the cells.
 
-import { TEXT_FIELDS } from './row.js';
+import { closestTo } from '../core/dom.js';
+import { isTextField } from './row.js';
+
+/** @import { TextField } from './edit-conflict.js' */
+/** @import { Column, Row } from './row.js' */
 
 const HEADER_PX = 36;
 
 /**
+ * @typedef {object} GridKeyboard
+ * @property {() => void} refresh Update the Tab stop after rows were added or removed.
+ * @property {(id?: number | null, column?: Column) => void} focus Focus a cell; by default the last focused one.
+ * @property {(index: number) => void} focusNear Focus the row at this index, or the last row.
+ */
+
+/**
+ * Install the keyboard navigation.
  * @param {object} options
  * @param {HTMLElement} options.body
  * @param {HTMLElement} options.scroller
- * @param {(target: Element) => import('./row.js').Row|undefined} options.rowOf
- * @param {() => import('./row.js').Row[]} options.rowsInOrder
- * @returns {{refresh: () => void, focus: (id?: number, column?: string) => void, focusNear: (index: number) => void}}
- *   refresh: after rows came or went; focus: to a cell, or to the one that had it; focusNear: to the row at this place
- * or the last one
+ * @param {(event: Event) => Row | undefined} options.rowOf the row that an event came from
+ * @param {() => Row[]} options.rowsInOrder
+ * @param {(row: Row, field: TextField) => void} options.onEdit
+ * @param {(row: Row) => void} options.onOpen
+ * @param {(row: Row, options: {range: boolean}) => void} options.onSelect
+ * @returns {GridKeyboard}
  */
-export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, onOpen, onSelect }) {
+export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, onEdit, onOpen, onSelect }) {
+  /** @type {{id: number | null, column: Column}} */
   const place = { id: null, column: 'sku' };
+  /** @type {HTMLElement | null} */
   let stop = null;
 
+  /**
+   * @param {Row | undefined} row
+   * @param {Column} column
+   */
   const focusAt = (row, column) => {
     if (!row) return;
     setStop(row, column);
-    stop.focus({ preventScroll: true });
+    stop?.focus({ preventScroll: true });
     row.element.scrollIntoView({ block: 'nearest' });
   };
 
+  /**
+   * @param {Row | undefined} row
+   * @param {Column} column
+   */
   function setStop(row, column) {
     if (stop) stop.tabIndex = -1;
     Object.assign(place, { id: row?.product.id ?? null, column });
@@ -36,25 +59,30 @@ export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, on
     const rows = rowsInOrder();
     setStop(rows.find((row) => row.product.id === place.id) ?? rows[0], place.column);
   };
+  /**
+   * @param {number | null} [id]
+   * @param {Column} [column]
+   */
   const focus = (id = place.id, column = place.column) => {
     const rows = rowsInOrder();
     focusAt(rows.find((row) => row.product.id === id) ?? rows[0], column);
   };
+  /** @param {number} index */
   const focusNear = (index) => {
     const rows = rowsInOrder();
     focusAt(rows[Math.min(index, rows.length - 1)], place.column);
   };
 
   body.addEventListener('focusin', (event) => {
-    const row = rowOf(event.target);
-    const column = event.target.closest('td')?.dataset.column;
+    const row = rowOf(event);
+    const column = columnOf(event);
     if (row && column) setStop(row, column);
   });
 
   body.addEventListener('keydown', (event) => {
-    const row = rowOf(event.target);
-    const column = event.target.closest('td')?.dataset.column;
-    if (!row || !column || event.altKey || event.metaKey || event.target.closest('.cell-overlay')) return;
+    const row = rowOf(event);
+    const column = columnOf(event);
+    if (!row || !column || event.altKey || event.metaKey || closestTo(event, '.cell-overlay')) return;
     const rows = rowsInOrder();
     const target = destination(event, rows, rows.indexOf(row), column, row);
     if (target) focusAt(rows[target.index], target.column);
@@ -62,17 +90,28 @@ export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, on
     event.preventDefault();
   });
 
-  // Some browsers tick a check box when Space comes up, whatever became of its going down.
+  // Some browsers toggle a checkbox when Space is released, even if its keydown was prevented.
   body.addEventListener(
     'keyup',
-    (event) => event.key === ' ' && event.target.matches('.checkbox') && event.preventDefault(),
+    (event) => event.key === ' ' && closestTo(event, '.checkbox') && event.preventDefault(),
   );
 
+  /**
+   * @param {KeyboardEvent} event
+   * @param {Row[]} rows
+   * @param {number} index
+   * @param {Column} column
+   * @param {Row} row
+   */
   function destination(event, rows, index, column, row) {
-    const columns = Object.keys(row.cells).filter((name) => row.cells[name].checkVisibility());
+    const columns = row.columns.filter((name) => row.cells[name].checkVisibility());
     const at = columns.indexOf(column);
     const last = rows.length - 1;
     const page = Math.max(1, Math.floor((scroller.clientHeight - HEADER_PX) / row.element.offsetHeight) - 1);
+    /**
+     * @param {number} wanted
+     * @param {Column} [name]
+     */
     const to = (wanted, name = column) => ({ index: Math.min(last, Math.max(0, wanted)), column: name });
     switch (event.key) {
       case 'ArrowUp':
@@ -96,10 +135,15 @@ export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, on
     }
   }
 
+  /**
+   * @param {KeyboardEvent} event
+   * @param {Row} row
+   * @param {Column} column
+   */
   function act(event, row, column) {
-    const isWidget = event.target.matches('button');
+    const isWidget = closestTo(event, 'button') !== null;
     if (event.ctrlKey) return false;
-    if ((event.key === 'Enter' || event.key === 'F2') && TEXT_FIELDS.includes(column)) onEdit(row, column);
+    if ((event.key === 'Enter' || event.key === 'F2') && isTextField(column)) onEdit(row, column);
     else if (event.key === 'Enter' && column === 'select') onSelect(row, { range: event.shiftKey });
     else if (event.key === ' ' && !isWidget) onSelect(row, { range: event.shiftKey });
     else if (event.key === 'o') onOpen(row);
@@ -108,4 +152,12 @@ export function installGridKeys({ body, scroller, rowOf, rowsInOrder, onEdit, on
   }
 
   return { refresh, focus, focusNear };
+}
+
+/**
+ * @param {Event} event
+ * @returns {Column | undefined} the column of the cell that an event came from
+ */
+function columnOf(event) {
+  return /** @type {Column | undefined} */ (closestTo(event, 'td')?.dataset.column);
 }

@@ -1,35 +1,44 @@
-// The table of products: headings that sort, rows that stay as long as their product is shown, and the states around
-// them.
+// The table of products: sortable headings, rows that stay while their product is shown, and loading states.
 
-import { fill, h } from '../core/dom.js';
+import { closestTo, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { installGridKeys } from './grid-keyboard.js';
-import { TEXT_FIELDS, productRow } from './row.js';
+import { installGridKeyboard } from './grid-keyboard.js';
+import { createProductRow, isTextField } from './row.js';
 
+/** @import { Child } from '../core/dom.js' */
+/** @import { Product } from '../core/types.d.ts' */
+/** @import { TextField } from './edit-conflict.js' */
+/** @import { Sort, SortColumn } from './query.js' */
+/** @import { Row } from './row.js' */
+
+/** @typedef {{id: SortColumn | 'description', label: string, look: string, newestFirst?: boolean}} HeadingOptions */
+
+/** @type {HeadingOptions[]} */
 const COLUMNS = [
   { id: 'sku', label: 'SKU', look: 'col-sku' },
   { id: 'name', label: 'Name', look: 'col-name' },
-  { id: 'description', label: 'Description', look: 'col-description wide', plain: true },
+  { id: 'description', label: 'Description', look: 'col-description wide' },
   { id: 'active', label: 'Active', look: 'col-active' },
-  // What changed last is what people look for by time.
+  // People who sort by time want the latest changes first.
   { id: 'updated_at', label: 'Updated', look: 'col-updated', newestFirst: true },
 ];
 const SKELETON_ROWS = 14;
 const NARROW = window.matchMedia('(width < 720px)');
 
 /**
+ * Create the table.
  * @param {object} actions
- * @param {(sort: {by: string, order: string}|null) => void} actions.onSort null: the order of the server
- * @param {(row: import('./row.js').Row, field: string) => void} actions.onEdit
- * @param {(row: import('./row.js').Row) => void} actions.onToggle
- * @param {(row: import('./row.js').Row) => void} actions.onOpen
- * @param {(row: import('./row.js').Row, options: {range: boolean}) => void} actions.onSelect
+ * @param {(sort: Sort | null) => void} actions.onSort null for the default order of the server
+ * @param {(row: Row, field: TextField) => void} actions.onEdit
+ * @param {(row: Row) => void} actions.onToggle
+ * @param {(row: Row) => void} actions.onOpen
+ * @param {(row: Row, options: {range: boolean}) => void} actions.onSelect
  * @param {(selected: boolean) => void} actions.onSelectPage
- * @param {(row: import('./row.js').Row) => void} actions.onRemoved a row that is no longer shown
+ * @param {(row: Row) => void} actions.onRemoved called before a row leaves the table
  */
-export function productGrid(actions) {
-  const rows = new Map();
-  let order = [];
+export function createProductGrid(actions) {
+  /** @type {Map<number, Row>} In the order of the page */
+  let rows = new Map();
   const body = h('tbody');
   const selectPage = h('input', {
     type: 'checkbox',
@@ -38,7 +47,7 @@ export function productGrid(actions) {
     data: { testid: 'select-page' },
   });
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
-  const headings = COLUMNS.map((column) => heading(column, actions.onSort));
+  const headings = COLUMNS.map((column) => createHeading(column, actions.onSort));
   const table = h(
     'table',
     {
@@ -62,37 +71,42 @@ export function productGrid(actions) {
     body,
   );
   const element = h('div', { class: 'table-scroll' }, table);
-  const rowOf = (target) => rows.get(Number(target.closest('tr')?.dataset.id));
-  const rowsInOrder = () => order.map((id) => rows.get(id));
-  const keys = installGridKeys({ body, scroller: element, rowOf, rowsInOrder, ...actions });
+  /** @param {Event} event */
+  const rowOf = (event) => rows.get(Number(closestTo(event, 'tr')?.dataset.id));
+  const rowsInOrder = () => [...rows.values()];
+  const keys = installGridKeyboard({ body, scroller: element, rowOf, rowsInOrder, ...actions });
 
   body.addEventListener('click', (event) => {
-    const row = rowOf(event.target);
-    if (!row || event.target.closest('.cell-overlay')) return;
-    if (event.target.closest('.row-open')) actions.onOpen(row);
-    else if (event.target.closest('.switch')) actions.onToggle(row);
-    else if (event.target.matches('.checkbox')) select(row, event);
-    else if (NARROW.matches && event.target.closest('.cell-edit') && window.getSelection().isCollapsed) {
+    const row = rowOf(event);
+    if (!row || closestTo(event, '.cell-overlay')) return;
+    const checkbox = closestTo(event, '.checkbox');
+    if (closestTo(event, '.row-open')) actions.onOpen(row);
+    else if (closestTo(event, '.switch')) actions.onToggle(row);
+    else if (checkbox) {
+      checkbox.focus({ preventScroll: true });
+      actions.onSelect(row, { range: event.shiftKey });
+    } else if (NARROW.matches && closestTo(event, '.cell-edit') && window.getSelection()?.isCollapsed) {
       actions.onOpen(row);
     }
   });
   body.addEventListener('dblclick', (event) => {
-    const field = event.target.closest('td')?.dataset.column;
-    if (NARROW.matches || !TEXT_FIELDS.includes(field) || event.target.closest('.cell-overlay')) return;
-    window.getSelection().removeAllRanges();
-    actions.onEdit(rowOf(event.target), field);
+    const row = rowOf(event);
+    const field = closestTo(event, 'td')?.dataset.column;
+    if (NARROW.matches || !row || !isTextField(field) || closestTo(event, '.cell-overlay')) return;
+    window.getSelection()?.removeAllRanges();
+    actions.onEdit(row, field);
   });
-  const select = (row, event) => {
-    event.target.focus({ preventScroll: true });
-    actions.onSelect(row, { range: event.shiftKey });
-  };
-  // A click with Shift means a range, not a selection of text.
+  // A click with Shift selects a range of rows, not text.
   body.addEventListener(
     'mousedown',
-    (event) => event.shiftKey && event.target.closest('.col-select') && event.preventDefault(),
+    (event) => event.shiftKey && closestTo(event, '.col-select') && event.preventDefault(),
   );
 
-  /** Shows these products; rows that stay are left where they are. */
+  /**
+   * Show products. Rows of products that stay keep their elements.
+   * @param {Product[]} products
+   * @param {{fromTop?: boolean}} [options] `fromTop` scrolls to the first row
+   */
   const show = (products, { fromTop = false } = {}) => {
     if (!rows.size) fill(body);
     const wanted = new Set(products.map((product) => product.id));
@@ -102,13 +116,13 @@ export function productGrid(actions) {
       actions.onRemoved(row);
       row.element.remove();
     }
-    order = products.map((product) => product.id);
+    rows = new Map(products.map((product) => [product.id, rows.get(product.id) ?? createProductRow(product)]));
     let before = body.firstElementChild;
     for (const product of products) {
-      const row = rows.get(product.id) ?? productRow(product);
+      const row = rows.get(product.id);
+      if (!row) continue;
       row.update(product);
-      rows.set(product.id, row);
-      if (row.element === before) before = before.nextElementSibling;
+      if (row.element === before) before = row.element.nextElementSibling;
       else body.insertBefore(row.element, before);
     }
     element.removeAttribute('aria-busy');
@@ -116,28 +130,31 @@ export function productGrid(actions) {
     if (fromTop) element.scrollTop = 0;
     keys.refresh();
   };
-  // The first load has skeleton rows; later ones keep the old rows, so that nothing jumps.
+  // The first load shows skeleton rows. Later loads keep the old rows, so that nothing jumps.
   const showLoading = () => {
     element.setAttribute('aria-busy', 'true');
     if (!body.childElementCount) fill(body, Array.from({ length: SKELETON_ROWS }, skeletonRow));
     if (!table.isConnected && !element.childElementCount) fill(element, table);
   };
+  /** @param {Child} content */
   const showInstead = (content) => {
     show([]);
     fill(element, content);
   };
-  // Old rows stay readable; skeletons would promise something that does not come.
+  // Old rows stay readable after a failure; skeletons would suggest that something is loading.
   const showFailure = () => {
     element.removeAttribute('aria-busy');
     if (!rows.size) fill(body);
   };
+  /** @param {Sort | null} sort */
   const showSort = (sort) => headings.forEach((entry) => entry.show(sort));
+  /** @param {(id: number) => boolean} has */
   const showSelection = (has) => {
     for (const [id, row] of rows) row.select(has(id));
-    const count = order.filter(has).length;
-    selectPage.checked = order.length > 0 && count === order.length;
-    selectPage.indeterminate = count > 0 && count < order.length;
-    selectPage.disabled = order.length === 0;
+    const count = [...rows.keys()].filter(has).length;
+    selectPage.checked = rows.size > 0 && count === rows.size;
+    selectPage.indeterminate = count > 0 && count < rows.size;
+    selectPage.disabled = rows.size === 0;
   };
   return {
     element,
@@ -149,30 +166,44 @@ export function productGrid(actions) {
     showSelection,
     focus: keys.focus,
     focusNear: keys.focusNear,
+    /** @param {number} id */
     row: (id) => rows.get(id),
     rowsInOrder,
     products: () => rowsInOrder().map((row) => row.product),
   };
 }
 
-function heading({ id, label, look, plain, newestFirst }, onSort) {
-  if (plain) return { element: h('th', { scope: 'col', class: look, text: label }), show: () => {} };
+/**
+ * @param {HeadingOptions} options
+ * @param {(sort: Sort | null) => void} onSort
+ * @returns {{element: HTMLElement, show: (sort: Sort | null) => void}}
+ */
+function createHeading({ id, label, look, newestFirst }, onSort) {
+  // The server does not sort by description.
+  if (id === 'description') return { element: h('th', { scope: 'col', class: look, text: label }), show: () => {} };
   const arrow = h('span', { class: 'sort-arrow' });
-  const steps = newestFirst ? ['desc', 'asc'] : ['asc', 'desc'];
+  /** @type {('asc' | 'desc' | null)[]} */
+  const steps = newestFirst ? [null, 'desc', 'asc'] : [null, 'asc', 'desc'];
+  /** @type {'asc' | 'desc' | null} */
   let order = null;
-  const next = () => (order === null ? steps[0] : (steps[steps.indexOf(order) + 1] ?? null));
+  const next = () => steps[steps.indexOf(order) + 1] ?? null;
+  const sortNext = () => {
+    const wanted = next();
+    onSort(wanted ? { by: id, order: wanted } : null);
+  };
   const button = h(
     'button',
     {
       class: 'sort-button',
       type: 'button',
       data: { testid: `sort-${id}` },
-      on: { click: () => onSort(next() ? { by: id, order: next() } : null) },
+      on: { click: sortNext },
     },
     label,
     arrow,
   );
   const element = h('th', { scope: 'col', class: look, 'aria-sort': 'none' }, button);
+  /** @param {Sort | null} sort */
   const show = (sort) => {
     order = sort?.by === id ? sort.order : null;
     element.setAttribute('aria-sort', order ? `${order}ending` : 'none');

@@ -1,4 +1,4 @@
-// The head of the products screen: title, total, export, menu, "New product".
+// The header of the products screen: title, total, export, menu and "New product".
 
 import { h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
@@ -6,21 +6,28 @@ import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { exportAddress } from './query.js';
 
+/** @import { Filters } from './query.js' */
+
+/** @typedef {{total: number, isEstimate: boolean, filters: Filters}} HeaderState */
+
+/** @type {[format: 'csv' | 'csv.gz', label: string, testid: string][]} */
+const FORMATS = [
+  ['csv', 'CSV', 'export-csv'],
+  ['csv.gz', 'CSV, compressed (gzip)', 'export-csv-gz'],
+];
+
 /**
+ * Create the header.
  * @param {object} actions
  * @param {() => void} actions.onNew
  * @param {() => void} actions.onDeleteAll
- * @returns {{element: HTMLElement, show: (state: {total: number, isEstimate: boolean, filters: Record<string, string>})
- *   => void}}
+ * @returns {{element: HTMLElement, show: (state: HeaderState) => void}}
  */
-export function productHead({ onNew, onDeleteAll }) {
+export function createProductHeader({ onNew, onDeleteAll }) {
   const total = h('span', { class: 'total tabular', data: { testid: 'products-total' } });
   const hint = h('span', { class: 'total-hint muted' });
   const exportText = h('span', { class: 'menu-title', role: 'presentation' });
-  const formats = [
-    ['csv', 'CSV', 'export-csv'],
-    ['csv.gz', 'CSV, compressed (gzip)', 'export-csv-gz'],
-  ].map(([format, label, testid]) => ({
+  const formats = FORMATS.map(([format, label, testid]) => ({
     format,
     label,
     link: menuItem({ href: exportAddress({}, format), testid }, label),
@@ -31,7 +38,7 @@ export function productHead({ onNew, onDeleteAll }) {
     testid: 'export',
     items: formats.map(({ link }) => link),
   });
-  exporting.querySelector('.menu').prepend(exportText);
+  exporting.querySelector('.menu')?.prepend(exportText);
   const more = menuButton({
     face: [icon('more', 'icon-bold')],
     label: 'More actions',
@@ -53,6 +60,7 @@ export function productHead({ onNew, onDeleteAll }) {
     h('span', { class: 'label', text: 'New product' }),
   );
 
+  /** @param {HeaderState} state */
   const show = ({ total: count, isEstimate, filters }) => {
     const filtered = Object.keys(filters).length > 0;
     const number = `${isEstimate ? 'about ' : ''}${formatNumber(count)}`;
@@ -64,7 +72,7 @@ export function productHead({ onNew, onDeleteAll }) {
       filtered ? `Export ${number} matching` : `Export ${isEstimate ? 'about ' : ''}${formatCount(count, 'product')}`,
     );
     for (const { format, label, link } of formats) {
-      link.href = exportAddress(filters, format);
+      link.setAttribute('href', exportAddress(filters, format));
       link.setAttribute('aria-label', `${exportText.textContent} as ${label}`);
     }
   };

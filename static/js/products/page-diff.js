@@ -1,16 +1,29 @@
-// Whether others have changed what a page of products shows.
+// Detects changes by other clients on a page of products.
+
+/** @import { Product } from '../core/types.d.ts' */
 
 /**
- * @param {object} shown what is in view: its `products`, its `total` (null when that is an estimate)
- * @param {object} fetched the same, as the server has it now
- * @param {object} own what this page changed itself since: the `ids`, and by how much the `total` must have grown (null
- *   when the filter leaves that open)
+ * A page of products. `total` is null if it is only an estimate.
+ * @typedef {{products: Pick<Product, 'id' | 'updated_at'>[], total: number | null}} PageState
+ */
+
+/**
+ * The changes of this page itself: the products, and by how much they change the total (null if the filter leaves that
+ * open).
+ * @typedef {{ids: Set<number>, total: number | null}} OwnChanges
+ */
+
+/**
+ * Tell whether another client has changed a page.
+ * @param {PageState} shown the page as it is shown
+ * @param {PageState} fetched the page as the server has it now
+ * @param {OwnChanges} own changes since the page was loaded
  * @returns {boolean}
  */
 export function changedByOthers(shown, fetched, own) {
   const versions = new Map(shown.products.map((product) => [product.id, product.updated_at]));
-  const isNewer = (product) => versions.has(product.id) && product.updated_at > versions.get(product.id);
-  if (fetched.products.some(isNewer)) return true;
+  const isNewer = fetched.products.some(({ id, updated_at: version }) => version > (versions.get(id) ?? version));
+  if (isNewer) return true;
   if (
     shown.total !== null &&
     fetched.total !== null &&
@@ -22,14 +35,26 @@ export function changedByOthers(shown, fetched, own) {
   const before = idsOf(shown, own);
   const now = idsOf(fetched, own);
   if (!own.ids.size) return !sameIds(before, now);
-  // Our own changes push rows over the edges of a page, never out of its middle.
+  // Own changes move rows over the edges of a page, never out of its middle.
   return !sameIds(trim(before, new Set(now)), trim(now, new Set(before)));
 }
 
+/**
+ * @param {PageState} page
+ * @param {OwnChanges} own
+ */
 const idsOf = ({ products }, own) => products.map((product) => product.id).filter((id) => !own.ids.has(id));
 
+/**
+ * @param {number[]} one
+ * @param {number[]} other
+ */
 const sameIds = (one, other) => one.length === other.length && one.every((id, index) => id === other[index]);
 
+/**
+ * @param {number[]} ids
+ * @param {Set<number>} known
+ */
 function trim(ids, known) {
   const first = ids.findIndex((id) => known.has(id));
   return first < 0 ? [] : ids.slice(first, ids.findLastIndex((id) => known.has(id)) + 1);

@@ -1,28 +1,40 @@
-// Reads the page of products that the address asks for, and notices when others have changed it.
+// Loads the page of products of the current address, and detects changes by other clients.
 
-import { NetworkError, getJson } from '../core/api.js';
+import { NetworkError, getJson, hasStatus } from '../core/api.js';
 import { changedByOthers } from './page-diff.js';
 import { filterKey, filtersOf, listParameters } from './query.js';
 import { ownChangeEnded, ownChangeStarted } from './save-queue.js';
 import { deletesChanged, isRemoved, removedIn } from './undoable-deletes.js';
 
+/** @import { Product, ProductPagination, Products } from '../core/types.d.ts' */
+/** @import { Filters } from './query.js' */
+
+/** @typedef {{products: Product[], pagination: ProductPagination, filters: Filters, isNew: boolean}} LoadedPage */
+
+/**
+ * Why the page is fetched in the background: to detect changes ("check"), or to show own changes, too ("settle").
+ * @typedef {'check' | 'settle'} Purpose
+ */
+
 const CHECK_GAP_MS = 1_000;
 
 /**
+ * Create the loader.
  * @param {object} view
- * @param {(filters: Record<string, string>) => void} view.onLoading
- * @param {(page: {products: object[], pagination: object, filters: Record<string, string>, isNew: boolean}) => void}
- *   view.onPage
- *   isNew: another page than before; pagination.total leaves out what is about to be deleted
- * @param {(lastPage: number) => void} view.onBeyond the page lies behind the last one
- * @param {() => void} view.onBadCursor the address has a cursor that is of no use any more
- * @param {(error: Error) => void} view.onFailed
- * @param {(offered: boolean) => void} view.onOffer others have changed what is shown
- * @param {() => object[]} view.shownProducts
+ * @param {(filters: Filters) => void} view.onLoading
+ * @param {(page: LoadedPage) => void} view.onPage `isNew`: the address has changed; `pagination.total` leaves out
+ *   products that are about to be deleted
+ * @param {(lastPage: number) => void} view.onBeyond the page of the address is after the last one
+ * @param {() => void} view.onBadToken the page token of the address is not valid any more
+ * @param {(error: unknown) => void} view.onFailed
+ * @param {(offered: boolean) => void} view.onOffer another client has changed the page, or the offer has ended
+ * @param {() => Product[]} view.shownProducts
  */
-export function productList(view) {
+export function createPageLoader(view) {
   let query = new URLSearchParams();
+  /** @type {AbortController | null} */
   let request = null;
+  /** @type {Products | null} */
   let page = null;
   let running = 0;
   let ended = 0;
@@ -30,8 +42,10 @@ export function productList(view) {
   let timer = 0;
   let lastCheck = 0;
   let offered = false;
+  /** @type {Purpose | null} */
   let waiting = null;
   let stopped = false;
+  /** @type {{ids: Set<number>, total: number}} */
   const own = { ids: new Set(), total: 0 };
   const stopStarted = ownChangeStarted.subscribe(() => {
     running += 1;
@@ -45,12 +59,18 @@ export function productList(view) {
     if (delta) wait('settle', 0);
     else if (waiting) wait(waiting);
   });
+  /** @param {Product} product */
   const learn = (product) => {
     if (page) page = { ...page, products: page.products.map((known) => (known.id === product.id ? product : known)) };
   };
-  const stopDeletes = deletesChanged.subscribe(() => page && publish(false));
+  const stopDeletes = deletesChanged.subscribe(() => {
+    if (page) publish(page, false);
+  });
 
-  /** Shows what the address asks for. */
+  /**
+   * Load the page of an address.
+   * @param {URLSearchParams} [wanted] the query of the address; by default the last one
+   */
   async function load(wanted = query) {
     const isNew = String(wanted) !== String(query) || !page;
     query = wanted;
@@ -60,15 +80,18 @@ export function productList(view) {
     const { signal } = request;
     view.onLoading(filtersOf(query));
     try {
-      const answer = await getJson('/api/products', { query: listParameters(query), signal });
-      accept(answer, isNew);
+      accept(await getJson('/api/products', { query: listParameters(query), signal }), isNew);
     } catch (error) {
       if (signal.aborted) return;
-      if (query.has('after') && error.status === 400) view.onBadCursor();
+      if (query.has('after') && hasStatus(error, 400)) view.onBadToken();
       else view.onFailed(error);
     }
   }
 
+  /**
+   * @param {Products} answer
+   * @param {boolean} isNew
+   */
   function accept(answer, isNew) {
     const { products, pagination } = answer;
     if (!products.length && pagination.page > 1) return beyond(pagination);
@@ -76,88 +99,113 @@ export function productList(view) {
     own.ids.clear();
     own.total = 0;
     setOffer(false);
-    return publish(isNew);
+    return publish(answer, isNew);
   }
 
-  // An estimate does not know where the last page is.
+  // An estimated total does not tell which page is the last.
+  /** @param {ProductPagination} pagination */
   async function beyond(pagination) {
+    /** @param {number} pages */
     const last = (pages) => view.onBeyond(Math.min(pages, pagination.page - 1));
     if (!pagination.total_is_estimate) return last(pagination.pages);
+    /** @type {Products} */
     const { pagination: exact } = await getJson('/api/products', {
       query: { ...listParameters(query), after: undefined, total: 'exact' },
     });
     return last(exact.pages);
   }
 
-  function publish(isNew) {
+  /**
+   * @param {Products} current
+   * @param {boolean} isNew
+   */
+  function publish(current, isNew) {
     const filters = filtersOf(query);
-    const total = Math.max(0, page.pagination.total - removedIn(filterKey(filters)));
+    const total = Math.max(0, current.pagination.total - removedIn(filterKey(filters)));
     view.onPage({
-      products: page.products.filter((product) => !isRemoved(product.id)),
-      pagination: { ...page.pagination, total },
+      products: current.products.filter((product) => !isRemoved(product.id)),
+      pagination: { ...current.pagination, total },
       filters,
       isNew,
     });
   }
 
+  /** @param {boolean} wanted */
   function setOffer(wanted) {
     if (offered === wanted) return;
     offered = wanted;
     view.onOffer(wanted);
   }
 
-  /** Looks soon whether others have changed the page; several calls become one look. */
+  /** Check soon whether another client has changed the page. Several calls become one check. */
   const check = () => !offered && wait('check');
 
-  /** A newer version of a product was seen, and is shown now: the offer may be empty without it. */
+  /**
+   * Accept a newer version of a product that the page already shows, so that it is not offered as a change.
+   * @param {Product} product
+   */
   const see = (product) => {
     learn(product);
     wait('check');
   };
 
+  /**
+   * @param {Purpose} what
+   * @param {number} [delayMs]
+   */
   function wait(what, delayMs = Math.max(0, lastCheck + CHECK_GAP_MS - Date.now())) {
     waiting = waiting === 'settle' ? waiting : what;
     clearTimeout(timer);
-    // Our own change is still on its way; its end asks again.
-    if (!running) timer = setTimeout(look, delayMs);
+    // While an own change is running, its end starts the check.
+    if (!running) timer = setTimeout(fetchInBackground, delayMs);
   }
 
-  async function look() {
+  async function fetchInBackground() {
     const what = waiting;
     waiting = null;
-    if (stopped || !page) return;
+    if (stopped || !page || !what) return;
     lastCheck = Date.now();
     const before = { ended, query, loads };
     try {
+      /** @type {Products} */
       const answer = await getJson('/api/products', { query: listParameters(query) });
       if (stopped || before.query !== query || before.loads !== loads) return;
-      // Own changes that began or ended meanwhile may or may not be in this answer.
+      // The answer may or may not include own changes that started or ended in the meantime.
       if (running || before.ended !== ended) wait(what);
-      else compare(answer, what);
+      else compare(page, answer, what);
     } catch (error) {
-      // A look that nobody asked for fails in silence; the next change brings another.
+      // A background check fails silently; the next change starts another.
       if (!(error instanceof NetworkError) && what === 'settle') setOffer(true);
     }
   }
 
-  function compare(answer, what) {
+  /**
+   * @param {Products} shown
+   * @param {Products} answer
+   * @param {Purpose} what
+   */
+  function compare(shown, answer, what) {
     const filters = filtersOf(query);
+    /** @param {ProductPagination} pagination */
     const totalOf = (pagination) => (pagination.total_is_estimate ? null : pagination.total);
     const visible = answer.products.filter((product) => !isRemoved(product.id));
     const foreign = changedByOthers(
-      { products: view.shownProducts(), total: totalOf(page.pagination) },
+      { products: view.shownProducts(), total: totalOf(shown.pagination) },
       { products: visible, total: totalOf(answer.pagination) },
       { ids: own.ids, total: Object.keys(filters).length && own.ids.size ? null : own.total },
     );
-    // Where nothing is shown, nothing can jump.
-    if (!page.products.length && visible.length) accept(answer, true);
+    // An empty page can be filled at once, because no row moves.
+    if (!shown.products.length && visible.length) accept(answer, true);
     else if (!foreign && what === 'settle') accept(answer, false);
     else setOffer(foreign);
   }
 
-  /** @returns {Promise<number>} how many products match, exactly */
+  /** @returns {Promise<number>} the exact number of products that match */
   async function countExactly() {
-    if (!page.pagination.total_is_estimate) return page.pagination.total - removedIn(filterKey(filtersOf(query)));
+    if (page && !page.pagination.total_is_estimate) {
+      return page.pagination.total - removedIn(filterKey(filtersOf(query)));
+    }
+    /** @type {Products} */
     const { pagination } = await getJson('/api/products', {
       query: { ...filtersOf(query), per_page: 1, total: 'exact' },
     });

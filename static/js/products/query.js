@@ -1,4 +1,4 @@
-// What the address of the products screen says, and the requests that follow from it.
+// The address of the products screen, and the requests that it stands for.
 
 import { queryString } from '../core/api.js';
 
@@ -6,40 +6,54 @@ export const PAGE_SIZES = [25, 50, 100, 200];
 export const DEFAULT_SIZE = 50;
 const LARGEST_SIZE = 500;
 
-const TEXT_FILTERS = ['q', 'sku', 'name', 'description'];
-const SORTABLE = new Set(['id', 'sku', 'name', 'active', 'created_at', 'updated_at']);
+/** @import { Query } from '../core/api.js' */
 
-/** What any other list than the present one starts with: its first page. */
+/** @typedef {'q' | 'sku' | 'name' | 'description' | 'active'} FilterName */
+/** @typedef {Partial<Record<FilterName, string>>} Filters */
+/** @typedef {'id' | 'sku' | 'name' | 'active' | 'created_at' | 'updated_at'} SortColumn */
+/** @typedef {{by: SortColumn, order: 'asc' | 'desc'}} Sort */
+
+/** @type {FilterName[]} */
+const TEXT_FILTERS = ['q', 'sku', 'name', 'description'];
+/** @type {SortColumn[]} */
+const SORT_COLUMNS = ['id', 'sku', 'name', 'active', 'created_at', 'updated_at'];
+
+/** Parameters to remove when the list changes, so that the new list starts at its first page. */
 export const FROM_THE_START = { page: undefined, after: undefined };
 
 /**
  * @param {URLSearchParams} query of the address
- * @returns {Record<string, string>} the filters in it that say something
+ * @returns {Filters} the filters that are not empty
  */
 export function filtersOf(query) {
-  const found = TEXT_FILTERS.map((name) => [name, query.get(name)?.trim()]).filter(([, value]) => value);
+  /** @type {Filters} */
+  const filters = {};
+  for (const name of TEXT_FILTERS) {
+    const value = query.get(name)?.trim();
+    if (value) filters[name] = value;
+  }
   const active = query.get('active');
-  if (active === 'true' || active === 'false') found.push(['active', active]);
-  return Object.fromEntries(found);
+  if (active === 'true' || active === 'false') filters.active = active;
+  return filters;
 }
 
-/** @param {Record<string, string>} filters @returns {object} the same as the bulk call takes them */
+/** @param {Filters} filters @returns {Record<string, string | boolean>} the filter in the body of a bulk change */
 export function filterBody(filters) {
   return 'active' in filters ? { ...filters, active: filters.active === 'true' } : { ...filters };
 }
 
 /**
  * @param {URLSearchParams} query
- * @returns {{by: string, order: 'asc'|'desc'}|null} null for the server's own order
+ * @returns {Sort | null} null for the default order of the server
  */
 export function sortOf(query) {
-  const by = query.get('sort_by');
-  return SORTABLE.has(by) ? { by, order: query.get('sort_order') === 'desc' ? 'desc' : 'asc' } : null;
+  const by = SORT_COLUMNS.find((column) => column === query.get('sort_by'));
+  return by ? { by, order: query.get('sort_order') === 'desc' ? 'desc' : 'asc' } : null;
 }
 
 /**
  * @param {URLSearchParams} query
- * @returns {object} parameters for GET /api/products
+ * @returns {Query} parameters for GET /api/products
  */
 export function listParameters(query) {
   const sort = sortOf(query);
@@ -49,21 +63,25 @@ export function listParameters(query) {
     sort_by: sort?.by,
     sort_order: sort?.order,
     per_page: Math.min(LARGEST_SIZE, wholeNumber(query.get('per_page'), DEFAULT_SIZE)),
-    // A cursor knows which page it leads to.
+    // A page token includes the page.
     ...(after ? { after } : { page: wholeNumber(query.get('page'), 1) }),
   };
 }
 
 /**
- * @param {Record<string, string>} filters
- * @param {'csv'|'csv.gz'} format
+ * @param {Filters} filters
+ * @param {'csv' | 'csv.gz'} format
  * @returns {string} address of the download
  */
 export const exportAddress = (filters, format) => `/api/products/export${queryString({ ...filters, format })}`;
 
-/** @param {Record<string, string>} filters @returns {string} the same for the same filters */
+/** @param {Filters} filters @returns {string} a key that is equal for equal filters */
 export const filterKey = (filters) => queryString(filters);
 
+/**
+ * @param {string | null} text
+ * @param {number} fallback
+ */
 function wholeNumber(text, fallback) {
   return Math.max(1, Math.floor(Number(text)) || fallback);
 }

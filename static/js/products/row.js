@@ -1,33 +1,49 @@
-// One row of the products' table. It keeps its elements as long as its product is shown, and with them focus and
-// editors.
+// A row of the product table. It keeps its elements while its product is shown, and so the focus and open editors.
 
 import { fill, h, setText } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { timeElement } from '../core/widgets.js';
+import { FIELDS } from './edit-conflict.js';
+
+/** @import { IconName } from '../core/icons.js' */
+/** @import { Product } from '../core/types.d.ts' */
+/** @import { FieldName, TextField } from './edit-conflict.js' */
+
+/** @typedef {FieldName | 'select' | 'updated_at' | 'open'} Column */
+/** @typedef {'saving' | 'saved' | 'failed'} SaveState */
 
 const TITLE_CHARACTERS = 1_000;
 const SAVED_MS = 2_000;
+/** @type {Record<SaveState, [shape: IconName, word: string]>} */
 const STATES = { saving: ['arc', 'Saving…'], saved: ['check', 'Saved'], failed: ['alert', 'Not saved'] };
 
+/** @type {TextField[]} */
 export const TEXT_FIELDS = ['sku', 'name', 'description'];
+
+/**
+ * @param {string | undefined} column
+ * @returns {column is TextField}
+ */
+export const isTextField = (column) => TEXT_FIELDS.some((field) => field === column);
 
 /**
  * @typedef {object} Row
  * @property {HTMLTableRowElement} element
- * @property {object} product the product as the server last gave it to us
- * @property {Record<string, HTMLTableCellElement>} cells by column
- * @property {(product: object) => void} update takes a newer version of the product; older ones are ignored
- * @property {(field: string, value: any) => void} expect shows a value that is on its way to the server; undefined ends
- *   that
- * @property {(field: string) => any} value what is shown of a field
- * @property {(field: string, state: ''|'saving'|'saved'|'failed') => void} setState
+ * @property {Product} product the latest version from the server
+ * @property {Column[]} columns
+ * @property {Record<Column, HTMLTableCellElement>} cells
+ * @property {(product: Product) => void} update Accept a version of the product, unless it is older.
+ * @property {(field: FieldName, value: string | boolean | undefined) => void} expect Show a value that is being saved;
+ *   undefined shows the product again.
+ * @property {<Name extends FieldName>(field: Name) => Product[Name]} value Return the shown value of a field.
+ * @property {(field: FieldName, state: SaveState | '') => void} setState
  * @property {(selected: boolean) => void} select
- * @property {(column: string) => HTMLElement} focusable what takes the focus in a column
+ * @property {(column: Column) => HTMLElement} focusable Return the element of a column that gets the focus.
  */
 
-/** @param {object} product @returns {Row} */
-export function productRow(product) {
+/** @param {Product} product @returns {Row} */
+export function createProductRow(product) {
   const checkbox = h('input', { type: 'checkbox', class: 'checkbox', tabindex: '-1', data: { testid: 'select-row' } });
   const toggle = h(
     'button',
@@ -39,16 +55,21 @@ export function productRow(product) {
     { class: 'icon-button row-open', type: 'button', tabindex: '-1', data: { testid: 'product-open' } },
     icon('open'),
   );
-  const texts = Object.fromEntries(
-    TEXT_FIELDS.map((field) => [field, h('span', { class: `cell-text ${field}`, dir: 'auto' })]),
-  );
+  /** @param {TextField} field */
+  const text = (field) => h('span', { class: `cell-text ${field}`, dir: 'auto' });
+  const texts = { sku: text('sku'), name: text('name'), description: text('description') };
   const updated = h('span', { class: 'cell-updated' });
+  /**
+   * @param {TextField} field
+   * @param {string} name of the class
+   */
   const textCell = (field, name) =>
     h(
       'td',
       { class: `cell-edit ${name}`, tabindex: '-1', data: { testid: `cell-${field}`, column: field } },
       texts[field],
     );
+  /** @type {Record<Column, HTMLTableCellElement>} */
   const cells = {
     select: h('td', { class: 'col-select', data: { column: 'select' } }, h('label', { class: 'hit' }, checkbox)),
     sku: textCell('sku', 'col-sku'),
@@ -63,12 +84,17 @@ export function productRow(product) {
     { class: 'product-row', 'aria-selected': 'false', data: { testid: 'product-row', id: String(product.id) } },
     Object.values(cells),
   );
-  const expected = new Map();
+  /** @type {Partial<Pick<Product, FieldName>>} */
+  const expected = {};
+  /** @type {Map<FieldName, SaveState>} */
   const states = new Map();
   let savedTimer = 0;
+  /** @type {Partial<Record<Column, HTMLElement>>} */
   const widgets = { select: checkbox, active: toggle, open };
+  /** @type {Row} */
   const row = {
     element,
+    columns: /** @type {Column[]} */ (Object.keys(cells)),
     cells,
     product,
     update(latest) {
@@ -76,11 +102,11 @@ export function productRow(product) {
       show();
     },
     expect(field, value) {
-      if (value === undefined) expected.delete(field);
-      else expected.set(field, value);
+      if (value === undefined) delete expected[field];
+      else Object.assign(expected, { [field]: value });
       show();
     },
-    value: (field) => (expected.has(field) ? expected.get(field) : row.product[field]),
+    value: (field) => ({ ...row.product, ...expected })[field],
     setState(field, state) {
       clearTimeout(savedTimer);
       if (state) states.set(field, state);
@@ -101,11 +127,11 @@ export function productRow(product) {
   }
 
   function show() {
-    const shown = { ...row.product, ...Object.fromEntries(expected) };
+    const shown = { ...row.product, ...expected };
     for (const field of TEXT_FIELDS) {
-      const text = oneLine(shown[field]);
-      setText(texts[field], text);
-      cells[field].title = text.length > 20 ? shown[field].slice(0, TITLE_CHARACTERS) : '';
+      const line = oneLine(shown[field]);
+      setText(texts[field], line);
+      cells[field].title = line.length > 20 ? shown[field].slice(0, TITLE_CHARACTERS) : '';
     }
     const name = oneLine(shown.sku);
     checkbox.setAttribute('aria-label', `Select ${name}`);
@@ -117,14 +143,14 @@ export function productRow(product) {
     showState();
   }
 
-  // The worst there is to say about any field counts for the row.
+  // The row shows the worst state of its fields.
   function showState() {
-    const state = ['failed', 'saving', 'saved'].find((name) => [...states.values()].includes(name));
+    /** @type {SaveState[]} */
+    const worstFirst = ['failed', 'saving', 'saved'];
+    const state = worstFirst.find((name) => [...states.values()].includes(name));
     if (state) element.dataset.state = state;
     else delete element.dataset.state;
-    for (const [column, cell] of Object.entries(cells)) {
-      cell.classList.toggle('is-failed', states.get(column) === 'failed');
-    }
+    for (const field of FIELDS) cells[field].classList.toggle('is-failed', states.get(field) === 'failed');
     if (!state) return fill(updated, timeElement(row.product.updated_at));
     const [shape, word] = STATES[state];
     return fill(

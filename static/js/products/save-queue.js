@@ -1,42 +1,54 @@
-// Sends changes of products: one after the other for each product, each with the version it was made on.
+// Saves changes of products: one request at a time per product, each with the version that was edited.
 
-import { NetworkError, etagOf, getJson, sendJson } from '../core/api.js';
+import { ApiError, NetworkError, etagOf, getJson, hasStatus, messageOf, sendJson } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
+import { FIELDS } from './edit-conflict.js';
+
+/** @import { Signal } from '../core/event-bus.js' */
+/** @import { Product } from '../core/types.d.ts' */
+/** @import { FieldName, FieldValues } from './edit-conflict.js' */
 
 /**
- * What a change of this page did to the catalogue.
+ * The effect of a change that this page made.
  * @typedef {object} OwnChange
- * @property {number[]} ids the products that were changed
- * @property {number} delta how many more products there are now; negative after a deletion
- * @property {object} [product] the new version of a product that was changed
+ * @property {number[]} ids of the changed products
+ * @property {number} delta change of the number of products; negative after a deletion
+ * @property {Product} [product] the new version of a changed product
  */
 
+/**
+ * The outcome of a save: the saved product, or the latest version if another client changed it, or the error.
+ * @typedef {{product?: Product, latest?: Product, error?: unknown}} SaveResult
+ */
+
+/** @type {Map<number, Promise<SaveResult>>} */
 const queues = new Map();
 
-/** @param {number} id @returns {string} */
+/** @param {number} id @returns {string} address of a product in the API */
 export const addressOf = (id) => `/api/products/${id}`;
 
 /**
- * This page starts a change of the catalogue. Together with `ownChangeEnded` it distinguishes own changes from those of
- * others.
- * @type {import('../core/event-bus.js').Signal<void>}
+ * This page starts a change of the catalogue. With `ownChangeEnded` it tells own changes from those of others.
+ * @type {Signal<void>}
  */
 export const ownChangeStarted = createSignal();
 
 /**
  * A change of this page has ended, successfully or not.
- * @type {import('../core/event-bus.js').Signal<OwnChange>}
+ * @type {Signal<OwnChange>}
  */
 export const ownChangeEnded = createSignal();
 
 /**
- * Does something that changes the catalogue.
- * @param {() => Promise<any>} work
- * @param {(answer: any) => {ids: number[], delta?: number, product?: object}} touched
- * @returns {Promise<any>} what the work returned
+ * Run a change of the catalogue between the two signals.
+ * @template Answer
+ * @param {() => Promise<Answer>} work
+ * @param {(answer: Answer) => {ids: number[], delta?: number, product?: Product}} touched describes the effect
+ * @returns {Promise<Answer>} the result of `work`
  */
 export async function ownChange(work, touched) {
   ownChangeStarted.emit();
+  /** @type {OwnChange} */
   let result = { ids: [], delta: 0 };
   try {
     const answer = await work();
@@ -48,12 +60,11 @@ export async function ownChange(work, touched) {
 }
 
 /**
- * Changes some fields of a product; earlier changes of the same product are waited for.
+ * Save some fields of a product after earlier saves of the same product.
  * @param {number} id
- * @param {object} changes
- * @param {() => object} version the product the change was made on, asked when its turn comes
- * @returns {Promise<{product?: object, present?: object, error?: Error}>} present: what the product is now, when it was
- *   changed by someone else
+ * @param {FieldValues} changes
+ * @param {() => Product} version returns the edited version; called when it is this save's turn
+ * @returns {Promise<SaveResult>}
  */
 export function saveProduct(id, changes, version) {
   const turn = (queues.get(id) ?? Promise.resolve()).then(() => send(id, changes, version()));
@@ -62,36 +73,49 @@ export function saveProduct(id, changes, version) {
   return turn;
 }
 
-/** @param {number} id @returns {Promise<any>} resolves when no change of this product is on its way */
+/** @param {number} id @returns {Promise<unknown>} resolves when no save of this product is pending */
 export const settled = (id) => queues.get(id) ?? Promise.resolve();
 
+/**
+ * @param {number} id
+ * @param {FieldValues} changes
+ * @param {Product} version
+ * @returns {Promise<SaveResult>}
+ */
 async function send(id, changes, version) {
   try {
+    /** @returns {Promise<Product>} */
     const put = () => sendJson('PUT', addressOf(id), { body: changes, ifMatch: etagOf(version) });
     return { product: await ownChange(put, (product) => ({ ids: [id], product })) };
   } catch (error) {
-    return error.status === 412 ? lookAtPresent(id, changes) : { error };
+    return hasStatus(error, 412) ? compareWithLatest(id, changes) : { error };
   }
 }
 
-async function lookAtPresent(id, changes) {
+/**
+ * @param {number} id
+ * @param {FieldValues} changes
+ * @returns {Promise<SaveResult>}
+ */
+async function compareWithLatest(id, changes) {
   try {
-    const present = await getJson(addressOf(id));
-    // Both wrote the same: nothing is lost.
-    const same = Object.entries(changes).every(([field, value]) => present[field] === value);
-    return same ? { product: present } : { present };
+    /** @type {Product} */
+    const latest = await getJson(addressOf(id));
+    // If the other client wrote the same values, nothing is lost.
+    const isSame = FIELDS.every((field) => changes[field] === undefined || changes[field] === latest[field]);
+    return isSame ? { product: latest } : { latest };
   } catch (error) {
     return { error };
   }
 }
 
 /**
- * @param {Error} error of a save
- * @param {string} [field]
- * @returns {string} what to say beside the field
+ * @param {unknown} error of a save
+ * @param {FieldName} field
+ * @returns {string} the message to show beside the field
  */
-export function sentenceFor(error, field) {
-  if (error instanceof NetworkError) return 'The server cannot be reached. What you typed is kept.';
-  if (error.status === 404) return 'This product was deleted by someone else.';
-  return error.fields?.[field]?.join(' ') || error.message;
+export function describeSaveError(error, field) {
+  if (error instanceof NetworkError) return 'The server cannot be reached. Your text is kept.';
+  if (hasStatus(error, 404)) return 'Someone else deleted this product.';
+  return (error instanceof ApiError && error.fields[field]?.join(' ')) || messageOf(error);
 }

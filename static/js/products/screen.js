@@ -1,69 +1,84 @@
 // The products screen. Its whole state is in the address: #/products?page=2&per_page=50&q=lamp&active=true&sort_by=name
 
 import { announce } from '../core/announcer.js';
-import { NetworkError, nextStep } from '../core/api.js';
+import { NetworkError, messageOf, nextStep } from '../core/api.js';
 import { importFinished } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
-import { fill, h } from '../core/dom.js';
+import { closestTo, fill, h } from '../core/dom.js';
 import { formatCount, oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
 import { toast } from '../core/toast.js';
-import { emptyState, refreshTimes } from '../core/widgets.js';
+import { refreshTimes } from '../core/widgets.js';
 import { actionBar } from './action-bar.js';
 import { changeMany, deleteEverything, deleteMany } from './bulk-actions.js';
-import { cellEditing } from './cell-editor.js';
+import { createCellEditing } from './cell-editor.js';
 import { openProduct } from './dialog.js';
+import { noProducts, nothingMatches } from './empty-states.js';
 import { FIELD_LABELS } from './edit-conflict.js';
-import { filterBar } from './filters.js';
-import { productGrid } from './grid.js';
-import { productHead } from './header.js';
-import { productList } from './page-loader.js';
+import { createFilterBar } from './filters.js';
+import { createProductGrid } from './grid.js';
+import { createProductHeader } from './header.js';
+import { createPageLoader } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
 import { createSelection } from './selection.js';
-import { UNDOABLE_COUNT, deletesChanged, removeProducts, undoLast } from './undoable-deletes.js';
+import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, undoLast } from './undoable-deletes.js';
+
+/** @import { Screen } from '../core/router.js' */
+/** @import { Product, ProductPagination } from '../core/types.d.ts' */
+/** @import { BulkAction, Target } from './bulk-actions.js' */
+/** @import { FieldName, FieldValues } from './edit-conflict.js' */
+/** @import { LoadedPage } from './page-loader.js' */
 
 const BANNER_KEY = 'products-list';
 const TIMES_MS = 30_000;
 
+/** @type {ReturnType<typeof createScreen> | null} */
 let mounted = null;
 
-/** @type {import('../core/router.js').Screen & {focusSearch: () => void, createProduct: () => void}} */
+/** @type {Screen & {focusSearch: () => void, createProduct: () => void}} */
 export const productsScreen = {
   mount(root, { query }) {
     document.title = 'Products · Acme Product Importer';
-    mounted = screen(root);
-    mounted.update(query);
+    const created = createScreen(root);
+    mounted = created;
+    created.update(query);
     return {
-      update: (location) => mounted.update(location.query),
+      update: (location) => created.update(location.query),
       unmount: () => {
-        mounted.stop();
+        created.stop();
         mounted = null;
       },
     };
   },
   focusSearch() {
-    const focus = () => document.getElementById('product-search')?.select();
+    const focus = () => {
+      const search = document.getElementById('product-search');
+      if (search instanceof HTMLInputElement) search.select();
+    };
     if (mounted) return focus();
-    // The router hears of the new address first and has mounted the screen by then.
+    // The router listens first, so it has mounted the screen by then.
     window.addEventListener('hashchange', focus, { once: true });
     return go('#/products');
   },
   createProduct: () => mounted?.create(),
 };
 
-function screen(root) {
+/** @param {HTMLElement} root */
+function createScreen(root) {
+  /** @type {{pagination: ProductPagination, filtered: boolean} | null} */
   let current = null;
   let busy = false;
+  /** @type {URLSearchParams | null} */
   let firstQuery = null;
 
-  const head = productHead({ onNew: create, onDeleteAll: deleteAll });
-  const filters = filterBar();
+  const head = createProductHeader({ onNew: create, onDeleteAll: deleteAll });
+  const filters = createFilterBar();
   const selection = createSelection(showSelection);
-  const grid = productGrid({
+  const grid = createProductGrid({
     onSort: (sort) =>
       setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
     onEdit: (row, field) => editing.edit(row, field),
@@ -73,7 +88,7 @@ function screen(root) {
     onSelectPage: (selected) => selection.togglePage(grid.products(), selected),
     onRemoved: (row) => editing.release(row),
   });
-  const editing = cellEditing({
+  const editing = createCellEditing({
     rowsInOrder: grid.rowsInOrder,
     focus: (row, column) => grid.focus(row.product.id, column),
     onSeen: (latest) => list.see(latest),
@@ -84,10 +99,10 @@ function screen(root) {
     label: 'products',
     sizes: PAGE_SIZES,
     onPage(page) {
-      const { page: present, next } = current.pagination;
-      setQuery({ page: page > 1 ? page : undefined, after: page === present + 1 ? next : undefined });
+      const { page: shown = 1, next } = current?.pagination ?? {};
+      setQuery({ page: page > 1 ? page : undefined, after: page === shown + 1 ? (next ?? undefined) : undefined });
     },
-    // Another size starts at the first page: the same page number would be other products.
+    // A new page size starts at the first page, because the same page number would show other products.
     onSize: (size) => setQuery({ per_page: size === DEFAULT_SIZE ? undefined : size, ...FROM_THE_START }),
   });
   const offer = h('div', { class: 'offer', role: 'status' });
@@ -102,28 +117,30 @@ function screen(root) {
   root.append(element);
   grid.showSelection(selection.has);
 
-  const list = productList({
+  const list = createPageLoader({
     onLoading(wanted) {
       filters.show(wanted);
       grid.showLoading();
     },
     onPage: showPage,
     onBeyond: (last) => setQuery({ page: last > 1 ? last : undefined, after: undefined }, { replace: true }),
-    onBadCursor: () => setQuery({ after: undefined }, { replace: true }),
+    onBadToken: () => setQuery({ after: undefined }, { replace: true }),
     onFailed: showError,
     onOffer: showOffer,
     shownProducts: () => grid.products(),
   });
 
+  /** @param {URLSearchParams} query */
   function update(query) {
     const key = filterKey(list.filters());
     grid.showSort(sortOf(query));
     list.load(query);
-    // What is out of view by a filter must not be changed along with the rest.
+    // An action must not change products that a new filter hides.
     if (firstQuery && filterKey(list.filters()) !== key) selection.clear();
     firstQuery ??= query;
   }
 
+  /** @param {LoadedPage} page */
   function showPage({ products, pagination, filters: wanted, isNew }) {
     clearBanner(BANNER_KEY);
     const filtered = Object.keys(wanted).length > 0;
@@ -142,18 +159,20 @@ function screen(root) {
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
   }
 
+  /** @param {unknown} error */
   function showError(error) {
     grid.showFailure();
-    // The connection's own banner says it, and `reconnected` loads again.
+    // The connection banner reports it, and `reconnected` loads again.
     if (error instanceof NetworkError) return;
     showBanner({
       key: BANNER_KEY,
-      title: `The products could not be loaded. ${error.message}`,
+      title: `The products could not be loaded. ${messageOf(error)}`,
       detail: nextStep(error),
       action: { label: 'Try again', run: () => list.load() },
     });
   }
 
+  /** @param {boolean} wanted */
   function showOffer(wanted) {
     const hadFocus = offer.contains(document.activeElement);
     fill(
@@ -201,7 +220,7 @@ function screen(root) {
     } catch (error) {
       showBanner({
         key: BANNER_KEY,
-        title: `The products could not be counted. ${error.message}`,
+        title: `The products could not be counted. ${messageOf(error)}`,
         detail: nextStep(error),
       });
     }
@@ -212,12 +231,11 @@ function screen(root) {
     grid.focus();
   }
 
+  /** @param {BulkAction} action */
   async function act(action) {
-    const target = {
-      count: selection.count(),
-      ...(selection.isEverything() ? { filter: list.filters() } : { ids: selection.ids() }),
-    };
-    if (action === 'delete' && target.ids && target.count <= UNDOABLE_COUNT) return remove(selection.products());
+    const count = selection.count();
+    const target = selection.isEverything() ? { count, filter: list.filters() } : { count, ids: selection.ids() };
+    if (action === 'delete' && 'ids' in target && count <= UNDOABLE_COUNT) return remove(selection.products());
     busy = true;
     showSelection();
     const done = await run(action, target);
@@ -231,31 +249,42 @@ function screen(root) {
     return undefined;
   }
 
+  /**
+   * @param {BulkAction} action
+   * @param {Target} target
+   */
   function run(action, target) {
     if (action !== 'delete') return changeMany(action, target);
-    return target.filter && !Object.keys(target.filter).length ? deleteEverything(target.count) : deleteMany(target);
+    return 'filter' in target && !Object.keys(target.filter).length
+      ? deleteEverything(target.count)
+      : deleteMany(target);
   }
 
+  /** @param {Product[]} products */
   function remove(products) {
     const rows = grid.products();
     const index = Math.max(
       0,
-      rows.findIndex((product) => product.id === products[0].id),
+      rows.findIndex((product) => product.id === products[0]?.id),
     );
     selection.forget(products.map((product) => product.id));
-    removeProducts(products, filterKey(list.filters()));
+    deleteWithUndo(products, filterKey(list.filters()));
     grid.focusNear(index);
   }
 
   async function deleteAll() {
-    const isWhole = current && !current.filtered && !current.pagination.total_is_estimate;
-    if (!(await deleteEverything(isWhole ? current.pagination.total : null))) return;
+    const isExact = current && !current.filtered && !current.pagination.total_is_estimate;
+    if (!(await deleteEverything(current && isExact ? current.pagination.total : null))) return;
     selection.clear();
     list.load();
   }
 
   // One product
 
+  /**
+   * @param {Product} product
+   * @param {FieldValues} [draft]
+   */
   function open(product, draft = {}) {
     openProduct({
       product,
@@ -282,23 +311,30 @@ function screen(root) {
     });
   }
 
-  // What was typed and not taken, in a row that is no longer shown.
-  function keepText(product, field, text, sentence) {
+  /**
+   * Offer a value that could not be saved, after its row has left the page.
+   * @param {Product} product
+   * @param {FieldName} field
+   * @param {string | boolean} value
+   * @param {string} problem
+   */
+  function keepText(product, field, value, problem) {
     const key = `draft-${product.id}-${field}`;
     const reopen = () => {
       clearBanner(key);
-      open(product, { [field]: text });
+      open(product, { [field]: value });
     };
     showBanner({
       key,
       title: [`${FIELD_LABELS[field]} of `, h('bdi', { text: oneLine(product.sku, 60) }), ' was not saved.'],
-      detail: sentence,
-      action: { label: 'Open it', run: reopen },
+      detail: problem,
+      action: { label: 'Open', run: reopen },
     });
   }
 
+  /** @param {KeyboardEvent} event */
   const onKey = (event) => {
-    const isTyping = event.target.matches('textarea, input:not([type=checkbox])');
+    const isTyping = closestTo(event, 'textarea, input:not([type=checkbox])') !== null;
     if (event.key === 'z' && (event.ctrlKey || event.metaKey) && !isTyping && undoLast()) event.preventDefault();
     const isElsewhere = event.defaultPrevented || document.querySelector('dialog[open], :popover-open');
     if (event.key !== 'Escape' || isElsewhere || !selection.count()) return;
@@ -308,7 +344,7 @@ function screen(root) {
   document.addEventListener('keydown', onKey);
   const stopImports = importFinished.subscribe(() => list.check());
   const stopReconnect = reconnected.subscribe(() => list.load());
-  // The button that brought them back is gone.
+  // The undo button has disappeared, so the grid takes the focus.
   const stopDeletes = deletesChanged.subscribe(
     ({ isRestored }) => isRestored && document.activeElement === document.body && grid.focus(),
   );
@@ -328,37 +364,4 @@ function screen(root) {
     clearBanner(BANNER_KEY);
   }
   return { update, create, stop };
-}
-
-function noProducts(create) {
-  const state = emptyState({
-    shape: 'box',
-    title: 'No products yet',
-    detail: 'Your catalogue lives here: import a CSV file, or add products one by one.',
-    action: h(
-      'div',
-      { class: 'empty-actions' },
-      h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
-      h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
-    ),
-  });
-  state.dataset.testid = 'empty-products';
-  return state;
-}
-
-function nothingMatches(clear) {
-  const state = emptyState({
-    shape: 'search',
-    title: 'Nothing matches',
-    detail: 'No product has all of what you are looking for.',
-    action: h('button', {
-      class: 'button',
-      type: 'button',
-      text: 'Clear filters',
-      data: { testid: 'clear-filters' },
-      on: { click: clear },
-    }),
-  });
-  state.dataset.testid = 'nothing-matches';
-  return state;
 }

@@ -1,21 +1,37 @@
-// Which products are selected: some by their ids, over all pages, or everything that the filter matches.
+// The selected products: some by their ids, on any page, or every product that the filter matches.
+
+/** @import { Product } from '../core/types.d.ts' */
 
 /**
+ * Create an empty selection.
  * @param {() => void} onChange
  */
 export function createSelection(onChange) {
+  /** @type {Map<number, Product>} */
   const chosen = new Map();
+  /** @type {{count: number} | null} */
   let everything = null;
+  /** The start of the next range. @type {{id: number, selected: boolean} | null} */
   let anchor = null;
 
+  /**
+   * @template {unknown[]} Args
+   * @param {(...args: Args) => void} work
+   */
   const changed =
     (work) =>
-    (...parameters) => {
-      work(...parameters);
+    /** @param {Args} args */
+    (...args) => {
+      work(...args);
       onChange();
     };
+  /**
+   * @param {Product} product
+   * @param {boolean} selected
+   */
   const put = (product, selected) => (selected ? chosen.set(product.id, product) : chosen.delete(product.id));
-  // "Everything but these" is nothing the server knows, so a change starts from what is in view.
+  // The server knows no "everything except these", so deselecting one product keeps only the page selected.
+  /** @param {Product[]} products */
   const startFrom = (products) => {
     if (!everything) return;
     everything = null;
@@ -23,38 +39,54 @@ export function createSelection(onChange) {
   };
 
   return {
-    /** @returns {boolean} */
+    /**
+     * @param {number} id
+     * @returns {boolean}
+     */
     has: (id) => everything !== null || chosen.has(id),
     /** @returns {number} */
     count: () => everything?.count ?? chosen.size,
     isEverything: () => everything !== null,
     ids: () => [...chosen.keys()],
     products: () => [...chosen.values()],
-    /**
-     * Selects a product, or takes it out; with `range` all from the last one to it are given the last one's state.
-     * @param {object} product
-     * @param {object[]} shown the products in view, in their order
-     */
-    toggle: changed((product, shown, { range = false } = {}) => {
-      const wanted = range && anchor ? anchor.selected : !(everything || chosen.has(product.id));
-      startFrom(shown);
-      const from = shown.findIndex((other) => other.id === anchor?.id);
-      const to = shown.findIndex((other) => other.id === product.id);
-      if (range && from >= 0) {
-        shown.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => put(other, wanted));
-      } else put(product, wanted);
-      anchor = { id: product.id, selected: wanted };
-    }),
-    togglePage: changed((shown, selected) => {
-      everything = null;
-      shown.forEach((product) => put(product, selected));
-    }),
-    /** @param {number} count how many there are, exactly */
-    selectEverything: changed((count) => {
-      everything = { count };
-    }),
-    /** @param {number[]} ids of products that are gone */
-    forget: changed((ids) => ids.forEach((id) => chosen.delete(id))),
+    /** Select or deselect a product. With `range`, all from the last one to it get the state of the last one. */
+    toggle: changed(
+      /**
+       * @param {Product} product
+       * @param {Product[]} shown the products of the page, in their order
+       * @param {{range?: boolean}} [options]
+       */
+      (product, shown, { range = false } = {}) => {
+        const wanted = range && anchor ? anchor.selected : !(everything || chosen.has(product.id));
+        startFrom(shown);
+        const from = shown.findIndex((other) => other.id === anchor?.id);
+        const to = shown.findIndex((other) => other.id === product.id);
+        if (range && from >= 0) {
+          shown.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => put(other, wanted));
+        } else put(product, wanted);
+        anchor = { id: product.id, selected: wanted };
+      },
+    ),
+    togglePage: changed(
+      /**
+       * @param {Product[]} shown
+       * @param {boolean} selected
+       */
+      (shown, selected) => {
+        everything = null;
+        shown.forEach((product) => put(product, selected));
+      },
+    ),
+    selectEverything: changed(
+      /** @param {number} count exact number of products that match */
+      (count) => {
+        everything = { count };
+      },
+    ),
+    forget: changed(
+      /** @param {number[]} ids of deleted products */
+      (ids) => ids.forEach((id) => chosen.delete(id)),
+    ),
     clear: changed(() => {
       chosen.clear();
       everything = null;

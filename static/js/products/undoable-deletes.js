@@ -1,7 +1,7 @@
-// Deleting a few products: out of sight at once, undone with one click, sent when the time for that is over or the page
-// is left.
+// Deletions that can be undone for ten seconds. The products disappear at once; the request is sent when the time is
+// over or the page is left.
 
-import { NetworkError, nextStep, sendJson } from '../core/api.js';
+import { NetworkError, hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
 import { createSignal } from '../core/event-bus.js';
@@ -9,26 +9,43 @@ import { formatCount, oneLine } from '../core/format.js';
 import { toast } from '../core/toast.js';
 import { addressOf, ownChange } from './save-queue.js';
 
+/** @import { Child } from '../core/dom.js' */
+/** @import { Signal } from '../core/event-bus.js' */
+/** @import { Product } from '../core/types.d.ts' */
+
+/**
+ * A deletion that is not finished.
+ * @typedef {object} Deletion
+ * @property {number[]} ids
+ * @property {Child} name of the products
+ * @property {string} list key of the filter
+ * @property {boolean} isSent
+ * @property {number} timer
+ * @property {() => void} removeToast
+ */
+
 const UNDO_MS = 10_000;
 
-/** More products than this are deleted at once, after a question. */
+/** The largest number of products that can be deleted with an undo; more need a confirmation. */
 export const UNDOABLE_COUNT = 20;
 
+/** @type {Set<Deletion>} */
 const waiting = new Set();
+/** @type {Set<number>} */
 const gone = new Set();
 
 /**
- * Products were taken out of sight, or restored (by an undo, or because the deletion failed).
- * @type {import('../core/event-bus.js').Signal<{isRestored: boolean}>}
+ * Products were hidden, or restored by an undo or after a failure.
+ * @type {Signal<{isRestored: boolean}>}
  */
 export const deletesChanged = createSignal();
 
-/** @param {number} id @returns {boolean} whether the product is deleted, or about to be */
+/** @param {number} id @returns {boolean} whether the product is deleted or will be */
 export const isRemoved = (id) => gone.has(id) || [...waiting].some((entry) => entry.ids.includes(id));
 
 /**
- * @param {string} list key of the filter in view
- * @returns {number} how many products in it are about to be deleted, but still counted by the server
+ * @param {string} list key of the current filter
+ * @returns {number} the number of hidden products that the server still counts
  */
 export function removedIn(list) {
   return [...waiting]
@@ -37,30 +54,34 @@ export function removedIn(list) {
 }
 
 /**
- * @param {{id: number, sku: string}[]} products at most UNDOABLE_COUNT
- * @param {string} list key of the filter they were found with
+ * Hide products, and delete them unless the user clicks "Undo" in time.
+ * @param {Product[]} products at most UNDOABLE_COUNT
+ * @param {string} list key of the filter that they were found with
  */
-export function removeProducts(products, list) {
-  const entry = { ids: products.map((product) => product.id), name: nameOf(products), list };
-  const notice = toast([entry.name, ' deleted'], {
+export function deleteWithUndo(products, list) {
+  const name = nameOf(products);
+  const ids = products.map((product) => product.id);
+  const notice = toast([name, ' deleted'], {
     label: 'Undo',
     run: () => undo(entry),
     testid: 'undo',
     shownMs: Infinity,
   });
-  entry.removeToast = notice.remove;
+  /** @type {Deletion} */
+  const entry = { ids, name, list, isSent: false, timer: 0, removeToast: notice.remove };
   entry.timer = setTimeout(() => send(entry), UNDO_MS);
   waiting.add(entry);
   deletesChanged.emit({ isRestored: false });
 }
 
-/** @returns {boolean} whether there was something to bring back */
+/** @returns {boolean} whether there was a deletion to undo */
 export function undoLast() {
   const entry = [...waiting].filter((candidate) => !candidate.isSent).at(-1);
   if (entry) undo(entry);
   return Boolean(entry);
 }
 
+/** @param {Deletion} entry */
 function undo(entry) {
   entry.removeToast();
   clearTimeout(entry.timer);
@@ -68,6 +89,10 @@ function undo(entry) {
   deletesChanged.emit({ isRestored: true });
 }
 
+/**
+ * @param {Deletion} entry
+ * @param {{keepalive?: boolean}} [options] `keepalive` lets the request outlive the page
+ */
 async function send(entry, { keepalive = false } = {}) {
   if (entry.isSent) return;
   entry.isSent = true;
@@ -87,27 +112,37 @@ async function send(entry, { keepalive = false } = {}) {
     deletesChanged.emit({ isRestored: true });
     showBanner({
       key: `removal-${entry.ids.join('-')}`,
-      title: [entry.name, ` could not be deleted. ${error.message}`],
+      title: [entry.name, ` could not be deleted. ${messageOf(error)}`],
       detail: error instanceof NetworkError ? 'Check that the server is running, then delete again.' : nextStep(error),
     });
   }
 }
 
+/**
+ * @param {number[]} ids
+ * @param {boolean} keepalive
+ */
 async function request(ids, keepalive) {
+  const [first] = ids;
+  if (first === undefined) return null;
   if (ids.length > 1) return sendJson('POST', '/api/products/bulk', { body: { action: 'delete', ids }, keepalive });
   try {
-    return await sendJson('DELETE', addressOf(ids[0]), { keepalive });
+    return await sendJson('DELETE', addressOf(first), { keepalive });
   } catch (error) {
-    // Gone is gone, whoever did it.
-    if (error.status === 404) return null;
+    // Another client has deleted it already.
+    if (hasStatus(error, 404)) return null;
     throw error;
   }
 }
 
+/**
+ * @param {Product[]} products
+ * @returns {Child}
+ */
 function nameOf(products) {
-  return products.length === 1
-    ? h('bdi', { text: oneLine(products[0].sku, 40) })
-    : formatCount(products.length, 'product');
+  const [first, ...others] = products;
+  if (first && !others.length) return h('bdi', { text: oneLine(first.sku, 40) });
+  return formatCount(products.length, 'product');
 }
 
 window.addEventListener('pagehide', () => [...waiting].forEach((entry) => send(entry, { keepalive: true })));

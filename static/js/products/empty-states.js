@@ -1,0 +1,45 @@
+// What the product list shows without products.
+
+import { h } from '../core/dom.js';
+import { emptyState } from '../core/widgets.js';
+
+/**
+ * Create the content of an empty catalogue.
+ * @param {() => void} create opens the dialog for a new product
+ */
+export function noProducts(create) {
+  const state = emptyState({
+    shape: 'box',
+    title: 'No products yet',
+    detail: 'This is your catalogue. Import a CSV file, or add products one by one.',
+    action: h(
+      'div',
+      { class: 'empty-actions' },
+      h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
+      h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
+    ),
+  });
+  state.dataset.testid = 'empty-products';
+  return state;
+}
+
+/**
+ * Create the content for filters that match no product.
+ * @param {() => void} clear removes the filters
+ */
+export function nothingMatches(clear) {
+  const state = emptyState({
+    shape: 'search',
+    title: 'Nothing matches',
+    detail: 'No product matches all filters.',
+    action: h('button', {
+      class: 'button',
+      type: 'button',
+      text: 'Clear filters',
+      data: { testid: 'clear-filters' },
+      on: { click: clear },
+    }),
+  });
+  state.dataset.testid = 'nothing-matches';
+  return state;
+}
