@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -23,15 +24,21 @@ from embedded.supervision import MAX_EARLY_EXITS, SupervisedCommand
 from support.paths import ROOT
 from support.waiting import wait_for
 
-Start = Callable[..., "Run"]
-READY = re.compile(r"^Acme Product Importer is running: (http://\S+)  \(Ctrl-C stops it\)$", re.MULTILINE)
+READY_RE = re.compile(r"^Acme Product Importer is running: (http://\S+)  \(Ctrl-C stops it\)$", re.MULTILINE)
+STOP_SECONDS = 40
+REQUEST_SECONDS = 10
+SUPERVISED_PROCESSES = 3  # PostgreSQL, the web process and the worker.
+
+StartRun = Callable[..., "Run"]
 
 
 class Run:
-    """A `run.py` in a session of its own; its output is in `log`."""
+    """A process of `run.py` in its own session; its output is in a file in `folder`."""
+
+    _numbers = itertools.count()
 
     def __init__(self, folder: Path, changes: dict[str, str]) -> None:
-        self.log = folder / f"run-{time.monotonic_ns()}.log"
+        self._log = folder / f"run-{next(self._numbers)}.log"
         settings = {
             "DATABASE_URL": "",
             "CLOUDAMQP_URL": "",
@@ -41,7 +48,7 @@ class Run:
             "DATA_DIR": str(folder / "data"),
             "UPLOAD_DIR": str(folder / "uploads"),
         }
-        with self.log.open("wb") as log:
+        with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "run.py"],
                 cwd=ROOT,
@@ -51,204 +58,213 @@ class Run:
                 stderr=log,
                 start_new_session=True,
             )
-        self.family: list[psutil.Process] = []
+        self.descendants: set[psutil.Process] = set()
 
     def output(self) -> str:
-        return self.log.read_text()
+        """Return what the process has printed so far."""
+        return self._log.read_text()
 
-    def address(self) -> str:
-        """Waits until it says where it runs; notes every process it has by then."""
-        wait_for("the address", lambda: READY.search(self.output()) or self.process.poll() is not None)
-        found = READY.search(self.output())
-        assert found, self.output()
-        self.remember()
-        return found[1]
+    def wait_for_address(self) -> str:
+        """Wait until the product runs, remember its processes and return its address."""
+        wait_for("the address", lambda: READY_RE.search(self.output()) or self.process.poll() is not None)
+        ready = READY_RE.search(self.output())
+        assert ready, self.output()
+        self.remember_descendants()
+        return ready[1]
 
-    def remember(self) -> None:
-        self.family += psutil.Process(self.process.pid).children(recursive=True)
+    def remember_descendants(self) -> None:
+        """Add the present descendants to those that must end with the run."""
+        self.descendants |= set(psutil.Process(self.process.pid).children(recursive=True))
 
-    def left(self) -> list[str]:
-        """The command lines of the processes that still live."""
-        lines = []
-        for process in self.family:
-            # It may end between one question and the next.
+    def has_descendant(self, word: str) -> bool:
+        """Return whether a remembered or present descendant has `word` in its command line."""
+        self.remember_descendants()
+        return any(word in command for command in self.running_commands())
+
+    def running_commands(self) -> list[str]:
+        """Return the command lines of the remembered descendants that still run."""
+        commands = []
+        for process in self.descendants:
+            # The process may end between two of these calls.
             with contextlib.suppress(psutil.NoSuchProcess):
                 if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                    lines.append(" ".join(process.cmdline()))
-        return lines
+                    commands.append(" ".join(process.cmdline()))
+        return commands
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Sends a signal and returns the exit status."""
+        """Send a signal, wait for the end of the process and return its exit status."""
         self.process.send_signal(number)
         try:
-            return self.process.wait(40)
+            return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            pytest.fail(f"it does not stop; left are {self.left()}, and it said:\n{self.output()}")
+            pytest.fail(f"run.py does not stop; these run: {self.running_commands()}; its output:\n{self.output()}")
 
-    def end(self) -> None:
-        """Leaves nothing behind, whatever the test was about."""
+    def clean_up(self) -> None:
+        """End the process and all of its descendants."""
         if self.process.poll() is None:
-            self.remember()
+            self.remember_descendants()
             self.stop()
-        for process in self.family:
+        for process in self.descendants:
             if process.is_running():
                 process.kill()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts runs that end with the test; all share one DATA_DIR."""
+def start_run(tmp_path: Path) -> Iterator[StartRun]:
+    """A function that starts runs, which share one DATA_DIR and end with the test; its keywords are variables."""
     runs: list[Run] = []
 
-    def start_one(**changes: str) -> Run:
+    def start(**changes: str) -> Run:
         runs.append(Run(tmp_path, changes))
         return runs[-1]
 
-    yield start_one
+    yield start
     for run in runs:
-        run.end()
+        run.clean_up()
 
 
-def refusal(run: Run) -> str:
-    """Waits for a run that cannot start; returns the one line that it said."""
-    assert run.process.wait(40) != 0
+def wait_for_refusal(run: Run) -> str:
+    """Wait until a run that cannot start has ended and return its only line of output."""
+    assert run.process.wait(STOP_SECONDS) != 0
     lines = run.output().splitlines()
     assert len(lines) == 1, run.output()
     assert lines[0].startswith("error: ")
     return lines[0]
 
 
-def test_everything_starts_and_a_sigterm_stops_it_and_the_data_stays(start: Start) -> None:
-    run = start()
-    address = run.address()
-    health = requests.get(f"{address}/api/health", timeout=10)
+def is_healthy(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/api/health", timeout=REQUEST_SECONDS).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def test_one_command_starts_everything_and_data_survives_a_stop(start_run: StartRun) -> None:
+    run = start_run()
+    address = run.wait_for_address()
+    health = requests.get(f"{address}/api/health", timeout=REQUEST_SECONDS)
     assert (health.status_code, health.json()["status"]) == (200, "healthy")
     product = {"sku": "kept", "name": "Kept"}
-    assert requests.post(f"{address}/api/products", json=product, timeout=10).status_code == 201
-    commands = " ".join(run.left())
-    assert all(part in commands for part in ("postgres", "gunicorn", "run_celery.py", "webhooks.dispatcher"))
+    assert requests.post(f"{address}/api/products", json=product, timeout=REQUEST_SECONDS).status_code == 201
+    for program in ("postgres", "gunicorn", "run_celery.py", "webhooks.dispatcher"):
+        assert run.has_descendant(program)
     assert run.stop() == 0
-    assert run.left() == []
+    assert run.running_commands() == []
     assert "Traceback" not in run.output()
 
-    again = start()
-    found = requests.get(f"{again.address()}/api/products", timeout=10).json()["products"]
-    assert [row["sku"] for row in found] == ["kept"]
-    assert again.stop(signal.SIGINT) == 0
-    assert again.left() == []
+    second = start_run()
+    products = requests.get(f"{second.wait_for_address()}/api/products", timeout=REQUEST_SECONDS).json()["products"]
+    assert [row["sku"] for row in products] == ["kept"]
+    assert second.stop(signal.SIGINT) == 0
+    assert second.running_commands() == []
 
 
-def test_an_import_goes_through(start: Start) -> None:
-    run = start()
-    address = run.address()
+def test_an_import_completes(start_run: StartRun) -> None:
+    run = start_run()
+    address = run.wait_for_address()
     rows = "".join(f"sku-{number},Product {number},\n" for number in range(500))
     file = {"file": ("products.csv", f"sku,name,description\n{rows}")}
-    task = requests.post(f"{address}/api/upload", files=file, timeout=10).json()["task_id"]
-    deadline = time.monotonic() + 60
-    job: dict[str, Any] = {"status": "pending"}
-    while job["status"] != "completed" and time.monotonic() < deadline:
-        time.sleep(0.1)
-        job = requests.get(f"{address}/api/upload/progress/{task}", timeout=10).json()
-    assert (job["status"], job.get("created_count")) == ("completed", 500), (job, run.output())
+    task_id = requests.post(f"{address}/api/upload", files=file, timeout=REQUEST_SECONDS).json()["task_id"]
+
+    def ended_job() -> dict[str, Any] | None:
+        job: dict[str, Any] = requests.get(f"{address}/api/upload/progress/{task_id}", timeout=REQUEST_SECONDS).json()
+        return job if job["finished_at"] else None
+
+    job = wait_for("the end of the import", ended_job)
+    assert (job["status"], job["created_count"]) == ("completed", 500), (job, run.output())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_a_kill_leaves_nothing_behind_and_the_next_start_works(start: Start) -> None:
-    run = start()
-    run.address()
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a process when its parent dies")
+def test_after_a_kill_every_process_ends_and_the_next_start_works(start_run: StartRun) -> None:
+    run = start_run()
+    run.wait_for_address()
     run.stop(signal.SIGKILL)
-    wait_for("the end of every process", lambda: run.left() == [], 30)
-    again = start()
-    again.address()
-    assert again.stop() == 0
+    wait_for("the end of every process", lambda: run.running_commands() == [], seconds=30)
+    second = start_run()
+    second.wait_for_address()
+    assert second.stop() == 0
 
 
-@pytest.mark.parametrize("delay_seconds", [0.3, 0.8, 1.3, 2.0])
-def test_a_signal_during_the_start_cleans_up(start: Start, delay_seconds: float) -> None:
-    run = start()
-    time.sleep(delay_seconds)
-    run.remember()
-    installed = run.family or "running" in run.output()
-    status = run.stop()
-    assert status == 0 or (not installed and status == -signal.SIGTERM)  # The handlers come after the imports.
-    assert run.left() == []
+@pytest.mark.parametrize("program", ["initdb", "postgres -D", "gunicorn", "run_celery.py"])
+def test_a_signal_during_the_start_stops_everything(start_run: StartRun, program: str) -> None:
+    run = start_run()
+    wait_for(f"the start of {program}", lambda: run.has_descendant(program))
+    assert run.stop() == 0
+    assert run.running_commands() == []
     assert "Traceback" not in run.output()
 
 
-def test_parts_that_die_are_started_again(start: Start) -> None:
-    run = start()
-    address = run.address()
-    for victim in run.family:
-        if victim.ppid() == run.process.pid and victim.is_running():
-            victim.kill()
-
-    def healthy() -> bool:
-        try:
-            return requests.get(f"{address}/api/health", timeout=10).status_code == 200
-        except requests.RequestException:
-            return False
-
-    wait_for("new processes", lambda: run.output().count("Starting it again") == 3, 30)
-    wait_for("good health", healthy, 30)
-    run.remember()
+def test_processes_that_die_are_started_again(start_run: StartRun) -> None:
+    run = start_run()
+    address = run.wait_for_address()
+    for process in run.descendants:
+        if process.is_running() and process.ppid() == run.process.pid:
+            process.kill()
+    wait_for("new processes", lambda: run.output().count("Starting it again") == SUPERVISED_PROCESSES, seconds=30)
+    wait_for("a healthy product", lambda: is_healthy(address), seconds=30)
+    run.remember_descendants()
     assert run.stop() == 0
-    assert run.left() == []
+    assert run.running_commands() == []
 
 
-def test_a_second_run_in_the_same_folder_is_refused(start: Start) -> None:
-    address = start().address()
-    line = refusal(start())
+def test_a_second_run_in_the_same_folder_is_refused(start_run: StartRun) -> None:
+    address = start_run().wait_for_address()
+    line = wait_for_refusal(start_run())
     assert "already running in" in line
     assert address in line
 
 
-def test_a_port_in_use_is_named(start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert f"port {port} is in use: set PORT to another one" in refusal(start(PORT=str(port)))
+def test_a_port_in_use_is_named(start_run: StartRun) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other_listener:
+        port = other_listener.getsockname()[1]
+        line = wait_for_refusal(start_run(PORT=str(port)))
+    assert f"port {port} is in use: set PORT to another one" in line
 
 
-def test_an_unusable_setting_is_named(start: Start) -> None:
-    run = start(PORT="many")
-    assert refusal(run).startswith("error: PORT must be")
+def test_an_unusable_setting_is_named(start_run: StartRun) -> None:
+    run = start_run(PORT="many")
+    assert wait_for_refusal(run).startswith("error: PORT must be")
     assert run.process.returncode == 2
 
 
-def test_a_host_that_is_not_ours_is_named(start: Start) -> None:
-    assert "HOST '192.0.2.1' cannot be used" in refusal(start(HOST="192.0.2.1"))
+def test_a_host_of_another_machine_is_named(start_run: StartRun) -> None:
+    assert "HOST '192.0.2.1' cannot be used" in wait_for_refusal(start_run(HOST="192.0.2.1"))
 
 
-def test_a_folder_that_cannot_be_written_is_named(start: Start, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(start_run: StartRun, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "DATA_DIR" in refusal(start(DATA_DIR=str(tmp_path / "file" / "data")))
+    assert "DATA_DIR" in wait_for_refusal(start_run(DATA_DIR=str(tmp_path / "file" / "data")))
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://someone:geheim%40x@127.0.0.1:1/acme",
-        "postgresql://someone:geheim@x@127.0.0.1:1/acme",
-        "postgresql://someone:geheim/x@127.0.0.1:1/acme",
-        "postgresql://someone:geheim%x@127.0.0.1:1/acme",
-        "postgresql://someone@127.0.0.1:1/acme?password=geheim",
+        "postgresql://someone:sesame%40x@127.0.0.1:1/acme",
+        "postgresql://someone:sesame@x@127.0.0.1:1/acme",
+        "postgresql://someone:sesame/x@127.0.0.1:1/acme",
+        "postgresql://someone:sesame%x@127.0.0.1:1/acme",
+        "postgresql://someone@127.0.0.1:1/acme?password=sesame",
     ],
 )
-def test_a_database_that_does_not_answer_is_one_line_without_the_password(start: Start, url: str) -> None:
-    line = refusal(start(DATABASE_URL=url))
+def test_a_database_that_does_not_answer_is_named_without_its_password(start_run: StartRun, url: str) -> None:
+    line = wait_for_refusal(start_run(DATABASE_URL=url))
     assert "DATABASE_URL" in line
-    assert "geheim" not in line
+    assert "sesame" not in line
 
 
-def test_a_given_database_is_used(start: Start, database_url: str, tmp_path: Path) -> None:
-    # Tests that run below nohup would hand its deaf ear on, and run.py respects that.
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    run = start(DATABASE_URL=database_url)
-    signal.signal(signal.SIGHUP, before)
-    assert requests.get(f"{run.address()}/api/health", timeout=10).json()["database"] == "up"
+def test_a_configured_database_replaces_the_embedded_one(
+    start_run: StartRun, database_url: str, tmp_path: Path
+) -> None:
+    # If nohup runs the tests, they ignore SIGHUP. The child would inherit that, and run.py would respect it.
+    previous_handler = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    run = start_run(DATABASE_URL=database_url)
+    signal.signal(signal.SIGHUP, previous_handler)
+    address = run.wait_for_address()
+    assert requests.get(f"{address}/api/health", timeout=REQUEST_SECONDS).json()["database"] == "up"
     assert not (tmp_path / "data" / "postgres").exists()
-    assert not any("bin/postgres" in command for command in run.left())
+    assert not run.has_descendant("bin/postgres")
     assert run.stop(signal.SIGHUP) == 0
-    assert run.left() == []
+    assert run.running_commands() == []
 
 
 def test_a_process_that_keeps_ending_early_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
