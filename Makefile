@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer. PYTHON=… selects the interpreter that creates .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lint-python lint-javascript api-types coverage venv venv-dev
+.PHONY: help run test lint lint-python lint-javascript api-types coverage mutants venv venv-dev
 
 PYTHON ?=
 ARGS ?=
@@ -16,6 +16,7 @@ help: ## list the targets
 	@echo 'make lint       check style, types and imports of the Python and the JavaScript'
 	@echo 'make api-types  generate the JavaScript types of the API'
 	@echo 'make coverage   run the tests and report line and branch coverage; ARGS="…" is passed to pytest'
+	@echo 'make mutants    test the tests: mutate the importer for at most two hours; ARGS="--help" lists the options'
 	@echo 'make venv       only create .venv'
 
 # `exec` lets a SIGTERM that make receives reach the program directly, without a shell in between.
@@ -62,6 +63,13 @@ coverage: venv-dev
 	.venv/bin/python -m coverage combine --quiet; \
 	.venv/bin/python -m coverage report; \
 	exit $$status
+
+mutants: venv-dev
+	@if ! [ .venv/.requirements-mutants -nt requirements-mutants.txt ]; then \
+	  echo 'Installing the packages of requirements-mutants.txt into .venv …'; exec $(PIP_INSTALL) -r requirements-mutants.txt; \
+	fi
+	@touch .venv/.requirements-mutants
+	@PYTHONPATH=tests exec .venv/bin/python -m support.mutants $(ARGS)
 
 # Create .venv again if it was moved or copied, or if its Python is missing or too old.
 venv:
