@@ -18,7 +18,7 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes
 from support.waiting import wait_for
 
-BLOCK = re.compile(r"## The API\n.*?```sh\n(.*?)```.*?```sh\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"## Calls\n.*?```sh\n(.*?)```.*?## Preview, .*?```sh\n(.*?)```", re.DOTALL)
 # An import is not always as far as the next call wants it.
 PATIENT = "retry = 30\nretry-delay = 1\nretry-all-errors\n"
 
@@ -34,7 +34,7 @@ def test_every_call_does_what_it_says(processes: Processes, free_port: int, tmp_
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 60\n")
 
-    ((block, control),) = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    ((block, control),) = BLOCK.findall((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
     commands = [line for line in block.splitlines() if line.startswith("curl")]
     variables: dict[str, str] = {}
     answers: dict[str, str] = {}

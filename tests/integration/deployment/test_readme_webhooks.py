@@ -25,7 +25,6 @@ from support.receiver import Receiver
 from support.waiting import wait_for
 from support.webhooks import subscribe
 
-SECTION = re.compile(r"## Webhooks\n(.*?)\n## ", re.DOTALL)
 PYTHON_DRIVER = """
 import json, sys
 given = json.load(sys.stdin)
@@ -40,8 +39,8 @@ Verify = Callable[[str, dict[str, str], bytes], bool]
 
 
 def blocks(language: str) -> list[str]:
-    (section,) = SECTION.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 def test_every_call_does_what_it_says(processes: Processes, receiver: Receiver, free_port: int, tmp_path: Path) -> None:
