@@ -22,7 +22,7 @@ from catalogue.sorting import PageToken, Sorting
 SAMPLE_ROWS = 4_000
 # Fewer sampled matches do not allow an estimate.
 MIN_SAMPLED_MATCHES = 20
-# So many products match that a scan of all products meets enough of them early, whatever the sorting.
+# If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
 
@@ -66,12 +66,12 @@ SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
 class Thresholds:
     """The numbers of rows at which a search changes its strategy.
 
-    `max_fetched_rows`: so many matches are all fetched and counted; if there are more, the products are scanned in
-    order. `small_catalogue_rows`: in a catalogue of this size every match is fetched and counted.
-    `max_counted_rows`: up to this size products are counted if no text is given, since an index alone answers that.
-    `deep_offset_rows`: beyond this offset a scan starts at the nearer end and prefers index-only scans.
-    `min_scan_rows`, `max_scan_rows`: a scan reads at least the first number, and is not tried if it is expected to need
-    more than the second.
+    `max_fetched_rows`: if at most so many products match, all of them are fetched and counted; otherwise the products
+    are scanned in order. `small_catalogue_rows`: a catalogue of at most this size is never scanned for a text.
+    `max_counted_rows`: up to this size of the catalogue, the total is counted if no text is given, since an index alone
+    answers that. `deep_offset_rows`: beyond this offset a scan starts at the nearer end and prefers index-only scans.
+    `min_scan_rows` and `max_scan_rows`: a scan for a text reads at least the first number of products if it needs to,
+    and is not tried if it is expected to need more than the second.
     """
 
     max_fetched_rows: int = 10_000
@@ -266,7 +266,7 @@ class _Search:
     def _scan(self) -> list[Row]:
         """Scan the products that match and return the page, starting at the end of the order that is nearer to it.
 
-        Only for filters without a text, since the scan applies no condition that an index cannot answer.
+        Only for filters without a text; `_scan_and_filter` handles the others.
         """
         sorting, offset, limit = self._sorting, self._offset, self._limit
         rows_after_page = self.total - offset - limit
