@@ -1,19 +1,15 @@
-"""What RabbitMQ guarantees, on a node of the tests' own that they may stop: no import is lost, none runs twice."""
+"""The guarantees of RabbitMQ, on a node that the tests may stop: no import is lost, and none runs twice."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
-import subprocess
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,160 +17,110 @@ import pytest
 import config
 from support.database import execute
 from support.jobs import announce, create_job, create_runner, delay_slices, read_job, read_products
-from support.prerequisites import skip_or_fail
-from support.processes import Processes, find_free_ports, run_program
-from support.rabbitmq import create_broker_connection
+from support.processes import Processes, find_free_ports
+from support.rabbitmq import CONSUMER_TIMEOUT_MS, RabbitMQNode, create_broker_connection, find_rabbitmq_program
 from support.waiting import wait_for
 
-CONSUMER_TIMEOUT_MS = 5000
-WORKER = ("--concurrency=1", "-n")
-
-
-class Node:
-    """A RabbitMQ node with its data in `folder`, on ports of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port, distribution = find_free_ports(2)
-        (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.default = 127.0.0.1:{self.port}\nconsumer_timeout = {CONSUMER_TIMEOUT_MS}\n"
-        )
-        # Channels look at their consumers once a minute by default.
-        (folder / "advanced.config").write_text("[{rabbit, [{channel_tick_interval, 1000}]}].\n")
-        (folder / "plugins").write_text("[].\n")
-        self.folder = folder
-        self.environment = {
-            "HOME": str(folder),  # The Erlang cookie.
-            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
-            "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(distribution),
-            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-            "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Starts the node and waits for it."""
-        with (self.folder / "output").open("ab") as output:
-            self.process = subprocess.Popen(
-                [program("rabbitmq-server")],
-                env={**os.environ, **self.environment},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-        def answers() -> bool:
-            with contextlib.suppress(OSError), create_broker_connection(self.url("")) as connection:
-                connection.connect()
-                return True
-            return False
-
-        wait_for("RabbitMQ starts", answers)
-
-    def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Ends the node with a signal."""
-        if self.process is not None:
-            os.killpg(self.process.pid, number)
-            self.process.wait(30)
-            self.process = None
-
-    def control(self, *words: str) -> str:
-        """Runs rabbitmqctl; returns what it printed."""
-        return run_program(program("rabbitmqctl"), "-q", *words, environment=self.environment)
-
-    def url(self, host: str) -> str:
-        """The URL of a virtual host, "" for the default one."""
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/{host}"
-
-
-def program(name: str) -> str:
-    """The program itself: what Debian has in the path changes the user and forgets the environment."""
-    found = shutil.which(name, path="/usr/lib/rabbitmq/bin") or shutil.which(name)
-    if found is None:
-        skip_or_fail(f"{name} is missing; install rabbitmq-server")
-    return found
+ROWS = 20_000
+SLICE_ROWS = 500
+LONG_CONSUMER_TIMEOUT_MS = 60_000
+PERSISTENT = 2  # The delivery mode of AMQP 0-9-1.
+REQUEST_SECONDS = 30
+WORKER_OPTIONS = ("--concurrency=1", "-n")
+SEND_PROGRAM = "import sys, celery_app; sys.exit(0 if celery_app.wake_import('one') is {expected} else 1)"
 
 
 @pytest.fixture(scope="module")
-def running_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    program("rabbitmqctl")
-    node = Node(tmp_path_factory.mktemp("rabbitmq"))
+def running_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQNode]:
+    """A node for all tests of this file."""
+    find_rabbitmq_program("rabbitmqctl")
+    node = RabbitMQNode(tmp_path_factory.mktemp("rabbitmq"))
     node.start()
     yield node
     node.stop()
 
 
 @pytest.fixture
-def node(running_node: Node, environment: dict[str, str]) -> Node:
-    """The node, up, with a virtual host of the test's own in `environment`."""
-    if running_node.process is None:
+def node(running_node: RabbitMQNode, environment: dict[str, str]) -> RabbitMQNode:
+    """The running node; `environment` has the URL of a virtual host that only this test uses."""
+    if not running_node.is_running:
         running_node.start()
-    host = f"test_{uuid.uuid4().hex[:8]}"
-    running_node.control("add_vhost", host)
-    running_node.control("set_permissions", "-p", host, "guest", ".*", ".*", ".*")
-    environment |= {"CELERY_BROKER_URL": running_node.url(host), "SLICE_ROWS": "500"}
+    virtual_host = f"test_{uuid.uuid4().hex[:8]}"
+    running_node.control("add_vhost", virtual_host)
+    running_node.control("set_permissions", "-p", virtual_host, "guest", ".*", ".*", ".*")
+    environment |= {"CELERY_BROKER_URL": running_node.url(virtual_host), "SLICE_ROWS": str(SLICE_ROWS)}
     return running_node
 
 
 @pytest.fixture
-def patient_node(node: Node) -> Iterator[Node]:
-    """The node, with time for consumers: to ask it something may take as long as they have otherwise."""
+def patient_node(node: RabbitMQNode) -> Iterator[RabbitMQNode]:
+    """The node with a longer consumer timeout, because a call of rabbitmqctl can take as long as the usual one."""
     set_timeout = "application:set_env(rabbit, consumer_timeout, {})."
-    node.control("eval", set_timeout.format(60_000))
+    node.control("eval", set_timeout.format(LONG_CONSUMER_TIMEOUT_MS))
     yield node
     node.control("eval", set_timeout.format(CONSUMER_TIMEOUT_MS))
 
 
-def rows(count: int, prefix: str = "SKU") -> bytes:
-    return ("sku,name\n" + "".join(f"{prefix}-{number:06},name {number}\n" for number in range(count))).encode()
+def create_file(rows: int) -> bytes:
+    """Return a CSV file with this many different products."""
+    return ("sku,name\n" + "".join(f"SKU-{number:06},name {number}\n" for number in range(rows))).encode()
 
 
-def start_import(environment: dict[str, str], slice_seconds: float, count: int = 20_000) -> str:
-    """Puts a file, its job and its message in place; the import takes `count` / 500 slices."""
+def start_import(environment: dict[str, str], slice_seconds: float) -> str:
+    """Create and announce an import of ROWS rows whose slices take `slice_seconds`; return its task id."""
     runner = create_runner(config.load(environment))
     delay_slices(runner.database_url, slice_seconds)
-    task_id = create_job(runner, rows(count))
+    task_id = create_job(runner, create_file(ROWS))
     announce(environment, task_id)
     return task_id
 
 
-def check_end(url: str, task_id: str, count: int = 20_000) -> None:
-    """The import ends within a minute, each row created once."""
-    wait_for("the import ends", lambda: read_job(url, task_id)["finished_at"], 60)
-    row = read_job(url, task_id)
-    assert (row["status"], row["created_count"], row["unchanged_count"]) == ("completed", count, 0), row
-    assert read_products(url) == [(f"SKU-{number:06}", f"name {number}", "", True) for number in range(count)]
+def start_second_import(environment: dict[str, str]) -> str:
+    """Create and announce an import of one row; return its task id."""
+    task_id = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
+    announce(environment, task_id)
+    return task_id
 
 
-def writing(url: str, task_id: str) -> Callable[[], bool]:
-    return lambda: bool(read_job(url, task_id)["created_count"] > 1000)
+def check_import_completes(url: str, task_id: str, rows: int = ROWS) -> None:
+    """Wait for the end of an import and assert that it created each row once."""
+    wait_for("the end of the import", lambda: read_job(url, task_id)["finished_at"])
+    job = read_job(url, task_id)
+    assert (job["status"], job["created_count"], job["unchanged_count"]) == ("completed", rows, 0), job
+    assert read_products(url) == [(f"SKU-{number:06}", f"name {number}", "", True) for number in range(rows)]
 
 
-def queues(environment: dict[str, str], node: Node) -> dict[str, tuple[bool, int, int]]:
-    """Of each queue whether it is durable, and how many messages are ready and how many held by workers."""
-    host = environment["CELERY_BROKER_URL"].rpartition("/")[2]
-    listed = node.control(
-        "list_queues", "-p", host, "name", "durable", "messages_ready", "messages_unacknowledged", "--formatter=json"
-    )
+def has_written(url: str, task_id: str) -> Callable[[], bool]:
+    """Return a condition that is true once an import has committed some slices."""
+    return lambda: bool(read_job(url, task_id)["created_count"] > 2 * SLICE_ROWS)
+
+
+def is_completed(url: str, task_id: str) -> Callable[[], bool]:
+    """Return a condition that is true once an import is completed."""
+    return lambda: bool(read_job(url, task_id)["status"] == "completed")
+
+
+def read_queues(environment: dict[str, str], node: RabbitMQNode) -> dict[str, tuple[bool, int, int]]:
+    """Return, for each queue, whether it is durable, and its numbers of ready and of unacknowledged messages."""
+    virtual_host = environment["CELERY_BROKER_URL"].rpartition("/")[2]
+    columns = ("name", "durable", "messages_ready", "messages_unacknowledged")
+    output = node.control("list_queues", "-p", virtual_host, *columns, "--formatter=json")
     return {
         queue["name"]: (queue["durable"], queue["messages_ready"], queue["messages_unacknowledged"])
-        for queue in json.loads(listed)
+        for queue in json.loads(output)
     }
 
 
-def call(port: int, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
-    """A request to the web process; a body is sent as the file of an upload."""
+def call(port: int, path: str, upload: bytes | None = None) -> tuple[int, dict[str, Any]]:
+    """Send a request, with `upload` as its file; return the status and the JSON, or 0 and {} without an answer."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
-    if body is not None:
+    if upload is not None:
         disposition = b'Content-Disposition: form-data; name="file"; filename="products.csv"'
-        request.data = b"--frame\r\n" + disposition + b"\r\n\r\n" + body + b"\r\n--frame--\r\n"
+        request.data = b"--frame\r\n" + disposition + b"\r\n\r\n" + upload + b"\r\n--frame--\r\n"
         request.add_header("Content-Type", "multipart/form-data; boundary=frame")
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return answer.status, json.load(answer)
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as response:  # noqa: S310
+            return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
@@ -182,117 +128,113 @@ def call(port: int, path: str, body: bytes | None = None) -> tuple[int, dict[str
         return 0, {}
 
 
-def test_queues_and_messages_are_durable_and_a_message_is_held_until_its_import_is_done(
-    patient_node: Node, environment: dict[str, str], processes: Processes, database_url: str
+def test_messages_are_durable_and_are_acknowledged_when_their_import_is_done(
+    patient_node: RabbitMQNode, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
-    task_id = start_import(environment, 0.5)
+    task_id = start_import(environment, slice_seconds=0.5)
     with create_broker_connection(environment["CELERY_BROKER_URL"]) as connection:
-        # The channel is closed without an answer, upon which the message is there again.
+        # Closing the connection without an acknowledgement returns the message to the queue.
         message = connection.default_channel.basic_get("imports")
-        assert message.properties["delivery_mode"] == 2
-    worker = processes.start_worker(*WORKER, "one@%h")
-    wait_for("writing", writing(database_url, task_id))
-    second = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
-    announce(environment, second)
-    # Prefetch 1: the second message is left for another worker.
-    found = queues(environment, patient_node)
-    assert found["imports"] == (True, 1, 1)
+        assert message.properties["delivery_mode"] == PERSISTENT
+    worker = processes.start_worker(*WORKER_OPTIONS, "one@%h")
+    wait_for("the first slices", has_written(database_url, task_id))
+    start_second_import(environment)
+    # The worker prefetches one message, so the second one stays ready for another worker.
+    assert read_queues(environment, patient_node)["imports"] == (True, 1, 1)
     os.killpg(worker.pid, signal.SIGKILL)
-    wait_for("both messages are back", lambda: queues(environment, patient_node)["imports"] == (True, 2, 0))
+    wait_for("both messages", lambda: read_queues(environment, patient_node)["imports"] == (True, 2, 0))
     delay_slices(database_url, 0)
-    processes.start_worker(*WORKER, "two@%h")
-    check_end(database_url, task_id)
-    wait_for("the messages are done with", lambda: queues(environment, patient_node)["imports"] == (True, 0, 0))
+    processes.start_worker(*WORKER_OPTIONS, "two@%h")
+    check_import_completes(database_url, task_id)
+    wait_for("an empty queue", lambda: read_queues(environment, patient_node)["imports"] == (True, 0, 0))
 
 
-def test_a_message_that_rabbitmq_refuses_is_not_taken_for_sent(
-    node: Node, environment: dict[str, str], processes: Processes
+def test_a_message_that_rabbitmq_rejects_does_not_count_as_sent(
+    node: RabbitMQNode, environment: dict[str, str], processes: Processes
 ) -> None:
-    host = environment["CELERY_BROKER_URL"].rpartition("/")[2]
-    full = json.dumps({"max-length": 0, "overflow": "reject-publish"})
-    node.control("set_policy", "-p", host, "full", "^imports$", full, "--apply-to", "queues")
-    send = "import sys, celery_app; sys.exit(celery_app.wake_import('one') is not False)"
-    assert processes.start("-c", send).wait(30) == 0
-    node.control("clear_policy", "-p", host, "full")
-    assert processes.start("-c", send.replace("False", "True")).wait(30) == 0
+    virtual_host = environment["CELERY_BROKER_URL"].rpartition("/")[2]
+    full_queue = json.dumps({"max-length": 0, "overflow": "reject-publish"})
+    node.control("set_policy", "-p", virtual_host, "full", "^imports$", full_queue, "--apply-to", "queues")
+    assert processes.start("-c", SEND_PROGRAM.format(expected=False)).wait(REQUEST_SECONDS) == 0
+    node.control("clear_policy", "-p", virtual_host, "full")
+    assert processes.start("-c", SEND_PROGRAM.format(expected=True)).wait(REQUEST_SECONDS) == 0
 
 
-def test_a_file_uploaded_while_rabbitmq_is_down_waits_and_is_imported_once_it_is_back(
-    node: Node, environment: dict[str, str], processes: Processes, database_url: str
+def test_a_file_uploaded_while_rabbitmq_is_down_is_imported_once_it_is_back(
+    node: RabbitMQNode, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
+    rows = 2000
     [port] = find_free_ports(1)
     processes.start_web(port)
-    wait_for("the web process answers", lambda: call(port, "/api/health")[0])
+    wait_for("an answer of the web process", lambda: call(port, "/api/health")[0])
     status, health = call(port, "/api/health")
     assert (status, health["broker"], health["worker"]) == (503, "up", "down")
     node.stop()
-    worker = processes.start_worker(*WORKER, "one@%h")
-    status, answer = call(port, "/api/upload", rows(2000))
-    assert (status, answer["status"]) == (202, "pending")
+    worker = processes.start_worker(*WORKER_OPTIONS, "one@%h")
+    status, job = call(port, "/api/upload", create_file(rows))
+    assert (status, job["status"]) == (202, "pending")
     status, health = call(port, "/api/health")
     assert (status, health["broker"]) == (503, "down")
-    assert call(port, f"/api/upload/progress/{answer['task_id']}")[1]["status"] == "pending"
+    assert call(port, f"/api/upload/progress/{job['task_id']}")[1]["status"] == "pending"
     node.start()
-    check_end(database_url, answer["task_id"], 2000)
-    wait_for("all is healthy", lambda: call(port, "/api/health")[0] == 200)
+    check_import_completes(database_url, job["task_id"], rows)
+    wait_for("a healthy product", lambda: call(port, "/api/health")[0] == 200)
     assert worker.poll() is None
 
 
-def test_rabbitmq_restarted_in_the_middle_of_an_import(
-    node: Node, environment: dict[str, str], processes: Processes, database_url: str
+def test_an_import_survives_a_restart_of_rabbitmq(
+    node: RabbitMQNode, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
-    task_id = start_import(environment, 0.1)
-    worker = processes.start_worker(*WORKER, "one@%h")
-    wait_for("writing", writing(database_url, task_id))
+    task_id = start_import(environment, slice_seconds=0.1)
+    worker = processes.start_worker(*WORKER_OPTIONS, "one@%h")
+    wait_for("the first slices", has_written(database_url, task_id))
     node.stop(signal.SIGTERM)
     node.start()
-    check_end(database_url, task_id)
-    second = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
-    announce(environment, second)
-    wait_for("the worker takes the next one", lambda: read_job(database_url, second)["status"] == "completed")
+    check_import_completes(database_url, task_id)
+    second_task_id = start_second_import(environment)
+    wait_for("the second import", is_completed(database_url, second_task_id))
     assert worker.poll() is None
 
 
 @pytest.mark.parametrize(
-    ("task_seconds", "slice_rows", "slice_seconds", "closed"),
+    ("task_seconds", "slice_rows", "slice_seconds", "closes_channel"),
     [("2", "5000", 0.8, False), ("600", "500", 0.25, True)],
-    ids=["in pieces", "in one go"],
+    ids=["several tasks", "one task"],
 )
-def test_an_import_longer_than_the_consumer_timeout(
-    node: Node,
+def test_an_import_may_take_longer_than_the_consumer_timeout(
+    node: RabbitMQNode,
     environment: dict[str, str],
     processes: Processes,
     database_url: str,
     task_seconds: str,
     slice_rows: str,
     slice_seconds: float,
-    closed: bool,
+    closes_channel: bool,
 ) -> None:
     environment |= {"TASK_SECONDS": task_seconds, "SLICE_ROWS": slice_rows}
-    started = time.monotonic()
+    started_at = time.monotonic()
     task_id = start_import(environment, slice_seconds)
-    worker = processes.start_worker(*WORKER, "one@%h")
-    check_end(database_url, task_id)
-    assert time.monotonic() - started > CONSUMER_TIMEOUT_MS / 1000
-    second = create_job(create_runner(config.load(environment)), b"sku\nSKU-000000\n", announced=True)
-    announce(environment, second)
-    wait_for("the worker takes the next one", lambda: read_job(database_url, second)["status"] == "completed")
+    worker = processes.start_worker(*WORKER_OPTIONS, "one@%h")
+    check_import_completes(database_url, task_id)
+    assert time.monotonic() - started_at > CONSUMER_TIMEOUT_MS / 1000
+    second_task_id = start_second_import(environment)
+    wait_for("the second import", is_completed(database_url, second_task_id))
     assert worker.poll() is None
-    assert ("delivery acknowledgement on channel" in processes.log.read_text()) == closed
+    assert ("delivery acknowledgement on channel" in processes.log.read_text()) == closes_channel
 
 
-def test_sigterm_hands_the_import_to_the_next_worker(
-    node: Node, environment: dict[str, str], processes: Processes, database_url: str
+def test_sigterm_hands_the_import_over_to_the_next_worker(
+    node: RabbitMQNode, environment: dict[str, str], processes: Processes, database_url: str
 ) -> None:
-    task_id = start_import(environment, 0.5)
-    first = processes.start_worker(*WORKER, "one@%h")
-    wait_for("writing", writing(database_url, task_id))
-    first.terminate()
-    assert first.wait(30) == 0
+    task_id = start_import(environment, slice_seconds=0.5)
+    first_worker = processes.start_worker(*WORKER_OPTIONS, "one@%h")
+    wait_for("the first slices", has_written(database_url, task_id))
+    first_worker.terminate()
+    assert first_worker.wait(30) == 0
     assert read_job(database_url, task_id)["status"] == "processing"
-    wait_for("it has signed off", lambda: execute(database_url, "SELECT count(*) FROM workers") == [(0,)])
-    # The sweep may have sent a second one, which is harmless.
-    wait_for("its message is back", lambda: queues(environment, node)["imports"][1:] in {(1, 0), (2, 0)})
+    wait_for("a list without workers", lambda: execute(database_url, "SELECT count(*) FROM workers") == [(0,)])
+    # The reaper may have sent a second message, which is harmless.
+    wait_for("its message", lambda: read_queues(environment, node)["imports"][1:] in {(1, 0), (2, 0)})
     delay_slices(database_url, 0)
-    processes.start_worker(*WORKER, "two@%h")
-    check_end(database_url, task_id)
+    processes.start_worker(*WORKER_OPTIONS, "two@%h")
+    check_import_completes(database_url, task_id)

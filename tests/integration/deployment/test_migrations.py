@@ -1,0 +1,113 @@
+"""The migrations build the tables of the models, can be reversed, and may run in several processes at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import psycopg2.errors
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+import models
+from database.migrate import sqlalchemy_url
+from importer.columns import validation
+from models import Base
+from support.database import execute, url_of
+from support.paths import ROOT
+
+EMPTY_DATABASE = "empty_of_tests"
+MIGRATE_PROGRAM = "import sys; from database.migrate import upgrade_database; upgrade_database(sys.argv[1])"
+MIGRATE_SECONDS = 120
+PROCESSES = 4
+# Tables and functions that the migrations created.
+RELATIONS_SQL = """
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
+
+
+def create_alembic_config(url: str) -> Config:
+    """Return Alembic's configuration for the database at `url`."""
+    alembic_config = Config()
+    alembic_config.set_main_option("script_location", str(ROOT / "migrations"))
+    alembic_config.attributes["url"] = sqlalchemy_url(url)
+    return alembic_config
+
+
+def find_differences(url: str) -> list[object]:
+    """Return what differs between the database and the models.
+
+    The unique index on SKUs is left out, because reflection loses its collation; `check_sku_index` checks it.
+    """
+    options = {
+        "compare_type": True,
+        "compare_server_default": True,
+        "include_object": lambda _object, name, *_: name != "products_sku_key",
+    }
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, Base.metadata))
+
+
+def check_sku_index(url: str) -> None:
+    """Assert that SKUs which differ only in case are duplicates."""
+    (definition,) = execute(url, "SELECT indexdef FROM pg_indexes WHERE indexname = 'products_sku_key'")[0]
+    assert "UNIQUE" in definition
+    assert 'lower((sku)::text) COLLATE "C"' in definition
+    execute(url, "INSERT INTO products (sku) VALUES ('aB')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        execute(url, "INSERT INTO products (sku) VALUES ('Ab')")
+
+
+def test_migrations_build_what_the_models_describe(database_url: str) -> None:
+    execute(database_url, "CREATE TABLE import_staging_1_x (a text)")
+    # This is `alembic check`, which must ignore staging tables.
+    command.check(create_alembic_config(database_url))
+    execute(database_url, "DROP TABLE import_staging_1_x")
+    assert find_differences(database_url) == []
+    check_sku_index(database_url)
+
+
+def test_migrations_can_be_reversed_and_applied_again(database_url: str) -> None:
+    alembic_config = create_alembic_config(database_url)
+    command.downgrade(alembic_config, "base")
+    assert {name for (name,) in execute(database_url, RELATIONS_SQL)} <= {"alembic_version", "alembic_version_pkc"}
+    command.upgrade(alembic_config, "head")
+    assert find_differences(database_url) == []
+    check_sku_index(database_url)
+
+
+def test_a_database_at_revision_0004_without_the_quote_column_is_migrated(database_url: str) -> None:
+    execute(database_url, "ALTER TABLE import_jobs DROP COLUMN quote")
+    command.stamp(create_alembic_config(database_url), "0004")
+    command.upgrade(create_alembic_config(database_url), "head")
+    assert find_differences(database_url) == []
+
+
+def test_processes_that_start_together_migrate_in_turn(server_url: str) -> None:
+    execute(server_url, f"CREATE DATABASE {EMPTY_DATABASE} TEMPLATE template0")
+    url = url_of(server_url, EMPTY_DATABASE)
+    try:
+        processes = [
+            subprocess.Popen([sys.executable, "-c", MIGRATE_PROGRAM, url], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+            for _ in range(PROCESSES)
+        ]
+        errors = [process.communicate(timeout=MIGRATE_SECONDS)[1] for process in processes]
+        assert [process.returncode for process in processes] == [0] * PROCESSES, errors
+        assert find_differences(url) == []
+    finally:
+        execute(server_url, f"DROP DATABASE {EMPTY_DATABASE} WITH (FORCE)")
+
+
+def test_the_importer_and_the_tables_have_the_same_length_limits() -> None:
+    # The importer does not know the models, so both define these limits.
+    assert validation.SKU_MAX_CHARACTERS == models.SKU_MAX_CHARACTERS
+    assert validation.NAME_MAX_CHARACTERS == models.NAME_MAX_CHARACTERS

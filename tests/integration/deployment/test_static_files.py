@@ -1,0 +1,77 @@
+"""The web process serves the page with everything that it loads, and nothing else."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from html.parser import HTMLParser
+
+import pytest
+from flask.testing import FlaskClient
+
+from support.paths import ROOT
+
+PAGES = {"/", "/api/docs"}
+IMPORT_RE = re.compile(r"""(?:from|import)\s*\(?\s*['"](\.\.?/[^'"]+\.js)['"]""")
+EXTERNAL_REFERENCE_RE = re.compile(r"""(?:from|import|url)\s*\(?\s*['"]?(\w+:[^'")]*)""")
+
+
+class PageParser(HTMLParser):
+    """Collects what a page loads, and the inline code that its Content-Security-Policy forbids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.inline_code: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        if tag == "style" or (tag == "script" and "src" not in values):
+            self.inline_code.append(tag)
+        self.inline_code += [name for name in values if name == "style" or name.startswith("on")]
+        self.links += [value for name, value in attributes if name in {"src", "href"} and value and value[0] != "#"]
+
+
+def read_text(client: FlaskClient, path: str) -> str:
+    """Request a path and return its text; the empty string if the file cannot refer to other files."""
+    with client.get(path) as response:
+        assert response.status_code == 200, path
+        if path in PAGES:
+            assert response.mimetype == "text/html"
+            policy = response.headers["Content-Security-Policy"]
+            assert "default-src 'self'" in policy
+            assert "unsafe" not in policy
+        return response.get_data(as_text=True) if path in PAGES or path.endswith((".js", ".css")) else ""
+
+
+def linked_paths(path: str, text: str) -> list[str]:
+    """Return the absolute paths of the files that a page or a module refers to."""
+    if path in PAGES:
+        parser = PageParser()
+        parser.feed(text)
+        assert parser.inline_code == []
+        return [link.partition("#")[0] for link in parser.links]
+    return [posixpath.normpath(f"{posixpath.dirname(path)}/{name}") for name in IMPORT_RE.findall(text)]
+
+
+def test_every_file_that_the_page_loads_is_served_and_every_module_is_loaded(client: FlaskClient) -> None:
+    pending, served = ["/"], set[str]()
+    while pending:
+        path = pending.pop()
+        if path in served:
+            continue
+        served.add(path)
+        assert path.startswith("/static/") or path in {*PAGES, "/api/openapi.json"}
+        text = read_text(client, path)
+        assert "//" not in "".join(EXTERNAL_REFERENCE_RE.findall(text)), path
+        pending += linked_paths(path, text)
+    assert {path.rpartition(".")[2] for path in served} >= {"css", "js", "svg"}
+    modules = {f"/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "static" / "js").rglob("*.js")}
+    assert modules <= served
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../config.py", "/static/%2e%2e/config.py", "/static/..%2fconfig.py", "/config.py", "/.env"]
+)
+def test_files_outside_of_the_static_folder_are_not_served(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404

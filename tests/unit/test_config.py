@@ -1,0 +1,144 @@
+"""The settings: their defaults, their checks and their documentation."""
+
+from __future__ import annotations
+
+import re
+import threading
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import config
+from support.paths import ROOT
+
+SECRET_KEY_READERS = 16
+# A URL's password in these values begins with "hid", which no message may show.
+UNUSABLE_VALUES = [
+    *(("PORT", value) for value in ("x", "-1", "70000", "5000.0", "1e3", "9" * 5000)),
+    ("MAX_UPLOAD_MB", "0"),
+    ("CHUNK_ROWS", "many"),
+    ("LEASE_SECONDS", "1"),
+    ("FLASK_DEBUG", "perhaps"),
+    ("DATABASE_URL", "mysql://user:hidden@host/shop"),
+    ("DATABASE_URL", "user:hidden@host"),
+    ("DATABASE_URL", "postgresql://user:hidden@host"),
+    ("DATABASE_URL", "postgresql://user:hidden@host:port/shop"),
+    ("DATABASE_URL", "postgresql://user:hidden@[::1/shop"),
+    ("DATABASE_URL", "postgresql://user:hid#den@host/shop"),
+    ("CLOUDAMQP_URL", "redis://user:hidden@host"),
+    ("CELERY_BROKER_URL", "http://user:hidden@host"),
+    ("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8, localhost"),
+    ("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.1/8"),
+]
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == config.VERSION
+    assert re.fullmatch(r"\d+\.\d+\.\d+", config.VERSION)
+
+
+def test_the_example_file_has_every_setting_with_its_help_and_default() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    documented = [
+        (match[1], match[2], lines[index - 1].removeprefix("# "))
+        for index, line in enumerate(lines)
+        if (match := re.fullmatch(r"#([A-Z][A-Z_]+)=(.*)", line))
+    ]
+    assert sorted(documented) == sorted(
+        (name, setting.default, setting.help) for name, setting in config.SETTINGS.items()
+    )
+    assert all(line == "" or line.startswith("#") for line in lines)
+
+
+def test_the_readme_refers_to_the_example_file() -> None:
+    assert "`.env.example` lists every setting" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_field_except_the_derived_one_is_a_setting() -> None:
+    fields = {name.upper() for name in config.Settings.__dataclass_fields__}
+    assert fields == {*config.SETTINGS, "TRANSACTION_POOLER"}
+
+
+def test_an_empty_value_means_the_default() -> None:
+    defaults = config.load({})
+    assert config.load(dict.fromkeys(config.SETTINGS, "")) == defaults
+    assert config.load({name: f" {setting.default} " for name, setting in config.SETTINGS.items()}) == defaults
+    assert (defaults.host, defaults.port) == ("127.0.0.1", 5000)
+    assert (defaults.max_upload_mb, defaults.chunk_rows) == (2048, 10_000)
+    assert defaults.data_dir == ROOT / "instance"
+    assert defaults.broker_is_embedded
+    with pytest.raises(config.ConfigError, match="DATABASE_URL is not set"):
+        defaults.require_database_url()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), UNUSABLE_VALUES, ids=[f"{name}={value[:50]}" for name, value in UNUSABLE_VALUES]
+)
+def test_an_unusable_value_is_named_in_one_line_without_a_password(name: str, value: str) -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        config.load({name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name} ")
+    assert "\n" not in message
+    assert len(message) < 300
+    assert "hid" not in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "database_url", "is_pooler"),
+    [
+        ("postgres://u:p@h/d", "postgresql://u:p@h/d", False),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql://u:p@h/d", False),
+        ("postgresql://u:p%40@h:5433/d?sslmode=require", "postgresql://u:p%40@h:5433/d?sslmode=require", False),
+        ("postgres://u:p@h:6543/d?pgbouncer=true", "postgresql://u:p@h:6543/d", True),
+        ("postgres://u:p@h/d?pgbouncer=true&sslmode=require", "postgresql://u:p@h/d?sslmode=require", True),
+        ("postgres://u.x:p@eu.pooler.supabase.com:6543/d", "postgresql://u.x:p@eu.pooler.supabase.com:6543/d", True),
+        ("postgres://u.x:p@eu.pooler.supabase.com:5432/d", "postgresql://u.x:p@eu.pooler.supabase.com:5432/d", False),
+        ("postgresql://u@/d?host=/tmp/a-b&port=1", "postgresql://u@/d?host=/tmp/a-b&port=1", False),
+    ],
+)
+def test_database_urls_are_accepted_as_hosting_providers_write_them(
+    variable: str, database_url: str, is_pooler: bool
+) -> None:
+    settings = config.load({"DATABASE_URL": variable})
+    assert (settings.database_url, settings.transaction_pooler) == (database_url, is_pooler)
+
+
+def test_celery_broker_url_overrides_cloudamqp_url() -> None:
+    both = {"CLOUDAMQP_URL": "amqps://one/x", "CELERY_BROKER_URL": "amqp://two"}
+    assert config.load(both).broker_url == "amqp://two"
+    assert config.load({**both, "CELERY_BROKER_URL": ""}).broker_url == "amqps://one/x"
+    assert not config.load(both).broker_is_embedded
+
+
+def test_processes_that_start_together_share_one_generated_secret_key(tmp_path: Path) -> None:
+    settings = config.load({"DATA_DIR": str(tmp_path / "data")})
+    barrier = threading.Barrier(SECRET_KEY_READERS)
+    keys: list[str] = []
+
+    def read() -> None:
+        barrier.wait(30)
+        keys.append(config.load_secret_key(settings))
+
+    threads = [threading.Thread(target=read) for _ in range(SECRET_KEY_READERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == SECRET_KEY_READERS
+    assert set(keys) == {config.load_secret_key(settings)}
+    assert len(keys[0]) == 2 * config.SECRET_KEY_BYTES
+    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_configured_secret_key_is_used(tmp_path: Path) -> None:
+    assert config.load_secret_key(config.load({"SECRET_KEY": "given", "DATA_DIR": str(tmp_path)})) == "given"
+
+
+def test_an_empty_file_of_the_secret_key_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "SECRET_KEY_WAIT_SECONDS", 0.1)
+    (tmp_path / "secret_key").touch()
+    with pytest.raises(config.ConfigError, match=r"SECRET_KEY: .*secret_key is empty; remove it or set SECRET_KEY"):
+        config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
