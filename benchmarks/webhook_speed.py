@@ -23,7 +23,7 @@ import psycopg2
 import requests
 
 from benchmarks.product import Product, running_product, running_receiver, temporary_folder
-from webhook_service import body_of, record
+from webhooks.events import encode_body, record_event
 
 BAR = 0.5
 LATENCY_EVENTS = 100
@@ -40,7 +40,7 @@ PRODUCT = {
 
 def bare_loop(receiver: str, count: int) -> float:
     """Requests per second of the yardstick."""
-    body = body_of("product.updated", {"product": PRODUCT}).encode()
+    body = encode_body("product.updated", {"product": PRODUCT}).encode()
     headers = {"Content-Type": "application/json"}
     with requests.Session() as session:
         session.post(receiver, data=body, headers=headers)
@@ -79,7 +79,7 @@ def write_events(url: str, count: int) -> None:
     with psycopg2.connect(url) as connection:
         for _ in range(count):
             with connection.cursor() as cursor:
-                record(cursor, "product.updated", {"product": PRODUCT})
+                record_event(cursor, "product.updated", {"product": PRODUCT})
             connection.commit()
     connection.close()
 

@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
 from database.running_imports import find_running_import
-from webhook_service import TELL_UPDATED, record
+from webhooks.events import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
 # How long a statement waits for each lock that another transaction holds, such as a slice of an import.
@@ -67,7 +67,11 @@ def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult
     which the caller should repeat the transaction.
     """
     _limit_lock_waits(cursor)
-    parts = {"condition": _condition(selection), "active": sql.Literal(active), "record_event": sql.SQL(TELL_UPDATED)}
+    parts = {
+        "condition": _condition(selection),
+        "active": sql.Literal(active),
+        "record_event": sql.SQL(INSERT_UPDATED_SQL),
+    }
     cursor.execute(sql.SQL(SET_ACTIVE_SQL).format(**parts))
     matched, changed = cursor.fetchone() or (0, 0)
     # A product that begins to match after the statement's snapshot may be changed without having been counted.
@@ -121,7 +125,7 @@ def delete_all(cursor: Cursor) -> BulkResult:
 def _report_deleted(cursor: Cursor, count: int) -> BulkResult:
     """Record the event of `count` deleted products, if any, and return the result."""
     if count:
-        record(cursor, "product.bulk_deleted", {"count": count})
+        record_event(cursor, "product.bulk_deleted", {"count": count})
     return BulkResult(count, count)
 
 

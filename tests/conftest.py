@@ -34,8 +34,8 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 from support.receiver import Receiver
-from support.webhooks import StartDispatcher, create_sender
-from webhooks.dispatcher import Deliverer, Options
+from support.webhooks import create_sender, StartDispatcher
+from webhooks.dispatcher import Dispatcher, Options
 from webhooks.sender import Sender
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
@@ -163,11 +163,11 @@ def sender() -> Iterator[Sender]:
 @pytest.fixture
 def start_dispatcher(settings: config.Settings) -> Iterator[StartDispatcher]:
     """A function that starts a dispatcher in a thread of this process; its keywords are those of `Options`."""
-    running: list[tuple[Deliverer, threading.Thread]] = []
+    running: list[tuple[Dispatcher, threading.Thread]] = []
 
-    def start(**options: Any) -> Deliverer:
+    def start(**options: Any) -> Dispatcher:
         values = {"lease_seconds": 4, "allowed_networks": settings.webhook_allowed_networks, **options}
-        dispatcher = Deliverer(Options(settings.database_url, **values))
+        dispatcher = Dispatcher(Options(settings.database_url, **values))
         thread = threading.Thread(target=dispatcher.run, daemon=True)
         running.append((dispatcher, thread))
         thread.start()

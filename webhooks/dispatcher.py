@@ -1,6 +1,7 @@
-"""The deliverer: a process beside every worker that sends what is due, told by PostgreSQL when there is something.
+"""The dispatcher: a process that reads due deliveries from the outbox and lets webhook workers send them.
 
-`python -m webhooks.dispatcher` runs one by itself. Any number may run; each webhook is worked on by one of them.
+PostgreSQL notifies it of new deliveries. Every Celery worker has a dispatcher next to it; `python -m
+webhooks.dispatcher` runs one alone. Any number may run: a lease gives each webhook to one of them.
 """
 
 from __future__ import annotations
@@ -29,226 +30,244 @@ from database.listen import Listener
 from database.running_imports import find_running_import
 from webhooks import expander, outbox
 from webhooks.outbox import Attempt, Delivery
-from webhooks.retry_policy import SCHEDULE_SECONDS
+from webhooks.retry_policy import RETRY_SCHEDULE_SECONDS
 from webhooks.sender import CONNECT_SECONDS, TOTAL_SECONDS, Sender
-from webhooks.webhook_worker import Lane
+from webhooks.webhook_worker import WebhookWorker
 
 log = logging.getLogger(__name__)
 
-# Webhooks worked on at the same time, and what of each is read ahead.
-MAX_LANES = 200
-READ_AHEAD = 64
+# Limits of one dispatcher: webhooks that it serves, and deliveries of each that it loads.
+MAX_WORKERS = 200
+LOADED_DELIVERIES = 64
 REFILL_BELOW = 16
-CONCURRENCY = 4
-# What comes within this time is looked at together.
-GATHER_SECONDS = 0.005
+CONCURRENT_REQUESTS = 4
+# Notifications within this time are handled together.
+DEBOUNCE_SECONDS = 0.005
 CHECK_SECONDS = 1
-IDLE_LANE_SECONDS = 5
+IDLE_WORKER_SECONDS = 5
 RETRY_SECONDS = 1
-# How long the products of an import wait for it to end.
-PATIENCE_SECONDS = 300
-WRITTEN_AT_ONCE = 500
+# How long the event of an import waits for the import to end before it is expanded.
+IMPORT_WAIT_SECONDS = 300
+RESULTS_PER_WRITE = 500
 PRUNE_SECONDS = 600
 STOP_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a deliverer works; times in seconds."""
+    """The settings of a dispatcher; times in seconds."""
 
     url: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     pooled: bool = False
     retention_days: int = 30
     lease_seconds: float = 20
-    concurrency: int = CONCURRENCY
-    schedule: Sequence[float] = SCHEDULE_SECONDS
+    concurrency: int = CONCURRENT_REQUESTS
+    schedule: Sequence[float] = RETRY_SCHEDULE_SECONDS
+    import_wait_seconds: float = IMPORT_WAIT_SECONDS
     connect_seconds: float = CONNECT_SECONDS
     total_seconds: float = TOTAL_SECONDS
 
 
-class Deliverer:
-    """Reads what is due into lanes, and writes the results of their requests.
+class Dispatcher:
+    """Loads due deliveries into webhook workers, and writes the results of their requests.
 
-    One thread reads (`run`), one writes, and each lane has its own. All that counts is in the database: this may be
-    killed at any point, and what was under way is sent again by the next one, under the same id.
+    One thread loads (`run`), one writes results, one removes old events, and every webhook worker has its own. All
+    state is in the database, so a dispatcher may be killed at any point: the next one sends the requests that had no
+    result again, with the same message id.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._lease = outbox.Lease(str(uuid.uuid4()), options.lease_seconds)
-        self._lanes: dict[int, Lane] = {}
+        self._lease = outbox.WebhookLease(str(uuid.uuid4()), options.lease_seconds)
+        self._workers: dict[int, WebhookWorker] = {}
         self._stopping = threading.Event()
         self._results: queues.SimpleQueue[Attempt | None] = queues.SimpleQueue()
-        # Wakes `run` from other threads, also from a signal.
-        self._bell, self._ring = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ring.setblocking(False)
+        # Other threads and signal handlers wake `run` through this pair of sockets.
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._renew_at = 0.0
-        self._claim_at = 0.0
+        self._acquire_at = 0.0
 
     def stop(self) -> None:
-        """Starts no more requests; `run` returns once those under way have ended, or after STOP_SECONDS."""
+        """Start no more requests. `run` returns when the running ones have finished, or after STOP_SECONDS."""
         self._stopping.set()
         self._wake()
 
     def run(self) -> None:
-        """Delivers until `stop`; survives a database that is away."""
+        """Dispatch until `stop` is called, also across database outages."""
         writer = threading.Thread(target=self._write_results, name="results", daemon=True)
         writer.start()
         threading.Thread(target=self._prune, name="pruning", daemon=True).start()
         run_until_stopped(
             self._options.url,
             Component.DISPATCHER,
-            self._deliver,
+            self._dispatch,
             stopping=self._stopping,
             purpose="webhook delivery",
         )
         self._finish(writer)
-        self._bell.close()
-        self._ring.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
 
-    def _deliver(self, connection: Connection) -> None:
+    def _dispatch(self, connection: Connection) -> None:
         channels = (outbox.DELIVERIES_CHANNEL, outbox.SETTINGS_CHANNEL)
         listener = Listener(connection, channels, pooled=self._options.pooled)
         with connection.cursor() as cursor:
-            # Whatever was told while nobody listened.
-            self._claim_at = self._renew_at = 0.0
+            # Check everything: notifications before LISTEN were missed.
+            self._acquire_at = self._renew_at = 0.0
             self._read_receivers(cursor)
-            for lane in self._lanes.values():
-                lane.hungry = True
+            for worker in self._workers.values():
+                worker.needs_deliveries = True
             while not self._stopping.is_set():
-                self._renew(cursor)
-                self._claim(cursor)
-                self._fill(connection, cursor)
+                self._renew_leases(cursor)
+                self._acquire_leases(cursor)
+                self._load(connection, cursor)
                 self._release_idle(cursor)
                 self._wait(listener, cursor)
 
-    def _renew(self, cursor: Cursor) -> None:
+    def _renew_leases(self, cursor: Cursor) -> None:
         now = time.monotonic()
         if now < self._renew_at:
             return
         self._renew_at = now + self._options.lease_seconds / 4
-        if not self._lanes:
+        if not self._workers:
             return
-        held = self._lease.renew(cursor, self._lanes)
-        for id in [id for id in self._lanes if id not in held]:
-            self._lanes.pop(id).close()
-        for lane in self._lanes.values():
-            lane.keep_until(now + self._options.lease_seconds)
+        held = self._lease.renew(cursor, self._workers)
+        for id in [id for id in self._workers if id not in held]:
+            self._workers.pop(id).close()
+        for worker in self._workers.values():
+            worker.keep_until(now + self._options.lease_seconds)
 
-    def _claim(self, cursor: Cursor) -> None:
+    def _acquire_leases(self, cursor: Cursor) -> None:
         now = time.monotonic()
-        if now < self._claim_at or len(self._lanes) >= MAX_LANES:
+        if now < self._acquire_at or len(self._workers) >= MAX_WORKERS:
             return
-        self._claim_at = now + CHECK_SECONDS
-        claimed = self._lease.claim(cursor, self._lanes, MAX_LANES - len(self._lanes))
-        for id, receiver in outbox.receivers(cursor, claimed).items():
-            lane = self._lanes[id] = Lane(
+        self._acquire_at = now + CHECK_SECONDS
+        acquired = self._lease.acquire(cursor, self._workers, MAX_WORKERS - len(self._workers))
+        for id, receiver in outbox.read_receivers(cursor, acquired).items():
+            worker = self._workers[id] = WebhookWorker(
                 receiver,
-                new_sender=self._new_sender,
-                done=self._results.put,
+                new_sender=self._create_sender,
+                on_result=self._results.put,
                 schedule=self._options.schedule,
                 concurrency=self._options.concurrency,
             )
-            lane.keep_until(now + self._options.lease_seconds)
+            worker.keep_until(now + self._options.lease_seconds)
 
-    def _new_sender(self) -> Sender:
+    def _create_sender(self) -> Sender:
         options = self._options
         return Sender(
             options.allowed_networks, connect_seconds=options.connect_seconds, total_seconds=options.total_seconds
         )
 
     def _read_receivers(self, cursor: Cursor) -> None:
-        """Takes over what was changed in the webhooks; one that was switched off or removed gets no more requests."""
-        if not self._lanes:
+        """Apply changes of the webhooks. One that was disabled or deleted gets no more requests."""
+        if not self._workers:
             return
-        receivers = outbox.receivers(cursor, self._lanes)
-        for id in [id for id in self._lanes if id not in receivers]:
-            self._lanes.pop(id).close()
+        receivers = outbox.read_receivers(cursor, self._workers)
+        for id in [id for id in self._workers if id not in receivers]:
+            self._workers.pop(id).close()
             self._lease.release(cursor, [id])
-        for id, lane in self._lanes.items():
-            lane.receiver = receivers[id]
+        for id, worker in self._workers.items():
+            worker.receiver = receivers[id]
 
-    def _fill(self, connection: Connection, cursor: Cursor) -> None:
-        """Reads what is due for the lanes that have little left, and cuts what is uncut when its turn has come."""
-        while hungry := {id: lane for id, lane in self._lanes.items() if lane.hungry and lane.waiting < REFILL_BELOW}:
-            in_hand = set().union(*(lane.in_hand for lane in hungry.values()))
-            found = outbox.due(cursor, hungry, in_hand, limit=READ_AHEAD, patience=PATIENCE_SECONDS)
-            uncut = []
-            for id, deliveries in found.items():
-                lane = hungry[id]
-                place = next((place for place, delivery in enumerate(deliveries) if delivery.is_uncut), None)
-                ready = deliveries[:place]
-                lane.add(ready)
-                lane.hungry = place is not None or len(deliveries) == READ_AHEAD
-                if place is not None and not ready and lane.waiting < REFILL_BELOW:
-                    uncut.append(deliveries[place])
-            if not self._cut(connection, cursor, uncut) and all(not found[id] or found[id][0].is_uncut for id in found):
+    def _load(self, connection: Connection, cursor: Cursor) -> None:
+        """Load due deliveries into the workers that have few left, and expand those whose turn has come."""
+        while workers := self._workers_with_room():
+            loaded = set().union(*(worker.loaded for worker in workers.values()))
+            due = outbox.read_due(
+                cursor,
+                workers,
+                loaded,
+                limit=LOADED_DELIVERIES,
+                import_wait_seconds=self._options.import_wait_seconds,
+            )
+            unexpanded = []
+            for id, deliveries in due.items():
+                worker = workers[id]
+                index = next((index for index, delivery in enumerate(deliveries) if delivery.is_unexpanded), None)
+                ready = deliveries[:index]
+                worker.add(ready)
+                worker.needs_deliveries = index is not None or len(deliveries) == LOADED_DELIVERIES
+                if index is not None and not ready and worker.waiting < REFILL_BELOW:
+                    unexpanded.append(deliveries[index])
+            has_expanded = self._expand(connection, cursor, unexpanded)
+            if not has_expanded and not any(
+                deliveries and not deliveries[0].is_unexpanded for deliveries in due.values()
+            ):
                 return
 
-    def _cut(self, connection: Connection, cursor: Cursor, uncut: list[Delivery]) -> bool:
-        """Cuts deliveries off; leaves those of an import for later while one runs. Returns whether any was cut."""
-        if any(delivery.can_wait for delivery in uncut) and find_running_import(cursor):
-            uncut = [delivery for delivery in uncut if not delivery.can_wait]
-        for delivery in uncut:
+    def _workers_with_room(self) -> dict[int, WebhookWorker]:
+        return {
+            id: worker
+            for id, worker in self._workers.items()
+            if worker.needs_deliveries and worker.waiting < REFILL_BELOW
+        }
+
+    def _expand(self, connection: Connection, cursor: Cursor, unexpanded: list[Delivery]) -> bool:
+        """Expand deliveries, unless they can wait for a running import. Return whether any was expanded."""
+        if any(delivery.can_wait for delivery in unexpanded) and find_running_import(cursor):
+            unexpanded = [delivery for delivery in unexpanded if not delivery.can_wait]
+        for delivery in unexpanded:
             cursor.execute("BEGIN")
             try:
-                expander.cut(cursor, delivery.id)
+                expander.expand(cursor, delivery.id)
                 cursor.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(psycopg2.Error):
                     cursor.execute("ROLLBACK")
                 raise
-        return bool(uncut)
+        return bool(unexpanded)
 
     def _release_idle(self, cursor: Cursor) -> None:
         now = time.monotonic()
         idle = []
-        for id, lane in self._lanes.items():
-            if lane.in_hand or lane.hungry:
-                lane.idle_since = None
-            elif lane.idle_since is None:
-                lane.idle_since = now
-            elif now - lane.idle_since > IDLE_LANE_SECONDS:
+        for id, worker in self._workers.items():
+            if worker.loaded or worker.needs_deliveries:
+                worker.idle_since = None
+            elif worker.idle_since is None:
+                worker.idle_since = now
+            elif now - worker.idle_since > IDLE_WORKER_SECONDS:
                 idle.append(id)
         for id in idle:
-            self._lanes.pop(id).close()
+            self._workers.pop(id).close()
         if idle:
             self._lease.release(cursor, idle)
 
     def _wait(self, listener: Listener, cursor: Cursor) -> None:
-        """Returns when there is something to do: new deliveries, changed webhooks, results, or the next one is due."""
-        end = min(self._renew_at, self._claim_at)
+        """Wait for new or due deliveries, changed webhooks or written results."""
+        end = min(self._renew_at, self._acquire_at)
         due_in = self._lease.seconds_to_next(cursor)
         now = time.monotonic()
         if due_in is not None and due_in > 0:
             end = min(end, now + due_in)
-        if listener.wait(end - now, self._bell):
-            self._stopping.wait(GATHER_SECONDS)
+        if listener.wait(end - now, self._wake_reader):
+            self._stopping.wait(DEBOUNCE_SECONDS)
         with contextlib.suppress(BlockingIOError):
-            while self._bell.recv(4096):
+            while self._wake_reader.recv(4096):
                 pass
         channels = {notification.channel for notification in listener.receive()}
         if outbox.SETTINGS_CHANNEL in channels or self._options.pooled:
             self._read_receivers(cursor)
         if channels or time.monotonic() >= end:
-            # Something new, or something old that has become due.
-            self._claim_at = 0.0
-            for lane in self._lanes.values():
-                lane.hungry = True
+            # There are new deliveries, or older ones have become due.
+            self._acquire_at = 0.0
+            for worker in self._workers.values():
+                worker.needs_deliveries = True
 
     def _wake(self) -> None:
-        # Full means that it rings already, closed that it is over.
+        # A full buffer wakes `run` anyway, and a closed socket means that it has ended.
         with contextlib.suppress(OSError):
-            self._ring.send(b"!")
+            self._wake_writer.send(b"!")
 
     def _write_results(self) -> None:
-        """Writes results, as many at once as there are, until None comes."""
+        """Write results in batches until None arrives."""
         connection: Connection | None = None
-        over = False
-        while not over:
-            attempts, over = self._gather()
+        ended = False
+        while not ended:
+            attempts, ended = self._take_results()
             while attempts:
                 try:
                     if connection is None:
@@ -256,24 +275,26 @@ class Deliverer:
                     _write(connection, attempts)
                     break
                 except psycopg2.Error as error:
-                    log.warning("The results of %s requests wait for the database: %s", len(attempts), error)
+                    log.warning(
+                        "The database is unavailable; the results of %s requests wait: %s", len(attempts), error
+                    )
                     if connection is not None:
                         connection.close()
                     connection = None
                     time.sleep(RETRY_SECONDS)
             for attempt in attempts:
-                if lane := self._lanes.get(attempt.delivery.webhook_id):
-                    lane.written(attempt.delivery.id, success=attempt.answer.success)
+                if worker := self._workers.get(attempt.delivery.webhook_id):
+                    worker.confirm_written(attempt.delivery.id, success=attempt.response.success)
             self._wake()
         if connection is not None:
             connection.close()
 
-    def _gather(self) -> tuple[list[Attempt], bool]:
-        found = [self._results.get()]
+    def _take_results(self) -> tuple[list[Attempt], bool]:
+        results = [self._results.get()]
         with contextlib.suppress(queues.Empty):
-            while len(found) < WRITTEN_AT_ONCE:
-                found.append(self._results.get_nowait())
-        return [attempt for attempt in found if attempt is not None], None in found
+            while len(results) < RESULTS_PER_WRITE:
+                results.append(self._results.get_nowait())
+        return [attempt for attempt in results if attempt is not None], None in results
 
     def _prune(self) -> None:
         def prune(connection: Connection) -> None:
@@ -293,12 +314,12 @@ class Deliverer:
         )
 
     def _finish(self, writer: threading.Thread) -> None:
-        """Waits for the requests under way, writes their results and gives the leases back."""
-        for lane in self._lanes.values():
-            lane.close()
+        """Wait for the running requests, write their results and release the leases."""
+        for worker in self._workers.values():
+            worker.close()
         end = time.monotonic() + STOP_SECONDS
-        while any(lane.in_hand for lane in self._lanes.values()) and time.monotonic() < end:
-            time.sleep(GATHER_SECONDS)
+        while any(worker.loaded for worker in self._workers.values()) and time.monotonic() < end:
+            time.sleep(DEBOUNCE_SECONDS)
         self._results.put(None)
         writer.join(STOP_SECONDS)
         with (
@@ -306,33 +327,33 @@ class Deliverer:
             connected(self._options.url, Component.DISPATCHER) as connection,
             connection,
         ):
-            self._lease.release(connection.cursor(), self._lanes)
+            self._lease.release(connection.cursor(), self._workers)
 
 
 def _write(connection: Connection, attempts: list[Attempt]) -> None:
-    """Writes results in one transaction; where PostgreSQL refuses, one by one, at last without the answers' texts."""
+    """Write results in one transaction. If PostgreSQL rejects it, write them singly, then without response texts."""
     try:
         with connection, connection.cursor() as cursor:
-            outbox.write(cursor, attempts)
+            outbox.write_attempts(cursor, attempts)
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         if len(attempts) > 1:
             for attempt in attempts:
                 _write(connection, [attempt])
             return
-        bare = replace(attempts[0].answer, response_text=None, response_headers={})
-        if isinstance(error, psycopg2.IntegrityError) or bare == attempts[0].answer:
+        bare = replace(attempts[0].response, response_text=None, response_headers={})
+        if isinstance(error, psycopg2.IntegrityError) or bare == attempts[0].response:
             # The webhook was deleted.
-            log.info("A result came too late: %s", error)
+            log.info("The result of a deleted delivery was dropped: %s", error)
             return
-        log.warning("An answer cannot be stored: %s", error)
-        _write(connection, [replace(attempts[0], answer=bare)])
+        log.warning("A response cannot be stored; its text is dropped: %s", error)
+        _write(connection, [replace(attempts[0], response=bare)])
 
 
 def main() -> None:
-    """Runs a deliverer until SIGTERM or SIGINT, or until the process that started it is gone."""
+    """Run a dispatcher until SIGTERM or SIGINT, or until the process that started it has ended."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = config.load()
-    deliverer = Deliverer(
+    dispatcher = Dispatcher(
         Options(
             url=settings.require_database_url(),
             allowed_networks=settings.webhook_allowed_networks,
@@ -343,18 +364,18 @@ def main() -> None:
     )
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        deliverer.stop()
+        dispatcher.stop()
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    threading.Thread(target=_follow_parent, args=(deliverer, os.getppid()), name="parent", daemon=True).start()
-    deliverer.run()
+    threading.Thread(target=_stop_with_parent, args=(dispatcher, os.getppid()), name="parent", daemon=True).start()
+    dispatcher.run()
 
 
-def _follow_parent(deliverer: Deliverer, parent: int) -> None:
+def _stop_with_parent(dispatcher: Dispatcher, parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(CHECK_SECONDS)
-    deliverer.stop()
+    dispatcher.stop()
 
 
 if __name__ == "__main__":

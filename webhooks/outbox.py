@@ -1,8 +1,8 @@
-"""The deliveries in PostgreSQL: which are due, who works on them, what became of them.
+"""The outbox in PostgreSQL: due deliveries, the leases of webhooks, and the results of attempts.
 
-Every webhook is worked on by one deliverer at a time, which holds a lease on it: that keeps its deliveries in order,
-and one that dies is followed by another. A delivery itself is never taken out: it is pending until an attempt's result
-is written. Who dies in between leaves it to be sent again, under the same id.
+A dispatcher holds a lease on each webhook that it serves, so the deliveries of a webhook stay in order and another
+dispatcher takes over when one dies. A delivery stays pending until the result of its attempt is written. If a
+dispatcher dies in between, the delivery is sent again with the same message id.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from database.lease import (
     current_holder,
     holder_has_ended,
 )
-from webhooks.retry_policy import FAILED_FOR_DAYS, GIVE_UP_WEBHOOK_DAYS, Verdict
-from webhooks.sender import Answer
+from webhooks.retry_policy import DISABLE_WEBHOOK_DAYS, FAILED_FOR_DAYS_MESSAGE, Outcome
+from webhooks.sender import Response
 
 log = logging.getLogger(__name__)
 
@@ -33,53 +33,53 @@ DELIVERIES_CHANNEL = "webhook_deliveries"
 SETTINGS_CHANNEL = "webhook_settings"
 ATTEMPTS_CHANNEL = "webhook_attempts"
 
-PRUNED_AT_ONCE = 200
+EVENTS_PER_PRUNE = 200
 
-DUE = "d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()"
-HOLDERS = f"SELECT DISTINCT lease_holder FROM webhooks WHERE {LEASE_IS_VALID_SQL} AND lease_token <> %s"
-CLAIM = f"""
+IS_DUE_SQL = "d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()"
+FIND_HOLDERS_SQL = f"SELECT DISTINCT lease_holder FROM webhooks WHERE {LEASE_IS_VALID_SQL} AND lease_token <> %s"
+ACQUIRE_LEASES_SQL = f"""
 UPDATE webhooks w SET {ACQUIRE_LEASE_SQL}
 FROM (
     SELECT id FROM webhooks w
     WHERE enabled AND NOT id = ANY (%(held)s)
-        AND (lease_token IS NULL OR NOT {LEASE_IS_VALID_SQL} OR lease_holder = ANY (%(gone)s))
-        AND EXISTS (SELECT FROM webhook_deliveries d WHERE {DUE})
+        AND (lease_token IS NULL OR NOT {LEASE_IS_VALID_SQL} OR lease_holder = ANY (%(ended)s))
+        AND EXISTS (SELECT FROM webhook_deliveries d WHERE {IS_DUE_SQL})
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) free WHERE w.id = free.id RETURNING w.id
 """
-RENEW = f"""
+RENEW_LEASES_SQL = f"""
 UPDATE webhooks SET {EXTEND_LEASE_SQL}
 WHERE id = ANY (%(held)s) AND lease_token = %(token)s RETURNING id
 """
-RELEASE = f"""
+RELEASE_LEASES_SQL = f"""
 UPDATE webhooks SET {RELEASE_LEASE_SQL}
 WHERE id = ANY (%(held)s) AND lease_token = %(token)s
 """
-RECEIVERS = """
+READ_RECEIVERS_SQL = """
 SELECT id, url, secret,
     CASE WHEN previous_secret_expires_at > clock_timestamp() THEN previous_secret END, previous_secret_expires_at
 FROM webhooks WHERE id = ANY (%s) AND enabled
 """
-# Those that wait for a lease that somebody else holds are looked for every now and then.
-NEXT_DUE = """
+# Webhooks whose lease another dispatcher holds are left out. The regular check finds them once the lease is free.
+SECONDS_TO_NEXT_SQL = """
 SELECT extract(epoch FROM min(d.next_attempt_at) - clock_timestamp())::float
 FROM webhooks w CROSS JOIN LATERAL (
     SELECT next_attempt_at FROM webhook_deliveries
     WHERE webhook_id = w.id AND status = 'pending' ORDER BY next_attempt_at LIMIT 1
 ) d WHERE w.enabled AND (lease_token IS NULL OR lease_token = %s)
 """
-DUE_OF_EACH = f"""
+READ_DUE_SQL = f"""
 SELECT due.* FROM unnest(%(held)s::bigint[]) w (id) CROSS JOIN LATERAL (
     SELECT d.id, d.webhook_id, 'evt_' || replace(e.uid::text, '-', '') || d.label, coalesce(d.body, e.body), d.tries,
         d.parts_left IS NOT NULL,
-        e.task_id IS NOT NULL AND e.created_at > clock_timestamp() - make_interval(secs => %(patience)s)
+        e.task_id IS NOT NULL AND e.created_at > clock_timestamp() - make_interval(secs => %(import_wait_seconds)s)
     FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
-    WHERE {DUE} AND NOT d.id = ANY (%(in_hand)s)
+    WHERE {IS_DUE_SQL} AND NOT d.id = ANY (%(loaded)s)
     ORDER BY d.next_attempt_at, d.event_id, d.position, d.id LIMIT %(limit)s
 ) due
 """
 
-ATTEMPTED = """
+WRITE_ATTEMPTS_SQL = """
 WITH results (delivery_id, tries, status, delay, at, url, request_headers, status_code, response_time_ms,
     response_headers, response_text, error) AS (VALUES %s),
 attempts AS (
@@ -92,41 +92,41 @@ attempts AS (
         next_attempt_at = clock_timestamp() + make_interval(secs => r.delay),
         finished_at = CASE WHEN r.status <> 'pending' THEN clock_timestamp() END
     FROM results r WHERE d.id = r.delivery_id AND d.status = 'pending'
-    RETURNING d.webhook_id, r.status, r.error IS NOT NULL AS went_wrong
+    RETURNING d.webhook_id, r.status, r.error IS NOT NULL AS has_error
 ), hours AS (
     INSERT INTO webhook_hours AS h (webhook_id, hour, delivered, failed, failed_attempts)
     SELECT webhook_id, date_trunc('hour', clock_timestamp()), count(*) FILTER (WHERE status = 'delivered'),
-        count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE went_wrong)
+        count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE has_error)
     FROM written GROUP BY webhook_id ORDER BY webhook_id
     ON CONFLICT (webhook_id, hour) DO UPDATE SET delivered = h.delivered + excluded.delivered,
         failed = h.failed + excluded.failed, failed_attempts = h.failed_attempts + excluded.failed_attempts
 )
-SELECT webhook_id, bool_and(went_wrong) FROM written GROUP BY webhook_id
+SELECT webhook_id, bool_and(has_error) FROM written GROUP BY webhook_id
 """
-ATTEMPTED_ROW = "(%s, %s, %s, %s::float, %s, %s, %s::json, %s::bigint, %s, %s::json, %s, %s)"
-RECOVERED = "UPDATE webhooks SET failing_since = NULL WHERE id = ANY (%s) AND failing_since IS NOT NULL"
-FAILING = """
+ATTEMPT_ROW_SQL = "(%s, %s, %s, %s::float, %s, %s, %s::json, %s::bigint, %s, %s::json, %s, %s)"
+MARK_WORKING_SQL = "UPDATE webhooks SET failing_since = NULL WHERE id = ANY (%s) AND failing_since IS NOT NULL"
+MARK_FAILING_SQL = """
 UPDATE webhooks SET failing_since = clock_timestamp() WHERE id = ANY (%s) AND failing_since IS NULL
 """
-FAILING_TOO_LONG = """
+DISABLE_FAILING_SQL = """
 UPDATE webhooks SET enabled = false, disabled_reason = %s, updated_at = clock_timestamp()
 WHERE id = ANY (%s) AND enabled AND failing_since < clock_timestamp() - make_interval(days => %s)
 """
-DISABLE = """
+DISABLE_WEBHOOK_SQL = """
 UPDATE webhooks SET enabled = false, disabled_reason = %s, updated_at = clock_timestamp() WHERE id = %s AND enabled
 """
-PRUNE = """
+DELETE_OLD_EVENTS_SQL = """
 DELETE FROM webhook_events WHERE id IN (
     SELECT id FROM webhook_events WHERE created_at < clock_timestamp() - make_interval(days => %s)
     ORDER BY created_at LIMIT %s
 )
 """
-PRUNE_HOURS = "DELETE FROM webhook_hours WHERE hour < clock_timestamp() - make_interval(days => %s)"
+DELETE_OLD_HOURS_SQL = "DELETE FROM webhook_hours WHERE hour < clock_timestamp() - make_interval(days => %s)"
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where a webhook's requests go; `previous_until` is when the second secret ends, in UTC."""
+    """The receiver of a webhook. `previous_until` is when the previous secret expires, in UTC."""
 
     id: int
     url: str
@@ -135,35 +135,38 @@ class Receiver:
     previous_until: datetime | None
 
     def secrets(self) -> list[str]:
-        """The secrets that sign at the moment, the newer one first."""
+        """Return the active secrets, the newest first."""
         previous = self.previous_secret if self.previous_until and self.previous_until > _now() else None
         return [secret for secret in (self.secret, previous) if secret]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery that is due. One that `is_uncut` has no body: it stands for many that are not written yet, and
-    `can_wait` says whether that may be left until no import runs."""
+    """A delivery that is due.
+
+    One that `is_unexpanded` has no body: it stands for deliveries that the expander has yet to write. `can_wait` tells
+    whether its expansion may wait until no import is running.
+    """
 
     id: int
     webhook_id: int
     message_id: str
     body: str
     tries: int
-    is_uncut: bool = False
+    is_unexpanded: bool = False
     can_wait: bool = False
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A request that was made for a delivery, and what came of it."""
+    """A request for a delivery, its response and its outcome."""
 
     delivery: Delivery
     at: datetime
     url: str
     headers: dict[str, str]
-    answer: Answer
-    verdict: Verdict
+    response: Response
+    outcome: Outcome
 
 
 def _now() -> datetime:
@@ -171,35 +174,38 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Lease:
-    """What a deliverer holds its webhooks by."""
+class WebhookLease:
+    """The lease that a dispatcher holds on its webhooks: one fencing token for all of them."""
 
     token: str
     seconds: float
 
-    def claim(self, cursor: Cursor, held: Collection[int], limit: int) -> list[int]:
-        """Takes the lease of webhooks beside `held` that have something to do; returns their ids.
+    def acquire(self, cursor: Cursor, held: Collection[int], limit: int) -> list[int]:
+        """Acquire the lease of up to `limit` more webhooks that have due deliveries; return their ids.
 
-        A lease whose holder was a process of this machine that is gone need not run out first.
+        A lease need not expire first if its holder was a process of this machine that has ended.
         """
-        cursor.execute(HOLDERS, (self.token,))
-        gone = [holder for (holder,) in cursor.fetchall() if holder_has_ended(holder)]
-        values = {"holder": current_holder(), "gone": gone, "limit": limit}
-        cursor.execute(CLAIM, self._values(held) | values)
+        cursor.execute(FIND_HOLDERS_SQL, (self.token,))
+        ended = [holder for (holder,) in cursor.fetchall() if holder_has_ended(holder)]
+        values = {"holder": current_holder(), "ended": ended, "limit": limit}
+        cursor.execute(ACQUIRE_LEASES_SQL, self._values(held) | values)
         return [row[0] for row in cursor.fetchall()]
 
     def renew(self, cursor: Cursor, held: Collection[int]) -> set[int]:
-        """Renews the leases of `held`; returns those that are still ours."""
-        cursor.execute(RENEW, self._values(held))
+        """Renew the leases of `held`; return the ids of those that are still held."""
+        cursor.execute(RENEW_LEASES_SQL, self._values(held))
         return {row[0] for row in cursor.fetchall()}
 
     def release(self, cursor: Cursor, held: Collection[int]) -> None:
-        """Gives leases back before they run out."""
-        cursor.execute(RELEASE, self._values(held))
+        """Release leases before they expire."""
+        cursor.execute(RELEASE_LEASES_SQL, self._values(held))
 
     def seconds_to_next(self, cursor: Cursor) -> float | None:
-        """In how many seconds the next delivery that nobody else looks after is due; None where there is none."""
-        cursor.execute(NEXT_DUE, (self.token,))
+        """Return the seconds until the next delivery is due; None if none is pending.
+
+        Deliveries of webhooks that another dispatcher leases do not count.
+        """
+        cursor.execute(SECONDS_TO_NEXT_SQL, (self.token,))
         row = cursor.fetchone()
         return row[0] if row else None
 
@@ -207,68 +213,82 @@ class Lease:
         return {"token": self.token, "lease_seconds": self.seconds, "held": list(held)}
 
 
-def receivers(cursor: Cursor, ids: Collection[int]) -> dict[int, Receiver]:
-    """The webhooks with these ids that are switched on."""
-    cursor.execute(RECEIVERS, (list(ids),))
+def read_receivers(cursor: Cursor, ids: Collection[int]) -> dict[int, Receiver]:
+    """Return the receivers of those of these webhooks that are enabled, by webhook id."""
+    cursor.execute(READ_RECEIVERS_SQL, (list(ids),))
     return {row[0]: Receiver(*row) for row in cursor.fetchall()}
 
 
-def due(
-    cursor: Cursor, webhook_ids: Collection[int], in_hand: Collection[int], *, limit: int, patience: float
+def read_due(
+    cursor: Cursor, webhook_ids: Collection[int], loaded: Collection[int], *, limit: int, import_wait_seconds: float
 ) -> dict[int, list[Delivery]]:
-    """At most `limit` due deliveries of each webhook beside those `in_hand`, each in the order of their events.
+    """Return at most `limit` due deliveries of each webhook, in the order of their events, by webhook id.
 
-    `patience`: for how many seconds the products of an import may wait for it to end.
+    Deliveries whose ids are in `loaded` are left out. An event of an import may wait `import_wait_seconds` to be
+    expanded.
     """
-    found: dict[int, list[Delivery]] = {id: [] for id in webhook_ids}
-    values = {"held": list(webhook_ids), "in_hand": list(in_hand), "limit": limit, "patience": patience}
-    cursor.execute(DUE_OF_EACH, values)
+    due: dict[int, list[Delivery]] = {id: [] for id in webhook_ids}
+    values = {
+        "held": list(webhook_ids),
+        "loaded": list(loaded),
+        "limit": limit,
+        "import_wait_seconds": import_wait_seconds,
+    }
+    cursor.execute(READ_DUE_SQL, values)
     for row in cursor.fetchall():
         delivery = Delivery(*row)
-        found[delivery.webhook_id].append(delivery)
-    return found
+        due[delivery.webhook_id].append(delivery)
+    return due
 
 
-def write(cursor: Cursor, attempts: Sequence[Attempt]) -> None:
-    """Writes attempts and what they mean for their deliveries and webhooks, in the caller's transaction.
+def write_attempts(cursor: Cursor, attempts: Sequence[Attempt]) -> None:
+    """Write attempts and their effect on deliveries and webhooks, in the caller's transaction.
 
-    A delivery that somebody else has finished meanwhile only gets the attempt.
+    A delivery that is not pending any more only gets the attempt.
     """
     rows = execute_values(
-        cursor, ATTEMPTED, [_row(attempt) for attempt in attempts], ATTEMPTED_ROW, page_size=len(attempts), fetch=True
+        cursor,
+        WRITE_ATTEMPTS_SQL,
+        [_row(attempt) for attempt in attempts],
+        ATTEMPT_ROW_SQL,
+        page_size=len(attempts),
+        fetch=True,
     )
     if recovered := [webhook_id for webhook_id, failing in rows if not failing]:
-        cursor.execute(RECOVERED, (recovered,))
+        cursor.execute(MARK_WORKING_SQL, (recovered,))
     if failing := [webhook_id for webhook_id, failing in rows if failing]:
-        cursor.execute(FAILING, (failing,))
-        reason = FAILED_FOR_DAYS.format(days=GIVE_UP_WEBHOOK_DAYS)
-        cursor.execute(FAILING_TOO_LONG, (reason, failing, GIVE_UP_WEBHOOK_DAYS))
+        cursor.execute(MARK_FAILING_SQL, (failing,))
+        reason = FAILED_FOR_DAYS_MESSAGE.format(days=DISABLE_WEBHOOK_DAYS)
+        cursor.execute(DISABLE_FAILING_SQL, (reason, failing, DISABLE_WEBHOOK_DAYS))
     for attempt in attempts:
-        if attempt.verdict.disable:
-            cursor.execute(DISABLE, (attempt.verdict.disable, attempt.delivery.webhook_id))
+        if attempt.outcome.disabled_reason:
+            cursor.execute(DISABLE_WEBHOOK_SQL, (attempt.outcome.disabled_reason, attempt.delivery.webhook_id))
 
 
 def _row(attempt: Attempt) -> tuple[Any, ...]:
-    answer = attempt.answer
+    response = attempt.response
     return (
         attempt.delivery.id,
         attempt.delivery.tries + 1,
-        attempt.verdict.status,
-        attempt.verdict.delay_seconds,
+        attempt.outcome.status,
+        attempt.outcome.delay_seconds,
         attempt.at,
         attempt.url,
         Json(attempt.headers),
-        answer.status_code,
-        answer.response_time_ms,
-        Json(answer.response_headers),
-        answer.response_text,
-        answer.error,
+        response.status_code,
+        response.response_time_ms,
+        Json(response.response_headers),
+        response.response_text,
+        response.error,
     )
 
 
 def prune(cursor: Cursor, days: int) -> int:
-    """Removes some of the events that are older than `days`, with their deliveries; returns how many."""
-    cursor.execute(PRUNE, (days, PRUNED_AT_ONCE))
-    removed = int(cursor.rowcount)
-    cursor.execute(PRUNE_HOURS, (days,))
-    return removed
+    """Delete some events older than `days`, with their deliveries, and all old hourly counts.
+
+    Returns the number of deleted events.
+    """
+    cursor.execute(DELETE_OLD_EVENTS_SQL, (days, EVENTS_PER_PRUNE))
+    deleted = int(cursor.rowcount)
+    cursor.execute(DELETE_OLD_HOURS_SQL, (days,))
+    return deleted

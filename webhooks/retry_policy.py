@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and when nobody tries any more.
+"""When a delivery is retried, and when it or its webhook is given up.
 
 The schedule is the one that Standard Webhooks 1.0 recommends: ten attempts within about three days.
 """
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from webhooks.sender import Answer
+from webhooks.sender import Response
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
-SCHEDULE_SECONDS = (
+MINUTE, HOUR = 60, 3600
+# The delay before each attempt.
+RETRY_SCHEDULE_SECONDS = (
     0,
     5,
     5 * MINUTE,
@@ -25,36 +26,36 @@ SCHEDULE_SECONDS = (
     20 * HOUR,
     24 * HOUR,
 )
-# So that what failed together does not come back together.
-JITTER = 0.1
+# Delays vary by this share, so that deliveries that failed together are not retried together.
+JITTER_SHARE = 0.1
 MAX_RETRY_AFTER_SECONDS = 24 * HOUR
-GIVE_UP_WEBHOOK_DAYS = 5
+DISABLE_WEBHOOK_DAYS = 5
 
-GONE = "The receiver answered 410 (Gone), which says that it wants no more."
-FAILED_FOR_DAYS = "Every attempt has failed for {days} days."
+GONE_MESSAGE = "The receiver answered 410 (Gone), which means that it wants no more requests."
+FAILED_FOR_DAYS_MESSAGE = "Every attempt has failed for {days} days."
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What an answer means for its delivery.
+class Outcome:
+    """The effect of an attempt on its delivery.
 
-    `status` is that of the delivery; `delay_seconds` is set where it is tried again; `disable` says why the webhook is
-    to be switched off, if it is.
+    `status` is the new status of the delivery. `delay_seconds` is set if it is retried. `disabled_reason` is the
+    sentence to show if the webhook must be disabled.
     """
 
     status: str
     delay_seconds: float | None = None
-    disable: str | None = None
+    disabled_reason: str | None = None
 
 
-def judge(answer: Answer, tries: int, schedule: Sequence[float] = SCHEDULE_SECONDS) -> Verdict:
-    """What follows from the answer to the attempt that was number `tries` (from 1 on) in the schedule."""
-    if answer.success:
-        return Verdict("delivered")
-    if answer.status_code == HTTPStatus.GONE:
-        return Verdict("failed", disable=GONE)
-    if tries >= len(schedule):
-        return Verdict("failed")
-    delay = schedule[tries] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-    # A receiver may ask for more time, not for less.
-    return Verdict("pending", max(delay, min(answer.retry_after or 0, MAX_RETRY_AFTER_SECONDS)))
+def decide(response: Response, attempt_number: int, schedule: Sequence[float] = RETRY_SCHEDULE_SECONDS) -> Outcome:
+    """Return the outcome of an attempt, counted from 1; `schedule` holds the delay before each attempt in seconds."""
+    if response.success:
+        return Outcome("delivered")
+    if response.status_code == HTTPStatus.GONE:
+        return Outcome("failed", disabled_reason=GONE_MESSAGE)
+    if attempt_number >= len(schedule):
+        return Outcome("failed")
+    delay = schedule[attempt_number] * random.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE)  # noqa: S311
+    # A receiver can ask for a longer delay with Retry-After, not for a shorter one.
+    return Outcome("pending", max(delay, min(response.retry_after or 0, MAX_RETRY_AFTER_SECONDS)))

@@ -1,4 +1,4 @@
-"""A lane: the requests to one webhook, started in order, a few at a time, out of every other webhook's way."""
+"""Sends the deliveries of one webhook: in order, a few at a time, independently of all other webhooks."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
-import webhook_service
 from webhooks.outbox import Attempt, Delivery, Receiver
-from webhooks.retry_policy import judge
-from webhooks.sender import Answer, Sender
+from webhooks.retry_policy import decide
+from webhooks.sender import Response, Sender
+from webhooks.signing import sign_headers
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5
-# How long a request that is out has the receiver for itself. One that answers within this time gets its requests one
-# after the other, in order beyond doubt; for a slower one several are under way.
+# Minimum delay before the next concurrent request. A receiver that responds faster gets its requests strictly one after
+# the other; a slower one gets several at a time.
 HEAD_START_SECONDS = 0.02
 
 
-class Lane:
-    """The deliveries of one webhook that are in hand, and the threads that make requests of them.
+class WebhookWorker:
+    """The loaded deliveries of one webhook, and the threads that send them.
 
-    A webhook that is in trouble gets one request at a time.
+    A webhook whose last attempt failed gets one request at a time.
     """
 
     def __init__(
@@ -33,76 +33,76 @@ class Lane:
         receiver: Receiver,
         *,
         new_sender: Callable[[], Sender],
-        done: Callable[[Attempt], None],
+        on_result: Callable[[Attempt], None],
         schedule: Sequence[float],
         concurrency: int,
     ) -> None:
         self.receiver = receiver
-        # Set by the deliverer: whether there may be more in the database, and since when there has been nothing to do.
-        self.hungry = True
+        # The dispatcher sets both: whether the outbox may have more deliveries, and since when the worker is idle.
+        self.needs_deliveries = True
         self.idle_since: float | None = None
         self._new_sender = new_sender
-        self._done = done
+        self._on_result = on_result
         self._schedule = schedule
         self._concurrency = concurrency
         self._waiting: deque[Delivery] = deque()
-        self._in_hand: set[int] = set()
+        self._loaded: set[int] = set()
         self._changed = threading.Condition()
         self._lease_until = 0.0
         self._threads = 0
         self._busy = 0
-        # When the next request may be started: infinity while one is being sent.
+        # When the next request may start; infinity while one is being sent.
         self._next_start = 0.0
-        self._in_trouble = False
+        self._is_failing = False
         self._closed = False
 
     @property
-    def in_hand(self) -> set[int]:
-        """The deliveries whose result is not written yet."""
+    def loaded(self) -> set[int]:
+        """The ids of the deliveries whose result is not written yet."""
         with self._changed:
-            return set(self._in_hand)
+            return set(self._loaded)
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for their request."""
+        """The number of deliveries that wait for their request."""
         return len(self._waiting)
 
     def add(self, deliveries: Collection[Delivery]) -> None:
-        """Takes deliveries behind those that wait."""
+        """Append deliveries to those that wait."""
         with self._changed:
             if self._closed:
                 return
-            self._in_hand.update(delivery.id for delivery in deliveries)
+            self._loaded.update(delivery.id for delivery in deliveries)
             self._waiting.extend(deliveries)
-            self._man()
+            self._ensure_thread()
 
     def keep_until(self, end: float) -> None:
-        """The lease holds until `end`, on the monotonic clock; without it no request is started."""
+        """Set the end of the lease, on the monotonic clock. No request starts after it."""
         with self._changed:
             self._lease_until = end
-            self._man()
+            self._ensure_thread()
 
-    def written(self, delivery_id: int, *, success: bool) -> None:
-        """A result is in the database; what is pending there may be taken again."""
+    def confirm_written(self, delivery_id: int, *, success: bool) -> None:
+        """Forget a delivery whose result is in the database; if it is pending there, it may be loaded again."""
         with self._changed:
-            self._in_hand.discard(delivery_id)
-            self._in_trouble = not success
+            self._loaded.discard(delivery_id)
+            self._is_failing = not success
 
     def close(self) -> None:
-        """Starts no more requests; those under way end by themselves."""
+        """Start no more requests. Running ones finish."""
         with self._changed:
             self._closed = True
-            self._in_hand.difference_update(delivery.id for delivery in self._waiting)
+            self._loaded.difference_update(delivery.id for delivery in self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
 
-    def _man(self) -> None:
-        """Sees to a thread for what waits: wakes one that has nothing to do, or starts one."""
+    def _ensure_thread(self) -> None:
+        """Wake an idle thread for a waiting delivery, or start one."""
         if not self._waiting:
             return
         if self._threads > self._busy:
             self._changed.notify()
-        elif self._threads < (1 if self._in_trouble else self._concurrency):
+        elif self._threads < (1 if self._is_failing else self._concurrency):
             self._threads += 1
             threading.Thread(target=self._work, name=f"webhook-{self.receiver.id}", daemon=True).start()
 
@@ -115,9 +115,9 @@ class Lane:
                     self._busy -= 1
                     if not self._busy:
                         self._next_start = 0.0
-                self._done(attempt)
+                self._on_result(attempt)
         except Exception:
-            log.exception("Webhook %s: a request failed in a way that no receiver can cause", self.receiver.id)
+            log.exception("Webhook %s: unexpected error while sending", self.receiver.id)
             with self._changed:
                 self._threads -= 1
                 self._busy -= 1
@@ -126,12 +126,12 @@ class Lane:
             sender.close()
 
     def _next(self) -> Delivery | None:
-        """The next delivery, now under way; None when the calling thread is to end, and is not counted any more."""
+        """Return the next delivery and count it as running; return None if the calling thread should end."""
         with self._changed:
             idle_until = time.monotonic() + IDLE_SECONDS
             while True:
                 now = time.monotonic()
-                surplus = self._in_trouble and self._busy > 0
+                surplus = self._is_failing and self._busy > 0
                 if self._closed or surplus or now >= idle_until:
                     self._threads -= 1
                     return None
@@ -145,21 +145,22 @@ class Lane:
                 self._changed.wait(wakes_at - now)
 
     def _sent(self) -> None:
-        """A request is out: the next one may follow after its head start."""
+        """Note that a request was sent: the next one may start after the head start."""
         with self._changed:
             self._next_start = time.monotonic() + HEAD_START_SECONDS
-            self._man()
+            self._ensure_thread()
 
     def _attempt(self, sender: Sender, delivery: Delivery) -> Attempt:
         receiver = self.receiver
         at = datetime.now(UTC)
         body = delivery.body.encode()
-        headers = webhook_service.headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
+        headers = sign_headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
         try:
-            answer = sender.post(receiver.url, body, headers, on_sent=self._sent)
+            response = sender.post(receiver.url, body, headers, on_sent=self._sent)
         except Exception:
-            # No receiver can cause it, but the delivery must not be stuck by it.
+            # An error of the product must not block the delivery.
             log.exception("Webhook %s: a request could not be made", receiver.id)
-            answer = Answer(None, 0, None, {}, None, "The request could not be made. The log of the worker says why.")
-        verdict = judge(answer, delivery.tries + 1, self._schedule)
-        return Attempt(delivery, at, receiver.url, headers, answer, verdict)
+            message = "The request could not be made. The log of the worker says why."
+            response = Response(None, 0, None, {}, None, message)
+        outcome = decide(response, delivery.tries + 1, self._schedule)
+        return Attempt(delivery, at, receiver.url, headers, response, outcome)

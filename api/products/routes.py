@@ -10,7 +10,6 @@ from flask import Response, jsonify, request
 from sqlalchemy import func
 from sqlalchemy.exc import DataError, IntegrityError
 
-import webhook_service
 from api.errors import ApiError, Failure
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.requests import ListQuery, NewProductSchema, ProductChangeSchema, ProductsQuerySchema
@@ -20,6 +19,7 @@ from catalogue.sorting import InvalidPageToken
 from database.retry import retry
 from database.serializers import iso, product_json
 from models import Product, db
+from webhooks import events
 
 blueprint = Blueprint("products", __name__, url_prefix="/api/products", tag="Products")
 
@@ -232,7 +232,7 @@ def _tell(event: str, product: Product) -> None:
     """Tells the webhooks, in the transaction of the change."""
     connection: Any = db.session.connection().connection.driver_connection
     with connection.cursor() as cursor:
-        webhook_service.record(cursor, event, {"product": product_json(product)})
+        events.record_event(cursor, event, {"product": product_json(product)})
 
 
 def _saved(product: Product, values: dict[str, Any], event: str | None) -> Response:

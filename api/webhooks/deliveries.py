@@ -23,7 +23,7 @@ from api.webhooks.schemas import (
 )
 from database.serializers import iso
 from models import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent, db
-from webhooks.expander import EVENT_OF_CUT
+from webhooks.expander import EVENT_TYPE_BY_CUT
 from webhooks.outbox import DELIVERIES_CHANNEL
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/api/webhooks/<int:webhook_id>", tag="Webhooks")
@@ -164,7 +164,7 @@ def _deliveries_json(deliveries: list[WebhookDelivery]) -> list[dict[str, Any]]:
         {
             "id": delivery.id,
             "event_id": f"evt_{events[delivery.event_id][0].hex}{delivery.label}",
-            "event": EVENT_OF_CUT[delivery.cut] if delivery.cut else events[delivery.event_id][1],
+            "event": EVENT_TYPE_BY_CUT[delivery.cut] if delivery.cut else events[delivery.event_id][1],
             "status": delivery.status,
             "next_attempt_at": iso(delivery.next_attempt_at),
             "created_at": iso(delivery.created_at),

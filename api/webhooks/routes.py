@@ -14,7 +14,6 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DataError
 
 import config
-import webhook_service
 from api.errors import CODES, SENTENCES, Failure
 from api.openapi import BODY_TOO_LARGE, JSON, Blueprint
 from api.responses import EXAMPLE_TIME, MessageSchema
@@ -30,6 +29,7 @@ from api.webhooks.schemas import (
 )
 from database.serializers import iso
 from models import Webhook, db
+from webhooks import events, signing
 from webhooks.sender import Sender
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/api/webhooks", tag="Webhooks")
@@ -96,7 +96,7 @@ def webhook_json(webhook: Webhook, health: dict[str, Any], *, masked: bool = Fal
         "enabled": webhook.enabled,
         "disabled_reason": webhook.disabled_reason,
         "failing_since": iso(webhook.failing_since),
-        "secret": webhook_service.masked(webhook.secret) if masked else webhook.secret,
+        "secret": signing.mask_secret(webhook.secret) if masked else webhook.secret,
         "previous_secret_expires_at": iso(expires_at) if overlap else None,
         "created_at": iso(webhook.created_at),
         "updated_at": iso(webhook.updated_at),
@@ -122,7 +122,7 @@ def list_webhooks() -> Response:
 @blueprint.answers(200, EventTypeSchema(many=True), "All of them.")
 def list_event_types() -> Response:
     """List the kinds of events"""
-    return jsonify([{"event": event, "description": text} for event, text in webhook_service.EVENTS.items()])
+    return jsonify([{"event": event, "description": text} for event, text in events.EVENT_TYPES.items()])
 
 
 @blueprint.post("")
@@ -138,8 +138,8 @@ def create_webhook(values: dict[str, Any]) -> tuple[Response, int]:
     From now on it gets a request for every event of its kinds. Without a `secret` one is made up. Unknown fields are
     ignored.
     """
-    if "secret" not in values or webhook_service.is_masked(values["secret"] or ""):
-        values["secret"] = webhook_service.new_secret()
+    if "secret" not in values or signing.is_masked(values["secret"] or ""):
+        values["secret"] = signing.create_secret()
     webhook = Webhook(**values)
     db.session.add(webhook)
     return _saved(webhook), 201
@@ -167,7 +167,7 @@ def change_webhook(values: dict[str, Any], webhook_id: int) -> Response:
     switched off keeps what is on its way until it is switched on again; what happens meanwhile is not sent.
     """
     webhook = find_webhook(webhook_id, lock=True)
-    if webhook_service.is_masked(values.get("secret") or ""):
+    if signing.is_masked(values.get("secret") or ""):
         del values["secret"]
     changed = {name: value for name, value in values.items() if getattr(webhook, name) != value}
     for name, value in changed.items():
@@ -209,7 +209,7 @@ def rotate_secret(webhook_id: int) -> Response:
     webhook = find_webhook(webhook_id, lock=True)
     webhook.previous_secret = webhook.secret
     webhook.previous_secret_expires_at = _now() + timedelta(hours=ROTATION_HOURS) if webhook.secret else None
-    webhook.secret = webhook_service.new_secret()
+    webhook.secret = signing.create_secret()
     webhook.updated_at = func.clock_timestamp()
     answer = {"secret": webhook.secret, "previous_secret_expires_at": iso(webhook.previous_secret_expires_at)}
     db.session.commit()
@@ -240,7 +240,7 @@ def test_webhook(webhook_id: int) -> Response:
     previous = webhook.previous_secret_expires_at is not None and webhook.previous_secret_expires_at > now
     used = [webhook.secret, webhook.previous_secret if previous else None]
     data = current_app.json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    headers = webhook_service.headers(filter(None, used), f"test_{uuid.uuid4().hex}", int(now.timestamp()), data)
+    headers = signing.sign_headers(filter(None, used), f"test_{uuid.uuid4().hex}", int(now.timestamp()), data)
     url = webhook.url
     # The receiver may take its time; nothing of the database is held meanwhile.
     db.session.rollback()
@@ -280,7 +280,7 @@ def _saved(webhook: Webhook) -> Response:
 def _sample(webhook: Webhook) -> dict[str, Any]:
     """A body as the first of the webhook's events has it."""
     event = webhook.event_type.split(",")[0]
-    event = "product.created" if event == webhook_service.ALL_EVENTS else event
+    event = "product.created" if event == events.ALL_EVENTS else event
     content: dict[str, Any] = {"product": SAMPLE_PRODUCT}
     if event == "product.bulk_deleted":
         content = {"count": 12}

@@ -8,10 +8,11 @@ from typing import Any
 from flask import current_app
 from marshmallow import Schema, ValidationError, fields
 
-import webhook_service
 from api.requests import NO_NUL, Choice, PageQuerySchema, ProductText, RequestSchema, Switch, is_text
 from api.responses import EXAMPLE_TIME, MessageSchema, PaginationSchema, nested, number, switch, text, time
 from models import DELIVERY_STATUSES
+from webhooks import signing
+from webhooks.events import ALL_EVENTS, EVENT_TYPES
 from webhooks.ssrf_guard import MAX_URL_CHARACTERS, check_url
 
 DESCRIPTION_MAX_CHARACTERS = 500
@@ -55,7 +56,7 @@ class EventType(fields.String):
     """One event, several separated by commas, or `*`."""
 
     def __init__(self, *, required: bool = False) -> None:
-        one = "|".join(event.replace(".", r"\.") for event in webhook_service.EVENTS)
+        one = "|".join(event.replace(".", r"\.") for event in EVENT_TYPES)
         metadata = {
             "description": "One event, several separated by commas, or `*` for all.",
             "examples": [EXAMPLE_EVENTS],
@@ -71,11 +72,11 @@ class EventType(fields.String):
         if not isinstance(value, str):
             raise ValidationError("This must be a text.")
         events = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        known = {*webhook_service.EVENTS, webhook_service.ALL_EVENTS}
+        known = {*EVENT_TYPES, ALL_EVENTS}
         unknown = [event for event in events if event not in known]
         if unknown or not events:
             wrong = f"There is no event {unknown[0][:50]!r}. " if unknown else ""
-            raise ValidationError(f"{wrong}Use one or more of {', '.join(webhook_service.EVENTS)}, or *.")
+            raise ValidationError(f"{wrong}Use one or more of {', '.join(EVENT_TYPES)}, or *.")
         return ",".join(events)
 
 
@@ -83,7 +84,7 @@ class Secret(fields.String):
     """What requests are signed with."""
 
     def __init__(self, description: str) -> None:
-        limit = webhook_service.MAX_SECRET_CHARACTERS
+        limit = signing.MAX_SECRET_CHARACTERS
         description += " Any text; what begins with `whsec_` has base64 of 24 to 64 bytes behind that."
         metadata = {"description": description, "examples": [EXAMPLE_SECRET], "pattern": NO_NUL, "maxLength": limit}
         super().__init__(allow_none=True, metadata=metadata)
@@ -92,7 +93,7 @@ class Secret(fields.String):
         if not isinstance(value, str) or not is_text(value):
             raise ValidationError("This must be a text, or null for requests that are not signed.")
         try:
-            webhook_service.check_secret(value)
+            signing.check_secret(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
         return value or None
@@ -201,7 +202,7 @@ class WebhookSchema(Schema):
 class EventTypeSchema(Schema):
     """A kind of event."""
 
-    event = text("Its name.", "product.created", enum=list(webhook_service.EVENTS))
+    event = text("Its name.", "product.created", enum=list(EVENT_TYPES))
     description = text("When it is sent.", "A product was created.")
 
 

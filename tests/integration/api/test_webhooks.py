@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-import webhook_service
 from support.database import execute
 from support.receiver import Receiver
 from support.waiting import wait_for
-from support.webhooks import Client, StartDispatcher, deliveries, settled, subscribe, tell
+from support.webhooks import all_finished, Client, emit_events, list_deliveries, StartDispatcher, subscribe
+from webhooks import events, signing
 
 URL = "https://example.com/hooks"
 
@@ -134,7 +134,7 @@ def test_both_must_be_given(client: Client) -> None:
 
 def test_the_kinds_of_events_are_listed(client: Client) -> None:
     found = client.get("/api/webhooks/events").json
-    assert [kind["event"] for kind in found] == list(webhook_service.EVENTS)
+    assert [kind["event"] for kind in found] == list(events.EVENT_TYPES)
 
 
 # Tests.
@@ -156,7 +156,7 @@ def test_a_test_says_what_the_receiver_said(client: Client, receiver: Receiver) 
     (request,) = receiver.requests()
     secret = client.get(f"/api/webhooks/{webhook}").json["secret"]
     id, timestamp = request.headers["webhook-id"], int(request.headers["webhook-timestamp"])
-    assert request.headers["webhook-signature"] == webhook_service.sign(secret, id, timestamp, request.body)
+    assert request.headers["webhook-signature"] == signing.sign(secret, id, timestamp, request.body)
     assert b'"event":"import.completed"' in request.body
     assert execute(client.application.config["SETTINGS"].database_url, "SELECT count(*) FROM webhook_attempts") == [
         (0,)
@@ -181,7 +181,7 @@ def test_a_test_sends_what_it_is_given(client: Client, receiver: Receiver) -> No
     ("path", "status", "says"),
     [
         ("/status/500/x", 500, "The receiver answered 500."),
-        ("/redirect", 302, "redirects are not followed"),
+        ("/redirect", 302, "Redirects are not followed"),
         ("/close", None, "closed the connection"),
     ],
 )
@@ -212,17 +212,17 @@ def test_deliveries_come_in_pages_the_latest_first(
     webhook = subscribe(client, receiver.url("/ok/x"))
     other = subscribe(client, receiver.url("/status/500/x"))
     start_dispatcher(schedule=(0,))
-    tell(database_url, 5)
-    wait_for("all", settled(database_url, webhook, 5))
-    wait_for("all", settled(database_url, other, 5))
+    emit_events(database_url, 5)
+    wait_for("all", all_finished(database_url, webhook, 5))
+    wait_for("all", all_finished(database_url, other, 5))
     page = client.get(f"/api/webhooks/{webhook}/deliveries?page=2&per_page=2").json
     assert page["pagination"] == {"page": 2, "per_page": 2, "total": 5, "pages": 3}
-    everything = deliveries(client, webhook)
+    everything = list_deliveries(client, webhook)
     assert page["deliveries"] == everything[2:4]
     assert [delivery["id"] for delivery in everything] == sorted((d["id"] for d in everything), reverse=True)
-    assert len(deliveries(client, webhook, status="delivered")) == 5
-    assert deliveries(client, webhook, status="failed") == []
-    assert len(deliveries(client, other, status="failed")) == 5
+    assert len(list_deliveries(client, webhook, status="delivered")) == 5
+    assert list_deliveries(client, webhook, status="failed") == []
+    assert len(list_deliveries(client, other, status="failed")) == 5
     one = client.get(f"/api/webhooks/{webhook}/deliveries/{everything[0]['id']}").json
     assert one == {**everything[0], "request_body": '{"event":"product.bulk_deleted","count":5}'}
     (attempt,) = one["attempts"]
@@ -262,4 +262,4 @@ def test_what_is_left_uncut_counts_as_so_many_on_their_way(client: Client, datab
     client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}})
     found = client.get(f"/api/webhooks/{webhook}").json
     assert found["health"]["pending"] == 3
-    assert deliveries(client, webhook) == []
+    assert list_deliveries(client, webhook) == []

@@ -17,13 +17,13 @@ import requests
 from flask.testing import FlaskClient
 from test_readme import is_healthy, run
 
-import webhook_service
 from support.paths import ROOT
 from support.prerequisites import skip_or_fail
 from support.processes import Processes
 from support.receiver import Receiver
 from support.waiting import wait_for
 from support.webhooks import subscribe
+from webhooks import signing
 
 PYTHON_DRIVER = """
 import json, sys
@@ -134,10 +134,10 @@ def test_a_receiver_tells_ours_from_others(client: FlaskClient, receiver: Receiv
     (request,) = receiver.requests()
     assert verify(new, request.headers, request.body)
     assert verify(old, request.headers, request.body), "for 24 hours"
-    assert not verify(webhook_service.new_secret(), request.headers, request.body)
+    assert not verify(signing.create_secret(), request.headers, request.body)
     assert not verify(new, request.headers, request.body + b" ")
     assert not verify(new, {**request.headers, "webhook-id": "another"}, request.body)
     for secret in (new, "a plain secret"):
         for age, fresh in ((0, True), (600, False), (-600, False)):
-            headers = webhook_service.headers([secret], "evt_1", int(time.time()) - age, b"{}")
+            headers = signing.sign_headers([secret], "evt_1", int(time.time()) - age, b"{}")
             assert verify(secret, headers, b"{}") == fresh

@@ -1,4 +1,4 @@
-"""Events: written with the change that they tell of or not at all, and only for those who want them."""
+"""Events: recorded in the transaction of their change, and only for subscribed webhooks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 import psycopg2
 import pytest
 
-import webhook_service
 from catalogue import bulk
 from catalogue.filters import Filter
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.jobs import create_job, create_runner, read_job, run_import
 from support.webhooks import Client
-from webhooks import expander
+from webhooks import events, expander
 
 
 def subscribe(url: str, event_type: str = "*", **values: Any) -> int:
-    """A webhook, straight into its table; returns its id."""
+    """Insert a webhook into its table and return its id."""
     names = ["url", "event_type", *values]
     rows = execute(
         url,
@@ -29,42 +28,43 @@ def subscribe(url: str, event_type: str = "*", **values: Any) -> int:
     return int(rows[0][0])
 
 
-def bodies(url: str, webhook_id: int) -> list[dict[str, Any]]:
-    """What the webhook is to be sent, in order, with all that was left uncut cut."""
+def read_bodies(url: str, webhook_id: int, **limits: int) -> list[dict[str, Any]]:
+    """Expand all events, at most `limits` at a time, and return the bodies for a webhook in their order."""
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         while True:
             cursor.execute("SELECT id FROM webhook_deliveries WHERE parts_left IS NOT NULL ORDER BY id LIMIT 1")
             if (row := cursor.fetchone()) is None:
                 break
-            expander.cut(cursor, row[0])
+            expander.expand(cursor, row[0], **limits)
         cursor.execute(
             "SELECT coalesce(d.body, e.body) FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id"
             " WHERE webhook_id = %s ORDER BY next_attempt_at, event_id, position",
             (webhook_id,),
         )
-        found = [json.loads(row[0]) for row in cursor.fetchall()]
+        bodies = [json.loads(row[0]) for row in cursor.fetchall()]
     connection.close()
-    return found
+    return bodies
 
 
-def events(url: str, webhook_id: int) -> list[str]:
-    return [body["event"] for body in bodies(url, webhook_id)]
+def read_event_types(url: str, webhook_id: int) -> list[str]:
+    """Return the event types for a webhook in their order."""
+    return [body["event"] for body in read_bodies(url, webhook_id)]
 
 
-def test_what_the_api_changes_is_told_as_it_answers_it(client: Client, database_url: str) -> None:
+def test_changes_through_the_api_record_the_product_that_it_returns(client: Client, database_url: str) -> None:
     webhook = subscribe(database_url)
     created = client.post("/api/products", json={"sku": "Ä-1", "name": "<b>"}).json
     path = f"/api/products/{created['id']}"
     updated = client.put(path, json={"active": False}).json
     client.delete(path)
-    assert bodies(database_url, webhook) == [
+    assert read_bodies(database_url, webhook) == [
         {"event": "product.created", "product": created},
         {"event": "product.updated", "product": updated},
         {"event": "product.deleted", "product": updated},
     ]
 
 
-def test_what_changes_nothing_is_not_told(client: Client, runner: ImportRunner, database_url: str) -> None:
+def test_an_ineffective_request_records_no_event(client: Client, runner: ImportRunner, database_url: str) -> None:
     product = client.post("/api/products", json={"sku": "A", "name": "one"}).json
     webhook = subscribe(database_url, imports="each")
     path = f"/api/products/{product['id']}"
@@ -75,25 +75,25 @@ def test_what_changes_nothing_is_not_told(client: Client, runner: ImportRunner, 
     assert client.post("/api/products/bulk", json={"action": "activate", "filter": {}}).json["count"] == 0
     assert client.post("/api/products/bulk", json={"action": "delete", "ids": [10**6]}).json["count"] == 0
     run_import(runner, "sku,name\nA,one\n")
-    assert events(database_url, webhook) == ["import.completed"]
+    assert read_event_types(database_url, webhook) == ["import.completed"]
     client.delete("/api/products/bulk-delete")
     client.delete("/api/products/bulk-delete")
-    assert events(database_url, webhook) == ["import.completed", "product.bulk_deleted"]
+    assert read_event_types(database_url, webhook) == ["import.completed", "product.bulk_deleted"]
 
 
-def test_each_webhook_gets_what_it_subscribed_to(client: Client, database_url: str) -> None:
+def test_each_webhook_gets_the_events_that_it_subscribed_to(client: Client, database_url: str) -> None:
     several = subscribe(database_url, "product.created, product.deleted")
     other = subscribe(database_url, "product.updated")
     off = subscribe(database_url, enabled=False)
     product = client.post("/api/products", json={"sku": "A"}).json
     client.put(f"/api/products/{product['id']}", json={"name": "n"})
     client.delete(f"/api/products/{product['id']}")
-    assert events(database_url, several) == ["product.created", "product.deleted"]
-    assert events(database_url, other) == ["product.updated"]
-    assert events(database_url, off) == []
+    assert read_event_types(database_url, several) == ["product.created", "product.deleted"]
+    assert read_event_types(database_url, other) == ["product.updated"]
+    assert read_event_types(database_url, off) == []
 
 
-def test_what_nobody_wants_is_not_written(client: Client, runner: ImportRunner, database_url: str) -> None:
+def test_an_event_without_subscribers_is_not_recorded(client: Client, runner: ImportRunner, database_url: str) -> None:
     subscribe(database_url, "product.deleted")
     client.post("/api/products", json={"sku": "A"})
     client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}})
@@ -101,55 +101,52 @@ def test_what_nobody_wants_is_not_written(client: Client, runner: ImportRunner, 
     assert execute(database_url, "SELECT count(*) FROM webhook_events") == [(0,)]
 
 
-def test_no_event_without_its_change(database_url: str, client: Client) -> None:
+def test_a_rollback_removes_the_event_with_its_change(database_url: str, client: Client) -> None:
     client.post("/api/products", json={"sku": "A"})
     webhook = subscribe(database_url)
     connection = psycopg2.connect(database_url)
     with connection.cursor() as cursor:
         bulk.set_active(cursor, Filter(), False)
         bulk.delete(cursor, Filter())
-        webhook_service.record(cursor, "product.created", {"product": {}})
+        events.record_event(cursor, "product.created", {"product": {}})
     connection.rollback()
     connection.close()
-    assert bodies(database_url, webhook) == []
+    assert read_bodies(database_url, webhook) == []
 
 
-def test_no_change_without_its_event(client: Client, database_url: str) -> None:
-    """Where the event cannot be written the change is taken back."""
+def test_a_change_fails_if_its_event_cannot_be_recorded(client: Client, database_url: str) -> None:
     subscribe(database_url)
     execute(database_url, "ALTER TABLE webhook_events ADD CHECK (type <> 'product.created')")
     assert client.post("/api/products", json={"sku": "A"}).status_code >= 400
     assert client.get("/api/products").json["products"] == []
 
 
-def test_bulk_changes_are_told_product_by_product_and_deletions_at_once(
-    client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+def test_a_bulk_change_records_one_event_per_product_and_a_bulk_deletion_one_in_all(
+    client: Client, database_url: str
 ) -> None:
-    monkeypatch.setattr(expander, "SINGLES_AT_ONCE", 2)
     for number in range(5):
         client.post("/api/products", json={"sku": f"A{number}"})
     client.post("/api/products", json={"sku": "off", "active": False})
     webhook = subscribe(database_url)
     assert client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}}).json["count"] == 5
     assert client.post("/api/products/bulk", json={"action": "delete", "filter": {"sku": "off"}}).json["count"] == 1
-    found = bodies(database_url, webhook)
+    found = read_bodies(database_url, webhook, max_singles=2)
     assert [body["event"] for body in found] == ["product.updated"] * 5 + ["product.bulk_deleted"]
     assert sorted(body["product"]["sku"] for body in found[:5]) == [f"A{number}" for number in range(5)]
     assert found[0]["product"] == client.get(f"/api/products/{found[0]['product']['id']}").json
     assert found[5] == {"event": "product.bulk_deleted", "count": 1}
     assert client.delete("/api/products/bulk-delete").json["count"] == 5
-    assert bodies(database_url, webhook)[-1] == {"event": "product.bulk_deleted", "count": 5}
+    assert read_bodies(database_url, webhook)[-1] == {"event": "product.bulk_deleted", "count": 5}
 
 
-def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
-    runner: ImportRunner, client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+def test_an_import_records_its_products_in_batches_and_then_its_end(
+    runner: ImportRunner, client: Client, database_url: str
 ) -> None:
-    monkeypatch.setattr(expander, "BATCHES_AT_ONCE", 2)
     run_import(runner, "sku,name\n" + "".join(f"old{number},n\n" for number in range(700)))
     webhook = subscribe(database_url)
     content = "".join(f"old{number},{'new' if number < 600 else 'n'}\n" for number in range(700))
     job = run_import(runner, "sku,name\n" + content + "".join(f"k{number},n\n" for number in range(1200)))
-    found = bodies(database_url, webhook)
+    found = read_bodies(database_url, webhook, max_batches=2)
     assert [body["event"] for body in found[:-1]] == ["products.imported"] * (len(found) - 1)
     assert {body["import"] for body in found[:-1]} == {job["task_id"]}
     assert max(len(body["created"]) + len(body["updated"]) for body in found[:-1]) <= 500
@@ -166,23 +163,23 @@ def test_an_import_tells_its_products_in_batches_and_then_that_it_is_over(
     assert (found[-1]["import"]["status"], found[-1]["import"]["created_count"]) == ("completed", 1200)
 
 
-def test_an_import_tells_product_by_product_only_who_asked_for_it(runner: ImportRunner, database_url: str) -> None:
+def test_an_import_records_single_events_only_on_request(runner: ImportRunner, database_url: str) -> None:
     run_import(runner, "sku,name\nold,n\nsame,n\n")
     each = subscribe(database_url, "product.created,product.updated", imports="each")
     new_only = subscribe(database_url, "product.created", imports="each")
     neither = subscribe(database_url, "product.created,product.updated")
     batches = subscribe(database_url, "products.imported", imports="each")
     run_import(runner, "sku,name\nold,changed\nsame,n\nnew,n\n")
-    assert [(body["event"], body["product"]["sku"]) for body in bodies(database_url, each)] == [
+    assert [(body["event"], body["product"]["sku"]) for body in read_bodies(database_url, each)] == [
         ("product.created", "new"),
         ("product.updated", "old"),
     ]
-    assert events(database_url, new_only) == ["product.created"]
-    assert events(database_url, neither) == []
-    assert events(database_url, batches) == ["products.imported"]
+    assert read_event_types(database_url, new_only) == ["product.created"]
+    assert read_event_types(database_url, neither) == []
+    assert read_event_types(database_url, batches) == ["products.imported"]
 
 
-def test_products_that_are_gone_when_their_turn_comes_are_named(
+def test_products_deleted_before_their_delivery_are_listed_as_gone(
     runner: ImportRunner, client: Client, database_url: str
 ) -> None:
     batches = subscribe(database_url, "products.imported")
@@ -190,15 +187,15 @@ def test_products_that_are_gone_when_their_turn_comes_are_named(
     run_import(runner, "sku\nA\nB\n")
     (gone,) = [product["id"] for product in client.get("/api/products?sku=A").json["products"]]
     client.delete(f"/api/products/{gone}")
-    (batch,) = bodies(database_url, batches)
+    (batch,) = read_bodies(database_url, batches)
     assert ([product["sku"] for product in batch["created"]], batch["gone"]) == (["B"], [gone])
-    assert [(body["event"], body["product"]["sku"]) for body in bodies(database_url, each)] == [
+    assert [(body["event"], body["product"]["sku"]) for body in read_bodies(database_url, each)] == [
         ("product.created", "B"),
         ("product.deleted", "A"),
     ]
 
 
-def test_one_row_holds_however_many_products_until_they_are_due(runner: ImportRunner, database_url: str) -> None:
+def test_one_row_holds_all_products_of_an_event_until_they_are_due(runner: ImportRunner, database_url: str) -> None:
     subscribe(database_url, imports="each")
     run_import(runner, "sku\n" + "".join(f"k{number}\n" for number in range(3000)))
     rows = execute(database_url, "SELECT cut, sum(parts_left)::int FROM webhook_deliveries GROUP BY cut ORDER BY cut")
@@ -206,15 +203,15 @@ def test_one_row_holds_however_many_products_until_they_are_due(runner: ImportRu
     assert execute(database_url, "SELECT count(*) FROM webhook_deliveries")[0][0] < 10
 
 
-def test_a_failed_import_is_told(runner: ImportRunner, database_url: str, client: Client) -> None:
+def test_a_failed_import_records_an_event(runner: ImportRunner, database_url: str, client: Client) -> None:
     webhook = subscribe(database_url)
     job = run_import(runner, "name\nno SKU column\n")
-    (body,) = bodies(database_url, webhook)
+    (body,) = read_bodies(database_url, webhook)
     assert body == {"event": "import.failed", "import": client.get(f"/api/upload/progress/{job['task_id']}").json}
     assert (body["import"]["status"], bool(body["import"]["error_message"])) == ("failed", True)
 
 
-def test_an_import_taken_over_in_the_middle_tells_each_product_once(settings: Any, database_url: str) -> None:
+def test_an_interrupted_import_records_each_product_once(settings: Any, database_url: str) -> None:
     webhook = subscribe(database_url, "products.imported,import.completed")
     runner = create_runner(settings, slice_rows=100, task_seconds=0)
     task_id = create_job(runner, ("sku\n" + "".join(f"k{number}\n" for number in range(1000))).encode())
@@ -223,14 +220,14 @@ def test_an_import_taken_over_in_the_middle_tells_each_product_once(settings: An
         rounds += 1
     assert rounds > 5
     assert read_job(database_url, task_id)["created_count"] == 1000
-    found = bodies(database_url, webhook)
+    found = read_bodies(database_url, webhook)
     skus = [product["sku"] for body in found[:-1] for product in body["created"]]
     assert sorted(skus) == sorted(f"k{number}" for number in range(1000))
     assert found[-1]["event"] == "import.completed"
 
 
 def test_events_of_one_product_are_in_the_order_of_its_changes(client: Client, database_url: str) -> None:
-    """Also where the later change waited for the earlier one: its event comes second."""
+    """The event of a change that waited for an earlier one comes second."""
     webhook = subscribe(database_url)
     product = client.post("/api/products", json={"sku": "A"}).json
     early, late = psycopg2.connect(database_url), psycopg2.connect(database_url)
@@ -252,14 +249,14 @@ def test_events_of_one_product_are_in_the_order_of_its_changes(client: Client, d
     assert rows == sorted(rows)
 
 
-def test_unknown_events_cannot_be_recorded(database_url: str) -> None:
+def test_an_unknown_event_type_cannot_be_recorded(database_url: str) -> None:
     connection = psycopg2.connect(database_url)
-    with connection.cursor() as cursor, pytest.raises(ValueError, match=r"There is no event product\.made"):
-        webhook_service.record(cursor, "product.made", {})
+    with connection.cursor() as cursor, pytest.raises(ValueError, match=r"There is no event type product\.made"):
+        events.record_event(cursor, "product.made", {})
     connection.close()
 
 
-def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
+def test_an_undo_records_the_products_that_it_restored_and_removed(
     client: Client, runner: ImportRunner, database_url: str
 ) -> None:
     run_import(runner, "sku,name\nA,one\nB,one\n")
@@ -269,7 +266,7 @@ def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
     undo = client.post(f"/api/imports/{job['task_id']}/undo").json["task_id"]
     while runner.run(undo):
         pass
-    found = bodies(database_url, webhook)
+    found = read_bodies(database_url, webhook)
     assert sorted(body["event"] for body in found[:-1]) == ["product.bulk_deleted", *["products.imported"] * 2]
     assert [body["count"] for body in found if body["event"] == "product.bulk_deleted"] == [2]
     batches = [body for body in found if body["event"] == "products.imported"]
@@ -277,4 +274,4 @@ def test_an_undo_tells_what_it_brought_back_and_what_it_removed(
     assert [product["name"] for body in batches for product in body["updated"]] == ["one"]
     assert sorted(id for body in batches for id in body.get("gone", [])) == sorted([products["C"], products["D"]])
     assert found[-1] == {"event": "import.completed", "import": client.get(f"/api/upload/progress/{undo}").json}
-    assert [body["product"]["sku"] for body in bodies(database_url, single)] == ["A"]
+    assert [body["product"]["sku"] for body in read_bodies(database_url, single)] == ["A"]

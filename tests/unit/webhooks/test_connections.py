@@ -1,4 +1,4 @@
-"""The connections that webhooks are sent by: kept, dropped, stalled and secured."""
+"""The connections of webhook requests: kept, closed, stalled and encrypted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.prerequisites import skip_or_fail
 from support.processes import run_program
 from support.receiver import Receiver
 from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, create_sender, post
-from webhooks import ssrf_guard
+from webhooks import http_client
 from webhooks.sender import Sender
 
 
@@ -35,9 +35,7 @@ def test_requests_share_a_connection(receiver: Receiver, sender: Sender, path: s
 
 
 @pytest.mark.parametrize("path", ["/huge", "/half", "/silent-body", "/until-closed", "/drip-body"])
-def test_a_connection_is_not_kept_behind_a_body_that_was_not_read(
-    receiver: Receiver, sender: Sender, path: str
-) -> None:
+def test_a_connection_with_an_unread_body_is_not_kept(receiver: Receiver, sender: Sender, path: str) -> None:
     post(sender, receiver.url(path))
     assert post(sender, receiver.url("/ok/x")).success
     assert len({request.connection for request in receiver.requests()}) == 2
@@ -51,14 +49,12 @@ def test_a_connection_is_kept_for_one_receiver_only(receiver: Receiver, sender: 
 
 
 @pytest.mark.parametrize("path", ["/keepalive-close", "/close-second/x"])
-def test_a_kept_connection_that_turns_out_to_be_closed_is_replaced(
-    receiver: Receiver, sender: Sender, path: str
-) -> None:
+def test_a_kept_connection_that_was_closed_is_replaced(receiver: Receiver, sender: Sender, path: str) -> None:
     for _ in range(20):
         assert post(sender, receiver.url(path)).success
 
 
-def test_a_dropped_request_is_repeated_once_and_not_for_ever(receiver: Receiver, sender: Sender) -> None:
+def test_a_dropped_request_is_repeated_only_once(receiver: Receiver, sender: Sender) -> None:
     post(sender, receiver.url("/ok/x"))
     receiver.clear()
     assert post(sender, receiver.url("/close")).error == CLOSED
@@ -67,19 +63,19 @@ def test_a_dropped_request_is_repeated_once_and_not_for_ever(receiver: Receiver,
     assert receiver.count() == 3
 
 
-def test_an_answer_that_has_begun_is_not_asked_for_again(receiver: Receiver, sender: Sender) -> None:
+def test_a_request_is_not_repeated_once_its_response_has_begun(receiver: Receiver, sender: Sender) -> None:
     post(sender, receiver.url("/ok/x"))
     assert post(sender, receiver.url("/garbage")).error == NOT_HTTP
     assert receiver.count("/garbage") == 1
 
 
 @pytest.mark.parametrize("path", ["/no-read", "/trickle-read"])
-def test_a_receiver_that_hardly_reads_does_not_stretch_the_time(receiver: Receiver, sender: Sender, path: str) -> None:
+def test_a_slowly_reading_receiver_does_not_extend_the_timeout(receiver: Receiver, sender: Sender, path: str) -> None:
     for size in (5_000_000, 30_000_000):
         assert post(sender, receiver.url(path), b"x" * size).error == TIMED_OUT
 
 
-def test_a_receiver_that_takes_no_connection_is_given_up_in_time(sender: Sender) -> None:
+def test_a_receiver_that_accepts_no_connection_times_out(sender: Sender) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         port = server.getsockname()[1]
         waiting = [socket.socket() for _ in range(3)]
@@ -92,9 +88,7 @@ def test_a_receiver_that_takes_no_connection_is_given_up_in_time(sender: Sender)
     assert answer.error == "No connection to 127.0.0.1 could be made within 0.5 s."
 
 
-def test_the_caller_learns_that_the_request_is_out_before_the_answer_is_there(
-    receiver: Receiver, sender: Sender
-) -> None:
+def test_the_caller_is_notified_of_the_sent_request_before_its_response(receiver: Receiver, sender: Sender) -> None:
     out: list[float] = []
     for number in (1, 2):
         started = time.monotonic()
@@ -103,9 +97,7 @@ def test_the_caller_learns_that_the_request_is_out_before_the_answer_is_there(
         assert out[-1] - started < 0.4
 
 
-def test_the_caller_learns_once_whatever_comes_of_the_request(
-    receiver: Receiver, sender: Sender, free_port: int
-) -> None:
+def test_the_caller_is_notified_once_whatever_happens(receiver: Receiver, sender: Sender, free_port: int) -> None:
     urls = [*map(receiver.url, ("/close-second/x", "/close-second/x", "/close")), f"http://127.0.0.1:{free_port}/", "x"]
     calls: list[int] = []
     for number, url in enumerate(urls, 1):
@@ -113,8 +105,8 @@ def test_the_caller_learns_once_whatever_comes_of_the_request(
         assert len(calls) == number
 
 
-def test_a_receiver_that_answers_in_two_packets_is_not_waited_for(sender: Sender) -> None:
-    """Without an acknowledgement at once, Nagle's algorithm holds the second packet back for 40 ms."""
+def test_a_response_in_two_packets_is_not_delayed(sender: Sender) -> None:
+    """Without an immediate acknowledgement, Nagle's algorithm delays the second packet by 40 ms."""
     program = (
         "import http.server\n"
         "class H(http.server.BaseHTTPRequestHandler):\n"
@@ -141,7 +133,7 @@ def test_a_receiver_that_answers_in_two_packets_is_not_waited_for(sender: Sender
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that it signed itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     if shutil.which("openssl") is None:
         skip_or_fail("openssl is missing, which makes the certificates of these tests")
     folder = tmp_path_factory.mktemp("tls")
@@ -164,25 +156,25 @@ def secure(certificates: tuple[Path, Path]) -> Iterator[Receiver]:
 def trusting(certificates: tuple[Path, Path], secure: Receiver) -> Iterator[Sender]:
     """A sender that trusts the certificate."""
     secure.clear()
-    sender = create_sender(authorities=str(certificates[0]))
+    sender = create_sender(ca_file=str(certificates[0]))
     yield sender
     sender.close()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(secure: Receiver, sender: Sender) -> None:
+def test_an_untrusted_certificate_is_refused(secure: Receiver, sender: Sender) -> None:
     secure.clear()
     answer = post(sender, secure.url("/ok/x"))
     assert answer.error == "The certificate of 127.0.0.1 is not valid: self-signed certificate."
     assert secure.requests() == []
 
 
-def test_a_certificate_that_is_trusted_serves_for_many_requests(secure: Receiver, trusting: Sender) -> None:
+def test_a_trusted_certificate_allows_many_requests(secure: Receiver, trusting: Sender) -> None:
     for _ in range(3):
         assert post(trusting, secure.url("/ok/x")).response_text == "ok"
     assert len({request.connection for request in secure.requests()}) == 1
 
 
-def test_a_certificate_of_another_name_is_refused(secure: Receiver, trusting: Sender) -> None:
+def test_a_certificate_for_another_name_is_refused(secure: Receiver, trusting: Sender) -> None:
     answer = post(trusting, secure.url("/ok/x").replace("127.0.0.1", "127.0.0.2"))
     assert str(answer.error).startswith("No connection to 127.0.0.2") or "refused" in str(answer.error)
     answer = post(trusting, secure.url("/ok/x").replace("127.0.0.1", "localhost"))
@@ -191,21 +183,21 @@ def test_a_certificate_of_another_name_is_refused(secure: Receiver, trusting: Se
 
 
 @pytest.mark.parametrize("path", ["/keepalive-close", "/close-second/x"])
-def test_a_closed_connection_with_tls_is_replaced_too(secure: Receiver, trusting: Sender, path: str) -> None:
+def test_a_closed_tls_connection_is_replaced(secure: Receiver, trusting: Sender, path: str) -> None:
     for _ in range(20):
         assert post(trusting, secure.url(path)).success
 
 
 @pytest.mark.parametrize("path", ["/never", "/drip-header", "/no-read", "/trickle-read"])
-def test_the_time_is_kept_with_tls(secure: Receiver, trusting: Sender, path: str) -> None:
+def test_the_timeout_applies_with_tls(secure: Receiver, trusting: Sender, path: str) -> None:
     assert post(trusting, secure.url(path), b"x" * 30_000_000).error == TIMED_OUT
 
 
-def test_https_to_a_port_without_it_is_told(receiver: Receiver, sender: Sender) -> None:
+def test_https_to_a_port_without_tls_is_reported(receiver: Receiver, sender: Sender) -> None:
     with Receiver() as plain:
         answer = post(sender, plain.url("/ok/x").replace("http:", "https:"))
     assert answer.error in {
-        "A secure connection to 127.0.0.1 could not be made. Does it take https on this port?",
+        "A TLS connection to 127.0.0.1 could not be made. Does it accept https on this port?",
         TIMED_OUT,
     }
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -216,14 +208,14 @@ def test_https_to_a_port_without_it_is_told(receiver: Receiver, sender: Sender) 
             os._exit(0)
         answer = post(sender, f"https://127.0.0.1:{server.getsockname()[1]}/")
         os.waitpid(pid, 0)
-    assert answer.error == "A secure connection to 127.0.0.1 could not be made. Does it take https on this port?"
+    assert answer.error == "A TLS connection to 127.0.0.1 could not be made. Does it accept https on this port?"
 
 
-def test_a_handshake_that_stalls_does_not_stretch_the_time(sender: Sender) -> None:
+def test_a_stalled_handshake_times_out(sender: Sender) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert post(sender, f"https://127.0.0.1:{server.getsockname()[1]}/").error == TIMED_OUT
 
 
-def test_certificates_are_read_once_for_all_senders() -> None:
-    assert isinstance(ssrf_guard.tls_context(None), ssl.SSLContext)
-    assert ssrf_guard.tls_context(None) is ssrf_guard.tls_context(None)
+def test_all_senders_share_one_create_tls_context() -> None:
+    assert isinstance(http_client.create_tls_context(None), ssl.SSLContext)
+    assert http_client.create_tls_context(None) is http_client.create_tls_context(None)

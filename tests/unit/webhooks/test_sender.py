@@ -1,4 +1,4 @@
-"""One webhook request, to a receiver process that answers in every bad way there is."""
+"""Single webhook requests, to a receiver process that misbehaves in every way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from support.receiver import Receiver
 from support.webhooks import CLOSED, NOT_HTTP, TIMED_OUT, TOTAL_SECONDS, create_sender, post
-from webhooks.sender import MAX_ANSWER_BYTES, USER_AGENT, Sender
+from webhooks.sender import MAX_RESPONSE_BYTES, USER_AGENT, Sender
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def receiver(shared_receiver: Receiver) -> Receiver:
     return shared_receiver
 
 
-def test_a_request_arrives_as_it_was_given(receiver: Receiver, sender: Sender) -> None:
+def test_a_request_arrives_unchanged(receiver: Receiver, sender: Sender) -> None:
     body = json.dumps({"sku": "é"}).encode()
     before = time.time()
     answer = sender.post(receiver.url("/ok/a%20b/ü?c=d&e"), body, {"webhook-id": "evt_1"})
@@ -44,15 +44,15 @@ def test_a_request_arrives_as_it_was_given(receiver: Receiver, sender: Sender) -
 
 
 @pytest.mark.parametrize("path", ["/half-head", "/half", "/close", "/never", "/garbage"])
-def test_no_socket_is_left_open_behind_half_an_answer(receiver: Receiver, path: str) -> None:
+def test_an_incomplete_response_leaves_no_socket_open(receiver: Receiver, path: str) -> None:
     sender = create_sender()
     post(sender, receiver.url(path))
     sender.close()
-    # Finds what was forgotten, a warning of which fails the test.
+    # Collect unreferenced sockets: the warning about an open one fails the test.
     gc.collect()
 
 
-def test_given_headers_take_the_place_of_the_usual_ones(receiver: Receiver, sender: Sender) -> None:
+def test_given_headers_replace_the_default_ones(receiver: Receiver, sender: Sender) -> None:
     sender.post(receiver.url("/ok/x"), b"{}", {"User-Agent": "other", "Content-Type": "text/plain"})
     [request] = receiver.requests()
     assert request.headers["user-agent"] == "other"
@@ -71,7 +71,7 @@ def test_given_headers_take_the_place_of_the_usual_ones(receiver: Receiver, send
         ("/chunked", 200, None),
         ("/until-closed", 200, None),
         ("/early-hints", 200, None),
-        # What the body is like does not change what the status said.
+        # A broken body does not change the meaning of the status.
         ("/half", 200, None),
         ("/silent-body", 200, None),
         ("/drip-body", 200, None),
@@ -89,7 +89,7 @@ def test_given_headers_take_the_place_of_the_usual_ones(receiver: Receiver, send
         ("/endless-header", None, NOT_HTTP),
     ],
 )
-def test_every_answer_has_its_status_or_its_sentence_in_time(
+def test_every_response_gives_its_status_or_a_sentence_in_time(
     receiver: Receiver, sender: Sender, path: str, status: int | None, error: str | None
 ) -> None:
     answer = post(sender, receiver.url(path))
@@ -97,26 +97,26 @@ def test_every_answer_has_its_status_or_its_sentence_in_time(
     assert answer.success == (error is None)
     assert (answer.response_text is None) == (status is None)
     assert answer.response_time_ms <= (TOTAL_SECONDS + 1) * 1000
-    # The next request is not harmed by what is left of this one.
+    # The rest of this response does not affect the next request.
     assert post(sender, receiver.url("/ok/next")).response_text == "ok"
 
 
 @pytest.mark.parametrize("path", ["/huge", "/huge-chunked"])
-def test_of_a_huge_body_only_the_beginning_is_read(receiver: Receiver, sender: Sender, path: str) -> None:
+def test_only_the_start_of_a_huge_body_is_read(receiver: Receiver, sender: Sender, path: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
     answer = sender.post(receiver.url(path), b"{}", {})
-    assert (answer.status_code, answer.response_text) == (200, "x" * MAX_ANSWER_BYTES)
+    assert (answer.status_code, answer.response_text) == (200, "x" * MAX_RESPONSE_BYTES)
     assert time.monotonic() - started < 1
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kb < 20_000
 
 
-def test_a_packed_body_is_not_unpacked(receiver: Receiver, sender: Sender) -> None:
+def test_a_compressed_body_is_not_decompressed(receiver: Receiver, sender: Sender) -> None:
     answer = post(sender, receiver.url("/gzip"))
     assert answer.status_code == 200
     assert "a" * 100 not in str(answer.response_text)
-    assert len(str(answer.response_text)) <= MAX_ANSWER_BYTES
+    assert len(str(answer.response_text)) <= MAX_RESPONSE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -132,31 +132,29 @@ def test_a_packed_body_is_not_unpacked(receiver: Receiver, sender: Sender) -> No
         ("/charset/a%00b", "a +2AA- \\ud800"),
     ],
 )
-def test_a_body_is_read_in_the_charset_it_names(receiver: Receiver, sender: Sender, path: str, text: str) -> None:
+def test_a_body_is_decoded_in_its_charset(receiver: Receiver, sender: Sender, path: str, text: str) -> None:
     assert post(sender, receiver.url(path)).response_text == text
 
 
 @pytest.mark.parametrize("charset", ["unicode_escape", "raw_unicode_escape", "utf-7"])
-def test_no_charset_makes_text_that_the_database_does_not_take(
-    receiver: Receiver, sender: Sender, charset: str
-) -> None:
+def test_every_charset_gives_text_that_the_database_can_store(receiver: Receiver, sender: Sender, charset: str) -> None:
     answer = post(sender, receiver.url(f"/charset/{charset}"))
     assert answer.status_code == 200
     str(answer.response_text).encode()
 
 
-def test_headers_are_cut_and_free_of_nul(receiver: Receiver, sender: Sender) -> None:
+def test_headers_are_shortened_and_free_of_control_characters(receiver: Receiver, sender: Sender) -> None:
     headers = post(sender, receiver.url("/nul")).response_headers
     assert headers["X-Nul"] == "ab"
     headers = post(sender, receiver.url("/many-headers")).response_headers
-    assert sum(len(name) + len(value) for name, value in headers.items()) <= MAX_ANSWER_BYTES
+    assert sum(len(name) + len(value) for name, value in headers.items()) <= MAX_RESPONSE_BYTES
 
 
 def test_redirects_are_not_followed(receiver: Receiver, sender: Sender) -> None:
     answer = post(sender, receiver.url("/redirect"))
     assert answer.status_code == 302
     assert answer.error == (
-        "The receiver answered 302, and redirects are not followed. Enter the address it redirects to."
+        "The receiver answered 302. Redirects are not followed; enter the address that it redirects to."
     )
     assert [request.path for request in receiver.requests()] == ["/redirect"]
 
@@ -164,12 +162,12 @@ def test_redirects_are_not_followed(receiver: Receiver, sender: Sender) -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "１２７.0.0.1", "[::ffff:127.0.0.1]"]
 )
-def test_nothing_reaches_an_address_that_is_not_allowed(receiver: Receiver, host: str) -> None:
+def test_no_request_reaches_a_forbidden_address(receiver: Receiver, host: str) -> None:
     sender = create_sender(allowed=())
     answer = post(sender, receiver.url("/ok/x").replace("127.0.0.1", host))
     sender.close()
     assert answer.status_code is None
-    assert "Webhooks reach public addresses only" in str(answer.error)
+    assert "Webhooks reach only public addresses" in str(answer.error)
     assert receiver.requests() == []
 
 
@@ -198,17 +196,17 @@ def test_header_values_with_line_ends_are_not_sent(receiver: Receiver, sender: S
 
 
 @pytest.mark.parametrize("scheme", ["", "ftp", "nonsense"])
-def test_a_url_that_cannot_be_used_is_called_that(receiver: Receiver, sender: Sender, scheme: str) -> None:
+def test_an_unusable_url_is_reported(receiver: Receiver, sender: Sender, scheme: str) -> None:
     answer = post(sender, receiver.url("/ok/x").replace("http", scheme))
     assert answer.status_code is None
     assert "The URL" in str(answer.error)
 
 
-def test_who_refuses_and_who_is_not_there_is_told(sender: Sender, free_port: int) -> None:
+def test_refused_and_unresolvable_hosts_are_reported(sender: Sender, free_port: int) -> None:
     answer = post(sender, f"http://127.0.0.1:{free_port}/")
     assert answer.error == f"127.0.0.1 refused the connection to port {free_port}."
     answer = post(sender, "http://no-such-host.invalid/")
-    assert answer.error == "The name no-such-host.invalid cannot be found."
+    assert answer.error == "The host name no-such-host.invalid cannot be resolved."
 
 
 @pytest.mark.parametrize(

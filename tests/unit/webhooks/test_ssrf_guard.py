@@ -1,4 +1,4 @@
-"""No way in: addresses in every form, and names that change their answer."""
+"""The SSRF guard: addresses in every notation, and names that change their answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.receiver import Receiver
 from support.webhooks import LOOPBACK, create_sender, post
 from webhooks.ssrf_guard import ForbiddenAddress, check_address, check_url
 
-ONLY_PUBLIC = "Webhooks reach public addresses only, and the networks in WEBHOOK_ALLOWED_NETWORKS."
+ONLY_PUBLIC = "Webhooks reach only public addresses and the networks in WEBHOOK_ALLOWED_NETWORKS."
 
 FORBIDDEN = {
     "an unspecified address": "0.0.0.0 0.255.255.255 ::",
@@ -24,14 +24,14 @@ FORBIDDEN = {
     "a private address": "10.0.0.0 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 fc00::1 fd00:ec2::254 fec0::1",
     "a link-local address": "169.254.169.254 169.254.0.1 fe80::1 febf::1 fe80::1%eth0",
     "a shared address (carrier-grade NAT)": "100.64.0.1 100.127.255.255 100.100.100.200",
-    "an address of a cloud's own services": "168.63.129.16",
+    "an address of a cloud's internal services": "168.63.129.16",
     "a multicast address": "224.0.0.1 239.255.255.255 ff02::1 ff0e::1",
-    "an address that stands for an IPv4 one": (
+    "an address that embeds an IPv4 address": (
         "::ffff:127.0.0.1 ::ffff:8.8.8.8 ::127.0.0.1 ::8.8.8.8 64:ff9b::7f00:1 64:ff9b::8.8.8.8 64:ff9b:1::1"
         " 2002:7f00:1:: 2002:808:808::1 2001::1 2001:0:4136:e378:8000:63bf:3fff:fdd2"
     ),
-    "an address for documentation": "192.0.2.1 198.51.100.1 203.0.113.1 2001:db8::1 3fff::1 3fff:fff::1",
-    "an address for benchmarks": "198.18.0.0 198.19.255.255 2001:2::1",
+    "a documentation address": "192.0.2.1 198.51.100.1 203.0.113.1 2001:db8::1 3fff::1 3fff:fff::1",
+    "a benchmarking address": "198.18.0.0 198.19.255.255 2001:2::1",
     "a reserved address": (
         "240.0.0.1 255.255.255.255 192.0.0.1 192.0.0.192 192.88.99.1 100::1 2001:1::1 2001:1ff::1 2001:10::1 2001:20::1"
         " 5f00::1 4000::1 1000::1 8000::1 fe00::1 200::1"
@@ -47,7 +47,7 @@ PUBLIC = [
 @pytest.mark.parametrize(
     ("kind", "address"), [(kind, address) for kind, addresses in FORBIDDEN.items() for address in addresses.split()]
 )
-def test_what_is_not_public_is_refused_and_named(kind: str, address: str) -> None:
+def test_addresses_that_are_not_public_are_refused_with_their_kind(kind: str, address: str) -> None:
     with pytest.raises(ForbiddenAddress) as caught:
         check_address(address, ())
     assert str(caught.value) == f"{address} is {kind}. {ONLY_PUBLIC}"
@@ -59,7 +59,7 @@ def test_public_addresses_may_be_reached(address: str) -> None:
 
 
 @given(st.ip_addresses())
-def test_whatever_the_standard_library_takes_for_special_is_refused(address: IPv4Address | IPv6Address) -> None:
+def test_every_address_that_the_standard_library_calls_special_is_refused(address: IPv4Address | IPv6Address) -> None:
     if address.is_private or address.is_multicast or address.is_reserved or address.is_link_local:
         with pytest.raises(ForbiddenAddress):
             check_address(str(address), ())
@@ -97,15 +97,15 @@ LOOPBACK_HOSTS = [
 @pytest.mark.parametrize("host", LOOPBACK_HOSTS)
 @pytest.mark.parametrize("url", ["http://{}", "https://{}:8443/hook?x=1", "HTTP://{}/"])
 def test_a_loopback_address_in_any_form_is_refused(host: str, url: str) -> None:
-    with pytest.raises(ValueError, match=r"is a loopback address\. Webhooks reach public addresses only"):
+    with pytest.raises(ValueError, match=r"is a loopback address\. Webhooks reach only public addresses"):
         check_url(url.format(host), ())
     allowed = (*LOOPBACK, ip_network("::1/128"))
     assert check_url(url.format(host), allowed) == url.format(host)
 
 
 @pytest.mark.parametrize("host", ["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0", "0.0", "10.1", "[fd00::1]", "[::]"])
-def test_other_forbidden_addresses_as_hosts(host: str) -> None:
-    with pytest.raises(ValueError, match="Webhooks reach public addresses only"):
+def test_other_forbidden_addresses_are_refused_as_hosts(host: str) -> None:
+    with pytest.raises(ValueError, match="Webhooks reach only public addresses"):
         check_url(f"http://{host}/", ())
 
 
@@ -128,7 +128,7 @@ def test_other_forbidden_addresses_as_hosts(host: str) -> None:
         "https://example.com?token=a@b",
     ],
 )
-def test_good_urls_stay_as_they_are(url: str) -> None:
+def test_usable_urls_are_accepted_unchanged(url: str) -> None:
     assert check_url(f"  {url} ", ()) == url
 
 
@@ -136,31 +136,31 @@ def test_good_urls_stay_as_they_are(url: str) -> None:
     ("url", "sentence"),
     [
         ("", "Give the URL"),
-        ("example.com/hook", "must begin with http:// or https://"),
-        ("//example.com/", "must begin with http:// or https://"),
-        ("ftp://example.com/", "must begin with http:// or https://"),
-        ("file:///etc/passwd", "must begin with http:// or https://"),
-        ("gopher://127.0.0.1:6379/_", "must begin with http:// or https://"),
+        ("example.com/hook", "must start with http:// or https://"),
+        ("//example.com/", "must start with http:// or https://"),
+        ("ftp://example.com/", "must start with http:// or https://"),
+        ("file:///etc/passwd", "must start with http:// or https://"),
+        ("gopher://127.0.0.1:6379/_", "must start with http:// or https://"),
         ("http:/example.com", "no host"),
         ("http://", "no host"),
         ("http:///path", "no host"),
         ("http://?x", "no host"),
         ("http://:80/", "no host"),
-        ("http://.example.com/", "not the name of a host"),
-        ("http://a..b/", "not the name of a host"),
-        ("http://*.example.com/", "not the name of a host"),
-        ("http://%31%32%37.0.0.1/", "not the name of a host"),
-        ("http://1.2.3.4.5/", "not the name of a host"),
-        ("http://256.256.256.256/", "not the name of a host"),
-        ("http://4294967296/", "not the name of a host"),
-        ("http://foo.0x7f/", "not the name of a host"),
+        ("http://.example.com/", "not a host name"),
+        ("http://a..b/", "not a host name"),
+        ("http://*.example.com/", "not a host name"),
+        ("http://%31%32%37.0.0.1/", "not a host name"),
+        ("http://1.2.3.4.5/", "not a host name"),
+        ("http://256.256.256.256/", "not a host name"),
+        ("http://4294967296/", "not a host name"),
+        ("http://foo.0x7f/", "not a host name"),
         ("http://[::1/", "cannot be read"),
         ("http://[v1.a]/", "cannot be read"),
         ("http://::1/", "."),
         ("http://a℀b.example/", "cannot be read"),
-        ("http://☃\u200b.example/", "not the name of a host"),
-        ("http://" + "a" * 64 + ".example/", "not the name of a host"),
-        ("http://" + "a." * 127 + "example/", "not the name of a host"),
+        ("http://☃\u200b.example/", "not a host name"),
+        ("http://" + "a" * 64 + ".example/", "not a host name"),
+        ("http://" + "a." * 127 + "example/", "not a host name"),
         ("http://example.com:0/", "from 1 to 65535"),
         ("http://example.com:/", "from 1 to 65535"),
         ("http://example.com:65536/", "cannot be read"),
@@ -179,11 +179,11 @@ def test_good_urls_stay_as_they_are(url: str) -> None:
         ("http://exa\tmple.com/", "spaces, control characters"),
         ("http://example.com/\0", "spaces, control characters"),
         ("http://example.com/\u2028", "spaces, control characters"),
-        ("http://example.com/\ud800", "no text"),
-        ("http://example.com/" + "a" * 2048, "At most 2,048 characters are allowed, these are 2,067"),
+        ("http://example.com/\ud800", "not text"),
+        ("http://example.com/" + "a" * 2048, "At most 2,048 characters are allowed; this URL has 2,067"),
     ],
 )
-def test_bad_urls_are_refused_with_a_sentence(url: str, sentence: str) -> None:
+def test_unusable_urls_are_refused_with_a_sentence(url: str, sentence: str) -> None:
     with pytest.raises(ValueError) as caught:
         check_url(url, LOOPBACK)
     assert sentence in str(caught.value)
@@ -191,19 +191,19 @@ def test_bad_urls_are_refused_with_a_sentence(url: str, sentence: str) -> None:
 
 
 @given(st.text(max_size=30))
-def test_no_text_makes_more_of_it_than_a_sentence(text: str) -> None:
+def test_any_text_is_accepted_or_refused_with_a_sentence(text: str) -> None:
     sender = create_sender(allowed=())
     for url in (text, f"http://{text}", f"https://[{text}]"):
         with contextlib.suppress(ValueError):
             check_url(url, ())
             continue
-        # What may not be saved is not sent to either, also where it got into the database in another way.
+        # A URL that cannot be saved gets no request either, however it got into the database.
         assert sender.post(url, b"{}", {}).error
 
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Makes names stand for the given addresses, a list of them for each look-up; returns the names looked up."""
+    """Resolve names to the given addresses, one list per lookup, and return the names that were resolved."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -223,9 +223,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     return answer_with
 
 
-def test_a_name_is_checked_by_the_address_it_stands_for(
-    resolve: Callable[..., list[str]], shared_receiver: Receiver
-) -> None:
+def test_a_name_is_checked_by_its_address(resolve: Callable[..., list[str]], shared_receiver: Receiver) -> None:
     sender = create_sender(allowed=())
     resolve(["127.0.0.1"])
     answer = post(sender, shared_receiver.url("/ok/x").replace("127.0.0.1", "harmless.example"))
@@ -233,10 +231,8 @@ def test_a_name_is_checked_by_the_address_it_stands_for(
     assert shared_receiver.count() == 0
 
 
-def test_one_forbidden_address_among_others_spoils_the_name(
-    resolve: Callable[..., list[str]], shared_receiver: Receiver
-) -> None:
-    """It is not left to chance which one would be dialled."""
+def test_one_forbidden_address_forbids_the_name(resolve: Callable[..., list[str]], shared_receiver: Receiver) -> None:
+    """Which address is dialled must not be left to chance."""
     sender = create_sender()
     resolve(["127.0.0.1", "10.0.0.1"])
     answer = post(sender, shared_receiver.url("/ok/x").replace("127.0.0.1", "mixed.example"))
@@ -247,19 +243,19 @@ def test_one_forbidden_address_among_others_spoils_the_name(
 def test_a_name_server_that_changes_its_answer_gains_nothing(
     resolve: Callable[..., list[str]], shared_receiver: Receiver
 ) -> None:
-    """The address that was checked is dialled, without another look-up."""
+    """The checked address is dialled without another lookup."""
     with contextlib.closing(create_sender(allowed=(ip_network("127.0.0.1"),))) as sender:
         asked = resolve(["127.0.0.1"], ["127.0.0.2"])
         url = shared_receiver.url("/keepalive-close").replace("127.0.0.1", "rebinding.example")
         assert post(sender, url).success
         assert asked == ["rebinding.example"]
-        # The next connection asks anew, and what comes out is checked anew.
+        # The next connection resolves the name again and checks the result again.
         assert post(sender, url).error == f"127.0.0.2 is a loopback address. {ONLY_PUBLIC}"
         assert len(asked) == 2
     assert shared_receiver.count() == 1
 
 
-def test_an_address_that_is_silent_leaves_time_for_the_next(
+def test_an_unresponsive_address_leaves_time_for_the_next(
     resolve: Callable[..., list[str]], shared_receiver: Receiver
 ) -> None:
     with socket.create_server(("127.0.0.2", shared_receiver.port), backlog=0) as server:

@@ -1,0 +1,104 @@
+"""The event types, and how an event is written to the outbox in the transaction of the change it describes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+# Each event type with the sentence that clients read.
+EVENT_TYPES = {
+    "product.created": "A product was created.",
+    "product.updated": "A product was changed.",
+    "product.deleted": "A product was deleted.",
+    "product.bulk_deleted": "Many products were deleted at once.",
+    "products.imported": "An import created or changed these products, at most 500 in one request.",
+    "import.completed": "An import has completed. Its counts say what it did.",
+    "import.failed": "An import has failed.",
+}
+ALL_EVENTS = "*"
+BATCH_PRODUCTS = 500
+
+# The largest number of product ids in one event. The expander reads all ids of an event for each part it writes.
+IDS_PER_EVENT = 25_000
+
+IS_SUBSCRIBED_SQL = "string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', {event}]"
+INSERT_EVENT_SQL = f"""
+WITH receivers AS MATERIALIZED (
+    SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="%(event)s")}
+), event AS (
+    INSERT INTO webhook_events (type, body) SELECT %(event)s, %(body)s WHERE EXISTS (SELECT FROM receivers) RETURNING id
+)
+INSERT INTO webhook_deliveries (webhook_id, event_id) SELECT receivers.id, event.id FROM receivers, event
+"""
+HAS_IMPORT_SUBSCRIBERS_SQL = f"""
+SELECT EXISTS (SELECT FROM webhooks w WHERE enabled AND ({IS_SUBSCRIBED_SQL.format(event="'products.imported'")}
+    OR imports = 'each' AND ({IS_SUBSCRIBED_SQL.format(event="'product.created', 'product.updated'")})))
+"""
+
+# Parts of statements that write products and have the ids of these products in the CTEs `inserted` and `updated`. They
+# write one event with all ids. The expander later splits it into deliveries, a few at a time.
+INSERT_IMPORTED_SQL = f""", ids AS MATERIALIZED (
+    SELECT (SELECT array_agg(id) FROM inserted) AS created, (SELECT array_agg(id) FROM updated) AS updated
+), cuts AS MATERIALIZED (
+    SELECT w.id AS webhook_id, c.cut, c.parts
+    FROM (
+        SELECT coalesce(cardinality(created), 0) AS new, coalesce(cardinality(updated), 0) AS changed FROM ids
+    ) numbers
+    CROSS JOIN webhooks w
+    CROSS JOIN LATERAL (VALUES
+        ('batch', (new + changed + {BATCH_PRODUCTS} - 1) / {BATCH_PRODUCTS},
+            {IS_SUBSCRIBED_SQL.format(event="'products.imported'")}),
+        ('created', new, w.imports = 'each' AND {IS_SUBSCRIBED_SQL.format(event="'product.created'")}),
+        ('updated', changed, w.imports = 'each' AND {IS_SUBSCRIBED_SQL.format(event="'product.updated'")})
+    ) c (cut, parts, wanted)
+    WHERE w.enabled AND c.wanted AND c.parts > 0
+), event AS (
+    INSERT INTO webhook_events (type, task_id, created, updated)
+    SELECT 'products.imported', {{task_id}}, created, updated FROM ids WHERE EXISTS (SELECT FROM cuts) RETURNING id
+), deliveries AS (
+    INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
+    SELECT webhook_id, event.id, cut, parts FROM cuts, event
+)"""
+INSERT_UPDATED_SQL = f""", receivers AS MATERIALIZED (
+    SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="'product.updated'")}
+), event AS (
+    INSERT INTO webhook_events (type, updated)
+    SELECT 'product.updated', array_agg(id) FROM (
+        SELECT id, (row_number() OVER () - 1) / {IDS_PER_EVENT} AS portion FROM updated
+    ) numbered WHERE EXISTS (SELECT FROM receivers) GROUP BY portion ORDER BY portion
+    RETURNING id, cardinality(updated) AS parts
+), deliveries AS (
+    INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
+    SELECT receivers.id, event.id, 'updated', event.parts FROM event, receivers
+)"""
+
+
+def record_event(cursor: Cursor, event: str, content: Mapping[str, Any]) -> None:
+    """Write an event and a delivery for each subscribed webhook, in the caller's transaction.
+
+    `content` is the body without its field `event`. Without a subscriber nothing is written. Raises `ValueError` for an
+    unknown event type.
+    """
+    if event not in EVENT_TYPES:
+        raise ValueError(f"There is no event type {event}.")
+    cursor.execute(INSERT_EVENT_SQL, {"event": event, "body": encode_body(event, content)})
+
+
+def has_import_subscribers(cursor: Cursor) -> bool:
+    """Return whether a webhook subscribes to the products that imports write."""
+    cursor.execute(HAS_IMPORT_SUBSCRIBERS_SQL)
+    return cursor.fetchone() == (True,)
+
+
+def insert_imported_sql(task_id: str) -> sql.Composable:
+    """Return the part of a statement that writes the event of an import; see `INSERT_IMPORTED_SQL`."""
+    return sql.SQL(INSERT_IMPORTED_SQL).format(task_id=sql.Literal(task_id))
+
+
+def encode_body(event: str, content: Mapping[str, Any]) -> str:
+    """Return the body of a request as JSON (RFC 8259)."""
+    return json.dumps({"event": event, **content}, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,60 @@
+"""Keeps a dispatcher process running next to a Celery worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+RESTART_SECONDS = 1
+
+
+class DispatcherProcess(threading.Thread):
+    """Start the dispatcher, and start it again whenever it ends.
+
+    The dispatcher has a process of its own, so imports do not slow it down and it does not delay the worker's messages.
+    It needs no broker, and ends by itself if the worker is killed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="dispatcher-process", daemon=True)
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, then the thread that supervises it.
+
+        The process runs when this returns. It must start before the worker forks: a child that forks during `Popen`
+        would inherit the pipe on which `Popen` waits for the new program, and `Popen` would wait forever.
+        """
+        self._process = self._start_process()
+        super().start()
+
+    def stop(self) -> None:
+        """Ask the process to finish its running requests and to end."""
+        self._stopping.set()
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def run(self) -> None:
+        """Start the process again whenever it ends, until `stop` is called."""
+        while self._process is not None:
+            status = self._process.wait()
+            if self._stopping.is_set():
+                return
+            log.warning("The webhook dispatcher ended with status %s; it is started again", status)
+            if self._stopping.wait(RESTART_SECONDS):
+                return
+            self._process = self._start_process()
+
+    def _start_process(self) -> subprocess.Popen[bytes]:
+        # A name server that does not answer must not take up the time of a whole request; see resolv.conf(5).
+        environment = {"RES_OPTIONS": "timeout:2 attempts:2", **os.environ}
+        return subprocess.Popen([sys.executable, "-m", "webhooks.dispatcher"], cwd=ROOT, env=environment)
