@@ -36,8 +36,8 @@ from api.sse import Event, Progress
 from celery_app import wake_import
 from database.serializers import import_json, iso, product_json
 from importer.jobs import actions
-from importer.jobs.repository import Retention
-from importer.pipeline.change_log import page_of_changes
+from importer.jobs.retention import Retention
+from importer.pipeline.affected_products import list_affected_products
 from models import FINAL_STATUSES, ImportJob, ImportLog, Product, db
 
 log = logging.getLogger(__name__)
@@ -276,8 +276,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except actions.NotAllowed as refusal:
-        raise ApiError(409, refusal.code, refusal.sentence) from None
-    except actions.Busy:
+        raise ApiError(409, refusal.code, refusal.message) from None
+    except actions.JobLocked:
         raise BUSY.error() from None
 
 
@@ -297,7 +297,7 @@ def list_products(wanted: dict[str, Any], task_id: str) -> Response:
     connection: Any = db.session.connection().connection.driver_connection
     with connection.cursor() as cursor:
         kinds = (wanted["change"],) if "change" in wanted else CHANGES
-        rows, total = page_of_changes(cursor, job.id, kinds, (page - 1) * per_page, per_page)
+        rows, total = list_affected_products(cursor, job.id, kinds, (page - 1) * per_page, per_page)
     ids = [row.product_id for row in rows if row.product_id]
     products = {product.id: product for product in db.session.scalars(select(Product).where(Product.id.in_(ids)))}
     answers = []

@@ -1,7 +1,7 @@
-"""What clients may do with an import: confirm, cancel, retry, undo. Each is one change of its row in PostgreSQL.
+"""What clients may do with a job: confirm, cancel, retry, undo. Each action changes the job's row.
 
-A worker that is at the job notices by its lease, without which it cannot write; what it had written stays, and is
-counted exactly. Each function works in the caller's transaction, but for `cancel`, which has its own.
+A worker that has the job loses its lease by that, notices at its next heartbeat, and cannot write any more. What it has
+written stays and is counted exactly. All functions but `cancel` work in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -17,48 +17,52 @@ from psycopg2.extras import Json
 from database.advisory_locks import cancel_work
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import repository
-from importer.jobs.repository import FINISH, MAY_RETRY, TOUCH, Retention
+from importer.jobs.repository import BUMP_REVISION_SQL
+from importer.jobs.retention import Retention
 
-# A slice of an import holds the job's row; one that takes longer is asked to give way.
-FIRST_WAIT_MS = 500
-NEXT_WAIT_MS = 1000
+# How long an action waits for the job's row, which a worker locks while it writes a slice. `cancel` waits for the first
+# time, then cancels the worker's statement and waits for the second time.
+FIRST_LOCK_WAIT_MS = 500
+LOCK_WAIT_MS = 1000
 CANCEL_ATTEMPTS = 3
 
+# The columns of a job that a retry may change.
 OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote", "encoding")
-SEEN = (
-    "id, kind, status, filename, on_reject, rejected_count, started_from, file, staged_columns IS NOT NULL,"
-    " undone_by, retry_until > clock_timestamp(), undo_until > clock_timestamp(), undo_until IS NULL, started_by, run"
-)
-FIND = f"SELECT {SEEN}, {', '.join(OPTIONS)} FROM import_jobs WHERE task_id = %s FOR UPDATE"
-UNDO_OF = "SELECT id, status, checkpoint::bigint FROM import_jobs WHERE task_id = %s FOR UPDATE"
-CANCEL = f"""
-UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH}, {MAY_RETRY}, {TOUCH}
-WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
-RETURNING kind, created_count, updated_count
+LOCK_JOB_SQL = f"""
+SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by, {", ".join(OPTIONS)},
+    staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
+    undo_until IS NOT NULL AS wrote_products, undo_until > clock_timestamp() AS can_undo
+FROM import_jobs WHERE task_id = %s FOR UPDATE
 """
-EXPIRED = "SELECT id FROM import_jobs WHERE status = 'awaiting_confirmation' AND confirm_until < clock_timestamp()"
-CONFIRM = f"""
+LOCK_UNDO_SQL = "SELECT id, status, checkpoint::bigint FROM import_jobs WHERE task_id = %s FOR UPDATE"
+CONFIRM_SQL = f"""
 UPDATE import_jobs SET status = 'pending', phase = 'queued', confirmed_at = clock_timestamp(), confirm_until = NULL,
-    attempts = 0, announced_at = NULL, {TOUCH}
+    attempts = 0, announced_at = NULL, {BUMP_REVISION_SQL}
 WHERE id = %s
 """
-REMEMBER = """
+SAVE_MAPPING_SQL = """
 INSERT INTO import_mappings (header_key, mapping, used_at) VALUES (%s, %s, clock_timestamp())
 ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = excluded.used_at
 """
-AGAIN = (
+# Assignments of a retry. One continues after the checkpoint, the other starts over.
+QUEUE_AGAIN_SQL = (
     "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
     f" confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, {RELEASE_LEASE_SQL}"
 )
-FROM_THE_START = (
+# The counts of a preview that was not confirmed are counted again.
+CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
+START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
     " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, started_at = NULL,"
     " worked_seconds = 0, active_since = NULL, undone_by = NULL"
 )
-# One that was not confirmed is counted anew.
-WHERE_IT_WAS = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
-NEW_UNDO = """
+DELETE_REJECTS_SQL = "DELETE FROM import_rejects WHERE job_id = %s"
+FORGET_SKIPPED_PRODUCTS_SQL = "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL"
+# An undo goes from the last entry of the change log to the first one; its checkpoint is the entry it reversed last.
+DELETE_REVERSED_ENTRIES_SQL = "DELETE FROM import_changes WHERE job_id = %s AND id >= %s"
+FORBID_RETRY_SQL = f"UPDATE import_jobs SET retry_until = NULL, {BUMP_REVISION_SQL} WHERE id = %s"
+CREATE_UNDO_SQL = """
 INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, started_from, started_by, undo_of,
     total_records)
 SELECT %(task_id)s, 'undo', filename, '', 0, %(started_from)s, %(started_by)s, j.task_id, (
@@ -66,67 +70,59 @@ SELECT %(task_id)s, 'undo', filename, '', 0, %(started_from)s, %(started_by)s, j
     FROM import_changes c WHERE c.job_id = j.id
 ) FROM import_jobs j WHERE id = %(id)s RETURNING id
 """
+LINK_UNDO_SQL = f"UPDATE import_jobs SET undone_by = %s, {BUMP_REVISION_SQL} WHERE id = %s"
+
+STATES = {
+    "pending": "is waiting for a worker",
+    "processing": "is running",
+    "awaiting_confirmation": "is waiting for a confirmation",
+    "completed": "has completed",
+    "failed": "has failed",
+    "cancelled": "was cancelled",
+}
 
 
 class NotAllowed(Exception):
-    """The state of an import does not allow what is asked for: a code for programs, a sentence for people."""
+    """The state of a job does not allow an action. `code` is for programs; the message is a sentence for people."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
         self.code = code
-        self.sentence = sentence
+        self.message = message
 
 
-class Busy(Exception):
-    """The job's row could not be had in time; nothing was changed."""
-
-
-def _find(cursor: Cursor, task_id: str) -> dict[str, Any]:
-    """The job's row, locked until the transaction ends; raises `Busy`."""
-    cursor.execute(f"SET LOCAL lock_timeout = '{NEXT_WAIT_MS}ms'")
-    try:
-        cursor.execute(FIND, (task_id,))
-    except errors.LockNotAvailable:
-        raise Busy from None
-    row = cursor.fetchone()
-    names: tuple[str, ...] = (
-        "id",
-        "kind",
-        "status",
-        "filename",
-        "on_reject",
-        "rejected_count",
-        "started_from",
-        "file",
-        "staged",
-    )
-    names += ("undone_by", "may_retry", "may_undo", "never_undo", "started_by", "run", *OPTIONS)
-    return dict(zip(names, row or (), strict=True))
+class JobLocked(Exception):
+    """Another transaction kept the job's row locked for too long; nothing was changed."""
 
 
 def confirm(cursor: Cursor, task_id: str) -> None:
-    """Lets a preview be written. Raises `NotAllowed` and `Busy`."""
-    job = _find(cursor, task_id)
+    """Let a worker write what a preview shows; raises `NotAllowed` and `JobLocked`.
+
+    If the page started the import, its column mapping is saved and proposed for the next file with the same header.
+    """
+    job = _lock_job(cursor, task_id)
     if job["status"] != "awaiting_confirmation":
-        raise NotAllowed("not_awaiting_confirmation", _state_of(job, "there is nothing to confirm"))
+        raise NotAllowed("not_awaiting_confirmation", _explain_state(job, "there is nothing to confirm"))
     if job["on_reject"] == "fail" and job["rejected_count"]:
+        rows = "1 row was" if job["rejected_count"] == 1 else f"{job['rejected_count']:,} rows were"
         raise NotAllowed(
             "has_rejects",
-            f"{_rows(job['rejected_count'])} cannot be taken, and this import is all or nothing (on_reject=fail)."
-            " Correct the file, or try again with bad rows set aside (on_reject=skip).",
+            f"{rows} rejected, and this import is all or nothing (on_reject=fail)."
+            " Correct the file, or retry without the rejected rows (on_reject=skip).",
         )
-    cursor.execute(CONFIRM, (job["id"],))
-    repository.note(cursor, job["id"], "confirmed", "The preview was confirmed.")
-    found = job["file"] or {}
-    if job["started_from"] == "page" and found.get("header_key"):
-        mapping = {column["name"]: column["field"] for column in found["columns"]}
-        cursor.execute(REMEMBER, (found["header_key"], Json(mapping)))
+    cursor.execute(CONFIRM_SQL, (job["id"],))
+    repository.append_log(cursor, job["id"], "confirmed", "The preview was confirmed.")
+    file_description = job["file"] or {}
+    if job["started_from"] == "page" and file_description.get("header_key"):
+        mapping = {column["name"]: column["field"] for column in file_description["columns"]}
+        cursor.execute(SAVE_MAPPING_SQL, (file_description["header_key"], Json(mapping)))
 
 
 def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
-    """Ends an import where it is; what it has written stays. Raises `NotAllowed` and `Busy`, after two seconds at most.
+    """End a job early; what it has written stays. Raises `NotAllowed`, and `JobLocked` after two and a half seconds.
 
-    `connection` must not be in a transaction.
+    `connection` must not be in a transaction. If a worker keeps the row locked, its statement is cancelled and its
+    slice is rolled back.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
@@ -136,121 +132,104 @@ def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
             with connection, connection.cursor() as cursor:
                 if attempt:
                     cancel_work(cursor, job_id)
-                cursor.execute(f"SET LOCAL lock_timeout = '{NEXT_WAIT_MS if attempt else FIRST_WAIT_MS}ms'")
-                if not _end(cursor, job_id, retention, event="cancelled", message=None):
-                    raise NotAllowed("already_ended", _state_of(_find(cursor, task_id), "there is nothing to cancel"))
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS if attempt else FIRST_LOCK_WAIT_MS}ms'")
+                if not repository.cancel(cursor, job_id, retention, event="cancelled"):
+                    job = _lock_job(cursor, task_id)
+                    raise NotAllowed("already_ended", _explain_state(job, "there is nothing to cancel"))
                 return
         except errors.LockNotAvailable:
             continue
-    raise Busy
+    raise JobLocked
 
 
-def expire(connection: Connection, retention: Retention) -> None:
-    """Cancels the previews that nobody has confirmed in time."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(f"{EXPIRED} FOR UPDATE SKIP LOCKED")
-        message = f"The preview was not confirmed within {retention.preview_hours} hours, so nothing was imported."
-        for (job_id,) in cursor.fetchall():
-            _end(cursor, job_id, retention, event="expired", message=message)
+def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
+    """Queue a job again that failed, was cancelled or awaits confirmation; raises `NotAllowed` and `JobLocked`.
 
-
-def _end(cursor: Cursor, job_id: int, retention: Retention, *, event: str, message: str | None) -> bool:
-    cursor.execute(CANCEL, {"id": job_id, "message": message, **retention.values})
-    row = cursor.fetchone()
-    if row is None:
-        return False
-    kind, created, updated = row
-    done = f"{created:,} created, {updated:,} updated" if kind == "import" else f"{updated:,} products taken back"
-    kept = f"What was done until then stays: {done}." if created or updated else "Nothing had been written."
-    repository.note(cursor, job_id, event, message or f"Cancelled. {kept}")
-    return True
-
-
-def retry(cursor: Cursor, task_id: str, changes: dict[str, Any]) -> None:
-    """Lets an import that ended early go on, or with other options begin anew. `changes` has some of OPTIONS.
-
-    One that was cut off while it wrote goes on behind what it has written. The caller sees to it that the file is
-    there. Raises `NotAllowed` and `Busy`.
+    `options` are new values for some of `OPTIONS`. If they change something, if the import awaits confirmation or was
+    undone, or if its file has not been read completely, the import starts over. Otherwise it continues after the last
+    slice that was written. The caller makes sure that the file still exists.
     """
-    job = _find(cursor, task_id)
-    awaits = job["status"] == "awaiting_confirmation"
-    if not awaits and job["status"] not in {"failed", "cancelled"}:
-        raise NotAllowed("not_retryable", _state_of(job, "there is nothing to try again"))
-    if job["kind"] == "undo" and not job["may_retry"]:
-        sentence = "What it needs is not kept any more, or its import was tried again since."
-        raise NotAllowed("not_retryable", sentence)
-    if not awaits and not job["may_retry"]:
-        raise NotAllowed("file_gone", "Its file is not kept any more. Upload it again.")
-    if job["kind"] == "undo" and changes:
-        raise NotAllowed("not_retryable", "An undo has no options. Try it again without any.")
-    changed = any(job[name] != value for name, value in changes.items())
-    anew = job["kind"] == "import" and (awaits or changed or job["undone_by"] is not None or not job["staged"])
+    job = _lock_job(cursor, task_id)
+    is_undo, awaits_confirmation = job["kind"] == "undo", job["status"] == "awaiting_confirmation"
+    if not awaits_confirmation and job["status"] not in {"failed", "cancelled"}:
+        raise NotAllowed("not_retryable", _explain_state(job, "it cannot be retried"))
+    if is_undo and not job["can_retry"]:
+        message = "The undo cannot be retried: its change log has expired, or its import was retried after it."
+        raise NotAllowed("not_retryable", message)
+    if not awaits_confirmation and not job["can_retry"]:
+        raise NotAllowed("file_gone", "The file is no longer stored. Upload it again.")
+    if is_undo and options:
+        raise NotAllowed("not_retryable", "An undo has no options. Retry it without any.")
+    options_change = any(job[name] != value for name, value in options.items())
+    must_start_over = awaits_confirmation or options_change or job["undone_by"] is not None or not job["is_staged"]
+    starts_over = not is_undo and must_start_over
     if job["undone_by"] is not None:
-        _part_from_undo(cursor, job)
-    if anew:
-        cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job["id"],))
-        cursor.execute(
-            "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL", (job["id"],)
-        )
-    assignments = ", ".join(
-        [AGAIN, FROM_THE_START if anew else WHERE_IT_WAS, *(f"{name} = %({name})s" for name in changes)]
+        _detach_undo(cursor, job)
+    if starts_over:
+        cursor.execute(DELETE_REJECTS_SQL, (job["id"],))
+        cursor.execute(FORGET_SKIPPED_PRODUCTS_SQL, (job["id"],))
+    assignments = [QUEUE_AGAIN_SQL, START_OVER_SQL if starts_over else CONTINUE_SQL]
+    assignments += [f"{name} = %({name})s" for name in options]
+    values = {name: Json(value) if isinstance(value, dict) else value for name, value in options.items()}
+    cursor.execute(
+        f"UPDATE import_jobs SET {', '.join(assignments)}, {BUMP_REVISION_SQL} WHERE id = %(id)s",
+        {**values, "id": job["id"]},
     )
-    values = {name: Json(value) if isinstance(value, dict) else value for name, value in changes.items()}
-    cursor.execute(f"UPDATE import_jobs SET {assignments}, {TOUCH} WHERE id = %(id)s", {**values, "id": job["id"]})
-    repository.note(cursor, job["id"], "retried", "Begun anew." if anew else "It goes on where it was.")
+    message = "Retried from the start." if starts_over else "Retried; continues where it stopped."
+    repository.append_log(cursor, job["id"], "retried", message)
 
 
-def _part_from_undo(cursor: Cursor, job: dict[str, Any]) -> None:
-    """Lets an import begin anew that was undone, if only in part: what was not taken back can still be undone later."""
+def _detach_undo(cursor: Cursor, job: dict[str, Any]) -> None:
+    """Prepare the retry of an import that was undone, completely or in part: a later undo reverses only the rest."""
     try:
-        cursor.execute(UNDO_OF, (job["undone_by"],))
+        cursor.execute(LOCK_UNDO_SQL, (job["undone_by"],))
     except errors.LockNotAvailable:
-        raise Busy from None
-    undo_id, status, taken_back_from = cursor.fetchone() or (0, "", None)
+        raise JobLocked from None
+    undo_id, status, reversed_from = cursor.fetchone() or (0, "", None)
     if status in {"pending", "processing"}:
-        raise NotAllowed("not_retryable", "Its undo is not finished. Wait until it is, or cancel it.")
-    cursor.execute("DELETE FROM import_changes WHERE job_id = %s AND id >= %s", (job["id"], taken_back_from))
-    # It would take back what the import does from now on.
-    cursor.execute(f"UPDATE import_jobs SET retry_until = NULL, {TOUCH} WHERE id = %s", (undo_id,))
+        raise NotAllowed("not_retryable", "The undo of this import has not ended. Wait for its end, or cancel it.")
+    cursor.execute(DELETE_REVERSED_ENTRIES_SQL, (job["id"], reversed_from))
+    # A retry of the undo would reverse what the import writes from now on.
+    cursor.execute(FORBID_RETRY_SQL, (undo_id,))
 
 
 def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) -> str:
-    """Makes the job that takes an import back, and returns its task id. Raises `NotAllowed` and `Busy`."""
-    job = _find(cursor, task_id)
+    """Create the job that undoes an import, and return its task id; raises `NotAllowed` and `JobLocked`.
+
+    `started_from` is one of `models.ORIGINS`; `started_by` names the client.
+    """
+    job = _lock_job(cursor, task_id)
     if job["kind"] == "undo":
-        raise NotAllowed("not_undoable", "This is itself an undo. Import the file again to have its products back.")
+        raise NotAllowed("not_undoable", "An undo cannot be undone. Import the file again to restore its products.")
     if job["status"] in {"pending", "processing", "awaiting_confirmation"}:
-        raise NotAllowed("not_undoable", _state_of(job, "it can be undone when it has ended"))
+        raise NotAllowed("not_undoable", _explain_state(job, "it cannot be undone before it ends"))
     if job["undone_by"] is not None:
-        raise NotAllowed("not_undoable", "Its undo was started already; see what became of that one.")
-    if job["never_undo"]:
-        raise NotAllowed("not_undoable", "It wrote nothing that could be undone.")
-    if not job["may_undo"]:
-        raise NotAllowed("not_undoable", "It is too long ago: what an undo needs is not kept any more.")
-    undo_id = str(uuid.uuid4())
-    values = {"task_id": undo_id, "started_from": started_from, "started_by": started_by, "id": job["id"]}
-    cursor.execute(NEW_UNDO, values)
-    (undo_job,) = cursor.fetchone() or (0,)
-    cursor.execute(f"UPDATE import_jobs SET undone_by = %s, {TOUCH} WHERE id = %s", (undo_id, job["id"]))
-    repository.note(cursor, job["id"], "undone", "Its undo was started.")
-    repository.note(cursor, undo_job, "uploaded", f"The undo of {job['filename']} was asked for.")
-    return undo_id
+        raise NotAllowed("not_undoable", "This import has an undo already.")
+    if not job["wrote_products"]:
+        raise NotAllowed("not_undoable", "This import wrote no products, so there is nothing to undo.")
+    if not job["can_undo"]:
+        raise NotAllowed("not_undoable", "This import is too old to be undone: its change log has expired.")
+    undo_task_id = str(uuid.uuid4())
+    values = {"task_id": undo_task_id, "started_from": started_from, "started_by": started_by, "id": job["id"]}
+    cursor.execute(CREATE_UNDO_SQL, values)
+    (undo_id,) = cursor.fetchone() or (0,)
+    cursor.execute(LINK_UNDO_SQL, (undo_task_id, job["id"]))
+    repository.append_log(cursor, job["id"], "undone", "The undo was started.")
+    repository.append_log(cursor, undo_id, "uploaded", f"The undo of {job['filename']} was requested.")
+    return undo_task_id
 
 
-STATES = {
-    "pending": "waits for a worker",
-    "processing": "is running",
-    "awaiting_confirmation": "waits to be confirmed",
-    "completed": "has completed",
-    "failed": "has failed",
-    "cancelled": "was cancelled",
-}
+def _lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
+    """Return the columns of `LOCK_JOB_SQL`; the row stays locked until the transaction ends. Raises `JobLocked`."""
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
+    try:
+        cursor.execute(LOCK_JOB_SQL, (task_id,))
+    except errors.LockNotAvailable:
+        raise JobLocked from None
+    names = [column.name for column in cursor.description or ()]
+    return dict(zip(names, cursor.fetchone() or (), strict=True))
 
 
-def _state_of(job: dict[str, Any], consequence: str) -> str:
-    what = "undo" if job["kind"] == "undo" else "import"
-    return f"The {what} {STATES[job['status']]}, so {consequence}."
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+def _explain_state(job: dict[str, Any], consequence: str) -> str:
+    kind = "undo" if job["kind"] == "undo" else "import"
+    return f"The {kind} {STATES[job['status']]}, so {consequence}."

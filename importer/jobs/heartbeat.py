@@ -1,4 +1,4 @@
-"""Keeps the lease of a job while it is worked on, and writes down how far reading is."""
+"""The heartbeat of a worker: it extends the lease of a job and writes how far reading its file is."""
 
 from __future__ import annotations
 
@@ -10,27 +10,41 @@ from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from database.connect import LIMIT_IDLE_SQL, Component, connect
 from database.lease import EXTEND_LEASE_SQL
 from importer.errors import LeaseLost
 from importer.jobs import repository
-from importer.jobs.repository import Job
+from importer.jobs.repository import HOLDS_LEASE_SQL, Job
 
 log = logging.getLogger(__name__)
 
-PROGRESS_SECONDS = 0.5
-# Also how soon a worker notices that its job was cancelled.
-LONGEST_RENEWAL_SECONDS = 1
-READING_PERCENT = 50
-# What is read for a preview is compared before that.
-READING_FOR_PREVIEW_PERCENT = 40
+TICK_SECONDS = 0.5
+# The lease is extended at least this often, because that is also how a worker notices that its job was cancelled.
+MAX_HEARTBEAT_SECONDS = 1
+# The progress of a job, in percent, at the end of reading. A preview is also compared before it reaches 50 %.
+READ_PERCENT = 50
+READ_FOR_PREVIEW_PERCENT = 40
+
+EXTEND_JOB_LEASE_SQL = f"UPDATE import_jobs SET {{assignments}} WHERE {HOLDS_LEASE_SQL}"
+# `staged_columns` is set once the whole file has been read; the counts are exact from then on, so reading the file a
+# second time does not change them.
+REPORT_READING_SQL = (
+    "rows_read = greatest(rows_read, %(rows)s + %(rejected)s), progress = greatest(progress, %(progress)s),"
+    " total_records = CASE WHEN staged_columns IS NULL THEN %(estimated_total)s ELSE total_records END,"
+    " rejected_count = CASE WHEN staged_columns IS NULL THEN %(rejected)s ELSE rejected_count END"
+)
 
 
 @dataclass
-class Reading:
-    """How far reading is; the parser counts, the keeper of the lease writes it down."""
+class ReadingProgress:
+    """How far reading a file is. The worker's thread counts; the heartbeat writes the numbers to the job.
+
+    `share` is the share of the file's bytes that has been read, from 0 to 1. `changed` is set while the numbers differ
+    from those in the job.
+    """
 
     rows: int = 0
     rejected: int = 0
@@ -38,10 +52,11 @@ class Reading:
     changed: threading.Event = field(default_factory=threading.Event)
 
 
-class LeaseKeeper:
-    """Renews a job's lease on a connection of its own, and writes the progress of reading, while the job is worked on.
+class Heartbeat:
+    """Extend the lease of a job from a thread and a connection of its own, as long as the block runs.
 
-    `check()` raises `LeaseLost` in the working thread once the lease is gone.
+    If the lease is lost, it calls `interrupt`, which should cancel the worker's current statement, and from then on
+    `check` raises `LeaseLost` in the worker's thread.
     """
 
     def __init__(self, url: str, job: Job, *, lease_seconds: int, interrupt: Callable[[], None]) -> None:
@@ -49,103 +64,91 @@ class LeaseKeeper:
         self._job = job
         self._lease_seconds = lease_seconds
         self._interrupt = interrupt
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self._lost = threading.Event()
-        self._file: dict[str, Any] | None = None
-        self._file_is_news = False
-        self.reading: Reading | None = None
-        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+        self._file_description: dict[str, Any] | None = None
+        self._file_description_changed = False
+        self.reading: ReadingProgress | None = None
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def __enter__(self) -> LeaseKeeper:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._stopping.set()
         self._thread.join(timeout=5)
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the job is known to be no longer ours."""
+    def lease_is_lost(self) -> bool:
+        """Whether the job is known to have been cancelled or acquired by another worker."""
         return self._lost.is_set()
 
     def check(self) -> None:
-        """Raises `LeaseLost` when the job is known to be no longer ours."""
-        if self.is_lost:
+        """Raise `LeaseLost` if the lease is known to be lost."""
+        if self.lease_is_lost:
             raise LeaseLost
 
     @property
-    def file(self) -> dict[str, Any] | None:
-        """What was found in the file so far; set it to have it written down."""
-        return self._file
+    def file_description(self) -> dict[str, Any] | None:
+        """What has been detected in the file so far, as JSON. The next beat writes a new value to the job."""
+        return self._file_description
 
-    @file.setter
-    def file(self, found: dict[str, Any]) -> None:
-        self._file = found
-        self._file_is_news = True
+    @file_description.setter
+    def file_description(self, description: dict[str, Any]) -> None:
+        self._file_description = description
+        self._file_description_changed = True
 
     def _run(self) -> None:
         connection: Connection | None = None
-        renew_every = max(1, round(min(self._lease_seconds / 4, LONGEST_RENEWAL_SECONDS) / PROGRESS_SECONDS))
+        ticks_per_beat = max(1, round(min(self._lease_seconds / 4, MAX_HEARTBEAT_SECONDS) / TICK_SECONDS))
         ticks = 0
-        while not self._stop.wait(PROGRESS_SECONDS):
+        while not self._stopping.wait(TICK_SECONDS):
             ticks += 1
-            reading = self.reading
-            if ticks % renew_every and not self._file_is_news and (reading is None or not reading.changed.is_set()):
+            reading = self.reading if self.reading and self.reading.changed.is_set() else None
+            if ticks % ticks_per_beat and not reading and not self._file_description_changed:
                 continue
             try:
                 if connection is None:
                     connection = connect(self._url, Component.HEARTBEAT)
                 with connection, connection.cursor() as cursor:
                     cursor.execute(LIMIT_IDLE_SQL)
-                    self._write(cursor, reading)
+                    self._beat(cursor, reading)
             except LeaseLost:
                 self._lost.set()
-                # It may be at something long whose result nobody wants any more.
+                # The worker may be waiting for a long statement whose result nobody needs any more.
                 self._interrupt()
                 break
             except psycopg2.Error as error:
-                # The lease may run out meanwhile; then the token keeps this worker from writing.
-                log.warning("Import %s: the lease could not be renewed: %s", self._job.id, str(error).strip())
+                # The lease may expire before the next try. Then the fencing token keeps this worker from writing.
+                log.warning("Import %s: cannot extend the lease, will retry: %s", self._job.task_id, str(error).strip())
                 if connection is not None:
                     connection.close()
                 connection = None
         if connection is not None:
             connection.close()
 
-    def _write(self, cursor: Any, reading: Reading | None) -> None:
-        renewal = EXTEND_LEASE_SQL
+    def _beat(self, cursor: Cursor, reading: ReadingProgress | None) -> None:
+        assignments = EXTEND_LEASE_SQL
         values: dict[str, Any] = {"lease_seconds": self._lease_seconds}
-        if self._file_is_news:
-            self._file_is_news = False
-            renewal += ", file = %(file)s"
-            values["file"] = Json(self._file)
-        if reading is None or not reading.changed.is_set():
-            cursor.execute(
-                f"UPDATE import_jobs SET {renewal}"
-                " WHERE id = %(id)s AND lease_token = %(token)s AND status = 'processing'",
-                {**values, "id": self._job.id, "token": self._job.token},
-            )
+        if self._file_description_changed:
+            self._file_description_changed = False
+            assignments += ", file = %(file)s"
+            values["file"] = Json(self._file_description)
+        if reading is None:
+            # Clients see nothing of this, so `revision` stays the same.
+            statement = EXTEND_JOB_LEASE_SQL.format(assignments=assignments)
+            cursor.execute(statement, {**values, "id": self._job.id, "token": self._job.token})
             if cursor.rowcount != 1:
                 raise LeaseLost
             return
         reading.changed.clear()
-        seen = reading.rows + reading.rejected
-        percent = READING_FOR_PREVIEW_PERCENT if self._job.is_preview else READING_PERCENT
+        records = reading.rows + reading.rejected
+        percent = READ_FOR_PREVIEW_PERCENT if self._job.is_preview else READ_PERCENT
         values |= {
             "rows": reading.rows,
             "rejected": reading.rejected,
             "progress": int(reading.share * percent),
-            "estimate": round(seen / reading.share) if reading.share else 0,
+            "estimated_total": round(records / reading.share) if reading.share else 0,
         }
-        # Once a first pass was through (`staged_columns`), the numbers are exact and a repeated reading keeps them.
-        repository.update(
-            cursor,
-            self._job,
-            f"{renewal}, rows_read = greatest(rows_read, %(rows)s + %(rejected)s),"
-            " progress = greatest(progress, %(progress)s),"
-            " total_records = CASE WHEN staged_columns IS NULL THEN %(estimate)s ELSE total_records END,"
-            " rejected_count = CASE WHEN staged_columns IS NULL THEN %(rejected)s ELSE rejected_count END",
-            values,
-            sampled="reading",
-        )
+        repository.update(cursor, self._job, f"{assignments}, {REPORT_READING_SQL}", values, phase_of_sample="reading")

@@ -1,125 +1,148 @@
-"""Finds the jobs that nobody works on and nobody was told of: lost messages, dead workers, a broker that was away."""
+"""The reaper: a thread of every worker that finds jobs nobody works on, and cleans up after jobs.
+
+A job is orphaned if it has not ended and no worker holds its lease: its message was lost, its worker died, or the
+broker was unavailable. The reaper sends its message again.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import logging
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
+from database.connect import Component, run_until_stopped
 from database.lease import LEASE_IS_VALID_SQL, holder_has_ended
-from importer.jobs import repository
-from importer.pipeline import change_log
+from importer.jobs import cleanup
+from importer.jobs.retention import Retention
 
-log = logging.getLogger(__name__)
+# A pending job is probably waiting in the queue behind others, so its message is only sent again in case it was lost.
+PENDING_REMINDER_SECONDS = 30
+PROCESSING_REMINDER_SECONDS = 5
+# The number of orphaned jobs, oldest first, that may have a message at the same time. The others follow when these have
+# a worker, so the queue stays short however many jobs are waiting.
+MAX_ANNOUNCED_ORPHANS = 4
+DELETE_EXPIRED_SECONDS = 60
+WORKER_RETENTION_SECONDS = 3600
 
-# A job waiting behind others in the queue has its message; it is told of again only in case that one was lost.
-WAITING_SECONDS = 30
-ORPHANED_SECONDS = 5
-WORKER_FORGOTTEN_SECONDS = 3600
-STALE_UPLOAD_SECONDS = 24 * 3600
-
-# Jobs that wait for a worker are told of again oldest first and few at a time: the others have their turn when these
-# are at work. However many wait, the queue does not fill up with messages about them.
-WOKEN_AT_ONCE = 4
-
-STAGED_AND_ENDED = "staging_table IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')"
-ORPHANS = f"""
+FIND_UNFINISHED_JOBS_SQL = f"""
 SELECT task_id::text, lease_holder, {LEASE_IS_VALID_SQL}, announced_at,
     announced_at IS NULL OR announced_at < clock_timestamp() - make_interval(
-        secs => CASE status WHEN 'pending' THEN %(waiting)s ELSE %(orphaned)s END)
+        secs => CASE status WHEN 'pending' THEN %(pending_seconds)s ELSE %(processing_seconds)s END)
 FROM import_jobs WHERE status IN ('pending', 'processing') ORDER BY id
 """
+# Only one of several reapers finds the same `announced_at`. A locked row belongs to a worker or to another reaper.
+CLAIM_ANNOUNCEMENT_SQL = """
+UPDATE import_jobs SET announced_at = clock_timestamp() WHERE id = (
+    SELECT id FROM import_jobs WHERE task_id = %s AND announced_at IS NOT DISTINCT FROM %s FOR UPDATE SKIP LOCKED
+)
+"""
+WITHDRAW_ANNOUNCEMENT_SQL = "UPDATE import_jobs SET announced_at = NULL WHERE task_id = %s"
+RECORD_WORKER_SQL = """
+INSERT INTO workers (name, seen_at) VALUES (%s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at
+"""
+DELETE_OLD_WORKERS_SQL = "DELETE FROM workers WHERE seen_at < clock_timestamp() - make_interval(secs => %s)"
+DELETE_WORKER_SQL = "DELETE FROM workers WHERE name = %s"
+
+# Sends the message of a job by its task id; returns False if the broker does not accept it.
+Wake = Callable[[str], bool]
 
 
-def sweep(connection: Connection, *, wake: Callable[[str], bool]) -> None:
-    """Wakes the jobs that should be worked on and are not; `wake(task_id)` sends a message and tells if it went."""
+@dataclass(frozen=True)
+class ReaperSettings:
+    """What a reaper needs to know; `interval_seconds` is the time between two rounds."""
+
+    database_url: str
+    upload_dir: Path
+    retention: Retention
+    interval_seconds: float
+
+
+class Reaper(threading.Thread):
+    """Reap in a worker's main process until stopped, also while the database or the broker is unavailable.
+
+    A deployment that starts a Celery worker needs nothing else, in particular no Celery beat. Any number of workers may
+    reap at the same time. `worker` is the name under which this worker records that it is alive.
+    """
+
+    def __init__(self, settings: ReaperSettings, *, worker: str, wake: Wake) -> None:
+        super().__init__(name="reaper", daemon=True)
+        self._settings = settings
+        self._worker = worker
+        self._wake = wake
+        self._stopping = threading.Event()
+        self._deletion_due = 0.0  # In the seconds of `time.monotonic`.
+
+    def stop(self) -> None:
+        """Ask the thread to end after its current step."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Reap every `interval_seconds` until `stop` is called."""
+        run_until_stopped(
+            self._settings.database_url,
+            Component.REAPER,
+            self._reap_until_stopped,
+            stopping=self._stopping,
+            purpose="the reaper",
+            bug_delay_seconds=self._settings.interval_seconds,
+        )
+
+    def _reap_until_stopped(self, connection: Connection) -> None:
+        while not self._stopping.is_set():
+            record_worker(connection, self._worker)
+            wake_orphaned_jobs(connection, wake=self._wake)
+            cleanup.cancel_expired_previews(connection, self._settings.retention)
+            cleanup.drop_staging_of_ended_jobs(connection)
+            if time.monotonic() >= self._deletion_due:
+                cleanup.delete_expired_change_logs(connection)
+                cleanup.delete_expired_files(connection, self._settings.upload_dir, time.time())
+                self._deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
+            self._stopping.wait(self._settings.interval_seconds)
+        remove_worker(connection, self._worker)
+
+
+def wake_orphaned_jobs(connection: Connection, *, wake: Wake) -> None:
+    """Send a message for each of the oldest orphaned jobs, unless it had one recently."""
     with connection, connection.cursor() as cursor:
-        cursor.execute(ORPHANS, {"waiting": WAITING_SECONDS, "orphaned": ORPHANED_SECONDS})
+        cursor.execute(
+            FIND_UNFINISHED_JOBS_SQL,
+            {"pending_seconds": PENDING_REMINDER_SECONDS, "processing_seconds": PROCESSING_REMINDER_SECONDS},
+        )
         rows = cursor.fetchall()
     orphans = [
-        (task_id, announced, silent)
-        for task_id, holder, leased, announced, silent in rows
-        if not leased or holder_has_ended(holder)
+        (task_id, announced_at, is_due)
+        for task_id, holder, lease_is_valid, announced_at, is_due in rows
+        if not lease_is_valid or holder_has_ended(holder)
     ]
-    for task_id, announced, silent in orphans[:WOKEN_AT_ONCE]:
-        if silent and _claim(connection, task_id, announced) and not wake(task_id):
-            # The broker is away; it would keep this thread waiting for each of the others too.
-            _announce(connection, task_id, None)
+    for task_id, announced_at, is_due in orphans[:MAX_ANNOUNCED_ORPHANS]:
+        if is_due and _claim_announcement(connection, task_id, announced_at) and not wake(task_id):
+            with connection, connection.cursor() as cursor:
+                cursor.execute(WITHDRAW_ANNOUNCEMENT_SQL, (task_id,))
+            # The broker is unavailable, and each further message would wait for its timeout.
             break
 
 
-def _claim(connection: Connection, task_id: str, seen: datetime | None) -> bool:
-    """Notes that a message for the job is being sent; False when another worker was quicker, or is at its row."""
+def _claim_announcement(connection: Connection, task_id: str, announced_at: datetime | None) -> bool:
+    """Record that a message for a job is being sent; return False if another reaper or a worker has the job."""
     with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE import_jobs SET announced_at = clock_timestamp() WHERE id = (SELECT id FROM import_jobs"
-            " WHERE task_id = %s AND announced_at IS NOT DISTINCT FROM %s FOR UPDATE SKIP LOCKED)",
-            (task_id, seen),
-        )
-        claimed: bool = cursor.rowcount == 1
-        return claimed
+        cursor.execute(CLAIM_ANNOUNCEMENT_SQL, (task_id, announced_at))
+        return bool(cursor.rowcount == 1)
 
 
-def _announce(connection: Connection, task_id: str, when: datetime | None) -> None:
+def record_worker(connection: Connection, worker: str) -> None:
+    """Record that a worker is alive, and delete the workers that have been silent for a long time."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE import_jobs SET announced_at = %s WHERE task_id = %s", (when, task_id))
+        cursor.execute(RECORD_WORKER_SQL, (worker,))
+        cursor.execute(DELETE_OLD_WORKERS_SQL, (WORKER_RETENTION_SECONDS,))
 
 
-def sign_of_life(connection: Connection, worker: str) -> None:
-    """Notes that the worker process `worker` lives, and forgets those that have long been silent."""
+def remove_worker(connection: Connection, worker: str) -> None:
+    """Delete a worker that ends in an orderly way."""
     with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO workers (name, seen_at) VALUES (%s, clock_timestamp())"
-            " ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at",
-            (worker,),
-        )
-        cursor.execute(
-            "DELETE FROM workers WHERE seen_at < clock_timestamp() - make_interval(secs => %s)",
-            (WORKER_FORGOTTEN_SECONDS,),
-        )
-
-
-def sign_off(connection: Connection, worker: str) -> None:
-    """Notes that the worker process `worker` ends in good order."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM workers WHERE name = %s", (worker,))
-
-
-def drop_staging_of_ended(connection: Connection) -> None:
-    """Drops what a job that was cancelled had staged; where a worker is still at it, another time."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT id FROM import_jobs WHERE {STAGED_AND_ENDED}")
-        ended = [row[0] for row in cursor.fetchall()]
-    for job_id in ended:
-        with contextlib.suppress(errors.LockNotAvailable), connection, connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '1s'")
-            # Begun again meanwhile, it is needed.
-            cursor.execute(f"SELECT FROM import_jobs WHERE id = %s AND {STAGED_AND_ENDED} FOR UPDATE", (job_id,))
-            if cursor.rowcount:
-                repository.drop_staging(cursor, job_id)
-
-
-def remove_leftovers(connection: Connection, upload_dir: Path, now: float) -> None:
-    """Removes files whose job has ended for good, and those that never got a job, long before `now` (Unix seconds).
-
-    Also what imports had kept for an undo that nobody wants any more.
-    """
-    with connection, connection.cursor() as cursor:
-        change_log.forget(cursor)
-    for path in [*upload_dir.glob("*.upload"), *upload_dir.glob("*.part")]:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT status IN ('completed', 'failed', 'cancelled')"
-                " AND coalesce(retry_until < clock_timestamp(), true) FROM import_jobs WHERE stored_name = %s",
-                (path.name,),
-            )
-            row = cursor.fetchone()
-        # Another worker may sweep the same folder.
-        with contextlib.suppress(FileNotFoundError):
-            if row == (True,) or (row is None and path.stat().st_mtime < now - STALE_UPLOAD_SECONDS):
-                path.unlink()
+        cursor.execute(DELETE_WORKER_SQL, (worker,))

@@ -1,4 +1,4 @@
-"""COPY in a second thread, fed by the first: PostgreSQL takes one chunk while the next one is made."""
+"""COPY in a second thread: PostgreSQL reads one chunk while the worker's thread parses the next one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import gc
 import queue
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
 
 QUEUED_CHUNKS = 2
 COPY_BUFFER_BYTES = 1 << 24
+PUT_TIMEOUT_SECONDS = 0.1
 
 
-class CopyFeed:
-    """What COPY reads as its file: a bounded queue of chunks, each for one of several statements.
+class CopyStream:
+    """The file that COPY reads: a bounded queue of chunks, each for one of several COPY statements.
 
-    Statements take turns: chunks of the same statement, one behind the other, are one COPY.
+    Successive chunks for the same statement are one COPY. The writing thread calls `put`, then `end` or `abort`; the
+    thread that runs COPY calls the other methods.
     """
 
     def __init__(self) -> None:
@@ -29,38 +31,38 @@ class CopyFeed:
         self._closed = threading.Event()
         self._aborted = threading.Event()
 
-    def write(self, statement: sql.Composable, chunk: bytes) -> bool:
-        """Hands a chunk over to a statement; False when the reader is gone."""
+    def put(self, statement: sql.Composable, chunk: bytes) -> bool:
+        """Add a chunk for a statement; wait while the queue is full. Return False if the reader has stopped."""
         return self._put((statement, chunk))
 
     def end(self) -> None:
-        """Ends the last COPY behind the last chunk."""
+        """End the stream after the last chunk."""
         self._put(None)
 
     def abort(self) -> None:
-        """Makes the COPY fail, so that nothing of it stays."""
+        """Make COPY fail, so that its transaction is rolled back."""
         self._aborted.set()
         self._put(None)
 
     def close(self) -> None:
-        """Tells the writer that nobody reads any more."""
+        """Tell the writing thread that nobody reads any more."""
         self._closed.set()
 
     def _put(self, item: tuple[sql.Composable, bytes] | None) -> bool:
         while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
-                self._chunks.put(item, timeout=0.1)
+                self._chunks.put(item, timeout=PUT_TIMEOUT_SECONDS)
                 return True
         return False
 
     def _get(self) -> tuple[sql.Composable, bytes] | None:
         item = self._chunks.get()
         if self._aborted.is_set():
-            raise InterruptedError("the reading was given up")
+            raise InterruptedError("The writing thread aborted the stream.")
         return item
 
     def next_statement(self) -> sql.Composable | None:
-        """Waits for the next chunk; returns the statement that it is for, None at the end."""
+        """Wait for a chunk and return its statement; return None at the end of the stream."""
         if self._ended:
             return None
         self._next = self._next or self._get()
@@ -68,7 +70,7 @@ class CopyFeed:
         return self._statement
 
     def read(self, _size: int) -> bytes:
-        """Returns the next chunk whole, whatever size COPY asks for; b"" where those of its statement end."""
+        """Return the next chunk of the current statement, whatever size COPY asks for; b"" after its last chunk."""
         item = self._next or self._get()
         if item is None:
             self._ended = True
@@ -81,32 +83,34 @@ class CopyFeed:
 
 
 @contextlib.contextmanager
-def copying(cursor: Any, feed: CopyFeed) -> Iterator[None]:
-    """Runs COPY from `feed` in a second thread; its error, if any, is raised when the block ends."""
+def running_copy(cursor: Cursor) -> Iterator[CopyStream]:
+    """Run COPY in a second thread while the block writes to the stream; raise COPY's error at the end of the block."""
+    stream = CopyStream()
     failure: list[BaseException] = []
 
     def copy() -> None:
         try:
-            while (statement := feed.next_statement()) is not None:
-                cursor.copy_expert(statement, feed, COPY_BUFFER_BYTES)
+            while (statement := stream.next_statement()) is not None:
+                cursor.copy_expert(statement, stream, COPY_BUFFER_BYTES)  # type: ignore[arg-type]  # COPY only calls `read`.
         except BaseException as error:
             failure.append(error)
         finally:
-            feed.close()
+            stream.close()
 
     thread = threading.Thread(target=copy, name="copy", daemon=True)
     thread.start()
-    # The rows of a chunk are many lists that live shortly; looking for cycles among them costs a third of parsing.
-    collecting = gc.isenabled()
+    # A chunk is many short-lived lists without reference cycles. Collecting garbage among them takes a third of the
+    # time of parsing.
+    collects_garbage = gc.isenabled()
     gc.disable()
     try:
-        yield
-        feed.end()
+        yield stream
+        stream.end()
     except BaseException:
-        feed.abort()
+        stream.abort()
         raise
     finally:
-        if collecting:
+        if collects_garbage:
             gc.enable()
         thread.join()
     if failure:

@@ -1,102 +1,106 @@
-"""What an import would do, counted at full size without touching anything. Its job then waits to be confirmed."""
+"""The preview: what an import would do, counted over all its rows without writing any product.
+
+The job then waits for a confirmation. The merge compares every slice again, because the catalogue may have changed.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from database.connect import limit_waits
 from importer.jobs import repository
-from importer.jobs.heartbeat import READING_FOR_PREVIEW_PERCENT, READING_PERCENT, LeaseKeeper
-from importer.jobs.repository import Job, Retention
-from importer.pipeline.merge import SLICE_SETTINGS, Parts, differs_of, look, slices_of
+from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT
+from importer.jobs.retention import SET_CONFIRM_DEADLINE_SQL, Retention
+from importer.pipeline.run import Run, StepKind
+from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice, render_difference
+from importer.pipeline.slices import Comparison, compare_slice, plan_slices
 
-SHOWN_CHANGES = 20
-SHOWN_REJECTS = 20
-SHOWN_CHARACTERS = 2000
+MAX_EXAMPLES = 20
+MAX_SHOWN_REJECTS = 20
+MAX_SHOWN_CHARACTERS = 2000
 
-# As `writing` will do it: a product keeps its SKU, an empty `active` leaves it as it is.
-CHANGES = """
+# Shows the values that the merge would write: a product keeps its SKU, and an empty cell of `active` its value.
+SELECT_EXAMPLES_SQL = """
 SELECT coalesce(p.sku, s.sku), p.id IS NULL, {values}
 FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
 LEFT JOIN (SELECT * FROM products WHERE {products_range}) p ON lower(p.sku) COLLATE "C" = s.key
-WHERE {wanted} ORDER BY s.key LIMIT {limit}
+WHERE {condition} ORDER BY s.key LIMIT {limit}
 """
-REJECTS = "SELECT line, code, message, row FROM import_rejects WHERE job_id = %s ORDER BY line LIMIT %s"
-COMPARING = "phase = 'comparing', progress = greatest(progress, %(progress)s)"
-AWAITS = (
-    "status = 'awaiting_confirmation', phase = 'comparing', progress = greatest(progress, %(progress)s),"
-    " preview = %(preview)s, confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s),"
-    f" {repository.REST}"
+SELECT_REJECTS_SQL = "SELECT line, code, message, row FROM import_rejects WHERE job_id = %s ORDER BY line LIMIT %s"
+REPORT_COMPARING_SQL = "phase = 'comparing', progress = greatest(progress, %(progress)s)"
+AWAIT_CONFIRMATION_SQL = (
+    f"status = 'awaiting_confirmation', {REPORT_COMPARING_SQL}, preview = %(preview)s,"
+    f" {SET_CONFIRM_DEADLINE_SQL}, {repository.STOP_WORK_SQL}"
 )
 
 
-def compare(connection: Connection, job: Job, keeper: LeaseKeeper, *, slice_rows: int, retention: Retention) -> None:
-    """Compares all staged rows with the catalogue and leaves the job waiting; raises `LeaseLost`."""
-    slices = slices_of(connection, job, slice_rows)
-    found = new = changed = skipped = 0
+def create_preview(run: Run, *, slice_rows: int, retention: Retention) -> None:
+    """Compare all staged rows with the catalogue and let the job wait for its confirmation; raises `LeaseLost`."""
+    job = run.job
+    slices = plan_slices(run.connection, job, slice_rows)
+    total = Comparison()
     updates: list[dict[str, Any]] = []
     creations: list[dict[str, Any]] = []
-    for number, parts in enumerate(slices.values(), 1):
-        keeper.check()
-        with connection, connection.cursor() as cursor:
-            limit_waits(cursor)
-            cursor.execute(SLICE_SETTINGS)
-            counts = look(cursor, parts)
-            found, new, changed, skipped = map(sum, zip((found, new, changed, skipped), counts, strict=True))
-            if counts[2] and len(updates) < SHOWN_CHANGES:
-                updates += _changes(cursor, job, parts, new=False, limit=SHOWN_CHANGES - len(updates))
-            if counts[1] and len(creations) < SHOWN_CHANGES:
-                creations += _changes(cursor, job, parts, new=True, limit=SHOWN_CHANGES - len(creations))
-            span = READING_PERCENT - READING_FOR_PREVIEW_PERCENT
-            progress = READING_FOR_PREVIEW_PERCENT + span * number // len(slices)
-            repository.update(cursor, job, COMPARING, {"progress": progress})
+    for number, part in enumerate(slices, 1):
+        run.heartbeat.check()
+        with run.step(StepKind.COMPARE_SLICE) as cursor:
+            cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
+            comparison = compare_slice(cursor, part)
+            total += comparison
+            if comparison.updated and len(updates) < MAX_EXAMPLES:
+                updates += _select_examples(cursor, part, new=False, limit=MAX_EXAMPLES - len(updates))
+            if comparison.created and len(creations) < MAX_EXAMPLES:
+                creations += _select_examples(cursor, part, new=True, limit=MAX_EXAMPLES - len(creations))
+            progress = READ_FOR_PREVIEW_PERCENT + (READ_PERCENT - READ_FOR_PREVIEW_PERCENT) * number // len(slices)
+            repository.update(cursor, job, REPORT_COMPARING_SQL, {"progress": progress})
     preview = {
-        "create": new,
-        "update": changed,
-        "unchanged": found - new - changed,
-        "skipped": skipped,
+        "create": total.created,
+        "update": total.updated,
+        "unchanged": total.keys - total.created - total.updated,
+        "skipped": total.skipped,
         "rejected": job.rejected_count,
-        "duplicate": job.total_records - job.rejected_count - found,
-        "changes": [*updates, *creations][:SHOWN_CHANGES],
+        "duplicate": job.total_records - job.rejected_count - total.keys,
+        "changes": [*updates, *creations][:MAX_EXAMPLES],
     }
-    with connection, connection.cursor() as cursor:
-        limit_waits(cursor)
-        cursor.execute(REJECTS, (job.id, SHOWN_REJECTS))
+    with run.step(StepKind.AWAIT_CONFIRMATION) as cursor:
+        cursor.execute(SELECT_REJECTS_SQL, (job.id, MAX_SHOWN_REJECTS))
         rejects = [dict(zip(("line", "code", "message", "row"), row, strict=True)) for row in cursor.fetchall()]
-        values = {"preview": Json({**preview, "rejects": rejects}), "progress": READING_PERCENT, **retention.values}
-        repository.update(cursor, job, AWAITS, values)
-        sentence = "{:,} would be created, {:,} updated; {:,} rejected. Nothing was written yet."
-        repository.note(cursor, job.id, "compared", sentence.format(new, changed, job.rejected_count))
+        values = {"preview": Json({**preview, "rejects": rejects}), "progress": READ_PERCENT, **retention.parameters}
+        repository.update(cursor, job, AWAIT_CONFIRMATION_SQL, values)
+        message = (
+            f"{total.created:,} products would be created, {total.updated:,} updated; {job.rejected_count:,} rows were"
+            " rejected. Nothing has been written yet."
+        )
+        repository.append_log(cursor, job.id, "compared", message)
 
 
-def _changes(cursor: Any, job: Job, parts: Parts, *, new: bool, limit: int) -> list[dict[str, Any]]:
-    """The first new, or changed, products of a slice, with their values before and after."""
-    fields = [name for name in job.staged_columns or [] if name != "sku"]
-    values = [_value(alias, name) for name in fields for alias in "ps"]
-    wanted = sql.SQL("p.id IS NULL") if new else sql.SQL("p.id IS NOT NULL AND ({})").format(differs_of(fields))
-    query = sql.SQL(CHANGES).format(
+def _select_examples(cursor: Cursor, part: Slice, *, new: bool, limit: int) -> list[dict[str, Any]]:
+    """Return the first products of a slice that would be created, or updated, with their values before and after."""
+    columns = part.value_columns
+    values = [_render_value(alias, name) for name in columns for alias in "ps"]
+    is_changed = sql.SQL("p.id IS NOT NULL AND ({})").format(render_difference(columns))
+    query = part.render(
+        SELECT_EXAMPLES_SQL,
         values=sql.SQL(", ").join(values) if values else sql.SQL("NULL"),
-        wanted=wanted,
+        condition=sql.SQL("p.id IS NULL") if new else is_changed,
         limit=sql.Literal(limit),
-        **parts,
     )
     cursor.execute(query)
-    changes = []
+    examples = []
     for sku, is_new, *cells in cursor.fetchall():
-        before = dict(zip(fields, cells[::2], strict=False))
-        after = dict(zip(fields, cells[1::2], strict=False))
-        changes.append({"sku": sku, "before": None if is_new else before, "after": after})
-    return changes
+        before = dict(zip(columns, cells[::2], strict=False))
+        after = dict(zip(columns, cells[1::2], strict=False))
+        examples.append({"sku": sku, "before": None if is_new else before, "after": after})
+    return examples
 
 
-def _value(alias: str, name: str) -> sql.Composable:
+def _render_value(alias: str, name: str) -> sql.Composable:
+    """Return the value of a column in the product `p` or in the staged row `s`."""
     if name == "active":
         return sql.SQL("p.active" if alias == "p" else "coalesce(s.active, p.active, true)")
-    template = "left({alias}.{name}, {limit})"
-    return sql.SQL(template).format(
-        alias=sql.SQL(alias), name=sql.Identifier(name), limit=sql.Literal(SHOWN_CHARACTERS)
+    return sql.SQL("left({alias}.{name}, {limit})").format(
+        alias=sql.SQL(alias), name=sql.Identifier(name), limit=sql.Literal(MAX_SHOWN_CHARACTERS)
     )

@@ -1,13 +1,10 @@
-"""An import from its job to its end: take the lease, read, write, complete; and what happens when something fails."""
+"""The runner: it takes one job from its lease to its end, and handles whatever stops it on the way."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg2
@@ -16,132 +13,137 @@ from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, connected
 from importer.errors import ImportFailure, Interrupted, LeaseLost
-from importer.jobs import reaper, repository
-from importer.jobs.heartbeat import LeaseKeeper
-from importer.jobs.repository import Job, Retention
-from importer.pipeline.merge import is_staged, write_slices
-from importer.pipeline.preview import compare
-from importer.pipeline.stage import read_file
-from importer.pipeline.undo import take_back
+from importer.jobs import cleanup, lease, repository
+from importer.jobs.heartbeat import Heartbeat
+from importer.jobs.retention import Retention
+from importer.pipeline.merge import merge
+from importer.pipeline.preview import create_preview
+from importer.pipeline.run import Observer, Run, StepKind, TimeLimit
+from importer.pipeline.stage import ReadLimits, is_staged, stage_file
+from importer.pipeline.undo import undo_import
 
 log = logging.getLogger(__name__)
 
-NO_HEADWAY = (
-    "The import was started {attempts} times and each time stopped before it got any further. "
-    "The worker's log says why; try again once that is mended."
+NO_PROGRESS_MESSAGE = (
+    "The import was started {attempts} times and stopped each time before it made progress. The worker's log has the"
+    " reason. Retry the import when the problem is solved."
 )
-ALL_OR_NOTHING = (
-    "{rows} cannot be taken, and this import is all or nothing (on_reject=fail). Correct the rejected rows and upload "
-    "the file again, or try again with bad rows set aside (on_reject=skip)."
+ALL_OR_NOTHING_MESSAGE = (
+    "{rows} rejected, and this import is all or nothing (on_reject=fail). Correct the rejected rows and upload the file"
+    " again, or retry without them (on_reject=skip)."
 )
-DISK_FULL = "The disk of the database is full. Make room there and try again."
+DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the import."
 
 
 @dataclass(frozen=True)
 class ImportRunner:
-    """The import runner with its settings; sizes in bytes or characters, times in seconds."""
+    """Run import jobs with the settings of this process.
+
+    An import reads its file in chunks of `chunk_rows` and writes it in slices of about `slice_rows`. After
+    `task_seconds` it stops and continues with another message. After `max_attempts` attempts without progress it fails.
+    Tests pass an `observer`, or switch `look_ahead` off to know when each slice is compared.
+    """
 
     database_url: str
     upload_dir: Path
     chunk_rows: int
     slice_rows: int
-    max_record: int
+    max_record_characters: int
     max_unpacked_bytes: int
     lease_seconds: int
     task_seconds: int
     max_attempts: int
     retention: Retention
+    look_ahead: bool = True
+    observer: Observer = field(default_factory=Observer)
 
     def run(self, task_id: str) -> bool:
-        """Works on the import `task_id` until it ends; does nothing when it has ended or somebody works on it.
+        """Work on a job until it ends or awaits its confirmation; do nothing if it has ended or another worker has it.
 
-        Returns True when it stopped in good order and has to go on under another message. Raises `psycopg2.Error`
-        when the database fails; the job then goes on once its lease is free.
+        Returns True if the job stopped in good order and must continue with another message. Raises `psycopg2.Error` if
+        the database fails; another worker then continues the job.
         """
-        started = time.monotonic()
-        slices = itertools.count()
-
-        def out_of_time() -> bool:
-            # One slice at least, else an import whose reading takes that long would never get on.
-            return next(slices) > 0 and time.monotonic() - started > self.task_seconds
-
+        time_limit = TimeLimit(self.task_seconds)
         with connected(self.database_url, Component.IMPORTER) as connection:
-            job = repository.take(connection, task_id, lease_seconds=self.lease_seconds)
+            job = lease.acquire(connection, task_id, lease_seconds=self.lease_seconds)
             if job is None:
                 log.info("Import %s: nothing to do", task_id)
                 return False
-            log.info("Import %s: taken by this worker", task_id)
-            keeper = LeaseKeeper(self.database_url, job, lease_seconds=self.lease_seconds, interrupt=connection.cancel)
+            log.info("Import %s: lease acquired", task_id)
+            heartbeat = Heartbeat(self.database_url, job, lease_seconds=self.lease_seconds, interrupt=connection.cancel)
+            run = Run(connection, job, heartbeat, time_limit, self.observer)
             try:
                 if job.attempts > self.max_attempts:
-                    raise ImportFailure(NO_HEADWAY.format(attempts=self.max_attempts))
-                with keeper:
-                    self._work(connection, job, keeper, out_of_time)
-            except LeaseLost:
-                return self._give_up(connection, task_id)
+                    raise ImportFailure(NO_PROGRESS_MESSAGE.format(attempts=self.max_attempts))
+                with heartbeat:
+                    self._work(run)
             except Interrupted:
-                repository.release(connection, job)
+                lease.release(connection, job)
                 return True
+            except LeaseLost:
+                self._abandon(connection, task_id)
             except ImportFailure as failure:
-                self._fail(connection, job, str(failure), keeper)
+                self._fail(run, str(failure))
             except psycopg2.errors.DiskFull:
-                self._fail(connection, job, DISK_FULL, keeper)
+                self._fail(run, DISK_FULL_MESSAGE)
             except Exception as error:
-                if keeper.is_lost and isinstance(error, psycopg2.Error):
-                    return self._give_up(connection, task_id)
+                # The heartbeat cancels the current statement if the lease is lost.
+                if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
+                    self._abandon(connection, task_id)
+                    return False
                 with contextlib.suppress(psycopg2.Error):
-                    repository.release(connection, job)
+                    lease.release(connection, job)
                 raise
             return False
 
-    def _work(self, connection: Connection, job: Job, keeper: LeaseKeeper, out_of_time: Callable[[], bool]) -> None:
-        """Brings the job to its end, or a preview to where it waits; raises what `run` handles."""
+    def _work(self, run: Run) -> None:
+        """Take a job to its end, or a preview to where it awaits its confirmation; raises what `run` handles."""
+        job = run.job
         if job.kind == "undo":
-            take_back(connection, job, keeper, out_of_time=out_of_time)
-            self._complete(connection, job)
+            undo_import(run)
+            self._complete(run)
             return
-        if not is_staged(connection, job):
-            read_file(
-                connection,
-                job,
-                self.upload_dir / job.stored_name,
-                keeper,
-                chunk_rows=self.chunk_rows,
-                max_record=self.max_record,
-                max_unpacked_bytes=self.max_unpacked_bytes,
-            )
-            job = repository.reload(connection, job)
+        path = self.upload_dir / job.stored_name
+        if not is_staged(run.connection, job):
+            limits = ReadLimits(self.chunk_rows, self.max_record_characters, self.max_unpacked_bytes)
+            stage_file(run, path, limits)
+            job = repository.reload(run.connection, job)
+            run = replace(run, job=job)
         if job.is_preview:
-            compare(connection, job, keeper, slice_rows=self.slice_rows, retention=self.retention)
-            log.info("Import %s: waits to be confirmed", job.task_id)
+            create_preview(run, slice_rows=self.slice_rows, retention=self.retention)
+            log.info("Import %s: awaiting confirmation", job.task_id)
             return
         if job.on_reject == "fail" and job.rejected_count:
-            rows = "1 row" if job.rejected_count == 1 else f"{job.rejected_count:,} rows"
-            raise ImportFailure(ALL_OR_NOTHING.format(rows=rows))
-        write_slices(
-            connection,
-            job,
-            keeper,
+            rows = "1 row was" if job.rejected_count == 1 else f"{job.rejected_count:,} rows were"
+            raise ImportFailure(ALL_OR_NOTHING_MESSAGE.format(rows=rows))
+        merge(
+            run,
             url=self.database_url,
             slice_rows=self.slice_rows,
-            keep_changes=self.retention.undo_days > 0,
-            out_of_time=out_of_time,
+            keep_change_log=self.retention.undo_days > 0,
+            look_ahead=self.look_ahead,
         )
-        self._complete(connection, job)
-        (self.upload_dir / job.stored_name).unlink(missing_ok=True)
+        self._complete(run)
+        path.unlink(missing_ok=True)
 
-    def _complete(self, connection: Connection, job: Job) -> None:
-        repository.complete(connection, job, self.retention)
-        log.info("Import %s: completed", job.task_id)
+    def _complete(self, run: Run) -> None:
+        with run.step(StepKind.COMPLETE) as cursor:
+            repository.complete(cursor, run.job, self.retention)
+        log.info("Import %s: completed", run.job.task_id)
 
-    def _fail(self, connection: Connection, job: Job, message: str, keeper: LeaseKeeper) -> None:
-        """Ends the job; its file stays as long as it may be tried again."""
-        log.warning("Import %s: failed: %s", job.task_id, message)
-        repository.fail(connection, job.id, message, token=job.token, retention=self.retention, file=keeper.file)
+    def _fail(self, run: Run, message: str) -> None:
+        """End the job as failed; its file stays until it can no longer be retried."""
+        log.warning("Import %s: failed: %s", run.job.task_id, message)
+        try:
+            with run.step(StepKind.FAIL) as cursor:
+                repository.fail(
+                    cursor, run.job, message, self.retention, file_description=run.heartbeat.file_description
+                )
+        except LeaseLost:
+            self._abandon(run.connection, run.job.task_id)
 
-    def _give_up(self, connection: Connection, task_id: str) -> bool:
-        """Leaves a job to whoever has it now, or to nobody where it was cancelled."""
-        log.warning("Import %s: it was cancelled, or another worker has taken it over", task_id)
+    def _abandon(self, connection: Connection, task_id: str) -> None:
+        """Leave a job that was cancelled, or that another worker has acquired."""
+        log.warning("Import %s: lease lost, because it was cancelled or acquired by another worker", task_id)
         with contextlib.suppress(psycopg2.Error):
-            reaper.drop_staging_of_ended(connection)
-        return False
+            cleanup.drop_staging_of_ended_jobs(connection)

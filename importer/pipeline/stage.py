@@ -1,15 +1,16 @@
-"""The first phase: the file goes into the job's staging table, bad rows into `import_rejects`.
+"""Staging: the rows of the file go into the staging table of the job, rejected rows into `import_rejects`.
 
-It is one transaction, so that a reading that was cut short leaves nothing and is simply repeated. The parser runs in
-the calling thread, COPY in a second one.
+All of it is one transaction. If reading is interrupted, nothing remains and the next worker reads the file again.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from database.connect import limit_waits
@@ -17,124 +18,162 @@ from importer.columns.reject_file import copy_lines
 from importer.errors import ImportFailure, UnusableFile
 from importer.files.csv_file import FileOptions, OpenedFile, open_file
 from importer.jobs import repository
-from importer.jobs.heartbeat import READING_FOR_PREVIEW_PERCENT, READING_PERCENT, LeaseKeeper, Reading
+from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
-from importer.pipeline.copy_stream import CopyFeed, copying
+from importer.pipeline.copy_stream import running_copy
+from importer.pipeline.run import Run, StepKind
+from importer.pipeline.slice_sql import staging_table
 
-# Rejects are collected, so that COPY into their table does not take turns with the other all the time.
-COLLECTED_REJECTS_BYTES = 1 << 22
+# Rejects are collected up to this size, because each change from one table to the other starts another COPY.
+REJECTS_BUFFER_BYTES = 1 << 22
 
-# FREEZE: the table is new in this transaction; its rows need no second visit to become visible to everyone.
-COPY_STAGING = "COPY {table} ({fields}) FROM STDIN (FORMAT csv, FREEZE, {options}, FORCE_NOT_NULL ({texts}){booleans})"
-COPY_REJECTS = sql.SQL("COPY import_rejects (job_id, line, code, message, row) FROM STDIN")
-# `number` is the place of the row in the file: the last row of a SKU wins.
-CREATE_STAGING = """
+# `number` is the position of the row in the file: the last row with a key counts. `key` has the collation of the unique
+# index on `products`.
+CREATE_STAGING_TABLE_SQL = """
 CREATE UNLOGGED TABLE {table} (
-    number integer GENERATED ALWAYS AS IDENTITY (CACHE 1000), {fields},
+    number integer GENERATED ALWAYS AS IDENTITY (CACHE 1000), {columns},
     key text COLLATE "C" GENERATED ALWAYS AS (lower(sku)) STORED
 ) WITH (autovacuum_enabled = off)
 """
-TYPES = {"active": "boolean"}
-# Where a first reading was through, its table was lost with the server's memory and only the rows are read again.
-STAGED = (
-    "phase = %(phase)s, staging_table = %(table)s, staged_columns = %(fields)s, file = %(file)s,"
+COLUMN_TYPES = {"active": "boolean"}
+# FREEZE is possible because this transaction creates the table. No later statement has to mark the rows as visible.
+COPY_ROWS_SQL = (
+    "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}, FORCE_NOT_NULL ({texts}){booleans})"
+)
+COPY_REJECTS_SQL = sql.SQL("COPY import_rejects (job_id, line, code, message, row) FROM STDIN")
+CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
+# Rough statistics are enough, because the planner has few plans to choose from.
+ANALYZE_STAGING_TABLE_SQL = "SET LOCAL default_statistics_target = 10; ANALYZE {table}"
+# If `staged_columns` is set already, the staging table was lost in a crash of the server. The rows have been read a
+# second time, which is no progress, so the attempts continue to count.
+RECORD_STAGING_SQL = (
+    "phase = %(phase)s, staging_table = %(table)s, staged_columns = %(columns)s, file = %(file)s,"
     " total_records = %(rows)s + %(rejected)s, attempts = CASE WHEN staged_columns IS NULL THEN 0 ELSE attempts END,"
     " rows_read = %(rows)s + %(rejected)s, rejected_count = %(rejected)s,"
     " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, %(progress)s)"
 )
-REMEMBERED = "SELECT mapping FROM import_mappings WHERE header_key = %s"
+FIND_SAVED_MAPPING_SQL = "SELECT mapping FROM import_mappings WHERE header_key = %s"
 
 
-def read_file(
-    connection: Connection,
-    job: Job,
-    path: Path,
-    keeper: LeaseKeeper,
-    *,
-    chunk_rows: int,
-    max_record: int,
-    max_unpacked_bytes: int,
-) -> None:
-    """Stages the file at `path` and writes the exact totals to the job.
+@dataclass(frozen=True)
+class ReadLimits:
+    """Limits of reading a file: rows in a chunk, characters of a record, bytes of the decompressed file."""
 
-    Raises `UnusableFile` when the file as a whole cannot be imported, `LeaseLost` when the job went elsewhere.
+    chunk_rows: int
+    max_record_characters: int
+    max_unpacked_bytes: int
+
+
+def is_staged(connection: Connection, job: Job) -> bool:
+    """Return whether the rows of a job are staged. A crash of the server empties the table, because it is unlogged."""
+    if job.staging_table is None or job.staged_columns is None:
+        return False
+    with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
+        if cursor.fetchone() != (True,):
+            return False
+        if job.total_records == job.rejected_count:
+            return True
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(staging_table(job)))
+        return cursor.fetchone() == (True,)
+
+
+def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
+    """Read the file at `path` into the staging table of the job, and write the exact totals to the job.
+
+    Raises `UnusableFile` if the file as a whole cannot be imported, `ImportFailure` if it no longer exists, and
+    `LeaseLost`.
     """
+    job = run.job
     try:
         options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
-        file = open_file(path, options, max_record=max_record, max_unpacked_bytes=max_unpacked_bytes)
+        file = open_file(
+            path, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
+        )
     except FileNotFoundError:
-        raise ImportFailure("The uploaded file is gone from the server. Upload it again.") from None
+        raise ImportFailure("The uploaded file no longer exists on the server. Upload it again.") from None
     with file:
-        _propose_remembered(connection, job, file)
-        keeper.file = file.describe()
-        columns = file.columns
-        table = repository.new_staging_table(job)
-        with connection, connection.cursor() as cursor:
-            limit_waits(cursor)
-            fields = sql.SQL(", ").join(
-                sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(TYPES.get(name, "text")))
-                for name in columns.fields
+        _propose_saved_mapping(run.connection, job, file)
+        run.heartbeat.file_description = file.describe()
+        table_name = repository.staging_table_name(job)
+        table = sql.Identifier(table_name)
+        with run.step(StepKind.STAGE_FILE) as cursor:
+            columns = sql.SQL(", ").join(
+                sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text")))
+                for name in file.columns.fields
             )
-            cursor.execute(sql.SQL(CREATE_STAGING).format(table=sql.Identifier(table), fields=fields))
+            cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
-            feed = CopyFeed()
-            copy = sql.SQL(COPY_STAGING).format(
-                table=sql.Identifier(table),
-                fields=_names(columns.fields),
-                options=file.copy_options,
-                texts=_names([field for field in columns.fields if field not in TYPES]),
-                booleans=sql.SQL(", FORCE_NULL (active)" if "active" in columns.fields else ""),
-            )
-            rejects = bytearray()
-            with copying(cursor, feed):
-                reading = keeper.reading = Reading()
-                for records in file.chunks(chunk_rows):
-                    payload, rows = columns.copy_rows(records)
-                    if payload and not feed.write(copy, payload):
-                        break
-                    rejects += copy_lines(job.id, records.rejects)
-                    if len(rejects) > COLLECTED_REJECTS_BYTES:
-                        feed.write(COPY_REJECTS, bytes(rejects))
-                        rejects.clear()
-                    reading.rows += rows
-                    reading.rejected += len(records.rejects)
-                    reading.share = file.share_read
-                    reading.changed.set()
-                    keeper.check()
-                if rejects:
-                    feed.write(COPY_REJECTS, bytes(rejects))
-            keeper.reading = None
+            reading = run.heartbeat.reading = ReadingProgress()
+            _copy_file(run, cursor, file, table, reading, limits.chunk_rows)
+            run.heartbeat.reading = None
             if not reading.rows and not reading.rejected:
-                raise UnusableFile("The file has a header row and nothing below it. Add the products, one a row.")
-            cursor.execute(sql.SQL("CREATE INDEX ON {} (key, number DESC)").format(sql.Identifier(table)))
-            # A rough picture will do: the planner has few plans to choose from.
-            cursor.execute("SET LOCAL default_statistics_target = 10")
-            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
-            repository.drop_staging(cursor, job.id)
-            keeper.file = file.describe()
+                raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
+            cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
+            cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
+            repository.drop_staging_table(cursor, job.id)
+            # The whole file is known now, so the description may say more.
+            run.heartbeat.file_description = file.describe()
             totals = {
                 "phase": "comparing" if job.is_preview else "writing",
-                "table": table,
-                "fields": columns.fields,
-                "file": Json(keeper.file),
+                "table": table_name,
+                "columns": file.columns.fields,
+                "file": Json(run.heartbeat.file_description),
                 "rows": reading.rows,
                 "rejected": reading.rejected,
-                "progress": READING_FOR_PREVIEW_PERCENT if job.is_preview else READING_PERCENT,
+                "progress": READ_FOR_PREVIEW_PERCENT if job.is_preview else READ_PERCENT,
             }
-            repository.update(cursor, job, STAGED, totals, sampled="reading")
-            found = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
-            repository.note(cursor, job.id, "read", found)
+            repository.update(cursor, job, RECORD_STAGING_SQL, totals, phase_of_sample="reading")
+            message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
+            repository.append_log(cursor, job.id, "read", message)
 
 
-def _propose_remembered(connection: Connection, job: Job, file: OpenedFile) -> None:
-    """What somebody confirmed on the page is proposed there again; scripts always get the same for the same file."""
+def _copy_file(
+    run: Run, cursor: Cursor, file: OpenedFile, table: sql.Identifier, reading: ReadingProgress, chunk_rows: int
+) -> None:
+    """Copy the rows of a file into the staging table and its rejects into `import_rejects`; count both."""
+    columns = file.columns
+    copy_rows = sql.SQL(COPY_ROWS_SQL).format(
+        table=table,
+        columns=_join_names(columns.fields),
+        options=file.copy_options,
+        texts=_join_names([name for name in columns.fields if name not in COLUMN_TYPES]),
+        booleans=sql.SQL(", FORCE_NULL (active)" if "active" in columns.fields else ""),
+    )
+    rejects = bytearray()
+    with running_copy(cursor) as stream:
+        for chunk in file.chunks(chunk_rows):
+            payload, row_count = columns.copy_rows(chunk)
+            if payload and not stream.put(copy_rows, payload):
+                # COPY failed. `running_copy` raises its error.
+                return
+            rejects += copy_lines(run.job.id, chunk.rejects)
+            if len(rejects) > REJECTS_BUFFER_BYTES:
+                stream.put(COPY_REJECTS_SQL, bytes(rejects))
+                rejects.clear()
+            reading.rows += row_count
+            reading.rejected += len(chunk.rejects)
+            reading.share = file.share_read
+            reading.changed.set()
+            run.observer.after_chunk(run.job)
+            run.heartbeat.check()
+        if rejects:
+            stream.put(COPY_REJECTS_SQL, bytes(rejects))
+
+
+def _propose_saved_mapping(connection: Connection, job: Job, file: OpenedFile) -> None:
+    """Propose the column mapping that was last confirmed for this header, if the page started the import.
+
+    Scripts always get the same mapping for the same file.
+    """
     if job.started_from != "page":
         return
     with connection, connection.cursor() as cursor:
-        cursor.execute(REMEMBERED, (file.header_key,))
+        cursor.execute(FIND_SAVED_MAPPING_SQL, (file.header_key,))
         if row := cursor.fetchone():
             file.propose(row[0])
 
 
-def _names(fields: list[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, fields))
+def _join_names(columns: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))

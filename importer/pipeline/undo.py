@@ -1,117 +1,137 @@
-"""Taking an import back: what it created goes, what it changed gets its former values, what was edited since stays.
+"""Undoing an import: products that it created are deleted, products that it updated get their previous values back.
 
-A job of its own, that goes through what the import left in `import_changes`, the last first, one short transaction
-each. A product is as the import left it when its `updated_at` is still the import's; or when an undo has brought it
-back to that, which `restored` tells. So imports can be undone in the opposite order, however many.
+An undo is a job of its own. It reverses the entries of the import's change log, the last one first, each in a short
+transaction. It leaves products alone that were edited after the import: those whose version is no longer the entry's
+(see `change_log`). So imports can be undone in the reverse of their order, however many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
-from importer.errors import Interrupted
 from importer.jobs import repository
-from importer.jobs.heartbeat import LeaseKeeper
 from importer.jobs.repository import Job
-from importer.pipeline.change_log import STATE_OF
-from importer.pipeline.merge import Counts, write_held
-from webhook_service import record, tell_imported, wants_imported
+from importer.pipeline.change_log import VERSION_SQL
+from importer.pipeline.run import Run, StepKind
+from importer.pipeline.transactions import write_with_retries
+from webhooks.events import has_import_subscribers, insert_imported_sql, record_event
 
-RECORDS = """
+FIND_ENTRIES_SQL = """
 SELECT c.id FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
 WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
     AND (c.created IS NOT NULL OR c.updated IS NOT NULL) ORDER BY c.id DESC
 """
-# Rows are locked in the order of their keys, as imports lock them; edits until then are seen behind the lock.
-TAKEN_BACK = """
-WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at), wanted AS MATERIALIZED (
-    SELECT u.id, true AS is_created, NULL AS name, NULL AS description, NULL::boolean AS active,
-        NULL::timestamptz AS stamp
-    FROM import_changes c, unnest(c.created) u (id) WHERE c.id = {record}
+# `locked` locks the products in key order, as imports do. It sees the edits of transactions for which it had to wait.
+# The event for the webhooks reads the CTEs `inserted` and `updated`: to receivers, every product was updated.
+REVERSE_ENTRY_SQL = """
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATERIALIZED (
+    SELECT u.id, true AS was_created, NULL AS name, NULL AS description, NULL::boolean AS active,
+        NULL::timestamptz AS version
+    FROM import_changes c, unnest(c.created) u (id) WHERE c.id = {entry_id}
     UNION ALL
     SELECT u.* FROM import_changes c CROSS JOIN LATERAL (
-        SELECT u.id, false, u.name, u.description, u.active, u.stamp
-        FROM unnest(c.updated, c.names, c.descriptions, c.actives, c.stamps) u (id, name, description, active, stamp)
-    ) u WHERE c.id = {record}
+        SELECT u.id, false, u.name, u.description, u.active, u.version
+        FROM unnest(c.updated, c.names, c.descriptions, c.actives, c.stamps) u (id, name, description, active, version)
+    ) u WHERE c.id = {entry_id}
 ), locked AS MATERIALIZED (
-    SELECT p.id, p.sku, {state} = (SELECT at FROM import_changes WHERE id = {record}) AS untouched
-    FROM products p WHERE p.id IN (SELECT id FROM wanted) ORDER BY lower(p.sku) COLLATE "C" FOR UPDATE
+    SELECT p.id, p.sku, {version} = (SELECT at FROM import_changes WHERE id = {entry_id}) AS is_unedited
+    FROM products p WHERE p.id IN (SELECT id FROM logged) ORDER BY lower(p.sku) COLLATE "C" FOR UPDATE
 ), removed AS (
-    DELETE FROM products p USING wanted w JOIN locked l USING (id)
-    WHERE p.id = w.id AND l.untouched AND w.is_created RETURNING p.id
+    DELETE FROM products p USING logged g JOIN locked l USING (id)
+    WHERE p.id = g.id AND l.is_unedited AND g.was_created RETURNING p.id
 ), restored AS (
-    UPDATE products p SET name = coalesce(w.name, p.name), description = coalesce(w.description, p.description),
-        active = coalesce(w.active, p.active), updated_at = (SELECT at FROM moment),
-        restored = ARRAY[w.stamp, (SELECT at FROM moment)]
-    FROM wanted w JOIN locked l USING (id) WHERE p.id = w.id AND l.untouched AND NOT w.is_created RETURNING p.id
+    UPDATE products p SET name = coalesce(g.name, p.name), description = coalesce(g.description, p.description),
+        active = coalesce(g.active, p.active), updated_at = (SELECT at FROM write_time),
+        restored = ARRAY[g.version, (SELECT at FROM write_time)]
+    FROM logged g JOIN locked l USING (id)
+    WHERE p.id = g.id AND l.is_unedited AND NOT g.was_created RETURNING p.id
 ), left_alone AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
     SELECT {job_id}, rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C"), 'edited_since',
-        'The product was edited after the import, so it was left as it is.', sku
-    FROM locked, import_jobs j WHERE NOT untouched AND j.id = {job_id}
+        'The product was edited after the import, so the undo left it unchanged.', sku
+    FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = {job_id}
 ), inserted AS (SELECT id FROM removed WHERE false), updated AS (
     SELECT id FROM restored UNION ALL SELECT id FROM removed
-){told}
-SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM removed), (SELECT count(*) FROM restored),
-    (SELECT count(*) FROM locked WHERE NOT untouched)
+){record_event}
+SELECT (SELECT count(*) FROM logged), (SELECT count(*) FROM removed), (SELECT count(*) FROM restored),
+    (SELECT count(*) FROM locked WHERE NOT is_unedited)
 """
-# As `writing` has it; a rough guess of how many ids there are would make the planner read the whole table.
-SETTINGS = "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off"
-COUNTED = (
-    "checkpoint = %(record)s, attempts = 0, updated_count = updated_count + %(removed)s + %(restored)s,"
-    " removed_count = removed_count + %(removed)s, rejected_count = rejected_count + %(left)s,"
-    " unchanged_count = unchanged_count + %(gone)s, rows_written = rows_written + %(removed)s + %(restored)s,"
-    " processed_records = processed_records + %(all)s,"
-    " progress = greatest(progress, least(99, 100 * (processed_records + %(all)s) / greatest(total_records, 1)))"
+# The planner misjudges the number of ids in the arrays and would otherwise read the whole table.
+UNDO_PLANNER_SETTINGS_SQL = "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off"
+RECORD_REVERSAL_SQL = (
+    "checkpoint = %(checkpoint)s, attempts = 0, updated_count = updated_count + %(removed)s + %(restored)s,"
+    " removed_count = removed_count + %(removed)s, rejected_count = rejected_count + %(left_alone)s,"
+    " unchanged_count = unchanged_count + %(missing)s, rows_written = rows_written + %(removed)s + %(restored)s,"
+    " processed_records = processed_records + %(logged)s,"
+    " progress = greatest(progress, least(99, 100 * (processed_records + %(logged)s) / greatest(total_records, 1)))"
 )
+INTERRUPTED_OUTCOME = "What was undone before stays undone. Retry the undo to complete it."
 
 
-def take_back(connection: Connection, job: Job, keeper: LeaseKeeper, *, out_of_time: Callable[[], bool]) -> None:
-    """Goes on with the undo `job` to its end.
+@dataclass(frozen=True)
+class ReversalCounts:
+    """What happened to the products of an entry; `left_alone` had been edited, `missing` had been deleted."""
 
-    Raises `Interrupted` between two transactions once `out_of_time()`, and `LeaseLost` when the job went elsewhere.
+    logged: int
+    removed: int
+    restored: int
+    left_alone: int
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The parameters of `RECORD_REVERSAL_SQL`."""
+        missing = self.logged - self.removed - self.restored - self.left_alone
+        return {
+            "logged": self.logged,
+            "removed": self.removed,
+            "restored": self.restored,
+            "left_alone": self.left_alone,
+            "missing": missing,
+        }
+
+
+def undo_import(run: Run) -> None:
+    """Reverse every entry before the checkpoint of the job.
+
+    Raises `Interrupted` between two entries when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep
+    interfering.
     """
-    with connection, connection.cursor() as cursor:
-        cursor.execute(RECORDS, (job.undo_of, job.checkpoint, job.checkpoint))
-        records = [row[0] for row in cursor.fetchall()]
-    for number in records:
-        if out_of_time():
-            raise Interrupted
-        keeper.check()
-        _take_back_record(connection, job, number)
+    job = run.job
+    with run.connection, run.connection.cursor() as cursor:
+        cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
+        entry_ids = [row[0] for row in cursor.fetchall()]
+    for entry_id in entry_ids:
+        run.time_limit.check()
+        run.heartbeat.check()
+        _reverse_entry(run, entry_id)
 
 
-def _take_back_record(connection: Connection, job: Job, number: int) -> None:
-    def write(cursor: Any) -> Counts:
-        cursor.execute(SETTINGS)
-        counts = _write(cursor, job, number)
-        repository.update(cursor, job, COUNTED, {**counts, "record": str(number)}, sampled="undoing")
-        return counts
+def render_reversal(job: Job, entry_id: int, *, has_subscriber: bool) -> sql.Composed:
+    """Return the statement that reverses an entry; `has_subscriber` tells whether a webhook wants the products.
 
-    kept = "What was taken back until then stays so; try again to take back the rest."
-    write_held(connection, job, write, kept=kept)
-
-
-def _write(cursor: Any, job: Job, number: int) -> Counts:
-    told = tell_imported(job.task_id) if wants_imported(cursor) else sql.SQL("")
-    statement = sql.SQL(TAKEN_BACK).format(
-        record=sql.Literal(number),
+    It returns one row: the numbers of products in the entry, removed, restored and left alone.
+    """
+    return sql.SQL(REVERSE_ENTRY_SQL).format(
+        entry_id=sql.Literal(entry_id),
         job_id=sql.Literal(job.id),
-        state=sql.SQL(STATE_OF.format(p="p")),
-        told=told,
+        version=sql.SQL(VERSION_SQL.format(p="p")),
+        record_event=insert_imported_sql(job.task_id) if has_subscriber else sql.SQL(""),
     )
-    cursor.execute(statement)
-    everything, removed, restored, left = cursor.fetchone()
-    if removed:
-        record(cursor, "product.bulk_deleted", {"count": removed})
-    return {
-        "all": everything,
-        "removed": removed,
-        "restored": restored,
-        "left": left,
-        "gone": everything - removed - restored - left,
-    }
+
+
+def _reverse_entry(run: Run, entry_id: int) -> None:
+    checkpoint = str(entry_id)
+
+    def write(cursor: Cursor) -> None:
+        cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
+        cursor.execute(render_reversal(run.job, entry_id, has_subscriber=has_import_subscribers(cursor)))
+        counts = ReversalCounts(*(cursor.fetchone() or ()))
+        if counts.removed:
+            record_event(cursor, "product.bulk_deleted", {"count": counts.removed})
+        values = {**counts.parameters, "checkpoint": checkpoint}
+        repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing")
+
+    write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)

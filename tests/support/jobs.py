@@ -8,7 +8,7 @@ from typing import Any
 
 import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, create_celery
-from importer.jobs.repository import Retention
+from importer.jobs.retention import Retention
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 
@@ -21,7 +21,7 @@ def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
         "upload_dir": settings.upload_dir,
         "chunk_rows": settings.chunk_rows,
         "slice_rows": settings.slice_rows,
-        "max_record": settings.max_record_kb * 1024,
+        "max_record_characters": settings.max_record_kb * 1024,
         "max_unpacked_bytes": settings.max_unpacked_mb * 1_000_000,
         "lease_seconds": settings.lease_seconds,
         "task_seconds": settings.task_seconds,

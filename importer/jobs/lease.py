@@ -1,0 +1,87 @@
+"""The lease of a job: at most one worker at a time works on it.
+
+The lease has a fencing token and an expiry time. A heartbeat extends it while the worker lives. Each write of the
+worker names the token, so it cannot write any more after another worker has acquired the lease. See `database.lease`.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from database.advisory_locks import mark_work
+from database.connect import limit_waits
+from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
+from importer.errors import LeaseLost
+from importer.jobs.repository import BUMP_REVISION_SQL, HOLDS_LEASE_SQL, JOB_COLUMNS_SQL, Job, append_log
+
+LOCK_UNFINISHED_JOB_SQL = f"""
+SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs
+WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE
+"""
+# The first attempt moves the job from the phase 'queued' to its first phase. A later one continues in the same phase.
+START_WORK_SQL = f"""
+UPDATE import_jobs SET status = 'processing',
+    phase = CASE WHEN phase <> 'queued' THEN phase
+        WHEN kind = 'undo' THEN 'undoing' WHEN staged_columns IS NULL THEN 'reading' ELSE 'writing' END,
+    started_at = coalesce(started_at, clock_timestamp()), active_since = coalesce(active_since, clock_timestamp()),
+    attempts = attempts + 1, {ACQUIRE_LEASE_SQL}, {BUMP_REVISION_SQL}
+WHERE task_id = %(task_id)s RETURNING {JOB_COLUMNS_SQL}
+"""
+LOCK_HELD_JOB_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL} FOR UPDATE"
+# Without `announced_at` the reaper sends the next message at once.
+RELEASE_JOB_SQL = (
+    f"UPDATE import_jobs SET {RELEASE_LEASE_SQL}, announced_at = NULL WHERE id = %(id)s AND lease_token = %(token)s"
+)
+
+
+def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | None:
+    """Acquire the lease of a job for `lease_seconds`; return None if the job has ended or another worker has it.
+
+    If the holder was a process of this machine and has ended, its lease need not expire first. If another transaction
+    keeps the row locked, a worker is writing, or it hangs and PostgreSQL will end its transaction; that also counts as
+    another worker having the job.
+    """
+    with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
+        try:
+            cursor.execute(LOCK_UNFINISHED_JOB_SQL, (task_id,))
+        except errors.LockNotAvailable:
+            connection.rollback()
+            return None
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        previous_holder, is_valid, is_first_attempt = row
+        if is_valid and not holder_has_ended(previous_holder):
+            return None
+        lease = {"token": str(uuid.uuid4()), "holder": current_holder(), "lease_seconds": lease_seconds}
+        cursor.execute(START_WORK_SQL, {**lease, "task_id": task_id})
+        job = Job(*cursor.fetchone())  # type: ignore[misc]
+        if previous_holder:
+            append_log(cursor, job.id, "resumed", "The previous worker stopped; another one resumed the job.")
+        elif is_first_attempt:
+            append_log(cursor, job.id, "started", "A worker started the job.")
+        return job
+
+
+def lock(cursor: Cursor, job: Job) -> None:
+    """Lock the row of a job until the transaction ends, so that nobody else can acquire its lease; raises `LeaseLost`.
+
+    The transaction is also marked by an advisory lock. `database.advisory_locks.cancel_work` finds its backend by that
+    and cancels its statement for a client that cannot wait for the row.
+    """
+    mark_work(cursor, job.id)
+    cursor.execute(LOCK_HELD_JOB_SQL, {"id": job.id, "token": job.token})
+    if cursor.rowcount != 1:
+        raise LeaseLost
+
+
+def release(connection: Connection, job: Job) -> None:
+    """Release the lease before it expires; the next worker that acquires it continues the job."""
+    with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
+        cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token})

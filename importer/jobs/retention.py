@@ -1,0 +1,34 @@
+"""How long the data of an ended job is kept, and the deadlines that follow from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Assignments that set the deadlines of an UPDATE of `import_jobs j`. Their parameters are `Retention.parameters`.
+SET_CONFIRM_DEADLINE_SQL = "confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s)"
+# Only an import that wrote to the change log can be undone.
+SET_UNDO_DEADLINE_SQL = """undo_until = CASE WHEN kind = 'import' AND EXISTS (
+    SELECT FROM import_changes c WHERE c.job_id = j.id AND (c.created IS NOT NULL OR c.updated IS NOT NULL)
+) THEN clock_timestamp() + make_interval(days => %(undo_days)s) END"""
+# An undo needs no file, but it needs the change log of its import.
+SET_RETRY_DEADLINE_SQL = """retry_until = CASE
+    WHEN kind = 'undo' THEN (SELECT o.undo_until FROM import_jobs o WHERE o.task_id = j.undo_of)
+    WHEN %(retry_hours)s > 0 THEN clock_timestamp() + make_interval(hours => %(retry_hours)s) END"""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long a preview waits for its confirmation, a file for a retry, and a change log for an undo.
+
+    With `retry_hours=0` a job that failed or was cancelled cannot be retried. With `undo_days=0` imports keep no change
+    log and cannot be undone.
+    """
+
+    preview_hours: int
+    retry_hours: int
+    undo_days: int
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The parameters of a statement that sets deadlines."""
+        return {"preview_hours": self.preview_hours, "retry_hours": self.retry_hours, "undo_days": self.undo_days}

@@ -1,0 +1,101 @@
+"""A run: one worker's work on one job, as the modules of the pipeline share it.
+
+Every transaction in which a run changes its job is a step. An observer is called at each step, so that tests can watch
+or interrupt a run exactly there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from database.connect import limit_waits
+from importer.errors import Interrupted
+from importer.jobs.heartbeat import Heartbeat
+from importer.jobs.repository import Job
+
+
+class StepKind(StrEnum):
+    """What the transaction of a step does."""
+
+    STAGE_FILE = "stage the file"
+    COMPARE_SLICE = "compare a slice for a preview"
+    AWAIT_CONFIRMATION = "wait for the confirmation of a preview"
+    WRITE_SLICE = "write a slice"
+    REVERSE_ENTRY = "reverse an entry of the change log"
+    COMPLETE = "complete the job"
+    FAIL = "fail the job"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A transaction of a run; `checkpoint` is where it moves the checkpoint of the job, if it does."""
+
+    kind: StepKind
+    job: Job
+    checkpoint: str | None = None
+
+
+class Observer:
+    """Watch a run: its methods are called in the worker's thread and do nothing unless a subclass overrides them.
+
+    An exception that a method raises ends the run as an exception at that place would.
+    """
+
+    def after_chunk(self, job: Job) -> None:
+        """Called after each chunk of the file, in the middle of the step `STAGE_FILE`."""
+
+    def before_transaction(self, step: Step) -> None:
+        """Called before the transaction of a step begins, again if the transaction is repeated."""
+
+    def before_commit(self, step: Step, cursor: Cursor) -> None:
+        """Called after the last statement of a step, before its transaction is committed."""
+
+    def after_commit(self, step: Step) -> None:
+        """Called after the transaction of a step was committed."""
+
+
+class TimeLimit:
+    """Stop a run after a number of seconds, so that a long import does not keep a broker's message forever."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+        self._is_first_check = True
+
+    def check(self) -> None:
+        """Raise `Interrupted` if the time is up.
+
+        The first check always passes. Otherwise an import would make no progress if reading its file took longer than
+        the limit.
+        """
+        is_first_check, self._is_first_check = self._is_first_check, False
+        if not is_first_check and time.monotonic() > self._ends_at:
+            raise Interrupted
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job with everything that a worker needs to work on it."""
+
+    connection: Connection
+    job: Job
+    heartbeat: Heartbeat
+    time_limit: TimeLimit
+    observer: Observer
+
+    @contextlib.contextmanager
+    def step(self, kind: StepKind, checkpoint: str | None = None) -> Iterator[Cursor]:
+        """Run the block in the transaction of a step, with limits on its waits; commit it at the end of the block."""
+        step = Step(kind, self.job, checkpoint)
+        self.observer.before_transaction(step)
+        with self.connection, self.connection.cursor() as cursor:
+            limit_waits(cursor)
+            yield cursor
+            self.observer.before_commit(step, cursor)
+        self.observer.after_commit(step)
