@@ -34,7 +34,7 @@ SET_ACTIVE_SQL = (
     + """, updated AS (
     UPDATE products p SET active = {active}, updated_at = clock_timestamp()
     FROM locked WHERE p.id = locked.id RETURNING p.id
-){record_event}
+){insert_event}
 SELECT (SELECT count(*) FROM products WHERE {condition}), (SELECT count(*) FROM updated)
 """
 )
@@ -70,7 +70,7 @@ def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult
     parts = {
         "condition": _condition(selection),
         "active": sql.Literal(active),
-        "record_event": sql.SQL(INSERT_UPDATED_SQL),
+        "insert_event": sql.SQL(INSERT_UPDATED_SQL),
     }
     cursor.execute(sql.SQL(SET_ACTIVE_SQL).format(**parts))
     matched, changed = cursor.fetchone() or (0, 0)
