@@ -50,7 +50,7 @@ def test_a_slow_receiver_gets_several_requests_at_a_time_up_to_the_limit(
     start_dispatcher(concurrency=3)
     emit_events(database_url, 9)
     wait_for("all", all_finished(database_url, webhook, 9))
-    times = [request.at for request in receiver.requests()]
+    times = [request.received_at for request in receiver.requests()]
     concurrent = max(sum(0 <= other - at < 0.9 for other in times) for at in times)
     assert concurrent == 3
 
@@ -80,7 +80,7 @@ def test_bad_receivers_do_not_delay_others(
         request
         for path in good
         for request in receiver.requests(path)
-        if request.at - sent[json.loads(request.body)["count"]] > 2
+        if request.received_at - sent[json.loads(request.body)["count"]] > 2
     ]
     assert len(late) <= 0.05 * 100 * len(good)
 

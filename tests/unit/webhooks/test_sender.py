@@ -32,7 +32,7 @@ def test_a_request_arrives_unchanged(receiver: Receiver, sender: Sender) -> None
     assert 0 <= answer.response_time_ms < 1000
     [request] = receiver.requests()
     assert (request.path, request.body) == ("/ok/a%20b/%C3%BC?c=d&e", body)
-    assert before <= request.at <= time.time()
+    assert before <= request.received_at <= time.time()
     assert request.headers == {
         "host": f"127.0.0.1:{receiver.port}",
         "user-agent": USER_AGENT,
