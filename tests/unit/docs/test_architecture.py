@@ -54,7 +54,7 @@ def test_the_architecture_names_every_package() -> None:
 
 
 def test_the_calls_in_the_readme_are_among_those_that_are_tested() -> None:
-    # tests/integration/deployment/test_readme.py executes the calls of docs/api.md.
+    # tests/integration/deployment/test_documented_calls.py executes the calls of docs/api.md.
     readme, api = ((ROOT / name).read_text(encoding="utf-8").splitlines() for name in ("README.md", "docs/api.md"))
     calls = [line for line in readme if line.startswith("curl ")]
     assert calls
