@@ -5,7 +5,7 @@ surviving mutant, points at a missing test. mutmut fits here because it forks a 
 cosmic-ray starts pytest again for every mutant, which takes seconds instead of tenths. It leaves constants of modules
 alone, so SQL and regular expressions are not mutated.
 
-Everything happens in a copy of the repository in `.mutants/work`. The report goes to `.mutants/report.txt`.
+mutmut works on a copy of the repository. The report, with the diff of every survivor, goes to `.mutants/report.txt`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Suite:
 SUITES = (
     Suite(("importer.files.*", "importer.columns.*"), ("tests/unit/importer",)),
     Suite(
-        ("importer.pipeline.merge",),
+        tuple(f"importer.pipeline.{name}" for name in ("merge", "slices", "slice_sql", "look_ahead", "transactions")),
         ("tests/integration/importer/test_import.py", "tests/integration/importer/test_policies.py"),
         needs_database=True,
     ),
@@ -75,6 +75,7 @@ def main() -> int:
         if paths:
             failed |= not _run_suite(suite, paths, deadline, options.children)
             _append_report(paths)
+            shutil.rmtree(WORK, ignore_errors=True)
     print(REPORT.read_text())
     return int(failed)
 
