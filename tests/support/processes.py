@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
+
 from support.paths import ROOT
 
 STOP_SECONDS = 10
+REQUEST_SECONDS = 10
 
 
 @dataclass
@@ -62,6 +65,14 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(STOP_SECONDS)
+
+
+def is_healthy(address: str) -> bool:
+    """Return whether the product at this address says that all of its parts are up."""
+    try:
+        return requests.get(f"{address}/api/health", timeout=REQUEST_SECONDS).ok
+    except requests.RequestException:
+        return False
 
 
 def run_program(*command: str, environment: Mapping[str, str] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Which tests pytest-xdist gives to the same process, where they run side by side (`-n`)."""
+"""A pytest plugin that decides which tests pytest-xdist runs in the same process (`-n`)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+# Browser tests are many, so two processes share them.
+BROWSER_GROUPS = 2
+# These files start a server that takes long to start.
+FILES_WITH_A_SERVER = {"test_rabbitmq.py"}
 
-class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives out tests one by one, but those that share what takes long to start together, and first.
 
-    `--dist loadgroup` is meant for that, but finds no groups with pytest 9.2 (issue 1386 of pytest-xdist).
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out tests singly, except that tests which share an expensive fixture form a group; groups go first.
+
+    `--dist loadgroup` should do this, but it finds no groups with pytest 9.2 (issue 1386 of pytest-xdist).
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        """The name of the test's group; tests in a browser, which are many, have two."""
+        """Return the name of a test's group."""
         folder, _, file = nodeid.partition("::")[0].rpartition("/")
         if folder.endswith("browser"):
-            return f"browser {zlib.crc32(nodeid.encode()) % 2}"
-        return file if file == "test_rabbitmq.py" else nodeid
+            return f"browser {zlib.crc32(nodeid.encode()) % BROWSER_GROUPS}"
+        return file if file in FILES_WITH_A_SERVER else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
-    """Ours, unless another one is asked for."""
-    return Scheduling(config, log) if config.getvalue("dist") == "load" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler | None:
+    """Return this scheduler, unless the command line chooses another one with `--dist`."""
+    return Scheduler(config, log) if config.getvalue("dist") == "load" else None

@@ -22,6 +22,7 @@ import requests
 from embedded.errors import LaunchError
 from embedded.supervision import MAX_EARLY_EXITS, SupervisedCommand
 from support.paths import ROOT
+from support.processes import is_healthy
 from support.waiting import wait_for
 
 READY_RE = re.compile(r"^Acme Product Importer is running: (http://\S+)  \(Ctrl-C stops it\)$", re.MULTILINE)
@@ -132,13 +133,6 @@ def wait_for_refusal(run: Run) -> str:
     return lines[0]
 
 
-def is_healthy(address: str) -> bool:
-    try:
-        return requests.get(f"{address}/api/health", timeout=REQUEST_SECONDS).status_code == 200
-    except requests.RequestException:
-        return False
-
-
 def test_one_command_starts_everything_and_data_survives_a_stop(start_run: StartRun) -> None:
     run = start_run()
     address = run.wait_for_address()
@@ -146,7 +140,7 @@ def test_one_command_starts_everything_and_data_survives_a_stop(start_run: Start
     assert (health.status_code, health.json()["status"]) == (200, "healthy")
     product = {"sku": "kept", "name": "Kept"}
     assert requests.post(f"{address}/api/products", json=product, timeout=REQUEST_SECONDS).status_code == 201
-    for program in ("postgres", "gunicorn", "run_celery.py", "webhooks.dispatcher"):
+    for program in ("postgres", "gunicorn", "celery", "webhooks.dispatcher"):
         assert run.has_descendant(program)
     assert run.stop() == 0
     assert run.running_commands() == []
@@ -185,7 +179,7 @@ def test_after_a_kill_every_process_ends_and_the_next_start_works(start_run: Sta
     assert second.stop() == 0
 
 
-@pytest.mark.parametrize("program", ["initdb", "postgres -D", "gunicorn", "run_celery.py"])
+@pytest.mark.parametrize("program", ["initdb", "postgres -D", "gunicorn", "celery"])
 def test_a_signal_during_the_start_stops_everything(start_run: StartRun, program: str) -> None:
     run = start_run()
     wait_for(f"the start of {program}", lambda: run.has_descendant(program))
