@@ -2,8 +2,8 @@
 
 mutmut changes the code in small ways and runs the tests that reach each change. A change that no test notices, a
 surviving mutant, points at a missing test. mutmut fits here because it forks a process that has imported everything:
-cosmic-ray starts pytest again for every mutant, which takes seconds instead of tenths. It leaves constants of modules
-alone, so SQL and regular expressions are not mutated.
+cosmic-ray starts pytest again for every mutant, which takes seconds longer. Neither SQL nor regular expressions are
+mutated, because mutmut leaves module constants alone.
 
 mutmut works on a copy of the repository. The report, with the diff of every survivor, goes to `.mutants/report.txt`.
 """
@@ -72,7 +72,7 @@ def main() -> int:
     failed = False
     for suite in SUITES:
         paths = [path for path in _repository_files() if _is_chosen(path, suite, options.modules)]
-        if paths:
+        if paths and time.monotonic() < deadline:
             failed |= not _run_suite(suite, paths, deadline, options.children)
             _append_report(paths)
             shutil.rmtree(WORK, ignore_errors=True)
