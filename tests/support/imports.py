@@ -1,4 +1,4 @@
-"""What tests of imports share: uploading, working and acting as a client and a worker do."""
+"""Imports through the API: upload a file, let a worker run, act on the job, and read what the API shows of it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,63 @@ from flask.testing import FlaskClient
 from importer.pipeline.runner import ImportRunner
 
 
-def send(client: FlaskClient, content: str | bytes, name: str = "products.csv", **options: Any) -> Any:
-    """Uploads a file with options; returns the response."""
+def post_file(client: FlaskClient, content: str | bytes, filename: str = "products.csv", **options: Any) -> Any:
+    """Upload a file with these form fields; return the response. The import waits for a worker."""
     data = content.encode() if isinstance(content, str) else content
-    return client.post("/api/upload", data={"file": (io.BytesIO(data), name), **options})
+    return client.post("/api/upload", data={"file": (io.BytesIO(data), filename), **options})
 
 
-def upload(
-    client: FlaskClient, runner: ImportRunner, content: str | bytes, name: str = "products.csv", **options: Any
+def upload(client: FlaskClient, content: str | bytes, filename: str = "products.csv", **options: Any) -> Any:
+    """Upload a file, which must be accepted; return the task id. The import waits for a worker."""
+    response = post_file(client, content, filename, **options)
+    assert response.status_code == 202, response.json
+    return response.json["task_id"]
+
+
+def upload_and_run(
+    client: FlaskClient, runner: ImportRunner, content: str | bytes, filename: str = "products.csv", **options: Any
 ) -> Any:
-    """Uploads a file with options and works on it until it rests; returns the import."""
-    answer = send(client, content, name, **options)
-    assert answer.status_code == 202, answer.json
-    return work(client, runner, answer.json["task_id"])
+    """Upload a file and run its import until it ends or awaits a confirmation; return the import."""
+    return run_job(client, runner, upload(client, content, filename, **options))
 
 
-def work(client: FlaskClient, runner: ImportRunner, task_id: str) -> Any:
-    """Does what a worker does; returns the import."""
+def run_job(client: FlaskClient, runner: ImportRunner, task_id: str) -> Any:
+    """Run a job as a worker does until it ends or awaits a confirmation; return it."""
     while runner.run(task_id):
         pass
-    return show(client, task_id)
+    return get_import(client, task_id)
 
 
-def show(client: FlaskClient, task_id: str) -> Any:
-    """The import with all there is to know of it."""
-    answer: Any = client.get(f"/api/imports/{task_id}")
-    assert answer.status_code == 200
-    return answer.json
+def get_import(client: FlaskClient, task_id: str) -> Any:
+    """Return an import with its details."""
+    response: Any = client.get(f"/api/imports/{task_id}")
+    assert response.status_code == 200
+    return response.json
 
 
-def listed(client: FlaskClient, job: Any, what: str, query: str = "") -> Any:
-    """A page of an import's rejects or products."""
-    answer: Any = client.get(f"/api/imports/{job['task_id']}/{what}{query}")
-    assert answer.status_code == 200, answer.json
-    return answer.json
+def list_rejects(client: FlaskClient, task_id: str) -> Any:
+    """Return the first page of the rejected rows of an import."""
+    response: Any = client.get(f"/api/imports/{task_id}/rejects")
+    assert response.status_code == 200, response.json
+    return response.json["rejects"]
 
 
-def act(client: FlaskClient, job: Any, action: str, status: int = 202, **options: Any) -> Any:
-    """Confirms, cancels, retries or undoes an import; returns the answer."""
-    answer: Any = client.post(f"/api/imports/{job['task_id']}/{action}", json=options or None)
-    assert answer.status_code == status, answer.json
-    return answer.json
+def list_products(client: FlaskClient, task_id: str, query: str = "") -> Any:
+    """Return a page of the products that an import affected, with its pagination."""
+    response: Any = client.get(f"/api/imports/{task_id}/products{query}")
+    assert response.status_code == 200, response.json
+    return response.json
+
+
+def request_action(client: FlaskClient, task_id: str, action: str, **options: Any) -> Any:
+    """Confirm, cancel, retry or undo an import, which must be allowed; return the job that the API answers with."""
+    response: Any = client.post(f"/api/imports/{task_id}/{action}", json=options or None)
+    assert response.status_code == 202, response.json
+    return response.json
+
+
+def refused_action(client: FlaskClient, task_id: str, action: str, **options: Any) -> Any:
+    """Request an action that the state of the import does not allow; return the error."""
+    response: Any = client.post(f"/api/imports/{task_id}/{action}", json=options or None)
+    assert response.status_code == 409, response.json
+    return response.json

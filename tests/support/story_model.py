@@ -1,7 +1,8 @@
-"""The plain model of a catalogue and its imports, for tests/test_story.py.
+"""A plain model of a catalogue and its imports, for `test_story.py`.
 
-It is told when the runner has finished a step (a slice is written, a part taken back) and says what the step must have
-done; it never looks at what was done, but for the numbers that PostgreSQL gives.
+The test reports each step that a worker has committed, for example that a slice was written. The model then computes
+what the step must have done, and compares that with the database. It takes only ids from the database, because
+PostgreSQL chooses them.
 """
 
 from __future__ import annotations
@@ -11,309 +12,321 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-WAITING = {"pending", "processing"}
+UNFINISHED = {"pending", "processing"}
 ENDED = {"completed", "failed", "cancelled"}
 
 Values = dict[str, Any]
-Ask = Callable[..., list[tuple[Any, ...]]]
+Query = Callable[..., list[tuple[Any, ...]]]
 
 
 @dataclass(eq=False)
-class Thing:
-    """A product; `token` identifies the last writing, to which an undo compares it."""
+class ModelProduct:
+    """A product. `version` identifies the write that gave it its values; an undo compares versions."""
 
     key: str
     values: Values
-    token: int
+    version: int
     id: int | None = None
 
 
 @dataclass(eq=False)
-class Part:
-    """What a slice did: the products it created, or those it changed with what they were before."""
+class ModelEntry:
+    """An entry of the change log: products that a slice created, or updated with their previous values and version."""
 
-    number: int
-    token: int
-    created: bool
-    things: list[tuple[Thing, Values, int]]
+    id: int
+    version: int
+    is_creation: bool
+    products: list[tuple[ModelProduct, Values, int]]
 
 
 @dataclass(eq=False)
-class Task:
-    """An import or an undo."""
+class ModelJob:
+    """An import or an undo. `rows` are the accepted rows of the file with their keys, `rejected` counts the others.
+
+    `entries` is the change log of an import, from all its runs. An undo has in `entries_left` what it still has to
+    reverse, and in `edited_skus` the products that it left alone.
+    """
 
     task_id: str
     kind: str = "import"
     options: dict[str, Any] = field(default_factory=dict)
     header: list[str] = field(default_factory=list)
-    good: list[tuple[str, Values]] = field(default_factory=list)
-    bad: int = 0
-    undo_of: Task | None = None
-    undone_by: Task | None = None
-    # Of an undo: what is still to be taken back, and what was found edited.
-    left: list[Part] = field(default_factory=list)
-    edited: list[str] = field(default_factory=list)
-    # Of an import: what it did, in all its runs.
-    parts: list[Part] = field(default_factory=list)
+    rows: list[tuple[str, Values]] = field(default_factory=list)
+    rejected: int = 0
+    entries: list[ModelEntry] = field(default_factory=list)
+    undone_by: ModelJob | None = None
+    undo_of: ModelJob | None = None
+    entries_left: list[ModelEntry] = field(default_factory=list)
+    edited_skus: list[str] = field(default_factory=list)
 
     status: str = "pending"
     run: int = 1
     total: int = 0
-    staged: bool = False
-    confirmed: bool = False
-    retryable: bool = False
+    is_staged: bool = False
+    is_confirmed: bool = False
+    can_retry: bool = False
     checkpoint: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     processed: int = 0
     progress: int = 0
 
     @property
-    def awaits_confirmation(self) -> bool:
-        return bool(self.options["preview"]) and not self.confirmed
+    def is_preview(self) -> bool:
+        return bool(self.options["preview"]) and not self.is_confirmed
 
     @property
-    def end(self) -> str:
-        """How the work on it has to end, when nobody interferes."""
+    def expected_status(self) -> str:
+        """The status after an undisturbed run."""
         if self.kind == "undo":
             return "completed"
-        if not self.good and not self.bad:
+        if not self.rows and not self.rejected:
             return "failed"
-        if self.awaits_confirmation:
+        if self.is_preview:
             return "awaiting_confirmation"
-        return "failed" if self.options["on_reject"] == "fail" and self.bad else "completed"
+        return "failed" if self.options["on_reject"] == "fail" and self.rejected else "completed"
 
-    def begin_anew(self) -> None:
-        self.staged = self.confirmed = False
+    def start_over(self) -> None:
+        self.is_staged = self.is_confirmed = False
         self.checkpoint, self.processed, self.progress, self.undone_by = "", 0, 0, None
         self.counts.clear()
 
 
 class Model:
-    """The catalogue and its imports as they have to be.
+    """The catalogue and its imports as they must be.
 
-    `ask` queries the database, `keys` has for each SKU what makes it the same as others.
+    `query` runs a statement on the database. `keys` has the key of each SKU: SKUs with the same key are the same.
     """
 
-    def __init__(self, ask: Ask, keys: Mapping[str, str]) -> None:
-        self.ask, self.keys = ask, keys
-        self.catalogue: dict[str, Thing] = {}
-        self.tasks: list[Task] = []
-        self.last_token = 0
+    def __init__(self, query: Query, keys: Mapping[str, str]) -> None:
+        self.query, self.keys = query, keys
+        self.catalogue: dict[str, ModelProduct] = {}
+        self.jobs: list[ModelJob] = []
+        self.last_version = 0
 
-    # What the runner does.
+    def next_version(self) -> int:
+        self.last_version += 1
+        return self.last_version
 
-    def finish(self, task: Task, status: str) -> None:
-        task.status = status
-        task.retryable = status != "completed"
+    # What workers do.
 
-    def write_slice(self, task: Task, end: str) -> None:
-        """Writes the rows of a file whose keys are behind the checkpoint, up to `end`."""
-        assert task.staged
-        assert not task.awaits_confirmation
-        assert task.options["on_reject"] == "skip" or not task.bad
-        assert end > task.checkpoint
-        rows = [(key, row) for key, row in task.good if task.checkpoint < key <= end]
-        token = self.token()
-        created, changed, counts = self.merge(task, rows, token)
+    def stage(self, job: ModelJob) -> None:
+        job.is_staged = True
+        job.total = len(job.rows) + job.rejected
+        job.processed = max(job.processed, job.rejected)
+
+    def write_slice(self, job: ModelJob, last_key: str) -> None:
+        """Write the rows whose keys are greater than the checkpoint and at most `last_key`."""
+        assert job.is_staged
+        assert not job.is_preview
+        assert job.options["on_reject"] == "skip" or not job.rejected
+        assert last_key > job.checkpoint
+        rows = [(key, row) for key, row in job.rows if job.checkpoint < key <= last_key]
+        created, updated, counts = self.compare(job, rows)
+        version = self.next_version()
         for key, row in created.items():
             given = {name: value for name, value in row.items() if value is not None}
             values = {"name": "", "description": "", "active": True, **given}
-            self.catalogue[key] = Thing(key, values, token)
-        parts: dict[bool, Part] = {}
+            self.catalogue[key] = ModelProduct(key, values, version)
+        entries: list[ModelEntry] = []
         if created:
-            parts[True] = Part(0, token, True, [(self.catalogue[key], {}, 0) for key in created])
-        if changed:
-            parts[False] = Part(0, token, False, [])
-            for key, new in changed.items():
-                thing = self.catalogue[key]
-                parts[False].things.append((thing, thing.values, thing.token))
-                thing.values, thing.token = {**thing.values, **new}, token
-        task.counts += counts
-        task.processed += len(rows)
-        task.checkpoint = end
-        self.find_ids()
-        self.number(task, parts)
+            entries.append(ModelEntry(0, version, True, [(self.catalogue[key], {}, 0) for key in created]))
+        if updated:
+            entries.append(ModelEntry(0, version, False, []))
+            for key, new_values in updated.items():
+                product = self.catalogue[key]
+                entries[-1].products.append((product, product.values, product.version))
+                product.values, product.version = {**product.values, **new_values}, version
+        job.counts += counts
+        job.processed += len(rows)
+        job.checkpoint = last_key
+        self.read_product_ids()
+        self.read_entry_ids(job, entries)
 
-    def merge(
-        self, task: Task, rows: list[tuple[str, Values]], token: int
+    def compare(
+        self, job: ModelJob, rows: list[tuple[str, Values]]
     ) -> tuple[dict[str, Values], dict[str, Values], Counter[str]]:
-        """What rows would create and what they would change, and how many do what."""
-        last = dict(sorted(rows, key=lambda row: row[0]))
+        """Return what the rows create and what they update, by key, and the counts of the outcomes."""
+        last_rows = dict(sorted(rows, key=lambda row: row[0]))
         created: dict[str, Values] = {}
-        changed: dict[str, Values] = {}
-        counts = Counter(duplicate=len(rows) - len(last))
-        for key, row in last.items():
-            thing = self.catalogue.get(key)
-            if (thing is None and task.options["mode"] == "update") or (thing and task.options["mode"] == "create"):
+        updated: dict[str, Values] = {}
+        counts = Counter(duplicate=len(rows) - len(last_rows))
+        mode = job.options["mode"]
+        for key, row in last_rows.items():
+            product = self.catalogue.get(key)
+            if (product is None and mode == "update") or (product and mode == "create"):
                 counts["skipped"] += 1
-            elif thing is None:
+            elif product is None:
                 created[key] = row
             else:
                 new = {name: value for name, value in row.items() if name != "sku" and value is not None}
-                if new != {name: thing.values[name] for name in new}:
-                    changed[key] = new
-        counts.update(created=len(created), updated=len(changed), unchanged=len(last) - len(created) - len(changed))
-        return created, changed, counts
+                if new != {name: product.values[name] for name in new}:
+                    updated[key] = new
+        unchanged = len(last_rows) - len(created) - len(updated)
+        counts.update(created=len(created), updated=len(updated), unchanged=unchanged)
+        return created, updated, counts
 
-    def number(self, task: Task, parts: dict[bool, Part]) -> None:
-        """Finds the numbers of the parts that a slice has left, and that they name the right products."""
-        known = max((part.number for part in task.parts), default=0)
-        rows = self.ask(
-            "SELECT c.id, c.created, c.updated FROM import_changes c JOIN import_jobs j ON j.id = c.job_id"
-            " WHERE j.task_id = %s AND c.id > %s AND (c.created IS NOT NULL OR c.updated IS NOT NULL) ORDER BY c.id",
-            [task.task_id, known],
-        )
-        assert len(rows) == len(parts)
-        for number, created, updated in rows:
-            assert (created is None) != (updated is None)
-            part = parts.pop(created is not None)
-            part.number = number
-            assert sorted(created or updated) == sorted(thing.id or 0 for thing, _, _ in part.things)
-            task.parts.append(part)
-
-    def take_back(self, task: Task, number: int) -> None:
-        part = task.left.pop()
-        assert part.number == number
-        for thing, former, token in sorted(part.things, key=lambda item: item[0].key):
-            task.processed += 1
-            if self.catalogue.get(thing.key) is not thing:
-                task.counts["unchanged"] += 1
-            elif thing.token != part.token:
-                task.counts["rejected"] += 1
-                task.edited.append(thing.values["sku"])
+    def reverse_entry(self, job: ModelJob, entry_id: int) -> None:
+        entry = job.entries_left.pop()
+        assert entry.id == entry_id
+        for product, previous_values, previous_version in sorted(entry.products, key=lambda item: item[0].key):
+            job.processed += 1
+            if self.catalogue.get(product.key) is not product:
+                job.counts["unchanged"] += 1
+            elif product.version != entry.version:
+                job.counts["rejected"] += 1
+                job.edited_skus.append(product.values["sku"])
             else:
-                task.counts["updated"] += 1
-                if part.created:
-                    task.counts["removed"] += 1
-                    del self.catalogue[thing.key]
+                job.counts["updated"] += 1
+                if entry.is_creation:
+                    job.counts["removed"] += 1
+                    del self.catalogue[product.key]
                 else:
-                    thing.values, thing.token = former, token
+                    product.values, product.version = previous_values, previous_version
 
-    def check_preview(self, task: Task) -> None:
-        (preview,) = self.ask("SELECT preview FROM import_jobs WHERE task_id = %s", [task.task_id])[0]
-        created, changed, counts = self.merge(task, task.good, 0)
-        numbers = {"create": counts["created"], "update": counts["updated"], "rejected": task.bad}
-        numbers |= {name: counts[name] for name in ("unchanged", "skipped", "duplicate")}
-        assert {name: preview[name] for name in numbers} == numbers
-        fields = [name for name in task.header if name != "sku"]
-        expected = []
-        for key, new in changed.items():
-            old = self.catalogue[key].values
-            before = {name: old[name] for name in fields}
-            expected.append({"sku": old["sku"], "before": before, "after": {**before, **new}})
-        for row in created.values():
-            after = {name: True if row[name] is None else row[name] for name in fields}
-            expected.append({"sku": row["sku"], "before": None, "after": after})
-        assert preview["changes"] == expected
-        assert len(preview["rejects"]) == task.bad
-
-    def find_ids(self) -> None:
-        """Learns the ids of new products, and sees that the others have kept theirs."""
-        for number, sku in self.ask("SELECT id, sku FROM products"):
-            thing = self.catalogue[self.keys[sku]]
-            thing.id = thing.id or number
-            assert thing.id == number
-
-    def token(self) -> int:
-        self.last_token += 1
-        return self.last_token
-
-    # What clients may do with imports.
+    def finish(self, job: ModelJob, status: str) -> None:
+        job.status = status
+        job.can_retry = status != "completed"
 
     def has(self, *statuses: str) -> bool:
-        return any(task.status in statuses for task in self.tasks)
+        return any(job.status in statuses for job in self.jobs)
 
-    def undoable(self) -> list[Task]:
-        return [task for task in self.tasks if self.refuse_to_undo(task, {}) is None]
+    def undoable_jobs(self) -> list[ModelJob]:
+        return [job for job in self.jobs if self.refusal_of_undo(job, {}) is None]
 
-    def refuse_to_confirm(self, task: Task, _: Any) -> str | None:
-        if task.status != "awaiting_confirmation":
+    # Actions of clients: the code of the refusal if the state of the job does not allow one, and its effect otherwise.
+
+    def refusal_of_confirm(self, job: ModelJob, _: Any) -> str | None:
+        if job.status != "awaiting_confirmation":
             return "not_awaiting_confirmation"
-        return "has_rejects" if task.options["on_reject"] == "fail" and task.bad else None
+        return "has_rejects" if job.options["on_reject"] == "fail" and job.rejected else None
 
-    def do_confirm(self, task: Task, *_: Any) -> None:
-        task.confirmed, task.status = True, "pending"
+    def apply_confirm(self, job: ModelJob, *_: Any) -> None:
+        job.is_confirmed, job.status = True, "pending"
 
-    def refuse_to_cancel(self, task: Task, _: Any) -> str | None:
-        return "already_ended" if task.status in ENDED else None
+    def refusal_of_cancel(self, job: ModelJob, _: Any) -> str | None:
+        return "already_ended" if job.status in ENDED else None
 
-    def do_cancel(self, task: Task, *_: Any) -> None:
-        self.finish(task, "cancelled")
+    def apply_cancel(self, job: ModelJob, *_: Any) -> None:
+        self.finish(job, "cancelled")
 
-    def refuse_to_retry(self, task: Task, options: Any) -> str | None:
-        if task.status == "awaiting_confirmation":
+    def refusal_of_retry(self, job: ModelJob, options: Any) -> str | None:
+        if job.status == "awaiting_confirmation":
             return None
-        undo = task.undone_by
-        running = undo is not None and undo.status in WAITING
-        return "not_retryable" if not task.retryable or task.status in WAITING or running else None
+        undo = job.undone_by
+        undo_is_unfinished = undo is not None and undo.status in UNFINISHED
+        return "not_retryable" if not job.can_retry or job.status in UNFINISHED or undo_is_unfinished else None
 
-    def do_retry(self, task: Task, options: dict[str, Any], _: Any) -> None:
-        awaited, changed = task.status == "awaiting_confirmation", {**task.options, **options} != task.options
-        task.status, task.run, task.retryable = "pending", task.run + 1, False
-        if task.kind == "undo":
+    def apply_retry(self, job: ModelJob, options: dict[str, Any], _: Any) -> None:
+        awaited_confirmation = job.status == "awaiting_confirmation"
+        options_change = {**job.options, **options} != job.options
+        job.status, job.run, job.can_retry = "pending", job.run + 1, False
+        if job.kind == "undo":
             return
-        task.options |= options
-        if task.undone_by is not None:
-            # What was taken back need not be taken back again; the rest still may.
-            task.parts = task.undone_by.left
-            task.undone_by.retryable = False
-        if awaited or changed or task.undone_by is not None or not task.staged:
-            task.begin_anew()
+        job.options |= options
+        was_undone = job.undone_by is not None
+        if job.undone_by is not None:
+            # A later undo only has to reverse the rest.
+            job.entries = job.undone_by.entries_left
+            job.undone_by.can_retry = False
+        if awaited_confirmation or options_change or was_undone or not job.is_staged:
+            job.start_over()
 
-    def refuse_to_undo(self, task: Task, _: Any) -> str | None:
-        may = task.kind == "import" and task.status in ENDED and task.undone_by is None and task.parts
-        return None if may else "not_undoable"
+    def refusal_of_undo(self, job: ModelJob, _: Any) -> str | None:
+        allowed = job.kind == "import" and job.status in ENDED and job.undone_by is None and job.entries
+        return None if allowed else "not_undoable"
 
-    def do_undo(self, task: Task, _: Any, answer: Any) -> None:
-        undo = Task(answer["task_id"], kind="undo", undo_of=task, staged=True, left=list(task.parts))
-        undo.total = sum(len(part.things) for part in task.parts)
-        task.undone_by = undo
-        self.tasks.append(undo)
+    def apply_undo(self, job: ModelJob, _: Any, response: Any) -> None:
+        undo = ModelJob(response["task_id"], kind="undo", undo_of=job, is_staged=True, entries_left=list(job.entries))
+        undo.total = sum(len(entry.products) for entry in job.entries)
+        job.undone_by = undo
+        self.jobs.append(undo)
 
-    # What has to hold at any time.
+    # Comparisons with the database.
+
+    def read_product_ids(self) -> None:
+        """Read the ids of new products; check that the others have kept theirs."""
+        for product_id, sku in self.query("SELECT id, sku FROM products"):
+            product = self.catalogue[self.keys[sku]]
+            product.id = product.id or product_id
+            assert product.id == product_id
+
+    def read_entry_ids(self, job: ModelJob, new_entries: list[ModelEntry]) -> None:
+        """Read the ids of the entries that a slice has added to the change log; check that they name its products."""
+        last_id = max((entry.id for entry in job.entries), default=0)
+        rows = self.query(
+            "SELECT c.id, c.created, c.updated FROM import_changes c JOIN import_jobs j ON j.id = c.job_id"
+            " WHERE j.task_id = %s AND c.id > %s AND (c.created IS NOT NULL OR c.updated IS NOT NULL) ORDER BY c.id",
+            [job.task_id, last_id],
+        )
+        entries = {entry.is_creation: entry for entry in new_entries}
+        assert len(rows) == len(entries)
+        for entry_id, created, updated in rows:
+            assert (created is None) != (updated is None)
+            entry = entries.pop(created is not None)
+            entry.id = entry_id
+            assert sorted(created or updated) == sorted(product.id or 0 for product, _, _ in entry.products)
+            job.entries.append(entry)
+
+    def check_preview(self, job: ModelJob) -> None:
+        (preview,) = self.query("SELECT preview FROM import_jobs WHERE task_id = %s", [job.task_id])[0]
+        created, updated, counts = self.compare(job, job.rows)
+        numbers = {"create": counts["created"], "update": counts["updated"], "rejected": job.rejected}
+        numbers |= {name: counts[name] for name in ("unchanged", "skipped", "duplicate")}
+        assert {name: preview[name] for name in numbers} == numbers
+        columns = [name for name in job.header if name != "sku"]
+        examples = []
+        for key, new_values in updated.items():
+            values = self.catalogue[key].values
+            before = {name: values[name] for name in columns}
+            examples.append({"sku": values["sku"], "before": before, "after": {**before, **new_values}})
+        for row in created.values():
+            after = {name: True if row[name] is None else row[name] for name in columns}
+            examples.append({"sku": row["sku"], "before": None, "after": after})
+        assert preview["changes"] == examples
+        assert len(preview["rejects"]) == job.rejected
 
     def check_catalogue(self) -> None:
-        found = self.ask("SELECT id, sku, name, description, active FROM products ORDER BY id")
-        things = sorted(self.catalogue.values(), key=lambda thing: thing.id or 0)
+        rows = self.query("SELECT id, sku, name, description, active FROM products ORDER BY id")
+        products = sorted(self.catalogue.values(), key=lambda product: product.id or 0)
         names = ("sku", "name", "description", "active")
-        assert found == [(thing.id, *(thing.values[name] for name in names)) for thing in things]
+        assert rows == [(product.id, *(product.values[name] for name in names)) for product in products]
 
-    def check_imports(self) -> None:
-        rows = self.ask(
+    def check_jobs(self) -> None:
+        rows = self.query(
             "SELECT to_jsonb(j), (SELECT array_agg(row ORDER BY line) FROM import_rejects r WHERE r.job_id = j.id)"
             " FROM import_jobs j ORDER BY id"
         )
-        for (row, rejects), task in zip(rows, self.tasks, strict=True):
-            ended = task.status in ENDED
+        for (row, rejects), job in zip(rows, self.jobs, strict=True):
+            has_ended = job.status in ENDED
             expected = {
-                "task_id": task.task_id,
-                "kind": task.kind,
-                "status": task.status,
-                "run": task.run,
-                "undone_by": task.undone_by and task.undone_by.task_id,
-                "undo_of": task.undo_of and task.undo_of.task_id,
-                **{f"{name}_count": task.counts[name] for name in ("created", "updated", "unchanged", "skipped")},
-                "duplicate_count": task.counts["duplicate"],
-                "removed_count": task.counts["removed"],
+                "task_id": job.task_id,
+                "kind": job.kind,
+                "status": job.status,
+                "run": job.run,
+                "undone_by": job.undone_by and job.undone_by.task_id,
+                "undo_of": job.undo_of and job.undo_of.task_id,
+                **{f"{name}_count": job.counts[name] for name in ("created", "updated", "unchanged", "skipped")},
+                "duplicate_count": job.counts["duplicate"],
+                "removed_count": job.counts["removed"],
             }
-            if task.staged:
+            if job.is_staged:
                 expected |= {
-                    "total_records": task.total,
-                    "processed_records": task.processed,
-                    "rejected_count": task.bad if task.kind == "import" else task.counts["rejected"],
+                    "total_records": job.total,
+                    "processed_records": job.processed,
+                    "rejected_count": job.rejected if job.kind == "import" else job.counts["rejected"],
                 }
             assert {name: row[name] for name in expected} == expected
-            assert (row["undo_until"] is not None) == (ended and bool(task.parts))
-            assert (row["retry_until"] is not None) == (ended and task.retryable)
-            assert (row["confirm_until"] is not None) == (task.status == "awaiting_confirmation")
-            assert (row["phase"] == "finished") == (row["finished_at"] is not None) == ended
-            assert (row["progress"] == 100) == (task.status == "completed")
-            assert row["progress"] >= task.progress
-            task.progress = row["progress"]
-            if task.status == "completed":
+            assert (row["undo_until"] is not None) == (has_ended and bool(job.entries))
+            assert (row["retry_until"] is not None) == (has_ended and job.can_retry)
+            assert (row["confirm_until"] is not None) == (job.status == "awaiting_confirmation")
+            assert (row["phase"] == "finished") == (row["finished_at"] is not None) == has_ended
+            assert (row["progress"] == 100) == (job.status == "completed")
+            assert row["progress"] >= job.progress
+            job.progress = row["progress"]
+            if job.status == "completed":
                 names = ("created", "updated", "unchanged", "duplicate", "rejected")
                 assert sum(row[f"{name}_count"] for name in names) == row["processed_records"] == row["total_records"]
-            if task.kind == "undo":
-                assert (rejects or []) == task.edited
+            if job.kind == "undo":
+                assert (rejects or []) == job.edited_skus
             else:
-                assert len(rejects or []) == (task.bad if task.staged else 0)
+                assert len(rejects or []) == (job.rejected if job.is_staged else 0)

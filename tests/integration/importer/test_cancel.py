@@ -1,10 +1,7 @@
-"""Cancelling an import at any moment, and trying one again without another upload."""
+"""Cancelling an import in each of its states, and retrying it without uploading the file again."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,191 +9,163 @@ import pytest
 from flask.testing import FlaskClient
 
 from database.connect import Component, connected
-from importer.jobs import reaper, repository
-from importer.jobs.heartbeat import LeaseKeeper
-from importer.jobs.repository import Job
-from importer.pipeline import stage
+from importer.jobs import cleanup
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.imports import act, send, show, upload, work
+from support.imports import get_import, refused_action, request_action, run_job, upload, upload_and_run
+from support.interruptions import HoldReading, is_slice_delayed, staging_blocked
 from support.jobs import delay_slices, read_job, read_products, run_import, stop_delaying_slices
+from support.threads import Threads
 from support.waiting import wait_for
 
 ROWS = 200
 FILE = "sku,name\n" + "".join(f"K-{number:04},new\n" for number in range(ROWS))
-HELD_SECONDS = 60
+VERY_SLOW_SECONDS = 60
 
 
 @pytest.fixture
 def runner(runner: ImportRunner) -> ImportRunner:
-    """An runner whose slices are small."""
+    """A runner with small chunks and slices."""
     return replace(runner, slice_rows=20, chunk_rows=20)
 
 
-@contextmanager
-def at_work(runner: ImportRunner, task_id: str) -> Iterator[None]:
-    """Works on an import in another thread, which must come to its end by itself."""
-    thread = threading.Thread(target=runner.run, args=[task_id])
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(30)
-        assert not thread.is_alive()
-
-
-def check_that_it_left_nothing(runner: ImportRunner) -> None:
-    """No staging table is left once the sweep was there; the file is kept."""
-    with connected(runner.database_url, Component.IMPORTER) as connection:
-        reaper.drop_staging_of_ended(connection)
+def check_that_only_the_file_remains(runner: ImportRunner) -> None:
+    """Check that the cleanup leaves no staging table but keeps the file."""
+    with connected(runner.database_url, Component.REAPER) as connection:
+        cleanup.drop_staging_of_ended_jobs(connection)
     query = "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'"
     assert execute(runner.database_url, query) == [(0,)]
     assert len(list(runner.upload_dir.iterdir())) == 1
 
 
-def test_one_that_waits_for_a_worker_is_cancelled_and_nobody_works_on_it(
-    client: FlaskClient, runner: ImportRunner
-) -> None:
-    task_id = send(client, FILE).json["task_id"]
-    answer = act(client, {"task_id": task_id}, "cancel")
-    assert (answer["status"], answer["phase"], answer["progress"]) == ("cancelled", "finished", 0)
-    assert answer["retry_until"] is not None
-    assert (answer["undo_until"], answer["error_message"]) == (None, None)
-    assert work(client, runner, task_id)["status"] == "cancelled"
+def test_a_pending_import_is_cancelled_and_no_worker_runs_it(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload(client, FILE)
+    job = request_action(client, task_id, "cancel")
+    assert (job["status"], job["phase"], job["progress"]) == ("cancelled", "finished", 0)
+    assert job["retry_until"] is not None
+    assert (job["undo_until"], job["error_message"]) == (None, None)
+    assert run_job(client, runner, task_id)["status"] == "cancelled"
     assert read_products(runner.database_url) == []
-    refusal = act(client, answer, "cancel", 409)
+    refusal = refused_action(client, task_id, "cancel")
     assert (refusal["code"], refusal["error"]) == (
         "already_ended",
         "The import was cancelled, so there is nothing to cancel.",
     )
 
 
-def test_one_that_is_being_read_is_cancelled_at_once(
-    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task_id = send(client, FILE).json["task_id"]
-    read_on, checks = threading.Event(), LeaseKeeper.check
-
-    def check(keeper: Any) -> None:
-        read_on.wait(HELD_SECONDS)
-        checks(keeper)
-
-    monkeypatch.setattr(LeaseKeeper, "check", check)
-    with at_work(runner, task_id):
-        wait_for("reading", lambda: show(client, task_id)["phase"] == "reading")
-        assert act(client, {"task_id": task_id}, "cancel")["status"] == "cancelled"
-        read_on.set()
+def test_an_import_is_cancelled_while_its_file_is_read(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload(client, FILE)
+    observer = HoldReading()
+    with Threads() as threads:
+        threads.start(replace(runner, observer=observer).run, task_id)
+        wait_for("the worker reads", observer.holds.is_set)
+        assert get_import(client, task_id)["phase"] == "reading"
+        assert request_action(client, task_id, "cancel")["status"] == "cancelled"
+        observer.released.set()
     assert read_products(runner.database_url) == []
-    check_that_it_left_nothing(runner)
-    again = act(client, {"task_id": task_id}, "retry")
-    assert (again["status"], again["run"], again["progress"]) == ("pending", 2, 0)
-    done = work(client, runner, task_id)
-    assert (done["status"], done["created_count"]) == ("completed", ROWS)
+    check_that_only_the_file_remains(runner)
+    retried = request_action(client, task_id, "retry")
+    assert (retried["status"], retried["run"], retried["progress"]) == ("pending", 2, 0)
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["created_count"]) == ("completed", ROWS)
 
 
-def test_a_long_statement_of_reading_is_interrupted(
-    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+def test_cancelling_interrupts_a_long_statement_of_the_staging(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload(client, FILE)
+    with staging_blocked(runner.database_url) as is_waiting, Threads() as threads:
+        worker = threads.start(runner.run, task_id)
+        wait_for("the worker waits in a statement", is_waiting)
+        assert request_action(client, task_id, "cancel")["status"] == "cancelled"
+        worker.join(5)
+        assert not worker.is_alive()
+    check_that_only_the_file_remains(runner)
+
+
+def test_an_import_cancelled_while_it_writes_keeps_exactly_what_it_counted(
+    client: FlaskClient, runner: ImportRunner
 ) -> None:
-    update = repository.update
-
-    def slow(cursor: Any, job: Job, assignments: str, values: dict[str, Any], **options: Any) -> None:
-        if assignments == stage.STAGED:
-            # As the index of a hundred million rows would take.
-            cursor.execute("SELECT pg_sleep(%s)", (HELD_SECONDS,))
-        update(cursor, job, assignments, values, **options)
-
-    monkeypatch.setattr(repository, "update", slow)
-    task_id = send(client, FILE).json["task_id"]
-    with at_work(runner, task_id):
-        wait_for("a long statement", lambda: _sleeping(runner) == 1)
-        assert act(client, {"task_id": task_id}, "cancel")["status"] == "cancelled"
-        # The worker is free again, although nobody waited for the statement.
-        wait_for("its end", lambda: _sleeping(runner) == 0, seconds=HELD_SECONDS / 2)
-    check_that_it_left_nothing(runner)
-
-
-def _sleeping(runner: ImportRunner) -> int:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-    return int(execute(runner.database_url, query)[0][0])
-
-
-def test_while_it_writes_exactly_what_it_has_written_stays(client: FlaskClient, runner: ImportRunner) -> None:
     delay_slices(runner.database_url, 0.2)
-    task_id = send(client, FILE).json["task_id"]
-    with at_work(runner, task_id):
-        wait_for("some slices", lambda: show(client, task_id)["created_count"] >= 40)
-        answer = act(client, {"task_id": task_id}, "cancel")
-    assert answer["status"] == "cancelled"
-    assert 40 <= answer["created_count"] == answer["processed_records"] < ROWS
-    assert len(read_products(runner.database_url)) == answer["created_count"] == show(client, task_id)["created_count"]
-    assert f"{answer['created_count']} created" in show(client, task_id)["log"][-1]["message"]
-    check_that_it_left_nothing(runner)
+    task_id = upload(client, FILE)
+    with Threads() as threads:
+        threads.start(runner.run, task_id)
+        wait_for("two slices are written", lambda: get_import(client, task_id)["created_count"] >= 40)
+        cancelled = request_action(client, task_id, "cancel")
+    assert cancelled["status"] == "cancelled"
+    created_count = cancelled["created_count"]
+    assert 40 <= created_count == cancelled["processed_records"] < ROWS
+    job = get_import(client, task_id)
+    assert len(read_products(runner.database_url)) == created_count == job["created_count"]
+    assert f"{created_count} created" in job["log"][-1]["message"]
+    check_that_only_the_file_remains(runner)
 
-    # It goes on behind what it has written, and counts all.
+    # A retry continues after the last slice and counts the whole file.
     stop_delaying_slices(runner.database_url)
-    act(client, answer, "retry")
-    done = work(client, runner, task_id)
-    assert (done["status"], done["created_count"], done["unchanged_count"]) == ("completed", ROWS, 0)
-    undo = work(client, runner, act(client, done, "undo")["task_id"])
+    request_action(client, task_id, "retry")
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["created_count"], job["unchanged_count"]) == ("completed", ROWS, 0)
+    undo = run_job(client, runner, request_action(client, task_id, "undo")["task_id"])
     assert (undo["status"], undo["removed_count"]) == ("completed", ROWS)
     assert read_products(runner.database_url) == []
 
 
-def test_a_slice_that_takes_long_gives_way_and_is_not_written(client: FlaskClient, runner: ImportRunner) -> None:
-    delay_slices(runner.database_url, HELD_SECONDS)
-    task_id = send(client, FILE).json["task_id"]
-    with at_work(runner, task_id):
-        wait_for("a long slice", lambda: _sleeping(runner) == 1)
-        answer = act(client, {"task_id": task_id}, "cancel")
-    assert (answer["status"], answer["created_count"]) == ("cancelled", 0)
+def test_cancelling_rolls_back_a_slice_that_takes_long(client: FlaskClient, runner: ImportRunner) -> None:
+    delay_slices(runner.database_url, VERY_SLOW_SECONDS)
+    task_id = upload(client, FILE)
+    with Threads() as threads:
+        threads.start(runner.run, task_id)
+        wait_for("a slice takes long", lambda: is_slice_delayed(runner.database_url))
+        job = request_action(client, task_id, "cancel")
+    assert (job["status"], job["created_count"]) == ("cancelled", 0)
     assert read_products(runner.database_url) == []
 
 
-def test_a_preview_is_dropped_and_can_be_had_again(client: FlaskClient, runner: ImportRunner) -> None:
-    job = upload(client, runner, FILE, preview="true")
-    act(client, job, "cancel")
-    assert act(client, job, "confirm", 409)["code"] == "not_awaiting_confirmation"
-    check_that_it_left_nothing(runner)
-    act(client, job, "retry")
-    assert show(client, job["task_id"])["preview"] is None
-    again = work(client, runner, job["task_id"])
-    assert (again["status"], again["preview"]["create"], again["run"]) == ("awaiting_confirmation", ROWS, 2)
+def test_a_cancelled_preview_can_be_retried(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload_and_run(client, runner, FILE, preview="true")["task_id"]
+    request_action(client, task_id, "cancel")
+    assert refused_action(client, task_id, "confirm")["code"] == "not_awaiting_confirmation"
+    check_that_only_the_file_remains(runner)
+    request_action(client, task_id, "retry")
+    assert get_import(client, task_id)["preview"] is None
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["preview"]["create"], job["run"]) == ("awaiting_confirmation", ROWS, 2)
     assert read_products(runner.database_url) == []
 
 
-def test_other_options_begin_anew(client: FlaskClient, runner: ImportRunner) -> None:
-    job = upload(client, runner, "sku;name\nA-1;Lamp, blue\n", delimiter="comma", preview="true")
+def test_a_retry_with_other_options_starts_over(client: FlaskClient, runner: ImportRunner) -> None:
+    job = upload_and_run(client, runner, "sku;name\nA-1;Lamp, blue\n", delimiter="comma", preview="true")
+    task_id = job["task_id"]
     assert job["status"] == "failed"
-    act(client, job, "retry", delimiter=None, mode="create")
-    found = work(client, runner, job["task_id"])
-    assert (found["status"], found["file"]["delimiter"], found["mode"]) == ("awaiting_confirmation", ";", "create")
-    # One that waits to be confirmed is read again, too.
-    act(client, found, "retry", mapping={"name": None})
-    narrow = work(client, runner, job["task_id"])
-    assert (narrow["status"], narrow["file"]["unmapped"], narrow["run"]) == ("awaiting_confirmation", ["name"], 3)
-    act(client, narrow, "retry", preview=False, mapping=None)
-    done = work(client, runner, job["task_id"])
-    assert (done["status"], done["run"]) == ("completed", 4)
+    request_action(client, task_id, "retry", delimiter=None, mode="create")
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["file"]["delimiter"], job["mode"]) == ("awaiting_confirmation", ";", "create")
+    # The file of a preview is read again, too.
+    request_action(client, task_id, "retry", mapping={"name": None})
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["file"]["unmapped"], job["run"]) == ("awaiting_confirmation", ["name"], 3)
+    request_action(client, task_id, "retry", preview=False, mapping=None)
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["run"]) == ("completed", 4)
     assert read_products(runner.database_url) == [("A-1", "Lamp, blue", "", True)]
-    assert act(client, done, "retry", 409)["code"] == "not_retryable"
+    assert refused_action(client, task_id, "retry")["code"] == "not_retryable"
 
 
-def test_a_file_is_read_with_another_quote(client: FlaskClient, runner: ImportRunner) -> None:
-    job = upload(client, runner, 'sku,name\nA-1,"19" rack\n', quote="single")
+def test_a_retry_can_choose_another_quote(client: FlaskClient, runner: ImportRunner) -> None:
+    job = upload_and_run(client, runner, 'sku,name\nA-1,"19" rack\n', quote="single")
     assert (job["options"]["quote"], job["file"]["quote"], job["rejected_count"]) == ("'", "'", 0)
     assert read_products(runner.database_url) == [("A-1", '"19" rack', "", True)]
-    found = upload(client, runner, 'sku,name\nA-2,"19" rack\n', preview="true")
-    assert (found["file"]["quote"], found["rejected_count"]) == ('"', 1)
-    act(client, found, "retry", quote="none")
-    plain = work(client, runner, found["task_id"])
-    assert (plain["options"]["quote"], plain["file"]["quote"], plain["rejected_count"]) == ("none", "", 0)
-    act(client, plain, "retry", quote=None, preview=False)
-    again = work(client, runner, found["task_id"])
-    assert (again["options"]["quote"], again["file"]["escaped"], again["rejected_count"]) == (None, False, 1)
+    job = upload_and_run(client, runner, 'sku,name\nA-2,"19" rack\n', preview="true")
+    task_id = job["task_id"]
+    assert (job["file"]["quote"], job["rejected_count"]) == ('"', 1)
+    request_action(client, task_id, "retry", quote="none")
+    job = run_job(client, runner, task_id)
+    assert (job["options"]["quote"], job["file"]["quote"], job["rejected_count"]) == ("none", "", 0)
+    request_action(client, task_id, "retry", quote=None, preview=False)
+    job = run_job(client, runner, task_id)
+    assert (job["options"]["quote"], job["file"]["escaped"], job["rejected_count"]) == (None, False, 1)
 
 
-def test_what_cannot_be_tried_again_says_so(client: FlaskClient, runner: ImportRunner) -> None:
-    job = upload(client, runner, "name\nLamp\n")
+def test_a_retry_that_is_impossible_says_why(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload_and_run(client, runner, "name\nLamp\n")["task_id"]
     for body, field in (
         ({"mode": "x"}, "mode"),
         ({"colour": 1}, "colour"),
@@ -205,43 +174,54 @@ def test_what_cannot_be_tried_again_says_so(client: FlaskClient, runner: ImportR
         ({"quote": 5}, "quote"),
         ({"encoding": 5}, "encoding"),
     ):
-        answer = client.post(f"/api/imports/{job['task_id']}/retry", json=body)
-        assert answer.status_code == 400
-        assert list((answer.json or {})["fields"]) == [field]
-    broken: Any = client.post(f"/api/imports/{job['task_id']}/retry", data="{")
-    assert broken.status_code == 400
-    assert show(client, job["task_id"])["status"] == "failed"
+        response: Any = client.post(f"/api/imports/{task_id}/retry", json=body)
+        assert response.status_code == 400
+        assert list(response.json["fields"]) == [field]
+    assert client.post(f"/api/imports/{task_id}/retry", data="{").status_code == 400
+    assert get_import(client, task_id)["status"] == "failed"
     for path in runner.upload_dir.iterdir():
         path.unlink()
-    assert act(client, job, "retry", 409)["code"] == "file_gone"
+    assert refused_action(client, task_id, "retry")["code"] == "file_gone"
     assert client.post("/api/imports/no-such-id/cancel").status_code == 404
 
 
-def test_an_undone_import_begins_anew(client: FlaskClient, runner: ImportRunner) -> None:
+def test_an_import_whose_file_was_deleted_fails(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload(client, FILE)
+    for path in runner.upload_dir.iterdir():
+        path.unlink()
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["error_message"]) == (
+        "failed",
+        "The uploaded file no longer exists on the server. Upload it again.",
+    )
+
+
+def test_the_retry_of_an_undone_import_starts_over(client: FlaskClient, runner: ImportRunner) -> None:
     delay_slices(runner.database_url, 0.2)
-    task_id = send(client, FILE).json["task_id"]
-    with at_work(runner, task_id):
-        wait_for("a slice", lambda: show(client, task_id)["created_count"])
-        job = act(client, {"task_id": task_id}, "cancel")
+    task_id = upload(client, FILE)
+    with Threads() as threads:
+        threads.start(runner.run, task_id)
+        wait_for("a slice is written", lambda: get_import(client, task_id)["created_count"])
+        cancelled = request_action(client, task_id, "cancel")
     stop_delaying_slices(runner.database_url)
-    undo = work(client, runner, act(client, job, "undo")["task_id"])
-    assert undo["removed_count"] == job["created_count"]
+    undo = run_job(client, runner, request_action(client, task_id, "undo")["task_id"])
+    assert undo["removed_count"] == cancelled["created_count"]
     assert read_products(runner.database_url) == []
-    act(client, job, "retry")
-    done = work(client, runner, task_id)
-    assert (done["status"], done["created_count"], done["undone_by"]) == ("completed", ROWS, None)
-    assert done["undo_until"] is not None
+    request_action(client, task_id, "retry")
+    job = run_job(client, runner, task_id)
+    assert (job["status"], job["created_count"], job["undone_by"]) == ("completed", ROWS, None)
+    assert job["undo_until"] is not None
 
 
-def test_an_undo_is_cancelled_and_goes_on(client: FlaskClient, runner: ImportRunner) -> None:
-    job = run_import(runner, FILE)
-    undo = act(client, job, "undo")
-    act(client, undo, "cancel")
+def test_a_cancelled_undo_can_be_retried(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = run_import(runner, FILE)["task_id"]
+    undo_task_id = request_action(client, task_id, "undo")["task_id"]
+    request_action(client, undo_task_id, "cancel")
     assert len(read_products(runner.database_url)) == ROWS
-    assert act(client, job, "undo", 409)["code"] == "not_undoable"
-    assert act(client, undo, "retry", 409, mode="create")["code"] == "not_retryable"
-    act(client, undo, "retry")
-    done = work(client, runner, undo["task_id"])
-    assert (done["status"], done["removed_count"], done["processed_records"]) == ("completed", ROWS, ROWS)
+    assert refused_action(client, task_id, "undo")["code"] == "not_undoable"
+    assert refused_action(client, undo_task_id, "retry", mode="create")["code"] == "not_retryable"
+    request_action(client, undo_task_id, "retry")
+    undo = run_job(client, runner, undo_task_id)
+    assert (undo["status"], undo["removed_count"], undo["processed_records"]) == ("completed", ROWS, ROWS)
     assert read_products(runner.database_url) == []
-    assert read_job(runner.database_url, job["task_id"])["undone_by"] == undo["task_id"]
+    assert read_job(runner.database_url, task_id)["undone_by"] == undo_task_id
