@@ -1,8 +1,10 @@
-"""What can end or interrupt an import."""
+"""The exceptions that end or interrupt an import."""
+
+from __future__ import annotations
 
 
 class ImportFailure(Exception):
-    """The import cannot succeed, now or later; the message is the sentence that its job shows."""
+    """The import cannot succeed, now or later. The message is the sentence that the job shows."""
 
 
 class UnusableFile(ImportFailure):
@@ -10,8 +12,8 @@ class UnusableFile(ImportFailure):
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the job over, or somebody ended it; what was in work must not be written."""
+    """Another worker holds the lease, or the job has ended. Unwritten work must be discarded."""
 
 
 class Interrupted(Exception):
-    """The import stopped in good order before its end and goes on under the next message."""
+    """The import stopped between two transactions and continues with the next message."""

@@ -17,7 +17,7 @@ from api.imports.schemas import RejectsSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import page_of
 from api.requests import PageQuerySchema, QuerySchema, Switch
-from importer.columns.reject_file import as_file
+from importer.columns.reject_file import encode_reject_file
 from importer.files.dialect import Dialect
 from importer.files.rows import Reject
 from models import ImportJob, ImportReject, db
@@ -78,7 +78,7 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     first = next(batches, [])
     filename = f"{_stem(job.filename)}-rejects.csv"
     db.session.remove()
-    file = as_file(header, dialect, chain([first], batches), mark=query.get("bom", False))
+    file = encode_reject_file(header, dialect, chain([first], batches), byte_order_mark=query.get("bom", False))
     response = Response(file, content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", **_names(filename))
     response.headers["Cache-Control"] = "no-store"

@@ -21,8 +21,8 @@ from api.responses import (
 )
 from importer.columns.column_mapping import FIELDS
 from importer.errors import UnusableFile
-from importer.files.dialect import DELIMITERS, QUOTES, delimiter_named, quote_named
-from importer.files.encoding import encoding_named
+from importer.files.dialect import DELIMITERS, QUOTES, find_delimiter, find_quote
+from importer.files.encoding import find_encoding
 from models import IMPORT_MODES, JOB_KINDS, JOB_STATUSES, ORIGINS, REJECT_POLICIES
 
 STARTED_BY_MAX_CHARACTERS = 200
@@ -126,9 +126,9 @@ class UploadOptionsSchema(FormSchema):
     mode = Choice(MODE, *IMPORT_MODES, default="upsert")
     on_reject = Choice(ON_REJECT, *REJECT_POLICIES, default="skip")
     mapping = Mapping(MAPPING, in_form=True)
-    delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", delimiter_named, words=DELIMITER_NAMES, in_form=True)
-    quote = Named(QUOTE + FROM_THE_FILE, "none", quote_named, words=QUOTE_NAMES, in_form=True)
-    encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", encoding_named, in_form=True)
+    delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", find_delimiter, words=DELIMITER_NAMES, in_form=True)
+    quote = Named(QUOTE + FROM_THE_FILE, "none", find_quote, words=QUOTE_NAMES, in_form=True)
+    encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", find_encoding, in_form=True)
     started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
     started_by = ShortText(STARTED_BY, "nightly job", STARTED_BY_MAX_CHARACTERS)
 
@@ -160,9 +160,9 @@ class RetrySchema(RequestSchema):
     mode = Choice(MODE, *IMPORT_MODES)
     on_reject = Choice(ON_REJECT, *REJECT_POLICIES)
     mapping = Mapping(MAPPING + FROM_THE_FILE)
-    delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", delimiter_named, words=[*DELIMITER_NAMES, None])
-    quote = Named(QUOTE + FROM_THE_FILE, "none", quote_named, words=[*QUOTE_NAMES, None])
-    encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", encoding_named)
+    delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", find_delimiter, words=[*DELIMITER_NAMES, None])
+    quote = Named(QUOTE + FROM_THE_FILE, "none", find_quote, words=[*QUOTE_NAMES, None])
+    encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", find_encoding)
 
 
 class UndoSchema(RequestSchema):

@@ -1,4 +1,4 @@
-"""Which column of a file is which of our fields: by a mapping, by its exact name, or by a name that suppliers use."""
+"""Maps the columns of a file to product fields: by a given mapping, by exact name, or by names that suppliers use."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from itertools import count
 from pathlib import Path
 
 from importer.errors import UnusableFile
-from importer.files.rows import Row, visible
+from importer.files.rows import Row, make_printable
 
-# The columns that products have.
+# The product fields that a file can have.
 FIELDS = ("sku", "name", "description", "active")
-# What rejects.csv adds to the columns of the file: never taken for ours, and no other header for a remembered mapping.
+# The columns that a reject file adds. They are never mapped, and a saved mapping ignores them.
 REJECT_COLUMNS = ("line", "code", "message")
 SHOWN_COLUMNS = 8
-SHOWN_OF_NAME = 40
+SHOWN_NAME_CHARACTERS = 40
 
-# A file's column → our field, or None for a column to leave out.
-Mapped = Mapping[str, "str | None"]
+# The product field of each column by its name; None leaves the column out.
+FieldByColumn = Mapping[str, "str | None"]
 
-# Letters whose strokes and ligatures NFKD leaves as they are.
-PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+# Letters with strokes and ligatures, which NFKD does not decompose.
+UNDECOMPOSED_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
 
 
 def normalise(name: str) -> str:
-    """A column's name without case, accents, punctuation and spaces; letters of every script stay."""
+    """Return the name of a column without case, accents, punctuation and spaces. Letters of every script stay."""
     text = unicodedata.normalize("NFKD", name).casefold()
-    # Marks of other scripts, such as the voicing of kana, tell letters apart.
+    # Only Latin accents are removed: the marks of other scripts, such as the voicing of kana, distinguish letters.
     text = "".join(letter for letter in text if not "\u0300" <= letter <= "\u036f")
-    text = unicodedata.normalize("NFKC", text).translate(PLAIN_LETTERS)
+    text = unicodedata.normalize("NFKC", text).translate(UNDECOMPOSED_LETTERS)
     return "".join(filter(str.isalnum, text))
 
 
 def _read_names() -> dict[str, dict[str, int]]:
-    """For each field the normalised names that mean it, and their place in the list."""
-    listed = json.loads(Path(__file__).with_name("header_names.json").read_bytes())
+    """Return, for each field, the normalised names that mean it, with their rank in the list."""
+    names_by_field = json.loads(Path(__file__).with_name("header_names.json").read_bytes())
     names: dict[str, dict[str, int]] = {}
     for field in FIELDS:
         names[field] = {}
-        for place, name in enumerate(listed[field]):
-            names[field].setdefault(normalise(name), place)
+        for rank, name in enumerate(names_by_field[field]):
+            names[field].setdefault(normalise(name), rank)
     return names
 
 
@@ -52,177 +54,178 @@ HEADER_NAMES = _read_names()
 
 
 @dataclass
-class Match:
-    """`fields` has our field or None for each column; `problem` is a sentence where they do not allow an import.
+class ColumnMapping:
+    """The product field of each column, None to leave it out.
 
-    `remembered` says that a remembered mapping was taken.
+    `problem` is a sentence if these columns cannot be imported. `is_saved` tells whether a saved mapping was used.
     """
 
     fields: list[str | None]
     problem: str | None = None
-    remembered: bool = False
+    is_saved: bool = False
 
     def check(self) -> None:
-        """Raises `UnusableFile` with the problem."""
+        """Raise `UnusableFile` if there is a problem."""
         if self.problem is not None:
             raise UnusableFile(self.problem)
 
 
 def column_names(header: Row) -> list[str]:
-    """The columns as clients see and name them: printable, and numbered where several have the same name."""
-    names = list(map(visible, header))
-    taken = Counter(names)
-    numbers = {name: count(1) for name, columns in taken.items() if columns > 1}
-    for place, name in enumerate(names):
+    """Return the names of the columns for clients: printable, and numbered if several have the same name."""
+    names = list(map(make_printable, header))
+    used = Counter(names)
+    numbers = {name: count(1) for name, columns in used.items() if columns > 1}
+    for index, name in enumerate(names):
         if name in numbers:
             numbered = (f"{name or '(no name)'} ({number})" for number in numbers[name])
-            names[place] = next(name for name in numbered if name not in taken)
-            taken[names[place]] += 1
+            names[index] = next(name for name in numbered if name not in used)
+            used[names[index]] += 1
     return names
 
 
 def header_key(header: Row) -> str:
-    """The same for all headers with the same names in the same order, however they are written.
+    """Return a key that is equal for headers with the same names in the same order, after `normalise`.
 
-    What rejects.csv has added does not count.
+    The columns that a reject file adds do not count.
     """
-    names = map(normalise, column_names(header[: width_without_reasons(header)]))
+    names = map(normalise, column_names(header[: width_without_reject_columns(header)]))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def known_columns(header: Row, mapping: Mapped | None = None) -> tuple[bool, int]:
-    """Whether the SKU is among the columns of a header, and how many of them are known."""
-    fields = _by_themselves(header, {}, set())
-    named = {_alike(name): field for name, field in (mapping or {}).items()}
-    for place, names in enumerate(zip(header, column_names(header), strict=True)):
-        for name in map(_alike, names):
+def count_known_columns(header: Row, mapping: FieldByColumn | None = None) -> tuple[bool, int]:
+    """Return whether a header has a SKU column, and how many of its columns are known."""
+    fields = _map_by_name(header, {}, set())
+    named = {_fold(name): field for name, field in (mapping or {}).items()}
+    for index, names in enumerate(zip(header, column_names(header), strict=True)):
+        for name in map(_fold, names):
             if name in named:
-                fields[place] = named[name] or "left out"
+                fields[index] = named[name] or "left out"
     return "sku" in fields.values(), len(fields)
 
 
-def match(header: Row, mapping: Mapped | None = None, remembered: Mapped | None = None) -> Match:
-    """Finds our fields in a header.
+def map_columns(header: Row, mapping: FieldByColumn | None = None, saved: FieldByColumn | None = None) -> ColumnMapping:
+    """Map the columns of a header to product fields.
 
-    The columns that `mapping` names are what it says. Of a `remembered` one the same holds where all its columns are
-    there, below `mapping`. The others are matched by their names, to fields that are still free.
+    A column in `mapping` is mapped as given. A `saved` mapping applies to other columns, if the header has all of its
+    columns. The remaining columns are mapped by their names, to fields that are still free.
     """
     try:
-        places = _places(header, mapping or {})
+        assigned = _find_columns(header, mapping or {})
     except UnusableFile as error:
-        return Match([None] * len(header), str(error))
+        return ColumnMapping([None] * len(header), str(error))
     proposed: dict[int, str | None] = {}
-    if remembered:
+    if saved:
         try:
-            proposed = _places(header, remembered)
+            proposed = _find_columns(header, saved)
         except UnusableFile:
-            # It belongs to another file.
-            remembered = None
-    taken = set(places.values())
-    places |= {
-        place: field
-        for place, field in proposed.items()
-        if place not in places and (field is None or field not in taken)
+            # It was saved for another header.
+            saved = None
+    taken = set(assigned.values())
+    assigned |= {
+        index: field
+        for index, field in proposed.items()
+        if index not in assigned and (field is None or field not in taken)
     }
-    found = _by_themselves(header, places, {field for field in places.values() if field})
-    names = [_alike(visible(name)) for name in header]
-    for field, columns in _ambiguous(names, places).items():
-        fields = [None if place in columns else found.get(place) for place in range(len(header))]
-        told = f"The file has {len(columns)} columns named `{field}`. Keep one, or say in a mapping which one it is."
-        return Match(fields, told)
-    fields = [found.get(place) for place in range(len(header))]
-    return Match(fields, _problem(names, fields), remembered=bool(remembered) and not mapping)
+    found = _map_by_name(header, assigned, {field for field in assigned.values() if field})
+    names = [_fold(make_printable(name)) for name in header]
+    for field, columns in _ambiguous(names, assigned).items():
+        fields = [None if index in columns else found.get(index) for index in range(len(header))]
+        problem = f"The file has {len(columns)} columns named `{field}`. Keep one, or choose one with a mapping."
+        return ColumnMapping(fields, problem)
+    fields = [found.get(index) for index in range(len(header))]
+    return ColumnMapping(fields, _find_problem(names, fields), is_saved=bool(saved) and not mapping)
 
 
-def _places(header: Row, mapping: Mapped) -> dict[int, str | None]:
-    """What a mapping says of each column; raises `UnusableFile` where it does not fit the header."""
+def _find_columns(header: Row, mapping: FieldByColumn) -> dict[int, str | None]:
+    """Return the field of each mapped column by column index. Raise `UnusableFile` if the header does not match."""
     names = column_names(header)
-    plain = list(map(visible, header))
-    # The first in which a name is found counts.
-    exact = (_where(names), _where(plain))
-    alike = (_where(map(_alike, names)), _where(map(_alike, plain)))
-    places: dict[int, str | None] = {}
+    plain = list(map(make_printable, header))
+    # Exact names take precedence over names that only differ in case and spaces.
+    exact = (_index_names(names), _index_names(plain))
+    folded = (_index_names(map(_fold, names)), _index_names(map(_fold, plain)))
+    assigned: dict[int, str | None] = {}
     for name, field in mapping.items():
         if field is not None and field not in FIELDS:
             raise UnusableFile(f"The mapping names a field `{_short(str(field))}`. The fields are {', '.join(FIELDS)}.")
-        found = next((where[name] for where in exact if name in where), None)
-        found = found or next((where[_alike(name)] for where in alike if _alike(name) in where), None)
+        found = next((index[name] for index in exact if name in index), None)
+        found = found or next((index[_fold(name)] for index in folded if _fold(name) in index), None)
         if not found:
             raise UnusableFile(f"The mapping names a column `{_short(name)}`, which the file does not have.")
         if len(found) > 1 and field is None:
-            places |= dict.fromkeys(found)
+            assigned |= dict.fromkeys(found)
             continue
         if len(found) > 1:
             raise UnusableFile(
-                f"The mapping names the column `{_short(name)}`, and the file has {len(found)} of that name. Say which"
+                f"The mapping names the column `{_short(name)}`, and the file has {len(found)} of that name. Choose"
                 f" one: `{_short(names[found[0]])}`, `{_short(names[found[1]])}` …"
             )
-        if found[0] in places:
+        if found[0] in assigned:
             raise UnusableFile(f"The mapping names the column `{_short(names[found[0]])}` twice.")
-        if field is not None and field in places.values():
+        if field is not None and field in assigned.values():
             raise UnusableFile(f"The mapping gives the field `{field}` to more than one column.")
-        places[found[0]] = field
-    return places
+        assigned[found[0]] = field
+    return assigned
 
 
-def _where(names: Iterable[str]) -> dict[str, list[int]]:
-    """The places of each name."""
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(name, []).append(place)
-    return places
+def _index_names(names: Iterable[str]) -> dict[str, list[int]]:
+    """Return the column indexes of each name."""
+    indexes: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        indexes.setdefault(name, []).append(index)
+    return indexes
 
 
-def _by_themselves(header: Row, places: Mapping[int, str | None], taken: set[str]) -> dict[int, str | None]:
-    """`places`, and the fields that are not `taken` where the names of other columns say so."""
-    found = dict(places)
-    width = width_without_reasons(header)
-    names = [visible(name) for name in header]
+def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str]) -> dict[int, str | None]:
+    """Return `assigned`, and the columns whose names mean a field that is not `taken`, by column index."""
+    found = dict(assigned)
+    width = width_without_reject_columns(header)
+    names = [make_printable(name) for name in header]
     for field in FIELDS:
-        exact = [place for place, name in enumerate(names) if _alike(name) == field and place not in found]
+        exact = [index for index, name in enumerate(names) if _fold(name) == field and index not in found]
         if field not in taken and exact:
             found[exact[0]] = field
             taken = taken | {field}
     normal = [normalise(name) for name in names[:width]]
     for field in FIELDS:
         known = HEADER_NAMES[field]
-        free = [place for place, name in enumerate(normal) if place not in found and name in known]
+        free = [index for index, name in enumerate(normal) if index not in found and name in known]
         if field not in taken and free:
-            found[min(free, key=lambda place: known[normal[place]])] = field
+            found[min(free, key=lambda index: known[normal[index]])] = field
     return found
 
 
-def _ambiguous(names: Sequence[str], places: Mapping[int, str | None]) -> dict[str, set[int]]:
-    """The fields that several columns are named after, and which; a mapping, `places`, may have chosen one."""
+def _ambiguous(names: Sequence[str], assigned: Mapping[int, str | None]) -> dict[str, set[int]]:
+    """Return the fields that are the exact name of several columns, with their indexes, unless a mapping chose one."""
     named = {
-        field: {place for place, name in enumerate(names) if name == field and place not in places} for field in FIELDS
+        field: {index for index, name in enumerate(names) if name == field and index not in assigned}
+        for field in FIELDS
     }
-    return {field: columns for field, columns in named.items() if len(columns) > 1 and field not in places.values()}
+    return {field: columns for field, columns in named.items() if len(columns) > 1 and field not in assigned.values()}
 
 
-def _problem(names: Sequence[str], fields: Sequence[str | None]) -> str | None:
+def _find_problem(names: Sequence[str], fields: Sequence[str | None]) -> str | None:
     if "sku" in fields:
         return None
-    shown = ", ".join(name[:SHOWN_OF_NAME] or "(empty)" for name in names[:SHOWN_COLUMNS])
+    shown = ", ".join(name[:SHOWN_NAME_CHARACTERS] or "(empty)" for name in names[:SHOWN_COLUMNS])
     more = f" and {len(names) - SHOWN_COLUMNS:,} more" if len(names) > SHOWN_COLUMNS else ""
     return (
-        f"The file has no column `sku`. Its columns are: {shown}{more}. Name the one that holds the SKUs `sku`, or say"
-        " in a mapping which one it is."
+        f"The file has no column `sku`. Its columns are: {shown}{more}. Name the column with the SKUs `sku`, or"
+        " choose it with a mapping."
     )
 
 
-def width_without_reasons(header: Sequence[str]) -> int:
-    """How many columns a header has without those that rejects.csv has added behind them."""
+def width_without_reject_columns(header: Sequence[str]) -> int:
+    """Return the number of columns of a header without those that a reject file has added at the end."""
     width = len(header)
     while width > len(REJECT_COLUMNS) and tuple(header[width - len(REJECT_COLUMNS) : width]) == REJECT_COLUMNS:
         width -= len(REJECT_COLUMNS)
     return width
 
 
-def _alike(name: str) -> str:
+def _fold(name: str) -> str:
     return name.strip().lower()
 
 
 def _short(name: str) -> str:
-    shown = "".join(letter if letter.isprintable() else " " for letter in visible(name))
-    return shown[:SHOWN_OF_NAME]
+    shown = "".join(letter if letter.isprintable() else " " for letter in make_printable(name))
+    return shown[:SHOWN_NAME_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Rows set aside: on their way into the table, and from there into a file that can be corrected and uploaded again."""
+"""Rejected rows: encoded for their table, and as a file to correct and upload again."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Literal
 
-from importer.columns.column_mapping import REJECT_COLUMNS, width_without_reasons
+from importer.columns.column_mapping import REJECT_COLUMNS, width_without_reject_columns
 from importer.files.dialect import DELIMITERS, Dialect
 from importer.files.rows import Reject
 
-# Rows that could not be split into cells.
-WHOLE_ROWS = {"bad_quoting", "nul", "row_too_long"}
+# The reason codes of rows that cannot be split into cells.
+UNSPLITTABLE_CODES = {"bad_quoting", "nul", "row_too_long"}
 
-# In this order: what the others put in has backslashes, too.
+# The backslash comes first, because the other escapes contain one.
 COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
-def copy_lines(job_id: int, rejects: Sequence[Reject]) -> bytes:
-    """Rejects as COPY's text format has them: job_id, line, code, message, row."""
+def encode_rejects(job_id: int, rejects: Sequence[Reject]) -> bytes:
+    """Return rejects in the text format of COPY: job_id, line, code, message, row."""
     if not rejects:
         return b""
     lines, codes, messages, rows = zip(*rejects, strict=True)
-    cells = zip(repeat(str(job_id)), map(str, lines), codes, _escaped(messages), _escaped(rows))
+    cells = zip(repeat(str(job_id)), map(str, lines), codes, _escape(messages), _escape(rows))
     return ("\n".join(map("\t".join, cells)) + "\n").encode()
 
 
-def _escaped(texts: Sequence[str]) -> list[str]:
-    # No reject has a NUL, which PostgreSQL does not take.
+def _escape(texts: Sequence[str]) -> list[str]:
+    # NUL separates the texts, because no reject contains one.
     text = "\0".join(texts)
     for letter, escape in COPY_ESCAPES.items():
         text = text.replace(letter, escape)
     return text.split("\0")
 
 
-def as_file(
-    header: Sequence[str], dialect: Dialect, batches: Iterable[Sequence[Reject]], *, mark: bool = False
+def encode_reject_file(
+    header: Sequence[str], dialect: Dialect, batches: Iterable[Sequence[Reject]], *, byte_order_mark: bool = False
 ) -> Iterator[bytes]:
-    """Rejects as a file that is rejected again, row by row, until it is corrected: CSV after RFC 4180 in UTF-8.
+    """Yield rejects as a CSV file (RFC 4180, UTF-8), one block per batch.
 
-    The columns are those of the file they come from, `header`, and line, code and message behind; the delimiter is the
-    file's. `mark` puts a byte order mark in front, by which spreadsheets know UTF-8. Yields a block for each batch.
+    The file has the columns of the imported file, `header`, followed by line, code and message. An import of the
+    unchanged file rejects each row again. The delimiter is that of the imported file. With `byte_order_mark`,
+    spreadsheets recognise UTF-8.
     """
     width = len(header)
-    # Where the file was such a one itself, the new reasons take the place of the old ones.
-    kept = width_without_reasons(header)
-    # As the first character of a header, ' would be taken for the quote.
+    # If the imported file was a reject file, the new reasons replace its old ones.
+    kept = width_without_reject_columns(header)
+    # A header that starts with an apostrophe must be quoted, or the apostrophe would be taken for the quote.
     quoting: Literal[0, 1] = csv.QUOTE_ALL if any(name.startswith("'") for name in header) else csv.QUOTE_MINIMAL
     first = io.StringIO(newline="")
     if dialect.delimiter not in DELIMITERS:
         first.write(f"sep={dialect.delimiter}\r\n")
     csv.writer(first, delimiter=dialect.delimiter, quoting=quoting).writerow([*header[:kept], *REJECT_COLUMNS])
-    yield first.getvalue().encode("utf-8-sig" if mark else "utf-8")
+    yield first.getvalue().encode("utf-8-sig" if byte_order_mark else "utf-8")
     for batch in batches:
         out = io.StringIO(newline="")
         rows = (
-            [*_cells(reject, cells, width, kept), reject.line, reject.code, reject.message]
+            [*_align_cells(reject, cells, width, kept), reject.line, reject.code, reject.message]
             for reject, cells in zip(batch, _split(batch, dialect), strict=True)
         )
         csv.writer(out, delimiter=dialect.delimiter).writerows(rows)
@@ -65,14 +66,14 @@ def as_file(
 
 
 def _split(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[str]]:
-    """The cells of each row; the row as one cell where it cannot be split."""
-    rows = [reject.row for reject in batch if reject.code not in WHOLE_ROWS]
+    """Yield the cells of each row, or the whole row as one cell if it cannot be split."""
+    rows = [reject.row for reject in batch if reject.code not in UNSPLITTABLE_CODES]
     try:
-        # Each row is a line to the reader, whatever line ends its cells have.
+        # The reader takes each row as one line, even if its cells contain line ends.
         split = iter([*dialect.reader(rows)])
     except csv.Error:
         split = (_split_one(row, dialect) for row in rows)
-    return ([reject.row] if reject.code in WHOLE_ROWS else next(split) for reject in batch)
+    return ([reject.row] if reject.code in UNSPLITTABLE_CODES else next(split) for reject in batch)
 
 
 def _split_one(row: str, dialect: Dialect) -> list[str]:
@@ -82,10 +83,10 @@ def _split_one(row: str, dialect: Dialect) -> list[str]:
         return [row]
 
 
-def _cells(reject: Reject, cells: list[str], width: int, kept: int) -> list[str]:
-    """The cells that stand under the file's columns; of a row with too many or too few so many that it stays so."""
-    if len(cells) == width and reject.code not in WHOLE_ROWS:
+def _align_cells(reject: Reject, cells: list[str], width: int, kept: int) -> list[str]:
+    """Return the cells below the columns of the file. A row with a wrong number of cells keeps a wrong number."""
+    if len(cells) == width and reject.code not in UNSPLITTABLE_CODES:
         return cells[:kept]
-    if len(cells) == kept or reject.code in WHOLE_ROWS:
+    if len(cells) == kept or reject.code in UNSPLITTABLE_CODES:
         return [reject.row, ""] if kept == 1 else [reject.row]
     return cells

@@ -1,4 +1,4 @@
-"""Whether the values of rows can be taken: the good ones for COPY, the others for the list of rejects."""
+"""Validates the values of rows: valid rows go to COPY, the others become rejects."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
 
-from importer.columns.column_mapping import FIELDS, match
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
-from importer.files.rows import SURROGATE, Records, Reject, Row, all_visible
+from importer.files.rows import SURROGATE, Reject, Row, RowChunk, make_all_printable
+from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
-SKU_MAX_CHARACTERS = 255
-NAME_MAX_CHARACTERS = 500
-
-# What COPY takes as a boolean, by the words that files have for it; "" is "not given".
+# The boolean for COPY by the word in the file. An empty cell means that the value is not given.
 ACTIVE_WORDS: Mapping[str, str] = {
     **{
         word: value
@@ -25,95 +22,92 @@ ACTIVE_WORDS: Mapping[str, str] = {
     "": "",
 }
 
+# A reason code and a sentence.
 Reason = tuple[str, str]
 
 
-class Columns:
-    """Where in a row our fields are, and what they may hold.
+class RowValidator:
+    """Validates the rows of a file. `columns` has the product field of each column, or None to leave it out.
 
-    `fields` has a field or None for each column of the file; without it they are found by the header's names, and
-    `UnusableFile` is raised where the SKU is not among them.
+    `fields` are the product fields that the file has, in the order of its columns.
     """
 
-    def __init__(self, header: Row, fields: Sequence[str | None] | None = None, dialect: Dialect | None = None) -> None:
-        if fields is None:
-            matched = match(header)
-            matched.check()
-            fields = matched.fields
-        self.dialect = dialect or Dialect()
-        self.width = len(header)
-        self._places = {field: place for place, field in enumerate(fields) if field is not None}
-        self.fields = list(self._places)
+    def __init__(self, columns: Sequence[str | None], dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.width = len(columns)
+        self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
+        self.fields = list(self._indexes)
 
     @property
     def layout(self) -> Layout | None:
-        """What the short cut for clean files needs to know; None where a column of the file is not ours."""
+        """The layout for the fast path; None if the file has columns that are left out."""
         if len(self.fields) != self.width:
             return None
         return Layout(
             width=self.width,
-            sku=self._places["sku"],
-            name=self._places.get("name"),
-            active=self._places.get("active"),
+            sku=self._indexes["sku"],
+            name=self._indexes.get("name"),
+            active=self._indexes.get("active"),
             sku_max=SKU_MAX_CHARACTERS,
             name_max=NAME_MAX_CHARACTERS,
             delimiter=self.dialect.delimiter,
             quote=self.dialect.copy_quote,
         )
 
-    def copy_rows(self, records: Records) -> tuple[bytes, int]:
-        """Returns the good rows as COPY (FORMAT csv) reads them, and how many they are; adds the bad to the rejects.
+    def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
+        """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 
-        Each row is the values of `fields`, SKUs trimmed. Rows without any content are no records and vanish. Works on
+        A row has the values of `fields`; SKUs are trimmed. Rows without any content are left out. The work is done on
         whole columns, for speed.
         """
-        if records.clean is not None:
-            return records.clean.payload, records.clean.rows
-        rows = records.rows
+        if chunk.clean is not None:
+            return chunk.clean.payload, chunk.clean.rows
+        rows = chunk.rows
         if not rows:
             return b"", 0
         widths = list(map(len, rows))
-        fitting: Sequence[int] = range(len(rows))
-        bad: dict[int, Reason] = {}
+        # The numbers of the rows in the chunk that have the right width.
+        complete: Sequence[int] = range(len(rows))
+        reasons: dict[int, Reason] = {}
         if set(widths) != {self.width}:
-            fitting, bad = self._check_widths(rows, widths)
-            rows = [rows[number] for number in fitting]
-        payload, taken = b"", len(rows)
+            complete, reasons = self._check_widths(rows, widths)
+            rows = [rows[number] for number in complete]
+        payload, valid_rows = b"", len(rows)
         if rows:
             columns = list(zip(*rows, strict=True))
-            values = {field: columns[place] for field, place in self._places.items()}
+            values = {field: columns[index] for field, index in self._indexes.items()}
             values["sku"] = tuple(map(str.strip, values["sku"]))
-            if problems := _problems(values):
-                bad.update((fitting[number], reason) for number, reason in problems.items())
-                good = [number not in problems for number in range(len(rows))]
-                values = {field: tuple(compress(column, good)) for field, column in values.items()}
-                taken -= len(problems)
-            if taken:
-                payload = self._as_csv(values)
-        if bad:
-            lines, raws = records.places()
-            numbers = sorted(bad)
-            rows_as_they_were = all_visible([raws[number] for number in numbers])
-            records.rejects += [
-                Reject(lines[number], *bad[number], row) for number, row in zip(numbers, rows_as_they_were, strict=True)
+            if problems := _find_problems(values):
+                reasons.update((complete[number], reason) for number, reason in problems.items())
+                is_valid = [number not in problems for number in range(len(rows))]
+                values = {field: tuple(compress(column, is_valid)) for field, column in values.items()}
+                valid_rows -= len(problems)
+            if valid_rows:
+                payload = self._encode(values)
+        if reasons:
+            lines, raws = chunk.positions()
+            numbers = sorted(reasons)
+            original_rows = make_all_printable([raws[number] for number in numbers])
+            chunk.rejects += [
+                Reject(lines[number], *reasons[number], row) for number, row in zip(numbers, original_rows, strict=True)
             ]
-        return payload, taken
+        return payload, valid_rows
 
     def _check_widths(self, rows: list[Row], widths: list[int]) -> tuple[list[int], dict[int, Reason]]:
-        """Which rows have as many fields as the header, and why others cannot be taken; blank rows are neither."""
+        """Return the rows as wide as the header, and the reasons to reject others. Blank rows are neither."""
         width = self.width
-        fitting = [number for number, fields in enumerate(widths) if fields == width]
+        complete = [number for number, fields in enumerate(widths) if fields == width]
         sentences = {
             fields: f"The row has {_fields(fields)} where the header has {_fields(width)}." for fields in set(widths)
         }
-        bad = {
+        reasons = {
             number: ("wrong_field_count", sentences[fields])
             for number, fields in enumerate(widths)
             if fields != width and fields and (fields > 1 or rows[number][0].strip())
         }
-        return fitting, bad
+        return complete, reasons
 
-    def _as_csv(self, values: Mapping[str, Sequence[str]]) -> bytes:
+    def _encode(self, values: Mapping[str, Sequence[str]]) -> bytes:
         delimiter, quote = self.dialect.delimiter, self.dialect.copy_quote
         columns: list[Sequence[str]] = []
         for field, column in values.items():
@@ -122,18 +116,18 @@ class Columns:
             elif quote in "".join(column):
                 column = [value.replace(quote, quote + quote) for value in column]
             columns.append(column)
-        # Every field is quoted, which is simpler than finding out which of them needs it.
+        # Quoting every field is simpler than finding out which fields need it.
         between = f"{quote}{delimiter}{quote}"
         text = f"{quote}\n{quote}".join(map(between.join, zip(*columns, strict=True)))
         return f"{quote}{text}{quote}\n".encode()
 
 
-def _problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
-    """Why rows cannot be taken, by their number, in the order of what is looked at last: the first reason counts."""
+def _find_problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
+    """Return the reasons to reject rows by row number. A later check overwrites the reason of an earlier one."""
     problems: dict[int, Reason] = {}
     if "active" in values:
         words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
-        reason = "invalid_active", "The column active takes true or false (also yes, no, 1, 0) or nothing."
+        reason = "invalid_active", "The column active must be true or false (also yes, no, 1, 0) or empty."
         problems.update((number, reason) for number, word in enumerate(words) if word == "?")
     if "name" in values:
         _check_length(problems, "name", values["name"], NAME_MAX_CHARACTERS)
@@ -145,24 +139,21 @@ def _problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
         try:
             "".join(column).encode()
         except UnicodeEncodeError:
-            reason = "invalid_encoding", f"The {field} has bytes that are no text in the encoding of the file."
+            reason = "invalid_encoding", f"The {field} has bytes that are not text in the encoding of the file."
             problems.update((number, reason) for number, value in enumerate(column) if SURROGATE.search(value))
     return problems
 
 
-def _check_length(problems: dict[int, Reason], field: str, column: Sequence[str], most: int) -> None:
+def _check_length(problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int) -> None:
     lengths = list(map(len, column))
-    if max(lengths) <= most:
+    if max(lengths) <= max_characters:
         return
     shown = "SKU" if field == "sku" else field
     for number, length in enumerate(lengths):
-        if length > most:
-            sentence = f"The {shown} has {length:,} characters; at most {most} are allowed."
+        if length > max_characters:
+            sentence = f"The {shown} has {length:,} characters; at most {max_characters} are allowed."
             problems[number] = f"{field}_too_long", sentence
 
 
 def _fields(count: int) -> str:
     return "1 field" if count == 1 else f"{count:,} fields"
-
-
-__all__ = ["FIELDS", "NAME_MAX_CHARACTERS", "SKU_MAX_CHARACTERS", "Columns"]

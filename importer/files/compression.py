@@ -1,4 +1,4 @@
-"""From a file to its bytes: as they are, unpacked from gzip, or from the one CSV file of a ZIP archive."""
+"""Reads the bytes of a file: as they are, decompressed from gzip, or from the only CSV file of a ZIP archive."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from importer.errors import UnusableFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-ENCRYPTED = 0x1
+ENCRYPTED_FLAG = 0x1
 SHOWN_NAMES = 5
-SHOWN_OF_NAME = 60
+SHOWN_NAME_CHARACTERS = 60
 
-# What people upload by mistake, by the bytes the file begins with.
-FOREIGN_FILES = {
-    b"PK\x03\x04": "a ZIP archive within a packed file",
-    b"PK\x05\x06": "an empty ZIP archive within a packed file",
+# Files that people upload by mistake, by the bytes that they start with.
+OTHER_FILE_TYPES = {
+    b"PK\x03\x04": "a ZIP archive inside a compressed file",
+    b"PK\x05\x06": "an empty ZIP archive inside a compressed file",
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"GIF8": "a GIF picture",
@@ -29,33 +29,35 @@ FOREIGN_FILES = {
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
     b"BZh": "a bzip2 archive",
-    GZIP_MAGIC: "a gzip file within a packed file",
+    GZIP_MAGIC: "a gzip file inside a compressed file",
     b"\x28\xb5\x2f\xfd": "a Zstandard archive",
     b"\xfd7zXZ": "an XZ archive",
     b"PAR1": "a Parquet file",
     b"SQLite format 3": "an SQLite database",
 }
-# The better known first: where an archive has files of these kinds, those of the first kind found are meant.
+# If an archive has files of both groups, those of the first group count.
 CSV_SUFFIXES = ((".csv", ".tsv", ".tab"), (".txt",))
-# Documents that are ZIP archives, by a file that each of them has.
-ZIPPED_DOCUMENTS = {
+# Documents that are ZIP archives, by a file that each of them contains.
+ZIP_BASED_DOCUMENTS = {
     "xl/workbook.xml": "an Excel workbook",
     "xl/workbook.bin": "an Excel workbook",
     "word/document.xml": "a Word document",
     "content.xml": "an OpenDocument file",
 }
-DAMAGED_GZIP = "The gzip file is damaged or cut off before its end. Pack it again and upload it once more."
-DAMAGED_ZIP = "The ZIP archive is damaged or cut off before its end. Pack it again and upload it once more."
-ENCRYPTED_ZIP = "The ZIP archive is encrypted. Pack the CSV file without a password and upload it again."
-ODD_ZIP = "The ZIP archive is packed in an unusual way. Pack it again as an ordinary ZIP archive, or as .csv.gz."
-# What the standard library raises on archives that are none; it checks little of what it reads.
+DAMAGED_GZIP = "The gzip file is damaged or incomplete. Compress it again and upload it again."
+DAMAGED_ZIP = "The ZIP archive is damaged or incomplete. Create it again and upload it again."
+ENCRYPTED_ZIP = "The ZIP archive is encrypted. Create it without a password and upload it again."
+UNSUPPORTED_ZIP = (
+    "The ZIP archive uses an unusual compression. Create it again as a standard ZIP archive, or use .csv.gz."
+)
+# The exceptions that the standard library raises for malformed archives; it validates little of what it reads.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, IndexError)
 
 
-class PackedFile:
-    """An open file as bytes. `packing` is `none`, `gzip` or `zip`.
+class CompressedFile:
+    """An open file as decompressed bytes. `compression` is `none`, `gzip` or `zip`.
 
-    Raises `UnusableFile` where it is no CSV file, damaged, or unpacks to more than `max_unpacked_bytes`.
+    Raises `UnusableFile` if it is not a CSV file, is damaged, or decompresses to more than `max_unpacked_bytes`.
     """
 
     def __init__(self, path: Path, *, max_unpacked_bytes: int) -> None:
@@ -67,69 +69,69 @@ class PackedFile:
         try:
             magic = self._raw.read(4)
             self._raw.seek(0)
-            self.packing = "gzip" if magic[:2] == GZIP_MAGIC else "zip" if magic in ZIP_MAGICS else "none"
+            self.compression = "gzip" if magic[:2] == GZIP_MAGIC else "zip" if magic in ZIP_MAGICS else "none"
             self._stream = self._open_stream()
         except BaseException:
             self._raw.close()
             raise
 
     def _open_stream(self) -> IO[bytes]:
-        if self.packing == "gzip":
+        if self.compression == "gzip":
             return cast("IO[bytes]", gzip.GzipFile(fileobj=self._raw))
-        return _open_member(self._raw) if self.packing == "zip" else self._raw
+        return _open_member(self._raw) if self.compression == "zip" else self._raw
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._stream.close()
         self._raw.close()
 
     @property
     def share_read(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
+        """The share of the file that has been read, from 0 to 1."""
         return min(1.0, self._raw.tell() / self._size_bytes) if self._size_bytes else 1.0
 
     def read(self, size: int) -> bytes:
-        """Returns the next bytes, at most `size`, or b"" at the end."""
+        """Return the next bytes, at most `size`, b"" at the end."""
         try:
             data = self._stream.read(size)
         except (*ZIP_ERRORS, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
-            if self.packing == "none":
+            if self.compression == "none":
                 raise
-            raise UnusableFile(DAMAGED_GZIP if self.packing == "gzip" else DAMAGED_ZIP) from error
+            raise UnusableFile(DAMAGED_GZIP if self.compression == "gzip" else DAMAGED_ZIP) from error
         self._unpacked_bytes += len(data)
-        if self.packing != "none" and self._unpacked_bytes > self._max_unpacked_bytes:
+        if self.compression != "none" and self._unpacked_bytes > self._max_unpacked_bytes:
             limit = f"{self._max_unpacked_bytes / 1e9:.3g} GB"
             raise UnusableFile(
-                f"The file unpacks to more than {limit}, which is the limit. Split it into smaller files."
+                f"The file decompresses to more than {limit}, which is the limit. Split it into smaller files."
             )
         if self._at_start and data:
             self._at_start = False
-            _refuse_foreign(data)
+            _refuse_other_file_types(data)
         return data
 
 
-def _refuse_foreign(data: bytes) -> None:
-    for magic, what in FOREIGN_FILES.items():
+def _refuse_other_file_types(data: bytes) -> None:
+    for magic, what in OTHER_FILE_TYPES.items():
         if data.startswith(magic):
             raise UnusableFile(f"This is {what}, not a CSV file. Export the products as CSV and upload that.")
 
 
 def _open_member(raw: IO[bytes]) -> IO[bytes]:
-    """Opens the one CSV file of an archive, to be unpacked while it is read."""
+    """Open the only CSV file of an archive. It is decompressed while it is read."""
     try:
         archive = zipfile.ZipFile(raw)
         member = _find_csv(archive.infolist())
-        if member.flag_bits & ENCRYPTED:
+        if member.flag_bits & ENCRYPTED_FLAG:
             raise UnusableFile(ENCRYPTED_ZIP)
         stream = archive.open(member)
     except NotImplementedError:
-        raise UnusableFile(ODD_ZIP) from None
+        raise UnusableFile(UNSUPPORTED_ZIP) from None
     except RuntimeError:
-        # The standard library says so of encrypted files, and of methods of packing that this Python was built without.
-        raise UnusableFile(ODD_ZIP) from None
+        # Raised for encrypted files, and for compression methods that this Python was built without.
+        raise UnusableFile(UNSUPPORTED_ZIP) from None
     except ZIP_ERRORS:
         raise UnusableFile(DAMAGED_ZIP) from None
-    # The list of files is at the end of the archive.
+    # Opening the archive read the list of files at its end.
     raw.seek(0)
     return stream
 
@@ -137,7 +139,7 @@ def _open_member(raw: IO[bytes]) -> IO[bytes]:
 def _find_csv(members: Iterable[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     members = [member for member in members if not member.is_dir()]
     names = {member.filename for member in members}
-    for name, what in ZIPPED_DOCUMENTS.items():
+    for name, what in ZIP_BASED_DOCUMENTS.items():
         if name in names:
             raise UnusableFile(f"This is {what}, not a CSV file. Save it as CSV and upload that.")
     members = [member for member in members if not _is_hidden(member.filename)]
@@ -148,18 +150,20 @@ def _find_csv(members: Iterable[zipfile.ZipInfo]) -> zipfile.ZipInfo:
         if found:
             raise UnusableFile(
                 f"The ZIP archive has {len(found):,} CSV files: {_shown(found)}."
-                " Pack only the one with the products, or upload them one by one."
+                " Keep only the one with the products, or upload them one by one."
             )
     holds = f"It holds {_shown(members)}." if members else "It is empty."
-    raise UnusableFile(f"The ZIP archive has no CSV file in it. {holds} Pack the CSV file and upload it again.")
+    raise UnusableFile(f"The ZIP archive has no CSV file in it. {holds} Add the CSV file and upload it again.")
 
 
 def _is_hidden(name: str) -> bool:
-    # macOS adds a folder __MACOSX with files about the files.
+    # macOS adds a folder __MACOSX with metadata of the files.
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def _shown(members: list[zipfile.ZipInfo]) -> str:
-    shown = ["".join(filter(str.isprintable, member.filename))[-SHOWN_OF_NAME:] for member in members[:SHOWN_NAMES]]
+    shown = [
+        "".join(filter(str.isprintable, member.filename))[-SHOWN_NAME_CHARACTERS:] for member in members[:SHOWN_NAMES]
+    ]
     more = f" and {len(members) - SHOWN_NAMES:,} more" if len(members) > SHOWN_NAMES else ""
     return ", ".join(shown) + more

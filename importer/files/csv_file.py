@@ -1,4 +1,4 @@
-"""A file that is to be imported, opened: what it is, what its columns are, its rows."""
+"""An open CSV file: its dialect, its header, samples of its columns, and its rows."""
 
 from __future__ import annotations
 
@@ -6,66 +6,58 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from psycopg2 import sql
 
-from importer.columns.column_mapping import Mapped, column_names, header_key, known_columns, match
-from importer.columns.validation import Columns
-from importer.files.dialect import SNIFFED_CHARACTERS, delimiter_named, quote_named, sniff
-from importer.files.encoding import encoding_named
+from importer.files.dialect import SNIFFED_CHARACTERS, CountKnownColumns, find_delimiter, find_quote, sniff
+from importer.files.fast_path import Layout
 from importer.files.parser import Parser
-from importer.files.rows import Records, visible
-from importer.files.text_source import Source
+from importer.files.rows import RowChunk, make_printable
+from importer.files.text_source import TextSource
+from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
-SAMPLES = 5
+SAMPLES_PER_COLUMN = 5
 SAMPLED_ROWS = 100
 SAMPLED_CHARACTERS = 1 << 16
 SAMPLE_MAX_CHARACTERS = 200
-# Of all columns together: a file may have thousands.
+# The limit for the samples of all columns together, because a file may have thousands of columns.
 SAMPLES_MAX_CHARACTERS = 200_000
 
 
-@dataclass(frozen=True)
-class FileOptions:
-    """What the client knows about the file; None is found from the file itself.
+class CsvFile:
+    """A CSV file whose header has been read; `header` holds its cells. Close it, or use it as a context manager.
 
-    `delimiter` is one of comma, semicolon, tab and pipe, itself or the word; `quote` is one of `dialect.QUOTES`, or its
-    word; `encoding` is any name that Python knows. `mapping` says which of our fields the file's columns are, None for
-    a column to leave out.
+    `delimiter` and `quote` are what the client gave, see `find_delimiter` and `find_quote`; None finds them.
+    `count_known_columns` judges candidates for the header. Raises `UnusableFile`.
     """
 
-    delimiter: str | None = None
-    quote: str | None = None
-    encoding: str | None = None
-    mapping: Mapped | None = None
-
-
-class OpenedFile:
-    """A file whose header has been read; its cells are `header`. Closed by a `with`, or by `close`."""
-
-    def __init__(self, source: Source, options: FileOptions, *, max_record: int) -> None:
+    def __init__(
+        self,
+        source: TextSource,
+        *,
+        delimiter: str | None,
+        quote: str | None,
+        count_known_columns: CountKnownColumns,
+        max_record: int,
+        tuning: ReaderTuning = DEFAULT_TUNING,
+    ) -> None:
         self._source = source
-        self._mapping = options.mapping
-        self._parser = Parser(source, max_record=max_record)
+        self._parser = Parser(source, max_record=max_record, tuning=tuning)
         sniffed = sniff(
             self._parser.peek(SNIFFED_CHARACTERS),
-            lambda header: known_columns(header, options.mapping),
-            None if options.delimiter is None else delimiter_named(options.delimiter),
-            None if options.quote is None else quote_named(options.quote),
+            count_known_columns,
+            None if delimiter is None else find_delimiter(delimiter),
+            None if quote is None else find_quote(quote),
         )
-        self._dialect = sniffed.dialect
-        self._parser.use(sniffed.dialect, skip=sniffed.hint)
-        self.header = self._parser.header()
-        self._match = match(self.header, self._mapping)
-        self._samples = self._read_samples()
+        self.dialect = sniffed.dialect
+        self._parser.use(sniffed.dialect, skip=sniffed.separator_line_length)
+        self.header = self._parser.read_header()
+        self.samples = self._read_samples()
 
-    def __enter__(self) -> OpenedFile:
+    def __enter__(self) -> CsvFile:
         return self
 
     def __exit__(
@@ -74,93 +66,53 @@ class OpenedFile:
         self.close()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._source.close()
 
-    @property
-    def header_key(self) -> str:
-        """The same for all files with this header: what a confirmed mapping is remembered by."""
-        return header_key(self.header)
-
-    def propose(self, remembered: Mapped) -> None:
-        """Takes a mapping that was confirmed for such a header; it counts where all its columns are there."""
-        self._match = match(self.header, self._mapping, remembered)
-
     def describe(self) -> dict[str, Any]:
-        """What the file is, as JSON for clients; the encoding is final once all rows are read."""
-        names = column_names(self.header)
-        fields = self._match.fields
+        """Return the format of the file as JSON for clients. The encoding is final once all rows have been read."""
         return {
-            "packing": self._source.packing,
+            "packing": self._source.compression,
             "encoding": self._source.encoding,
-            "delimiter": self._dialect.delimiter,
-            "quote": self._dialect.quote,
-            "escaped": self._dialect.escaped,
-            "columns": [
-                {"name": name, "field": field, "samples": samples}
-                for name, field, samples in zip(names, fields, self._samples, strict=True)
-            ],
-            "unmapped": [name for name, field in zip(names, fields, strict=True) if field is None],
-            "problem": self._match.problem,
-            "remembered": self._match.remembered,
-            "header_key": self.header_key,
+            "delimiter": self.dialect.delimiter,
+            "quote": self.dialect.quote,
+            "escaped": self.dialect.escaped,
         }
 
     def _read_samples(self) -> list[list[str]]:
-        """For each column the first values that are not empty; no row is taken."""
+        """Return the first non-empty values of each column, without consuming rows."""
         samples: list[list[str]] = [[] for _ in self.header]
         text = self._parser.peek(SAMPLED_CHARACTERS)
         rows: list[list[str]] = []
         with suppress(csv.Error):
-            # Where this raises, the rows up to there will do.
-            reader = self._dialect.reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
+            # After an error, the rows before it are enough.
+            reader = self.dialect.reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
             rows.extend(islice(reader, SAMPLED_ROWS))
         if len(text) == SAMPLED_CHARACTERS and len(rows) < SAMPLED_ROWS:
-            # The last one may be cut off.
+            # The last row may be cut off.
             del rows[-1:]
         left = SAMPLES_MAX_CHARACTERS
         for row in rows:
             if len(row) != len(self.header):
                 continue
             for column, cell in zip(samples, row, strict=True):
-                if len(column) < SAMPLES and left > 0 and cell.strip():
-                    column.append(visible(cell[:SAMPLE_MAX_CHARACTERS]))
+                if len(column) < SAMPLES_PER_COLUMN and left > 0 and cell.strip():
+                    column.append(make_printable(cell[:SAMPLE_MAX_CHARACTERS]))
                     left -= len(column[-1])
         return samples
 
-    @cached_property
-    def columns(self) -> Columns:
-        """Where our fields are; raises `UnusableFile` when there is no column for the SKU, or the mapping is wrong."""
-        self._match.check()
-        return Columns(self.header, self._match.fields, self._dialect)
-
     @property
     def share_read(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
+        """The share of the file that has been read, from 0 to 1."""
         return self._source.share_read
 
     @property
     def copy_options(self) -> sql.Composable:
-        """The options of COPY (FORMAT csv) that say how the rows are written."""
+        """The options of COPY (FORMAT csv) that match the rows."""
         return sql.SQL("DELIMITER {}, QUOTE {}").format(
-            sql.Literal(self._dialect.delimiter), sql.Literal(self._dialect.copy_quote)
+            sql.Literal(self.dialect.delimiter), sql.Literal(self.dialect.copy_quote)
         )
 
-    def chunks(self, chunk_rows: int) -> Iterator[Records]:
-        """Yields what is below the header, at most `chunk_rows` rows at a time."""
-        return self._parser.chunks(chunk_rows, self.columns.layout)
-
-
-def open_file(path: Path, options: FileOptions, *, max_record: int, max_unpacked_bytes: int) -> OpenedFile:
-    """Opens the file at `path` and reads its header.
-
-    `max_record` is in characters. Raises `FileNotFoundError`, and `UnusableFile` when it is nothing like a CSV file or
-    the options are none.
-    """
-    encoding = None if options.encoding is None else encoding_named(options.encoding)
-    source = Source(path, max_unpacked_bytes=max_unpacked_bytes, encoding=encoding)
-    try:
-        return OpenedFile(source, options, max_record=max_record)
-    except BaseException:
-        source.close()
-        raise
+    def read_chunks(self, chunk_rows: int, layout: Layout | None) -> Iterator[RowChunk]:
+        """Yield the rows after the header, at most `chunk_rows` at a time; see `Parser.read_chunks`."""
+        return self._parser.read_chunks(chunk_rows, layout)

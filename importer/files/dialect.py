@@ -1,4 +1,4 @@
-"""How a file writes its rows: what stands between fields and around them, found from its first rows."""
+"""Finds the dialect of a CSV file from its first rows: the delimiter, the quote, and how quotes are escaped."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from typing import Any, NamedTuple
 
 from importer.errors import UnusableFile
 
-# Those that are looked for, the likelier first.
+# Earlier delimiters win ties.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-# What a client may name: the quote, with a backslash in front where that, not doubling, is how it gets into a field.
+# The quotes that a client can name. A backslash means that quotes within fields are escaped by one, not doubled.
 QUOTES = {'"': "double", "'": "single", "none": "none", '\\"': "double-escaped", "\\'": "single-escaped"}
 SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
-# What Excel writes, and takes, as the first line of a file.
-HINT = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
-ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-# Stands for the quote of files without one. Never seen in texts; where it is, it is doubled like any quote.
-NO_QUOTE = "\x01"
+# The first line with which Excel names the delimiter.
+SEPARATOR_LINE = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
+ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
+# The quote that COPY gets for a file without quotes. Texts rarely contain it; if they do, it is doubled like any quote.
+COPY_QUOTE_FOR_NONE = "\x01"
+
+# Returns whether a header has a SKU column, and how many of its columns are known.
+CountKnownColumns = Callable[[list[str]], tuple[bool, int]]
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """A delimiter, and a quote: `"`, `'`, or "" where fields are never quoted.
+    """A delimiter and a quote: `"`, `'`, or "" if fields are never quoted.
 
-    `escaped` says that quotes within fields are written as backslash and quote, not doubled.
+    If `escaped`, quotes within fields are written as backslash and quote, not doubled.
     """
 
     delimiter: str = ","
@@ -39,89 +42,88 @@ class Dialect:
 
     @property
     def copy_quote(self) -> str:
-        """The quote for COPY, which needs one."""
-        return self.quote or NO_QUOTE
+        """The quote for COPY, which cannot do without one."""
+        return self.quote or COPY_QUOTE_FOR_NONE
 
     def reader(self, lines: Any) -> Any:
-        """A `csv.reader`, which raises `csv.Error` where a quote is misplaced."""
+        """Return a `csv.reader` of lines. It raises `csv.Error` at a misplaced quote."""
         if not self.quote:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
 
     @property
-    def word(self) -> str:
-        """What people call the delimiter."""
+    def delimiter_name(self) -> str:
+        """The name of the delimiter for users."""
         return DELIMITERS.get(self.delimiter, f"`{self.delimiter}`")
 
 
 class Sniffed(NamedTuple):
-    """What the first rows tell, and how many characters of them are no rows but a hint at the delimiter."""
+    """The dialect of a file, and the number of characters of its separator line, 0 without one."""
 
     dialect: Dialect
-    hint: int
+    separator_line_length: int
 
 
-def delimiter_named(name: str) -> str:
-    """Returns the delimiter that a client names, itself or by its word; raises `UnusableFile` where it is none."""
+def find_delimiter(name: str) -> str:
+    """Return the delimiter that a client gives, as a character or by name. Raise `UnusableFile` if there is none."""
     wanted = name.strip(" \r\n").lower()
-    for delimiter, word in DELIMITERS.items():
-        if wanted in {delimiter, word} or (wanted, word) == ("\\t", "tab"):
+    for delimiter, delimiter_name in DELIMITERS.items():
+        if wanted in {delimiter, delimiter_name} or (wanted, delimiter_name) == ("\\t", "tab"):
             return delimiter
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"There is no delimiter `{shown}`. It is one of comma, semicolon, tab and pipe.")
+    raise UnusableFile(f"There is no delimiter `{shown}`. Use comma, semicolon, tab or pipe.")
 
 
-def quote_named(name: str) -> str:
-    """Returns the quote that a client names, one of QUOTES or its word; raises `UnusableFile` where it is none."""
+def find_quote(name: str) -> str:
+    """Return the quote that a client gives, one of QUOTES or its name. Raise `UnusableFile` if there is none."""
     wanted = name.strip().lower()
-    for quote, word in QUOTES.items():
-        if wanted in {quote, word}:
+    for quote, quote_name in QUOTES.items():
+        if wanted in {quote, quote_name}:
             return quote
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"There is no quote `{shown}`. It is one of {', '.join(QUOTES.values())}.")
+    raise UnusableFile(f"There is no quote `{shown}`. Use one of {', '.join(QUOTES.values())}.")
 
 
 def sniff(
     text: str,
-    known: Callable[[list[str]], tuple[bool, int]],
+    count_known_columns: CountKnownColumns,
     delimiter: str | None = None,
     quote: str | None = None,
 ) -> Sniffed:
-    """Finds out how a file writes its rows from the `text` it begins with.
+    """Find the dialect of a file from the `text` that it starts with.
 
-    `known` says of a header whether the SKU is among its columns, and how many of them are known. A given `delimiter`
-    or `quote` (one of QUOTES) is taken as it is.
+    A given `delimiter` or `quote` (one of QUOTES) is used as it is.
     """
-    hint = HINT.match(text)
-    if hint:
-        text = text[hint.end() :]
-        delimiter = delimiter or hint[1]
-    found = delimiter or _find_delimiter(text, known, quote)
-    return Sniffed(_quoted(text, found, quote), hint.end() if hint else 0)
+    separator_line = SEPARATOR_LINE.match(text)
+    if separator_line:
+        text = text[separator_line.end() :]
+        delimiter = delimiter or separator_line[1]
+    chosen = delimiter or _sniff_delimiter(text, count_known_columns, quote)
+    return Sniffed(_create_dialect(text, chosen, quote), separator_line.end() if separator_line else 0)
 
 
-def _quoted(text: str, delimiter: str, quote: str | None) -> Dialect:
+def _create_dialect(text: str, delimiter: str, quote: str | None) -> Dialect:
     if quote is None:
-        return _find_quote(text, delimiter)
+        return _sniff_quote(text, delimiter)
     return Dialect(delimiter, "" if quote == "none" else quote[-1], escaped=quote.startswith("\\"))
 
 
-def _find_delimiter(text: str, known: Callable[[list[str]], tuple[bool, int]], quote: str | None) -> str:
+def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: str | None) -> str:
     best, best_score = ",", (False, 0.0, 0, 1)
     for delimiter in DELIMITERS:
         if delimiter not in text:
             continue
-        reader = _quoted(text, delimiter, quote).reader(io.StringIO(text.replace("\0", " "), newline=""))
+        reader = _create_dialect(text, delimiter, quote).reader(io.StringIO(text.replace("\0", " "), newline=""))
         rows: list[list[str]] = []
         with suppress(csv.Error):
-            # Where this raises, the rows up to there will do.
+            # After an error, the rows before it are enough.
             rows.extend(filter(_has_content, islice(reader, SNIFFED_ROWS)))
         if rows and len(rows[0]) > 1:
             header, *others = rows
-            # The last row may be cut off.
-            alike = sum(len(row) == len(header) for row in others) / len(others) if others else 1.0
-            has_sku, count = known(header)
-            score = (has_sku, round(alike, 1), count, len(header))
+            # The last row may be cut off, so the share is rounded.
+            same_width = sum(len(row) == len(header) for row in others) / len(others) if others else 1.0
+            has_sku, known_columns = count_known_columns(header)
+            score = (has_sku, round(same_width, 1), known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score
     return best
@@ -131,32 +133,32 @@ def _has_content(row: list[str]) -> bool:
     return any(cell.strip() for cell in row)
 
 
-def _find_quote(text: str, delimiter: str) -> Dialect:
-    """Which quote the fields of a text have, and how quotes within them are written."""
-    # Apostrophes begin fields, too: only a file whose header is quoted by them is written that way.
+def _sniff_quote(text: str, delimiter: str) -> Dialect:
+    """Return the dialect with the quote of a text, and with the way in which quotes within fields are written."""
+    # Fields can start with an apostrophe, so it is the quote only if the header uses it.
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-    if _quoted_fields(header, delimiter, "'")[0]:
-        dialect, mostly_good = _quoted_by(text, delimiter, "'")
-        if mostly_good:
+    if _count_quoted_fields(header, delimiter, "'")[0]:
+        dialect, is_plausible = _try_quote(text, delimiter, "'")
+        if is_plausible:
             return dialect
-    dialect, mostly_good = _quoted_by(text, delimiter, '"')
-    # Where commas or semicolons are between fields quotes are around some, or are a mistake; tabs and pipes are often
-    # used so that none are needed.
-    return dialect if mostly_good or delimiter not in "\t|" else Dialect(delimiter, "")
+    dialect, is_plausible = _try_quote(text, delimiter, '"')
+    # Files with tabs or pipes often have no quotes at all. In others, quotes that make no sense are mistakes.
+    return dialect if is_plausible or delimiter not in "\t|" else Dialect(delimiter, "")
 
 
-def _quoted_by(text: str, delimiter: str, quote: str) -> tuple[Dialect, bool]:
-    """How the quotes within fields are written when this is the quote, and whether it makes sense."""
-    good, bad = _quoted_fields(text, delimiter, quote)
-    if bad and f"\\{quote}" in text:
-        unescaped_good, unescaped_bad = _quoted_fields(unescape(text, quote)[0], delimiter, quote)
-        if unescaped_good and 2 * unescaped_bad < bad:
+def _try_quote(text: str, delimiter: str, quote: str) -> tuple[Dialect, bool]:
+    """Return the dialect with this quote, and whether it is plausible for the text."""
+    closed, continued = _count_quoted_fields(text, delimiter, quote)
+    if continued and f"\\{quote}" in text:
+        unescaped = unescape(text, quote)[0]
+        closed_unescaped, continued_unescaped = _count_quoted_fields(unescaped, delimiter, quote)
+        if closed_unescaped and 2 * continued_unescaped < continued:
             return Dialect(delimiter, quote, escaped=True), True
-    return Dialect(delimiter, quote), good >= bad
+    return Dialect(delimiter, quote), closed >= continued
 
 
-def _quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, int]:
-    """How many fields begin with a quote and end with one, and how many go on behind theirs."""
+def _count_quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, int]:
+    """Return how many fields start and end with a quote, and how many continue after their closing quote."""
     if quote not in text:
         return 0, 0
     delimiter = re.escape(delimiter)
@@ -165,29 +167,29 @@ def _quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, int]:
         rf"({quote}(?=[\r\n{delimiter}]|\Z))?",
         text,
     )
-    good = bad = 0
+    closed = continued = 0
     for field in fields:
         if field[1]:
-            good += 1
+            closed += 1
         elif field.end() < len(text):
-            bad += 1
-        # The last one may be cut off, with nothing behind it.
-    return good, bad
+            # Only the last field can be cut off; it counts for neither.
+            continued += 1
+    return closed, continued
 
 
-def unescape(text: str, quote: str, *, whole: bool = True) -> tuple[str, str]:
-    """Doubles quotes that are escaped by a backslash, and takes one of two backslashes away.
+def unescape(text: str, quote: str, *, is_complete: bool = True) -> tuple[str, str]:
+    """Double the quotes that a backslash escapes, and halve double backslashes.
 
-    Returns the text and what of it must wait for the text that follows, which is none where it is `whole`.
+    Returns the text, and the end of it that depends on the text that follows: "" if the text is complete.
     """
     rest = ""
-    if not whole and text.endswith("\\") and (len(text) - len(text.rstrip("\\"))) % 2:
+    if not is_complete and text.endswith("\\") and (len(text) - len(text.rstrip("\\"))) % 2:
         text, rest = text[:-1], "\\"
     if "\\" not in text:
         return text, rest
 
-    def plain(match: re.Match[str]) -> str:
-        letter = match[1]
-        return letter * 2 if letter == quote else letter if letter == "\\" else match[0]
+    def replace(match: re.Match[str]) -> str:
+        character = match[1]
+        return character * 2 if character == quote else character if character == "\\" else match[0]
 
-    return ESCAPED.sub(plain, text), rest
+    return ESCAPED_CHARACTER.sub(replace, text), rest

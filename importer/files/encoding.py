@@ -1,7 +1,6 @@
-"""From bytes to text: which encoding a file has, found out when its first letter beyond ASCII comes, and decoding.
+"""Finds the encoding of a file at its first byte beyond ASCII, and decodes its bytes.
 
-Bytes that are no text in the encoding arrive as lone surrogates (PEP 383), so that their rows can be set aside and the
-others kept.
+Bytes that are not text in the encoding become lone surrogates (PEP 383), so that only their rows are rejected.
 """
 
 from __future__ import annotations
@@ -14,52 +13,68 @@ from collections.abc import Callable
 from charset_normalizer import from_bytes
 
 from importer.errors import UnusableFile
+from importer.files.tuning import DEFAULT_TUNING
 
-BLOCK_BYTES = 1 << 20
 SNIFFED_BYTES = 4096
-# How far is looked ahead, from the first byte beyond ASCII on, to tell the encoding.
+# The sample that decides about the encoding starts at the first byte beyond ASCII and has at most this size.
 LOOK_AHEAD_BYTES = 1 << 21
-GUESSED_BYTES = 1 << 16
+# The language of the text is judged by this many bytes of lines that are not ASCII.
+JUDGED_BYTES = 1 << 16
 
-# What people name, and the larger set that is meant by it (as browsers do: WHATWG Encoding).
-DECODED_AS = {
+# The superset that is meant by the name of an encoding, as in the WHATWG Encoding standard.
+SUPERSETS = {
     "shift_jis": "cp932",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "euc_kr": "cp949",
     "big5": "cp950",
 }
-# Codecs of Python that encode text for other purposes than files.
-NO_FILE_ENCODINGS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7", "mbcs", "oem"}
-# Where letters beyond ASCII stand alone among others, as in Western and Central European languages, and where they
-# stand in rows, as in all other scripts. Of equals the first is taken.
-WESTERN = ("cp1252", "cp1250", "cp1254")
-OTHERS = ("shift_jis", "gb18030", "big5", "euc_kr", "euc_jp", "cp1251", "cp1253", "cp1252", "cp1250", "cp1254")
-MULTI_BYTE = {"shift_jis", "gb18030", "big5", "euc_kr", "euc_jp"}
-FALLBACK = "cp1252"
-# Below this share of bytes beyond ASCII in rows of more than two they stand alone.
-IN_ROWS = 0.4
-# How much more a text must look like a language for another encoding than the first.
-CLEARLY: dict[tuple[str, ...], float] = {WESTERN: 0.15, OTHERS: 0.01}
-MAX_BAD_LINES = 0.1
-# So many words of a single-byte encoding are not all of even length, as those of a multi-byte encoding are.
-MANY_RUNS = 16
+# Python's text codecs that no file is written in.
+UNSUPPORTED_CODECS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7", "mbcs", "oem"}
+# In Western and Central European languages, letters beyond ASCII stand alone between ASCII letters. In all other
+# scripts they come in runs. Earlier candidates win ties.
+LATIN_CANDIDATES = ("cp1252", "cp1250", "cp1254")
+OTHER_CANDIDATES = (
+    "shift_jis",
+    "gb18030",
+    "big5",
+    "euc_kr",
+    "euc_jp",
+    "cp1251",
+    "cp1253",
+    "cp1252",
+    "cp1250",
+    "cp1254",
+)
+MULTI_BYTE_ENCODINGS = {"shift_jis", "gb18030", "big5", "euc_kr", "euc_jp"}
+FALLBACK_ENCODING = "cp1252"
+# A text is Latin if less than this share of its bytes beyond ASCII is in runs of more than two.
+MIN_SHARE_IN_RUNS = 0.4
+# How much better than an earlier candidate a later one must score.
+MIN_SCORE_LEAD: dict[tuple[str, ...], float] = {LATIN_CANDIDATES: 0.15, OTHER_CANDIDATES: 0.01}
+MAX_UNDECODABLE_SHARE = 0.1
+# In a multi-byte encoding all runs have an even length. This many runs are not even by chance in a single-byte one.
+MIN_RUNS_FOR_MULTI_BYTE = 16
 
-RUNS = re.compile(rb"[\x80-\xff]+")
-LONE_BYTE = re.compile("[\udc80-\udcff]")
-NO_BYTE = "\udc81"
-LONE_SURROGATES = "importer.lone-surrogates"
+NON_ASCII_RUN = re.compile(rb"[\x80-\xff]+")
+ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+# Stands for bytes that PEP 383 cannot escape: ASCII bytes, and units of UTF-16 and UTF-32.
+UNESCAPABLE = "\udc81"
+ESCAPE_HANDLER = "importer.escape-bytes"
 
 
-def _as_lone_surrogates(error: UnicodeError) -> tuple[str, int]:
-    """Like `surrogateescape` for any encoding: never takes an ASCII byte along, nor half of a UTF-16 unit."""
+def _escape_bytes(error: UnicodeError) -> tuple[str, int]:
+    """Escape undecodable bytes as `surrogateescape` does, in any encoding.
+
+    It never consumes an ASCII byte with them, nor half of a UTF-16 unit.
+    """
     if not isinstance(error, UnicodeDecodeError):
         raise error
     if error.encoding.replace("_", "-").startswith(("utf-16", "utf-32", "utf16", "utf32")):
-        return NO_BYTE, error.end
+        return UNESCAPABLE, error.end
     first, *others = error.object[error.start : error.end]
     end = error.start + 1
-    text = chr(0xDC00 + first) if first >= 0x80 else NO_BYTE
+    text = chr(0xDC00 + first) if first >= 0x80 else UNESCAPABLE
     for byte in others:
         if byte < 0x80:
             break
@@ -68,16 +83,16 @@ def _as_lone_surrogates(error: UnicodeError) -> tuple[str, int]:
     return text, end
 
 
-codecs.register_error(LONE_SURROGATES, _as_lone_surrogates)
+codecs.register_error(ESCAPE_HANDLER, _escape_bytes)
 
 
-def encoding_named(name: str) -> str:
-    """Returns Python's name of the encoding that a client names; raises `UnusableFile` where there is none."""
+def find_encoding(name: str) -> str:
+    """Return Python's name of the encoding that a client names. Raise `UnusableFile` if there is none."""
     try:
         info = codecs.lookup(name.strip())
     except (LookupError, ValueError, UnicodeError):
         info = None
-    if info is None or info.name in NO_FILE_ENCODINGS or not getattr(info, "_is_text_encoding", True):
+    if info is None or info.name in UNSUPPORTED_CODECS or not getattr(info, "_is_text_encoding", True):
         shown = "".join(filter(str.isprintable, name))[:40]
         raise UnusableFile(
             f"There is no encoding `{shown}`. Name another, such as utf-8, utf-16, windows-1252 or shift_jis."
@@ -86,32 +101,37 @@ def encoding_named(name: str) -> str:
 
 
 class Decoder:
-    """The bytes that `read` gives as blocks of text. `encoding` is Python's name of one, None for finding it out.
+    """Decodes the bytes that `read(size)` returns, block by block.
 
-    `name` is what was found so far: `utf-8` as long as all is ASCII.
+    `encoding` is Python's name of an encoding; None lets the decoder find it. `name` is the encoding found so far:
+    `utf-8` while all bytes are ASCII.
     """
 
-    def __init__(self, read: Callable[[int], bytes], encoding: str | None) -> None:
+    def __init__(
+        self, read: Callable[[int], bytes], encoding: str | None, *, block_bytes: int = DEFAULT_TUNING.block_bytes
+    ) -> None:
         self._read = read
         self._given = encoding
+        self._block_bytes = block_bytes
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._ahead: deque[bytes] = deque()
+        # Blocks that were read to find the encoding and are not decoded yet.
+        self._pending: deque[bytes] = deque()
         self._at_start = True
         self._at_end = False
-        # The beginning, which is ASCII, of the line that the next block goes on with.
-        self._line = b""
+        # The start of the current line, which is ASCII and was returned with an earlier block.
+        self._line_start = b""
         self.name = encoding or "utf-8"
 
     def read_block(self) -> str:
-        """Returns the next block of text, or "" at the end."""
+        """Return the next block of text, "" at the end."""
         if self._at_start:
             self._at_start = False
-            self._look_at_start()
+            self._sniff_start()
         while True:
-            data = self._ahead.popleft() if self._ahead else self._read_on()
+            data = self._pending.popleft() if self._pending else self._read_bytes()
             if self._decoder is None:
                 if data.isascii():
-                    self._line = _last_line(self._line + data)
+                    self._line_start = _last_line(self._line_start + data)
                     return data.decode("ascii")
                 self._decide(data)
                 continue
@@ -119,24 +139,24 @@ class Decoder:
             if text or not data:
                 return text
 
-    def _read_on(self) -> bytes:
-        data = b"" if self._at_end else self._read(BLOCK_BYTES)
+    def _read_bytes(self) -> bytes:
+        data = b"" if self._at_end else self._read(self._block_bytes)
         self._at_end = not data
         return data
 
     def _look_ahead(self, size: int) -> bytes:
-        """Reads until so many bytes are at hand; returns the first of them, fewer at the end of the file."""
-        while sum(map(len, self._ahead)) < size and (data := self._read_on()):
-            self._ahead.append(data)
+        """Return the next `size` bytes without consuming them, fewer at the end of the file."""
+        while sum(map(len, self._pending)) < size and (data := self._read_bytes()):
+            self._pending.append(data)
         start = b""
-        for data in self._ahead:
+        for data in self._pending:
             if len(start) >= size:
                 break
             start += data
         return start[:size]
 
-    def _look_at_start(self) -> None:
-        """Finds byte order marks and UTF-16 without one."""
+    def _sniff_start(self) -> None:
+        """Recognise byte order marks, and UTF-16 without one."""
         start = self._look_ahead(SNIFFED_BYTES)
         if self._given is not None:
             self._use(self._given, start)
@@ -146,39 +166,39 @@ class Decoder:
             self._use("utf-8-sig", start)
         elif start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             self._use("utf-16", start)
-        elif order := utf_16_byte_order(start):
-            self._use(order, start)
+        elif name := detect_utf_16(start):
+            self._use(name, start)
 
     def _use(self, name: str, start: bytes = b"") -> None:
         self.name = name
-        codec = DECODED_AS.get(name, name)
+        codec = SUPERSETS.get(name, name)
         if name == "utf-16" and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            codec = utf_16_byte_order(start) or "utf-16-le"
-        # The built-in handler is fast, and right for UTF-8.
-        errors = "surrogateescape" if name.startswith("utf-8") else LONE_SURROGATES
+            codec = detect_utf_16(start) or "utf-16-le"
+        # The built-in handler is faster, and correct for UTF-8.
+        errors = "surrogateescape" if name.startswith("utf-8") else ESCAPE_HANDLER
         self._decoder = codecs.getincrementaldecoder(codec)(errors)
 
     def _decide(self, data: bytes) -> None:
-        """Finds the encoding at `data`, the first block that is not ASCII; what was read stays at hand."""
-        self._ahead.appendleft(data)
-        first = RUNS.search(data)
+        """Choose the encoding at `data`, the first block that is not ASCII. The block stays pending."""
+        self._pending.appendleft(data)
+        first = NON_ASCII_RUN.search(data)
         start = first.start() if first else 0
         sample = self._look_ahead(start + LOOK_AHEAD_BYTES)[start:]
-        # The beginning of the line belongs to it.
-        line = _last_line(self._line + data[:start])
-        self._use("utf-8" if is_utf_8(sample, whole=self._at_end) else guess(line + sample))
+        # The language of a line shows in its ASCII letters, too.
+        line = _last_line(self._line_start + data[:start])
+        self._use("utf-8" if is_utf_8(sample, is_complete=self._at_end) else guess_encoding(line + sample))
 
 
 def _last_line(data: bytes) -> bytes:
-    """What stands behind the last line end, no more of it than tells anything."""
+    """Return the text after the last line end, at most `SNIFFED_BYTES` of it."""
     return data[max(data.rfind(b"\n"), data.rfind(b"\r")) + 1 :][-SNIFFED_BYTES:]
 
 
-def utf_16_byte_order(start: bytes) -> str | None:
-    """Whether the beginning of a file is UTF-16 without a byte order mark: `utf-16-le`, `utf-16-be` or None."""
+def detect_utf_16(start: bytes) -> str | None:
+    """Return `utf-16-le` or `utf-16-be` if the start of a file is UTF-16 without a byte order mark, otherwise None."""
     start = start[: len(start) // 2 * 2]
     even, odd = start[::2].count(0), start[1::2].count(0)
-    # Delimiters, digits and line ends are ASCII in every language, their other byte is 0.
+    # Delimiters, digits and line ends are ASCII in every language, so their other byte is 0.
     if max(even, odd) < len(start) / 20 or min(even, odd) > max(even, odd) / 10:
         return None
     if b"\0" not in (start.splitlines() or [b""])[0]:
@@ -188,64 +208,64 @@ def utf_16_byte_order(start: bytes) -> str | None:
     return None if "\0" in text or not ("\n" in text or "\r" in text or text.isprintable()) else name
 
 
-def is_utf_8(sample: bytes, *, whole: bool = True) -> bool:
-    """Whether a text is UTF-8, maybe with some bad bytes: it has no fewer valid sequences than these.
+def is_utf_8(sample: bytes, *, is_complete: bool = True) -> bool:
+    """Return whether a text is UTF-8: at least as many of its sequences beyond ASCII are valid as are not.
 
-    Where the text is not `whole`, what is cut off at its end counts for nothing.
+    If the text is not complete, a sequence that is cut off at its end does not count.
     """
-    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample, final=whole)
-    ascii_letters = len(sample.translate(None, bytes(range(0x80, 0x100))))
-    beyond = len(text) - ascii_letters
-    bad = 0
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample, final=is_complete)
+    ascii_characters = len(sample.translate(None, bytes(range(0x80, 0x100))))
+    non_ascii_characters = len(text) - ascii_characters
+    invalid = 0
     try:
         text.encode()
     except UnicodeEncodeError:
-        bad = len(LONE_BYTE.findall(text))
-    return beyond - bad >= bad
+        invalid = len(ESCAPED_BYTE.findall(text))
+    return non_ascii_characters - invalid >= invalid
 
 
-def guess(sample: bytes) -> str:
-    """Returns the encoding of a text that is not UTF-8, as likely as its lines beyond ASCII tell."""
+def guess_encoding(sample: bytes) -> str:
+    """Return the most likely encoding of a text that is not UTF-8, judged by its lines beyond ASCII."""
     lines: list[bytes] = []
     size = 0
     for line in re.split(rb"[\r\n]+", sample):
-        if size < GUESSED_BYTES and not line.isascii():
-            lines.append(line[: GUESSED_BYTES - size])
+        if size < JUDGED_BYTES and not line.isascii():
+            lines.append(line[: JUDGED_BYTES - size])
             size += len(line)
-    runs = RUNS.findall(b"\n".join(lines))
+    runs = NON_ASCII_RUN.findall(b"\n".join(lines))
     total = sum(map(len, runs))
-    in_rows = sum(len(run) for run in runs if len(run) > 2)
-    names: tuple[str, ...] = WESTERN if in_rows < IN_ROWS * total else OTHERS
-    clearly = CLEARLY[names]
-    bad = {name: [_is_bad(line, name) for line in lines] for name in names}
-    names = tuple(name for name in names if sum(bad[name]) <= MAX_BAD_LINES * len(lines))
-    if len(runs) >= MANY_RUNS:
-        names = tuple(name for name in names if name in MULTI_BYTE) or names
-    good = [line for number, line in enumerate(lines) if not any(bad[name][number] for name in names)]
-    if not names or not good:
-        return FALLBACK
-    return _most_likely(b"\n".join(good), names, clearly)
+    in_long_runs = sum(len(run) for run in runs if len(run) > 2)
+    names: tuple[str, ...] = LATIN_CANDIDATES if in_long_runs < MIN_SHARE_IN_RUNS * total else OTHER_CANDIDATES
+    min_lead = MIN_SCORE_LEAD[names]
+    undecodable = {name: [not _is_decodable(line, name) for line in lines] for name in names}
+    names = tuple(name for name in names if sum(undecodable[name]) <= MAX_UNDECODABLE_SHARE * len(lines))
+    if len(runs) >= MIN_RUNS_FOR_MULTI_BYTE:
+        names = tuple(name for name in names if name in MULTI_BYTE_ENCODINGS) or names
+    comparable = [line for number, line in enumerate(lines) if not any(undecodable[name][number] for name in names)]
+    if not names or not comparable:
+        return FALLBACK_ENCODING
+    return _choose_by_language(b"\n".join(comparable), names, min_lead)
 
 
-def _is_bad(line: bytes, name: str) -> bool:
+def _is_decodable(line: bytes, name: str) -> bool:
     try:
-        line.decode(DECODED_AS.get(name, name))
+        line.decode(SUPERSETS.get(name, name))
     except UnicodeDecodeError:
-        return True
-    return False
+        return False
+    return True
 
 
-def _most_likely(text: bytes, names: tuple[str, ...], clearly: float) -> str:
-    """Which of `names` makes the best language of the text."""
-    codecs_of = {name: DECODED_AS.get(name, name) for name in names}
-    matches = from_bytes(text, cp_isolation=list(codecs_of.values()), threshold=1.0, enable_fallback=False)
+def _choose_by_language(text: bytes, names: tuple[str, ...], min_lead: float) -> str:
+    """Return the encoding in which the text looks most like a language."""
+    codec_of = {name: SUPERSETS.get(name, name) for name in names}
+    matches = from_bytes(text, cp_isolation=list(codec_of.values()), threshold=1.0, enable_fallback=False)
     scores: dict[str, float] = {}
     for match in matches:
         for alias in match.could_be_from_charset:
             scores[alias] = max(scores.get(alias, -9.0), match.coherence - match.chaos)
-    best, best_score = FALLBACK, -9.0
-    for name, codec in codecs_of.items():
+    best, best_score = FALLBACK_ENCODING, -9.0
+    for name, codec in codec_of.items():
         score = scores.get(codec, -9.0)
-        if score > best_score + (clearly if best_score > -9.0 else 0):
+        if score > best_score + (min_lead if best_score > -9.0 else 0):
             best, best_score = name, score
     return best

@@ -1,9 +1,9 @@
-"""The short cut for clean CSV: a block that PostgreSQL can read as it stands is checked, not parsed.
+"""The fast path for clean CSV: text that PostgreSQL can read as it is gets checked, not parsed.
 
-Nearly all blocks of nearly all files are clean: every quote where RFC 4180 wants it, the same number of fields in every
-row, SKUs without surrounding spaces, no value too long. For those, splitting the text at quotes and delimiters tells
-all there is to know, several times faster than parsing it into rows, and COPY gets the text itself. Whatever is not
-obviously clean goes the way of `parser` and `columns`; the outcome is the same, which the tests hold.
+Nearly all blocks of nearly all files are clean: every quote is where RFC 4180 requires it, every row has the same
+number of fields, SKUs have no surrounding spaces, and no value is too long. Splitting the text at quotes and delimiters
+shows that several times faster than parsing it into rows, and COPY gets the text unchanged. Text that is not obviously
+clean goes through the parser and the validation. The result is the same; tests compare both.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
-from importer.files.dialect import NO_QUOTE
+from importer.files.dialect import COPY_QUOTE_FOR_NONE
 
-# What COPY takes as boolean by itself; our other words for it need a translation.
+# The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the fields are in a row of `width` fields; None where the file has no such column.
+    """The columns of our fields in a row of `width` cells, counted from 0; None if the file has no such column.
 
-    `quote` is what COPY takes as the quote.
+    `sku_max` and `name_max` are in characters. `quote` is the quote for COPY.
     """
 
     width: int
@@ -35,36 +35,39 @@ class Layout:
     quote: str = '"'
 
 
-class Clean(NamedTuple):
-    """Whole records at the beginning of a text: as COPY (FORMAT csv) reads them, how many, how much of the text."""
+class CleanRows(NamedTuple):
+    """Complete rows at the start of a text.
+
+    `payload` has them in the format of COPY (FORMAT csv), `rows` is their number, and `length` the number of characters
+    of the text that they take up.
+    """
 
     payload: bytes
     rows: int
     length: int
 
 
-def take_clean(text: str, layout: Layout, *, at_end: bool) -> Clean | None:
-    """Takes the whole records off the beginning of `text`, if they are all clean.
+def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | None:
+    """Return the complete rows at the start of `text` if all of them are clean, otherwise None.
 
-    `text` begins at the boundary of a record; `at_end` says that nothing follows it, so that its last line may lack its
-    line end.
+    `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end.
     """
     if "\0" in text or ("\\" in text and "\\." in text):
         return None
     delimiter, quote = layout.delimiter, layout.quote
-    if quote == NO_QUOTE and quote in text:
+    if quote == COPY_QUOTE_FOR_NONE and quote in text:
         return None
     length = len(text)
     if at_end and not text.endswith("\n"):
         text += "\n"
-    # Every second part lies within quotes; where their number is even, the last quoted field is not closed yet.
+    # Every second part is inside quotes. If the number of parts is even, the last quoted field is not closed yet.
     parts = text.split(quote)
     cut = len(parts[-1]) + 1 if len(parts) % 2 == 0 else 0
     if cut:
         if at_end:
             return None
         parts.pop()
-    # What follows the last line end outside of quotes is no whole record.
+    # The text after the last line end outside of quotes is not a complete row.
     while (end := parts[-1].rfind("\n") + 1) == 0:
         if len(parts) == 1:
             return None
@@ -80,47 +83,48 @@ def take_clean(text: str, layout: Layout, *, at_end: bool) -> Clean | None:
         payload = quote.join(parts)
     else:
         payload = text[: len(text) - cut] if cut else text
-    structure = _structure(outside, delimiter, quote)
+    structure = _join_outside(outside, delimiter, quote)
     if structure is None:
         return None
-    # A line end ends its cell. As many of them in the last column as rows in all: each row has its `width` fields.
+    # Each cell keeps its line end. If only the cells of the last column have one, each row has `width` cells.
     cells = structure.replace("\n", "\n" + delimiter).split(delimiter)
     cells.pop()
     rows = -(-len(cells) // layout.width)
     if len(cells) != rows * layout.width or {cell[-1:] for cell in cells[layout.width - 1 :: layout.width]} != {"\n"}:
         return None
-    if structure.count("\n") != rows or not _values_are_clean(cells, parts[1::2], layout):
+    if structure.count("\n") != rows or not _are_values_clean(cells, parts[1::2], layout):
         return None
     try:
-        return Clean(payload.encode(), rows, min(length, len(text) - cut))
+        return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
     except UnicodeEncodeError:
         return None
 
 
-def _structure(outside: list[str], delimiter: str, quote: str) -> str | None:
-    """Joins what is outside of quotes, one quote in the place of each quoted field; None where a quote is misplaced."""
+def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
+    """Join the text outside of quotes with one quote for each quoted field; None if a quote is misplaced."""
     if len(outside) == 1:
         return outside[0]
     field_ends = {delimiter, "\n"}
     first, *middle, last = outside
     if "" in middle:
-        # Nothing between two quotes: they are a doubled one, and the field goes on.
+        # Two quotes without text between them are a doubled quote, and the field continues.
         middle = list(filter(None, middle))
-    behind = set(map(itemgetter(0), [*middle, last]))
-    before = set(map(itemgetter(-1), [first or "\n", *middle]))
-    return quote.join([first, *middle, last]) if behind <= field_ends and before <= field_ends else None
+    after_quotes = set(map(itemgetter(0), [*middle, last]))
+    before_quotes = set(map(itemgetter(-1), [first or "\n", *middle]))
+    is_well_placed = after_quotes <= field_ends and before_quotes <= field_ends
+    return quote.join([first, *middle, last]) if is_well_placed else None
 
 
-def _values_are_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
-    """Checks the columns that have rules. `cells` has a quote for each field of `quoted`, and the line ends."""
+def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
+    """Check the columns that have rules. `cells` has a quote in place of each field of `quoted`, and the line ends."""
     width, last, quote = layout.width, layout.width - 1, layout.quote
-    ruled = [layout.sku] if layout.name is None else [layout.sku, layout.name]
-    if quoted and any(quote in "".join(cells[place::width]) for place in ruled):
-        # A doubled quote splits its field in two; then the values are not where they seem to be.
+    checked = [layout.sku] if layout.name is None else [layout.sku, layout.name]
+    if quoted and any(quote in "".join(cells[place::width]) for place in checked):
+        # A doubled quote splits its field into two parts; then parts and cells do not correspond.
         if "".join(cells).count(quote) != len(quoted):
             return False
-        filling = iter(quoted)
-        cells = [next(filling) + cell[1:] if cell[:1] == quote else cell for cell in cells]
+        contents = iter(quoted)
+        cells = [next(contents) + cell[1:] if cell[:1] == quote else cell for cell in cells]
 
     def column(place: int) -> list[str]:
         values = cells[place::width]

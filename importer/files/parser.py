@@ -1,7 +1,7 @@
-"""From text to rows: CSV after RFC 4180, chunk by chunk, with the rows that cannot be taken set aside.
+"""Parses text into rows, chunk by chunk: CSV after RFC 4180, with malformed rows rejected.
 
-Whole blocks go through `csv.reader` at once. Where something is wrong in one, the rows before it are kept and some
-records from there on are read one by one, see `importer.files.row_reader`.
+A whole block goes through `csv.reader` at once. If a block is malformed, the parser keeps the rows before the error and
+reads the next ones with `importer.files.row_reader`.
 """
 
 from __future__ import annotations
@@ -17,50 +17,53 @@ from itertools import islice
 
 from importer.errors import UnusableFile
 from importer.files.dialect import Dialect
-from importer.files.fast_path import Layout, take_clean
-from importer.files.row_reader import SingleReader
-from importer.files.rows import Places, Records, Row
-from importer.files.text_buffer import Window
-from importer.files.text_source import BLOCK_BYTES, Source
+from importer.files.fast_path import Layout, read_clean_rows
+from importer.files.row_reader import RowReader
+from importer.files.rows import Row, RowChunk, RowPositions
+from importer.files.text_buffer import TextBuffer
+from importer.files.text_source import TextSource
+from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
-# Records are bounded by our own limit, which knows what to do about it.
+# The parser has its own limit, beyond which a row is rejected.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
-# Records read one by one before a whole block is tried again; more where trying does not pay.
-MIN_CLOSE_LOOK, MAX_CLOSE_LOOK = 256, 16_384
-# After so many blocks in a row that were not clean the short cut is not tried any more.
-MISSED_SHORT_CUTS = 8
+# Rows for the row reader before the parser tries a whole block again: the number doubles after each failure.
+MIN_ROW_READER_ROWS, MAX_ROW_READER_ROWS = 256, 16_384
 
 
 class Parser:
-    """Reads a `Source` as records. `max_record` is in characters, line end included: a longer record is a reject."""
+    """Parses a text source. `max_record` is in characters, including the line end; longer rows are rejected."""
 
-    def __init__(self, source: Source, *, max_record: int) -> None:
-        self._window = Window(source)
+    def __init__(self, source: TextSource, *, max_record: int, tuning: ReaderTuning = DEFAULT_TUNING) -> None:
+        self._block_characters = source.block_bytes
+        self._tuning = tuning
+        self._buffer = TextBuffer(source)
         self._max_record = max_record
-        self._close_look = MIN_CLOSE_LOOK
-        self._use(Dialect())
+        self._row_reader_rows = MIN_ROW_READER_ROWS
+        self._set_dialect(Dialect())
 
     def peek(self, size: int) -> str:
-        """Returns the next `size` characters, fewer at the end of the file; nothing is taken."""
-        self._window.top_up(size)
-        return self._window.text[self._window.position : self._window.position + size]
+        """Return the next `size` characters without consuming them, fewer at the end of the file."""
+        self._buffer.ensure(size)
+        return self._buffer.text[self._buffer.position : self._buffer.position + size]
 
     def use(self, dialect: Dialect, *, skip: int = 0) -> None:
-        """Reads on in this dialect, behind `skip` characters."""
-        self._window.drop(skip)
+        """Continue in this dialect after skipping `skip` characters."""
+        self._buffer.consume(skip)
         if dialect.escaped:
-            self._window.unescape(dialect.quote)
-        self._use(dialect)
+            self._buffer.unescape(dialect.quote)
+        self._set_dialect(dialect)
 
-    def _use(self, dialect: Dialect) -> None:
+    def _set_dialect(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._singly = SingleReader(self._window, dialect, max_record=self._max_record)
+        self._row_reader = RowReader(
+            self._buffer, dialect, max_record=self._max_record, batch_lines=self._tuning.batch_lines
+        )
 
-    def header(self) -> Row:
-        """Returns the first record that is not blank; raises `UnusableFile` where there is none."""
+    def read_header(self) -> Row:
+        """Return the first row that is not blank. Raise `UnusableFile` if there is none."""
         while True:
-            raw, row, reject = self._singly.next_record()
+            raw, row, reject = self._row_reader.read_row()
             if reject is not None:
                 raise UnusableFile(
                     f"The header row cannot be read: {reject.message} "
@@ -68,114 +71,116 @@ class Parser:
                 )
             if not raw:
                 raise UnusableFile(
-                    "The file is empty. It needs a header row with a column `sku` and one row a product."
+                    "The file is empty. It needs a header row with a column `sku` and one row per product."
                 )
             if row and any(cell.strip() for cell in row):
                 return row
 
-    def chunks(self, chunk_rows: int, layout: Layout | None = None) -> Iterator[Records]:
-        """Yields the records behind the header, at most `chunk_rows` rows at a time.
+    def read_chunks(self, chunk_rows: int, layout: Layout | None = None) -> Iterator[RowChunk]:
+        """Yield the rows after the header, at most `chunk_rows` at a time.
 
-        With a `layout`, blocks that are clean take the short cut, see `importer.files.fast_path`.
+        With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`.
         """
-        window = self._window
-        reach = longest = min(BLOCK_BYTES, self._max_record)
-        missed = 0
-        while window.top_up():
-            if layout is not None and missed < MISSED_SHORT_CUTS:
-                end = window.position + reach
-                clean = take_clean(
-                    window.text[window.position : end], layout, at_end=window.at_end and end >= len(window.text)
+        buffer = self._buffer
+        length = max_length = min(self._block_characters, self._max_record)
+        misses = 0
+        while buffer.ensure():
+            if layout is not None and misses < self._tuning.max_fast_path_misses:
+                end = buffer.position + length
+                clean = read_clean_rows(
+                    buffer.text[buffer.position : end], layout, at_end=buffer.at_end and end >= len(buffer.text)
                 )
-                missed = missed + 1 if clean is None else 0
+                misses = misses + 1 if clean is None else 0
                 if clean is not None:
-                    reach = max(1, min(longest, clean.length * chunk_rows // clean.rows))
+                    length = max(1, min(max_length, clean.length * chunk_rows // clean.rows))
                     if clean.rows <= chunk_rows:
-                        records = Records([], window.line, clean=clean)
-                        window.drop(clean.length)
-                        yield records
+                        chunk = RowChunk([], buffer.line, clean=clean)
+                        buffer.consume(clean.length)
+                        yield chunk
                     continue
-            cut = self._last_boundary()
-            rows, end = self._parse(cut)
-            all_taken = end == cut > window.position
-            records = Records(rows, window.line, window.text[window.position : end])
-            window.drop(end - window.position)
-            yield from _split(records, chunk_rows)
-            if not all_taken:
-                yield from self._look_closely(chunk_rows, len(rows))
+            block_end = self._find_last_row_end()
+            rows, end = self._parse(block_end)
+            is_parsed = end == block_end > buffer.position
+            chunk = RowChunk(rows, buffer.line, buffer.text[buffer.position : end])
+            buffer.consume(end - buffer.position)
+            yield from _split(chunk, chunk_rows)
+            if not is_parsed:
+                yield from self._read_singly(chunk_rows, len(rows))
 
-    def _look_closely(self, chunk_rows: int, parsed_rows: int) -> Iterator[Records]:
-        """Reads the next records one by one: few when parsing whole blocks pays, more and more when it does not."""
-        self._close_look = (
-            min(2 * self._close_look, MAX_CLOSE_LOOK) if parsed_rows < self._close_look else MIN_CLOSE_LOOK
+    def _read_singly(self, chunk_rows: int, parsed_rows: int) -> Iterator[RowChunk]:
+        """Read the next rows with the row reader: more and more of them while parsing whole blocks fails."""
+        self._row_reader_rows = (
+            min(2 * self._row_reader_rows, MAX_ROW_READER_ROWS)
+            if parsed_rows < self._row_reader_rows
+            else MIN_ROW_READER_ROWS
         )
-        left = self._close_look
-        while left > 0 and self._window.top_up():
-            records = self._singly.take(min(left, chunk_rows))
-            left -= max(1, len(records.rows) + len(records.rejects))
-            yield records
+        left = self._row_reader_rows
+        while left > 0 and self._buffer.ensure():
+            chunk = self._row_reader.read_rows(min(left, chunk_rows))
+            left -= max(1, len(chunk.rows) + len(chunk.rejects))
+            yield chunk
 
-    def _last_boundary(self) -> int:
-        """Where the last whole record of the text ends, as far as the quotes tell; the start when that is not seen.
+    def _find_last_row_end(self) -> int:
+        """Return the end of the last complete row in the buffer, judged by its quotes; the start if there is none.
 
-        A boundary is a line end with an even number of quotes before it. Where a stray quote makes that wrong, the
-        text ends within a quoted field, which `_parse` notices. Records from a NUL on need a closer look.
+        A row ends at a line end with an even number of quotes before it. If a stray quote makes that wrong, the text
+        ends within a quoted field, which `_parse` detects. Rows from a NUL on are left to the row reader.
         """
-        text, start, quote = self._window.text, self._window.position, self._dialect.quote
+        text, start, quote = self._buffer.text, self._buffer.position, self._dialect.quote
         end = text.find("\0", start)
         if end < 0:
             end = len(text)
-            if self._window.at_end:
+            if self._buffer.at_end:
                 return end
         quotes = text.count(quote, start, end) if quote else 0
         newline = carriage = end
         while True:
-            # Each is looked for only where the last one found lies behind `end`, or this would be quadratic.
+            # Search again only if the last match is after `end`; otherwise this would be quadratic.
             newline = text.rfind("\n", start, end) if newline >= end else newline
-            # The CR at the very end may be the first half of a line end.
+            # A CR at the very end may be the first half of a line end.
             carriage = text.rfind("\r", start, min(end, len(text) - 1)) if carriage >= end else carriage
-            cut = max(newline, carriage) + 1
-            if cut <= start or not quote:
-                return max(cut, start)
-            quotes -= text.count(quote, cut, end)
+            row_end = max(newline, carriage) + 1
+            if row_end <= start or not quote:
+                return max(row_end, start)
+            quotes -= text.count(quote, row_end, end)
             if quotes % 2 == 0:
-                return cut
-            end = text.rfind(quote, start, cut)
+                return row_end
+            end = text.rfind(quote, start, row_end)
             quotes -= 1
 
     def _parse(self, end: int) -> tuple[list[Row], int]:
-        """Parses the text up to `end`; returns the rows before the first that needs a closer look, and where it is."""
-        position = self._window.position
-        text = self._window.text[position:end]
+        """Parse the text up to `end`. Return the rows before the first one for the row reader, and its start."""
+        position = self._buffer.position
+        text = self._buffer.text[position:end]
         rows: list[Row] = []
-        whole = False
+        is_complete = False
         with suppress(csv.Error):
-            # Where this raises, the rows before the bad one are there.
+            # After an error, `rows` has the rows before the malformed one.
             rows.extend(self._dialect.reader(io.StringIO(text, newline="")))
-            whole = True
-        # The limit is checked exactly by the closer look; quotes, delimiters and line end are not among the cells.
+            is_complete = True
+        # An upper bound of the length of a row, with its quotes, delimiters and line end. The row reader is exact.
         longest, widest = max(map(len, map("".join, rows)), default=0), max(map(len, rows), default=0)
         if 2 * longest + 3 * widest + 2 > self._max_record:
             sizes = (2 * len("".join(row)) + 3 * len(row) + 2 for row in rows)
             kept = next((number for number, size in enumerate(sizes) if size > self._max_record), len(rows))
-            whole = whole and kept == len(rows)
+            is_complete = is_complete and kept == len(rows)
             del rows[kept:]
-        if whole:
+        if is_complete:
             return rows, end
         lines = io.StringIO(text, newline="")
         deque(islice(self._dialect.reader(lines), len(rows)), maxlen=0)
         return rows, position + lines.tell()
 
 
-def _split(records: Records, chunk_rows: int) -> Iterator[Records]:
-    """The same in pieces of at most `chunk_rows` rows."""
-    rows = records.rows
+def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
+    """Split a chunk into chunks of at most `chunk_rows` rows."""
+    rows = chunk.rows
     if len(rows) <= chunk_rows:
         if rows:
-            yield records
+            yield chunk
         return
-    lines, raws = records.places()
+    lines, raws = chunk.positions()
     for start in range(0, len(rows), chunk_rows):
         end = start + chunk_rows
-        known = Places(lines[start:end], raws[start:end])
-        yield replace(records, rows=rows[start:end], first_line=lines[start], rejects=[], known=known)
+        positions = RowPositions(lines[start:end], raws[start:end])
+        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=[], known_positions=positions)

@@ -1,4 +1,4 @@
-"""Rows as they come out of a file, where they stand in it, and the rows that are set aside."""
+"""The rows of a file, their positions in it, and rejected rows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
-from importer.files.fast_path import Clean
+from importer.files.fast_path import CleanRows
 
 Row = list[str]
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-# What bytes that are no text in the file's encoding are shown as.
-WINDOWS_1252 = {chr(0xDC00 + byte): bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
+# Bytes that are not text in the encoding of the file are shown as Windows-1252.
+SHOWN_BYTES = {chr(0xDC00 + byte): bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
 
 
 class Reject(NamedTuple):
-    """A row set aside: the line of the file where it starts (from 1), a reason code, a sentence, the row as it was."""
+    """A rejected row: its first line in the file, counted from 1, a reason code, a sentence, and the original row."""
 
     line: int
     code: str
@@ -28,44 +28,44 @@ class Reject(NamedTuple):
     row: str
 
 
-class Places(NamedTuple):
-    """Where rows are in the file: the line on which each starts, counted from 1, and its text, line end included."""
+class RowPositions(NamedTuple):
+    """The first line of each row in the file, counted from 1, and its text, including the line end."""
 
     lines: Sequence[int]
     raws: Sequence[str]
 
 
 @dataclass
-class Records:
-    """Rows in the order of the file, and the rejects found among them.
+class RowChunk:
+    """Consecutive rows of a file, and the rejects among them.
 
-    `text` is what the rows were read from and `first_line` its line in the file, unless `known` says where the rows
-    are. Where `clean` is there, it holds all the rows as COPY reads them, and `rows` is empty.
+    `text` is the text of the rows, and `first_line` its line in the file, unless `known_positions` gives their
+    positions. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty.
     """
 
     rows: list[Row]
     first_line: int
     text: str = ""
     rejects: list[Reject] = field(default_factory=list)
-    known: Places | None = None
-    clean: Clean | None = None
+    known_positions: RowPositions | None = None
+    clean: CleanRows | None = None
 
-    def places(self) -> Places:
-        """Where the rows are."""
-        if self.known is None:
-            self.known = _places(self.rows, self.text, self.first_line)
-        return self.known
+    def positions(self) -> RowPositions:
+        """Return the positions of the rows."""
+        if self.known_positions is None:
+            self.known_positions = _find_positions(self.rows, self.text, self.first_line)
+        return self.known_positions
 
     def lines(self) -> Sequence[int]:
-        """The line of the file on which each row starts, counted from 1."""
-        return self.places().lines
+        """Return the first line of each row in the file, counted from 1."""
+        return self.positions().lines
 
 
-def _places(rows: list[Row], text: str, first_line: int) -> Places:
+def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions:
     lines = io.StringIO(text, newline="").readlines()
     if len(lines) == len(rows):
-        return Places(range(first_line, first_line + len(rows)), lines)
-    # The cells are joined by something, or a CR and an LF of two of them would be one line end.
+        return RowPositions(range(first_line, first_line + len(rows)), lines)
+    # Join the cells with a space: a CR and an LF of two cells must not become one line end.
     cells = list(map(" ".join, rows))
     breaks = list(map(str.count, cells, repeat("\n")))
     if "\r" in text:
@@ -77,36 +77,36 @@ def _places(rows: list[Row], text: str, first_line: int) -> Places:
     raws = [
         lines[start] if end - start == 1 else "".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)
     ]
-    return Places([first_line + start for start in starts], raws)
+    return RowPositions([first_line + start for start in starts], raws)
 
 
 def count_line_breaks(text: str, start: int = 0, end: int = sys.maxsize) -> int:
-    """Counts line ends as editors do: LF, CR LF and a lone CR are one each."""
+    """Count line ends as editors do: LF, CR LF and a single CR count as one each."""
     newlines = text.count("\n", start, end)
     if text.find("\r", start, end) < 0:
         return newlines
     return newlines + text.count("\r", start, end) - text.count("\r\n", start, end)
 
 
-def visible(raw: str) -> str:
-    """Makes a text that cannot be stored as it is readable: bytes that are no text are shown as Windows-1252."""
+def make_printable(raw: str) -> str:
+    """Return a text that can be stored: bytes that are not text are shown as Windows-1252, NUL as U+FFFD."""
     raw = raw.rstrip("\r\n")
     if raw.isascii():
         return raw.replace("\0", "\ufffd")
-    return SURROGATE.sub(_windows_1252, raw.replace("\0", "\ufffd"))
+    return SURROGATE.sub(_show_byte, raw.replace("\0", "\ufffd"))
 
 
-def all_visible(raws: Sequence[str]) -> list[str]:
-    """The same for many rows, in a few operations on all of their text."""
+def make_all_printable(raws: Sequence[str]) -> list[str]:
+    """Return the printable form of many rows, in a few operations on all of their text."""
     text = "\0".join(raws)
     if text.count("\0") >= max(1, len(raws)):
-        return list(map(visible, raws))
+        return list(map(make_printable, raws))
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = SURROGATE.sub(_windows_1252, text)
+        text = SURROGATE.sub(_show_byte, text)
     return [raw.rstrip("\r\n") for raw in text.split("\0")] if raws else []
 
 
-def _windows_1252(match: re.Match[str]) -> str:
-    return WINDOWS_1252.get(match[0], "\ufffd")
+def _show_byte(match: re.Match[str]) -> str:
+    return SHOWN_BYTES.get(match[0], "\ufffd")

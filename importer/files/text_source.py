@@ -1,4 +1,4 @@
-"""From a file to text, in blocks of bounded size: unpacked, decoded, and known not to be something else entirely."""
+"""Reads a file as text: decompressed, decoded, and in blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ from pathlib import Path
 from types import TracebackType
 
 from importer.errors import UnusableFile
-from importer.files.compression import PackedFile
-from importer.files.encoding import BLOCK_BYTES, SNIFFED_BYTES, Decoder
-
-__all__ = ["BLOCK_BYTES", "Source"]
+from importer.files.compression import CompressedFile
+from importer.files.encoding import SNIFFED_BYTES, Decoder
+from importer.files.tuning import DEFAULT_TUNING
 
 BYTE_ORDER_MARK = "\ufeff"
 
 
-class Source:
-    """An open file as blocks of text: plain, gzip or ZIP, in any encoding.
+class TextSource:
+    """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
 
-    `encoding` is Python's name of one, None for finding it out. Bytes that are no text in it arrive as lone surrogates
-    (PEP 383), so that the parser can set their rows aside. Raises `UnusableFile` where the file as a whole is none that
-    can be imported.
+    `encoding` is Python's name of an encoding; None finds it. Bytes that are not text in it become lone surrogates
+    (PEP 383), so that the parser can reject their rows. Raises `UnusableFile` if the whole file cannot be imported.
     """
 
-    def __init__(self, path: Path, *, max_unpacked_bytes: int, encoding: str | None = None) -> None:
-        self._file = PackedFile(path, max_unpacked_bytes=max_unpacked_bytes)
-        self._decoder = Decoder(self._file.read, encoding)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_unpacked_bytes: int,
+        encoding: str | None = None,
+        block_bytes: int = DEFAULT_TUNING.block_bytes,
+    ) -> None:
+        self.block_bytes = block_bytes
+        self._file = CompressedFile(path, max_unpacked_bytes=max_unpacked_bytes)
+        self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
         self._at_start = True
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> TextSource:
         return self
 
     def __exit__(
@@ -37,26 +43,26 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
     @property
-    def packing(self) -> str:
+    def compression(self) -> str:
         """`none`, `gzip` or `zip`."""
-        return self._file.packing
+        return self._file.compression
 
     @property
     def encoding(self) -> str:
-        """Python's name of the encoding, `utf-8` as long as all that was read is ASCII."""
+        """Python's name of the encoding; `utf-8` while everything read is ASCII."""
         return self._decoder.name
 
     @property
     def share_read(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
+        """The share of the file that has been read, from 0 to 1."""
         return self._file.share_read
 
     def read_block(self) -> str:
-        """Returns the next block of text, or "" at the end of the file."""
+        """Return the next block of text, "" at the end of the file."""
         if not self._at_start:
             return self._decoder.read_block()
         self._at_start = False

@@ -14,9 +14,9 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from database.connect import limit_waits
-from importer.columns.reject_file import copy_lines
+from importer.columns.product_file import FileOptions, ProductFile, open_product_file
+from importer.columns.reject_file import encode_rejects
 from importer.errors import ImportFailure, UnusableFile
-from importer.files.csv_file import FileOptions, OpenedFile, open_file
 from importer.jobs import repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
@@ -88,7 +88,7 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
     job = run.job
     try:
         options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
-        file = open_file(
+        file = open_product_file(
             path, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
         )
     except FileNotFoundError:
@@ -101,7 +101,7 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
         with run.step(StepKind.STAGE_FILE) as cursor:
             columns = sql.SQL(", ").join(
                 sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text")))
-                for name in file.columns.fields
+                for name in file.validator.fields
             )
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
@@ -118,7 +118,7 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
             totals = {
                 "phase": "comparing" if job.is_preview else "writing",
                 "table": table_name,
-                "columns": file.columns.fields,
+                "columns": file.validator.fields,
                 "file": Json(run.heartbeat.file_description),
                 "rows": reading.rows,
                 "rejected": reading.rejected,
@@ -130,25 +130,25 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
 
 
 def _copy_file(
-    run: Run, cursor: Cursor, file: OpenedFile, table: sql.Identifier, reading: ReadingProgress, chunk_rows: int
+    run: Run, cursor: Cursor, file: ProductFile, table: sql.Identifier, reading: ReadingProgress, chunk_rows: int
 ) -> None:
     """Copy the rows of a file into the staging table and its rejects into `import_rejects`; count both."""
-    columns = file.columns
+    validator = file.validator
     copy_rows = sql.SQL(COPY_ROWS_SQL).format(
         table=table,
-        columns=_join_names(columns.fields),
+        columns=_join_names(validator.fields),
         options=file.copy_options,
-        texts=_join_names([name for name in columns.fields if name not in COLUMN_TYPES]),
-        booleans=sql.SQL(", FORCE_NULL (active)" if "active" in columns.fields else ""),
+        texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
+        booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
     )
     rejects = bytearray()
     with running_copy(cursor) as stream:
-        for chunk in file.chunks(chunk_rows):
-            payload, row_count = columns.copy_rows(chunk)
+        for chunk in file.read_chunks(chunk_rows):
+            payload, row_count = validator.encode_rows(chunk)
             if payload and not stream.put(copy_rows, payload):
                 # COPY failed. `running_copy` raises its error.
                 return
-            rejects += copy_lines(run.job.id, chunk.rejects)
+            rejects += encode_rejects(run.job.id, chunk.rejects)
             if len(rejects) > REJECTS_BUFFER_BYTES:
                 stream.put(COPY_REJECTS_SQL, bytes(rejects))
                 rejects.clear()
@@ -162,7 +162,7 @@ def _copy_file(
             stream.put(COPY_REJECTS_SQL, bytes(rejects))
 
 
-def _propose_saved_mapping(connection: Connection, job: Job, file: OpenedFile) -> None:
+def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:
     """Propose the column mapping that was last confirmed for this header, if the page started the import.
 
     Scripts always get the same mapping for the same file.

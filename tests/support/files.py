@@ -1,4 +1,4 @@
-"""Reading files as the importer does, without a database."""
+"""Reads files as the importer does, without a database."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from importer.files import encoding, parser, text_buffer
-from importer.files.csv_file import FileOptions, open_file
+from importer.columns.product_file import FileOptions, open_product_file
 from importer.files.rows import Reject
+from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
 HUGE_BLOCK = 1 << 20
 
 
-@dataclass
-class Read:
-    """What came out of a file: its description, the good rows with our fields alone, the rejects in their order."""
+def create_tuning(block: int = HUGE_BLOCK, *, use_fast_path: bool = True) -> ReaderTuning:
+    """Return the tuning that reads blocks of `block` bytes, with or without the fast path."""
+    misses = DEFAULT_TUNING.max_fast_path_misses if use_fast_path else 0
+    return ReaderTuning(block_bytes=block, max_fast_path_misses=misses)
 
-    about: dict[str, Any]
+
+@dataclass
+class ReadResult:
+    """The content of a file: its description, the valid rows with the product fields only, and the rejects in order."""
+
+    description: dict[str, Any]
     fields: list[str]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     @property
-    def bad(self) -> list[tuple[int, str]]:
+    def reject_codes(self) -> list[tuple[int, str]]:
         """The line and the code of each reject."""
         return [(reject.line, reject.code) for reject in self.rejects]
 
@@ -40,35 +45,35 @@ def read_file(
     chunk_rows: int = 1000,
     max_record: int = 50_000,
     max_unpacked_bytes: int = 1 << 30,
-    short_cut: bool = True,
-    remembered: dict[str, str | None] | None = None,
-) -> Read:
-    """Reads a whole file, in blocks of `block` bytes; raises `UnusableFile`."""
-    with (
-        tempfile.NamedTemporaryFile() as file,
-        mock.patch.object(encoding, "BLOCK_BYTES", block),
-        mock.patch.object(text_buffer, "BLOCK_BYTES", block),
-        mock.patch.object(parser, "BLOCK_BYTES", block),
-        mock.patch.object(parser, "MISSED_SHORT_CUTS", parser.MISSED_SHORT_CUTS if short_cut else 0),
-    ):
+    use_fast_path: bool = True,
+    saved_mapping: dict[str, str | None] | None = None,
+) -> ReadResult:
+    """Read a whole file in blocks of `block` bytes. Raise `UnusableFile` if it cannot be imported."""
+    with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        limits = {"max_record": max_record, "max_unpacked_bytes": max_unpacked_bytes}
-        with open_file(Path(file.name), options or FileOptions(), **limits) as opened:
-            if remembered is not None:
-                opened.propose(remembered)
-            about = opened.describe()
-            read = Read(about, opened.columns.fields)
-            dialect = opened.columns.dialect
-            for records in opened.chunks(chunk_rows):
-                payload, count = opened.columns.copy_rows(records)
-                # What COPY does with it.
+        with open_product_file(
+            Path(file.name),
+            options or FileOptions(),
+            max_record=max_record,
+            max_unpacked_bytes=max_unpacked_bytes,
+            tuning=create_tuning(block, use_fast_path=use_fast_path),
+        ) as product_file:
+            if saved_mapping is not None:
+                product_file.propose(saved_mapping)
+            description = product_file.describe()
+            validator = product_file.validator
+            result = ReadResult(description, validator.fields)
+            dialect = validator.dialect
+            for chunk in product_file.read_chunks(chunk_rows):
+                payload, count = validator.encode_rows(chunk)
+                # Read the payload as COPY does.
                 text = io.StringIO(payload.decode(), newline="")
-                added = list(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.copy_quote, strict=True))
-                assert len(added) == count <= chunk_rows
-                read.rows += map(tuple, added)
-                read.rejects += records.rejects
-            read.about = opened.describe()
-            assert {**read.about, "encoding": ""} == {**about, "encoding": ""}
-    read.rejects.sort()
-    return read
+                rows = list(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.copy_quote, strict=True))
+                assert len(rows) == count <= chunk_rows
+                result.rows += map(tuple, rows)
+                result.rejects += chunk.rejects
+            result.description = product_file.describe()
+            assert {**result.description, "encoding": ""} == {**description, "encoding": ""}
+    result.rejects.sort()
+    return result

@@ -14,9 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-import models
 from database.migrate import sqlalchemy_url
-from importer.columns import validation
 from models import Base
 from support.database import execute, url_of
 from support.paths import ROOT
@@ -107,7 +105,3 @@ def test_processes_that_start_together_migrate_in_turn(server_url: str) -> None:
         execute(server_url, f"DROP DATABASE {EMPTY_DATABASE} WITH (FORCE)")
 
 
-def test_the_importer_and_the_tables_have_the_same_length_limits() -> None:
-    # The importer does not know the models, so both define these limits.
-    assert validation.SKU_MAX_CHARACTERS == models.SKU_MAX_CHARACTERS
-    assert validation.NAME_MAX_CHARACTERS == models.NAME_MAX_CHARACTERS

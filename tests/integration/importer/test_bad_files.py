@@ -1,4 +1,4 @@
-"""Files that cannot be imported, or hardly: each ends in rows, rejects or a sentence, and leaves nothing behind."""
+"""Malformed files give rows, rejects or a sentence, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HEADER = b"sku,name\n"
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(runner: ImportRunner) -> Iterator[None]:
-    """Whatever the file was: no staging table, no file but for a retry, no lease and no unfinished job stay."""
+def check_leftovers(runner: ImportRunner) -> Iterator[None]:
+    """Fail if a staging table, a file that no retry needs, a lease or an unfinished job remains."""
     yield
     assert (
         execute(runner.database_url, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
@@ -38,8 +38,8 @@ def nothing_is_left(runner: ImportRunner) -> Iterator[None]:
     )
 
 
-def failure(runner: ImportRunner, content: bytes | str) -> str:
-    """Imports a file that fails as a whole; returns the sentence that says why."""
+def import_unusable_file(runner: ImportRunner, content: bytes | str) -> str:
+    """Import a file that fails as a whole, and return the sentence that says why."""
     before = read_products(runner.database_url)
     job = run_import(runner, content)
     assert (job["status"], job["created_count"], job["updated_count"]) == ("failed", 0, 0)
@@ -64,7 +64,7 @@ UNUSABLE = [
     (b"sku,name\n", "nothing below"),
     (b"sku,name\n\n\r\n   \n\n", "nothing below"),
     (b"name,description\na,b\n", "no column `sku`"),
-    (b"colour\na\n", "say in a mapping"),
+    (b"colour\na\n", "choose it with a mapping"),
     (b"colour;size\na;b\n", "colour, size"),
     (b",".join(b"column %d" % number for number in range(10_000)) + b"\n", "9,992 more"),
     (b"sku,name, SKU \na,b,c\n", "2 columns named `sku`"),
@@ -88,24 +88,22 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize(("content", "told"), UNUSABLE, ids=[told for _, told in UNUSABLE])
-def test_a_file_that_is_none_fails_with_a_sentence_that_says_why(
-    runner: ImportRunner, content: bytes, told: str
-) -> None:
+@pytest.mark.parametrize(("content", "message"), UNUSABLE, ids=[told for _, told in UNUSABLE])
+def test_an_unusable_file_fails_with_a_sentence(runner: ImportRunner, content: bytes, message: str) -> None:
     run_import(runner, b"sku\nkept\n")
-    assert told in failure(runner, content)
+    assert message in import_unusable_file(runner, content)
 
 
-def test_a_gzip_bomb_is_not_unpacked(settings: config.Settings) -> None:
+def test_a_gzip_bomb_is_not_decompressed(settings: config.Settings) -> None:
     runner = create_runner(settings, max_unpacked_bytes=2_000_000)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = packer.compress(HEADER) + b"".join(packer.compress(b"a,b\n" * 250_000) for _ in range(50)) + packer.flush()
     assert len(bomb) < 100_000
-    assert "unpacks to more than" in failure(runner, bomb)
-    assert "unpacks to more than" in failure(runner, gzip.compress(HEADER + b"x" * 3_000_000))
+    assert "decompresses to more than" in import_unusable_file(runner, bomb)
+    assert "decompresses to more than" in import_unusable_file(runner, gzip.compress(HEADER + b"x" * 3_000_000))
 
 
-def test_a_file_with_ten_thousand_columns_goes_in(runner: ImportRunner) -> None:
+def test_a_file_with_ten_thousand_columns_is_imported(runner: ImportRunner) -> None:
     line = b",x" * 9_999
     job = run_import(
         runner, b"sku" + b",x" * 9_999 + b"\n" + b"".join(b"%d%s\n" % (n, line) for n in range(50)) + b"a,b\n"
@@ -116,7 +114,7 @@ def test_a_file_with_ten_thousand_columns_goes_in(runner: ImportRunner) -> None:
 @pytest.mark.parametrize(
     "row", [b"x" * 50_000_000, b'a,"' + b"x" * 50_000_000 + b'"', b'"' * 50_000_001, b"," * 50_000_000]
 )
-def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(runner: ImportRunner, row: bytes) -> None:
+def test_a_row_of_50_mb_is_rejected_and_the_rows_around_it_are_imported(runner: ImportRunner, row: bytes) -> None:
     job = run_import(runner, HEADER + b"a,before\n" + row + b"\nb,behind\n")
     assert read_rejects(runner.database_url, job) == [(3, "row_too_long")]
     assert read_products(runner.database_url) == [("a", "before", "", True), ("b", "behind", "", True)]
@@ -124,7 +122,7 @@ def test_a_row_of_50_mb_is_one_reject_and_the_rows_around_it_go_in(runner: Impor
     assert kept[0][0] < 1000
 
 
-def test_a_quote_that_never_closes_costs_its_own_line(runner: ImportRunner) -> None:
+def test_an_unclosed_quote_rejects_its_own_line_in_an_import(runner: ImportRunner) -> None:
     rows = b"".join(b"%d,n\n" % number for number in range(30_000))
     job = run_import(runner, HEADER + rows + b'a,"open\n' + rows.replace(b",n", b",m") + b"z,last")
     assert read_rejects(runner.database_url, job) == [(30_002, "bad_quoting")]
@@ -132,13 +130,13 @@ def test_a_quote_that_never_closes_costs_its_own_line(runner: ImportRunner) -> N
     assert {name for _, name, _, _ in read_products(runner.database_url)} == {"m", "last"}
 
 
-def test_nul_bytes_cost_their_rows(runner: ImportRunner) -> None:
+def test_rows_with_nul_bytes_are_rejected(runner: ImportRunner) -> None:
     job = run_import(runner, HEADER + b'a,b\n\0,c\nd,e\0\n"f\0\n","g"\nh,"i"\n\0\0\0\0')
     assert read_rejects(runner.database_url, job) == [(3, "nul"), (4, "nul"), (5, "nul"), (8, "nul")]
     assert [row[0] for row in read_products(runner.database_url)] == ["a", "h"]
 
 
-def test_bad_bytes_cost_their_rows(runner: ImportRunner) -> None:
+def test_rows_with_undecodable_bytes_are_rejected(runner: ImportRunner) -> None:
     good = "ä,Größe für Größe\n".encode()
     job = run_import(runner, b"sku,name\na,plain\n" + "b,Größe\nü,c\nd,5 €\n".encode("cp1252") + good)
     assert read_rejects(runner.database_url, job) == [
@@ -151,11 +149,11 @@ def test_bad_bytes_cost_their_rows(runner: ImportRunner) -> None:
     assert kept == [("b,Größe",), ("ü,c",), ("d,5 €",)]
 
 
-def test_bytes_that_are_no_text_in_a_column_that_is_not_ours_do_no_harm(runner: ImportRunner) -> None:
+def test_undecodable_bytes_in_other_columns_are_harmless(runner: ImportRunner) -> None:
     assert run_import(runner, b"sku,note\na,\xff\n")["created_count"] == 1
 
 
-def test_a_file_of_rejects_only_ends_with_nothing_written(runner: ImportRunner) -> None:
+def test_a_file_with_only_rejects_writes_nothing(runner: ImportRunner) -> None:
     job = run_import(runner, HEADER + b",x\n,y\nz\n")
     assert (job["status"], job["rejected_count"], job["processed_records"]) == ("completed", 3, 3)
     assert read_products(runner.database_url) == []
@@ -175,8 +173,8 @@ def test_half_a_million_rows_of_one_sku_are_one_product(runner: ImportRunner) ->
     assert read_products(runner.database_url) == [("A", "last", "", True)]
 
 
-def run_together(runners: list[ImportRunner], contents: list[bytes]) -> list[dict[str, Any]]:
-    """Runs several imports at once, each in a thread of its own."""
+def run_concurrently(runners: list[ImportRunner], contents: list[bytes]) -> list[dict[str, Any]]:
+    """Run several imports at the same time, each in its own thread."""
     task_ids = [create_job(runner, content) for runner, content in zip(runners, contents, strict=True)]
     start = threading.Barrier(len(runners))
     problems: list[BaseException] = []
@@ -198,24 +196,24 @@ def run_together(runners: list[ImportRunner], contents: list[bytes]) -> list[dic
     return [read_job(runners[0].database_url, task_id) for task_id in task_ids]
 
 
-def test_the_same_file_twice_at_once_creates_every_product_once(settings: config.Settings) -> None:
+def test_two_concurrent_imports_of_a_file_create_every_product_once(settings: config.Settings) -> None:
     runners = [create_runner(settings, slice_rows=500, chunk_rows=1000) for _ in range(2)]
     content = HEADER + b"".join(b"sku-%d,name %d\n" % (number, number) for number in range(20_000))
-    jobs = run_together(runners, [content, content])
+    jobs = run_concurrently(runners, [content, content])
     assert [(job["status"], job["processed_records"]) for job in jobs] == [("completed", 20_000)] * 2
     assert sum(job["created_count"] for job in jobs) == 20_000
     assert sum(job["unchanged_count"] for job in jobs) == 20_000
     assert len(read_products(settings.database_url)) == 20_000
 
 
-def test_two_files_with_the_same_skus_in_opposite_order_do_not_block_each_other(settings: config.Settings) -> None:
+def test_files_with_skus_in_opposite_order_do_not_deadlock(settings: config.Settings) -> None:
     runners = [create_runner(settings, slice_rows=300, chunk_rows=1000) for _ in range(2)]
     run_import(runners[0], HEADER + b"".join(b"%d,old\n" % number for number in range(0, 6000, 2)))
     contents = [
         HEADER + b"".join(b"%d,%s\n" % (number, name) for number in numbers)
         for name, numbers in ((b"up", range(6000)), (b"down", reversed(range(6000))))
     ]
-    jobs = run_together(runners, contents)
+    jobs = run_concurrently(runners, contents)
     for job in jobs:
         assert job["status"] == "completed"
         assert job["created_count"] + job["updated_count"] + job["unchanged_count"] == 6000

@@ -1,4 +1,4 @@
-"""An import from file to table, without a queue: what the contract says about the file."""
+"""Imports without a queue: the rules for files, from file to table."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from support.paths import SAMPLE
 COUNTS = ("created_count", "updated_count", "unchanged_count", "duplicate_count", "rejected_count")
 
 
-def counts(job: dict[str, Any]) -> tuple[int, ...]:
-    """What an import did: created, updated, unchanged, duplicate, rejected; they must add up."""
+def read_counts(job: dict[str, Any]) -> tuple[int, ...]:
+    """Return created, updated, unchanged, duplicate and rejected counts, which must add up to the total."""
     assert (job["status"], job["progress"], job["error_message"]) == ("completed", 100, None)
     assert sum(job[name] for name in COUNTS) == job["processed_records"] == job["total_records"]
     return tuple(job[name] for name in COUNTS)
 
 
-def as_file(rows: list[list[str]]) -> str:
-    """A table as CSV."""
+def encode_csv(rows: list[list[str]]) -> str:
+    """Return a table as CSV."""
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     return out.getvalue()
 
 
-def addresses(url: str) -> list[tuple[Any, ...]]:
-    """Which version of each product is there, and where: every write of any kind changes it."""
+def read_row_versions(url: str) -> list[tuple[Any, ...]]:
+    """Return the physical version of each product, which every write changes."""
     return execute(url, "SELECT id, xmin::text, ctid::text, updated_at FROM products ORDER BY id")
 
 
-def test_the_sample_file_goes_in_and_a_second_time_changes_nothing(runner: ImportRunner) -> None:
-    assert counts(run_import(runner, SAMPLE.read_bytes())) == (1998, 0, 0, 2, 0)
-    before = read_products(runner.database_url), addresses(runner.database_url)
-    assert counts(run_import(runner, SAMPLE.read_bytes())) == (0, 0, 1998, 2, 0)
-    assert (read_products(runner.database_url), addresses(runner.database_url)) == before
+def test_a_second_import_of_the_sample_changes_nothing(runner: ImportRunner) -> None:
+    assert read_counts(run_import(runner, SAMPLE.read_bytes())) == (1998, 0, 0, 2, 0)
+    before = read_products(runner.database_url), read_row_versions(runner.database_url)
+    assert read_counts(run_import(runner, SAMPLE.read_bytes())) == (0, 0, 1998, 2, 0)
+    assert (read_products(runner.database_url), read_row_versions(runner.database_url)) == before
 
 
-def test_only_rows_that_change_something_are_written(runner: ImportRunner) -> None:
+def test_only_changed_rows_are_written(runner: ImportRunner) -> None:
     run_import(runner, "sku,name\na,1\nb,2\nc,3\n")
-    before = addresses(runner.database_url)
-    assert counts(run_import(runner, "sku,name\nA,1\nB,changed\nC,3\n")) == (0, 1, 2, 0, 0)
-    after = addresses(runner.database_url)
+    before = read_row_versions(runner.database_url)
+    assert read_counts(run_import(runner, "sku,name\nA,1\nB,changed\nC,3\n")) == (0, 1, 2, 0, 0)
+    after = read_row_versions(runner.database_url)
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
     assert after[1][3] > before[1][3]
     assert [row[0] for row in read_products(runner.database_url)] == ["a", "b", "c"]
@@ -64,7 +64,7 @@ def test_only_rows_that_change_something_are_written(runner: ImportRunner) -> No
 def test_columns_are_found_in_any_order_and_case(runner: ImportRunner, header: str) -> None:
     names = [name.strip(" \t").lower() for name in header.split(",")]
     values = {"sku": "s", "name": "n", "description": "d", "active": "false"}
-    assert counts(run_import(runner, as_file([header.split(","), [values.get(name, "-") for name in names]])))
+    assert read_counts(run_import(runner, encode_csv([header.split(","), [values.get(name, "-") for name in names]])))
     expected = ("s", "n", "d", False) if "active" in names else ("s", "n", "", True)
     assert read_products(runner.database_url) == [expected]
 
@@ -77,7 +77,7 @@ def test_line_ends_byte_order_mark_and_gzip_make_no_difference(
 ) -> None:
     lines = [b"sku,name,description", b'a,"two\nlines","say ""hi"""', b'b,"c\r\nd",', "é,ü,\U0001f642".encode()]
     content = mark + line_end.join(lines)
-    assert counts(run_import(runner, gzip.compress(content) if packed else content)) == (3, 0, 0, 0, 0)
+    assert read_counts(run_import(runner, gzip.compress(content) if packed else content)) == (3, 0, 0, 0, 0)
     assert read_products(runner.database_url) == [
         ("a", "two\nlines", 'say "hi"', True),
         ("b", "c\r\nd", "", True),
@@ -85,44 +85,50 @@ def test_line_ends_byte_order_mark_and_gzip_make_no_difference(
     ]
 
 
-def test_the_last_row_of_a_sku_wins_whatever_its_case_and_spaces(runner: ImportRunner) -> None:
-    assert counts(run_import(runner, "sku,name\nab,first\nx,y\n AB ,second\n\tAb\u00a0,third\n")) == (2, 0, 0, 2, 0)
+def test_the_last_row_of_a_sku_wins_regardless_of_case_and_spaces(runner: ImportRunner) -> None:
+    assert read_counts(run_import(runner, "sku,name\nab,first\nx,y\n AB ,second\n\tAb\u00a0,third\n")) == (
+        2,
+        0,
+        0,
+        2,
+        0,
+    )
     assert read_products(runner.database_url) == [("Ab", "third", "", True), ("x", "y", "", True)]
-    # The product keeps the spelling it was created with.
-    assert counts(run_import(runner, "sku,name\nAB,fourth\naB,fifth\n")) == (0, 1, 0, 1, 0)
+    # The product keeps the spelling that it was created with.
+    assert read_counts(run_import(runner, "sku,name\nAB,fourth\naB,fifth\n")) == (0, 1, 0, 1, 0)
     assert read_products(runner.database_url)[0] == ("Ab", "fifth", "", True)
 
 
 def test_a_later_duplicate_that_is_rejected_does_not_win(runner: ImportRunner) -> None:
     job = run_import(runner, f"sku,name\na,good\na,{'x' * 501}\n")
-    assert counts(job) == (1, 0, 0, 0, 1)
+    assert read_counts(job) == (1, 0, 0, 0, 1)
     assert read_products(runner.database_url) == [("a", "good", "", True)]
 
 
-def test_columns_that_the_file_lacks_stay_as_they_are(runner: ImportRunner) -> None:
+def test_fields_without_a_column_stay_unchanged(runner: ImportRunner) -> None:
     run_import(runner, "sku,name,description,active\na,A,about a,no\n")
-    assert counts(run_import(runner, "sku,name\na,B\nb,new\n")) == (1, 1, 0, 0, 0)
-    assert counts(run_import(runner, "description,sku\nother,a\n")) == (0, 1, 0, 0, 0)
-    assert counts(run_import(runner, "active,sku\nyes,a\n")) == (0, 1, 0, 0, 0)
+    assert read_counts(run_import(runner, "sku,name\na,B\nb,new\n")) == (1, 1, 0, 0, 0)
+    assert read_counts(run_import(runner, "description,sku\nother,a\n")) == (0, 1, 0, 0, 0)
+    assert read_counts(run_import(runner, "active,sku\nyes,a\n")) == (0, 1, 0, 0, 0)
     assert read_products(runner.database_url) == [("a", "B", "other", True), ("b", "new", "", True)]
 
 
-def test_a_file_of_skus_creates_products_and_changes_none(runner: ImportRunner) -> None:
+def test_a_file_with_only_skus_creates_products_and_changes_none(runner: ImportRunner) -> None:
     run_import(runner, "sku,name,description,active\na,A,about a,no\n")
-    before = addresses(runner.database_url)
-    assert counts(run_import(runner, "sku\nA\nb\nB\n")) == (1, 0, 1, 1, 0)
+    before = read_row_versions(runner.database_url)
+    assert read_counts(run_import(runner, "sku\nA\nb\nB\n")) == (1, 0, 1, 1, 0)
     assert read_products(runner.database_url) == [("a", "A", "about a", False), ("B", "", "", True)]
-    assert addresses(runner.database_url)[:1] == before
+    assert read_row_versions(runner.database_url)[:1] == before
 
 
-def test_an_empty_text_replaces_the_old_one(runner: ImportRunner) -> None:
+def test_an_empty_cell_clears_a_text(runner: ImportRunner) -> None:
     run_import(runner, "sku,name,description\na,A,about a\n")
-    assert counts(run_import(runner, 'sku,name,description\na,,""\n')) == (0, 1, 0, 0, 0)
+    assert read_counts(run_import(runner, 'sku,name,description\na,,""\n')) == (0, 1, 0, 0, 0)
     assert read_products(runner.database_url) == [("a", "", "", True)]
 
 
 @pytest.mark.parametrize("surrounding", ["{}", " {} ", "{}\t"])
-def test_active_takes_many_words_and_an_empty_cell_changes_nothing(runner: ImportRunner, surrounding: str) -> None:
+def test_active_accepts_many_words_and_an_empty_cell_changes_nothing(runner: ImportRunner, surrounding: str) -> None:
     words = {
         True: ["true", "TRUE", "t", "Yes", "y", "on", "1", "active"],
         False: ["false", "False", "f", "NO", "n", "off", "0", "inactive"],
@@ -132,18 +138,18 @@ def test_active_takes_many_words_and_an_empty_cell_changes_nothing(runner: Impor
         for value in words
         for number, word in enumerate(words[value])
     ]
-    job = run_import(runner, as_file([["active", "sku"], *rows, ["", "empty"], ["maybe", "x"], ["2", "y"]]))
-    assert counts(job) == (17, 0, 0, 0, 2)
+    job = run_import(runner, encode_csv([["active", "sku"], *rows, ["", "empty"], ["maybe", "x"], ["2", "y"]]))
+    assert read_counts(job) == (17, 0, 0, 0, 2)
     assert read_rejects(runner.database_url, job) == [(19, "invalid_active"), (20, "invalid_active")]
     assert all(active == (sku[0] in "1e") for sku, _, _, active in read_products(runner.database_url))
     run_import(runner, "sku,active\nempty,no\n")
-    assert counts(run_import(runner, "sku,active\nempty,\n1-true-0, \n")) == (0, 0, 2, 0, 0)
+    assert read_counts(run_import(runner, "sku,active\nempty,\n1-true-0, \n")) == (0, 0, 2, 0, 0)
     assert ("empty", "", "", False) in read_products(runner.database_url)
 
 
 def test_postgresql_alone_decides_which_skus_are_the_same(runner: ImportRunner) -> None:
     skus = ["İ", "i̇", "i", "I", "ß", "ẞ", "SS", "ss", "Σς", "ΣΣ", "σς", "σσ", "ǅ", "ǆ", "Ǆ", "\u212a", "k", "K", "ŉ"]
-    assert sum(counts(run_import(runner, as_file([["sku"], *([sku] for sku in skus)])))[:4]) == len(skus)
+    assert sum(read_counts(run_import(runner, encode_csv([["sku"], *([sku] for sku in skus)])))[:4]) == len(skus)
     keys = execute(
         runner.database_url, "SELECT lower(s) FROM unnest(%s::text[]) WITH ORDINALITY u(s, n) ORDER BY n", (skus,)
     )
@@ -152,7 +158,7 @@ def test_postgresql_alone_decides_which_skus_are_the_same(runner: ImportRunner) 
     assert len(last) < len(skus)
 
 
-def test_text_that_means_something_to_copy_is_only_text(runner: ImportRunner) -> None:
+def test_text_with_a_meaning_for_copy_is_plain_text(runner: ImportRunner) -> None:
     strange = [
         "\x01",
         "\x02",
@@ -169,28 +175,41 @@ def test_text_that_means_something_to_copy_is_only_text(runner: ImportRunner) ->
     ]
     strange += ["'", '"', '""', ";--", "\x7f", "\x1b[31m", "\u2028", "\ufeff", "\uffff", "{}", "%s"]
     rows = [[f"{number:02}{text}.", text, text] for number, text in enumerate(strange)]
-    assert counts(run_import(runner, as_file([["sku", "name", "description"], *rows]))) == (len(rows), 0, 0, 0, 0)
+    assert read_counts(run_import(runner, encode_csv([["sku", "name", "description"], *rows]))) == (
+        len(rows),
+        0,
+        0,
+        0,
+        0,
+    )
     assert read_products(runner.database_url) == [(*row, True) for row in rows]
-    assert counts(run_import(runner, as_file([["sku", "name", "description"], *rows]))) == (0, 0, len(rows), 0, 0)
+    assert read_counts(run_import(runner, encode_csv([["sku", "name", "description"], *rows]))) == (
+        0,
+        0,
+        len(rows),
+        0,
+        0,
+    )
 
 
 @pytest.mark.parametrize("row", ["\\.,x,y", "x,\\.,\\.", '"\\.","\\.","a\n\\.\nb"'])
-def test_the_end_mark_of_copy_ends_nothing(runner: ImportRunner, row: str) -> None:
+def test_the_end_marker_of_copy_is_plain_text(runner: ImportRunner, row: str) -> None:
     expected = next(csv.reader(io.StringIO(row, newline="")))
-    assert counts(run_import(runner, f"sku,name,description\n{row}\nz,1,2\n")) == (2, 0, 0, 0, 0)
+    assert read_counts(run_import(runner, f"sku,name,description\n{row}\nz,1,2\n")) == (2, 0, 0, 0, 0)
     assert set(read_products(runner.database_url)) == {(*expected, True), ("z", "1", "2", True)}
 
 
-def test_bad_rows_are_set_aside_with_the_line_on_which_they_start(runner: ImportRunner) -> None:
+def test_invalid_rows_are_rejected_with_their_first_line(runner: ImportRunner) -> None:
     job = run_import(runner, 'SKU,Name\na,"two\nlines"\n,nothing\nb\nc,see\n')
     assert read_rejects(runner.database_url, job) == [(4, "missing_sku"), (5, "wrong_field_count")]
     assert read_products(runner.database_url) == [("a", "two\nlines", "", True), ("c", "see", "", True)]
-    assert counts(job) == (2, 0, 0, 0, 2)
+    assert read_counts(job) == (2, 0, 0, 0, 2)
 
 
-def test_the_longest_values_go_in_and_longer_ones_are_set_aside(runner: ImportRunner) -> None:
+def test_the_longest_values_are_imported_and_longer_ones_rejected(runner: ImportRunner) -> None:
     skus, names = ["é" * 255, "🙂" * 256, "a", "b", f" {'c' * 255} "], ["n", "n", "ü" * 500, "ü" * 501, ""]
-    job = run_import(runner, as_file([["sku", "name"], *([sku, name] for sku, name in zip(skus, names, strict=True))]))
+    rows = [[sku, name] for sku, name in zip(skus, names, strict=True)]
+    job = run_import(runner, encode_csv([["sku", "name"], *rows]))
     assert read_rejects(runner.database_url, job) == [(3, "sku_too_long"), (5, "name_too_long")]
     assert {row[:2] for row in read_products(runner.database_url)} == {
         ("é" * 255, "n"),
@@ -199,7 +218,7 @@ def test_the_longest_values_go_in_and_longer_ones_are_set_aside(runner: ImportRu
     }
 
 
-def test_a_rejected_row_is_kept_as_it_was(runner: ImportRunner) -> None:
+def test_a_rejected_row_is_kept_unchanged(runner: ImportRunner) -> None:
     job = run_import(runner, b'sku,name\n"","a ""b"""\n\xc3\xa9,\xc3\xbc\nc,\xe9\nd,"e"f\n')
     rows = execute(runner.database_url, "SELECT row FROM import_rejects WHERE job_id = %s ORDER BY line", (job["id"],))
     assert rows == [('"","a ""b"""',), ("c,é",), ('d,"e"f',)]
@@ -226,13 +245,13 @@ tables = headers.flatmap(
 
 @dataclass
 class Model:
-    """The same import in plain Python; only what makes two SKUs equal is asked of PostgreSQL."""
+    """A simple model of the importer in Python. PostgreSQL decides only which SKUs are equal."""
 
     url: str
     products: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def load(self, header: list[str], rows: list[list[str]]) -> tuple[int, ...]:
-        """Imports a table; returns the counts."""
+        """Import a table and return the counts."""
         good = [
             dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header) and self.fits(header, row)
         ]
@@ -253,7 +272,7 @@ class Model:
 
     @staticmethod
     def fits(header: list[str], row: list[str]) -> bool:
-        """Whether a row can be taken."""
+        """Return whether a row is valid."""
         values = dict(zip(header, row, strict=True))
         return (
             0 < len(values["sku"].strip()) <= 255
@@ -264,37 +283,37 @@ class Model:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(tables, min_size=1, max_size=3), st.integers(1, 5), st.integers(1, 5))
-def test_any_files_do_what_a_plain_model_does(
+def test_any_sequence_of_files_matches_a_simple_model(
     settings: config.Settings, files: list[list[list[str]]], chunk_rows: int, slice_rows: int
 ) -> None:
     runner = create_runner(settings, chunk_rows=chunk_rows, slice_rows=slice_rows)
     execute(runner.database_url, "TRUNCATE products, import_jobs CASCADE")
     model = Model(runner.database_url)
     for header, *rows in files:
-        job = run_import(runner, as_file([header, *rows]))
+        job = run_import(runner, encode_csv([header, *rows]))
         if not rows or (len(header) > 1 and all(row == [""] for row in rows)):
             assert job["status"] == "failed"
             continue
-        # A row of one empty cell is written as "" and is a row where the file has one column.
-        assert counts(job) == model.load(header, rows)
+        # A row with one empty cell is written as "", which is a row if the file has one column.
+        assert read_counts(job) == model.load(header, rows)
         assert set(read_products(runner.database_url)) == {
             tuple(product.values()) for product in model.products.values()
         }
     assert not execute(runner.database_url, "SELECT FROM pg_tables WHERE tablename LIKE 'import\\_staging\\_%'")
 
 
-def test_slices_without_a_change_are_counted_like_all_others(runner: ImportRunner) -> None:
+def test_slices_without_changes_are_counted(runner: ImportRunner) -> None:
     runner = replace(runner, slice_rows=3)
     rows = [[f"A-{number:03}", f"name {number}"] for number in range(100)]
 
-    def as_file() -> str:
+    def encode_csv() -> str:
         return "sku,name\n" + "".join(f"{sku},{name}\n" for sku, name in rows)
 
-    run_import(runner, as_file())
+    run_import(runner, encode_csv())
     for number in (40, 41, 70):
         rows[number][1] += " changed"
     rows.extend([["A-041b", "new"], ["A-020", "name 20"]])
-    job = run_import(runner, as_file())
+    job = run_import(runner, encode_csv())
     counts = [job[f"{name}_count"] for name in ("created", "updated", "unchanged", "duplicate", "rejected")]
     assert counts == [1, 3, 97, 1, 0]
     assert job["processed_records"] == job["total_records"] == 102

@@ -1,4 +1,4 @@
-"""Files as suppliers send them: exports of shops, databases and spreadsheets from several countries."""
+"""Real supplier files: exports of shops, databases and spreadsheets from several countries."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from importer.files.csv_file import FileOptions
+from importer.columns.product_file import FileOptions
 from importer.pipeline.runner import ImportRunner
 from support.files import read_file
 from support.jobs import read_products, read_rejects, run_import
 
-# What an ERP in Germany exports: semicolons, decimal commas, CR LF, Windows-1252.
+# The export of a German ERP system: semicolons, decimal commas, CR LF, Windows-1252.
 GERMAN = (
     "Artikel-Nr.;Bezeichnung;Langtext;Preis;Aktiv\r\n"
     '10-001;Schlüsselbrett "Grün";Für die Diele, aus Eiche;12,50;ja\r\n'
@@ -40,7 +40,7 @@ WOOCOMMERCE = (
     '44,simple,woo-tee,"T-Shirt – rouge",1,0,visible,"Court, et simple","Coton ""bio""\\n100 %",18\n'
     "45,simple,woo-cap,Cap,-1,0,visible,,,16\n"
 )
-# SELECT … INTO OUTFILE, and mysql --batch.
+# MySQL: SELECT … INTO OUTFILE, and mysql --batch.
 MYSQL = (
     'product_code\tproduct_name\tdescription\tprice\nM-1\t19" monitor\t"Full HD" panel\t199.00\nM-2\tCable\t\t5.00\n'
 )
@@ -122,7 +122,7 @@ FILES: dict[str, tuple[bytes, dict[str, Any], list[tuple[Any, ...]], list[tuple[
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_goes_in_as_it_is(runner: ImportRunner, kind: str) -> None:
+def test_supplier_files_are_imported_without_options(runner: ImportRunner, kind: str) -> None:
     content, about, products, bad = FILES[kind]
     job = run_import(runner, content)
     assert job["status"] == "completed", job["error_message"]
@@ -131,7 +131,7 @@ def test_a_file_goes_in_as_it_is(runner: ImportRunner, kind: str) -> None:
     assert {name: job["file"][name] for name in about} == about
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def create_zip(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -142,19 +142,19 @@ def zipped(files: dict[str, bytes]) -> bytes:
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("block", [16, 100, 1 << 20])
 @pytest.mark.parametrize("packing", ["none", "gzip", "zip"])
-def test_packing_and_blocks_make_no_difference(kind: str, block: int, packing: str) -> None:
+def test_compression_and_blocks_make_no_difference(kind: str, block: int, packing: str) -> None:
     content, about, *_ = FILES[kind]
-    packed = {"none": content, "gzip": gzip.compress(content), "zip": zipped({"export/products.csv": content})}
+    packed = {"none": content, "gzip": gzip.compress(content), "zip": create_zip({"export/products.csv": content})}
     read = read_file(packed[packing], block=block)
-    plain = read_file(content, short_cut=False)
+    plain = read_file(content, use_fast_path=False)
     assert (read.rows, read.rejects) == (plain.rows, plain.rejects)
-    assert read.about == {**plain.about, "packing": packing}
-    assert {name: read.about[name] for name in about} == about
+    assert read.description == {**plain.description, "packing": packing}
+    assert {name: read.description[name] for name in about} == about
 
 
-def test_a_file_is_described_with_its_columns_and_first_values() -> None:
+def test_the_description_has_columns_and_samples() -> None:
     content = "Artikel-Nr.;Preis;Name\n1;;a\n2;1,50;b\n3;2,00;\n4;x;d\n5;y;e\n6;z;f\n7;w;" + "g" * 300
-    about = read_file(content.encode()).about
+    about = read_file(content.encode()).description
     assert about["columns"] == [
         {"name": "Artikel-Nr.", "field": "sku", "samples": ["1", "2", "3", "4", "5"]},
         {"name": "Preis", "field": None, "samples": ["1,50", "2,00", "x", "y", "z"]},
@@ -164,19 +164,19 @@ def test_a_file_is_described_with_its_columns_and_first_values() -> None:
     assert len(about["header_key"]) == 64
 
 
-def test_long_samples_are_cut_and_thousands_of_columns_have_few() -> None:
-    about = read_file(b"sku\n" + b"x" * 250).about
+def test_samples_are_limited_in_length_and_number() -> None:
+    about = read_file(b"sku\n" + b"x" * 250).description
     assert [len(sample) for sample in about["columns"][0]["samples"]] == [200]
     width = 5000
     names = ",".join(f"c{number}" for number in range(width))
     row = ",".join(["y" * 100] * width)
-    about = read_file(f"sku,{names}\na,{row}\nb,{row}\n".encode(), max_record=10_000_000).about
+    about = read_file(f"sku,{names}\na,{row}\nb,{row}\n".encode(), max_record=10_000_000).description
     assert sum(len(sample) for column in about["columns"] for sample in column["samples"]) < 250_000
 
 
-def test_what_is_given_overrides_what_is_found() -> None:
+def test_given_options_override_detected_ones() -> None:
     content = "sku;name\na;Gr\u00f6\u00dfe\n".encode("cp850")
     read = read_file(content, FileOptions(encoding="IBM850"))
-    assert (read.rows, read.about["encoding"]) == ([("a", "Größe")], "cp850")
+    assert (read.rows, read.description["encoding"]) == ([("a", "Größe")], "cp850")
     read = read_file(b"sku|x,name\n1|y,n\n", FileOptions(delimiter="comma", mapping={"sku|x": "sku"}))
     assert read.rows == [("1|y", "n")]

@@ -1,4 +1,4 @@
-"""From bytes to records: whatever the file holds and wherever its blocks end, no row is changed and no line is lost."""
+"""The parser changes no row and loses no line, whatever the file contains and wherever its blocks end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.columns.validation import Columns
+from importer.columns.column_mapping import map_columns
+from importer.columns.validation import RowValidator
 from importer.errors import UnusableFile
-from importer.files import encoding, parser, row_reader, text_buffer
+from importer.files.dialect import Dialect
 from importer.files.parser import Parser
 from importer.files.rows import Reject
-from importer.files.text_source import Source
+from importer.files.text_source import TextSource
+from importer.files.tuning import ReaderTuning
 
 LINE_END = re.compile("\r\n|\r|\n")
 HUGE_BLOCK = 1 << 20
@@ -37,7 +38,7 @@ line_ends = st.sampled_from(["\n", "\r\n", "\r"])
 quotings = st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
 block_sizes = st.integers(16, 200)
 chunk_sizes = st.integers(1, 50)
-# Text in which something is likely to be wrong.
+# Texts that are likely to be malformed.
 broken_texts = st.lists(
     st.sampled_from(['"', '""', ",", "\n", "\r", "\r\n", "a", "bc", " ", "\0", "é", "x" * 20, '","', '"\n', '\n"'])
 ).map("".join)
@@ -53,45 +54,48 @@ broken_bytes = st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b"\0", 
 
 @dataclass
 class Parsed:
-    """What came out of a file: rows and rejects, each with the line where it starts."""
+    """The rows and rejects of a file, each with its first line."""
 
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
 
 @contextmanager
-def opened(
-    content: bytes, *, block: int = HUGE_BLOCK, max_record: int = 10_000, max_unpacked_bytes: int = 1 << 30
+def open_parser(
+    content: bytes, *, block: int = HUGE_BLOCK, max_record: int = 10_000, batch_lines: int = 16
 ) -> Iterator[Parser]:
-    """A parser of `content` that reads it in blocks of `block` bytes."""
-    with (
-        tempfile.NamedTemporaryFile() as file,
-        mock.patch.object(encoding, "BLOCK_BYTES", block),
-        mock.patch.object(text_buffer, "BLOCK_BYTES", block),
-        mock.patch.object(parser, "BLOCK_BYTES", block),
-    ):
+    """Open a parser that reads `content` in blocks of `block` bytes."""
+    tuning = ReaderTuning(block_bytes=block, batch_lines=batch_lines)
+    with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        with Source(Path(file.name), max_unpacked_bytes=max_unpacked_bytes) as opened_source:
-            yield Parser(opened_source, max_record=max_record)
+        with TextSource(Path(file.name), max_unpacked_bytes=1 << 30, block_bytes=block) as source:
+            yield Parser(source, max_record=max_record, tuning=tuning)
 
 
-def parse(content: bytes, *, block: int = HUGE_BLOCK, chunk_rows: int = 1000, max_record: int = 10_000) -> Parsed:
-    """Reads a whole file; blank lines are left out."""
+def parse(
+    content: bytes,
+    *,
+    block: int = HUGE_BLOCK,
+    chunk_rows: int = 1000,
+    max_record: int = 10_000,
+    batch_lines: int = 16,
+) -> Parsed:
+    """Parse a whole file, without its blank lines."""
     parsed = Parsed()
-    with opened(content, block=block, max_record=max_record) as reader:
-        reader.header()
-        for records in reader.chunks(chunk_rows):
-            assert len(records.rows) <= chunk_rows
-            parsed.rows += [(line, row) for line, row in zip(records.lines(), records.rows, strict=True) if row]
-            parsed.rejects += records.rejects
+    with open_parser(content, block=block, max_record=max_record, batch_lines=batch_lines) as parser:
+        parser.read_header()
+        for chunk in parser.read_chunks(chunk_rows):
+            assert len(chunk.rows) <= chunk_rows
+            parsed.rows += [(line, row) for line, row in zip(chunk.lines(), chunk.rows, strict=True) if row]
+            parsed.rejects += chunk.rejects
     return parsed
 
 
-def as_record(row: list[str], quoting: int) -> str:
-    """A row as `csv.writer` writes it, without its line end."""
+def encode_row(row: list[str], quoting: int) -> str:
+    """Return a row as `csv.writer` writes it, without its line end."""
     out = io.StringIO()
-    # With this line end every Python version quotes both CR and LF.
+    # With this line end, every Python version quotes both CR and LF.
     csv.writer(out, quoting=quoting, lineterminator="\r\n").writerow(row)  # type: ignore[arg-type]
     return out.getvalue().removesuffix("\r\n")
 
@@ -99,15 +103,15 @@ def as_record(row: list[str], quoting: int) -> str:
 @given(
     records=st.lists(st.tuples(st.lists(text_cells, max_size=4), quotings, line_ends), max_size=12),
     ends_with_line=st.booleans(),
-    mark=st.booleans(),
+    byte_order_mark=st.booleans(),
     packed=st.booleans(),
     block=block_sizes,
     chunk_rows=chunk_sizes,
 )
-def test_every_table_comes_back_as_it_was_written_with_the_lines_of_its_rows(
+def test_every_table_is_read_as_it_was_written_with_the_lines_of_its_rows(
     records: list[tuple[list[str], int, str]],
     ends_with_line: bool,
-    mark: bool,
+    byte_order_mark: bool,
     packed: bool,
     block: int,
     chunk_rows: int,
@@ -116,9 +120,9 @@ def test_every_table_comes_back_as_it_was_written_with_the_lines_of_its_rows(
     for number, (row, quoting, line_end) in enumerate(records, 1):
         if row:
             expected.append((1 + len(LINE_END.findall(text)), row))
-        text += as_record(row, quoting) if row else ""
+        text += encode_row(row, quoting) if row else ""
         text += line_end if ends_with_line or number < len(records) else ""
-    content = text.encode("utf-8-sig" if mark else "utf-8")
+    content = text.encode("utf-8-sig" if byte_order_mark else "utf-8")
     parsed = parse(gzip.compress(content, 1) if packed else content, block=block, chunk_rows=chunk_rows)
     assert parsed == Parsed(rows=expected)
 
@@ -130,30 +134,32 @@ def test_every_table_comes_back_as_it_was_written_with_the_lines_of_its_rows(
 def test_no_line_is_lost_or_read_twice(content: bytes, block: int, chunk_rows: int, max_record: int) -> None:
     content = HEADER.encode() + content
     parsed = parse(content, block=block, chunk_rows=chunk_rows, max_record=max_record)
-    taken = [
+    lines_read = [
         line + more for line, row in parsed.rows for more in range(1 + sum(len(LINE_END.findall(cell)) for cell in row))
     ]
-    taken += [reject.line + more for reject in parsed.rejects for more in range(1 + len(LINE_END.findall(reject.row)))]
-    assert len(taken) == len(set(taken))
+    lines_read += [
+        reject.line + more for reject in parsed.rejects for more in range(1 + len(LINE_END.findall(reject.row)))
+    ]
+    assert len(lines_read) == len(set(lines_read))
     lines = LINE_END.split(content.decode("utf-8", "surrogateescape"))
-    assert {number for number, line in enumerate(lines, 1) if line and number > 1} <= set(taken)
+    assert {number for number, line in enumerate(lines, 1) if line and number > 1} <= set(lines_read)
 
 
 @given(st.binary() | broken_texts.map(str.encode) | broken_bytes, st.booleans(), st.booleans(), block_sizes)
 @example(b"", True, False, 16)
 @example(b"\xff\xfes\0k\0u\0", False, False, 16)
 @example(b"\n\n,,\n \n", False, False, 16)
-def test_any_bytes_end_in_rows_and_rejects_or_in_a_sentence(
-    content: bytes, packed: bool, headed: bool, block: int
+def test_any_bytes_give_rows_and_rejects_or_a_sentence(
+    content: bytes, packed: bool, has_header: bool, block: int
 ) -> None:
-    content = HEADER.encode() + content if headed else content
+    content = HEADER.encode() + content if has_header else content
     content = gzip.compress(content, 1) if packed else content
     try:
-        with opened(content, block=block, max_record=100) as reader:
-            columns = Columns(reader.header())
-            for records in reader.chunks(7):
-                columns.copy_rows(records)
-                for reject in records.rejects:
+        with open_parser(content, block=block, max_record=100) as parser:
+            validator = create_validator(parser)
+            for chunk in parser.read_chunks(7):
+                validator.encode_rows(chunk)
+                for reject in chunk.rejects:
                     assert reject.code and reject.message.endswith(".")
                     assert "\0" not in reject.row.encode().decode()
     except UnusableFile as error:
@@ -162,7 +168,7 @@ def test_any_bytes_end_in_rows_and_rejects_or_in_a_sentence(
 
 
 @given(st.data())
-def test_a_damaged_gzip_file_ends_in_rows_or_in_a_sentence(data: st.DataObject) -> None:
+def test_a_damaged_gzip_file_gives_rows_or_a_sentence(data: st.DataObject) -> None:
     content = bytearray(gzip.compress(b"sku,name\n" + b"a,b\n" * 50))
     for _ in range(data.draw(st.integers(0, 3))):
         content[data.draw(st.integers(2, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -177,37 +183,42 @@ def test_a_damaged_gzip_file_ends_in_rows_or_in_a_sentence(data: st.DataObject) 
 @example("aaaaaaaaa,bbbbbbbbb\nc,d\n", 16, 1, 15)
 @example('a,"b\nbbbbbbbbbbbb"\nc,d\n', 16, 1, 15)
 @example('a,"b\nbbbbbbbbbbbb",' + "c" * 40 + "\nc,d\n", 16, 1, 15)
-def test_where_blocks_and_chunks_end_changes_nothing(text: str, block: int, chunk_rows: int, max_record: int) -> None:
+def test_the_ends_of_blocks_and_chunks_change_nothing(text: str, block: int, chunk_rows: int, max_record: int) -> None:
     content = (HEADER + text).encode()
     tiny = parse(content, block=block, chunk_rows=chunk_rows, max_record=max_record)
     assert tiny == parse(content, max_record=max_record)
 
 
 @given(broken_texts | broken_rows, block_sizes, chunk_sizes)
-def test_looking_at_many_lines_together_changes_nothing(text: str, block: int, chunk_rows: int) -> None:
+def test_reading_rows_in_batches_changes_nothing(text: str, block: int, chunk_rows: int) -> None:
     content = (HEADER + text).encode()
-    together = parse(content, block=block, chunk_rows=chunk_rows)
-    with mock.patch.object(row_reader, "TOGETHER_LINES", 1 << 30):
-        assert parse(content) == together
-    with mock.patch.object(row_reader, "TOGETHER_LINES", 2):
-        assert parse(content) == together
+    parsed = parse(content, block=block, chunk_rows=chunk_rows)
+    assert parse(content, batch_lines=1 << 30) == parsed
+    assert parse(content, batch_lines=2) == parsed
 
 
-def copied(
-    content: bytes, *, short_cut: bool, block: int, chunk_rows: int, max_record: int
+def create_validator(parser: Parser) -> RowValidator:
+    """Read the header and return the validator for its columns."""
+    mapping = map_columns(parser.read_header())
+    mapping.check()
+    return RowValidator(mapping.fields, Dialect())
+
+
+def read_for_copy(
+    content: bytes, *, use_fast_path: bool, block: int, chunk_rows: int, max_record: int
 ) -> tuple[list[list[str]], list[Reject]]:
-    """What COPY gets of a file, and what is set aside, in the order of the file."""
+    """Return the rows of a file as COPY reads them, and its rejects in the order of the file."""
     rows: list[list[str]] = []
     rejects: list[Reject] = []
-    with opened(content, block=block, max_record=max_record) as reader:
-        columns = Columns(reader.header())
-        for records in reader.chunks(chunk_rows, columns.layout if short_cut else None):
-            payload, count = columns.copy_rows(records)
+    with open_parser(content, block=block, max_record=max_record) as parser:
+        validator = create_validator(parser)
+        for chunk in parser.read_chunks(chunk_rows, validator.layout if use_fast_path else None):
+            payload, count = validator.encode_rows(chunk)
             assert count <= chunk_rows
             added = list(csv.reader(io.StringIO(payload.decode(), newline=""), strict=True))
             assert len(added) == count
             rows += added
-            rejects += records.rejects
+            rejects += chunk.rejects
     return rows, sorted(rejects)
 
 
@@ -220,12 +231,10 @@ almost_clean_texts = st.lists(
 
 
 @given(almost_clean_texts, block_sizes, chunk_sizes, st.integers(10, 100))
-def test_the_short_cut_for_clean_blocks_changes_nothing(
-    text: str, block: int, chunk_rows: int, max_record: int
-) -> None:
+def test_the_fast_path_changes_nothing(text: str, block: int, chunk_rows: int, max_record: int) -> None:
     content = (HEADER + text).encode()
-    short = copied(content, short_cut=True, block=block, chunk_rows=chunk_rows, max_record=max_record)
-    assert short == copied(content, short_cut=False, block=HUGE_BLOCK, chunk_rows=1000, max_record=max_record)
+    fast = read_for_copy(content, use_fast_path=True, block=block, chunk_rows=chunk_rows, max_record=max_record)
+    assert fast == read_for_copy(content, use_fast_path=False, block=HUGE_BLOCK, chunk_rows=1000, max_record=max_record)
 
 
 good_rows = st.lists(
@@ -235,37 +244,34 @@ good_rows = st.lists(
 
 
 @given(good_rows, st.sampled_from(['x,"y"z', 'x,"y" ,z', '"x" y', 'x,"y"z","']), good_rows, block_sizes)
-def test_a_field_that_goes_on_behind_its_quote_costs_its_own_line_and_no_other(
-    before: list[str], bad: str, behind: list[str], block: int
+def test_text_after_a_closing_quote_rejects_only_its_own_line(
+    before: list[str], bad: str, after: list[str], block: int
 ) -> None:
-    expected = parse("\n".join([HEADER.strip(), *before, "x,y", *behind]).encode())
+    expected = parse("\n".join([HEADER.strip(), *before, "x,y", *after]).encode())
     line = expected.rows[len(before)][0]
-    parsed = parse("\n".join([HEADER.strip(), *before, bad, *behind]).encode(), block=block)
+    parsed = parse("\n".join([HEADER.strip(), *before, bad, *after]).encode(), block=block)
     assert parsed.rows == [row for row in expected.rows if row[0] != line]
     assert [(reject.line, reject.code, reject.row) for reject in parsed.rejects] == [(line, "bad_quoting", bad)]
 
 
-# What an open quote does is only seen at the next one: where that is followed by text, or there is none within the
-# limit, it did not close anything. Where it is followed by a comma or a line end it did, and the rows between are one
-# field, as RFC 4180 has it.
+# Only the next quote shows what an open quote means. If text follows that quote, or there is none within the limit, it
+# closes nothing. If a comma or a line end follows it, the rows in between are one field (RFC 4180).
 rows_that_close_nothing = st.lists(
     st.lists(st.sampled_from(["a", '"b"', '"b\nc"', '"b""c"']), min_size=2, max_size=3), max_size=8
 ).map(lambda rows: [",".join(row) for row in rows])
 
 
 @given(good_rows, st.sampled_from(['x,"y', '"x,y', 'x,"y""']), rows_that_close_nothing, block_sizes)
-def test_a_quote_that_is_never_closed_costs_its_own_line_and_no_other(
-    before: list[str], bad: str, behind: list[str], block: int
-) -> None:
-    expected = parse("\n".join([HEADER.strip(), *before, "x,y", *behind]).encode())
+def test_an_unclosed_quote_rejects_only_its_own_line(before: list[str], bad: str, after: list[str], block: int) -> None:
+    expected = parse("\n".join([HEADER.strip(), *before, "x,y", *after]).encode())
     line = expected.rows[len(before)][0]
-    parsed = parse("\n".join([HEADER.strip(), *before, bad, *behind]).encode(), block=block)
+    parsed = parse("\n".join([HEADER.strip(), *before, bad, *after]).encode(), block=block)
     assert parsed.rows == [row for row in expected.rows if row[0] != line]
     assert [(reject.line, reject.code, reject.row) for reject in parsed.rejects] == [(line, "bad_quoting", bad)]
 
 
 @pytest.mark.parametrize("block", [16, HUGE_BLOCK])
-def test_a_record_is_taken_up_to_the_limit_and_set_aside_beyond_it(block: int) -> None:
+def test_a_row_is_accepted_up_to_the_limit_and_rejected_beyond_it(block: int) -> None:
     content = HEADER + "a," + "x" * 17 + "\nb," + "x" * 18 + '\nc,"' + "\n" * 15 + '"\nd,"' + "x\n" * 8 + '"\ne,f\n'
     parsed = parse(content.encode(), block=block, max_record=20)
     assert parsed.rows[0] == (2, ["a", "x" * 17])
@@ -274,20 +280,20 @@ def test_a_record_is_taken_up_to_the_limit_and_set_aside_beyond_it(block: int) -
     assert [(reject.line, reject.code) for reject in parsed.rejects][:2] == [(3, "row_too_long"), (20, "bad_quoting")]
 
 
-def test_a_long_line_behind_a_quoted_line_end_is_not_cut_in_two() -> None:
+def test_a_long_line_after_a_quoted_line_end_is_not_split() -> None:
     parsed = parse((HEADER + 'a,"b\nc",' + "x" * 500 + "\nd,e\n").encode(), block=16, max_record=50)
     assert parsed.rows == [(4, ["d", "e"])]
     assert [(reject.line, reject.code) for reject in parsed.rejects] == [(2, "bad_quoting"), (3, "row_too_long")]
 
 
-def test_the_line_of_a_header_behind_blank_lines_counts_too() -> None:
-    with opened(b'\n\r\n , \rsku,"na\nme"\n\na,b\n') as reader:
-        assert reader.header() == ["sku", "na\nme"]
-        (records,) = list(reader.chunks(10))
-    assert [(line, row) for line, row in zip(records.lines(), records.rows, strict=True) if row] == [(7, ["a", "b"])]
+def test_lines_are_counted_from_the_start_of_the_file() -> None:
+    with open_parser(b'\n\r\n , \rsku,"na\nme"\n\na,b\n') as parser:
+        assert parser.read_header() == ["sku", "na\nme"]
+        (chunk,) = list(parser.read_chunks(10))
+    assert [(line, row) for line, row in zip(chunk.lines(), chunk.rows, strict=True) if row] == [(7, ["a", "b"])]
 
 
-def test_a_nul_costs_only_its_row_whatever_ends_the_lines() -> None:
+def test_a_nul_rejects_only_its_row_with_every_line_end() -> None:
     for line_end in (b"\n", b"\r\n", b"\r"):
         parsed = parse(line_end.join([b"sku,name", b"a,b", b"c,\0", b'd,"e\0', b'f"', b"g,h"]))
         assert [row for _, row in parsed.rows] == [["a", "b"], ["g", "h"]]

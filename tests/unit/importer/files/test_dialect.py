@@ -1,4 +1,4 @@
-"""Delimiters and quotes are found from the file; whatever they are, the rows are those that were written."""
+"""The dialect is found from the file, and every dialect gives the rows that were written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from importer.columns.product_file import FileOptions
 from importer.errors import UnusableFile
-from importer.files.csv_file import FileOptions
-from importer.files.dialect import NO_QUOTE, QUOTES, Dialect, delimiter_named, quote_named, unescape
-from importer.files.fast_path import Layout, take_clean
+from importer.files.dialect import COPY_QUOTE_FOR_NONE, QUOTES, Dialect, find_delimiter, find_quote, unescape
+from importer.files.fast_path import Layout, read_clean_rows
 from support.files import read_file
 
 DELIMITERS = [",", ";", "\t", "|"]
@@ -21,8 +21,8 @@ cells = st.text(st.sampled_from("ab ,;\t|\"'\n\ré\\.\x01"), max_size=8)
 tables = st.lists(st.tuples(cells, cells), min_size=1, max_size=8)
 
 
-def written(rows: list[tuple[str, ...]], delimiter: str, quote: str, line_end: str = "\n") -> str:
-    """A table as text, every field quoted."""
+def write_quoted(rows: list[tuple[str, ...]], delimiter: str, quote: str, line_end: str = "\n") -> str:
+    """Return a table as text with every field quoted."""
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, quotechar=quote, quoting=csv.QUOTE_ALL, lineterminator=line_end).writerows(
         rows
@@ -31,34 +31,32 @@ def written(rows: list[tuple[str, ...]], delimiter: str, quote: str, line_end: s
 
 
 @given(tables, delimiters, st.sampled_from("\"'"), st.sampled_from(["\n", "\r\n"]), st.integers(16, 200), st.booleans())
-def test_every_delimiter_and_quote_is_found_and_means_the_same(
-    table: list[tuple[str, str]], delimiter: str, quote: str, line_end: str, block: int, short_cut: bool
+def test_every_delimiter_and_quote_is_found(
+    table: list[tuple[str, str]], delimiter: str, quote: str, line_end: str, block: int, use_fast_path: bool
 ) -> None:
     rows = [(f"s{number}", name, text) for number, (name, text) in enumerate(table)]
-    content = written([("sku", "name", "description"), *rows], delimiter, quote, line_end).encode()
-    read = read_file(content, block=block, short_cut=short_cut)
-    assert (read.about["delimiter"], read.about["quote"]) == (delimiter, quote)
+    content = write_quoted([("sku", "name", "description"), *rows], delimiter, quote, line_end).encode()
+    read = read_file(content, block=block, use_fast_path=use_fast_path)
+    assert (read.description["delimiter"], read.description["quote"]) == (delimiter, quote)
     assert (read.rows, read.rejects) == (rows, [])
 
 
 @given(st.lists(st.tuples(*[st.text(st.sampled_from("ab \"'é\\.\x01,;"), max_size=6)] * 2), max_size=8), st.booleans())
-def test_without_quoting_quotes_are_letters(table: list[tuple[str, str]], short_cut: bool) -> None:
+def test_without_quoting_quotes_are_plain_characters(table: list[tuple[str, str]], use_fast_path: bool) -> None:
     rows = [('"a" b', '"c" d'), *table]
     content = "\n".join(["name\tsku\tdescription", *(f"{name}\ts\t{text}" for name, text in rows), ""])
-    read = read_file(content.encode(), short_cut=short_cut)
-    assume(read.about["quote"] == "")
+    read = read_file(content.encode(), use_fast_path=use_fast_path)
+    assume(read.description["quote"] == "")
     assert (read.rows, read.rejects) == ([(name, "s", text) for name, text in rows], [])
 
 
 texts = st.text(st.sampled_from("ab ;'\n\r\\.\0é\x01"), max_size=60)
 
 
-@given(texts, st.sampled_from([("'", "'"), (NO_QUOTE, "")]), st.booleans())
-def test_what_the_short_cut_takes_means_the_same_in_any_dialect(
-    text: str, quotes: tuple[str, str], at_end: bool
-) -> None:
+@given(texts, st.sampled_from([("'", "'"), (COPY_QUOTE_FOR_NONE, "")]), st.booleans())
+def test_the_fast_path_reads_every_dialect_as_the_parser_does(text: str, quotes: tuple[str, str], at_end: bool) -> None:
     layout = Layout(3, 1, 0, None, 8, 8, ";", quotes[0])
-    clean = take_clean(text, layout, at_end=at_end)
+    clean = read_clean_rows(text, layout, at_end=at_end)
     if clean is None:
         return
     rows = list(Dialect(";", quotes[1]).reader(io.StringIO(text[: clean.length], newline="")))
@@ -70,20 +68,20 @@ def test_what_the_short_cut_takes_means_the_same_in_any_dialect(
 
 @pytest.mark.parametrize("delimiter", DELIMITERS)
 @pytest.mark.parametrize("quote", ["'", '"', ""])
-def test_ordinary_files_take_the_short_cut_in_any_dialect(delimiter: str, quote: str) -> None:
-    layout = Layout(2, 0, 1, None, 255, 500, delimiter, quote or NO_QUOTE)
+def test_ordinary_files_take_the_fast_path_in_every_dialect(delimiter: str, quote: str) -> None:
+    layout = Layout(2, 0, 1, None, 255, 500, delimiter, quote or COPY_QUOTE_FOR_NONE)
     text = f"A-1{delimiter}{quote}Lamp{quote}\nA-2{delimiter}Chair\n"
-    clean = take_clean(text, layout, at_end=True)
+    clean = read_clean_rows(text, layout, at_end=True)
     assert clean is not None
     assert (clean.rows, clean.length) == (2, len(text))
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS)
-def test_other_delimiters_may_be_in_any_field(delimiter: str) -> None:
+def test_fields_may_contain_other_delimiters(delimiter: str) -> None:
     others = "".join(other for other in DELIMITERS if other != delimiter)
     lines = [f"sku{delimiter}name", *(f"{number}{delimiter}a{others * 3}b" for number in range(30)), ""]
     read = read_file("\n".join(lines).encode())
-    assert read.about["delimiter"] == delimiter
+    assert read.description["delimiter"] == delimiter
     assert read.rows[0] == ("0", f"a{others * 3}b")
 
 
@@ -102,25 +100,25 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("text", "delimiter"), FOUND)
-def test_the_delimiter_is_the_one_that_makes_sense_of_the_rows(text: str, delimiter: str) -> None:
+def test_the_most_plausible_delimiter_is_chosen(text: str, delimiter: str) -> None:
     options = FileOptions(mapping=None if "sku" in text or "Artikel" in text else {text.split(delimiter)[0]: "sku"})
-    assert read_file(text.encode(), options).about["delimiter"] == delimiter
+    assert read_file(text.encode(), options).description["delimiter"] == delimiter
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
 @pytest.mark.parametrize("hint", ["sep=;", "SEP=;", '"sep=;"'])
-def test_the_first_line_of_excel_is_a_hint_and_no_header(hint: str, encoding: str, mark: str, line_end: str) -> None:
+def test_the_separator_line_of_excel_is_not_the_header(hint: str, encoding: str, mark: str, line_end: str) -> None:
     text = mark + line_end.join([hint, "sku;name", "a;1,5", ";x", ""])
     read = read_file(text.encode(encoding))
-    assert (read.rows, read.bad, read.about["delimiter"]) == ([("a", "1,5")], [(4, "missing_sku")], ";")
+    assert (read.rows, read.reject_codes, read.description["delimiter"]) == ([("a", "1,5")], [(4, "missing_sku")], ";")
 
 
-def test_a_hint_may_name_any_delimiter_and_a_given_one_counts_more() -> None:
+def test_a_separator_line_can_name_any_delimiter_and_a_given_one_overrides_it() -> None:
     assert read_file(b"sep=^\nsku^name\na^b\n").rows == [("a", "b")]
     assert read_file(b"sep=;\nsku,name\na,b;c\n", FileOptions(",")).rows == [("a", "b;c")]
-    # Not everything that looks like one is one.
+    # Similar first lines are not separator lines.
     assert read_file(b"sep=x,sku\na,b\n").rows == [("b",)]
 
 
@@ -137,28 +135,28 @@ def test_a_hint_may_name_any_delimiter_and_a_given_one_counts_more() -> None:
         ("pipe", "|"),
     ],
 )
-def test_delimiters_are_named_by_themselves_or_by_a_word(name: str, delimiter: str) -> None:
-    assert delimiter_named(name) == delimiter
+def test_delimiters_can_be_given_as_characters_or_names(name: str, delimiter: str) -> None:
+    assert find_delimiter(name) == delimiter
 
 
 @pytest.mark.parametrize("name", ["", " ", "x", ",,", "space", '"', "\n", "\0", "é" * 50])
-def test_what_is_no_delimiter_is_refused(name: str) -> None:
+def test_an_unknown_delimiter_is_refused(name: str) -> None:
     with pytest.raises(UnusableFile, match="There is no delimiter"):
         read_file(b"sku\na\n", FileOptions(name))
 
 
-def test_a_wrong_delimiter_ends_in_a_sentence() -> None:
+def test_a_wrong_delimiter_gives_a_sentence() -> None:
     with pytest.raises(UnusableFile, match=r"no column `sku`\. Its columns are: sku;name"):
         read_file(b"sku;name\na;b\n", FileOptions("|"))
 
 
 @pytest.mark.parametrize(("quote", "word"), QUOTES.items())
-def test_quotes_are_named_by_themselves_or_by_a_word(quote: str, word: str) -> None:
-    assert (quote_named(f" {quote}"), quote_named(word.upper())) == (quote, quote)
+def test_quotes_can_be_given_as_characters_or_names(quote: str, word: str) -> None:
+    assert (find_quote(f" {quote}"), find_quote(word.upper())) == (quote, quote)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x", '""', "\\", "\\none", "\0", "é" * 50])
-def test_what_is_no_quote_is_refused(name: str) -> None:
+def test_an_unknown_quote_is_refused(name: str) -> None:
     with pytest.raises(UnusableFile, match="There is no quote"):
         read_file(b"sku\na\n", FileOptions(quote=name))
 
@@ -171,7 +169,7 @@ TABLE = r"""sku|name
 5|"g\"h"
 6|'i\'j'
 """
-# What is read of it, and on which lines rejects are.
+# The rows of the table by quote, and the lines of the rejects.
 READ_AS = {
     '"': ({"3": "e|f", "4": "x", "6": r"'i\'j'"}, [2, 3, 6]),
     "'": ({"1": '"a" b', "2": "c|d", "4": "x", "5": r'"g\"h"'}, [4, 7]),
@@ -183,26 +181,29 @@ READ_AS = {
 
 @pytest.mark.parametrize("delimiter", [None, *DELIMITERS])
 @pytest.mark.parametrize("quote", QUOTES)
-def test_a_given_quote_counts_more_than_what_the_file_looks_like(quote: str, delimiter: str | None) -> None:
+def test_a_given_quote_overrides_the_detected_one(quote: str, delimiter: str | None) -> None:
     rows, bad = READ_AS[quote]
     content = TABLE.replace("|", delimiter or "|").encode()
     read = read_file(content, FileOptions(delimiter, quote))
     assert read.rows == [(sku, name.replace("|", delimiter or "|")) for sku, name in rows.items()]
-    assert [line for line, _ in read.bad] == bad
-    assert (read.about["quote"], read.about["escaped"]) == ("" if quote == "none" else quote[-1], len(quote) == 2)
+    assert [line for line, _ in read.reject_codes] == bad
+    assert (read.description["quote"], read.description["escaped"]) == (
+        "" if quote == "none" else quote[-1],
+        len(quote) == 2,
+    )
 
 
-def test_an_escape_far_down_is_read_right_once_it_is_named() -> None:
+def test_a_late_escape_is_read_correctly_with_a_given_quote() -> None:
     rows = [*((str(number), f"{number} cm") for number in range(9000)), ("x", '27" screen'), ("y", "")]
     lines = ['"sku","name"', *('"{}","{}"'.format(sku, name.replace('"', r"\"")) for sku, name in rows), ""]
     content = "\n".join(lines).encode()
-    assert read_file(content).bad == [(9002, "bad_quoting")]
+    assert read_file(content).reject_codes == [(9002, "bad_quoting")]
     assert read_file(content, FileOptions(quote="double-escaped")).rows == rows
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
 @pytest.mark.parametrize("block", [16, 17, 18, 1 << 20])
-def test_quotes_escaped_by_backslashes_are_understood(quote: str, block: int) -> None:
+def test_quotes_escaped_by_backslashes_are_detected(quote: str, block: int) -> None:
     lines = ["sku,name,description", "1,a \\Q b,c\\\\", "2,\\Q,x\\ny", "3,\\\\\\Q,z"]
     text = "\n".join(",".join(f"{quote}{cell}{quote}" for cell in line.split(",")) for line in lines)
     read = read_file(text.replace("\\Q", f"\\{quote}").encode(), block=block)
@@ -210,27 +211,27 @@ def test_quotes_escaped_by_backslashes_are_understood(quote: str, block: int) ->
     assert read.rows == [("1", f"a {quote} b", "c\\"), ("2", quote, "x\\ny"), ("3", f"\\{quote}", "z")]
 
 
-def test_a_backslash_before_the_closing_quote_is_no_escape_where_quotes_are_doubled() -> None:
+def test_a_backslash_before_the_closing_quote_is_plain_if_quotes_are_doubled() -> None:
     read = read_file(b'"sku","name"\n"a","C:\\"\n"b","say ""x\\"""\n')
     assert read.rows == [("a", "C:\\"), ("b", 'say "x\\"')]
 
 
 @given(st.text('a\\"', max_size=20), st.integers(0, 20))
-def test_where_a_text_is_cut_changes_nothing_about_escapes(text: str, cut: int) -> None:
-    first, waiting = unescape(text[:cut], '"', whole=False)
+def test_splitting_a_text_does_not_change_its_escapes(text: str, cut: int) -> None:
+    first, waiting = unescape(text[:cut], '"', is_complete=False)
     second, rest = unescape(waiting + text[cut:], '"')
     assert (first + second, rest) == (unescape(text, '"')[0], "")
 
 
-def test_bad_quotes_are_rejects_where_fields_are_quoted() -> None:
+def test_misplaced_quotes_are_rejected_in_quoted_files() -> None:
     read = read_file(b'sku;name\na;\'b\'c\'\nd;"e"f"\n"g";"h"\n')
-    assert (read.rows, read.bad) == ([("a", "'b'c'"), ("g", "h")], [(3, "bad_quoting")])
-    assert "put a semicolon behind" in read.rejects[0].message
+    assert (read.rows, read.reject_codes) == ([("a", "'b'c'"), ("g", "h")], [(3, "bad_quoting")])
+    assert "put a semicolon after" in read.rejects[0].message
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_one_bad_quote_does_not_change_how_the_others_are_read(quote: str) -> None:
+def test_one_misplaced_quote_does_not_change_other_rows(quote: str) -> None:
     lines = ["'sku','name'", "'a','x \\' y'", "'b','bad'c'", "'d','z'", "'e','\\'w'", "'f','\\'v'", ""]
     read = read_file("\n".join(lines).replace("'", quote).encode())
     assert read.rows == [("a", f"x {quote} y"), ("d", "z"), ("e", f"{quote}w"), ("f", f"{quote}v")]
-    assert read.bad == [(3, "bad_quoting")]
+    assert read.reject_codes == [(3, "bad_quoting")]

@@ -1,0 +1,139 @@
+"""A product file: an open CSV file whose columns are mapped to product fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from psycopg2 import sql
+
+from importer.columns.column_mapping import FieldByColumn, column_names, count_known_columns, header_key, map_columns
+from importer.columns.validation import RowValidator
+from importer.files.csv_file import CsvFile
+from importer.files.encoding import find_encoding
+from importer.files.rows import Row, RowChunk
+from importer.files.text_source import TextSource
+from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What a client knows about a file. None means that the value is found in the file.
+
+    `delimiter` is comma, semicolon, tab or pipe, as a character or by name. `quote` is one of `dialect.QUOTES`, or its
+    name. `encoding` is any name that Python knows. `mapping` gives the product field of columns by their names, None
+    for a column to leave out.
+    """
+
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    mapping: FieldByColumn | None = None
+
+
+class ProductFile:
+    """A CSV file and its column mapping. Close it, or use it as a context manager."""
+
+    def __init__(self, file: CsvFile, mapping: FieldByColumn | None) -> None:
+        self._file = file
+        self._given_mapping = mapping
+        self._mapping = map_columns(file.header, mapping)
+
+    def __enter__(self) -> ProductFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def header(self) -> Row:
+        """The cells of the header."""
+        return self._file.header
+
+    @property
+    def header_key(self) -> str:
+        """The key of mappings that are saved for files with this header."""
+        return header_key(self.header)
+
+    def propose(self, saved: FieldByColumn) -> None:
+        """Use a saved mapping, if the file has all of its columns."""
+        self._mapping = map_columns(self.header, self._given_mapping, saved)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the format and the columns of the file as JSON for clients.
+
+        The encoding is final once all rows have been read.
+        """
+        names = column_names(self.header)
+        fields = self._mapping.fields
+        return {
+            **self._file.describe(),
+            "columns": [
+                {"name": name, "field": field, "samples": samples}
+                for name, field, samples in zip(names, fields, self._file.samples, strict=True)
+            ],
+            "unmapped": [name for name, field in zip(names, fields, strict=True) if field is None],
+            "problem": self._mapping.problem,
+            "remembered": self._mapping.is_saved,
+            "header_key": self.header_key,
+        }
+
+    @cached_property
+    def validator(self) -> RowValidator:
+        """The validator of the rows. Raises `UnusableFile` if there is no SKU column or the mapping does not fit."""
+        self._mapping.check()
+        return RowValidator(self._mapping.fields, self._file.dialect)
+
+    @property
+    def share_read(self) -> float:
+        """The share of the file that has been read, from 0 to 1."""
+        return self._file.share_read
+
+    @property
+    def copy_options(self) -> sql.Composable:
+        """The options of COPY (FORMAT csv) that match the encoded rows."""
+        return self._file.copy_options
+
+    def read_chunks(self, chunk_rows: int) -> Iterator[RowChunk]:
+        """Yield the rows after the header, at most `chunk_rows` at a time."""
+        return self._file.read_chunks(chunk_rows, self.validator.layout)
+
+
+def open_product_file(
+    path: Path,
+    options: FileOptions,
+    *,
+    max_record: int,
+    max_unpacked_bytes: int,
+    tuning: ReaderTuning = DEFAULT_TUNING,
+) -> ProductFile:
+    """Open the file at `path`, read its header and map its columns.
+
+    `max_record` is in characters. Raises `FileNotFoundError`, and `UnusableFile` if it is not a CSV file or an option
+    is unknown.
+    """
+    encoding = None if options.encoding is None else find_encoding(options.encoding)
+    source = TextSource(path, max_unpacked_bytes=max_unpacked_bytes, encoding=encoding, block_bytes=tuning.block_bytes)
+    try:
+        file = CsvFile(
+            source,
+            delimiter=options.delimiter,
+            quote=options.quote,
+            count_known_columns=lambda header: count_known_columns(header, options.mapping),
+            max_record=max_record,
+            tuning=tuning,
+        )
+        return ProductFile(file, options.mapping)
+    except BaseException:
+        source.close()
+        raise

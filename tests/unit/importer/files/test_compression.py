@@ -1,0 +1,117 @@
+"""Compressed files: gzip, and ZIP archives with one CSV file."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.errors import UnusableFile
+from support.files import read_file
+
+CSV = b"sku,name\n" + b"".join(b"a-%d,b\n" % number for number in range(200))
+
+
+def create_archive(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a ZIP archive; names that end in / are folders."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def create_encrypted_archive() -> bytes:
+    """Return an archive whose file is marked as encrypted."""
+    data = bytearray(create_archive({"a.csv": CSV}))
+    for magic, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(magic) + offset] |= 1
+    return bytes(data)
+
+
+def create_unsupported_archive() -> bytes:
+    """Return an archive with an unknown compression method."""
+    data = bytearray(create_archive({"a.csv": CSV}))
+    for magic, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        struct.pack_into("<H", data, data.index(magic) + offset, 77)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {},
+        {"folder/": b"", "__MACOSX/._products.csv": b"x", "__MACOSX/products.csv": b"x", ".hidden.csv": b"x"},
+        {"README.txt": b"read me", "picture.png": b"\x89PNG", ".git/index.csv": b"x"},
+    ],
+)
+@pytest.mark.parametrize("name", ["products.csv", "PRODUCTS.CSV", "deep/er/products.tsv", "products.tab"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_only_csv_file_of_an_archive_is_read(others: dict[str, bytes], name: str, method: int) -> None:
+    read = read_file(create_archive({**others, name: CSV}, method), block=100)
+    assert (len(read.rows), read.description["packing"]) == (200, "zip")
+
+
+def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
+    assert len(read_file(create_archive({"export.txt": CSV})).rows) == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (create_archive({}), "no CSV file in it. It is empty"),
+        (create_archive({"a.png": b"x", "b/": b"", "c.json": b"{}"}), "It holds a.png, c.json"),
+        (
+            create_archive({f"{n}.csv": CSV for n in range(7)}),
+            "7 CSV files: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 2 more",
+        ),
+        (create_archive({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}), "an Excel workbook"),
+        (create_archive({"mimetype": b"x", "content.xml": b"x", "a.csv": CSV}), "an OpenDocument file"),
+        (create_archive({"a.csv": b"\x89PNG"}), "a PNG picture"),
+        (create_archive({"a.csv": create_archive({"b.csv": CSV})}), "a ZIP archive inside"),
+        (create_archive({"a.csv": b"\x1f\x8b"}), "a gzip file inside"),
+        (create_archive({"a.csv": b""}), "empty"),
+        (create_encrypted_archive(), "without a password"),
+        (create_unsupported_archive(), "unusual compression"),
+        (create_archive({"a.csv": CSV})[:-30], "damaged"),
+        (b"PK\x03\x04 and nothing else", "damaged"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else "",
+)
+def test_an_unusable_archive_gives_a_sentence(content: bytes, message: str) -> None:
+    with pytest.raises(UnusableFile, match=message) as failure:
+        read_file(content)
+    assert str(failure.value).endswith(".")
+
+
+def test_a_wrong_checksum_is_found() -> None:
+    data = create_archive({"a.csv": CSV}, zipfile.ZIP_STORED).replace(b"a-1,b", b"a-1,c")
+    with pytest.raises(UnusableFile, match="damaged"):
+        read_file(data)
+
+
+def test_an_archive_that_decompresses_to_too_much_is_not_read_to_its_end() -> None:
+    bomb = create_archive({"a.csv": CSV + b"a,b\n" * 1_000_000})
+    assert len(bomb) < 20_000
+    with pytest.raises(UnusableFile, match=r"decompresses to more than 0\.001 GB"):
+        read_file(bomb, max_unpacked_bytes=1_000_000, block=1000)
+
+
+@given(st.data())
+def test_a_damaged_archive_gives_rows_or_a_sentence(data: st.DataObject) -> None:
+    content = bytearray(create_archive({"a.csv": CSV, "b/": b""}))
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(4, len(content)))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read_file(bytes(content[:cut]), max_unpacked_bytes=100_000)
+    except UnusableFile as error:
+        assert str(error).endswith(".")
+        assert "\n" not in str(error)
