@@ -1,1 +1,1 @@
-"""The figures of the README, each a command."""
+"""Commands that measure the figures of the README."""

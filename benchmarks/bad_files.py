@@ -1,4 +1,4 @@
-"""Files in which many rows are bad, made of a good one."""
+"""Files with many rejected rows, derived from a file of good rows."""
 
 from __future__ import annotations
 
@@ -9,49 +9,52 @@ from pathlib import Path
 
 Row = list[str]
 
+BYTE_ORDER_MARK = "\ufeff"
+TOO_LONG_SKU_SUFFIX = "x" * 256
 
-def _as_csv(row: Row) -> str:
+
+def _format_row(row: Row) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(row)
     return out.getvalue()
 
 
-def _flat(row: Row) -> Row:
-    # A malformed quote costs one line, so that rows of several lines would be several rejects.
+def _simplify(row: Row) -> Row:
+    # A malformed quote rejects one line, so a row of several lines would count as several rejects.
     return [cell.replace("\n", " ").replace('"', "'") for cell in row]
 
 
-# How each kind writes a row of name, sku and description.
+def _format_row_with_raw_description(row: Row, description: str) -> str:
+    return _format_row([*_simplify(row)[:2], "DESCRIPTION"]).replace("DESCRIPTION", description)
+
+
+# The kinds of bad rows, each with the function that writes a row of name, SKU and description.
 KINDS: dict[str, Callable[[Row], str]] = {
-    "no SKU": lambda row: _as_csv([row[0], "", row[2]]),
-    "wrong number of fields": lambda row: _as_csv([*row, "more"]),
-    "text behind a quote": lambda row: _as_csv([*_flat(row)[:2], "DESCRIPTION"]).replace(
-        "DESCRIPTION", f'"{_flat(row)[2]}" more'
-    ),
-    "quote never closed": lambda row: _as_csv([*_flat(row)[:2], "DESCRIPTION"]).replace(
-        "DESCRIPTION", f'"{_flat(row)[2]}'
-    ),
-    "undecodable": lambda row: _as_csv([f"{row[0]} \udce9t\udce9", *row[1:]]),
-    "SKU too long": lambda row: _as_csv([row[0], f"{row[1]}{'x' * 256}", row[2]]),
+    "no SKU": lambda row: _format_row([row[0], "", row[2]]),
+    "wrong number of fields": lambda row: _format_row([*row, "more"]),
+    "text after a quote": lambda row: _format_row_with_raw_description(row, f'"{_simplify(row)[2]}" more'),
+    "unclosed quote": lambda row: _format_row_with_raw_description(row, f'"{_simplify(row)[2]}'),
+    "undecodable": lambda row: _format_row([f"{row[0]} \udce9t\udce9", *row[1:]]),
+    "SKU too long": lambda row: _format_row([row[0], f"{row[1]}{TOO_LONG_SKU_SUFFIX}", row[2]]),
 }
-# Those that are also measured among good rows.
-EVERY_OTHER = ("no SKU", "wrong number of fields", "text behind a quote")
+# The kinds that are also measured with a good row after each bad one.
+MIXED_KINDS = ("no SKU", "wrong number of fields", "text after a quote")
 
 
-def write_bad(good: Path, path: Path, kind: str, every: int = 1) -> int:
-    """Writes `good` with every `every`th row made bad; returns how many are."""
-    bad = 0
+def write_bad_catalogue(good: Path, path: Path, kind: str, every: int = 1) -> int:
+    """Copy the file `good` and make every `every`th row bad; return the number of bad rows."""
+    bad_rows = 0
     with (
         good.open(newline="", encoding="utf-8") as old,
         path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as new,
     ):
         rows = csv.reader(old)
-        # The mark says UTF-8, whatever follows.
-        new.write("\ufeff" + _as_csv(next(rows)))
+        # The byte order mark makes the importer read the file as UTF-8, whatever bytes follow.
+        new.write(BYTE_ORDER_MARK + _format_row(next(rows)))
         for number, row in enumerate(rows):
             if number % every == 0:
-                bad += 1
+                bad_rows += 1
                 new.write(KINDS[kind](row))
             else:
-                new.write(_as_csv(_flat(row)))
-    return bad
+                new.write(_format_row(_simplify(row)))
+    return bad_rows

@@ -1,6 +1,7 @@
-"""A receiver of webhooks that answers at once: `python -m benchmarks.receiver` prints its port.
+"""A webhook receiver that answers at once: `python -m benchmarks.receiver` prints its port.
 
-A GET answers `{"count", "first", "last"}`, how many POSTs came since the last GET and when (Unix time).
+A GET returns `{"count", "first", "last"}`: the number of POSTs since the previous GET, and the Unix times of the first
+and the last of them.
 """
 
 from __future__ import annotations
@@ -10,28 +11,32 @@ import json
 import sys
 import time
 
+HEADER_END = b"\r\n\r\n"
+LENGTH_HEADER = b"content-length:"
+
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection; requests come one after the other."""
+    """A kept-alive connection. The class attributes count the POSTs of all connections."""
 
     count, first, last = 0, 0.0, 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begins."""
+        """Remember the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._data = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answers every request that is whole."""
+        """Answer every complete request."""
         self._data += data
-        while (end := self._data.find(b"\r\n\r\n")) >= 0:
+        while (end := self._data.find(HEADER_END)) >= 0:
             head = self._data[:end].lower()
-            found = head.find(b"content-length:")
-            length = int(head[found + 15 :].split(b"\r\n", 1)[0]) if found >= 0 else 0
-            if len(self._data) < end + 4 + length:
+            length_start = head.find(LENGTH_HEADER)
+            length = 0 if length_start < 0 else int(head[length_start + len(LENGTH_HEADER) :].split(b"\r\n", 1)[0])
+            request_end = end + len(HEADER_END) + length
+            if len(self._data) < request_end:
                 return
-            self._data = self._data[end + 4 + length :]
+            self._data = self._data[request_end:]
             self._answer(head.startswith(b"post"))
 
     def _answer(self, is_post: bool) -> None:
@@ -47,7 +52,7 @@ class Connection(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Receives until stdin is closed."""
+    """Serve until stdin is closed."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Connection, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -1,12 +1,13 @@
-"""How long the product list takes to answer, and that imports are none the slower for its indexes.
+"""How long the product list takes to answer, and whether its search indexes slow imports down.
 
     python -m benchmarks.search_speed [--rows 500000] [--requests 24]
 
-Starts a PostgreSQL of its own, a web process and a worker, and imports a catalogue. Each kind of request goes over HTTP
-to the web process, one after the other, every one with its total; texts, orders and pages differ from one to the next.
-The first table is of the time while the worker still builds its indexes: right answers, but slow ones. After the second
-a file that changes a tenth is imported over the indexes, and the rare texts are looked for once more meanwhile. Imports
-are ratios to the raw COPY of benchmarks/import_speed.py.
+The benchmark runs its own PostgreSQL, web process and worker, and imports a generated catalogue. It sends the requests
+of each kind over HTTP, one after the other; texts, sort orders and pages differ between them, and every response has
+its total. The first table is measured while the worker still builds the search indexes, so its requests are slow. The
+second one is measured with the indexes. Then a file that changes a tenth of the products is imported, and rare texts
+are searched once more before the indexes cover the changes. The ratios of the imports refer to the raw COPY of
+import_speed.
 """
 
 from __future__ import annotations
@@ -22,187 +23,222 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg2
 
-from benchmarks.import_speed import BARS, raw_copy, timed_import
+from benchmarks.import_speed import EXCEEDED, MAX_RATIOS
+from benchmarks.imports import time_import, time_raw_copy
 from benchmarks.product import (
     Product,
     running_product,
-    settle,
     temporary_folder,
+    wait_until_idle,
     write_catalogue,
-    write_changed,
+    write_changed_catalogue,
 )
 
 Parameters = dict[str, object]
-# The parameters of one request after the other; what it is told of the answer before is of use to cursors.
-Requests = Iterator[Parameters]
+CreateRequests = Callable[[], Iterator[Parameters]]
 
-# Milliseconds: the median, the 95th percentile. Beyond 500,000 products it is twice that.
-BAR = (50, 150)
-DEEP_BAR = (300, 300)
-BARRED_ROWS = 500_000
-SORTS = ("id", "sku", "name", "active", "created_at", "updated_at")
+
+@dataclass(frozen=True)
+class Limits:
+    """The highest acceptable median and 95th percentile of a kind of requests, in milliseconds."""
+
+    median_ms: int
+    percentile_95_ms: int
+
+
+LIMITS = Limits(50, 150)
+DEEP_PAGE_LIMITS = Limits(300, 300)
+# The limits hold up to this many products. For more they are twice as high.
+LIMITED_ROWS = 500_000
+SORT_FIELDS = ("id", "sku", "name", "active", "created_at", "updated_at")
+# Deep pages in these orders must be as fast as first pages.
+FAST_DEEP_SORT_FIELDS = ("id", "sku")
+SORT_ORDERS = [{"sort_by": field, "sort_order": order} for field in SORT_FIELDS for order in ("asc", "desc")]
+SEARCH_FIELDS = ("q", "sku", "name", "description")
+COMMON_TEXTS = ("the", "ing", "and", "son", "tion", "act", "every", "mar", "raise", "will", "ment", "old")
+MISSING_TEXTS = ("zzqqxx", "no-such-product")
+RARE_TEXTS_PER_FIELD = 20
+RARE_SKU_CHARACTERS = 12
+SAMPLED_ROWS = 20_000
 DEEP_PAGE = 9_000
-COMMON = ("the", "ing", "and", "son", "tion", "act", "every", "mar", "raise", "will", "ment", "old")
-FIELDS = ("q", "sku", "name", "description")
+PAGE_ROWS = 50
+FOLLOWED_PAGES = 3
+REQUESTS_DURING_BUILD = 12
+REQUEST_SECONDS = 120
+# The kinds of requests that several tables have.
+FIRST_PAGE, RARE_TEXT, COMMON_TEXT = "first page, any order", "rare text", "common text"
+NEXT_PAGES = {
+    FIRST_PAGE: "next page, any order",
+    RARE_TEXT: "next page of a rare text",
+    COMMON_TEXT: "next page of a common text",
+}
 
 
 class Client:
-    """A connection to the web process; counts milliseconds."""
+    """A kept-alive connection to the web process. It prints requests that take more than `report_over_ms`."""
 
-    def __init__(self, port: int, report_over: float) -> None:
-        self._report_over = report_over
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    def __init__(self, port: int, report_over_ms: float) -> None:
+        self._report_over_ms = report_over_ms
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
 
-    def renew(self) -> None:
-        """Connects anew: the server hangs up on who is silent for long."""
+    def reconnect(self) -> None:
+        """Open a new connection, because the server closes one that is idle for long."""
         self._connection.close()
         self._connection.connect()
 
     def get(self, parameters: Parameters) -> tuple[float, dict[str, dict[str, object]]]:
-        """Milliseconds of a list request, and its answer."""
-        started = time.perf_counter()
+        """Request a product list; return the milliseconds and the JSON."""
+        started_at = time.perf_counter()
         self._connection.request("GET", f"/api/products?{urlencode(parameters)}")
-        answer = self._connection.getresponse()
-        body = answer.read()
-        took = (time.perf_counter() - started) * 1000
-        if took > self._report_over:
-            print(f"    {took:.0f} ms: {parameters}")
-        if answer.status != 200:
+        response = self._connection.getresponse()
+        body = response.read()
+        milliseconds = (time.perf_counter() - started_at) * 1000
+        if milliseconds > self._report_over_ms:
+            print(f"    {milliseconds:.0f} ms: {parameters}")
+        if response.status != http.client.OK:
             sys.exit(f"{parameters}: {body.decode()}")
-        return took, json.loads(body)
+        return milliseconds, json.loads(body)
 
 
-def orders() -> Iterator[Parameters]:
-    """Every order, up and down, again and again."""
-    return itertools.cycle({"sort_by": by, "sort_order": way} for by in SORTS for way in ("asc", "desc"))
+def combine_with_orders(filters: list[Parameters]) -> Iterator[Parameters]:
+    """Yield the filters over and over, each with the next sort order."""
+    pairs = zip(itertools.cycle(filters), itertools.cycle(SORT_ORDERS), strict=False)
+    return ({**parameters, **order} for parameters, order in pairs)
 
 
-def texts(words: list[str]) -> Requests:
-    """One word after the other, in every field and every order."""
-    for word, field, order in zip(itertools.cycle(words), itertools.cycle(FIELDS), orders(), strict=False):
-        yield {field: word, **order}
+def search_texts(texts: list[str]) -> Iterator[Parameters]:
+    """Yield searches for the texts over and over, each in the next field and the next sort order."""
+    triples = zip(itertools.cycle(texts), itertools.cycle(SEARCH_FIELDS), itertools.cycle(SORT_ORDERS), strict=False)
+    return ({field: text, **order} for text, field, order in triples)
 
 
-def kinds(path: Path, last_page: int) -> dict[str, tuple[Callable[[], Requests], tuple[int, int]]]:
-    """Every kind of request with its bar."""
+def deep_pages(last_page: int, orders: list[dict[str, str]]) -> Iterator[Parameters]:
+    """Yield requests for pages from `last_page` downwards, each in the next of these sort orders."""
+    return ({**order, "page": last_page - number} for number, order in enumerate(itertools.cycle(orders)))
+
+
+def find_rare_texts(path: Path) -> list[str]:
+    """Return ends of SKUs and last words of names from a catalogue."""
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(itertools.islice(csv.reader(file), 1, 20_000))
-    chance = random.Random(2)
-    some = chance.sample(rows, 40)
-    rare = [row[1][-12:] for row in some[:20]] + [row[0].split()[-1] for row in some[20:]]
-    deep = min(DEEP_PAGE, last_page)
-    others = [order for order in itertools.islice(orders(), 12) if order["sort_by"] not in {"id", "sku"}]
+        rows = list(itertools.islice(csv.reader(file), 1, SAMPLED_ROWS))
+    sample = random.Random(2).sample(rows, 2 * RARE_TEXTS_PER_FIELD)
+    sku_ends = [sku[-RARE_SKU_CHARACTERS:] for _, sku, _ in sample[:RARE_TEXTS_PER_FIELD]]
+    last_words = [name.split()[-1] for name, _, _ in sample[RARE_TEXTS_PER_FIELD:]]
+    return sku_ends + last_words
 
-    def first_pages() -> Requests:
-        return orders()
 
-    def deep_pages(sorts: tuple[str, ...]) -> Requests:
-        chosen = [order for order in itertools.islice(orders(), 12) if order["sort_by"] in sorts]
-        return ({**order, "page": deep - number} for number, order in enumerate(itertools.cycle(chosen)))
-
-    def active() -> Requests:
-        return ({"active": value, **order} for value, order in zip(itertools.cycle(["true", "false"]), orders()))
-
+def create_kinds(catalogue: Path, rows: int) -> dict[str, tuple[CreateRequests, Limits]]:
+    """Return the kinds of requests, each with the function that creates them and its limits."""
+    rare_texts = find_rare_texts(catalogue)
+    deep_page = min(DEEP_PAGE, rows // PAGE_ROWS)
+    fast_orders = [order for order in SORT_ORDERS if order["sort_by"] in FAST_DEEP_SORT_FIELDS]
+    other_orders = [order for order in SORT_ORDERS if order["sort_by"] not in FAST_DEEP_SORT_FIELDS]
+    active_filters: list[Parameters] = [{"active": "true"}, {"active": "false"}]
     return {
-        "first page, any order": (first_pages, BAR),
-        "active or inactive": (active, BAR),
-        "rare text": (lambda: texts(rare), BAR),
-        "text that nothing has": (lambda: texts(["zzqqxx", "no-such-product"]), BAR),
-        "common text": (lambda: texts(list(COMMON)), BAR),
-        f"page {deep:,} by id or SKU": (lambda: deep_pages(("id", "sku")), BAR),
-        f"page {deep:,}, other orders": (lambda: deep_pages(tuple(str(o["sort_by"]) for o in others)), DEEP_BAR),
+        FIRST_PAGE: (lambda: combine_with_orders([{}]), LIMITS),
+        "active or inactive only, any order": (lambda: combine_with_orders(active_filters), LIMITS),
+        RARE_TEXT: (lambda: search_texts(rare_texts), LIMITS),
+        "text that no product has": (lambda: search_texts(list(MISSING_TEXTS)), LIMITS),
+        COMMON_TEXT: (lambda: search_texts(list(COMMON_TEXTS)), LIMITS),
+        f"page {deep_page:,} by id or SKU": (lambda: deep_pages(deep_page, fast_orders), LIMITS),
+        f"page {deep_page:,} in another order": (lambda: deep_pages(deep_page, other_orders), DEEP_PAGE_LIMITS),
     }
 
 
-def by_cursor(client: Client, requests: Requests, number: int) -> list[float]:
-    """Goes on by cursor from the first page of each request; milliseconds of the pages behind it."""
+def time_requests(client: Client, requests: Iterator[Parameters], count: int) -> list[float]:
+    """Return the milliseconds of the first `count` requests."""
+    client.reconnect()
+    return [client.get(parameters)[0] for parameters in itertools.islice(requests, count)]
+
+
+def time_next_pages(client: Client, requests: Iterator[Parameters], count: int) -> list[float]:
+    """Follow page tokens from the first page of each request; return the milliseconds of `count` next pages."""
     times: list[float] = []
-    client.renew()
+    client.reconnect()
     for parameters in requests:
-        following = client.get(parameters)[1]["pagination"]["next"]
-        for _ in range(3):
-            if following and len(times) < number:
-                took, answer = client.get({**parameters, "after": following})
-                times.append(took)
-                following = answer["pagination"]["next"]
-        if len(times) >= number:
+        page_token = client.get(parameters)[1]["pagination"]["next"]
+        for _ in range(FOLLOWED_PAGES):
+            if page_token and len(times) < count:
+                milliseconds, body = client.get({**parameters, "after": page_token})
+                times.append(milliseconds)
+                page_token = body["pagination"]["next"]
+        if len(times) >= count:
             break
     return times
 
 
-def show(name: str, times: list[float], bar: tuple[int, int] | None = None) -> None:
-    """A line of the table."""
-    middle, high = statistics.median(times), sorted(times)[math.ceil(0.95 * len(times)) - 1]
-    missed = bar and (middle > bar[0] or high > bar[1])
-    bars = f"{bar[0]:>8}{bar[1]:>6}" if bar else ""
-    print(f"{name:<34}{middle:>9.1f}{high:>9.1f}{bars}{'  MISSED' if missed else ''}", flush=True)
-
-
-def times_of(client: Client, requests: Requests, number: int) -> list[float]:
-    """Milliseconds of so many requests."""
-    client.renew()
-    return [client.get(parameters)[0] for parameters in itertools.islice(requests, number)]
+def print_times(name: str, times: list[float], limits: Limits | None = None, factor: int = 1) -> None:
+    """Print a line of a table: the median, the 95th percentile and `factor` times the limits."""
+    median, percentile_95 = statistics.median(times), sorted(times)[math.ceil(0.95 * len(times)) - 1]
+    line = f"{name:<42}{median:>9.1f}{percentile_95:>9.1f}"
+    if limits is not None:
+        max_median, max_percentile_95 = factor * limits.median_ms, factor * limits.percentile_95_ms
+        is_exceeded = median > max_median or percentile_95 > max_percentile_95
+        line += f"{max_median:>9}{max_percentile_95:>6}{EXCEEDED if is_exceeded else ''}"
+    print(line, flush=True)
 
 
 def main() -> None:
-    """Runs the benchmark and prints its tables."""
+    """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--requests", type=int, default=24, help="of each kind")
-    parser.add_argument("--report-over", type=float, default=math.inf, help="show requests with more milliseconds")
+    parser.add_argument("--requests", type=int, default=24, help="number of requests of each kind")
+    parser.add_argument("--report-over", type=float, default=math.inf, help="show requests over this many milliseconds")
     options = parser.parse_args()
     with temporary_folder() as folder:
         files = {"new": folder / "new.csv", "a tenth changed": folder / "changed.csv"}
         write_catalogue(files["new"], options.rows)
-        write_changed(files["new"], files["a tenth changed"], 10, "New")
+        write_changed_catalogue(files["new"], files["a tenth changed"], 10, "New")
         with running_product(folder) as product:
             measure(product, files, options)
 
 
 def measure(product: Product, files: dict[str, Path], options: argparse.Namespace) -> None:
-    """Imports and searches, and prints what that took."""
-    factor = 1 if options.rows <= BARRED_ROWS else 2
+    """Import and search, and print the tables."""
+    factor = 1 if options.rows <= LIMITED_ROWS else 2
     client = Client(product.port, options.report_over)
-    # A new server pays once for files that it uses again later; that is nobody's speed.
-    raw = [raw_copy(product.url, files["new"]) for _ in range(2)]
-    settle(product.url)
-    imported = {"new": timed_import(product.port, files["new"])[0]}
-    asked = kinds(files["new"], options.rows // 50)
+    # The first COPY of a new server also creates files that it reuses later, so there are two.
+    copies = [time_raw_copy(product.url, files["new"]) for _ in range(2)]
+    wait_until_idle(product.url)
+    imports = {"new": time_import(product.port, files["new"])[0]}
+    kinds = create_kinds(files["new"], options.rows)
 
-    print(f"{options.rows:,} products; milliseconds{'':<5}   median      95%     bar\nwhile indexes are being built")
-    for name in ("first page, any order", "rare text", "common text"):
-        show(f"  {name}", times_of(client, asked[name][0](), 12))
+    print(f"{f'{options.rows:,} products; milliseconds':<42}{'median':>9}{'95th':>9}{'limits':>15}")
+    print("while the indexes are built")
+    for name in (FIRST_PAGE, RARE_TEXT, COMMON_TEXT):
+        print_times(f"  {name}", time_requests(client, kinds[name][0](), REQUESTS_DURING_BUILD))
 
-    settle(product.url)
-    deactivate_a_few(product.url)
-    settle(product.url)
+    wait_until_idle(product.url)
+    deactivate_some_products(product.url)
+    wait_until_idle(product.url)
     print("with indexes")
-    for name, (requests, bar) in asked.items():
-        show(f"  {name}", times_of(client, requests(), options.requests), (bar[0] * factor, bar[1] * factor))
-    for name in ("first page, any order", "rare text", "common text"):
-        times = by_cursor(client, asked[name][0](), options.requests)
-        show(f"  by cursor: {name}", times, (BAR[0] * factor, BAR[1] * factor))
+    for name, (create_requests, limits) in kinds.items():
+        print_times(f"  {name}", time_requests(client, create_requests(), options.requests), limits, factor)
+    for name, next_page_name in NEXT_PAGES.items():
+        times = time_next_pages(client, kinds[name][0](), options.requests)
+        print_times(f"  {next_page_name}", times, LIMITS, factor)
 
-    raw.append(raw_copy(product.url, files["new"]))
-    settle(product.url)
-    imported["a tenth changed"] = timed_import(product.port, files["a tenth changed"])[0]
-    print("after an import that changed a tenth, before the indexes know of it")
-    show("  rare text", times_of(client, asked["rare text"][0](), 12))
+    copies.append(time_raw_copy(product.url, files["new"]))
+    wait_until_idle(product.url)
+    imports["a tenth changed"] = time_import(product.port, files["a tenth changed"])[0]
+    print("after an import that changed a tenth, before the indexes cover it")
+    print_times(f"  {RARE_TEXT}", time_requests(client, kinds[RARE_TEXT][0](), REQUESTS_DURING_BUILD))
 
-    yardstick = statistics.median(raw)
-    print(f"\nraw COPY {yardstick:.2f} s\n{'import':<18}{'÷ raw COPY':>12}{'bar':>8}")
-    for name, seconds in imported.items():
-        ratio = seconds / yardstick
-        print(f"{name:<18}{ratio:>12.2f}{BARS[name]:>8.1f}{'' if ratio <= BARS[name] else '  MISSED'}")
+    raw_copy = statistics.median(copies)
+    print(f"\nraw COPY {raw_copy:.2f} s\n{'import':<18}{'÷ raw COPY':>12}{'limit':>8}")
+    for name, seconds in imports.items():
+        ratio, limit = seconds / raw_copy, MAX_RATIOS[name]
+        print(f"{name:<18}{ratio:>12.2f}{limit:>8.1f}{'' if ratio <= limit else EXCEEDED}")
 
 
-def deactivate_a_few(url: str) -> None:
-    """A catalogue has products that are not active; here one of a hundred."""
+def deactivate_some_products(url: str) -> None:
+    """Deactivate one product in a hundred, because real catalogues have inactive products."""
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE products SET active = false, updated_at = clock_timestamp() WHERE id % 100 = 0")
     connection.close()
