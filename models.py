@@ -95,7 +95,7 @@ class Product(Base):
 
 
 class ImportJob(Base):
-    """The job of an import or of an undo. This row is the truth; a message to a worker only names it.
+    """The job of an import or of an undo. This row holds its whole state; a message to a worker only names it.
 
     `revision` increases with each change that clients can see. A trigger then notifies the channel `import_progress`.
     """
