@@ -91,10 +91,10 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     download.value.save_as(tmp_path / "rejects.csv")
     assert "Ohne Nummer" in (tmp_path / "rejects.csv").read_text("utf-8-sig")
     assert (tmp_path / "rejects.csv").read_bytes().startswith(b"\xef\xbb\xbf")
-    page.get_by_test_id("touched").locator("summary").click()
-    expect(page.get_by_test_id("touched-table").get_by_role("link", name="L-3")).to_be_visible()
-    page.get_by_test_id("touched-updated").click()
-    expect(page.get_by_test_id("touched-table")).to_contain_text("Stehleuchte")
+    page.get_by_test_id("affected").locator("summary").click()
+    expect(page.get_by_test_id("affected-table").get_by_role("link", name="L-3")).to_be_visible()
+    page.get_by_test_id("affected-updated").click()
+    expect(page.get_by_test_id("affected-table")).to_contain_text("Stehleuchte")
     check_accessible(page, "a result")
     page.set_viewport_size(NARROW)
     check_accessible(page, "a result, 360 px")
@@ -229,9 +229,9 @@ def test_an_all_or_nothing_import_with_rejects_offers_a_way_out(page: Page, site
     page.get_by_test_id("confirm-import").click()
     expect_status(page, "completed")
     expect_counts(page, created=1, updated=0, skipped=1, rejected=1)
-    page.get_by_test_id("touched").locator("summary").click()
-    page.get_by_test_id("touched-left_out").click()
-    expect(page.get_by_test_id("touched-table")).to_contain_text("A-1")
+    page.get_by_test_id("affected").locator("summary").click()
+    page.get_by_test_id("affected-left_out").click()
+    expect(page.get_by_test_id("affected-table")).to_contain_text("A-1")
 
 
 def test_a_failed_all_or_nothing_import_can_be_retried_with_bad_rows_set_aside(page: Page, site: Site) -> None:

@@ -7,7 +7,7 @@ import { formatCount, formatMoment, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
 import { pickFiles } from './drop-zone.js';
-import { importPath } from './job-actions.js';
+import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
 
 /**
@@ -18,7 +18,7 @@ import { importAddress } from './steps.js';
  * @param {string} [look]
  * @param {Node} [shape]
  */
-export function mainButton(text, testid, run, look = 'button-primary', shape = null) {
+export function createActionButton(text, testid, run, look = 'button-primary', shape = null) {
   const button = h(
     'button',
     {
@@ -34,8 +34,8 @@ export function mainButton(text, testid, run, look = 'button-primary', shape = n
 }
 
 /** Stays busy until the import has ended: a worker takes up to two seconds to notice. */
-export function cancelButton({ call }, text = 'Cancel') {
-  return mainButton(
+export function createCancelButton({ call }, text = 'Cancel') {
+  return createActionButton(
     text,
     'cancel-import',
     async (button) => {
@@ -49,8 +49,8 @@ export function cancelButton({ call }, text = 'Cancel') {
 }
 
 /** @param {import('./detail-screen.js').StepContext} context */
-export const retryButton = ({ call }) =>
-  mainButton(
+export const createRetryButton = ({ call }) =>
+  createActionButton(
     'Try again',
     'retry-import',
     (button) => call('retry', { button, busy: 'Starting…' }),
@@ -63,8 +63,8 @@ export const retryButton = ({ call }) =>
  * @param {import('./detail-screen.js').StepContext} context
  * @param {string} [look]
  */
-export const skipRejectsButton = ({ call }, look = 'button-small') =>
-  mainButton(
+export const createSkipRejectsButton = ({ call }, look = 'button-small') =>
+  createActionButton(
     'Set them aside instead',
     'skip-rejects',
     (button) => {
@@ -74,16 +74,16 @@ export const skipRejectsButton = ({ call }, look = 'button-small') =>
   );
 
 /** @param {string} text @param {boolean} isMain */
-export const anotherFile = (text, isMain = false) =>
-  mainButton(text, 'another-file', pickFiles, isMain ? 'button-primary' : '');
+export const createChooseFileButton = (text, isMain = false) =>
+  createActionButton(text, 'another-file', pickFiles, isMain ? 'button-primary' : '');
 
 /** @param {boolean} [isMain] */
-export const seeProducts = (isMain = false) =>
+export const createProductsLink = (isMain = false) =>
   h('a', { class: `button ${isMain ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
 
 /** @param {object} job that can be taken back @param {() => Promise<void>} reload */
-export function undoButton(job, reload) {
-  return mainButton(
+export function createUndoButton(job, reload) {
+  return createActionButton(
     'Undo this import',
     'undo-import',
     async () => {
@@ -93,7 +93,7 @@ export function undoButton(job, reload) {
         ok: 'Undo the import',
         run: async () => {
           try {
-            return await sendJson('POST', importPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
+            return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
           } catch (error) {
             if (error.status === 409) reload();
             throw error;

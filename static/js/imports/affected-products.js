@@ -4,7 +4,7 @@ import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
-import { importPath } from './job-actions.js';
+import { importApiPath } from './job-actions.js';
 
 const CHANGES = [
   ['created', 'Created', 'created_count'],
@@ -14,9 +14,9 @@ const CHANGES = [
 
 /**
  * @param {object} job a finished import
- * @returns {HTMLElement|null} an expander; null when it touched nothing
+ * @returns {HTMLElement|null} an expander; null when it affected nothing
  */
-export function touchedPanel(job) {
+export function createAffectedProductsPanel(job) {
   const shown = CHANGES.filter(([, , field]) => job[field]);
   if (!shown.length) return null;
   let change = shown[0][0];
@@ -27,7 +27,7 @@ export function touchedPanel(job) {
         class: 'filter-tab',
         type: 'button',
         'aria-pressed': String(name === change),
-        data: { testid: `touched-${name}` },
+        data: { testid: `affected-${name}` },
         on: { click: () => choose(name) },
       },
       label,
@@ -35,9 +35,9 @@ export function touchedPanel(job) {
     ),
   );
   const panel = pagedPanel({
-    summary: [h('span', { text: 'Products it touched' })],
-    label: 'Products it touched',
-    testid: 'touched',
+    summary: [h('span', { text: 'Products it affected' })],
+    label: 'Products it affected',
+    testid: 'affected',
     heads: [
       h('th', { scope: 'col', text: 'SKU' }),
       h('th', { scope: 'col', text: 'Name' }),
@@ -45,8 +45,8 @@ export function touchedPanel(job) {
     ],
     tools: h('div', { class: 'panel-tools filter-tabs', role: 'group', 'aria-label': 'What happened to them' }, tabs),
     nothing: 'Which products these were is no longer kept.',
-    source: () => ({ path: importPath(job.task_id, 'products'), query: { change } }),
-    rows: ({ products }) => products.map(touchedRow),
+    source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change } }),
+    rows: ({ products }) => products.map(affectedRow),
   });
   function choose(name) {
     change = name;
@@ -56,12 +56,12 @@ export function touchedPanel(job) {
   return panel.element;
 }
 
-function touchedRow({ sku, product }) {
+function affectedRow({ sku, product }) {
   if (!product) {
     return h(
       'tr',
       {},
-      h('td', { class: 'touched-sku' }, h('span', { class: 'sku', text: sku ?? '–' })),
+      h('td', { class: 'affected-sku' }, h('span', { class: 'sku', text: sku ?? '–' })),
       h('td', { class: 'muted', text: 'There is no such product now.' }),
       h('td', { class: 'medium' }),
     );
@@ -70,8 +70,8 @@ function touchedRow({ sku, product }) {
   return h(
     'tr',
     {},
-    h('td', { class: 'touched-sku' }, h('a', { class: 'sku', href, text: product.sku, title: product.sku })),
-    h('td', { class: 'touched-name', text: product.name }),
+    h('td', { class: 'affected-sku' }, h('a', { class: 'sku', href, text: product.sku, title: product.sku })),
+    h('td', { class: 'affected-name', text: product.name }),
     h(
       'td',
       { class: 'medium nowrap' },

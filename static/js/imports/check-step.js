@@ -3,13 +3,13 @@
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
-import { cancelButton } from './action-buttons.js';
-import { fileForm, fileRecord } from './file-options.js';
+import { createCancelButton } from './action-buttons.js';
+import { createFileForm, createFileSummary } from './file-options.js';
 import { canRetry, isRunning } from './job.js';
-import { changesCard } from './preview-changes.js';
-import { checkSummary } from './preview-summary.js';
-import { importCard } from './progress-card.js';
-import { rejectsPanel } from './rejected-rows.js';
+import { createChangesCard } from './preview-changes.js';
+import { createPreviewSummary } from './preview-summary.js';
+import { createProgressCard } from './progress-card.js';
+import { createRejectsPanel } from './rejected-rows.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
 /**
@@ -17,7 +17,7 @@ import { isChecking, lacksSku, needsColumns } from './steps.js';
  * @param {import('./detail-screen.js').StepContext} context
  * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
  */
-export function checkStep(job, context) {
+export function createCheckStep(job, context) {
   const element = h('div', { class: 'stack' });
   let shown = '';
   let card = null;
@@ -41,8 +41,8 @@ export function checkStep(job, context) {
 }
 
 function workCard(job, context) {
-  const card = importCard(job);
-  fill(card.actions, cancelButton(context));
+  const card = createProgressCard(job);
+  fill(card.actions, createCancelButton(context));
   return card;
 }
 
@@ -58,10 +58,10 @@ const retry =
     call('retry', { button, body, busy: 'Reading again…' });
 
 function ready(job, context) {
-  const summary = checkSummary(job, context);
+  const summary = createPreviewSummary(job, context);
   return [
     summary.element,
-    fileForm(job, { isUrgent: false, onReread: retry(context), onChange: summary.setOutdated }),
+    createFileForm(job, { isUrgent: false, onReread: retry(context), onChange: summary.setOutdated }),
     previewParts(job, true),
   ];
 }
@@ -83,21 +83,25 @@ function mend(job, context) {
       };
   return [
     buildBanner(problem),
-    fileForm(job, { isUrgent: true, onReread: retry(context) }),
+    createFileForm(job, { isUrgent: true, onReread: retry(context) }),
     job.preview ? previewParts(job, false) : null,
   ];
 }
 
 function record(job) {
-  return [checkSummary(job, null).element, fileRecord(job), job.preview ? previewParts(job, false) : null];
+  return [
+    createPreviewSummary(job, null).element,
+    createFileSummary(job),
+    job.preview ? previewParts(job, false) : null,
+  ];
 }
 
-function previewParts(job, isOpen) {
+function previewParts(job, hasContent) {
   const { preview } = job;
   return [
-    changesCard(preview),
+    createChangesCard(preview),
     preview.rejected
-      ? rejectsPanel(job, { open: isOpen, count: preview.rejected, hint: 'The other rows can go in.' })
+      ? createRejectsPanel(job, { open: hasContent, count: preview.rejected, hint: 'The other rows can go in.' })
       : null,
   ];
 }

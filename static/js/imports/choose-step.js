@@ -2,9 +2,9 @@
 
 import { h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { dropZone } from './drop-zone.js';
-import { optionField } from './options.js';
-import { DEFAULTS, currentOptions, isUnchecked, setOptions, setUnchecked } from './upload-settings.js';
+import { createDropZone } from './drop-zone.js';
+import { createOptionField } from './options.js';
+import { DEFAULT_OPTIONS, currentOptions, setOptions, setSkipsCheck, skipsCheck } from './upload-settings.js';
 
 const HINTS = {
   checked: 'Off: you see what will change before anything is written.',
@@ -12,11 +12,11 @@ const HINTS = {
 };
 
 /** @returns {HTMLElement} the card at the top of the import screen */
-export function chooseCard() {
+export function createChooseCard() {
   return h(
     'div',
     { class: 'card drop-card' },
-    dropZone(),
+    createDropZone(),
     h('div', { class: 'choose-line' }, uncheckedSwitch(), optionsPart()),
     columnsHelp(),
   );
@@ -29,12 +29,12 @@ function uncheckedSwitch() {
     type: 'checkbox',
     role: 'switch',
     id: 'unchecked',
-    checked: isUnchecked(),
+    checked: skipsCheck(),
     'aria-describedby': hint.id,
     data: { testid: 'import-unchecked' },
     on: {
       change: () => {
-        setUnchecked(input.checked);
+        setSkipsCheck(input.checked);
         show();
       },
     },
@@ -43,7 +43,7 @@ function uncheckedSwitch() {
   show();
   // Another tab may have changed it.
   input.addEventListener('focus', () => {
-    input.checked = isUnchecked();
+    input.checked = skipsCheck();
     show();
   });
   return h(
@@ -58,11 +58,11 @@ function optionsPart() {
   const summary = h('span', { class: 'muted', data: { testid: 'options-summary' } });
   const show = () => {
     const options = currentOptions();
-    const changed = Object.keys(DEFAULTS).filter((name) => options[name] !== DEFAULTS[name]).length;
+    const changed = Object.keys(DEFAULT_OPTIONS).filter((name) => options[name] !== DEFAULT_OPTIONS[name]).length;
     setText(summary, changed ? `${changed} changed` : '');
   };
   const field = (name) =>
-    optionField(name, {
+    createOptionField(name, {
       value: currentOptions()[name],
       onChange: (value) => {
         setOptions({ [name]: value });
@@ -74,7 +74,7 @@ function optionsPart() {
     'details',
     { class: 'options', data: { testid: 'import-options' } },
     h('summary', {}, icon('next', 'rejects-marker'), 'Options', summary),
-    h('div', { class: 'option-fields' }, Object.keys(DEFAULTS).map(field)),
+    h('div', { class: 'option-fields' }, Object.keys(DEFAULT_OPTIONS).map(field)),
   );
 }
 

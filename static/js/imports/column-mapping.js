@@ -14,7 +14,7 @@ const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
  *   boolean}}
  *   problem: why the choice cannot be taken, "" when it can
  */
-export function mappingTable(file, onChange) {
+export function createMappingTable(file, onChange) {
   const chosen = file.columns.map((column) => column.field ?? '');
   const note = h('p', { class: 'mapping-note', data: { testid: 'mapping-note' } });
   const error = h('p', { class: 'field-error', role: 'alert', data: { testid: 'mapping-problem' } });
@@ -82,7 +82,7 @@ export function mappingTable(file, onChange) {
 }
 
 /** The same, to read. @param {object} file @returns {HTMLElement} */
-export function mappingRecord(file) {
+export function createMappingSummary(file) {
   const taken = file.columns.filter((column) => column.field);
   return h(
     'div',

@@ -6,7 +6,7 @@ import { formatNumber } from '../core/format.js';
 /**
  * @returns {{element: HTMLElement, show: (counts: import('./descriptions.js').Count[]) => void}}
  */
-export function countTiles() {
+export function createCountTiles() {
   const element = h('dl', { class: 'counts' });
   let values = [];
   let shown = '';

@@ -32,7 +32,7 @@ const UNDO_COUNTS = [
 /** @typedef {{name: string, label: string, value: number}} Count */
 
 /** @param {object} job @returns {Count[]} that add up to its rows */
-export function countsOf(job) {
+export function jobCounts(job) {
   const count = (name) => job[`${name}_count`] ?? 0;
   if (isUndo(job)) {
     const values = {
@@ -53,7 +53,7 @@ export function countsOf(job) {
 const isPartial = (job) => job.mode === 'create' || job.mode === 'update';
 
 /** @param {object} preview @param {object} job @returns {Count[]} what an import would do */
-export function countsOfPreview(preview, job) {
+export function previewCounts(preview, job) {
   const words = [
     ['create', 'To create'],
     ['update', 'To update'],
@@ -68,7 +68,7 @@ export function countsOfPreview(preview, job) {
 }
 
 /** @param {Count[]} counts @returns {string} */
-export const countsSentence = (counts) =>
+export const describeCounts = (counts) =>
   counts.map(({ label, value }) => `${formatNumber(value)} ${label.toLowerCase()}`).join(', ');
 
 /**
@@ -117,7 +117,7 @@ function completedSentence(job) {
 }
 
 function undoneSentence(job) {
-  const parts = countsOf(job).filter(({ name, value }) => value || name === 'removed' || name === 'restored');
+  const parts = jobCounts(job).filter(({ name, value }) => value || name === 'removed' || name === 'restored');
   return parts.map(({ label, value }) => `${formatNumber(value)} ${label.toLowerCase()}`).join(', ') + took(job);
 }
 
@@ -127,7 +127,7 @@ function took(job) {
 }
 
 /** @param {object} job one that ended early @returns {string} exactly what of it is in the products */
-export function writtenSentence(job) {
+export function describeWritten(job) {
   const created = job.created_count ?? 0;
   const updated = job.updated_count ?? 0;
   if (isUndo(job)) {
@@ -146,7 +146,7 @@ export function writtenSentence(job) {
  * @param {number} count
  * @returns {{title: string, detail: string}} why an import that is all or nothing does nothing
  */
-export const allOrNothing = (count) => ({
+export const describeAllOrNothing = (count) => ({
   title: `${formatCount(count, 'row is', 'rows are')} bad, and this import is all or nothing.`,
   detail: 'Correct the file and import it again, or set the bad rows aside and import the others.',
 });

@@ -5,13 +5,14 @@ import { buildBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { go, redirect } from '../core/router.js';
-import { checkStep } from './check-step.js';
+import { createCheckStep } from './check-step.js';
 import { watchImport } from './import-watcher.js';
-import { importCalls } from './job-actions.js';
+import { createJobActions } from './job-actions.js';
 import { isFinal, nameOf } from './job.js';
-import { progressStep } from './progress-step.js';
-import { resultStep } from './result-step.js';
-import { importAddress, isOpen, stepOf, stepsBar } from './steps.js';
+import { createProgressStep } from './progress-step.js';
+import { createResultStep } from './result-step.js';
+import { createStepsBar } from './steps-bar.js';
+import { currentStep, hasContent, importAddress } from './steps.js';
 
 /**
  * @typedef {{call: Function, reload: () => Promise<void>}} StepContext what a step needs to do something with its
@@ -19,13 +20,13 @@ import { importAddress, isOpen, stepOf, stepsBar } from './steps.js';
  */
 
 const APP_NAME = 'Acme Product Importer';
-const STEPS = { check: checkStep, progress: progressStep, result: resultStep };
+const STEPS = { check: createCheckStep, progress: createProgressStep, result: createResultStep };
 
 /** @type {import('../core/router.js').Screen} */
 export const importDetailScreen = {
   mount(root, { params }) {
     const title = h('h1', { class: 'file-title', text: 'Import' });
-    const steps = stepsBar();
+    const steps = createStepsBar();
     const problem = h('div', { class: 'step-problem' });
     const body = h('div', {}, loadingCard());
     root.append(
@@ -54,7 +55,7 @@ export const importDetailScreen = {
     let view = null;
     let shownStep = '';
     const reload = () => model.reload();
-    const calls = importCalls({ taskId: params.id, problem, reload });
+    const calls = createJobActions({ taskId: params.id, problem, reload });
 
     const show = () => {
       setText(title, nameOf(job));
@@ -75,13 +76,13 @@ export const importDetailScreen = {
       }
     };
     const onChange = (latest) => {
-      const before = job && stepOf(job);
+      const before = job && currentStep(job);
       job = latest;
-      const fits = stepOf(job);
+      const fits = currentStep(job);
       // Who looks at the step that the import was at goes on with it; a check that was confirmed stays in the history.
       const isFollowing = before !== null && before !== fits && wanted === before;
-      if (isFollowing && wanted === 'check' && isOpen(job, 'check')) return go(importAddress(params.id, fits));
-      if (isFollowing || !isOpen(job, wanted)) return redirect(importAddress(params.id, fits));
+      if (isFollowing && wanted === 'check' && hasContent(job, 'check')) return go(importAddress(params.id, fits));
+      if (isFollowing || !hasContent(job, wanted)) return redirect(importAddress(params.id, fits));
       return show();
     };
     const gone = (heading, banner) => {

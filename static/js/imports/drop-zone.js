@@ -5,14 +5,14 @@ import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
-import { checkFile, enqueue } from './upload-queue.js';
+import { enqueueUploads, findFileProblem } from './upload-queue.js';
 import { uploadFields } from './upload-settings.js';
 
 const CHECK_BANNER = 'file-check';
 const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,application/gzip,application/zip';
 
 /** @returns {HTMLElement} the drop zone of the import screen */
-export function dropZone() {
+export function createDropZone() {
   const input = h('input', {
     class: 'visually-hidden',
     type: 'file',
@@ -47,7 +47,7 @@ export function pickFiles() {
 }
 
 function takeFrom(input) {
-  takeFiles([...input.files]);
+  acceptFiles([...input.files]);
   // Otherwise choosing the same file again would change nothing.
   input.value = '';
 }
@@ -104,27 +104,27 @@ function takeDrop(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === 'file');
   const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
   const folderNames = new Set(folders.map((folder) => folder.name));
-  takeFiles(
+  acceptFiles(
     [...transfer.files].filter((file) => !folderNames.has(file.name)),
     [...folderNames],
   );
 }
 
-function takeFiles(files, folderNames = []) {
+function acceptFiles(files, folderNames = []) {
   const problems = folderNames.map((name) => ({
     title: `“${name}” is a folder.`,
     detail: 'Drop the files in it instead.',
   }));
   const good = [];
   for (const file of files) {
-    const problem = checkFile(file);
+    const problem = findFileProblem(file);
     if (problem) problems.push(problem);
     else good.push(file);
   }
   showProblems(problems, good.length);
   if (!good.length) return;
   go('#/import');
-  enqueue(good, uploadFields());
+  enqueueUploads(good, uploadFields());
 }
 
 function showProblems(problems, goodCount) {

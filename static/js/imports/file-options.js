@@ -1,16 +1,16 @@
 // How the file was read, and what to do differently: format, options, columns. One button reads it again.
 
 import { h, setText } from '../core/dom.js';
-import { mappingRecord, mappingTable } from './column-mapping.js';
+import { createMappingSummary, createMappingTable } from './column-mapping.js';
 import {
-  FROM_THE_FILE,
-  delimiterWord,
+  FORMAT_OPTIONS,
+  createOptionField,
+  delimiterName,
+  describeDetected,
   describeOptions,
-  encodingWord,
-  foundWords,
-  optionField,
-  packingWord,
-  quoteFact,
+  describeQuoting,
+  encodingName,
+  packingName,
 } from './options.js';
 import { needsColumns } from './steps.js';
 
@@ -22,7 +22,7 @@ import { needsColumns } from './steps.js';
  * @param {(isChanged: boolean) => void} [settings.onChange]
  * @returns {HTMLElement}
  */
-export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
+export function createFileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   const { file, options } = job;
   const asked = {
     mode: job.mode ?? options?.mode ?? 'upsert',
@@ -32,10 +32,10 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
     encoding: options?.encoding ?? '',
   };
   const chosen = { ...asked };
-  const columns = file?.columns?.length ? mappingTable(file, () => show()) : null;
-  const found = foundWords(file);
+  const columns = file?.columns?.length ? createMappingTable(file, () => show()) : null;
+  const found = describeDetected(file);
   const field = (name) =>
-    optionField(name, {
+    createOptionField(name, {
       value: chosen[name],
       found: asked[name] ? undefined : found[name],
       onChange: (value) => {
@@ -50,7 +50,7 @@ export function fileForm(job, { isUrgent, onReread, onChange = () => {} }) {
   const changed = () => Object.keys(asked).filter((name) => chosen[name] !== asked[name]);
   const isChanged = () => changed().length > 0 || Boolean(columns?.isChanged());
   // What is read in another way has other columns; what was chosen for these says nothing about those.
-  const isOtherTable = () => changed().some((name) => FROM_THE_FILE.has(name));
+  const isOtherTable = () => changed().some((name) => FORMAT_OPTIONS.has(name));
   const problem = () => (columns && !isOtherTable() ? columns.problem() : '');
   const show = () => {
     const dirty = isChanged();
@@ -96,13 +96,13 @@ function bodyOf({ chosen, changed, columns, isOtherTable, mustMap }) {
 }
 
 /** The same, to read. @param {object} job @returns {HTMLElement|null} */
-export function fileRecord(job) {
+export function createFileSummary(job) {
   if (!job.file) return null;
   return h(
     'section',
     { class: 'card file-card', 'aria-labelledby': 'file-title' },
     fileHead(job),
-    mappingRecord(job.file),
+    createMappingSummary(job.file),
     h('p', { class: 'muted', text: `Options: ${describeOptions(job.options)}.` }),
   );
 }
@@ -110,10 +110,10 @@ export function fileRecord(job) {
 function fileHead({ file }) {
   const facts = file
     ? [
-        encodingWord(file.encoding),
-        `${delimiterWord(file.delimiter).toLowerCase()} between fields`,
-        quoteFact(file),
-        packingWord(file.packing),
+        encodingName(file.encoding),
+        `${delimiterName(file.delimiter).toLowerCase()} between fields`,
+        describeQuoting(file),
+        packingName(file.packing),
       ]
     : [];
   return h(

@@ -25,7 +25,7 @@ const ORIGINS = [
  * @param {URLSearchParams} query
  * @returns {{filename?: string, status?: string, started_from?: string}} the filters in it that say something
  */
-export function importFilters(query) {
+export function readImportFilters(query) {
   const asked = {
     filename: query.get('filename')?.trim(),
     status: query.get('status'),
@@ -47,7 +47,7 @@ export function clearImportFilters() {
 /**
  * @returns {{element: HTMLElement, show: (filters: object) => void, stop: () => void}}
  */
-export function importFilterBar() {
+export function createImportFilterBar() {
   const text = textFilter('filename', FROM_THE_START, {
     type: 'search',
     placeholder: 'File name',

@@ -4,10 +4,10 @@ import { h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
 import { go } from '../core/router.js';
 import { progressBar, timeElement } from '../core/widgets.js';
-import { originOf } from './facts-card.js';
+import { describeOrigin } from './details-card.js';
 import { watchJob } from './job-watcher.js';
 import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
-import { statusPill } from './status-pill.js';
+import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 
 const NUMBERS = [
@@ -24,7 +24,7 @@ const LONG_ENOUGH_S = 0.5;
 /**
  * @returns {{element: HTMLElement, show: (jobs: object[]) => void, stop: () => void}}
  */
-export function importsTable() {
+export function createHistoryTable() {
   const body = h('tbody');
   const element = h(
     'div',
@@ -72,7 +72,7 @@ export function importsTable() {
 
 function importRow(job) {
   const address = importAddress(job.task_id);
-  const pill = statusPill();
+  const pill = createStatusPill();
   const bar = progressBar({ label: isUndo(job) ? nameOf(job) : `Import of ${job.filename}`, size: 'slim' });
   const percent = h('span', { class: 'tabular muted' });
   const live = h('div', { class: 'row-progress' }, bar.element, percent);
@@ -104,7 +104,7 @@ function importRow(job) {
     setText(percent, `${latest.progress ?? 0}%`);
     setText(
       below,
-      [isUndo(latest) ? takenBack(latest) : latest.file_size && formatBytes(latest.file_size), originOf(latest)]
+      [isUndo(latest) ? takenBack(latest) : latest.file_size && formatBytes(latest.file_size), describeOrigin(latest)]
         .filter(Boolean)
         .join(' · '),
     );

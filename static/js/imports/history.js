@@ -6,8 +6,8 @@ import { fill, h } from '../core/dom.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, refreshTimes } from '../core/widgets.js';
-import { clearImportFilters, importFilterBar, importFilters } from './history-filters.js';
-import { importsTable } from './history-table.js';
+import { clearImportFilters, createImportFilterBar, readImportFilters } from './history-filters.js';
+import { createHistoryTable } from './history-table.js';
 
 const PER_PAGE = 10;
 const BANNER_KEY = 'imports-list';
@@ -16,9 +16,9 @@ const BANNER_KEY = 'imports-list';
  * @returns {{element: HTMLElement, load: (query: URLSearchParams) => Promise<void>, reload: () => Promise<void>, stop:
  *   () => void}}
  */
-export function importHistory() {
-  const table = importsTable();
-  const filters = importFilterBar();
+export function createImportHistory() {
+  const table = createHistoryTable();
+  const filters = createImportFilterBar();
   const pager = createPager({
     label: 'earlier imports',
     onPage: (page) => setQuery({ page: page > 1 ? page : undefined }),
@@ -35,7 +35,7 @@ export function importHistory() {
   let request = null;
 
   async function load(query) {
-    const chosen = importFilters(query);
+    const chosen = readImportFilters(query);
     filters.show(chosen);
     wanted = { ...chosen, page: Math.max(1, Math.floor(Number(query.get('page'))) || 1) };
     await reload();

@@ -19,7 +19,7 @@ const STEPS_AFTER = {
  *   Promise<object|null>, clear: () => void}}
  *   the job of the answer; null when it was refused, or another call is under way
  */
-export function importCalls({ taskId, problem, reload }) {
+export function createJobActions({ taskId, problem, reload }) {
   let isBusy = false;
   const clear = () => problem.replaceChildren();
 
@@ -28,7 +28,7 @@ export function importCalls({ taskId, problem, reload }) {
     isBusy = true;
     const restore = makeBusy(button, busy);
     try {
-      const job = await sendJson('POST', importPath(taskId, action), { body });
+      const job = await sendJson('POST', importApiPath(taskId, action), { body });
       clear();
       if (job.task_id === taskId) await reload();
       return job;
@@ -54,7 +54,7 @@ export function importCalls({ taskId, problem, reload }) {
 }
 
 /** @param {string} taskId @param {string} [action] @returns {string} */
-export const importPath = (taskId, action = '') =>
+export const importApiPath = (taskId, action = '') =>
   `/api/imports/${encodeURIComponent(taskId)}${action && '/'}${action}`;
 
 // aria-disabled, because a button that is switched off while focused would throw the focus away.

@@ -1,9 +1,13 @@
-// What a job's fields mean, and which of two versions of a job is the newer one.
+// What the fields of a job mean, and how to merge two versions of one job.
 
 import { formatNumber, parseTime } from '../core/format.js';
 
-const FINAL = new Set(['completed', 'failed', 'cancelled']);
+/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { IconName } from '../core/icons.js' */
 
+const FINAL_STATUSES = new Set(['completed', 'failed', 'cancelled']);
+
+/** @type {Record<string, string | undefined>} */
 const PHASE_WORDS = {
   queued: 'Waiting',
   reading: 'Reading',
@@ -13,31 +17,55 @@ const PHASE_WORDS = {
   finished: 'Finishing',
 };
 
-/** @param {object} job @returns {boolean} true when nothing will change any more */
-export const isFinal = (job) => FINAL.has(job.status);
+/**
+ * Return whether a job has ended. Only a retry changes it after that.
+ * @param {Pick<ImportJob, 'status'>} job
+ */
+export const isFinal = (job) => FINAL_STATUSES.has(job.status);
 
-/** @param {object} job @returns {boolean} true while a worker has, or will have, something to do */
+/**
+ * Return whether a job is queued or being processed.
+ * @param {Pick<ImportJob, 'status'>} job
+ */
 export const isRunning = (job) => job.status === 'pending' || job.status === 'processing';
 
-/** @param {object} job @returns {boolean} true when it takes back what another one wrote */
+/**
+ * Return whether a job is the undo of an import.
+ * @param {Pick<ImportJob, 'kind'>} job
+ */
 export const isUndo = (job) => job.kind === 'undo';
 
-/** @param {object} job @returns {string} what it is called in lists and headings */
+/**
+ * Return the name of a job for lists and headings.
+ * @param {Pick<ImportJob, 'kind' | 'filename'>} job
+ */
 export const nameOf = (job) => (isUndo(job) ? `Undo of ${job.filename}` : job.filename);
 
-/** @param {string|null} iso a time the server gave @returns {boolean} whether it is still to come */
-export const isAhead = (iso) => parseTime(iso) > Date.now();
+/**
+ * Return whether a time is in the future. No time is not.
+ * @param {string | null} iso
+ */
+export const isInFuture = (iso) => parseTime(iso) > Date.now();
 
-/** @param {object} job @returns {boolean} whether it can be started again with the file it has */
-export const canRetry = (job) => (job.status === 'failed' || job.status === 'cancelled') && isAhead(job.retry_until);
+/**
+ * Return whether a job can be started again with its stored file.
+ * @param {Pick<ImportJob, 'status' | 'retry_until'>} job
+ */
+export const canRetry = (job) => (job.status === 'failed' || job.status === 'cancelled') && isInFuture(job.retry_until);
 
-/** @param {object} job @returns {number} rows done in the phase it is in */
+/**
+ * Return the number of rows that are done in the current phase.
+ * @param {Pick<ImportJob, 'phase' | 'rows_read' | 'rows_written' | 'processed_records'>} job
+ */
 export function rowsDone(job) {
-  if (job.phase === 'reading') return job.rows_read ?? 0;
-  return Math.max(job.rows_written ?? 0, job.processed_records ?? 0);
+  return job.phase === 'reading' ? job.rows_read : Math.max(job.rows_written, job.processed_records);
 }
 
-/** @param {object} job @returns {{word: string, icon: string, tone: string}} how its state is shown */
+/**
+ * Return how to show the status of a job. `tone` is the suffix of a CSS class.
+ * @param {Pick<ImportJob, 'status' | 'phase'>} job
+ * @returns {{word: string, icon: IconName, tone: string}}
+ */
 export function describeStatus(job) {
   switch (job.status) {
     case 'pending':
@@ -58,66 +86,61 @@ export function describeStatus(job) {
 }
 
 /**
- * Joins what is known with what has just arrived. Streams reconnect and polls overtake each other, so an older
- * version may come last; it must not move anything back.
- * @param {object|null} known
- * @param {object} arrived
- * @returns {object} `known` itself when the arrival is older
+ * Merge a version of a job that has just arrived into the known one.
+ *
+ * Streams reconnect and polls overtake each other, so an older version may arrive last. It must not move anything
+ * back: the run, the status, the progress and the number of processed rows only go forward.
+ * @template {ImportJob} Job
+ * @param {Job | null} known
+ * @param {Job} arrived
+ * @returns {Job} `known` itself if the arrived version is older
  */
 export function mergeJob(known, arrived) {
   if (!known) return arrived;
-  // A retry begins again at 0, whatever the numbers of the run before it were.
-  const runs = (arrived.run ?? 0) - (known.run ?? 0);
-  if (runs) return runs > 0 ? arrived : known;
-  const older = parseTime(arrived.updated_at) < parseTime(known.updated_at);
-  const newer = parseTime(arrived.updated_at) > parseTime(known.updated_at);
-  // Only a job that was started anew leaves a final state.
-  if (isFinal(known)) return newer || (isFinal(arrived) && !older) ? arrived : known;
-  // Clocks of two machines may differ; what is further on is newer, whatever they say.
-  const further = isFinal(arrived) || (arrived.progress ?? 0) > (known.progress ?? 0);
-  if (older && !further) return known;
+  // Each retry increments the run and restarts the counts at 0, so counts are only compared within a run.
+  if (arrived.run !== known.run) return arrived.run > known.run ? arrived : known;
+  const isOlder = parseTime(arrived.updated_at) < parseTime(known.updated_at);
+  const isNewer = parseTime(arrived.updated_at) > parseTime(known.updated_at);
+  // Only a job that was started again leaves a final status.
+  if (isFinal(known)) return isNewer || (isFinal(arrived) && !isOlder) ? arrived : known;
+  // The clocks of two machines may differ, so more progress counts as newer whatever the timestamps say.
+  const isFurther = isFinal(arrived) || arrived.progress > known.progress;
+  if (isOlder && !isFurther) return known;
   return {
     ...arrived,
-    progress: Math.max(known.progress ?? 0, arrived.progress ?? 0),
-    processed_records: Math.max(known.processed_records ?? 0, arrived.processed_records ?? 0),
+    progress: Math.max(known.progress, arrived.progress),
+    processed_records: Math.max(known.processed_records, arrived.processed_records),
   };
 }
 
 /**
- * How far the job is, in rows.
- * @param {object} job
- * @returns {[string, string]|null} a label and its value
+ * Describe how far a job is, in rows (an undo: in products).
+ * @param {ImportJob} job
+ * @returns {[label: string, value: string] | null} null if no number is known yet
  */
 export function describeRows(job) {
-  const total = job.total_records ?? 0;
-  const processed = Math.max(job.processed_records ?? 0, job.rows_written ?? 0);
+  const { total_records: total, rows_read: read } = job;
+  const processed = Math.max(job.processed_records, job.rows_written);
+  const processedOfTotal = `${formatNumber(processed)} of ${formatNumber(total)}`;
   if (isUndo(job)) {
-    return total
-      ? [
-          'Products',
-          job.status === 'completed' ? formatNumber(total) : `${formatNumber(processed)} of ${formatNumber(total)}`,
-        ]
-      : null;
+    if (!total) return null;
+    return ['Products', job.status === 'completed' ? formatNumber(total) : processedOfTotal];
   }
-  const read = job.rows_read ?? 0;
   if (job.status === 'completed') return ['Rows', formatNumber(total)];
-  if (processed > 0 || job.phase === 'writing') {
-    return ['Rows processed', `${formatNumber(processed)} of ${formatNumber(total)}`];
-  }
+  if (processed > 0 || job.phase === 'writing') return ['Rows processed', processedOfTotal];
   if (!read) return null;
-  // The total is an estimate until the file has been read; an estimate that was overtaken helps nobody.
-  return [
-    'Rows read',
-    total > read && !isFinal(job) ? `${formatNumber(read)} of about ${formatNumber(total)}` : formatNumber(read),
-  ];
+  // The total is an estimate until the file has been read. An estimate below the rows already read is useless.
+  const hasEstimate = total > read && !isFinal(job);
+  return ['Rows read', hasEstimate ? `${formatNumber(read)} of about ${formatNumber(total)}` : formatNumber(read)];
 }
 
 /**
- * Seconds a job ran, or has run so far.
- * @param {object} job
- * @param {number} [sinceArrivalMs] how long ago its last version arrived; the server's clock is never compared with
- *   ours
- * @returns {number|null} null when it has not started
+ * Return how many seconds a job ran, or has run so far, including the wait for a confirmation.
+ *
+ * Only timestamps of the server are compared with each other, because the clock of this machine may differ.
+ * @param {Pick<ImportJob, 'started_at' | 'finished_at' | 'updated_at'>} job
+ * @param {number} [sinceArrivalMs] milliseconds since this version of the job arrived
+ * @returns {number | null} null if it has not started
  */
 export function elapsedSeconds(job, sinceArrivalMs = 0) {
   const start = parseTime(job.started_at);

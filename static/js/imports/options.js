@@ -40,14 +40,14 @@ const LABELS = {
   encoding: 'Encoding',
 };
 /** Options that say how the file is read. */
-export const FROM_THE_FILE = new Set(['delimiter', 'quote', 'encoding']);
+export const FORMAT_OPTIONS = new Set(['delimiter', 'quote', 'encoding']);
 const CHOICES = { mode: MODES, on_reject: ON_REJECT, delimiter: DELIMITERS, quote: QUOTES, encoding: ENCODINGS };
 
 /** @param {string} delimiter @returns {string} */
-export const delimiterWord = (delimiter) => DELIMITERS[delimiter] ?? `“${delimiter}”`;
+export const delimiterName = (delimiter) => DELIMITERS[delimiter] ?? `“${delimiter}”`;
 
 /** @param {string} encoding as the API names it @returns {string} */
-export function encodingWord(encoding) {
+export function encodingName(encoding) {
   if (/^utf-?8-sig$/i.test(encoding)) return 'UTF-8 with a byte order mark';
   const key = Object.keys(ENCODINGS).find((name) => plain(name) === plain(encoding));
   if (key) return ENCODINGS[key];
@@ -58,22 +58,22 @@ const lowerFirst = (text) => text[0].toLowerCase() + text.slice(1);
 const plain = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /** @param {string} packing @returns {string} */
-export const packingWord = (packing) => PACKINGS[packing] ?? packing;
+export const packingName = (packing) => PACKINGS[packing] ?? packing;
 
 /** @param {{quote: string, escaped: boolean}} file @returns {string} as an option has it */
 const quoteOption = ({ quote, escaped }) => (quote ? (escaped ? '\\' : '') + quote : 'none');
 
 /** @param {{quote: string, escaped: boolean}} file @returns {string} */
-export const quoteFact = (file) =>
+export const describeQuoting = (file) =>
   file.quote ? `fields quoted with ${file.quote}${file.escaped ? `, ${quoteOption(file)} within` : ''}` : 'no quotes';
 
-const WORDS = { delimiter: delimiterWord, quote: (option) => QUOTES[option] ?? option, encoding: encodingWord };
+const WORDS = { delimiter: delimiterName, quote: (option) => QUOTES[option] ?? option, encoding: encodingName };
 
 /**
  * @param {object|null} file as the API describes it
  * @returns {Record<string, string>} what was found in it, in words
  */
-export const foundWords = (file) =>
+export const describeDetected = (file) =>
   file
     ? {
         delimiter: WORDS.delimiter(file.delimiter),
@@ -91,9 +91,9 @@ export const foundWords = (file) =>
  * @param {(value: string) => void} settings.onChange
  * @returns {HTMLElement}
  */
-export function optionField(name, { value, found, onChange }) {
+export function createOptionField(name, { value, found, onChange }) {
   const choices = Object.entries(CHOICES[name]);
-  if (FROM_THE_FILE.has(name)) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
+  if (FORMAT_OPTIONS.has(name)) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
   // What was asked for by another client may not be among the choices.
   if (!choices.some(([key]) => key === value)) choices.push([value, WORDS[name]?.(value) ?? value]);
   const select = h(
@@ -113,9 +113,9 @@ export function describeOptions(options) {
   if (!options) return '–';
   const parts = [MODES[options.mode] ?? options.mode];
   if (options.on_reject === 'fail') parts.push('all or nothing');
-  if (options.delimiter) parts.push(`${delimiterWord(options.delimiter).toLowerCase()} as delimiter`);
+  if (options.delimiter) parts.push(`${delimiterName(options.delimiter).toLowerCase()} as delimiter`);
   if (options.quote) parts.push(options.quote === 'none' ? 'no quotes' : lowerFirst(WORDS.quote(options.quote)));
-  if (options.encoding) parts.push(encodingWord(options.encoding));
+  if (options.encoding) parts.push(encodingName(options.encoding));
   if (options.mapping) parts.push('columns chosen by hand');
   return parts.join(' · ');
 }

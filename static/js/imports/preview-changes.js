@@ -11,7 +11,7 @@ const LONGEST = 160;
  * @param {object} preview
  * @returns {HTMLElement|null} null when it would change nothing
  */
-export function changesCard(preview) {
+export function createChangesCard(preview) {
   const { changes } = preview;
   if (!changes?.length) return null;
   const fields = Object.keys(LABELS).filter((field) => changes.some(({ after }) => field in after));

@@ -4,25 +4,25 @@ import { announce } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
 import { formatAhead, formatCount, formatMoment, formatNumber } from '../core/format.js';
-import { cancelButton, mainButton, skipRejectsButton } from './action-buttons.js';
-import { countTiles } from './count-tiles.js';
-import { allOrNothing, countsOfPreview, countsSentence } from './descriptions.js';
-import { statusPill } from './status-pill.js';
+import { createActionButton, createCancelButton, createSkipRejectsButton } from './action-buttons.js';
+import { createCountTiles } from './count-tiles.js';
+import { describeAllOrNothing, describeCounts, previewCounts } from './descriptions.js';
+import { createStatusPill } from './status-pill.js';
 
 /**
  * @param {object} job with a preview
  * @param {import('./detail-screen.js').StepContext|null} context null: as a record, without buttons
  * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}}
  */
-export function checkSummary(job, context) {
+export function createPreviewSummary(job, context) {
   const { preview } = job;
-  const pill = statusPill({ testid: 'import-status' });
-  const tiles = countTiles();
+  const pill = createStatusPill({ testid: 'import-status' });
+  const tiles = createCountTiles();
   pill.show(job);
-  tiles.show(countsOfPreview(preview ?? {}, job));
+  tiles.show(previewCounts(preview ?? {}, job));
   const isBlocked = job.on_reject === 'fail' && preview?.rejected > 0;
   const why = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
-  const confirm = mainButton(confirmLabel(preview), 'confirm-import', (button) =>
+  const confirm = createActionButton(confirmLabel(preview), 'confirm-import', (button) =>
     context.call('confirm', { button, busy: 'Starting…' }),
   );
   confirm.setAttribute('aria-describedby', why.id);
@@ -36,7 +36,7 @@ export function checkSummary(job, context) {
   setOutdated(false);
   if (context) {
     announce(
-      `${summarySentence(preview)}. ${countsSentence(countsOfPreview(preview, job))}. Nothing has been written yet.`,
+      `${summarySentence(preview)}. ${describeCounts(previewCounts(preview, job))}. Nothing has been written yet.`,
     );
   }
   const element = h(
@@ -55,7 +55,7 @@ export function checkSummary(job, context) {
     context && isBlocked ? blocked(job, context) : null,
     tiles.element,
     context
-      ? [h('div', { class: 'import-actions' }, confirm, cancelButton(context)), why]
+      ? [h('div', { class: 'import-actions' }, confirm, createCancelButton(context)), why]
       : h('p', { class: 'muted', text: 'This is what the check found. What came of it is under Result.' }),
   );
   return { element, setOutdated };
@@ -84,7 +84,7 @@ const untilSentence = (job) =>
     : 'Nothing has been written yet.';
 
 function blocked(job, context) {
-  const banner = buildBanner({ tone: 'warning', ...allOrNothing(job.preview.rejected) });
-  banner.append(skipRejectsButton(context));
+  const banner = buildBanner({ tone: 'warning', ...describeAllOrNothing(job.preview.rejected) });
+  banner.append(createSkipRejectsButton(context));
   return banner;
 }

@@ -4,11 +4,11 @@ import { progressAnnouncer } from '../core/announcer.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../core/format.js';
 import { progressBar } from '../core/widgets.js';
-import { countTiles } from './count-tiles.js';
-import { countsOf, countsSentence, headline } from './descriptions.js';
+import { createCountTiles } from './count-tiles.js';
+import { describeCounts, headline, jobCounts } from './descriptions.js';
 import { describeRows, describeStatus, elapsedSeconds, isFinal, isRunning, nameOf } from './job.js';
-import { createRate } from './rate-estimator.js';
-import { statusPill } from './status-pill.js';
+import { createRateEstimator } from './rate-estimator.js';
+import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
 
 const TICK_MS = 1_000;
@@ -19,8 +19,8 @@ const TICK_MS = 1_000;
  *   void}}
  *   problem and actions are places for what a step adds
  */
-export function importCard(job) {
-  const pill = statusPill({ testid: 'import-status' });
+export function createProgressCard(job) {
+  const pill = createStatusPill({ testid: 'import-status' });
   const bar = progressBar({ label: `Import of ${job.filename}`, testid: 'import-progress' });
   const parts = {
     headline: h('h2', { class: 'import-headline', data: { testid: 'import-headline' } }),
@@ -29,9 +29,9 @@ export function importCard(job) {
   };
   const problem = h('div', { class: 'import-problem' });
   const actions = h('div', { class: 'import-actions' });
-  const counts = countTiles();
+  const counts = createCountTiles();
   const say = progressAnnouncer();
-  let rate = createRate();
+  let rate = createRateEstimator();
   let latest = job;
   let arrivedAt = Date.now();
   const firstSeenAt = Date.now();
@@ -42,7 +42,7 @@ export function importCard(job) {
     showFacts(parts.facts, latest, rate, now - arrivedAt);
   };
   const show = (next) => {
-    if (next.run !== latest.run) rate = createRate();
+    if (next.run !== latest.run) rate = createRateEstimator();
     latest = next;
     arrivedAt = Date.now();
     rate.add(next);
@@ -52,7 +52,7 @@ export function importCard(job) {
     bar.set(percent, `${percent}%, ${describeStatus(next).word}`);
     bar.tone(describeStatus(next).tone);
     setText(parts.percent, `${percent}%`);
-    counts.show(countsOf(next));
+    counts.show(jobCounts(next));
     // A check counts at its end.
     counts.element.hidden = isChecking(next);
     tick();
@@ -117,7 +117,7 @@ const averageSpeed = (job) => (job.duration_seconds >= 0.5 ? job.rows_per_second
 
 function speak(say, job) {
   const percent = percentOf(job);
-  if (job.status === 'completed') say(100, `${headline(job)}. ${countsSentence(countsOf(job))}`, true);
+  if (job.status === 'completed') say(100, `${headline(job)}. ${describeCounts(jobCounts(job))}`, true);
   else if (isFinal(job) || job.status === 'awaiting_confirmation') {
     say(percent, `${headline(job)}. ${job.error_message ?? ''}`, true);
   } else say(percent, `${describeStatus(job).word}: ${percent} percent`);

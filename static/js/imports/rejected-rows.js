@@ -4,7 +4,7 @@ import { h } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
-import { importPath } from './job-actions.js';
+import { importApiPath } from './job-actions.js';
 import { isUndo } from './job.js';
 
 /**
@@ -15,7 +15,10 @@ import { isUndo } from './job.js';
  * @param {string} [options.hint]
  * @returns {HTMLElement} an expander
  */
-export function rejectsPanel(job, { open = false, count = job.rejected_count, hint = 'The other rows went in.' } = {}) {
+export function createRejectsPanel(
+  job,
+  { open = false, count = job.rejected_count, hint = 'The other rows went in.' } = {},
+) {
   const undo = isUndo(job);
   const title = undo
     ? `${formatCount(count, 'product was', 'products were')} left alone`
@@ -39,7 +42,7 @@ export function rejectsPanel(job, { open = false, count = job.rejected_count, hi
     open,
     tools: undo ? null : download(job),
     nothing: 'They are no longer kept.',
-    source: () => ({ path: importPath(job.task_id, 'rejects') }),
+    source: () => ({ path: importApiPath(job.task_id, 'rejects') }),
     rows: ({ rejects }) => rejects.map(undo ? leftAloneRow : rejectRow),
   }).element;
 }
@@ -52,7 +55,7 @@ function download(job) {
       'a',
       {
         class: 'button button-small',
-        href: `${importPath(job.task_id, 'rejects.csv')}?bom=true`,
+        href: `${importApiPath(job.task_id, 'rejects.csv')}?bom=true`,
         download: true,
         data: { testid: 'rejects-download' },
       },

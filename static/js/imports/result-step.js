@@ -4,23 +4,29 @@ import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
 import { formatMoment } from '../core/format.js';
 import { icon } from '../core/icons.js';
-import { anotherFile, retryButton, seeProducts, skipRejectsButton, undoButton } from './action-buttons.js';
-import { touchedPanel } from './affected-products.js';
-import { allOrNothing, isExpired, writtenSentence } from './descriptions.js';
-import { factsCard } from './facts-card.js';
-import { canRetry, isAhead, isUndo } from './job.js';
-import { importCard } from './progress-card.js';
-import { rejectsPanel } from './rejected-rows.js';
+import {
+  createChooseFileButton,
+  createProductsLink,
+  createRetryButton,
+  createSkipRejectsButton,
+  createUndoButton,
+} from './action-buttons.js';
+import { createAffectedProductsPanel } from './affected-products.js';
+import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
+import { createDetailsCard } from './details-card.js';
+import { canRetry, isInFuture, isUndo } from './job.js';
+import { createProgressCard } from './progress-card.js';
+import { createRejectsPanel } from './rejected-rows.js';
 import { importAddress } from './steps.js';
-import { rowsChart } from './throughput-chart.js';
-import { undoNote } from './undo-note.js';
+import { createThroughputChart } from './throughput-chart.js';
+import { createUndoNote } from './undo-note.js';
 
 /**
  * @param {object} job
  * @param {import('./detail-screen.js').StepContext} context
  * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
  */
-export function resultStep(job, context) {
+export function createResultStep(job, context) {
   const element = h('div', { class: 'stack' });
   let shown = '';
   let stop = () => {};
@@ -37,17 +43,17 @@ export function resultStep(job, context) {
     if (key === shown) return;
     shown = key;
     stop();
-    const card = importCard(latest);
-    const chart = rowsChart();
+    const card = createProgressCard(latest);
+    const chart = createThroughputChart();
     fill(card.problem, explanation(latest));
     fill(card.actions, actions(latest, context));
     refill(
       element,
       card.element,
-      latest.rejected_count ? rejectsPanel(latest, latest.status === 'completed' ? {} : { hint: '' }) : null,
-      isUndo(latest) ? null : touchedPanel(latest),
+      latest.rejected_count ? createRejectsPanel(latest, latest.status === 'completed' ? {} : { hint: '' }) : null,
+      isUndo(latest) ? null : createAffectedProductsPanel(latest),
       chart.element,
-      factsCard(latest),
+      createDetailsCard(latest),
     );
     chart.show(latest);
     stop = () => {
@@ -69,17 +75,17 @@ const isAllOrNothing = (job) =>
 
 function explanation(job) {
   if (isAllOrNothing(job)) {
-    const { title, detail } = allOrNothing(job.rejected_count);
+    const { title, detail } = describeAllOrNothing(job.rejected_count);
     return buildBanner({ title, detail: `Nothing was written. ${detail}` });
   }
   if (job.status === 'failed') {
     return buildBanner({
       title: job.error_message || 'It failed for an unknown reason.',
-      detail: `${writtenSentence(job)} ${retrySentence(job)}`,
+      detail: `${describeWritten(job)} ${retrySentence(job)}`,
     });
   }
   if (job.status === 'cancelled') {
-    const title = isExpired(job) ? 'It waited for a confirmation, and nothing was written.' : writtenSentence(job);
+    const title = isExpired(job) ? 'It waited for a confirmation, and nothing was written.' : describeWritten(job);
     return buildBanner({ tone: 'warning', title, detail: retrySentence(job) });
   }
   if (isUndo(job)) {
@@ -96,7 +102,7 @@ function explanation(job) {
       ),
     );
   }
-  return job.undone_by ? undoNote(job) : null;
+  return job.undone_by ? createUndoNote(job) : null;
 }
 
 function retrySentence(job) {
@@ -113,15 +119,17 @@ function retrySentence(job) {
 
 function actions(job, context) {
   if (job.status === 'completed') {
-    if (isUndo(job)) return [seeProducts(true)];
+    if (isUndo(job)) return [createProductsLink(true)];
     return [
-      seeProducts(true),
-      anotherFile('Import another file'),
-      isAhead(job.undo_until) ? undoButton(job, context.reload) : null,
+      createProductsLink(true),
+      createChooseFileButton('Import another file'),
+      isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null,
     ];
   }
-  const undo = !isUndo(job) && isAhead(job.undo_until) ? undoButton(job, context.reload) : null;
-  if (!canRetry(job)) return [isUndo(job) ? null : anotherFile('Choose another file', true), seeProducts(), undo];
+  const undo = !isUndo(job) && isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null;
+  if (!canRetry(job)) {
+    return [isUndo(job) ? null : createChooseFileButton('Choose another file', true), createProductsLink(), undo];
+  }
   const mend = isUndo(job)
     ? null
     : h('a', {
@@ -131,9 +139,9 @@ function actions(job, context) {
         data: { testid: 'change-options' },
       });
   return [
-    isAllOrNothing(job) ? skipRejectsButton(context, 'button-primary') : retryButton(context),
+    isAllOrNothing(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context),
     mend,
-    isUndo(job) ? null : anotherFile('Choose another file'),
+    isUndo(job) ? null : createChooseFileButton('Choose another file'),
     undo,
   ];
 }

@@ -3,10 +3,10 @@
 import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
 import { go } from '../core/router.js';
-import { chooseCard } from './choose-step.js';
-import { importHistory } from './history.js';
+import { createChooseCard } from './choose-step.js';
+import { createImportHistory } from './history.js';
 import { importAddress } from './steps.js';
-import { uploadList } from './upload-list.js';
+import { createUploadList } from './upload-list.js';
 import { currentUploads, uploadChanged } from './upload-queue.js';
 
 const REFRESH_MS = 15_000;
@@ -15,14 +15,14 @@ const REFRESH_MS = 15_000;
 export const importScreen = {
   mount(root, { query }) {
     document.title = 'Import · Acme Product Importer';
-    const uploads = uploadList();
-    const history = importHistory();
+    const uploads = createUploadList();
+    const history = createImportHistory();
     root.append(
       h(
         'div',
         { class: 'screen screen-import' },
         h('div', { class: 'screen-head' }, h('h1', { text: 'Import products' })),
-        h('div', { class: 'stack' }, chooseCard(), uploads.element, history.element),
+        h('div', { class: 'stack' }, createChooseCard(), uploads.element, history.element),
       ),
     );
     history.load(query);

@@ -9,7 +9,7 @@ import { describeStatus } from './job.js';
  * @param {Record<string, string>} [data] data-* attributes
  * @returns {{element: HTMLElement, show: (job: object) => void}}
  */
-export function statusPill(data = {}) {
+export function createStatusPill(data = {}) {
   const element = h('span', { class: 'pill', data });
   let shown = '';
   const show = (job) => {

@@ -5,7 +5,7 @@ import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber } from '../core/format.js';
 import { draw } from '../core/svg.js';
 import { isRunning, rowsDone } from './job.js';
-import { averages, buckets } from './throughput.js';
+import { averageRates, rateBars } from './throughput.js';
 
 const HEIGHT = 150;
 const TOP = 22;
@@ -21,7 +21,7 @@ const WORDS = { reading: 'Reading', comparing: 'Comparing', writing: 'Writing', 
 /**
  * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
  */
-export function rowsChart() {
+export function createThroughputChart() {
   const svg = draw('svg', { class: 'rows-chart', role: 'img', height: HEIGHT });
   const note = h('p', { class: 'rows-chart-note tabular', data: { testid: 'chart-note' } });
   const element = h(
@@ -34,9 +34,9 @@ export function rowsChart() {
   let run = null;
 
   const paint = () => {
-    const bars = buckets(samples, MAX_BARS);
+    const bars = rateBars(samples, MAX_BARS);
     element.hidden = !bars.length || bars.at(-1).to < SHORTEST_S;
-    const words = averages(samples)
+    const words = averageRates(samples)
       .map(({ phase, rate }) => `${WORDS[phase] ?? phase} ${formatNumber(rate)}/s`)
       .join(' · ');
     setText(note, words && `On average: ${words}`);

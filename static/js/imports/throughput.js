@@ -1,61 +1,86 @@
-// From samples (rows done in a phase after so many seconds) to rows per second.
+// Rows per second of an import over time, from the samples that the server stores about twice a second.
 
-const WIDTHS_S = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
+/** @import { RateSample } from '../core/types.d.ts' */
 
-// Samples come about twice a second. One that begins later goes on where an earlier run was cut off.
-const LATE_S = 3;
+const BAR_WIDTHS_SECONDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
-/** @typedef {{at: number, phase: string, rows: number}} Sample */
+/** If the first sample is later than this, the run resumed an earlier one, and the chart starts at that sample. */
+const LATE_START_SECONDS = 3;
 
-const originOf = (samples) => (samples[0]?.at > LATE_S ? samples[0] : { at: 0, rows: 0, phase: samples[0]?.phase });
+/** @typedef {{from: number, to: number, phase: string, rows: number}} Span Times are in seconds. */
 
-/** What was done between neighbours of one phase; after a restart the rows may be fewer, which is no work done. */
-function spans(samples) {
-  let previous = originOf(samples);
+/** @typedef {{from: number, to: number, phase: string, rate: number}} RateBar `rate` is in rows per second. */
+
+/**
+ * Return the sample from which time and rows are counted.
+ * @param {RateSample[]} samples
+ * @returns {RateSample}
+ */
+function startSample(samples) {
+  const [first] = samples;
+  return first && first.at > LATE_START_SECONDS ? first : { at: 0, rows: 0, phase: first?.phase ?? '' };
+}
+
+/**
+ * Return the rows that were done between each two neighbouring samples.
+ *
+ * Each phase counts its rows from 0. After a restart a sample may have fewer rows than the one before it, which counts
+ * as no work.
+ * @param {RateSample[]} samples oldest first
+ * @returns {Span[]}
+ */
+function spansBetween(samples) {
+  let previous = startSample(samples);
   return samples.flatMap((sample) => {
     const before = previous;
     previous = sample;
+    if (sample.at <= before.at) return [];
     const rows = sample.rows - (before.phase === sample.phase ? before.rows : 0);
-    return sample.at > before.at
-      ? [{ from: before.at, to: sample.at, phase: sample.phase, rows: Math.max(0, rows) }]
-      : [];
+    return [{ from: before.at, to: sample.at, phase: sample.phase, rows: Math.max(0, rows) }];
   });
 }
 
 /**
- * @param {Sample[]} samples oldest first
- * @param {number} limit of the bars
- * @returns {{from: number, to: number, phase: string, rate: number}[]} bars of one width, in seconds
+ * Group samples into bars of equal width for a chart. A bar that covers two phases has the phase of its larger part.
+ * @param {RateSample[]} samples oldest first
+ * @param {number} maxBars
+ * @returns {RateBar[]} `from` and `to` are seconds since the first bar began
  */
-export function buckets(samples, limit) {
-  const start = originOf(samples).at;
-  const all = spans(samples).map((span) => ({ ...span, from: span.from - start, to: span.to - start }));
-  if (!all.length) return [];
-  const end = all.at(-1).to;
-  const width = WIDTHS_S.find((candidate) => end / candidate <= limit) ?? end / limit;
+export function rateBars(samples, maxBars) {
+  const start = startSample(samples).at;
+  const spans = spansBetween(samples).map((span) => ({ ...span, from: span.from - start, to: span.to - start }));
+  const last = spans.at(-1);
+  if (!last) return [];
+  const end = last.to;
+  const width = BAR_WIDTHS_SECONDS.find((candidate) => end / candidate <= maxBars) ?? end / maxBars;
   return Array.from({ length: Math.max(1, Math.ceil(end / width)) }, (_, index) => {
     const from = index * width;
     const to = Math.min(end, from + width);
-    const inside = all
+    const overlaps = spans
       .map((span) => ({ span, seconds: Math.min(to, span.to) - Math.max(from, span.from) }))
       .filter(({ seconds }) => seconds > 0);
-    const rows = inside.reduce((sum, { span, seconds }) => sum + (span.rows * seconds) / (span.to - span.from), 0);
-    const longest = inside.reduce((best, one) => (one.seconds > best.seconds ? one : best), {
+    const rows = overlaps.reduce((sum, { span, seconds }) => sum + (span.rows * seconds) / (span.to - span.from), 0);
+    const longest = overlaps.reduce((best, overlap) => (overlap.seconds > best.seconds ? overlap : best), {
       seconds: 0,
-      span: all.at(-1),
+      span: last,
     });
     return { from, to, phase: longest.span.phase, rate: to > from ? rows / (to - from) : 0 };
   });
 }
 
-/** @param {Sample[]} samples @returns {{phase: string, rate: number}[]} each phase as a whole */
-export function averages(samples) {
-  const sums = new Map();
-  for (const { phase, rows, from, to } of spans(samples)) {
-    const sum = sums.get(phase) ?? { rows: 0, seconds: 0 };
-    sums.set(phase, { rows: sum.rows + rows, seconds: sum.seconds + to - from });
+/**
+ * Return the average rate of each phase that did any rows, in the order of the phases.
+ * @param {RateSample[]} samples oldest first
+ * @returns {{phase: string, rate: number}[]} in rows per second
+ */
+export function averageRates(samples) {
+  /** @type {Map<string, {rows: number, seconds: number}>} */
+  const totals = new Map();
+  for (const { phase, rows, from, to } of spansBetween(samples)) {
+    const total = totals.get(phase) ?? { rows: 0, seconds: 0 };
+    totals.set(phase, { rows: total.rows + rows, seconds: total.seconds + to - from });
   }
-  return [...sums]
-    .filter(([, sum]) => sum.rows > 0)
+  return [...totals]
+    .filter(([, total]) => total.rows > 0)
     .map(([phase, { rows, seconds }]) => ({ phase, rate: rows / seconds }));
 }

@@ -12,7 +12,7 @@ import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged
 /**
  * @returns {{element: HTMLElement, stop: () => void}}
  */
-export function uploadList() {
+export function createUploadList() {
   const element = h('section', { class: 'uploads', 'aria-label': 'Uploads' });
   const cards = new Map();
   const update = (upload) => {

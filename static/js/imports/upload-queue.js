@@ -40,7 +40,7 @@ export const uploadChanged = createSignal();
  * @param {File} file
  * @returns {{title: string, detail: string}|null}
  */
-export function checkFile(file) {
+export function findFileProblem(file) {
   if (!/\.((csv|tsv)(\.gz)?|zip)$/i.test(file.name)) {
     return {
       title: `“${file.name}” is not a CSV file.`,
@@ -54,10 +54,10 @@ export function checkFile(file) {
 }
 
 /**
- * @param {File[]} files that passed checkFile
+ * @param {File[]} files that passed findFileProblem
  * @param {Record<string, string>} fields go with each of them
  */
-export function enqueue(files, fields) {
+export function enqueueUploads(files, fields) {
   for (const file of files) {
     serial += 1;
     const upload = { id: serial, file, fields, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };

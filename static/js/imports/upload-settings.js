@@ -4,12 +4,18 @@
 const KEY = 'import-unchecked';
 
 /** What an upload does when nothing else is asked for; empty: found from the file. */
-export const DEFAULTS = Object.freeze({ mode: 'upsert', on_reject: 'skip', delimiter: '', quote: '', encoding: '' });
+export const DEFAULT_OPTIONS = Object.freeze({
+  mode: 'upsert',
+  on_reject: 'skip',
+  delimiter: '',
+  quote: '',
+  encoding: '',
+});
 
-let options = { ...DEFAULTS };
+let options = { ...DEFAULT_OPTIONS };
 
 /** @returns {boolean} whether files are imported without a check */
-export function isUnchecked() {
+export function skipsCheck() {
   try {
     return localStorage.getItem(KEY) === 'true';
   } catch {
@@ -19,7 +25,7 @@ export function isUnchecked() {
 let unchecked = false;
 
 /** @param {boolean} wanted */
-export function setUnchecked(wanted) {
+export function setSkipsCheck(wanted) {
   unchecked = wanted;
   try {
     localStorage.setItem(KEY, String(wanted));
@@ -28,16 +34,16 @@ export function setUnchecked(wanted) {
   }
 }
 
-/** @returns {typeof DEFAULTS} */
+/** @returns {typeof DEFAULT_OPTIONS} */
 export const currentOptions = () => ({ ...options });
 
-/** @param {Partial<typeof DEFAULTS>} changes */
+/** @param {Partial<typeof DEFAULT_OPTIONS>} changes */
 export function setOptions(changes) {
   options = { ...options, ...changes };
 }
 
 /** @returns {Record<string, string>} form fields that go with a file */
 export function uploadFields() {
-  const asked = Object.entries(options).filter(([name, value]) => value !== DEFAULTS[name]);
-  return { ...Object.fromEntries(asked), ...(isUnchecked() ? {} : { preview: 'true' }), started_from: 'page' };
+  const asked = Object.entries(options).filter(([name, value]) => value !== DEFAULT_OPTIONS[name]);
+  return { ...Object.fromEntries(asked), ...(skipsCheck() ? {} : { preview: 'true' }), started_from: 'page' };
 }

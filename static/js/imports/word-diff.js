@@ -1,90 +1,138 @@
-// Which words of a text have changed.
+// A diff of two texts, word by word.
 
 const MAX_WORDS = 300;
-const KEPT = 40;
+/** Characters that are kept beside a change when unchanged text is shortened. */
+const CONTEXT_CHARACTERS = 40;
 
-/** @typedef {{kind: 'same'|'old'|'new', text: string}} Part */
+/** @typedef {{kind: 'same' | 'old' | 'new', text: string}} DiffPart */
 
 /**
+ * Compare two texts.
+ *
+ * Texts of more than `MAX_WORDS` words are not compared, because the work grows with the product of both lengths. They
+ * are shown as completely changed.
  * @param {string} before
  * @param {string} after
- * @returns {Part[]} in the order of reading; what stayed the same is shortened
+ * @returns {DiffPart[]} in reading order; long unchanged parts are shortened
  */
 export function diffWords(before, after) {
   if (before === after) return [{ kind: 'same', text: after }];
-  const [old, fresh] = [split(before), split(after)];
-  // Comparing takes the product of both lengths; of a very long text the whole is shown as changed.
-  if (old.length > MAX_WORDS || fresh.length > MAX_WORDS) {
-    return parts([
-      ['old', before],
-      ['new', after],
+  const oldWords = splitWords(before);
+  const newWords = splitWords(after);
+  if (oldWords.length > MAX_WORDS || newWords.length > MAX_WORDS) {
+    return joinParts([
+      { kind: 'old', text: before },
+      { kind: 'new', text: after },
     ]);
   }
-  return shorten(parts(align(old, fresh)));
+  return shortenUnchanged(joinParts(alignWords(oldWords, newWords)));
 }
 
-const split = (text) => text.match(/\s+|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? [];
+/**
+ * Split a text into words, runs of whitespace and single other characters.
+ * @param {string} text
+ * @returns {string[]}
+ */
+const splitWords = (text) => text.match(/\s+|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? [];
 
-/** The longest common subsequence, from the end, so that it can be read from the start. */
-function align(old, fresh) {
-  const width = fresh.length + 1;
-  const longest = new Uint16Array((old.length + 1) * width);
-  for (let i = old.length - 1; i >= 0; i -= 1) {
-    for (let j = fresh.length - 1; j >= 0; j -= 1) {
-      longest[i * width + j] =
-        old[i] === fresh[j]
-          ? longest[(i + 1) * width + j + 1] + 1
-          : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
-    }
-  }
-  const steps = [];
+/**
+ * Align two lists of words along their longest common subsequence.
+ * @param {string[]} oldWords
+ * @param {string[]} newWords
+ * @returns {DiffPart[]} one part for each word
+ */
+function alignWords(oldWords, newWords) {
+  const lengths = commonLengths(oldWords, newWords);
+  /** @type {DiffPart[]} */
+  const parts = [];
   let i = 0;
   let j = 0;
-  while (i < old.length || j < fresh.length) {
-    if (i < old.length && j < fresh.length && old[i] === fresh[j]) {
-      steps.push(['same', old[i]]);
+  for (;;) {
+    const oldWord = oldWords[i];
+    const newWord = newWords[j];
+    if (oldWord !== undefined && oldWord === newWord) {
+      parts.push({ kind: 'same', text: oldWord });
       i += 1;
       j += 1;
-    } else if (j === fresh.length || (i < old.length && longest[(i + 1) * width + j] >= longest[i * width + j + 1])) {
-      steps.push(['old', old[i]]);
+    } else if (oldWord !== undefined && (newWord === undefined || lengths(i + 1, j) >= lengths(i, j + 1))) {
+      parts.push({ kind: 'old', text: oldWord });
       i += 1;
+    } else if (newWord !== undefined) {
+      parts.push({ kind: 'new', text: newWord });
+      j += 1;
     } else {
-      steps.push(['new', fresh[j]]);
-      j += 1;
+      return parts;
     }
   }
-  return steps;
 }
 
-/** Neighbours of one kind become one part; a lone space between changed words belongs to the change. */
-function parts(steps) {
-  const found = [];
+/**
+ * Compute the lengths of the longest common subsequences of all suffixes.
+ * @param {string[]} oldWords
+ * @param {string[]} newWords
+ * @returns {(i: number, j: number) => number} the length for the words from `oldWords[i]` and `newWords[j]` on
+ */
+function commonLengths(oldWords, newWords) {
+  const width = newWords.length + 1;
+  const table = new Uint16Array((oldWords.length + 1) * width);
+  /**
+   * @param {number} i
+   * @param {number} j
+   */
+  const lengthAt = (i, j) => table[i * width + j] ?? 0;
+  for (let i = oldWords.length - 1; i >= 0; i -= 1) {
+    for (let j = newWords.length - 1; j >= 0; j -= 1) {
+      table[i * width + j] =
+        oldWords[i] === newWords[j] ? lengthAt(i + 1, j + 1) + 1 : Math.max(lengthAt(i + 1, j), lengthAt(i, j + 1));
+    }
+  }
+  return lengthAt;
+}
+
+/**
+ * Join adjacent words of one kind. Whitespace between two changed words becomes part of both sides of the change, and
+ * within one change all old text comes before all new text.
+ * @param {DiffPart[]} words
+ * @returns {DiffPart[]}
+ */
+function joinParts(words) {
+  /** @type {DiffPart[]} */
+  const joined = [];
+  /**
+   * @param {DiffPart['kind']} kind
+   * @param {string} text
+   */
   const add = (kind, text) => {
-    const last = found.findLast((part) => part.kind === kind);
-    const since = last ? found.slice(found.indexOf(last) + 1) : null;
-    if (since && !since.some((part) => part.kind === 'same') && (kind !== 'same' || !since.length)) last.text += text;
-    else found.push({ kind, text });
+    const lastSame = joined.findLastIndex((part) => part.kind === 'same');
+    const target = kind === 'same' ? joined.at(-1) : joined.slice(lastSame + 1).find((part) => part.kind === kind);
+    if (target?.kind === kind) target.text += text;
+    else joined.push({ kind, text });
   };
-  steps.forEach(([kind, text], index) => {
-    const isBetween =
-      kind === 'same' &&
-      /^\s+$/.test(text) &&
-      steps[index - 1]?.[0] !== 'same' &&
-      steps[index + 1] &&
-      steps[index + 1][0] !== 'same';
-    if (!isBetween || index === 0) return add(kind, text);
-    add('old', text);
-    return add('new', text);
+  words.forEach(({ kind, text }, index) => {
+    const before = words[index - 1];
+    const after = words[index + 1];
+    const isBetweenChanges = before && before.kind !== 'same' && after && after.kind !== 'same';
+    if (kind === 'same' && /^\s+$/.test(text) && isBetweenChanges) {
+      add('old', text);
+      add('new', text);
+    } else {
+      add(kind, text);
+    }
   });
-  return found.filter((part) => part.text);
+  return joined.filter((part) => part.text);
 }
 
-function shorten(found) {
-  const last = found.length - 1;
-  return found.map((part, index) => {
-    if (part.kind !== 'same' || part.text.length <= 2 * KEPT) return part;
-    const head = index === 0 ? '' : part.text.slice(0, KEPT);
-    const tail = index === last ? '' : part.text.slice(-KEPT);
-    return { kind: 'same', text: `${head}…${tail}` };
+/**
+ * Shorten long unchanged parts to the text beside a change.
+ * @param {DiffPart[]} parts
+ * @returns {DiffPart[]}
+ */
+function shortenUnchanged(parts) {
+  const last = parts.length - 1;
+  return parts.map((part, index) => {
+    if (part.kind !== 'same' || part.text.length <= 2 * CONTEXT_CHARACTERS) return part;
+    const start = index === 0 ? '' : part.text.slice(0, CONTEXT_CHARACTERS);
+    const end = index === last ? '' : part.text.slice(-CONTEXT_CHARACTERS);
+    return { kind: 'same', text: `${start}…${end}` };
   });
 }

@@ -3,20 +3,20 @@
 import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
 import { elapsedSeconds, isUndo } from './job.js';
-import { delimiterWord, describeOptions, encodingWord, packingWord, quoteFact } from './options.js';
+import { delimiterName, describeOptions, describeQuoting, encodingName, packingName } from './options.js';
 import { importAddress } from './steps.js';
 
 /** @param {object} job @returns {string} such as "the page · 127.0.0.1" */
-export function originOf(job) {
+export function describeOrigin(job) {
   const from = { page: 'The page', api: 'The API' }[job.started_from];
   return [from, job.started_by].filter(Boolean).join(' · ');
 }
 
 /** @param {object} job with options, file and log @returns {HTMLElement} */
-export function factsCard(job) {
+export function createDetailsCard(job) {
   return h(
     'section',
-    { class: 'card facts-card', 'aria-labelledby': 'facts-title', data: { testid: 'import-facts' } },
+    { class: 'card details-card', 'aria-labelledby': 'facts-title', data: { testid: 'import-facts' } },
     h('h2', { id: 'facts-title', text: 'Details' }),
     h(
       'dl',
@@ -35,7 +35,7 @@ function factsOf(job) {
     isUndo(job)
       ? ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })]
       : ['File', job.filename + size],
-    ['Started from', originOf(job) || '–'],
+    ['Started from', describeOrigin(job) || '–'],
     ['Uploaded', formatTime(job.created_at)],
   ];
   if (isUndo(job)) facts[2][0] = 'Started';
@@ -44,10 +44,10 @@ function factsOf(job) {
     facts.push([
       'Read as',
       [
-        encodingWord(file.encoding),
-        delimiterWord(file.delimiter).toLowerCase(),
-        quoteFact(file),
-        file.packing === 'none' ? null : packingWord(file.packing),
+        encodingName(file.encoding),
+        delimiterName(file.delimiter).toLowerCase(),
+        describeQuoting(file),
+        file.packing === 'none' ? null : packingName(file.packing),
       ]
         .filter(Boolean)
         .join(' · '),

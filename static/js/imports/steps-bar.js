@@ -1,0 +1,72 @@
+// The bar with the four steps of an import.
+
+import { h } from '../core/dom.js';
+import { icon } from '../core/icons.js';
+import { isUndo } from './job.js';
+import { currentStep, hasContent, importAddress } from './steps.js';
+
+/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { Step } from './steps.js' */
+
+/** @type {[name: Step | 'choose', label: string][]} */
+const STEPS = [
+  ['choose', 'Choose'],
+  ['check', 'Check'],
+  ['progress', 'Import'],
+  ['result', 'Result'],
+];
+
+/**
+ * Create the bar. Steps that have content are links.
+ * @returns {{element: HTMLElement, show: (job: ImportDetail, step: Step) => void}}
+ */
+export function createStepsBar() {
+  const list = h('ol', {});
+  const element = h('nav', { class: 'steps', 'aria-label': 'Steps of the import' }, list);
+  /**
+   * @param {ImportDetail} job
+   * @param {Step} shownStep
+   */
+  const show = (job, shownStep) => {
+    element.hidden = isUndo(job);
+    list.replaceChildren(...STEPS.map((step, index) => stepItem(job, step, index, shownStep)));
+  };
+  return { element, show };
+}
+
+/**
+ * @param {ImportDetail} job
+ * @param {[name: Step | 'choose', label: string]} step
+ * @param {number} index of the step
+ * @param {Step} shownStep
+ */
+function stepItem(job, [name, label], index, shownStep) {
+  const current = STEPS.findIndex(([other]) => other === currentStep(job));
+  const isShown = name === shownStep;
+  const isDone = index < current || (name === 'result' && current === index && job.status === 'completed');
+  const isSkipped =
+    isDone && ((name === 'check' && !hasContent(job, name)) || (name === 'progress' && job.status !== 'completed'));
+  const content = [
+    h('span', { class: 'step-mark', 'aria-hidden': 'true' }, isDone && !isSkipped ? icon('check') : String(index + 1)),
+    h('span', { text: label }),
+  ];
+  const state = [isShown && 'is-shown', isDone && 'is-done', isSkipped && 'is-skipped'].filter(Boolean).join(' ');
+  const href = isShown ? null : addressOf(job, name);
+  return h(
+    'li',
+    { class: `step ${state}`.trim() },
+    href
+      ? h('a', { href, class: 'step-face' }, content)
+      : h('span', { class: 'step-face', 'aria-current': isShown ? 'step' : null }, content),
+  );
+}
+
+/**
+ * @param {ImportDetail} job
+ * @param {Step | 'choose'} step
+ * @returns {string | null} null if the step has nothing to show
+ */
+function addressOf(job, step) {
+  if (step === 'choose') return '#/import';
+  return hasContent(job, step) ? importAddress(job.task_id, step) : null;
+}
