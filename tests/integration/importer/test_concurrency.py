@@ -1,12 +1,12 @@
-"""Imports beside other imports and beside other clients: nobody deadlocks, nobody waits long, no row is lost."""
+"""Imports next to other imports and to clients: no deadlock, no long wait, no lost row."""
 
 from __future__ import annotations
 
 import contextlib
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -15,63 +15,37 @@ from psycopg2 import errors
 
 import config
 from importer.pipeline.runner import ImportRunner
+from support.bulk import is_waiting_for_lock
 from support.database import execute
-from support.jobs import create_job, create_runner, delay_slices, read_job, read_products
+from support.jobs import create_job, create_runner, delay_slices, read_job, read_products, stop_delaying_slices
+from support.threads import Threads
 from support.waiting import wait_for
 
 ROWS = 40_000
 COUNTS = ("created_count", "updated_count", "unchanged_count", "duplicate_count", "rejected_count")
-Rows = dict[str, tuple[str, str]]
+# Name and description by SKU.
+Products = dict[str, tuple[str, str]]
 
 
 @pytest.fixture
 def runner(settings: config.Settings) -> ImportRunner:
-    """One whose slices are so small that two imports meet often."""
+    """A runner with such small slices that two imports meet often."""
     return create_runner(settings, chunk_rows=500, slice_rows=200)
 
 
-def rows(start: int, stop: int, mark: str) -> Rows:
+def make_products(start: int, stop: int, mark: str) -> Products:
     return {f"SKU-{number:06}": (f"name {number} {mark}", mark) for number in range(start, stop)}
 
 
-def as_file(products: Rows, seed: int) -> bytes:
+def make_file(products: Products, seed: int) -> bytes:
+    """Return a file with the products in random order."""
     lines = [f"{sku},{name},{description}" for sku, (name, description) in products.items()]
     random.Random(seed).shuffle(lines)
     return "\n".join(["sku,name,description", *lines]).encode()
 
 
-class Together:
-    """Threads that run at the same time; their errors are raised when the block ends."""
-
-    def __init__(self) -> None:
-        self.threads: list[threading.Thread] = []
-        self.failures: list[BaseException] = []
-
-    def run(self, work: Callable[..., Any], *arguments: Any) -> threading.Thread:
-        def attempt() -> None:
-            try:
-                work(*arguments)
-            except BaseException as error:
-                self.failures.append(error)
-
-        thread = threading.Thread(target=attempt, daemon=True)
-        thread.start()
-        self.threads.append(thread)
-        return thread
-
-    def __enter__(self) -> Together:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        for thread in self.threads:
-            thread.join(120)
-            assert not thread.is_alive()
-        if self.failures and kind is None:
-            raise self.failures[0]
-
-
-def completed(runner: ImportRunner, task_id: str) -> dict[str, Any]:
-    """The row of an import that has to be completed, with counts that add up."""
+def read_completed_import(runner: ImportRunner, task_id: str) -> dict[str, Any]:
+    """Return the row of an import, which must be completed and have counts that add up."""
     row = read_job(runner.database_url, task_id)
     assert row["status"] == "completed", row["error_message"]
     assert row["processed_records"] == row["total_records"] == sum(row[name] for name in COUNTS)
@@ -79,8 +53,8 @@ def completed(runner: ImportRunner, task_id: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def connected(url: str, *, autocommit: bool = True) -> Iterator[Any]:
-    """A cursor as a client of the API would have one: it waits for nothing longer than 15 s."""
+def client_cursor(url: str, *, autocommit: bool = True) -> Iterator[Any]:
+    """Yield a cursor like that of an API client, whose statements may take at most 15 s."""
     with contextlib.closing(psycopg2.connect(url)) as connection:
         connection.autocommit = autocommit
         with connection.cursor() as cursor:
@@ -91,156 +65,167 @@ def connected(url: str, *, autocommit: bool = True) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_overlapping_files_at_the_same_time(runner: ImportRunner, seed: int) -> None:
-    common = rows(0, ROWS // 4, "before")
+def test_overlapping_files_are_imported_at_the_same_time(runner: ImportRunner, seed: int) -> None:
+    common = make_products(0, ROWS // 4, "before")
     execute(
         runner.database_url,
         "INSERT INTO products (sku, name, description) SELECT * FROM unnest(%s, %s, %s)",
         (list(common), *map(list, zip(*common.values(), strict=True))),
     )
-    # The second one cuts its slices elsewhere.
-    runners = [runner, create_runner_like(runner, slice_rows=331)]
-    files = [rows(0, ROWS * 2 // 3, "first"), rows(ROWS // 8, ROWS, "second")]
-    tasks = [create_job(runner, as_file(products, seed)) for products in files]
-    with Together() as together:
-        for which, task_id in zip(runners, tasks, strict=True):
-            together.run(which.run, task_id)
-    found = read_products(runner.database_url)
-    assert [product[0] for product in found] == sorted(files[0] | files[1])
-    for sku, name, description, active in found:
+    # Another slice size, so the slices of both imports overlap.
+    runners = [runner, replace(runner, slice_rows=331)]
+    files = [make_products(0, ROWS * 2 // 3, "first"), make_products(ROWS // 8, ROWS, "second")]
+    task_ids = [create_job(runner, make_file(products, seed)) for products in files]
+    with Threads() as threads:
+        for one_runner, task_id in zip(runners, task_ids, strict=True):
+            threads.start(one_runner.run, task_id)
+    imported = read_products(runner.database_url)
+    assert [sku for sku, *_ in imported] == sorted(files[0] | files[1])
+    for sku, name, description, active in imported:
         assert (name, description) in {products[sku] for products in files if sku in products}
         assert active
-    jobs = [completed(runner, task_id) for task_id in tasks]
+    jobs = [read_completed_import(runner, task_id) for task_id in task_ids]
     assert sum(job["created_count"] for job in jobs) == ROWS - len(common)
     assert [job["total_records"] for job in jobs] == [len(products) for products in files]
 
 
-def create_runner_like(runner: ImportRunner, **changes: Any) -> ImportRunner:
-    return ImportRunner(**{**vars(runner), **changes})
-
-
-def test_the_same_file_twice_at_the_same_time(runner: ImportRunner) -> None:
-    products = rows(0, ROWS, "one")
-    tasks = [create_job(runner, as_file(products, seed)) for seed in (1, 2)]
-    with Together() as together:
-        for task_id in tasks:
-            together.run(runner.run, task_id)
-    jobs = [completed(runner, task_id) for task_id in tasks]
+def test_the_same_file_is_imported_twice_at_the_same_time(runner: ImportRunner) -> None:
+    products = make_products(0, ROWS, "one")
+    task_ids = [create_job(runner, make_file(products, seed)) for seed in (1, 2)]
+    with Threads() as threads:
+        for task_id in task_ids:
+            threads.start(runner.run, task_id)
+    jobs = [read_completed_import(runner, task_id) for task_id in task_ids]
     assert sum(job["created_count"] for job in jobs) == ROWS == sum(job["unchanged_count"] for job in jobs)
     assert len(read_products(runner.database_url)) == ROWS
 
 
-def test_the_same_import_by_several_workers_at_once_runs_once(runner: ImportRunner) -> None:
-    task_id = create_job(runner, as_file(rows(0, ROWS, "one"), 1))
-    with Together() as together:
+def test_only_one_of_several_workers_runs_an_import(runner: ImportRunner) -> None:
+    task_id = create_job(runner, make_file(make_products(0, ROWS, "one"), 1))
+    with Threads() as threads:
         for _ in range(4):
-            together.run(runner.run, task_id)
-    job = completed(runner, task_id)
+            threads.start(runner.run, task_id)
+    job = read_completed_import(runner, task_id)
     assert (job["created_count"], job["unchanged_count"]) == (ROWS, 0)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_clients_write_products_of_the_file_meanwhile(runner: ImportRunner, seed: int) -> None:
+def test_clients_write_products_of_the_file_at_the_same_time(runner: ImportRunner, seed: int) -> None:
     url = runner.database_url
-    products = rows(0, ROWS, "file")
+    products = make_products(0, ROWS, "file")
     execute(
         url,
         "INSERT INTO products (sku) SELECT format('SKU-%%s', lpad(i::text, 6, '0')) FROM generate_series(0, %s, 2) i",
         [ROWS - 1],
     )
     delay_slices(url, 0.01)
-    task_id = create_job(runner, as_file(products, seed))
-    over = threading.Event()
-    done = {"created": 0, "changed": 0, "renamed": 0, "deleted": 0, "refused": 0}
-    deleted: set[str] = set()
-    moved: set[str] = set()
+    task_id = create_job(runner, make_file(products, seed))
+    import_has_ended = threading.Event()
+    write_counts = {"create": 0, "update": 0, "rename": 0, "delete": 0, "refused": 0}
+    deleted_skus: set[str] = set()
+    renamed_skus: set[str] = set()
 
-    def client(number: int) -> None:
-        choice = random.Random(seed * 100 + number)
-        # Each client has SKUs of its own, so that what becomes of them is known.
-        mine = [f"SKU-{key:06}" for key in range(number, ROWS, 4)]
-        with connected(url) as cursor:
-            while not over.is_set():
-                sku, what = choice.choice(mine), choice.choice(list(done)[:4])
+    def write_products(client: int) -> None:
+        choices = random.Random(seed * 100 + client)
+        # Each client has SKUs of its own, so their final state is known.
+        own_skus = [f"SKU-{number:06}" for number in range(client, ROWS, 4)]
+        with client_cursor(url) as cursor:
+            while not import_has_ended.wait(0.001):
+                sku, action = choices.choice(own_skus), choices.choice(["create", "update", "rename", "delete"])
                 try:
-                    if what == "created":
+                    if action == "create":
                         cursor.execute("INSERT INTO products (sku, name) VALUES (%s, 'client')", [sku])
-                    elif what == "changed":
+                    elif action == "update":
                         cursor.execute("UPDATE products SET name = 'client' WHERE lower(sku) = lower(%s)", [sku])
-                    elif what == "deleted":
+                    elif action == "delete":
                         cursor.execute("DELETE FROM products WHERE lower(sku) = lower(%s)", [sku])
-                        deleted.add(sku)
+                        deleted_skus.add(sku)
                     else:
-                        # Away from the file's keys or to another one of them, which may exist.
-                        target = choice.choice([f"{sku}-moved", choice.choice(mine)])
-                        cursor.execute("UPDATE products SET sku = %s WHERE lower(sku) = lower(%s)", [target, sku])
-                        moved.update({sku, target})
-                    done[what] += cursor.rowcount
-                except errors.UniqueViolation:
-                    done["refused"] += 1
-                except errors.DeadlockDetected:
-                    # The API tries again then; a client of it never sees this.
-                    done["refused"] += 1
-                time.sleep(0.001)
+                        # To a SKU that the file does not have, or to another one of its SKUs, which may exist.
+                        new_sku = choices.choice([f"{sku}-renamed", choices.choice(own_skus)])
+                        cursor.execute("UPDATE products SET sku = %s WHERE lower(sku) = lower(%s)", [new_sku, sku])
+                        renamed_skus.update({sku, new_sku})
+                    write_counts[action] += cursor.rowcount
+                except (errors.UniqueViolation, errors.DeadlockDetected):
+                    # After a deadlock the API repeats its transaction, so its clients never see one.
+                    write_counts["refused"] += 1
 
-    with Together() as together:
-        for number in range(4):
-            together.run(client, number)
+    with Threads() as threads:
+        for client in range(4):
+            threads.start(write_products, client)
         try:
             runner.run(task_id)
         finally:
-            over.set()
-    completed(runner, task_id)
-    assert all(done[what] for what in ("created", "changed", "renamed", "deleted")), done
-    found = {product[0]: product[1] for product in read_products(url)}
+            import_has_ended.set()
+    read_completed_import(runner, task_id)
+    assert all(write_counts[action] for action in ("create", "update", "rename", "delete")), write_counts
+    names = {sku: name for sku, name, _, _ in read_products(url)}
     for sku, (name, _) in products.items():
-        if sku not in deleted | moved:
-            assert found[sku] in {name, "client"}
-    assert set(found) - set(products) <= moved
-    # Once the clients are quiet, another import leaves exactly the file.
-    again = create_job(runner, as_file(products, seed))
-    delay_slices(url, 0)
-    runner.run(again)
-    completed(runner, again)
+        if sku not in deleted_skus | renamed_skus:
+            assert names[sku] in {name, "client"}
+    assert set(names) - set(products) <= renamed_skus
+    # When the clients have stopped, another import leaves exactly the products of the file.
+    second_task_id = create_job(runner, make_file(products, seed))
+    stop_delaying_slices(url)
+    runner.run(second_task_id)
+    read_completed_import(runner, second_task_id)
     assert [product for product in read_products(url) if product[0] in products] == [
         (sku, *texts, True) for sku, texts in products.items()
     ]
 
 
-def test_an_import_waits_for_a_row_that_a_client_holds_and_takes_it_then(runner: ImportRunner) -> None:
+def test_an_import_waits_for_products_that_a_client_has_locked(runner: ImportRunner) -> None:
     url = runner.database_url
-    products = rows(0, ROWS, "file")
-    sku = f"SKU-{ROWS // 2:06}"
-    execute(url, "INSERT INTO products (sku, name) VALUES (%s, 'before')", [sku])
-    task_id = create_job(runner, as_file(products, 1))
-    with Together() as together, connected(url, autocommit=False) as cursor:
-        cursor.execute("UPDATE products SET name = 'client' WHERE sku = %s", [sku])
-        # A product that the file has too, not yet committed.
-        cursor.execute("INSERT INTO products (sku) VALUES (%s)", [f"SKU-{ROWS // 2 + 1:06}"])
-        together.run(runner.run, task_id)
-        time.sleep(2)
-    job = completed(runner, task_id)
+    products = make_products(0, ROWS, "file")
+    locked_sku, uncommitted_sku = f"SKU-{ROWS // 2:06}", f"SKU-{ROWS // 2 + 1:06}"
+    execute(url, "INSERT INTO products (sku, name) VALUES (%s, 'before')", [locked_sku])
+    task_id = create_job(runner, make_file(products, 1))
+    with Threads() as threads, client_cursor(url, autocommit=False) as cursor:
+        cursor.execute("UPDATE products SET name = 'client' WHERE sku = %s", [locked_sku])
+        cursor.execute("INSERT INTO products (sku) VALUES (%s)", [uncommitted_sku])
+        threads.start(runner.run, task_id)
+        wait_for("the import waits for the client", lambda: is_waiting_for_lock(url, "WITH write_time"))
+    job = read_completed_import(runner, task_id)
     assert (job["created_count"], job["updated_count"]) == (ROWS - 2, 2)
     assert [product[:3] for product in read_products(url)] == [(sku, *texts) for sku, texts in products.items()]
 
 
-def test_readers_and_writers_of_other_products_do_not_wait_for_an_import(runner: ImportRunner) -> None:
+def test_an_import_fails_if_clients_keep_its_products_locked(
+    runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = runner.database_url
+    monkeypatch.setattr("importer.pipeline.transactions.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("database.connect.LIMIT_WAITS_SQL", "SET LOCAL lock_timeout = '100ms'")
+    execute(url, "INSERT INTO products (sku) VALUES ('a')")
+    task_id = create_job(runner, b"sku,name\na,new\n")
+    with client_cursor(url, autocommit=False) as cursor:
+        cursor.execute("SELECT FROM products FOR UPDATE")
+        runner.run(task_id)
+    job = read_job(url, task_id)
+    assert (job["status"], job["error_message"]) == (
+        "failed",
+        "Other clients kept changing the same products at the same time."
+        " What was written before stays. Retry the import to write the rest.",
+    )
+
+
+def test_clients_of_other_products_do_not_wait_for_an_import(runner: ImportRunner) -> None:
     url = runner.database_url
     execute(url, "INSERT INTO products (sku) SELECT 'other-' || i FROM generate_series(1, 100) i")
     delay_slices(url, 0.02)
-    task_id = create_job(runner, as_file(rows(0, ROWS, "file"), 1))
-    with Together() as together, connected(url) as cursor:
-        thread = together.run(runner.run, task_id)
-        wait_for("writing", lambda: read_job(url, task_id)["rows_written"])
+    task_id = create_job(runner, make_file(make_products(0, ROWS, "file"), 1))
+    with Threads() as threads, client_cursor(url) as cursor:
+        worker = threads.start(runner.run, task_id)
+        wait_for("the first slice is written", lambda: read_job(url, task_id)["rows_written"])
         cursor.execute("SET statement_timeout = '2s'")
         rounds = 0
-        while thread.is_alive():
+        while worker.is_alive():
             cursor.execute("SELECT count(*) FROM products")
             cursor.execute("UPDATE products SET name = 'client' WHERE sku = %s", [f"other-{rounds % 100 + 1}"])
             cursor.execute("INSERT INTO products (sku) VALUES (%s)", [f"new-{rounds}"])
             cursor.execute("DELETE FROM products WHERE sku = %s", [f"new-{rounds}"])
             rounds += 1
-            time.sleep(0.01)
+            worker.join(0.01)
     assert rounds > 10
-    completed(runner, task_id)
+    read_completed_import(runner, task_id)
     assert len(read_products(url)) == ROWS + 100

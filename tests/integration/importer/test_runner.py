@@ -1,0 +1,128 @@
+"""How a run ends if something other than the file stops it: errors, a lost lease, too many attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg2
+import pytest
+
+from database.connect import Component, connected
+from importer.jobs import lease
+from importer.jobs.repository import Job
+from importer.pipeline.run import Observer, Step, StepKind
+from importer.pipeline.runner import ImportRunner
+from support.database import execute
+from support.jobs import create_job, read_job, read_products, run_import
+from support.waiting import wait_for
+
+FILE = b"sku\na\n"
+
+
+class ActBefore(Observer):
+    """Call a function before each transaction of a kind of step."""
+
+    def __init__(self, kind: StepKind, action: Callable[[], Any]) -> None:
+        self.kind, self.action = kind, action
+
+    def before_transaction(self, step: Step) -> None:
+        if step.kind is self.kind:
+            self.action()
+
+
+def fail_with(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_row_that_another_transaction_locks_is_left_to_it(
+    runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("database.connect.LIMIT_WAITS_SQL", "SET LOCAL lock_timeout = '100ms'")
+    task_id = create_job(runner, FILE)
+    with connected(runner.database_url, Component.IMPORTER) as other, other, other.cursor() as cursor:
+        cursor.execute("SELECT FROM import_jobs FOR UPDATE")
+        assert runner.run(task_id) is False
+        assert read_job(runner.database_url, task_id)["status"] == "pending"
+    runner.run(task_id)
+    assert read_job(runner.database_url, task_id)["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg2.OperationalError("The connection was lost."), ValueError("A bug.")], ids=["database", "bug"]
+)
+def test_an_unexpected_error_releases_the_lease(runner: ImportRunner, error: Exception) -> None:
+    task_id = create_job(runner, FILE)
+    observer = ActBefore(StepKind.WRITE_SLICE, fail_with(error))
+    with pytest.raises(type(error)):
+        replace(runner, observer=observer).run(task_id)
+    row = read_job(runner.database_url, task_id)
+    assert (row["status"], row["lease_token"], row["announced_at"]) == ("processing", None, None)
+    runner.run(task_id)
+    assert read_job(runner.database_url, task_id)["status"] == "completed"
+
+
+def test_a_full_disk_fails_the_import_with_a_sentence(runner: ImportRunner) -> None:
+    observer = ActBefore(StepKind.WRITE_SLICE, fail_with(psycopg2.errors.DiskFull()))
+    row = run_import(replace(runner, observer=observer), FILE)
+    assert (row["status"], row["error_message"]) == (
+        "failed",
+        "The disk of the database server is full. Free some space, then retry the import.",
+    )
+
+
+def test_an_import_that_never_makes_progress_fails(runner: ImportRunner) -> None:
+    task_id = create_job(runner, FILE)
+    failing_runner = replace(
+        runner, observer=ActBefore(StepKind.WRITE_SLICE, fail_with(ValueError("A bug."))), max_attempts=2
+    )
+    # The first attempt stages the file, which is progress. The next two fail without progress.
+    for _ in range(3):
+        with pytest.raises(ValueError, match="A bug"):
+            failing_runner.run(task_id)
+    failing_runner.run(task_id)
+    row = read_job(runner.database_url, task_id)
+    assert row["status"] == "failed"
+    assert row["error_message"].startswith("The import was started 2 times and stopped each time before")
+
+
+def acquire_with_another_worker(runner: ImportRunner, task_id: str) -> None:
+    execute(runner.database_url, "UPDATE import_jobs SET lease_expires_at = clock_timestamp() - interval '1s'")
+    with connected(runner.database_url, Component.IMPORTER) as connection:
+        assert lease.acquire(connection, task_id, lease_seconds=60)
+
+
+@pytest.mark.parametrize("kind", [StepKind.STAGE_FILE, StepKind.WRITE_SLICE, StepKind.COMPLETE])
+def test_a_worker_that_has_lost_its_lease_writes_nothing(runner: ImportRunner, kind: StepKind) -> None:
+    task_id = create_job(runner, FILE)
+    observer = ActBefore(kind, lambda: acquire_with_another_worker(runner, task_id))
+    assert replace(runner, observer=observer).run(task_id) is False
+    row = read_job(runner.database_url, task_id)
+    assert row["status"] == "processing"
+    assert row["lease_token"] is not None
+    assert len(read_products(runner.database_url)) == row["created_count"] == (1 if kind is StepKind.COMPLETE else 0)
+
+
+def test_a_worker_that_has_lost_its_lease_does_not_fail_the_import(runner: ImportRunner) -> None:
+    task_id = create_job(runner, b"name\nno SKU column\n")
+    observer = ActBefore(StepKind.FAIL, lambda: acquire_with_another_worker(runner, task_id))
+    assert replace(runner, observer=observer).run(task_id) is False
+    assert read_job(runner.database_url, task_id)["status"] == "processing"
+
+
+def test_an_import_survives_the_loss_of_the_connection_of_its_heartbeat(runner: ImportRunner) -> None:
+    url = runner.database_url
+    heartbeats = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'acme-heartbeat'"
+
+    class KillHeartbeat(Observer):
+        def after_chunk(self, job: Job) -> None:
+            (first,) = wait_for("a heartbeat", lambda: execute(url, f"SELECT pid {heartbeats}"))
+            execute(url, f"SELECT pg_terminate_backend(pid) {heartbeats}")
+            wait_for("another heartbeat", lambda: execute(url, f"SELECT pid {heartbeats}") not in ([], [first]))
+
+    row = run_import(replace(runner, observer=KillHeartbeat()), FILE)
+    assert row["status"] == "completed"
