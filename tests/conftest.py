@@ -34,7 +34,7 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 from support.receiver import Receiver
-from support.webhooks import create_sender, StartDispatcher
+from support.webhooks import StartDispatcher, create_sender
 from webhooks.dispatcher import Dispatcher, Options
 from webhooks.sender import Sender
 
