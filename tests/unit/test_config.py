@@ -56,6 +56,12 @@ def test_the_readme_refers_to_the_example_file() -> None:
     assert "`.env.example` lists every setting" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_manual_names_only_settings_that_exist() -> None:
+    for document in ("README.md", "docs/operations.md", "docs/api.md", "docs/files.md", "docs/webhooks.md"):
+        named = set(re.findall(r"`([A-Z]+_[A-Z_]+)(?:=[^`]*)?`", (ROOT / document).read_text(encoding="utf-8")))
+        assert named <= set(config.SETTINGS), document
+
+
 def test_every_field_except_the_derived_one_is_a_setting() -> None:
     fields = {name.upper() for name in config.Settings.__dataclass_fields__}
     assert fields == {*config.SETTINGS, "TRANSACTION_POOLER"}
