@@ -203,7 +203,7 @@ class Settings:
     flask_env: Annotated[str, Setting("production", "name of the environment")]
     flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
     # Not a setting: `load` derives it from DATABASE_URL, whose pooler options `database_url` no longer has. Behind a
-    # transaction pooler, LISTEN and advisory locks of a session do not work.
+    # transaction pooler, LISTEN and session-level advisory locks do not work.
     transaction_pooler: bool
 
     @property
@@ -231,7 +231,7 @@ SETTINGS: dict[str, Setting] = {
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of `environ`; by default, of the process environment and of `.env`, in this order.
+    """Return the settings of `environ`, by default those of the process environment, completed by `.env`.
 
     An empty variable means the default. Raises `ConfigError` for the first unusable value.
     """

@@ -23,7 +23,7 @@ def web_command(descriptor: int) -> list[str]:
 
 def migrate(url: str) -> None:
     """Update the tables of the database at `url`."""
-    # This import takes long, and Ctrl-C must work before it.
+    # Imported here because it loads slowly, and the launcher must handle signals before.
     from database.migrate import upgrade_database
 
     upgrade_database(url)

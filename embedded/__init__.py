@@ -1,1 +1,1 @@
-"""What `run.py` runs on one machine: the supervised processes, and the PostgreSQL and broker that replace servers."""
+"""The parts of `run.py`: a launcher that supervises processes, and a PostgreSQL and a broker that replace servers."""

@@ -7,14 +7,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import psycopg2
 
 from embedded.errors import LaunchError
-
-CONNECT_TIMEOUT_SECONDS = 10
+from embedded.postgres import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 
 
 def check_database(url: str) -> None:
     """Raise `LaunchError` unless the database at `url` answers within CONNECT_TIMEOUT_SECONDS."""
     try:
-        psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
+        psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name=APPLICATION_NAME).close()
     except psycopg2.Error as error:
         raise LaunchError(f"DATABASE_URL: {explain_database_error(error, url)}") from None
 

@@ -29,9 +29,10 @@ from embedded.server_account import ServerAccount, find_program
 
 DATABASE = "acme"
 PORT = 5432  # Part of the socket's name only; the server does not listen on the network.
-START_SECONDS = 120  # Every progress report of a crash recovery, which PostgreSQL logs each 10 s, starts this again.
+START_SECONDS = 120  # Crash recovery starts this again with each progress report, which it logs every 10 s.
 RETRY_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 10
+APPLICATION_NAME = "acme-launcher"  # In pg_stat_activity, like the names of `database.connect.Component`.
 MAX_LOG_BYTES = 10_000_000
 MB = 1024 * 1024
 MEMORY_LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -62,7 +63,7 @@ def default_settings() -> dict[str, str]:
         "checkpoint_timeout": "15min",
         "maintenance_work_mem": "128MB",
         "work_mem": "32MB",
-        # No replica reads the WAL of this server. At this level, COPY into a table of the same transaction writes none.
+        # No replica reads this server's WAL. At this level, COPY writes no WAL if its transaction created the table.
         "wal_level": "minimal",
         "max_wal_senders": "0",
         "jit": "off",
@@ -180,7 +181,9 @@ class EmbeddedPostgres:
     def _create_database(self) -> None:
         """Create the product's database if it is missing; raises `_NotReadyError` while the server starts."""
         try:
-            connection = psycopg2.connect(self._url("postgres"), connect_timeout=CONNECT_TIMEOUT_SECONDS)
+            connection = psycopg2.connect(
+                self._url("postgres"), connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name=APPLICATION_NAME
+            )
         except psycopg2.OperationalError as error:
             if "FATAL" in str(error) and "the database system is" not in str(error):
                 raise explain_failure(self.folder, str(error)) from error

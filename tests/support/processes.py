@@ -22,7 +22,7 @@ REQUEST_SECONDS = 10
 
 @dataclass
 class Processes:
-    """Start processes of the product with `environment`; `log` collects what they print."""
+    """The processes of one test. They get the variables in `environment`, and `log` collects their output."""
 
     environment: dict[str, str]
     log: Path
