@@ -79,7 +79,7 @@ def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, si
     page.wait_for_url(address)
     expect(page.get_by_test_id("undo-import")).to_have_count(0)
     note = page.get_by_test_id("undone-note")
-    expect(note).to_contain_text("This import was taken back: 18 removed, 1 restored, 1 left alone.")
+    expect(note).to_contain_text("This import was undone: 18 removed, 1 restored, 1 left alone.")
     note.get_by_role("link").click()
     expect(page.get_by_test_id("import-headline")).to_contain_text("18 removed")
     page.get_by_role("link", name="Import", exact=True).first.click()

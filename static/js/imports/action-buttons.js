@@ -1,6 +1,6 @@
 // Buttons that several steps of an import have.
 
-import { sendJson } from '../core/api.js';
+import { hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
 import { formatCount, formatMoment, formatNumber } from '../core/format.js';
@@ -10,37 +10,39 @@ import { pickFiles } from './drop-zone.js';
 import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
 
+/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { StepContext } from './job-actions.js' */
+
 /**
- * A button that does nothing while it says that it cannot.
+ * Create a button that does nothing while it is aria-disabled.
  * @param {string} text
  * @param {string} testid
- * @param {(button: HTMLButtonElement) => void} run
- * @param {string} [look]
- * @param {Node} [shape]
+ * @param {(button: HTMLButtonElement) => unknown} run
+ * @param {string} [look] extra class
+ * @param {Node | null} [shape] icon
+ * @returns {HTMLButtonElement}
  */
 export function createActionButton(text, testid, run, look = 'button-primary', shape = null) {
-  const button = h(
-    'button',
-    {
-      class: `button ${look}`.trim(),
-      type: 'button',
-      data: { testid },
-      on: { click: () => button.getAttribute('aria-disabled') !== 'true' && run(button) },
-    },
-    shape,
-    text,
-  );
+  const button = h('button', { class: `button ${look}`.trim(), type: 'button', data: { testid } }, shape, text);
+  button.addEventListener('click', () => {
+    if (button.getAttribute('aria-disabled') !== 'true') run(button);
+  });
   return button;
 }
 
-/** Stays busy until the import has ended: a worker takes up to two seconds to notice. */
-export function createCancelButton({ call }, text = 'Cancel') {
+/**
+ * Create the button that cancels an import. It stays busy until the import has ended, because a worker takes up to two
+ * seconds to notice.
+ * @param {StepContext} context
+ * @param {string} [text]
+ */
+export function createCancelButton({ runAction }, text = 'Cancel') {
   return createActionButton(
     text,
     'cancel-import',
     async (button) => {
-      const answer = await call('cancel', { button, busy: 'Cancelling…' });
-      if (!answer) return;
+      const job = await runAction('cancel', { button, busy: 'Cancelling…' });
+      if (!job) return;
       button.setAttribute('aria-disabled', 'true');
       button.textContent = 'Cancelling…';
     },
@@ -48,57 +50,71 @@ export function createCancelButton({ call }, text = 'Cancel') {
   );
 }
 
-/** @param {import('./detail-screen.js').StepContext} context */
-export const createRetryButton = ({ call }) =>
+/**
+ * Create the button that starts an import again with its stored file.
+ * @param {StepContext} context
+ */
+export const createRetryButton = ({ runAction }) =>
   createActionButton(
     'Try again',
     'retry-import',
-    (button) => call('retry', { button, busy: 'Starting…' }),
+    (button) => runAction('retry', { button, busy: 'Starting…' }),
     'button-primary',
     icon('refresh'),
   );
 
 /**
- * For an import that is all or nothing and has bad rows.
- * @param {import('./detail-screen.js').StepContext} context
- * @param {string} [look]
+ * Create the button that reads the file of an all-or-nothing import again and sets its rejected rows aside.
+ * @param {StepContext} context
+ * @param {string} [look] extra class
  */
-export const createSkipRejectsButton = ({ call }, look = 'button-small') =>
+export const createSkipRejectsButton = ({ runAction }, look = 'button-small') =>
   createActionButton(
     'Set them aside instead',
     'skip-rejects',
-    (button) => {
-      call('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } });
-    },
+    (button) => runAction('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } }),
     look,
   );
 
-/** @param {string} text @param {boolean} isMain */
-export const createChooseFileButton = (text, isMain = false) =>
-  createActionButton(text, 'another-file', pickFiles, isMain ? 'button-primary' : '');
+/**
+ * Create the button that opens the file dialog.
+ * @param {string} text
+ * @param {boolean} [isPrimary]
+ */
+export const createChooseFileButton = (text, isPrimary = false) =>
+  createActionButton(text, 'another-file', pickFiles, isPrimary ? 'button-primary' : '');
 
-/** @param {boolean} [isMain] */
-export const createProductsLink = (isMain = false) =>
-  h('a', { class: `button ${isMain ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
+/**
+ * Create the link to the products.
+ * @param {boolean} [isPrimary]
+ */
+export const createProductsLink = (isPrimary = false) =>
+  h('a', { class: `button ${isPrimary ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
 
-/** @param {object} job that can be taken back @param {() => Promise<void>} reload */
+/**
+ * Create the button that asks for a confirmation and then undoes an import.
+ * @param {ImportJob} job an import that can be undone
+ * @param {() => Promise<void>} reload called if the import cannot be undone any more
+ */
 export function createUndoButton(job, reload) {
+  /** @returns {Promise<ImportJob>} */
+  const startUndo = async () => {
+    try {
+      return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
+    } catch (error) {
+      if (hasStatus(error, 409)) reload();
+      throw error;
+    }
+  };
   return createActionButton(
     'Undo this import',
     'undo-import',
     async () => {
       const undo = await askToConfirm({
         title: `Undo the import of “${job.filename}”?`,
-        text: undoText(job),
+        text: undoQuestion(job),
         ok: 'Undo the import',
-        run: async () => {
-          try {
-            return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
-          } catch (error) {
-            if (error.status === 409) reload();
-            throw error;
-          }
-        },
+        run: startUndo,
       });
       if (undo) go(importAddress(undo.task_id, 'progress'));
     },
@@ -107,13 +123,13 @@ export function createUndoButton(job, reload) {
   );
 }
 
-function undoText(job) {
+/** @param {ImportJob} job */
+function undoQuestion(job) {
+  const { created_count: created, updated_count: updated } = job;
   const parts = [
-    job.created_count &&
-      `${formatCount(job.created_count, 'product that it created is', 'products that it created are')} removed`,
-    job.updated_count &&
-      `${formatNumber(job.updated_count)} that it updated ` +
-        `${job.updated_count === 1 ? 'gets its' : 'get their'} former values back`,
+    created && `${formatCount(created, 'product that it created is', 'products that it created are')} removed`,
+    updated &&
+      `${formatNumber(updated)} that it updated ${updated === 1 ? 'gets its' : 'get their'} former values back`,
   ].filter(Boolean);
   return (
     `${parts.join(', ')}. Products that were edited since are left alone. ` +

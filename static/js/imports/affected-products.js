@@ -1,4 +1,4 @@
-// The products an import created, updated or left out, each with a link to what it is now.
+// The products that an import created, updated or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
@@ -6,37 +6,51 @@ import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { importApiPath } from './job-actions.js';
 
-const CHANGES = [
-  ['created', 'Created', 'created_count'],
-  ['updated', 'Updated', 'updated_count'],
-  ['left_out', 'Left out', 'skipped_count'],
-];
+/** @import { ImportJob, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
+
+/** @typedef {{name: ImportedProduct['change'], label: string, count: number}} Change */
 
 /**
- * @param {object} job a finished import
- * @returns {HTMLElement|null} an expander; null when it affected nothing
+ * @param {ImportJob} job
+ * @returns {Change[]} the kinds of change that this import made
+ */
+function changesOf(job) {
+  /** @type {Change[]} */
+  const changes = [
+    { name: 'created', label: 'Created', count: job.created_count },
+    { name: 'updated', label: 'Updated', count: job.updated_count },
+    { name: 'left_out', label: 'Left out', count: job.skipped_count },
+  ];
+  return changes.filter(({ count }) => count);
+}
+
+/**
+ * Create the panel with the products.
+ * @param {ImportJob} job a finished import
+ * @returns {HTMLElement | null} null if it affected no product
  */
 export function createAffectedProductsPanel(job) {
-  const shown = CHANGES.filter(([, , field]) => job[field]);
-  if (!shown.length) return null;
-  let change = shown[0][0];
-  const tabs = shown.map(([name, label, field]) =>
+  const changes = changesOf(job);
+  const [first] = changes;
+  if (!first) return null;
+  let chosen = first.name;
+  const tabs = changes.map(({ name, label, count }) =>
     h(
       'button',
       {
         class: 'filter-tab',
         type: 'button',
-        'aria-pressed': String(name === change),
+        'aria-pressed': String(name === chosen),
         data: { testid: `affected-${name}` },
         on: { click: () => choose(name) },
       },
       label,
-      h('span', { class: 'tab-count tabular', text: formatNumber(job[field]) }),
+      h('span', { class: 'tab-count tabular', text: formatNumber(count) }),
     ),
   );
   const panel = pagedPanel({
-    summary: [h('span', { text: 'Products it affected' })],
-    label: 'Products it affected',
+    summary: [h('span', { text: 'Affected products' })],
+    label: 'Affected products',
     testid: 'affected',
     heads: [
       h('th', { scope: 'col', text: 'SKU' }),
@@ -44,25 +58,28 @@ export function createAffectedProductsPanel(job) {
       h('th', { scope: 'col', class: 'medium', text: 'Status' }),
     ],
     tools: h('div', { class: 'panel-tools filter-tabs', role: 'group', 'aria-label': 'What happened to them' }, tabs),
-    nothing: 'Which products these were is no longer kept.',
-    source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change } }),
-    rows: ({ products }) => products.map(affectedRow),
+    nothing: 'The list of these products is no longer stored.',
+    source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change: chosen } }),
+    /** @param {ImportedProducts} answer */
+    rows: ({ products }) => products.map(productRow),
   });
+  /** @param {ImportedProduct['change']} name */
   function choose(name) {
-    change = name;
-    tabs.forEach((tab, index) => tab.setAttribute('aria-pressed', String(shown[index][0] === name)));
+    chosen = name;
+    tabs.forEach((tab, index) => tab.setAttribute('aria-pressed', String(changes[index]?.name === name)));
     panel.load(1);
   }
   return panel.element;
 }
 
-function affectedRow({ sku, product }) {
+/** @param {ImportedProduct} row */
+function productRow({ sku, product }) {
   if (!product) {
     return h(
       'tr',
       {},
       h('td', { class: 'affected-sku' }, h('span', { class: 'sku', text: sku ?? '–' })),
-      h('td', { class: 'muted', text: 'There is no such product now.' }),
+      h('td', { class: 'muted', text: 'This product no longer exists.' }),
       h('td', { class: 'medium' }),
     );
   }

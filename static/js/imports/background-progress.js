@@ -1,11 +1,12 @@
-// What goes on in the background: a slim bar in the header while the screen shows something else, and a word when it
-// ends.
+// Imports and uploads in the background: a slim bar in the header while another screen is shown, and a notice when an
+// import ends.
 
 import { getJson } from '../core/api.js';
 import { importFinished } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
+import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
 import { watchJob } from './job-watcher.js';
@@ -13,164 +14,199 @@ import { isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { importAddress } from './steps.js';
 import { currentUploads, uploadChanged } from './upload-queue.js';
 
-const LOOK_FOR = 20;
+/** @import { Toast } from '../core/toast.js' */
+/** @import { ImportJob, Imports } from '../core/types.d.ts' */
+/** @import { Upload } from './upload-queue.js' */
 
+/**
+ * What the bar shows of a job. A file that was just uploaded has nothing else yet.
+ * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'progress'>} RunningJob
+ */
+
+const LATEST_IMPORTS = 20;
+
+/** @type {Map<string, RunningJob>} */
 const running = new Map();
+/** Imports that wait for their confirmation.
+ * @type {ImportJob[]} */
 let waiting = [];
+/** @type {{count: number, toast: Toast | null}} */
 const completed = { count: 0, toast: null };
-let view = null;
+let wasOnImportScreen = true;
+let render = () => {};
 
-/** @param {HTMLElement} root place in the header */
+/**
+ * Start to watch the imports and uploads.
+ * @param {HTMLElement} root place in the header
+ */
 export function installBackgroundProgress(root) {
   const bar = progressBar({ label: 'Running in the background', size: 'slim', testid: 'header-progress' });
   const text = h('span', { class: 'activity-text' });
   const link = h('a', { class: 'activity-link', href: '#/import' }, text, bar.element);
-  view = { root, bar, text, link };
   fill(root, link);
-  uploadChanged.subscribe((upload) => {
-    if (upload.state === 'done') {
-      follow({ task_id: upload.taskId, filename: upload.file.name, status: 'pending', progress: 0 });
-    }
-    if (upload.state === 'failed' && !onImportScreens()) showFailedUpload(upload);
-    paint();
-  });
-  window.addEventListener('hashchange', onMove);
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && lookForRunning());
-  reconnected.subscribe(lookForRunning);
-  lookForRunning();
+  render = () => {
+    const summary = isOnImportScreen() ? null : summarize();
+    root.hidden = !summary;
+    if (!summary) return;
+    setText(text, summary.text);
+    link.setAttribute('href', summary.href);
+    bar.element.hidden = summary.percent === null;
+    if (summary.percent !== null) bar.set(summary.percent);
+  };
+  uploadChanged.subscribe(onUpload);
+  window.addEventListener('hashchange', onNavigation);
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findImports());
+  reconnected.subscribe(findImports);
+  findImports();
 }
 
-// Who leaves the import screens may leave one behind that waits.
-function onMove() {
-  paint();
-  if (!onImportScreens() && wasOnImportScreens) lookForRunning();
-  wasOnImportScreens = onImportScreens();
+/** @param {Upload} upload */
+function onUpload(upload) {
+  if (upload.state === 'done' && upload.taskId) {
+    follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', progress: 0 });
+  }
+  if (upload.state === 'failed' && !isOnImportScreen()) showFailedUpload(upload);
+  render();
 }
-let wasOnImportScreens = true;
 
-async function lookForRunning() {
+function onNavigation() {
+  render();
+  // Someone who leaves the import screens may leave an import there that waits for a confirmation.
+  if (!isOnImportScreen() && wasOnImportScreen) findImports();
+  wasOnImportScreen = isOnImportScreen();
+}
+
+/** Find the imports that are running or waiting among the latest ones. */
+async function findImports() {
   try {
-    const { imports } = await getJson('/api/imports', { query: { page: 1, per_page: LOOK_FOR } });
+    /** @type {Imports} */
+    const { imports } = await getJson('/api/imports', { query: { page: 1, per_page: LATEST_IMPORTS } });
     imports.filter(isRunning).forEach(follow);
     waiting = imports.filter((job) => job.status === 'awaiting_confirmation');
   } catch {
-    // The screen itself reports what is wrong; this is only an extra.
+    // The bar is optional, and the screen reports what is wrong.
   }
-  paint();
+  render();
 }
 
+/**
+ * Watch a job until it ends or waits for its confirmation.
+ * @param {RunningJob} job
+ */
 function follow(job) {
-  if (running.has(job.task_id)) return;
-  const entry = { job, stop: () => {} };
-  running.set(job.task_id, entry);
+  const id = job.task_id;
+  if (running.has(id)) return;
+  running.set(id, job);
   const end = () => {
-    running.delete(job.task_id);
-    entry.stop();
-    paint();
+    running.delete(id);
+    stop();
+    render();
   };
-  entry.stop = watchJob(job.task_id, {
-    onJob(latest) {
-      entry.job = latest;
-      if (isRunning(latest)) return paint();
-      // It may wait for hours; a stream for it would be one too many.
-      if (!isFinal(latest)) waiting = [...waiting.filter((known) => known.task_id !== latest.task_id), latest];
-      end();
-      return isFinal(latest) ? tell(latest) : undefined;
-    },
-    onMissing: end,
-  });
+  /** @param {ImportJob} latest */
+  const onJob = (latest) => {
+    if (isRunning(latest)) {
+      running.set(id, latest);
+      return render();
+    }
+    // An import may wait for hours, and must not occupy a stream for so long.
+    if (!isFinal(latest)) waiting = [...waiting.filter((known) => known.task_id !== id), latest];
+    end();
+    return isFinal(latest) ? reportEnd(latest) : undefined;
+  };
+  const stop = watchJob(id, { onJob, onMissing: end });
 }
 
-function tell(job) {
+/** @param {ImportJob} job a job that has ended */
+function reportEnd(job) {
   importFinished.emit(job);
-  const address = importAddress(job.task_id, 'result');
+  // The screen of the import shows the same in more detail.
   if (window.location.hash.startsWith(importAddress(job.task_id))) return;
-  if (job.status === 'completed') toastCompleted(address, isUndo(job) ? 'Undo completed' : 'Import completed');
-  if (job.status === 'failed') {
-    showBanner({
-      key: `failed-${job.task_id}`,
-      title: isUndo(job) ? `The undo of “${job.filename}” failed.` : `The import of “${job.filename}” failed.`,
-      detail: job.error_message,
-      action: { label: 'View', run: () => openFailed(job.task_id) },
-    });
-  }
+  if (job.status === 'completed') showCompleted(job);
+  if (job.status === 'failed') showFailed(job);
 }
 
-// The import's own screen says the same at length.
-function openFailed(taskId) {
-  clearBanner(`failed-${taskId}`);
-  window.location.hash = importAddress(taskId);
-}
-
-// Several that end together share one toast.
-function toastCompleted(address, words) {
+/**
+ * Show a toast. Imports that complete while it is shown share it.
+ * @param {ImportJob} job
+ */
+function showCompleted(job) {
   completed.count = completed.toast?.isShown() ? completed.count + 1 : 1;
   completed.toast?.remove();
   completed.toast =
     completed.count === 1
-      ? toast(words, { label: 'View', href: address })
+      ? toast(isUndo(job) ? 'Undo completed' : 'Import completed', {
+          label: 'View',
+          href: importAddress(job.task_id, 'result'),
+        })
       : toast(`${completed.count} imports completed`, { label: 'View', href: '#/import' });
 }
 
+/** @param {ImportJob} job */
+function showFailed(job) {
+  const key = `failed-${job.task_id}`;
+  const view = () => {
+    clearBanner(key);
+    go(importAddress(job.task_id));
+  };
+  showBanner({
+    key,
+    title: isUndo(job) ? `The undo of “${job.filename}” failed.` : `The import of “${job.filename}” failed.`,
+    detail: job.error_message ?? undefined,
+    action: { label: 'View', run: view },
+  });
+}
+
+/** @param {Upload} upload */
 function showFailedUpload(upload) {
   showBanner({
     key: `upload-${upload.id}`,
     title: `“${upload.file.name}” was not uploaded. ${upload.error}`,
     detail: upload.hint,
-    action: {
-      label: 'View',
-      run: () => {
-        window.location.hash = '#/import';
-      },
-    },
+    action: { label: 'View', run: () => go('#/import') },
   });
 }
 
-function paint() {
-  const jobs = [...running.values()].map((entry) => entry.job);
+/**
+ * Summarize what happens in the background. Running imports come before uploads, and those before waiting imports.
+ * @returns {{text: string, href: string, percent: number | null} | null} null if there is nothing to show
+ */
+function summarize() {
   const uploads = currentUploads().filter((upload) => upload.state !== 'failed');
-  view.root.hidden = onImportScreens() || jobs.length + uploads.length + waiting.length === 0;
-  if (view.root.hidden) return;
-  view.bar.element.hidden = jobs.length + uploads.length === 0;
-  if (jobs.length) showJobs(jobs);
-  else if (uploads.length) showUploads(uploads);
-  else showWaiting();
+  return summarizeRunning([...running.values()]) ?? summarizeUploads(uploads) ?? summarizeWaiting(waiting);
 }
 
-function showWaiting() {
-  const [job] = waiting;
-  const isOne = waiting.length === 1;
-  setText(
-    view.text,
-    isOne ? `${job.filename} waits to be confirmed` : `${waiting.length} imports wait to be confirmed`,
-  );
-  view.link.setAttribute('href', isOne ? importAddress(job.task_id, 'check') : '#/import?status=awaiting_confirmation');
+/** @param {RunningJob[]} jobs */
+function summarizeRunning(jobs) {
+  const [first] = jobs;
+  if (!first) return null;
+  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.progress, 0) / jobs.length);
+  if (jobs.length > 1) return { text: `${jobs.length} imports · ${percent}%`, href: '#/import', percent };
+  const name = isUndo(first) ? nameOf(first) : `Importing ${first.filename}`;
+  return { text: `${name} · ${percent}%`, href: importAddress(first.task_id), percent };
 }
 
-function showJobs(jobs) {
-  const percent = Math.floor(jobs.reduce((sum, job) => sum + (job.progress ?? 0), 0) / jobs.length);
-  const [job] = jobs;
-  setText(
-    view.text,
-    jobs.length === 1
-      ? `${isUndo(job) ? nameOf(job) : `Importing ${job.filename}`} · ${percent}%`
-      : `${jobs.length} imports · ${percent}%`,
-  );
-  view.link.setAttribute('href', jobs.length === 1 ? importAddress(job.task_id) : '#/import');
-  view.bar.set(percent);
-}
-
-function showUploads(uploads) {
+/** @param {Upload[]} uploads */
+function summarizeUploads(uploads) {
+  const [first] = uploads;
+  if (!first) return null;
   const total = uploads.reduce((sum, upload) => sum + upload.total, 0);
-  const percent = total ? Math.floor((uploads.reduce((sum, upload) => sum + upload.loaded, 0) * 100) / total) : 0;
-  setText(
-    view.text,
-    uploads.length === 1
-      ? `Uploading ${uploads[0].file.name} · ${percent}%`
-      : `${uploads.length} uploads · ${percent}%`,
-  );
-  view.link.setAttribute('href', '#/import');
-  view.bar.set(percent);
+  const loaded = uploads.reduce((sum, upload) => sum + upload.loaded, 0);
+  const percent = total ? Math.floor((loaded * 100) / total) : 0;
+  const name = uploads.length === 1 ? `Uploading ${first.file.name}` : `${uploads.length} uploads`;
+  return { text: `${name} · ${percent}%`, href: '#/import', percent };
 }
 
-const onImportScreens = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);
+/** @param {ImportJob[]} jobs */
+function summarizeWaiting(jobs) {
+  const [first] = jobs;
+  if (!first) return null;
+  return jobs.length === 1
+    ? { text: `${first.filename} waits to be confirmed`, href: importAddress(first.task_id, 'check'), percent: null }
+    : {
+        text: `${jobs.length} imports wait to be confirmed`,
+        href: '#/import?status=awaiting_confirmation',
+        percent: null,
+      };
+}
+
+const isOnImportScreen = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);

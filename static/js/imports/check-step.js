@@ -1,5 +1,5 @@
-// The second step: what was found in the file and what importing it would do. Nothing is written before it is
-// confirmed.
+// The second step: what was found in the file, and what an import of it would do. Nothing is written before someone
+// confirms it.
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
@@ -12,27 +12,45 @@ import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
+/** @import { BannerOptions } from '../core/banner.js' */
+/** @import { Child } from '../core/dom.js' */
+/** @import { ImportDetail, RetryOptions } from '../core/types.d.ts' */
+/** @import { StepView } from './detail-screen.js' */
+/** @import { StepContext } from './job-actions.js' */
+
 /**
- * @param {object} job
- * @param {import('./detail-screen.js').StepContext} context
- * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
+ * What the step shows: a check that is running, a preview that can be confirmed, an import that can be corrected and
+ * read again, or the record of an earlier check.
+ * @typedef {'running' | 'ready' | 'correctable' | 'record'} Mode
+ */
+
+/**
+ * Create the step.
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ * @returns {StepView}
  */
 export function createCheckStep(job, context) {
   const element = h('div', { class: 'stack' });
-  let shown = '';
+  let shownKey = '';
+  /** @type {ReturnType<typeof createProgressCard> | null} */
   let card = null;
   const stop = () => {
     card?.stop();
     card = null;
   };
+  /** @param {ImportDetail} latest */
   const show = (latest) => {
     const mode = modeOf(latest);
     const key = `${mode} ${latest.run} ${Boolean(latest.preview)}`;
-    if (key !== shown) {
-      shown = key;
+    if (key !== shownKey) {
+      shownKey = key;
       stop();
-      if (mode === 'working') card = workCard(latest, context);
-      refill(element, card ? card.element : { ready, mend, record }[mode](latest, context));
+      if (mode === 'running') {
+        card = createProgressCard(latest);
+        fill(card.actions, createCancelButton(context));
+      }
+      refill(element, card ? card.element : contentOf(mode, latest, context));
     }
     card?.show(latest);
   };
@@ -40,68 +58,87 @@ export function createCheckStep(job, context) {
   return { element, show, stop };
 }
 
-function workCard(job, context) {
-  const card = createProgressCard(job);
-  fill(card.actions, createCancelButton(context));
-  return card;
-}
-
+/**
+ * @param {ImportDetail} job
+ * @returns {Mode}
+ */
 function modeOf(job) {
-  if (job.status === 'awaiting_confirmation' && job.preview) return 'ready';
-  if (job.status === 'awaiting_confirmation' || (isRunning(job) && (isChecking(job) || !job.preview))) return 'working';
-  return canRetry(job) ? 'mend' : 'record';
+  if (job.status === 'awaiting_confirmation') return job.preview ? 'ready' : 'running';
+  if (isRunning(job) && (isChecking(job) || !job.preview)) return 'running';
+  return canRetry(job) ? 'correctable' : 'record';
 }
 
-const retry =
-  ({ call }) =>
-  (body, button) =>
-    call('retry', { button, body, busy: 'Reading again…' });
-
-function ready(job, context) {
-  const summary = createPreviewSummary(job, context);
-  return [
-    summary.element,
-    createFileForm(job, { isUrgent: false, onReread: retry(context), onChange: summary.setOutdated }),
-    previewParts(job, true),
-  ];
+/**
+ * @param {Mode} mode
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ * @returns {Child[]}
+ */
+function contentOf(mode, job, context) {
+  /**
+   * @param {RetryOptions} body
+   * @param {HTMLButtonElement} button
+   */
+  const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
+  if (mode === 'ready') {
+    const summary = createPreviewSummary(job, context);
+    return [
+      summary.element,
+      createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated }),
+      previewParts(job, true),
+    ];
+  }
+  if (mode === 'correctable') {
+    return [
+      buildBanner(describeProblem(job)),
+      createFileForm(job, { isRequired: true, onReadAgain: readAgain }),
+      previewParts(job, false),
+    ];
+  }
+  return [createPreviewSummary(job, null).element, createFileSummary(job), previewParts(job, false)];
 }
 
-function mend(job, context) {
-  const written = job.created_count || job.updated_count ? ' What has been written already is recognised.' : '';
-  const problem = needsColumns(job)
-    ? {
-        title: job.error_message,
-        detail:
-          `${lacksSku(job) ? 'Choose the column that holds the SKU below' : 'Choose below which column goes where'}, ` +
-          'then read the file again. Nothing has been written.',
-        tone: 'warning',
-      }
-    : {
-        title: job.error_message ?? 'The import was cancelled.',
-        detail: `Change what is needed, then read the file again.${written}`,
-        tone: job.status === 'failed' ? 'error' : 'warning',
-      };
-  return [
-    buildBanner(problem),
-    createFileForm(job, { isUrgent: true, onReread: retry(context) }),
-    job.preview ? previewParts(job, false) : null,
-  ];
+/**
+ * @param {ImportDetail} job
+ * @returns {BannerOptions}
+ */
+function describeProblem(job) {
+  if (needsColumns(job)) {
+    const choice = lacksSku(job)
+      ? 'Choose the column that holds the SKU below'
+      : 'Choose below which column goes to which field';
+    return {
+      title: job.error_message,
+      detail: `${choice}, then read the file again. Nothing has been written.`,
+      tone: 'warning',
+    };
+  }
+  const hasWritten = job.created_count > 0 || job.updated_count > 0;
+  return {
+    title: job.error_message ?? 'The import was cancelled.',
+    detail: `Change what is needed, then read the file again.${
+      hasWritten ? ' Products that were already written are not changed again.' : ''
+    }`,
+    tone: job.status === 'failed' ? 'error' : 'warning',
+  };
 }
 
-function record(job) {
-  return [
-    createPreviewSummary(job, null).element,
-    createFileSummary(job),
-    job.preview ? previewParts(job, false) : null,
-  ];
-}
-
-function previewParts(job, hasContent) {
+/**
+ * @param {ImportDetail} job
+ * @param {boolean} isOpen whether the rejected rows are shown at once
+ * @returns {Child[]}
+ */
+function previewParts(job, isOpen) {
   const { preview } = job;
+  if (!preview) return [];
   return [
     createChangesCard(preview),
     preview.rejected
-      ? createRejectsPanel(job, { open: hasContent, count: preview.rejected, hint: 'The other rows can go in.' })
+      ? createRejectsPanel(job, {
+          open: isOpen,
+          count: preview.rejected,
+          hint: 'The other rows can be imported.',
+        })
       : null,
   ];
 }

@@ -1,28 +1,40 @@
-// The first step: drop zone, whether to check first, and options for the files to come.
+// The first step of an import: drop zone, the switch that skips the check, and options for the next files.
 
 import { h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { createDropZone } from './drop-zone.js';
 import { createOptionField } from './options.js';
-import { DEFAULT_OPTIONS, currentOptions, setOptions, setSkipsCheck, skipsCheck } from './upload-settings.js';
+import {
+  changedOptions,
+  currentOptions,
+  optionNames,
+  setOptions,
+  setSkipsCheck,
+  skipsCheck,
+} from './upload-settings.js';
+
+/** @import { OptionName } from './upload-settings.js' */
 
 const HINTS = {
   checked: 'Off: you see what will change before anything is written.',
   unchecked: 'On: a file is imported as soon as it is uploaded.',
 };
 
-/** @returns {HTMLElement} the card at the top of the import screen */
+/**
+ * Create the card at the top of the import screen.
+ * @returns {HTMLElement}
+ */
 export function createChooseCard() {
   return h(
     'div',
     { class: 'card drop-card' },
     createDropZone(),
-    h('div', { class: 'choose-line' }, uncheckedSwitch(), optionsPart()),
+    h('div', { class: 'choose-line' }, skipCheckSwitch(), optionsPart()),
     columnsHelp(),
   );
 }
 
-function uncheckedSwitch() {
+function skipCheckSwitch() {
   const hint = h('p', { class: 'field-hint', id: 'unchecked-hint' });
   const input = h('input', {
     class: 'switch-input',
@@ -32,16 +44,14 @@ function uncheckedSwitch() {
     checked: skipsCheck(),
     'aria-describedby': hint.id,
     data: { testid: 'import-unchecked' },
-    on: {
-      change: () => {
-        setSkipsCheck(input.checked);
-        show();
-      },
-    },
   });
   const show = () => setText(hint, input.checked ? HINTS.unchecked : HINTS.checked);
   show();
-  // Another tab may have changed it.
+  input.addEventListener('change', () => {
+    setSkipsCheck(input.checked);
+    show();
+  });
+  // Another tab may have changed the setting.
   input.addEventListener('focus', () => {
     input.checked = skipsCheck();
     show();
@@ -57,10 +67,10 @@ function uncheckedSwitch() {
 function optionsPart() {
   const summary = h('span', { class: 'muted', data: { testid: 'options-summary' } });
   const show = () => {
-    const options = currentOptions();
-    const changed = Object.keys(DEFAULT_OPTIONS).filter((name) => options[name] !== DEFAULT_OPTIONS[name]).length;
-    setText(summary, changed ? `${changed} changed` : '');
+    const count = changedOptions().length;
+    setText(summary, count ? `${count} changed` : '');
   };
+  /** @param {OptionName} name */
   const field = (name) =>
     createOptionField(name, {
       value: currentOptions()[name],
@@ -74,11 +84,15 @@ function optionsPart() {
     'details',
     { class: 'options', data: { testid: 'import-options' } },
     h('summary', {}, icon('next', 'rejects-marker'), 'Options', summary),
-    h('div', { class: 'option-fields' }, Object.keys(DEFAULT_OPTIONS).map(field)),
+    h('div', { class: 'option-fields' }, optionNames().map(field)),
   );
 }
 
 function columnsHelp() {
+  /**
+   * @param {'th' | 'td'} tag
+   * @param {string[]} cells
+   */
   const row = (tag, cells) =>
     h(
       'tr',
@@ -99,8 +113,8 @@ function columnsHelp() {
       h('code', { text: 'description' }),
       ' and ',
       h('code', { text: 'active' }),
-      ' are optional. Other names, such as “Item no.” or “Artikelnummer”, are recognised or can be chosen. ',
-      'A SKU that exists already is updated.',
+      ' are optional. Other names, such as “Item no.” or “Artikelnummer”, are recognised or can be mapped by hand. ',
+      'A product whose SKU already exists is updated.',
     ),
     h(
       'table',

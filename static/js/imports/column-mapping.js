@@ -1,30 +1,65 @@
-// Which column of the file goes to which of our fields.
+// The table that maps the columns of a file to the fields of a product.
 
 import { h, setText } from '../core/dom.js';
 
-const FIELDS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
+/** @import { FileColumn, ImportFile, RetryOptions } from '../core/types.d.ts' */
+
+/** @typedef {NonNullable<FileColumn['field']>} Field */
+
+/** @typedef {Field | ''} Choice "" leaves the column out. */
+
+/** @typedef {NonNullable<RetryOptions['mapping']>} Mapping */
+
+/** @type {Record<Field, string>} */
+const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
+/** @type {Field[]} */
+const FIELDS = ['sku', 'name', 'description', 'active'];
 const MAX_SAMPLES = 3;
-const MAX_NAMED = 8;
+const MAX_NAMES = 8;
 const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
 
 /**
- * @param {object} file of a job
+ * @typedef {object} MappingTable
+ * @property {HTMLElement} element
+ * @property {() => Mapping} mapping Return the mapping as the API accepts it.
+ * @property {() => string} problem Return why the mapping is invalid; "" if it is valid.
+ * @property {() => boolean} isChanged Return whether the mapping differs from that of the file.
+ */
+
+/**
+ * Create a table in which the mapping can be changed.
+ * @param {ImportFile} file
  * @param {() => void} onChange
- * @returns {{element: HTMLElement, mapping: () => Record<string, string|null>, problem: () => string, isChanged: () =>
- *   boolean}}
- *   problem: why the choice cannot be taken, "" when it can
+ * @returns {MappingTable}
  */
 export function createMappingTable(file, onChange) {
-  const chosen = file.columns.map((column) => column.field ?? '');
-  const note = h('p', { class: 'mapping-note', data: { testid: 'mapping-note' } });
-  const error = h('p', { class: 'field-error', role: 'alert', data: { testid: 'mapping-problem' } });
-  const selects = file.columns.map((column, index) =>
-    fieldSelect(column, index, (value) => {
-      chosen[index] = value;
+  const rows = file.columns.map((column, index) => {
+    const select = fieldSelect(column, index);
+    select.addEventListener('change', () => {
       show();
       onChange();
-    }),
-  );
+    });
+    return { column, select };
+  });
+  const mapped = () => rows.map(({ column, select }) => ({ column, choice: choiceOf(select.value) }));
+  const note = h('p', { class: 'mapping-note', data: { testid: 'mapping-note' } });
+  const error = h('p', { class: 'field-error', role: 'alert', data: { testid: 'mapping-problem' } });
+  const show = () => {
+    const columns = mapped();
+    setText(note, describeLeftOut(columns.filter(({ choice }) => !choice).map(({ column }) => column)));
+    setText(error, findMappingProblem(columns));
+    for (const { select } of rows) {
+      const isDuplicate =
+        select.value && rows.some((other) => other.select !== select && other.select.value === select.value);
+      if (isDuplicate) select.setAttribute('aria-invalid', 'true');
+      else select.removeAttribute('aria-invalid');
+    }
+  };
+  const heads = [
+    h('th', { scope: 'col', text: 'Column of the file' }),
+    h('th', { scope: 'col', class: 'medium', text: 'First values' }),
+    h('th', { scope: 'col', text: 'Goes to' }),
+  ];
   const element = h(
     'div',
     { class: 'mapping' },
@@ -34,77 +69,80 @@ export function createMappingTable(file, onChange) {
       h(
         'table',
         { class: 'table table-mapping', data: { testid: 'mapping-table' } },
-        h(
-          'thead',
-          {},
-          h(
-            'tr',
-            {},
-            h('th', { scope: 'col', text: 'Column of the file' }),
-            h('th', { scope: 'col', class: 'medium', text: 'First values' }),
-            h('th', { scope: 'col', text: 'Goes to' }),
-          ),
-        ),
+        h('thead', {}, h('tr', {}, heads)),
         h(
           'tbody',
           {},
-          file.columns.map((column, index) => mappingRow(column, selects[index])),
+          rows.map(({ column, select }) => mappingRow(column, select)),
         ),
       ),
     ),
     h('div', { class: 'mapping-foot' }, note, error),
   );
-
-  const problem = () => {
-    const twice = Object.keys(FIELDS).find((field) => chosen.filter((value) => value === field).length > 1);
-    if (twice) {
-      const names = file.columns.filter((_, index) => chosen[index] === twice).map(({ name }) => `“${name}”`);
-      return `${LIST.format(names)} cannot both be the ${FIELDS[twice]}. Leave one of them out.`;
-    }
-    return chosen.includes('sku') ? '' : 'Choose the column that holds the SKU: it tells the products apart.';
-  };
-  const show = () => {
-    setText(note, leftOutSentence(file.columns.filter((_, index) => !chosen[index])));
-    setText(error, problem());
-    selects.forEach((select, index) => {
-      const isTwice = chosen[index] && chosen.filter((value) => value === chosen[index]).length > 1;
-      if (isTwice) select.setAttribute('aria-invalid', 'true');
-      else select.removeAttribute('aria-invalid');
-    });
-  };
   show();
   return {
     element,
-    problem,
-    mapping: () => Object.fromEntries(file.columns.map(({ name }, index) => [name, chosen[index] || null])),
-    isChanged: () => file.columns.some((column, index) => chosen[index] !== (column.field ?? '')),
+    problem: () => findMappingProblem(mapped()),
+    mapping: () => Object.fromEntries(mapped().map(({ column, choice }) => [column.name, choice || null])),
+    isChanged: () => mapped().some(({ column, choice }) => choice !== (column.field ?? '')),
   };
 }
 
-/** The same, to read. @param {object} file @returns {HTMLElement} */
+/**
+ * Create a list of the mapping that cannot be changed.
+ * @param {ImportFile} file
+ * @returns {HTMLElement}
+ */
 export function createMappingSummary(file) {
-  const taken = file.columns.filter((column) => column.field);
+  const items = file.columns.flatMap(({ name, field }) =>
+    field ? [h('li', {}, h('code', { text: name }), ' → ', FIELD_LABELS[field])] : [],
+  );
   return h(
     'div',
     { class: 'mapping-record' },
-    h(
-      'ul',
-      { class: 'mapping-pairs' },
-      taken.map((column) => h('li', {}, h('code', { text: column.name }), ' → ', FIELDS[column.field])),
-    ),
-    h('p', { class: 'muted', text: leftOutSentence(file.columns.filter((column) => !column.field)) }),
+    h('ul', { class: 'mapping-pairs' }, items),
+    h('p', { class: 'muted', text: describeLeftOut(file.columns.filter(({ field }) => !field)) }),
   );
 }
 
-function leftOutSentence(columns) {
-  if (!columns.length) return 'Every column is imported.';
-  const names = columns.slice(0, MAX_NAMED).map(({ name }) => name || '(no name)');
-  const more = columns.length > MAX_NAMED + 1 ? ` and ${columns.length - MAX_NAMED} more` : '';
-  return `Not imported: ${(more ? names : columns.map(({ name }) => name || '(no name)')).join(', ')}${more}.`;
+/** @typedef {{column: Pick<FileColumn, 'name'>, choice: Choice}} MappedColumn */
+
+/**
+ * Return why a mapping is invalid.
+ * @param {MappedColumn[]} columns
+ * @returns {string} "" if it is valid
+ */
+export function findMappingProblem(columns) {
+  for (const field of FIELDS) {
+    const names = columns.filter(({ choice }) => choice === field).map(({ column }) => `“${column.name}”`);
+    if (names.length > 1) {
+      return `${LIST.format(names)} cannot both be the ${FIELD_LABELS[field]}. Leave one of them out.`;
+    }
+  }
+  return columns.some(({ choice }) => choice === 'sku')
+    ? ''
+    : 'Choose the column that holds the SKU, which identifies the products.';
 }
 
+/**
+ * Return a sentence with the names of the columns that are not imported.
+ * @param {Pick<FileColumn, 'name'>[]} columns
+ */
+export function describeLeftOut(columns) {
+  if (!columns.length) return 'Every column is imported.';
+  const names = columns.map(({ name }) => name || '(no name)');
+  // "and 1 more" would not be shorter than the name.
+  const count = names.length > MAX_NAMES + 1 ? MAX_NAMES : names.length;
+  const more = count < names.length ? ` and ${names.length - count} more` : '';
+  return `Not imported: ${names.slice(0, count).join(', ')}${more}.`;
+}
+
+/**
+ * @param {FileColumn} column
+ * @param {HTMLSelectElement} select
+ */
 function mappingRow(column, select) {
-  const samples = (column.samples ?? []).filter((value) => value !== '').slice(0, MAX_SAMPLES);
+  const samples = column.samples.filter((value) => value !== '').slice(0, MAX_SAMPLES);
   return h(
     'tr',
     {},
@@ -123,18 +161,29 @@ function mappingRow(column, select) {
   );
 }
 
-function fieldSelect(column, index, onChange) {
-  const select = h(
+/**
+ * @param {FileColumn} column
+ * @param {number} index
+ */
+function fieldSelect(column, index) {
+  /** @type {[value: Choice, label: string][]} */
+  const choices = [
+    ['', 'Leave out'],
+    ...FIELDS.map((field) => /** @type {[Field, string]} */ ([field, FIELD_LABELS[field]])),
+  ];
+  return h(
     'select',
     {
       class: 'input',
       'aria-label': `“${column.name}” goes to`,
-      data: { testid: 'mapping-select', column: column.name, index },
-      on: { change: () => onChange(select.value) },
+      data: { testid: 'mapping-select', column: column.name, index: String(index) },
     },
-    [['', 'Leave out'], ...Object.entries(FIELDS)].map(([value, text]) =>
-      h('option', { value, text, selected: value === (column.field ?? '') }),
-    ),
+    choices.map(([value, text]) => h('option', { value, text, selected: value === (column.field ?? '') })),
   );
-  return select;
 }
+
+/**
+ * @param {string} value of a select
+ * @returns {Choice}
+ */
+const choiceOf = (value) => FIELDS.find((field) => field === value) ?? '';

@@ -1,21 +1,26 @@
-// Counts side by side. The tiles stay while their names do, so that numbers can be selected while they change.
+// Counts side by side. As long as the names stay the same, so do the elements: changing numbers can be selected.
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 
+/** @import { Count } from './descriptions.js' */
+
 /**
- * @returns {{element: HTMLElement, show: (counts: import('./descriptions.js').Count[]) => void}}
+ * Create the tiles.
+ * @returns {{element: HTMLElement, show: (counts: Count[]) => void}}
  */
 export function createCountTiles() {
   const element = h('dl', { class: 'counts' });
+  /** @type {HTMLElement[]} */
   let values = [];
-  let shown = '';
+  let shownNames = '';
+  /** @param {Count[]} counts */
   const show = (counts) => {
     const names = counts.map(({ name }) => name).join();
-    if (names !== shown) {
-      shown = names;
+    if (names !== shownNames) {
+      shownNames = names;
       values = counts.map(({ name }) => h('dd', { class: 'tabular', data: { testid: `count-${name}` } }));
-      element.style.setProperty('--tiles', counts.length);
+      element.style.setProperty('--tiles', String(counts.length));
       fill(
         element,
         counts.map(({ name, label }, index) =>
@@ -23,9 +28,10 @@ export function createCountTiles() {
         ),
       );
     }
-    counts.forEach(({ value }, index) => {
-      setText(values[index], formatNumber(value));
-      values[index].parentElement.classList.toggle('is-zero', value === 0);
+    values.forEach((valueElement, index) => {
+      const value = counts[index]?.value ?? 0;
+      setText(valueElement, formatNumber(value));
+      valueElement.parentElement?.classList.toggle('is-zero', value === 0);
     });
   };
   return { element, show };

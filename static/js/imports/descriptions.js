@@ -1,83 +1,91 @@
-// What an import, a preview or an undo says about itself: headings and counts.
+// Sentences and counts that describe an import, its preview or its undo.
 
 import { formatCount, formatDuration, formatNumber } from '../core/format.js';
 import { elapsedSeconds, isUndo } from './job.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
+/** @import { ImportDetail, ImportJob, Preview } from '../core/types.d.ts' */
+
+/** How long an import is in view before its headline explains that it waits for a worker. */
 const WAITING_HINT_MS = 5_000;
 
+/** @type {Record<string, string | undefined>} */
 const PHASE_HEADLINES = {
   reading: 'Reading the file',
   comparing: 'Comparing with your products',
   writing: 'Writing products',
-  undoing: 'Taking the import back',
+  undoing: 'Undoing the import',
   finished: 'Finishing',
 };
 
-const IMPORT_COUNTS = [
-  ['created', 'Created'],
-  ['updated', 'Updated'],
-  ['unchanged', 'Unchanged'],
-  ['skipped', 'Left out'],
-  ['duplicate', 'Duplicates'],
-  ['rejected', 'Rejected'],
-];
-const UNDO_COUNTS = [
-  ['removed', 'Removed'],
-  ['restored', 'Restored'],
-  ['rejected', 'Left alone'],
-  ['unchanged', 'Gone already'],
-];
-
 /** @typedef {{name: string, label: string, value: number}} Count */
 
-/** @param {object} job @returns {Count[]} that add up to its rows */
+/**
+ * Return the counts of an import or undo. They add up to its number of rows.
+ * @param {ImportJob} job
+ * @returns {Count[]}
+ */
 export function jobCounts(job) {
-  const count = (name) => job[`${name}_count`] ?? 0;
   if (isUndo(job)) {
-    const values = {
-      removed: count('removed'),
-      restored: count('updated') - count('removed'),
-      rejected: count('rejected'),
-      unchanged: count('unchanged'),
-    };
-    return UNDO_COUNTS.map(([name, label]) => ({ name, label, value: values[name] }));
+    return [
+      { name: 'removed', label: 'Removed', value: job.removed_count },
+      { name: 'restored', label: 'Restored', value: job.updated_count - job.removed_count },
+      { name: 'rejected', label: 'Left alone', value: job.rejected_count },
+      { name: 'unchanged', label: 'Already gone', value: job.unchanged_count },
+    ];
   }
-  return IMPORT_COUNTS.map(([name, label]) => ({
-    name,
-    label,
-    value: name === 'unchanged' ? count('unchanged') - count('skipped') : count(name),
-  })).filter(({ name, value }) => name !== 'skipped' || value || isPartial(job));
+  return withoutUnusedSkips(job, [
+    { name: 'created', label: 'Created', value: job.created_count },
+    { name: 'updated', label: 'Updated', value: job.updated_count },
+    { name: 'unchanged', label: 'Unchanged', value: job.unchanged_count - job.skipped_count },
+    { name: 'skipped', label: 'Left out', value: job.skipped_count },
+    { name: 'duplicate', label: 'Duplicates', value: job.duplicate_count },
+    { name: 'rejected', label: 'Rejected', value: job.rejected_count },
+  ]);
 }
 
-const isPartial = (job) => job.mode === 'create' || job.mode === 'update';
-
-/** @param {object} preview @param {object} job @returns {Count[]} what an import would do */
+/**
+ * Return what an import would do.
+ * @param {Partial<Preview>} preview
+ * @param {Pick<ImportJob, 'mode'>} job
+ * @returns {Count[]}
+ */
 export function previewCounts(preview, job) {
-  const words = [
-    ['create', 'To create'],
-    ['update', 'To update'],
-    ['unchanged', 'Unchanged'],
-    ['skipped', 'Left out'],
-    ['duplicate', 'Duplicates'],
-    ['rejected', 'Rejected'],
-  ];
-  return words
-    .map(([name, label]) => ({ name, label, value: preview[name] ?? 0 }))
-    .filter(({ name, value }) => name !== 'skipped' || value || isPartial(job));
+  return withoutUnusedSkips(job, [
+    { name: 'create', label: 'To create', value: preview.create ?? 0 },
+    { name: 'update', label: 'To update', value: preview.update ?? 0 },
+    { name: 'unchanged', label: 'Unchanged', value: preview.unchanged ?? 0 },
+    { name: 'skipped', label: 'Left out', value: preview.skipped ?? 0 },
+    { name: 'duplicate', label: 'Duplicates', value: preview.duplicate ?? 0 },
+    { name: 'rejected', label: 'Rejected', value: preview.rejected ?? 0 },
+  ]);
 }
 
-/** @param {Count[]} counts @returns {string} */
+/**
+ * Remove a zero count of skipped rows unless the mode of the import can skip rows.
+ * @param {Pick<ImportJob, 'mode'>} job
+ * @param {Count[]} counts
+ */
+function withoutUnusedSkips(job, counts) {
+  const canSkip = job.mode === 'create' || job.mode === 'update';
+  return counts.filter(({ name, value }) => name !== 'skipped' || value || canSkip);
+}
+
+/**
+ * Return counts as text, such as "2 created, 1 rejected".
+ * @param {Count[]} counts
+ */
 export const describeCounts = (counts) =>
   counts.map(({ label, value }) => `${formatNumber(value)} ${label.toLowerCase()}`).join(', ');
 
 /**
- * @param {object} job
- * @param {number} [watchedMs] since when it is in view
+ * Return the headline of an import or undo.
+ * @param {ImportDetail} job
+ * @param {number} [watchedMs] milliseconds since it came into view
  * @returns {string}
  */
-export function headline(job, watchedMs = 0) {
-  const thing = isUndo(job) ? 'undo' : 'import';
+export function jobHeadline(job, watchedMs = 0) {
+  const noun = isUndo(job) ? 'undo' : 'import';
   switch (job.status) {
     case 'pending':
       return watchedMs > WAITING_HINT_MS ? 'Waiting for a worker… It starts by itself.' : 'Queued';
@@ -86,67 +94,82 @@ export function headline(job, watchedMs = 0) {
     case 'awaiting_confirmation':
       return 'Waiting to be confirmed. Nothing has been written yet.';
     case 'completed':
-      return isUndo(job) ? undoneSentence(job) : completedSentence(job);
+      return isUndo(job) ? describeUndone(job) : describeImported(job);
     case 'failed':
-      return needsColumns(job)
-        ? lacksSku(job)
-          ? 'Which column is the SKU?'
-          : 'Which column is which?'
-        : `The ${thing} did not finish`;
+      if (!needsColumns(job)) return `The ${noun} did not finish`;
+      return lacksSku(job) ? 'Which column is the SKU?' : 'Which column is which?';
     case 'cancelled':
-      return isExpired(job) ? 'Nobody confirmed it in time' : `The ${thing} was cancelled`;
+      return isExpired(job) ? 'Nobody confirmed it in time' : `The ${noun} was cancelled`;
     default:
       return '';
   }
 }
 
+/** @param {ImportDetail} job */
 function runningHeadline(job) {
-  const words = PHASE_HEADLINES[job.phase] ?? 'Starting';
-  return isChecking(job) ? `Checking: ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words;
+  const headline = PHASE_HEADLINES[job.phase] ?? 'Starting';
+  return isChecking(job) ? `Checking: ${headline.charAt(0).toLowerCase()}${headline.slice(1)}` : headline;
 }
 
-/** @param {object} job @returns {boolean} cancelled because nobody confirmed it */
+/**
+ * Return whether an import was cancelled because nobody confirmed it in time.
+ * @param {ImportDetail} job
+ */
 export const isExpired = (job) =>
   job.status === 'cancelled' &&
-  (job.log ?? []).findLast((entry) => ['expired', 'cancelled', 'retried'].includes(entry.event))?.event === 'expired';
+  job.log.findLast(({ event }) => ['expired', 'cancelled', 'retried'].includes(event))?.event === 'expired';
 
-function completedSentence(job) {
+/** @param {ImportJob} job a completed import */
+function describeImported(job) {
   const total = formatCount(job.total_records, 'row');
-  const taken = job.rejected_count ? `${formatNumber(job.total_records - job.rejected_count)} of ${total}` : total;
-  return `${taken} imported${took(job)}`;
+  const imported = job.rejected_count ? `${formatNumber(job.total_records - job.rejected_count)} of ${total}` : total;
+  return `${imported} imported${durationSuffix(job)}`;
 }
 
-function undoneSentence(job) {
-  const parts = jobCounts(job).filter(({ name, value }) => value || name === 'removed' || name === 'restored');
-  return parts.map(({ label, value }) => `${formatNumber(value)} ${label.toLowerCase()}`).join(', ') + took(job);
+/** @param {ImportJob} job a completed undo */
+function describeUndone(job) {
+  const counts = jobCounts(job).filter(({ name, value }) => value || name === 'removed' || name === 'restored');
+  return describeCounts(counts) + durationSuffix(job);
 }
 
-function took(job) {
+/** @param {ImportJob} job */
+function durationSuffix(job) {
   const seconds = job.duration_seconds ?? elapsedSeconds(job);
   return seconds === null ? '' : ` in ${formatDuration(seconds)}`;
 }
 
-/** @param {object} job one that ended early @returns {string} exactly what of it is in the products */
+/**
+ * Describe what a job wrote before it failed or was cancelled.
+ * @param {ImportJob} job
+ * @returns {string} one or two sentences
+ */
 export function describeWritten(job) {
-  const created = job.created_count ?? 0;
-  const updated = job.updated_count ?? 0;
+  const { created_count: created, updated_count: updated, removed_count: removed } = job;
   if (isUndo(job)) {
-    const restored = updated - (job.removed_count ?? 0);
-    return updated
-      ? `Until then ${formatCount(job.removed_count, 'product was', 'products were')} removed ` +
-          `and ${formatNumber(restored)} restored. That stays.`
-      : 'Nothing was changed.';
+    if (!updated) return 'Nothing was changed.';
+    const removedProducts = formatCount(removed, 'product was', 'products were');
+    return `${removedProducts} removed and ${formatNumber(updated - removed)} restored before it stopped. That stays.`;
   }
   if (!created && !updated) return 'Nothing was written.';
   const createdProducts = formatCount(created, 'product was', 'products were');
-  return `Until then ${createdProducts} created and ${formatNumber(updated)} updated. That stays.`;
+  return `${createdProducts} created and ${formatNumber(updated)} updated before it stopped. That stays.`;
 }
 
 /**
- * @param {number} count
- * @returns {{title: string, detail: string}} why an import that is all or nothing does nothing
+ * Explain why an all-or-nothing import with rejected rows writes nothing.
+ * @param {number} rejectedCount
+ * @returns {{title: string, detail: string}}
  */
-export const describeAllOrNothing = (count) => ({
-  title: `${formatCount(count, 'row is', 'rows are')} bad, and this import is all or nothing.`,
+export const describeAllOrNothing = (rejectedCount) => ({
+  title: `${formatCount(rejectedCount, 'row is', 'rows are')} bad, and this import is all or nothing.`,
   detail: 'Correct the file and import it again, or set the bad rows aside and import the others.',
 });
+
+/**
+ * Describe where and by whom a job was started, such as "The page · 127.0.0.1".
+ * @param {Pick<ImportJob, 'started_from' | 'started_by'>} job
+ */
+export function describeOrigin(job) {
+  const origin = { page: 'The page', api: 'The API' }[job.started_from];
+  return [origin, job.started_by].filter(Boolean).join(' · ');
+}

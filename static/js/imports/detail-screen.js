@@ -1,6 +1,7 @@
-// One import: #/imports/<task_id>/check, /progress, /result. The address without a step leads to the one that fits.
+// The screen of one import: #/imports/<task_id>/check, /progress or /result. The address without a step redirects to
+// the step that the import is at.
 
-import { nextStep } from '../core/api.js';
+import { messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
@@ -8,23 +9,32 @@ import { go, redirect } from '../core/router.js';
 import { createCheckStep } from './check-step.js';
 import { watchImport } from './import-watcher.js';
 import { createJobActions } from './job-actions.js';
-import { isFinal, nameOf } from './job.js';
+import { isFinal, isUndo, nameOf } from './job.js';
 import { createProgressStep } from './progress-step.js';
 import { createResultStep } from './result-step.js';
 import { createStepsBar } from './steps-bar.js';
-import { currentStep, hasContent, importAddress } from './steps.js';
+import { currentStep, hasContent, importAddress, isStep } from './steps.js';
+
+/** @import { BannerOptions } from '../core/banner.js' */
+/** @import { Screen, ScreenLocation } from '../core/router.js' */
+/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { StepContext } from './job-actions.js' */
+/** @import { Step } from './steps.js' */
 
 /**
- * @typedef {{call: Function, reload: () => Promise<void>}} StepContext what a step needs to do something with its
- *   import
+ * The content of a step. `show` updates it with a newer version of the job.
+ * @typedef {{element: HTMLElement, show: (job: ImportDetail) => void, stop: () => void}} StepView
  */
 
 const APP_NAME = 'Acme Product Importer';
+
+/** @type {Record<Step, (job: ImportDetail, context: StepContext) => StepView>} */
 const STEPS = { check: createCheckStep, progress: createProgressStep, result: createResultStep };
 
-/** @type {import('../core/router.js').Screen} */
+/** @type {Screen} */
 export const importDetailScreen = {
   mount(root, { params }) {
+    const taskId = params.id ?? '';
     const title = h('h1', { class: 'file-title', text: 'Import' });
     const steps = createStepsBar();
     const problem = h('div', { class: 'step-problem' });
@@ -33,92 +43,113 @@ export const importDetailScreen = {
       h(
         'div',
         { class: 'screen screen-narrow' },
-        h(
-          'div',
-          { class: 'screen-head' },
-          h(
-            'nav',
-            { class: 'crumbs', 'aria-label': 'Breadcrumb' },
-            h('a', { href: '#/import', text: 'Import' }),
-            h('span', { 'aria-hidden': 'true', text: '/' }),
-          ),
-          title,
-        ),
+        h('div', { class: 'screen-head' }, breadcrumb(), title),
         steps.element,
         problem,
         body,
       ),
     );
 
-    let wanted = params.step;
+    let wantedStep = stepIn(params);
+    /** @type {ImportDetail | null} */
     let job = null;
+    /** @type {StepView | null} */
     let view = null;
-    let shownStep = '';
-    const reload = () => model.reload();
-    const calls = createJobActions({ taskId: params.id, problem, reload });
+    /** @type {Step | null} */
+    let shownStep = null;
+    const reload = () => watcher.reload();
+    const actions = createJobActions({ taskId, problem, reload });
 
-    const show = () => {
-      setText(title, nameOf(job));
-      title.title = job.filename;
-      document.title = pageTitle(job);
-      steps.show(job, wanted);
-      if (shownStep !== wanted) {
-        view?.stop();
-        if (shownStep) {
-          window.scrollTo(0, 0);
-          root.focus({ preventScroll: true });
-        }
-        shownStep = wanted;
-        view = STEPS[wanted](job, { call: calls.call, reload });
-        fill(body, view.element);
-      } else {
-        view.show(job);
+    /**
+     * @param {ImportDetail} latest
+     * @param {Step} step
+     */
+    const show = (latest, step) => {
+      setText(title, nameOf(latest));
+      title.title = latest.filename;
+      document.title = pageTitle(latest);
+      steps.show(latest, step);
+      if (view && shownStep === step) return view.show(latest);
+      view?.stop();
+      if (shownStep) {
+        window.scrollTo(0, 0);
+        root.focus({ preventScroll: true });
       }
+      shownStep = step;
+      view = STEPS[step](latest, { runAction: actions.run, reload });
+      return fill(body, view.element);
     };
+    /** @param {ImportDetail} latest */
     const onChange = (latest) => {
       const before = job && currentStep(job);
       job = latest;
-      const fits = currentStep(job);
-      // Who looks at the step that the import was at goes on with it; a check that was confirmed stays in the history.
-      const isFollowing = before !== null && before !== fits && wanted === before;
-      if (isFollowing && wanted === 'check' && hasContent(job, 'check')) return go(importAddress(params.id, fits));
-      if (isFollowing || !hasContent(job, wanted)) return redirect(importAddress(params.id, fits));
-      return show();
+      const current = currentStep(job);
+      // Whoever looks at the step that the import was at follows the import to its next step.
+      const isFollowing = before !== null && before !== current && wantedStep === before;
+      // A confirmed check remains in the browser's history.
+      if (isFollowing && before === 'check' && hasContent(job, 'check')) return go(importAddress(taskId, current));
+      if (isFollowing || !wantedStep || !hasContent(job, wantedStep)) return redirect(importAddress(taskId, current));
+      return show(job, wantedStep);
     };
-    const gone = (heading, banner) => {
+    /**
+     * Replace the content of the screen by a message.
+     * @param {string} heading
+     * @param {BannerOptions} banner
+     */
+    const showFailure = (heading, banner) => {
       view?.stop();
       view = null;
-      shownStep = '';
+      shownStep = null;
       steps.element.hidden = true;
       title.textContent = heading;
       document.title = `${heading} · ${APP_NAME}`;
       fill(body, buildBanner(banner));
     };
-    const model = watchImport(params.id, {
+    const watcher = watchImport(taskId, {
       onChange,
       onMissing: (error) =>
-        gone('Import not found', {
+        showFailure('Import not found', {
           title: error.message,
           detail: 'The address may be mistyped, or the import was removed.',
           action: { label: 'All imports', run: () => go('#/import') },
         }),
       onError: (error) =>
-        gone('Import', { title: error.message, detail: nextStep(error), action: { label: 'Try again', run: reload } }),
+        showFailure('Import', {
+          title: messageOf(error),
+          detail: nextStep(error),
+          action: { label: 'Try again', run: reload },
+        }),
     });
+    /** @param {ScreenLocation} location */
     const update = (location) => {
-      wanted = location.params.step;
-      calls.clear();
+      wantedStep = stepIn(location.params);
+      actions.clear();
       if (job) onChange(job);
     };
-    const stopReconnect = reconnected.subscribe(calls.clear);
+    const stopReconnect = reconnected.subscribe(actions.clear);
     const unmount = () => {
       stopReconnect();
-      model.stop();
+      watcher.stop();
       view?.stop();
     };
     return { update, unmount };
   },
 };
+
+/**
+ * @param {ScreenLocation['params']} params
+ * @returns {Step | null} null if the address has no step
+ */
+const stepIn = ({ step }) => (isStep(step) ? step : null);
+
+function breadcrumb() {
+  return h(
+    'nav',
+    { class: 'crumbs', 'aria-label': 'Breadcrumb' },
+    h('a', { href: '#/import', text: 'Import' }),
+    h('span', { 'aria-hidden': 'true', text: '/' }),
+  );
+}
 
 function loadingCard() {
   return h(
@@ -130,16 +161,17 @@ function loadingCard() {
   );
 }
 
+/** @type {Record<string, string | undefined>} */
+const TITLE_WORDS = {
+  completed: 'Imported',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  awaiting_confirmation: 'To confirm',
+};
+
+/** @param {ImportDetail} job */
 function pageTitle(job) {
-  const words = {
-    completed: 'Imported',
-    failed: 'Failed',
-    cancelled: 'Cancelled',
-    awaiting_confirmation: 'To confirm',
-  };
-  const state =
-    job.kind === 'undo' && job.status === 'completed'
-      ? 'Undone'
-      : (words[job.status] ?? (isFinal(job) ? job.status : `${job.progress ?? 0}%`));
+  const progress = isFinal(job) ? job.status : `${job.progress}%`;
+  const state = isUndo(job) && job.status === 'completed' ? 'Undone' : (TITLE_WORDS[job.status] ?? progress);
   return `${state} · ${nameOf(job)} · ${APP_NAME}`;
 }

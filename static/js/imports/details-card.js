@@ -1,64 +1,80 @@
-// What there is to know about an import afterwards: who, from where, what, how long; and what happened when.
+// The details of an import: its file, origin, options and duration, and the log of what happened.
 
 import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
+import { describeOrigin } from './descriptions.js';
 import { elapsedSeconds, isUndo } from './job.js';
 import { delimiterName, describeOptions, describeQuoting, encodingName, packingName } from './options.js';
 import { importAddress } from './steps.js';
 
-/** @param {object} job @returns {string} such as "the page · 127.0.0.1" */
-export function describeOrigin(job) {
-  const from = { page: 'The page', api: 'The API' }[job.started_from];
-  return [from, job.started_by].filter(Boolean).join(' · ');
-}
+/** @import { Child } from '../core/dom.js' */
+/** @import { ImportDetail, ImportFile, LogEntry } from '../core/types.d.ts' */
 
-/** @param {object} job with options, file and log @returns {HTMLElement} */
+/** Events whose duration, the time since the entry before them, is shown. */
+const TIMED_EVENTS = ['read', 'compared', 'completed'];
+const SHORTEST_SHOWN_SECONDS = 0.5;
+
+/**
+ * Create the card.
+ * @param {ImportDetail} job
+ * @returns {HTMLElement}
+ */
 export function createDetailsCard(job) {
   return h(
     'section',
-    { class: 'card details-card', 'aria-labelledby': 'facts-title', data: { testid: 'import-facts' } },
-    h('h2', { id: 'facts-title', text: 'Details' }),
+    { class: 'card details-card', 'aria-labelledby': 'details-title', data: { testid: 'import-facts' } },
+    h('h2', { id: 'details-title', text: 'Details' }),
     h(
       'dl',
       { class: 'fact-list' },
-      factsOf(job).map(([name, value]) => [h('dt', { text: name }), h('dd', {}, value)]),
+      detailsOf(job).map(([name, value]) => [h('dt', { text: name }), h('dd', {}, value)]),
     ),
-    job.log?.length ? [h('h3', { text: 'What happened' }), logList(job.log)] : null,
+    job.log.length ? [h('h3', { text: 'What happened' }), logList(job.log)] : null,
   );
 }
 
-function factsOf(job) {
+/**
+ * @param {ImportDetail} job
+ * @returns {[name: string, value: Child][]}
+ */
+function detailsOf(job) {
   const seconds = job.duration_seconds ?? elapsedSeconds(job);
-  const { file } = job;
-  const size = job.file_size ? ` (${formatBytes(job.file_size)})` : '';
-  const facts = [
-    isUndo(job)
-      ? ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })]
-      : ['File', job.filename + size],
+  /** @type {[name: string, value: Child][]} */
+  const details = [
+    sourceOf(job),
     ['Started from', describeOrigin(job) || '–'],
-    ['Uploaded', formatTime(job.created_at)],
+    [isUndo(job) ? 'Started' : 'Uploaded', formatTime(job.created_at)],
   ];
-  if (isUndo(job)) facts[2][0] = 'Started';
-  else facts.push(['Options', describeOptions(job.options)]);
-  if (file) {
-    facts.push([
-      'Read as',
-      [
-        encodingName(file.encoding),
-        delimiterName(file.delimiter).toLowerCase(),
-        describeQuoting(file),
-        file.packing === 'none' ? null : packingName(file.packing),
-      ]
-        .filter(Boolean)
-        .join(' · '),
-    ]);
-  }
-  if (seconds !== null) facts.push(['Worked on for', formatDuration(seconds)]);
-  if (job.rows_per_second) facts.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
-  if (job.run > 1) facts.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
-  return facts;
+  if (!isUndo(job)) details.push(['Options', describeOptions(job.options)]);
+  if (job.file) details.push(['Read as', describeFormat(job.file)]);
+  if (seconds !== null) details.push(['Processing time', formatDuration(seconds)]);
+  if (job.rows_per_second) details.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
+  if (job.run > 1) details.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
+  return details;
 }
 
+/**
+ * @param {ImportDetail} job
+ * @returns {[name: string, value: Child]}
+ */
+function sourceOf(job) {
+  if (job.undo_of) return ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })];
+  return ['File', job.filename + (job.file_size ? ` (${formatBytes(job.file_size)})` : '')];
+}
+
+/** @param {ImportFile} file */
+function describeFormat(file) {
+  return [
+    encodingName(file.encoding),
+    delimiterName(file.delimiter).toLowerCase(),
+    describeQuoting(file),
+    file.packing === 'none' ? null : packingName(file.packing),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** @param {LogEntry[]} log oldest first */
 function logList(log) {
   return h(
     'ol',
@@ -72,19 +88,27 @@ function logList(log) {
           title: formatTime(entry.at),
           text: isSameDay(log[index - 1], entry) ? formatTimeOfDay(entry.at) : formatTime(entry.at),
         }),
-        h('span', {}, entry.message, afterText(log[index - 1], entry)),
+        h('span', {}, entry.message, durationText(log[index - 1], entry)),
       ),
     ),
   );
 }
 
-const isSameDay = (before, entry) =>
-  before !== undefined && new Date(before.at).toDateString() === new Date(entry.at).toDateString();
+/**
+ * @param {LogEntry | undefined} previous
+ * @param {LogEntry} entry
+ */
+const isSameDay = (previous, entry) =>
+  previous !== undefined && new Date(previous.at).toDateString() === new Date(entry.at).toDateString();
 
-/** How long it took since what happened before it, where that says something. */
-function afterText(before, entry) {
-  const seconds = before ? (parseTime(entry.at) - parseTime(before.at)) / 1000 : 0;
-  return seconds >= 0.5 && ['read', 'compared', 'completed'].includes(entry.event)
+/**
+ * @param {LogEntry | undefined} previous
+ * @param {LogEntry} entry
+ * @returns {HTMLElement | null} null if the duration is too short, or does not mean anything for this event
+ */
+function durationText(previous, entry) {
+  const seconds = previous ? (parseTime(entry.at) - parseTime(previous.at)) / 1000 : 0;
+  return seconds >= SHORTEST_SHOWN_SECONDS && TIMED_EVENTS.includes(entry.event)
     ? h('span', { class: 'muted tabular', text: ` +${formatDuration(seconds)}` })
     : null;
 }

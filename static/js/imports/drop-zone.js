@@ -1,17 +1,21 @@
-// Where files come in: the drop zone, drops anywhere on the page, and the file picker.
+// Ways to choose files: the drop zone, drops anywhere on the page, and the file dialog.
 
 import { clearBanner, showBanner } from '../core/banner.js';
 import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
-import { enqueueUploads, findFileProblem } from './upload-queue.js';
+import { findFileProblem, summarizeProblems } from './file-check.js';
+import { enqueueUploads } from './upload-queue.js';
 import { uploadFields } from './upload-settings.js';
 
 const CHECK_BANNER = 'file-check';
 const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,application/gzip,application/zip';
 
-/** @returns {HTMLElement} the drop zone of the import screen */
+/**
+ * Create the drop zone of the import screen.
+ * @returns {HTMLElement}
+ */
 export function createDropZone() {
   const input = h('input', {
     class: 'visually-hidden',
@@ -21,8 +25,8 @@ export function createDropZone() {
     data: { testid: 'file-input' },
     'aria-label': 'Choose product files to import',
     'aria-describedby': 'drop-columns',
-    on: { change: () => takeFrom(input) },
   });
+  input.addEventListener('change', () => uploadChosen(input));
   return h(
     'label',
     { class: 'drop-zone', data: { testid: 'drop-zone' } },
@@ -34,11 +38,11 @@ export function createDropZone() {
   );
 }
 
-/** Opens the system's file dialog; must be called from a click. */
+/** Open the system's file dialog. Browsers only allow it during a click. */
 export function pickFiles() {
   const input = h('input', { type: 'file', multiple: true, accept: ACCEPT, hidden: true });
   input.addEventListener('change', () => {
-    takeFrom(input);
+    uploadChosen(input);
     input.remove();
   });
   input.addEventListener('cancel', () => input.remove());
@@ -46,13 +50,14 @@ export function pickFiles() {
   input.click();
 }
 
-function takeFrom(input) {
-  acceptFiles([...input.files]);
-  // Otherwise choosing the same file again would change nothing.
+/** @param {HTMLInputElement} input */
+function uploadChosen(input) {
+  uploadFiles([...(input.files ?? [])]);
+  // Without this, choosing the same file again would not fire "change".
   input.value = '';
 }
 
-/** Lets files be dropped anywhere, on every screen. */
+/** Accept files that are dropped anywhere on the page, on every screen. */
 export function installPageDrop() {
   const overlay = h(
     'div',
@@ -60,81 +65,70 @@ export function installPageDrop() {
     h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: 'Drop to import' })),
   );
   document.body.append(overlay);
+  // How many nested elements the pointer has entered and not left.
   let depth = 0;
-  const show = (shown) => {
-    overlay.hidden = !shown;
+  /** @param {number} newDepth */
+  const setDepth = (newDepth) => {
+    depth = Math.max(0, newDepth);
+    overlay.hidden = depth === 0;
   };
-  const onlyFiles = (handler) => (event) => {
-    if (!event.dataTransfer?.types.includes('Files')) return;
-    event.preventDefault();
-    handler(event);
-  };
-  window.addEventListener(
-    'dragenter',
-    onlyFiles(() => {
-      depth += 1;
-      show(true);
-    }),
-  );
-  window.addEventListener(
-    'dragleave',
-    onlyFiles(() => {
-      depth = Math.max(0, depth - 1);
-      show(depth > 0);
-    }),
-  );
-  window.addEventListener(
-    'dragover',
-    onlyFiles((event) => {
-      event.dataTransfer.dropEffect = 'copy';
-    }),
-  );
-  window.addEventListener(
-    'drop',
-    onlyFiles((event) => {
-      depth = 0;
-      show(false);
-      closeDialogs();
-      takeDrop(event.dataTransfer);
-    }),
-  );
+  onFileDrag('dragenter', () => setDepth(depth + 1));
+  onFileDrag('dragleave', () => setDepth(depth - 1));
+  onFileDrag('dragover', (transfer) => {
+    transfer.dropEffect = 'copy';
+  });
+  onFileDrag('drop', (transfer) => {
+    setDepth(0);
+    closeDialogs();
+    uploadDropped(transfer);
+  });
 }
 
-function takeDrop(transfer) {
-  const items = [...transfer.items].filter((item) => item.kind === 'file');
-  const folders = items.map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
-  const folderNames = new Set(folders.map((folder) => folder.name));
-  acceptFiles(
+/**
+ * Handle a drag event if files are dragged, instead of text or a link.
+ * @param {'dragenter' | 'dragleave' | 'dragover' | 'drop'} type
+ * @param {(transfer: DataTransfer) => void} handler
+ */
+function onFileDrag(type, handler) {
+  window.addEventListener(type, (event) => {
+    const transfer = event.dataTransfer;
+    if (!transfer?.types.includes('Files')) return;
+    event.preventDefault();
+    handler(transfer);
+  });
+}
+
+/** @param {DataTransfer} transfer */
+function uploadDropped(transfer) {
+  const entries = [...transfer.items].filter((item) => item.kind === 'file').map((item) => item.webkitGetAsEntry());
+  const folderNames = new Set(entries.flatMap((entry) => (entry?.isDirectory ? [entry.name] : [])));
+  uploadFiles(
     [...transfer.files].filter((file) => !folderNames.has(file.name)),
     [...folderNames],
   );
 }
 
-function acceptFiles(files, folderNames = []) {
+/**
+ * Upload the files that have no problem, and show the problems of the others.
+ * @param {File[]} files
+ * @param {string[]} [folderNames] folders that were dropped with the files
+ */
+function uploadFiles(files, folderNames = []) {
   const problems = folderNames.map((name) => ({
     title: `“${name}” is a folder.`,
     detail: 'Drop the files in it instead.',
   }));
-  const good = [];
+  /** @type {File[]} */
+  const accepted = [];
   for (const file of files) {
     const problem = findFileProblem(file);
     if (problem) problems.push(problem);
-    else good.push(file);
+    else accepted.push(file);
   }
-  showProblems(problems, good.length);
-  if (!good.length) return;
+  const summary = summarizeProblems(problems, accepted.length);
+  if (summary) showBanner({ key: CHECK_BANNER, ...summary });
+  else clearBanner(CHECK_BANNER);
+  if (!accepted.length) return;
   go('#/import');
-  enqueueUploads(good, uploadFields());
-}
-
-function showProblems(problems, goodCount) {
-  clearBanner(CHECK_BANNER);
-  if (!problems.length) return;
-  const [first, ...others] = problems;
-  const kept = goodCount ? ' The other files are being uploaded.' : '';
-  showBanner({
-    key: CHECK_BANNER,
-    title: others.length ? `${first.title} ${others.map((problem) => problem.title).join(' ')}` : first.title,
-    detail: (others.length ? 'Choose files (.csv, .tsv, packed or not) that are not empty.' : first.detail) + kept,
-  });
+  enqueueUploads(accepted, uploadFields());
 }

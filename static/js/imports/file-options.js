@@ -1,4 +1,4 @@
-// How the file was read, and what to do differently: format, options, columns. One button reads it again.
+// How a file was read, and what to read differently: format, options, columns. One button reads the file again.
 
 import { h, setText } from '../core/dom.js';
 import { createMappingSummary, createMappingTable } from './column-mapping.js';
@@ -14,30 +14,32 @@ import {
 } from './options.js';
 import { needsColumns } from './steps.js';
 
+/** @import { ImportDetail, RetryOptions } from '../core/types.d.ts' */
+/** @import { OptionName, UploadOptions } from './upload-settings.js' */
+
+/** @type {OptionName[]} */
+const OPTION_NAMES = ['encoding', 'delimiter', 'quote', 'mode', 'on_reject'];
+
 /**
- * @param {object} job with options and file
+ * Create the form with which the file of an import can be read again.
+ * @param {ImportDetail} job
  * @param {object} settings
- * @param {boolean} settings.isUrgent nothing goes on until it is read again
- * @param {(body: object, button: HTMLButtonElement) => void} settings.onReread
+ * @param {boolean} settings.isRequired whether the import cannot go on until the file is read again
+ * @param {(body: RetryOptions, button: HTMLButtonElement) => void} settings.onReadAgain
  * @param {(isChanged: boolean) => void} [settings.onChange]
  * @returns {HTMLElement}
  */
-export function createFileForm(job, { isUrgent, onReread, onChange = () => {} }) {
-  const { file, options } = job;
-  const asked = {
-    mode: job.mode ?? options?.mode ?? 'upsert',
-    on_reject: job.on_reject ?? options?.on_reject ?? 'skip',
-    delimiter: options?.delimiter ?? '',
-    quote: options?.quote ?? '',
-    encoding: options?.encoding ?? '',
-  };
-  const chosen = { ...asked };
-  const columns = file?.columns?.length ? createMappingTable(file, () => show()) : null;
-  const found = describeDetected(file);
+export function createFileForm(job, { isRequired, onReadAgain, onChange = () => {} }) {
+  const { file } = job;
+  const initial = initialOptions(job);
+  const chosen = { ...initial };
+  const detected = describeDetected(file);
+  const columns = file?.columns.length ? createMappingTable(file, () => show()) : null;
+  /** @param {OptionName} name */
   const field = (name) =>
     createOptionField(name, {
       value: chosen[name],
-      found: asked[name] ? undefined : found[name],
+      detected: initial[name] ? undefined : detected[name],
       onChange: (value) => {
         chosen[name] = value;
         show();
@@ -47,55 +49,63 @@ export function createFileForm(job, { isUrgent, onReread, onChange = () => {} })
   const button = h('button', { class: 'button', type: 'submit', text: 'Read again', data: { testid: 'read-again' } });
   const foot = h('div', { class: 'file-foot' }, hint, button);
 
-  const changed = () => Object.keys(asked).filter((name) => chosen[name] !== asked[name]);
-  const isChanged = () => changed().length > 0 || Boolean(columns?.isChanged());
-  // What is read in another way has other columns; what was chosen for these says nothing about those.
-  const isOtherTable = () => changed().some((name) => FORMAT_OPTIONS.has(name));
-  const problem = () => (columns && !isOtherTable() ? columns.problem() : '');
+  const changedNames = () => OPTION_NAMES.filter((name) => chosen[name] !== initial[name]);
+  // In another format the file has other columns, and a mapping of its current ones means nothing.
+  const hasOtherFormat = () => changedNames().some((name) => FORMAT_OPTIONS.has(name));
+  const problem = () => (columns && !hasOtherFormat() ? columns.problem() : '');
   const show = () => {
-    const dirty = isChanged();
-    foot.hidden = !dirty && !isUrgent;
-    button.classList.toggle('button-primary', isUrgent || dirty);
+    const isChanged = changedNames().length > 0 || Boolean(columns?.isChanged());
+    foot.hidden = !isChanged && !isRequired;
+    button.classList.toggle('button-primary', isRequired || isChanged);
     button.setAttribute('aria-disabled', String(Boolean(problem())));
-    setText(
-      hint,
-      foot.hidden || problem()
-        ? ''
-        : dirty
-          ? 'Read the file again to see what this changes.'
-          : 'Reads the file again; nothing is written before you confirm.',
-    );
-    onChange(dirty);
+    if (foot.hidden || problem()) setText(hint, '');
+    else if (isChanged) setText(hint, 'Read the file again to see what this changes.');
+    else setText(hint, 'Reads the file again. Nothing is written before you confirm.');
+    onChange(isChanged);
   };
+  const retryOptions = () => {
+    /** @type {Record<string, unknown>} */
+    const body = { preview: true };
+    for (const name of changedNames()) body[name] = chosen[name] || null;
+    if (hasOtherFormat()) body.mapping = null;
+    else if (columns && (columns.isChanged() || needsColumns(job))) body.mapping = columns.mapping();
+    // The selects only offer values that the API accepts.
+    return /** @type {RetryOptions} */ (body);
+  };
+  /** @param {SubmitEvent} event */
   const submit = (event) => {
     event.preventDefault();
-    if (button.getAttribute('aria-disabled') === 'true') return;
-    onReread(
-      bodyOf({ chosen, changed: changed(), columns, isOtherTable: isOtherTable(), mustMap: needsColumns(job) }),
-      button,
-    );
+    if (button.getAttribute('aria-disabled') !== 'true') onReadAgain(retryOptions(), button);
   };
   const element = h(
     'form',
     { class: 'card file-card', 'aria-labelledby': 'file-title', data: { testid: 'file-form' }, on: { submit } },
     fileHead(job),
     columns?.element ?? null,
-    h('div', { class: 'option-fields' }, ['encoding', 'delimiter', 'quote', 'mode', 'on_reject'].map(field)),
+    h('div', { class: 'option-fields' }, OPTION_NAMES.map(field)),
     foot,
   );
   show();
   return element;
 }
 
-function bodyOf({ chosen, changed, columns, isOtherTable, mustMap }) {
-  const body = { preview: true };
-  for (const name of changed) body[name] = chosen[name] || null;
-  if (isOtherTable) body.mapping = null;
-  else if (columns?.isChanged() || (columns && mustMap)) body.mapping = columns.mapping();
-  return body;
-}
+/**
+ * @param {ImportDetail} job
+ * @returns {UploadOptions}
+ */
+const initialOptions = ({ mode, on_reject, options }) => ({
+  mode,
+  on_reject,
+  delimiter: options.delimiter ?? '',
+  quote: options.quote ?? '',
+  encoding: options.encoding ?? '',
+});
 
-/** The same, to read. @param {object} job @returns {HTMLElement|null} */
+/**
+ * Create a description of how the file was read, without a form.
+ * @param {ImportDetail} job
+ * @returns {HTMLElement | null} null if the file was not read yet
+ */
 export function createFileSummary(job) {
   if (!job.file) return null;
   return h(
@@ -107,6 +117,7 @@ export function createFileSummary(job) {
   );
 }
 
+/** @param {ImportDetail} job */
 function fileHead({ file }) {
   const facts = file
     ? [
@@ -128,7 +139,7 @@ function fileHead({ file }) {
     file?.remembered
       ? h('p', {
           class: 'remembered',
-          text: 'The columns are as you confirmed them for the last file with this header.',
+          text: 'The columns are mapped as you confirmed them for the last file with this header.',
         })
       : null,
   );

@@ -1,11 +1,16 @@
-// Filters of the earlier imports, kept in step with the address: file name, status, page or API.
+// The filters of the import history: file name, status and origin. The address holds them.
 
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
 
-const FROM_THE_START = { page: undefined };
+/** Filters by their query parameter, which is the same in the page's address and in the API.
+ * @typedef {{filename?: string, status?: string, started_from?: string}} ImportFilters */
+
+/** A changed filter shows the first page. */
+const FIRST_PAGE = { page: undefined };
+/** @type {[value: string, label: string][]} */
 const STATUSES = [
   ['', 'Any status'],
   ['awaiting_confirmation', 'To confirm'],
@@ -15,6 +20,7 @@ const STATUSES = [
   ['failed', 'Failed'],
   ['cancelled', 'Cancelled'],
 ];
+/** @type {[value: string, label: string][]} */
 const ORIGINS = [
   ['', 'From anywhere'],
   ['page', 'From the page'],
@@ -22,53 +28,45 @@ const ORIGINS = [
 ];
 
 /**
+ * Return the filters of an address. Empty and unknown values are left out.
  * @param {URLSearchParams} query
- * @returns {{filename?: string, status?: string, started_from?: string}} the filters in it that say something
+ * @returns {ImportFilters}
  */
 export function readImportFilters(query) {
-  const asked = {
-    filename: query.get('filename')?.trim(),
-    status: query.get('status'),
-    started_from: query.get('started_from'),
+  const filename = query.get('filename')?.trim();
+  const status = knownValue(STATUSES, query.get('status'));
+  const origin = knownValue(ORIGINS, query.get('started_from'));
+  return {
+    ...(filename ? { filename } : {}),
+    ...(status ? { status } : {}),
+    ...(origin ? { started_from: origin } : {}),
   };
-  const isKnown = {
-    filename: (value) => value,
-    status: (value) => STATUSES.some(([name]) => name === value),
-    started_from: (value) => ORIGINS.some(([name]) => name === value),
-  };
-  return Object.fromEntries(Object.entries(asked).filter(([name, value]) => value && isKnown[name](value)));
-}
-
-/** Shows all of them again. */
-export function clearImportFilters() {
-  setQuery({ filename: undefined, status: undefined, started_from: undefined, ...FROM_THE_START });
 }
 
 /**
- * @returns {{element: HTMLElement, show: (filters: object) => void, stop: () => void}}
+ * @param {[value: string, label: string][]} choices
+ * @param {string | null} wanted
+ */
+const knownValue = (choices, wanted) => choices.find(([value]) => value === wanted)?.[0];
+
+/** Remove all filters from the address. */
+export function clearImportFilters() {
+  setQuery({ filename: undefined, status: undefined, started_from: undefined, ...FIRST_PAGE });
+}
+
+/**
+ * Create the bar with the filters.
+ * @returns {{element: HTMLElement, show: (filters: ImportFilters) => void, stop: () => void}}
  */
 export function createImportFilterBar() {
-  const text = textFilter('filename', FROM_THE_START, {
+  const text = textFilter('filename', FIRST_PAGE, {
     type: 'search',
     placeholder: 'File name',
     'aria-label': 'File name',
     testid: 'filter-filename',
   });
-  const select = (name, label, choices) => {
-    const element = h(
-      'select',
-      {
-        class: 'input',
-        'aria-label': label,
-        data: { testid: `filter-${name}` },
-        on: { change: () => setQuery({ [name]: element.value || undefined, ...FROM_THE_START }) },
-      },
-      choices.map(([value, words]) => h('option', { value, text: words })),
-    );
-    return element;
-  };
-  const status = select('status', 'Status', STATUSES);
-  const origin = select('started_from', 'Started from', ORIGINS);
+  const status = filterSelect('status', 'Status', STATUSES);
+  const origin = filterSelect('started_from', 'Started from', ORIGINS);
   const element = h(
     'div',
     { class: 'import-filters', role: 'search', 'aria-label': 'Earlier imports' },
@@ -76,10 +74,26 @@ export function createImportFilterBar() {
     status,
     origin,
   );
+  /** @param {ImportFilters} filters */
   const show = (filters) => {
     text.show(filters.filename ?? '');
     status.value = filters.status ?? '';
     origin.value = filters.started_from ?? '';
   };
   return { element, show, stop: text.cancel };
+}
+
+/**
+ * @param {string} name of the query parameter
+ * @param {string} label
+ * @param {[value: string, label: string][]} choices
+ */
+function filterSelect(name, label, choices) {
+  const select = h(
+    'select',
+    { class: 'input', 'aria-label': label, data: { testid: `filter-${name}` } },
+    choices.map(([value, text]) => h('option', { value, text })),
+  );
+  select.addEventListener('change', () => setQuery({ [name]: select.value || undefined, ...FIRST_PAGE }));
+  return select;
 }

@@ -1,16 +1,21 @@
-// The table of earlier imports. Rows are kept by id, so that live changes never redraw the table.
+// The table of the import history. Each import keeps its row, so live changes never replace elements of the table.
 
-import { h, setText } from '../core/dom.js';
+import { closestTo, h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
 import { go } from '../core/router.js';
 import { progressBar, timeElement } from '../core/widgets.js';
-import { describeOrigin } from './details-card.js';
+import { describeOrigin } from './descriptions.js';
 import { watchJob } from './job-watcher.js';
 import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 
-const NUMBERS = [
+/** @import { ImportJob } from '../core/types.d.ts' */
+
+/** @typedef {'total_records' | 'created_count' | 'updated_count' | 'unchanged_count' | 'rejected_count'} NumberField */
+
+/** @type {[field: NumberField, label: string, className: string][]} */
+const NUMBER_COLUMNS = [
   ['total_records', 'Rows', ''],
   ['created_count', 'Created', 'wide'],
   ['updated_count', 'Updated', 'wide'],
@@ -18,38 +23,45 @@ const NUMBERS = [
   ['rejected_count', 'Rejected', 'medium'],
 ];
 
-// Of an import that took no time a speed means nothing.
-const LONG_ENOUGH_S = 0.5;
+/** Undos have different counts, so only these columns mean the same for them. */
+const UNDO_COLUMNS = new Set(['total_records', 'rejected_count']);
+
+/** The speed of a shorter import would be meaningless. */
+const MIN_SPEED_SECONDS = 0.5;
 
 /**
- * @returns {{element: HTMLElement, show: (jobs: object[]) => void, stop: () => void}}
+ * Create the table.
+ * @returns {{element: HTMLElement, show: (jobs: ImportJob[]) => void, stop: () => void}}
  */
 export function createHistoryTable() {
   const body = h('tbody');
+  const heads = [
+    h('th', { scope: 'col', text: 'File' }),
+    h('th', { scope: 'col', text: 'Status' }),
+    NUMBER_COLUMNS.map(([, label, className]) => h('th', { scope: 'col', class: `number ${className}`, text: label })),
+    h('th', { scope: 'col', class: 'medium', text: 'Started' }),
+    h('th', { scope: 'col', class: 'number widest', text: 'Duration' }),
+  ];
   const element = h(
     'div',
     { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of earlier imports' },
     h(
       'table',
       { class: 'table table-imports', data: { testid: 'imports-table' } },
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          h('th', { scope: 'col', text: 'File' }),
-          h('th', { scope: 'col', text: 'Status' }),
-          NUMBERS.map(([, label, when]) => h('th', { scope: 'col', class: `number ${when}`, text: label })),
-          h('th', { scope: 'col', class: 'medium', text: 'Started' }),
-          h('th', { scope: 'col', class: 'number widest', text: 'Duration' }),
-        ),
-      ),
+      h('thead', {}, h('tr', {}, heads)),
       body,
     ),
   );
+  /** @type {Map<string, ReturnType<typeof importRow>>} */
   const rows = new Map();
 
+  /** @param {ImportJob} job */
+  const rowOf = (job) => {
+    const row = rows.get(job.task_id) ?? importRow(job);
+    rows.set(job.task_id, row);
+    return row;
+  };
+  /** @param {ImportJob[]} jobs */
   const show = (jobs) => {
     const ids = new Set(jobs.map((job) => job.task_id));
     for (const [id, row] of rows) {
@@ -57,99 +69,113 @@ export function createHistoryTable() {
       row.stop();
       rows.delete(id);
     }
-    for (const job of jobs) {
-      if (!rows.has(job.task_id)) rows.set(job.task_id, importRow(job));
-      rows.get(job.task_id).follow(job);
-    }
-    const wanted = jobs.map((job) => rows.get(job.task_id).element);
+    for (const job of jobs) rowOf(job).follow(job);
+    const elements = jobs.map((job) => rowOf(job).element);
     // Moving a row would take the focus from the link in it.
-    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
-      body.replaceChildren(...wanted);
-    }
+    const isSame =
+      elements.length === body.children.length && elements.every((row, index) => row === body.children[index]);
+    if (!isSame) body.replaceChildren(...elements);
   };
   return { element, show, stop: () => rows.forEach((row) => row.stop()) };
 }
 
+/** @param {ImportJob} job */
 function importRow(job) {
   const address = importAddress(job.task_id);
   const pill = createStatusPill();
   const bar = progressBar({ label: isUndo(job) ? nameOf(job) : `Import of ${job.filename}`, size: 'slim' });
   const percent = h('span', { class: 'tabular muted' });
-  const live = h('div', { class: 'row-progress' }, bar.element, percent);
-  const numbers = NUMBERS.map(([field, , when]) => ({ field, cell: h('td', { class: `number ${when}` }) }));
-  const below = h('span', { class: 'cell-below muted medium-line' });
+  const progress = h('div', { class: 'row-progress' }, bar.element, percent);
+  const numbers = NUMBER_COLUMNS.map(([field, , className]) => ({
+    field,
+    cell: h('td', { class: `number ${className}` }),
+  }));
+  const subtitle = h('span', { class: 'cell-below muted medium-line' });
   const duration = h('span', {});
   const speed = h('span', { class: 'cell-below muted' });
   const element = h(
     'tr',
-    { class: 'row-link', on: { click: (event) => event.target.closest('a') || go(address) } },
+    { class: 'row-link', on: { click: (event) => closestTo(event, 'a') || go(address) } },
     h(
       'td',
       { class: 'cell-file' },
       h('a', { class: 'file-link', href: address, text: nameOf(job), title: job.filename }),
-      below,
+      subtitle,
       h('span', { class: 'narrow-only muted' }, timeElement(job.created_at)),
     ),
-    h('td', { class: 'cell-status' }, pill.element, live),
+    h('td', { class: 'cell-status' }, pill.element, progress),
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
     h('td', { class: 'number widest' }, duration, speed),
   );
 
+  /** @type {(() => void) | null} */
   let stopWatching = null;
-  const paint = (latest) => {
+  /** @param {ImportJob} latest */
+  const show = (latest) => {
     pill.show(latest);
-    live.hidden = latest.status !== 'processing';
-    bar.set(latest.progress ?? 0);
-    setText(percent, `${latest.progress ?? 0}%`);
-    setText(
-      below,
-      [isUndo(latest) ? takenBack(latest) : latest.file_size && formatBytes(latest.file_size), describeOrigin(latest)]
-        .filter(Boolean)
-        .join(' · '),
-    );
-    for (const { field, cell } of numbers) paintNumber(cell, field, latest);
+    progress.hidden = latest.status !== 'processing';
+    bar.set(latest.progress);
+    setText(percent, `${latest.progress}%`);
+    setText(subtitle, subtitleOf(latest));
+    for (const { field, cell } of numbers) showNumber(cell, field, latest);
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
-    setText(
-      speed,
-      latest.rows_per_second && seconds >= LONG_ENOUGH_S ? `${formatNumber(latest.rows_per_second)} rows/s` : '',
-    );
+    const hasSpeed = latest.rows_per_second && seconds !== null && seconds >= MIN_SPEED_SECONDS;
+    setText(speed, hasSpeed ? `${formatNumber(latest.rows_per_second ?? 0)} rows/s` : '');
   };
   const stop = () => {
     stopWatching?.();
     stopWatching = null;
   };
+  /**
+   * Show an import as a list returned it, and watch it while it is running.
+   * @param {ImportJob} latest
+   */
   const follow = (latest) => {
     if (isRunning(latest)) {
-      if (stopWatching) return; // What is being watched is newer than the list.
-      paint(latest);
-      stopWatching = watchJob(latest.task_id, { onJob: paint });
+      // A watched job is newer than the list.
+      if (stopWatching) return;
+      show(latest);
+      stopWatching = watchJob(latest.task_id, { onJob: show });
     } else {
       stop();
-      paint(latest);
+      show(latest);
     }
   };
   return { element, follow, stop };
 }
 
-// While a file is read its total is an estimate, which would look like a fact here.
-function knownRows(job) {
-  if (job.status === 'completed' || job.phase === 'writing') return job.total_records;
-  return Math.max(job.rows_read ?? 0, job.processed_records ?? 0);
+/** @param {ImportJob} job */
+function subtitleOf(job) {
+  const size = job.file_size ? formatBytes(job.file_size) : null;
+  return [isUndo(job) ? describeUndone(job) : size, describeOrigin(job)].filter(Boolean).join(' · ');
 }
 
-const takenBack = (job) =>
+/** @param {ImportJob} job an undo */
+const describeUndone = (job) =>
   `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
 
-// An undo has other counts than these.
-const OF_UNDO = new Set(['total_records', 'rejected_count']);
+/**
+ * Return the number of rows that are known for certain. While a file is read, its total is an estimate.
+ * @param {ImportJob} job
+ */
+function knownRows(job) {
+  if (job.status === 'completed' || job.phase === 'writing') return job.total_records;
+  return Math.max(job.rows_read, job.processed_records);
+}
 
-function paintNumber(cell, field, job) {
-  const isNothing = isUndo(job) && !OF_UNDO.has(field);
-  const value = isNothing ? 0 : ((field === 'total_records' ? knownRows(job) : job[field]) ?? 0);
-  const unknown = field === 'total_records' && value === 0 && !isFinal(job);
-  setText(cell, unknown || isNothing ? '–' : formatNumber(value));
+/**
+ * @param {HTMLElement} cell
+ * @param {NumberField} field
+ * @param {ImportJob} job
+ */
+function showNumber(cell, field, job) {
+  const isMeaningless = isUndo(job) && !UNDO_COLUMNS.has(field);
+  const count = field === 'total_records' ? knownRows(job) : job[field];
+  const value = isMeaningless ? 0 : count;
+  const isUnknown = field === 'total_records' && value === 0 && !isFinal(job);
+  setText(cell, isUnknown || isMeaningless ? '–' : formatNumber(value));
   cell.classList.toggle('is-zero', value === 0);
   cell.classList.toggle('tone-warning', field === 'rejected_count' && value > 0);
 }

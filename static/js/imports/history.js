@@ -1,6 +1,6 @@
-// Earlier imports: filters, table and pager, as the address asks for them.
+// The import history: filters, table and pager. The address holds the filters and the page.
 
-import { NetworkError, getJson, nextStep } from '../core/api.js';
+import { NetworkError, getJson, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { fill, h } from '../core/dom.js';
 import { createPager } from '../core/pager.js';
@@ -9,35 +9,50 @@ import { emptyState, refreshTimes } from '../core/widgets.js';
 import { clearImportFilters, createImportFilterBar, readImportFilters } from './history-filters.js';
 import { createHistoryTable } from './history-table.js';
 
+/** @import { Imports } from '../core/types.d.ts' */
+/** @import { ImportFilters } from './history-filters.js' */
+
 const PER_PAGE = 10;
 const BANNER_KEY = 'imports-list';
 
 /**
- * @returns {{element: HTMLElement, load: (query: URLSearchParams) => Promise<void>, reload: () => Promise<void>, stop:
- *   () => void}}
+ * @typedef {object} ImportHistory
+ * @property {HTMLElement} element
+ * @property {(query: URLSearchParams) => Promise<void>} load Show the page of an address.
+ * @property {() => Promise<void>} reload Fetch the same page again.
+ * @property {() => void} stop
+ */
+
+/**
+ * Create the history.
+ * @returns {ImportHistory}
  */
 export function createImportHistory() {
   const table = createHistoryTable();
-  const filters = createImportFilterBar();
+  const filterBar = createImportFilterBar();
   const pager = createPager({
     label: 'earlier imports',
     onPage: (page) => setQuery({ page: page > 1 ? page : undefined }),
   });
-  const body = h('div', { class: 'card table-card' }, loading());
+  const body = h('div', { class: 'card table-card' }, loadingRows());
   const element = h(
     'section',
     { class: 'earlier', 'aria-labelledby': 'earlier-title' },
-    h('div', { class: 'earlier-head' }, h('h2', { id: 'earlier-title', text: 'Earlier imports' }), filters.element),
+    h('div', { class: 'earlier-head' }, h('h2', { id: 'earlier-title', text: 'Earlier imports' }), filterBar.element),
     body,
   );
-  filters.element.hidden = true;
-  let wanted = { page: 1 };
+  filterBar.element.hidden = true;
+  /** @type {ImportFilters} */
+  let filters = {};
+  let page = 1;
+  /** @type {AbortController | null} */
   let request = null;
 
+  /** @param {URLSearchParams} query */
   async function load(query) {
-    const chosen = readImportFilters(query);
-    filters.show(chosen);
-    wanted = { ...chosen, page: Math.max(1, Math.floor(Number(query.get('page'))) || 1) };
+    filters = readImportFilters(query);
+    page = Math.max(1, Math.floor(Number(query.get('page'))) || 1);
+    filterBar.show(filters);
     await reload();
   }
   async function reload() {
@@ -45,54 +60,50 @@ export function createImportHistory() {
     request = new AbortController();
     const { signal } = request;
     try {
-      show(await getJson('/api/imports', { query: { ...wanted, per_page: PER_PAGE }, signal }));
+      show(await getJson('/api/imports', { query: { ...filters, page, per_page: PER_PAGE }, signal }));
       clearBanner(BANNER_KEY);
     } catch (error) {
-      // Without a connection its own banner says so, and `reconnected` loads again.
+      // Without a connection a banner says so, and `reconnected` loads again.
       if (signal.aborted || error instanceof NetworkError) return;
       showBanner({
         key: BANNER_KEY,
-        title: `The earlier imports could not be loaded. ${error.message}`,
+        title: `The earlier imports could not be loaded. ${messageOf(error)}`,
         detail: nextStep(error),
         action: { label: 'Try again', run: reload },
       });
     }
   }
 
+  /** @param {Imports} answer */
   function show({ imports, pagination }) {
-    const isFiltered = Object.keys(wanted).length > 1;
+    const isFiltered = Object.keys(filters).length > 0;
     // Before the first import there is nothing to filter.
-    filters.element.hidden = !pagination.total && !isFiltered;
-    if (!pagination.total) {
-      fill(
-        body,
-        isFiltered
-          ? nothingMatches()
-          : emptyState({
-              shape: 'file',
-              title: 'No imports yet',
-              detail: 'Every file you import is listed here with its result.',
-            }),
-      );
-      return;
-    }
+    filterBar.element.hidden = !pagination.total && !isFiltered;
+    if (!pagination.total) return fill(body, isFiltered ? noMatch() : noImports());
     table.show(imports);
     pager.show(pagination);
-    pager.element.hidden = pagination.pages <= 1 && wanted.page === 1;
+    pager.element.hidden = pagination.pages <= 1 && page === 1;
     if (!table.element.isConnected) fill(body, table.element, pager.element);
-    refreshTimes(table.element);
+    return refreshTimes(table.element);
   }
   const stop = () => {
     request?.abort();
     table.stop();
-    filters.stop();
+    filterBar.stop();
     clearBanner(BANNER_KEY);
   };
   return { element, load, reload, stop };
 }
 
-function nothingMatches() {
-  return emptyState({
+const noImports = () =>
+  emptyState({
+    shape: 'file',
+    title: 'No imports yet',
+    detail: 'Every file you import is listed here with its result.',
+  });
+
+const noMatch = () =>
+  emptyState({
     shape: 'search',
     title: 'No import matches',
     action: h('button', {
@@ -103,9 +114,8 @@ function nothingMatches() {
       on: { click: clearImportFilters },
     }),
   });
-}
 
-function loading() {
+function loadingRows() {
   return h(
     'div',
     { class: 'table-loading', 'aria-busy': 'true' },

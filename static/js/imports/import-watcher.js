@@ -1,44 +1,60 @@
-// One import as its screen needs it: what the stream tells, joined with what only the single job has (options, file,
-// preview, log).
+// Watch one import for its screen: merge the live job of the stream with the details that only a request for the import
+// returns (options, file, preview, log, samples).
 
-import { NetworkError, getJson } from '../core/api.js';
+import { ApiError, NetworkError, getJson } from '../core/api.js';
 import { reconnected } from '../core/connection.js';
+import { importApiPath } from './job-actions.js';
 import { watchJob } from './job-watcher.js';
 import { isFinal, mergeJob } from './job.js';
 
-const DETAILS = ['options', 'file', 'preview', 'log', 'samples'];
+/** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
+
+/** @typedef {Pick<ImportDetail, 'options' | 'file' | 'preview' | 'log' | 'samples'>} Details */
+
 const RETRY_MS = 500;
 const MAX_TRIES = 4;
 
 /**
+ * Watch an import until `stop` is called.
  * @param {string} taskId
  * @param {object} listener
- * @param {(job: object) => void} listener.onChange gets the whole job; the first time once everything is known
- * @param {(error: Error) => void} listener.onMissing there is no such import
- * @param {(error: Error) => void} listener.onError it could not be loaded
- * @returns {{reload: () => Promise<void>, stop: () => void}} reload: after a call that changed it
+ * @param {(job: ImportDetail) => void} listener.onChange first called when all details are known
+ * @param {(error: ApiError) => void} listener.onMissing there is no such import
+ * @param {(error: unknown) => void} listener.onError the import could not be loaded
+ * @returns {{reload: () => Promise<void>, stop: () => void}} `reload` fetches the details again after an action
  */
 export function watchImport(taskId, { onChange, onMissing, onError }) {
+  /** @type {ImportJob | null} */
   let live = null;
+  /** @type {{key: string, fields: Details} | null} */
   let details = null;
+  /** @type {Promise<void> | null} */
   let loading = null;
   let isStopped = false;
   let stopWatching = () => {};
 
-  const missing = (error) => {
+  /** @param {ApiError} error */
+  const reportMissing = (error) => {
     if (isStopped) return;
     stop();
     onMissing(error);
   };
-  const publish = () => !isStopped && onChange({ ...live, ...details.fields });
+  /**
+   * @param {ImportJob} job
+   * @param {Details} fields
+   */
+  const publish = (job, fields) => {
+    if (!isStopped) onChange({ ...job, ...fields });
+  };
   const watch = () => {
     stopWatching();
-    stopWatching = watchJob(taskId, { onJob: accept, onMissing: missing });
+    stopWatching = watchJob(taskId, { onJob: accept, onMissing: reportMissing });
   };
+  /** @param {ImportJob} job */
   function accept(job) {
     live = mergeJob(live, job);
-    // Another state has other details; until they are here, what is shown stays.
-    if (details?.key === keyOf(live)) publish();
+    // Another state has other details. Until they are loaded, the screen keeps what it shows.
+    if (details?.key === detailsKey(live)) publish(live, details.fields);
     else load();
   }
 
@@ -48,20 +64,23 @@ export function watchImport(taskId, { onChange, onMissing, onError }) {
     });
     return loading;
   }
+
+  /** Fetch the details until they fit the live job, at most `MAX_TRIES` times. */
   async function fetchDetails() {
     for (let tries = 1; !isStopped; tries += 1) {
       try {
-        const job = await getJson(`/api/imports/${encodeURIComponent(taskId)}`);
+        /** @type {ImportDetail} */
+        const job = await getJson(importApiPath(taskId));
         const wasFinal = live !== null && isFinal(live);
         live = mergeJob(live, job);
-        details = { key: keyOf(job), fields: Object.fromEntries(DETAILS.map((name) => [name, job[name] ?? null])) };
+        details = { key: detailsKey(job), fields: detailsOf(job) };
         if (wasFinal && !isFinal(live)) watch();
-        if (details.key === keyOf(live) || tries === MAX_TRIES) return void publish();
+        if (details.key === detailsKey(live) || tries === MAX_TRIES) return publish(live, details.fields);
       } catch (error) {
-        if (error.status === 404) return missing(error);
-        // Without a connection the banner says so, and `reconnected` loads again.
+        if (error instanceof ApiError && error.status === 404) return reportMissing(error);
+        // Without a connection a banner says so, and `reconnected` loads again.
         if (error instanceof NetworkError || isStopped) return undefined;
-        if (tries === MAX_TRIES) return void onError(error);
+        if (tries === MAX_TRIES) return onError(error);
       }
       await new Promise((resolve) => {
         setTimeout(resolve, RETRY_MS);
@@ -70,7 +89,7 @@ export function watchImport(taskId, { onChange, onMissing, onError }) {
     return undefined;
   }
 
-  /** What a call has changed may be younger than what a running request will bring. */
+  /** A request that is already running may miss what an action has changed, so wait for it and start another one. */
   const reload = async () => {
     await loading;
     await load();
@@ -86,4 +105,14 @@ export function watchImport(taskId, { onChange, onMissing, onError }) {
   return { reload, stop };
 }
 
-const keyOf = (job) => `${job.run ?? 1} ${job.status} ${job.phase === 'comparing'}`;
+/**
+ * @param {ImportDetail} job
+ * @returns {Details}
+ */
+const detailsOf = ({ options, file, preview, log, samples }) => ({ options, file, preview, log, samples });
+
+/**
+ * Return a key that changes whenever the details have to be fetched again.
+ * @param {ImportJob} job
+ */
+const detailsKey = (job) => `${job.run} ${job.status} ${job.phase === 'comparing'}`;

@@ -1,69 +1,108 @@
-// What a person does with an import: confirm, cancel, retry, undo. One call at a time; every refusal is shown with what
-// to do.
+// The actions of an import: confirm, cancel, retry. They run one at a time, and a refusal is shown with what to do.
 
-import { NetworkError, nextStep, sendJson } from '../core/api.js';
+import { ApiError, NetworkError, hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { setText } from '../core/dom.js';
 
-const STEPS_AFTER = {
-  file_gone: 'Choose the file again on the import page.',
-  not_retryable: 'Choose the file again on the import page.',
-};
+/** @import { ImportJob, RetryOptions } from '../core/types.d.ts' */
 
 /**
+ * @typedef {object} ActionSettings
+ * @property {HTMLButtonElement} button shows that the action is running
+ * @property {string} busy text of the button meanwhile
+ * @property {RetryOptions} [body]
+ */
+
+/**
+ * Run an action. The result is the job as the server returns it; null if the server refused, or if another action is
+ * running.
+ * @typedef {(action: 'confirm' | 'cancel' | 'retry', settings: ActionSettings) => Promise<ImportJob | null>} RunAction
+ */
+
+/**
+ * What the steps of an import need to act on it.
+ * @typedef {object} StepContext
+ * @property {RunAction} runAction
+ * @property {() => Promise<void>} reload Fetch the import again and show it.
+ */
+
+const CHOOSE_AGAIN = 'Choose the file again on the import page.';
+
+/** @type {Record<string, string | undefined>} */
+const NEXT_STEPS = { file_gone: CHOOSE_AGAIN, not_retryable: CHOOSE_AGAIN };
+
+/**
+ * Create the actions of one import.
  * @param {object} options
  * @param {string} options.taskId
- * @param {HTMLElement} options.problem where a refusal is shown
- * @param {() => Promise<void>} options.reload brings what the call has changed into view
- * @returns {{call: (action: string, settings: {button: HTMLButtonElement, busy: string, body?: object}) =>
- *   Promise<object|null>, clear: () => void}}
- *   the job of the answer; null when it was refused, or another call is under way
+ * @param {HTMLElement} options.problem where refusals are shown
+ * @param {() => Promise<void>} options.reload fetches the import again and shows it
+ * @returns {{run: RunAction, clear: () => void}} `clear` removes the refusal that is shown
  */
 export function createJobActions({ taskId, problem, reload }) {
   let isBusy = false;
   const clear = () => problem.replaceChildren();
 
-  async function call(action, { button, busy, body }) {
+  /** @type {RunAction} */
+  async function run(action, { button, busy, body }) {
     if (isBusy) return null;
     isBusy = true;
-    const restore = makeBusy(button, busy);
+    const restore = showBusy(button, busy);
     try {
+      /** @type {ImportJob} */
       const job = await sendJson('POST', importApiPath(taskId, action), { body });
       clear();
       if (job.task_id === taskId) await reload();
       return job;
     } catch (error) {
-      tell(error);
-      // It is in another state than what is shown.
-      if (error.status === 409) await reload();
+      showRefusal(error);
+      // A conflict means that the import is not in the state that is shown.
+      if (hasStatus(error, 409)) await reload();
       return null;
     } finally {
       isBusy = false;
       restore();
     }
   }
-  function tell(error) {
-    const detail =
-      STEPS_AFTER[error.code] ?? (error.status === 409 ? 'The page now shows its present state.' : nextStep(error));
+
+  /** @param {unknown} error */
+  function showRefusal(error) {
+    const message = messageOf(error);
     const title =
-      error instanceof NetworkError ? `${error.message} Nothing was changed as far as this page knows.` : error.message;
-    problem.replaceChildren(buildBanner({ title, detail, onDismiss: clear }));
+      error instanceof NetworkError ? `${message} As far as this page knows, nothing was changed.` : message;
+    problem.replaceChildren(buildBanner({ title, detail: nextStepOf(error), onDismiss: clear }));
     problem.scrollIntoView({ block: 'nearest' });
   }
-  return { call, clear };
+  return { run, clear };
 }
 
-/** @param {string} taskId @param {string} [action] @returns {string} */
-export const importApiPath = (taskId, action = '') =>
-  `/api/imports/${encodeURIComponent(taskId)}${action && '/'}${action}`;
+/** @param {unknown} error */
+function nextStepOf(error) {
+  const specific = error instanceof ApiError ? NEXT_STEPS[error.code] : undefined;
+  if (specific) return specific;
+  return hasStatus(error, 409) ? 'The page now shows its current state.' : nextStep(error);
+}
 
-// aria-disabled, because a button that is switched off while focused would throw the focus away.
-function makeBusy(button, text) {
-  const face = [...button.childNodes];
+/**
+ * Return the path of an import in the API.
+ * @param {string} taskId
+ * @param {string} [part] an action, such as "undo", or a part, such as "rejects"
+ * @returns {string}
+ */
+export const importApiPath = (taskId, part = '') => `/api/imports/${encodeURIComponent(taskId)}${part && '/'}${part}`;
+
+/**
+ * Show that a button is busy. It gets aria-disabled, because `disabled` would take the focus from it.
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ * @returns {() => void} a function that restores the button
+ */
+function showBusy(button, text) {
+  const content = [...button.childNodes];
   setText(button, text);
   button.setAttribute('aria-disabled', 'true');
   return () => {
-    button.replaceChildren(...face);
+    button.replaceChildren(...content);
     button.removeAttribute('aria-disabled');
   };
 }

@@ -1,11 +1,20 @@
-// The options of an import: as selects, and in words.
+// The options of an import: as form fields, and described for people.
 
 import { h } from '../core/dom.js';
 
-export const MODES = { upsert: 'Create and update', create: 'Only create new', update: 'Only update existing' };
-export const ON_REJECT = { skip: 'Set aside', fail: 'All or nothing' };
+/** @import { ImportFile, ImportOptions } from '../core/types.d.ts' */
+/** @import { OptionName } from './upload-settings.js' */
 
+/** @typedef {Record<string, string | undefined>} Labels Labels by the value that the API uses. */
+
+/** @type {Labels} */
+const MODES = { upsert: 'Create and update', create: 'Only create new', update: 'Only update existing' };
+/** @type {Labels} */
+const ON_REJECT = { skip: 'Set aside', fail: 'All or nothing' };
+
+/** @type {Labels} */
 const DELIMITERS = { ',': 'Comma', ';': 'Semicolon', '\t': 'Tab', '|': 'Vertical bar' };
+/** @type {Labels} */
 const QUOTES = {
   '"': 'Double quotes',
   "'": 'Single quotes',
@@ -13,6 +22,7 @@ const QUOTES = {
   '\\"': 'Double quotes, \\" within',
   "\\'": "Single quotes, \\' within",
 };
+/** @type {Labels} */
 const ENCODINGS = {
   'utf-8': 'UTF-8',
   'utf-16': 'UTF-16',
@@ -30,8 +40,10 @@ const ENCODINGS = {
   big5: 'Big5 (Chinese)',
   euc_kr: 'EUC-KR (Korean)',
 };
-const PACKINGS = { none: 'not packed', gzip: 'gzip', zip: 'zip archive' };
+/** @type {Labels} */
+const PACKINGS = { none: 'uncompressed', gzip: 'gzip', zip: 'zip archive' };
 
+/** @type {Record<OptionName, string>} */
 const LABELS = {
   mode: 'Products',
   on_reject: 'Bad rows',
@@ -39,63 +51,95 @@ const LABELS = {
   quote: 'Quotes',
   encoding: 'Encoding',
 };
-/** Options that say how the file is read. */
-export const FORMAT_OPTIONS = new Set(['delimiter', 'quote', 'encoding']);
+/** @type {Record<OptionName, Labels>} */
 const CHOICES = { mode: MODES, on_reject: ON_REJECT, delimiter: DELIMITERS, quote: QUOTES, encoding: ENCODINGS };
 
-/** @param {string} delimiter @returns {string} */
+/** The options that change how the file is parsed, and therefore which columns it has. */
+export const FORMAT_OPTIONS = new Set(['delimiter', 'quote', 'encoding']);
+
+/**
+ * Return the name of a delimiter.
+ * @param {string} delimiter
+ */
 export const delimiterName = (delimiter) => DELIMITERS[delimiter] ?? `“${delimiter}”`;
 
-/** @param {string} encoding as the API names it @returns {string} */
+/**
+ * Return the name of an encoding.
+ * @param {string} encoding in any of the spellings of Python
+ */
 export function encodingName(encoding) {
   if (/^utf-?8-sig$/i.test(encoding)) return 'UTF-8 with a byte order mark';
-  const key = Object.keys(ENCODINGS).find((name) => plain(name) === plain(encoding));
-  if (key) return ENCODINGS[key];
+  const known = Object.entries(ENCODINGS).find(([name]) => normalized(name) === normalized(encoding));
+  if (known?.[1]) return known[1];
   return /^(utf|cp|iso)/i.test(encoding) ? encoding.toUpperCase().replace('_', '-') : encoding;
 }
 
-const lowerFirst = (text) => text[0].toLowerCase() + text.slice(1);
-const plain = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+/** @param {string} encoding */
+const normalized = (encoding) => encoding.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-/** @param {string} packing @returns {string} */
+/**
+ * Return the name of a compression format.
+ * @param {ImportFile['packing']} packing
+ */
 export const packingName = (packing) => PACKINGS[packing] ?? packing;
 
-/** @param {{quote: string, escaped: boolean}} file @returns {string} as an option has it */
+/**
+ * Return the value of the option "quote" that corresponds to what was detected in a file.
+ * @param {Pick<ImportFile, 'quote' | 'escaped'>} file
+ */
 const quoteOption = ({ quote, escaped }) => (quote ? (escaped ? '\\' : '') + quote : 'none');
 
-/** @param {{quote: string, escaped: boolean}} file @returns {string} */
+/**
+ * Describe how the fields of a file are quoted.
+ * @param {Pick<ImportFile, 'quote' | 'escaped'>} file
+ */
 export const describeQuoting = (file) =>
   file.quote ? `fields quoted with ${file.quote}${file.escaped ? `, ${quoteOption(file)} within` : ''}` : 'no quotes';
 
-const WORDS = { delimiter: delimiterName, quote: (option) => QUOTES[option] ?? option, encoding: encodingName };
+/** @param {string} option */
+const quoteName = (option) => QUOTES[option] ?? option;
 
 /**
- * @param {object|null} file as the API describes it
- * @returns {Record<string, string>} what was found in it, in words
+ * Return the label of an option's value. Clients of the API can set values that are not among the choices.
+ * @param {OptionName} name
+ * @param {string} value
+ */
+function valueLabel(name, value) {
+  if (name === 'delimiter') return delimiterName(value);
+  if (name === 'encoding') return encodingName(value);
+  return CHOICES[name][value] ?? value;
+}
+
+/**
+ * Return the labels of the format options that were detected in a file.
+ * @param {Pick<ImportFile, 'delimiter' | 'quote' | 'escaped' | 'encoding'> | null} file
+ * @returns {Partial<Record<OptionName, string>>}
  */
 export const describeDetected = (file) =>
   file
     ? {
-        delimiter: WORDS.delimiter(file.delimiter),
-        quote: WORDS.quote(quoteOption(file)),
-        encoding: WORDS.encoding(file.encoding),
+        delimiter: delimiterName(file.delimiter),
+        quote: quoteName(quoteOption(file)),
+        encoding: encodingName(file.encoding),
       }
     : {};
 
 /**
- * One option as a select with its label.
- * @param {'mode'|'on_reject'|'delimiter'|'quote'|'encoding'} name
+ * Create the select of an option with its label.
+ * @param {OptionName} name
  * @param {object} settings
- * @param {string} settings.value "" for what is found from the file
- * @param {string} [settings.found] what was found, in words
+ * @param {string} settings.value "" to detect the option from the file
+ * @param {string} [settings.detected] the label of what was detected
  * @param {(value: string) => void} settings.onChange
  * @returns {HTMLElement}
  */
-export function createOptionField(name, { value, found, onChange }) {
+export function createOptionField(name, { value, detected, onChange }) {
   const choices = Object.entries(CHOICES[name]);
-  if (FORMAT_OPTIONS.has(name)) choices.unshift(['', found ? `${found.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
-  // What was asked for by another client may not be among the choices.
-  if (!choices.some(([key]) => key === value)) choices.push([value, WORDS[name]?.(value) ?? value]);
+  if (FORMAT_OPTIONS.has(name)) {
+    choices.unshift(['', detected ? `${detected.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
+  }
+  if (!choices.some(([key]) => key === value)) choices.push([value, valueLabel(name, value)]);
+  /** @type {HTMLSelectElement} */
   const select = h(
     'select',
     { class: 'input', data: { testid: `option-${name}` }, on: { change: () => onChange(select.value) } },
@@ -105,17 +149,18 @@ export function createOptionField(name, { value, found, onChange }) {
 }
 
 /**
- * What was asked for, in words; what is the default is left out, except for the mode.
- * @param {object|null} options of a job
- * @returns {string}
+ * Describe the options of an import. Defaults are left out, except for the mode.
+ * @param {ImportOptions} options
  */
 export function describeOptions(options) {
-  if (!options) return '–';
   const parts = [MODES[options.mode] ?? options.mode];
   if (options.on_reject === 'fail') parts.push('all or nothing');
   if (options.delimiter) parts.push(`${delimiterName(options.delimiter).toLowerCase()} as delimiter`);
-  if (options.quote) parts.push(options.quote === 'none' ? 'no quotes' : lowerFirst(WORDS.quote(options.quote)));
+  if (options.quote) parts.push(options.quote === 'none' ? 'no quotes' : lowerFirst(quoteName(options.quote)));
   if (options.encoding) parts.push(encodingName(options.encoding));
   if (options.mapping) parts.push('columns chosen by hand');
   return parts.join(' · ');
 }
+
+/** @param {string} text */
+const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1);

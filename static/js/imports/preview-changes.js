@@ -1,22 +1,36 @@
-// What an import would do to the first products: before and after, word by word.
+// What an import would do to the first products: their fields before and after it, compared word by word.
 
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { diffWords } from './word-diff.js';
 
-const LABELS = { name: 'Name', description: 'Description', active: 'Active' };
-const LONGEST = 160;
+/** @import { Child } from '../core/dom.js' */
+/** @import { Preview, PreviewChange } from '../core/types.d.ts' */
+
+/** @type {[field: string, label: string][]} */
+const FIELDS = [
+  ['name', 'Name'],
+  ['description', 'Description'],
+  ['active', 'Active'],
+];
+const MAX_CHARACTERS = 160;
 
 /**
- * @param {object} preview
- * @returns {HTMLElement|null} null when it would change nothing
+ * Create the card with the changes.
+ * @param {Preview} preview
+ * @returns {HTMLElement | null} null if the import would change nothing
  */
 export function createChangesCard(preview) {
   const { changes } = preview;
-  if (!changes?.length) return null;
-  const fields = Object.keys(LABELS).filter((field) => changes.some(({ after }) => field in after));
-  const total = (preview.create ?? 0) + (preview.update ?? 0);
+  if (!changes.length) return null;
+  const fields = FIELDS.filter(([field]) => changes.some(({ after }) => field in after));
+  const total = preview.create + preview.update;
   const note = changes.length < total ? `The first ${formatNumber(changes.length)} of ${formatNumber(total)}` : '';
+  const heads = [
+    h('th', { scope: 'col', text: 'SKU' }),
+    fields.map(([field, label]) => h('th', { scope: 'col', class: `change-${field}`, text: label })),
+  ];
+  const rows = changes.map((change) => changeRow(change, fields));
   return h(
     'section',
     { class: 'card table-card', 'aria-labelledby': 'changes-title' },
@@ -32,26 +46,17 @@ export function createChangesCard(preview) {
       h(
         'table',
         { class: 'table table-changes', data: { testid: 'changes-table' } },
-        h(
-          'thead',
-          {},
-          h(
-            'tr',
-            {},
-            h('th', { scope: 'col', text: 'SKU' }),
-            fields.map((field) => h('th', { scope: 'col', class: `change-${field}`, text: LABELS[field] })),
-          ),
-        ),
-        h(
-          'tbody',
-          {},
-          changes.map((change) => changeRow(change, fields)),
-        ),
+        h('thead', {}, h('tr', {}, heads)),
+        h('tbody', {}, rows),
       ),
     ),
   );
 }
 
+/**
+ * @param {PreviewChange} change
+ * @param {[field: string, label: string][]} fields the columns of the table
+ */
 function changeRow({ sku, before, after }, fields) {
   return h(
     'tr',
@@ -62,29 +67,41 @@ function changeRow({ sku, before, after }, fields) {
       h('span', { class: 'sku', text: sku, title: sku }),
       h('span', { class: `pill ${before ? '' : 'pill-success'}`.trim(), text: before ? 'Update' : 'New' }),
     ),
-    fields.map((field) =>
+    fields.map(([field, label]) =>
       h(
         'td',
-        { class: `change-${field}`, data: { label: LABELS[field] } },
-        field in after ? changeCell(before, after, field) : null,
+        { class: `change-${field}`, data: { label } },
+        field in after ? changeContent(before ? asText(before[field]) : null, asText(after[field])) : null,
       ),
     ),
   );
 }
 
-function changeCell(before, after, field) {
-  const now = words(after[field]);
-  if (!before) return clip(now);
-  const then = words(before[field]);
-  if (then === now) return h('span', { class: 'muted', text: clip(now) });
-  return diffWords(then, now).map(({ kind, text }) => {
+/**
+ * @param {string | null} before null for a new product
+ * @param {string} after
+ * @returns {Child}
+ */
+function changeContent(before, after) {
+  if (before === null) return clip(after);
+  if (before === after) return h('span', { class: 'muted', text: clip(after) });
+  return diffWords(before, after).map(({ kind, text }) => {
     if (kind === 'same') return text;
-    // Words for those who hear the page: not every reader says what is deleted.
+    // Not every screen reader announces deletions and insertions.
     const spoken = h('span', { class: 'visually-hidden', text: kind === 'old' ? ' before: ' : ' now: ' });
-    return h(kind === 'old' ? 'del' : 'ins', {}, spoken, clip(text, 2 * LONGEST));
+    return h(kind === 'old' ? 'del' : 'ins', {}, spoken, clip(text, 2 * MAX_CHARACTERS));
   });
 }
 
-const words = (value) => (typeof value === 'boolean' ? (value ? 'Yes' : 'No') : (value ?? ''));
+/** @param {unknown} value of a field */
+function asText(value) {
+  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  return typeof value === 'string' ? value : '';
+}
 
-const clip = (text, longest = LONGEST) => (text.length > longest ? `${text.slice(0, longest)}…` : text);
+/**
+ * @param {string} text
+ * @param {number} [maxCharacters]
+ */
+const clip = (text, maxCharacters = MAX_CHARACTERS) =>
+  text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;

@@ -1,4 +1,4 @@
-// The result of a check: counts, what is in the way, and the button that imports.
+// The result of a check: the counts, a problem that blocks the import, and the button that starts it.
 
 import { announce } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
@@ -9,36 +9,38 @@ import { createCountTiles } from './count-tiles.js';
 import { describeAllOrNothing, describeCounts, previewCounts } from './descriptions.js';
 import { createStatusPill } from './status-pill.js';
 
+/** @import { ImportDetail, Preview } from '../core/types.d.ts' */
+/** @import { StepContext } from './job-actions.js' */
+
 /**
- * @param {object} job with a preview
- * @param {import('./detail-screen.js').StepContext|null} context null: as a record, without buttons
- * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}}
+ * Create the summary.
+ * @param {ImportDetail} job
+ * @param {StepContext | null} context null for the record of an earlier check, which has no buttons
+ * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}} `setOutdated` blocks the import while
+ *   options are changed that the preview does not consider
  */
 export function createPreviewSummary(job, context) {
   const { preview } = job;
+  const counts = previewCounts(preview ?? {}, job);
+  const headline = describePreview(preview);
   const pill = createStatusPill({ testid: 'import-status' });
   const tiles = createCountTiles();
   pill.show(job);
-  tiles.show(previewCounts(preview ?? {}, job));
-  const isBlocked = job.on_reject === 'fail' && preview?.rejected > 0;
-  const why = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
+  tiles.show(counts);
+  const isBlocked = job.on_reject === 'fail' && preview !== null && preview.rejected > 0;
+  const hint = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
   const confirm = createActionButton(confirmLabel(preview), 'confirm-import', (button) =>
-    context.call('confirm', { button, busy: 'Starting…' }),
+    context?.runAction('confirm', { button, busy: 'Starting…' }),
   );
-  confirm.setAttribute('aria-describedby', why.id);
+  confirm.setAttribute('aria-describedby', hint.id);
+  /** @param {boolean} isOutdated */
   const setOutdated = (isOutdated) => {
     confirm.setAttribute('aria-disabled', String(isBlocked || isOutdated));
-    setText(
-      why,
-      isOutdated ? 'Read the file again first: something was changed below.' : isBlocked ? '' : untilSentence(job),
-    );
+    if (isOutdated) setText(hint, 'Read the file again first: something was changed below.');
+    else setText(hint, isBlocked ? '' : describeDeadline(job));
   };
   setOutdated(false);
-  if (context) {
-    announce(
-      `${summarySentence(preview)}. ${describeCounts(previewCounts(preview, job))}. Nothing has been written yet.`,
-    );
-  }
+  if (context) announce(`${headline}. ${describeCounts(counts)}. Nothing has been written yet.`);
   const element = h(
     'article',
     {
@@ -50,41 +52,46 @@ export function createPreviewSummary(job, context) {
       'div',
       { class: 'import-head' },
       pill.element,
-      h('h2', { class: 'import-headline', data: { testid: 'check-headline' }, text: summarySentence(preview) }),
+      h('h2', { class: 'import-headline', data: { testid: 'check-headline' }, text: headline }),
     ),
-    context && isBlocked ? blocked(job, context) : null,
+    context && isBlocked ? rejectsBanner(preview.rejected, context) : null,
     tiles.element,
     context
-      ? [h('div', { class: 'import-actions' }, confirm, createCancelButton(context)), why]
-      : h('p', { class: 'muted', text: 'This is what the check found. What came of it is under Result.' }),
+      ? [h('div', { class: 'import-actions' }, confirm, createCancelButton(context)), hint]
+      : h('p', { class: 'muted', text: 'This is what the check found. The outcome of the import is under Result.' }),
   );
   return { element, setOutdated };
 }
 
+/** @param {Preview | null} preview */
 function confirmLabel(preview) {
-  const count = (preview?.create ?? 0) + (preview?.update ?? 0);
+  const count = preview ? preview.create + preview.update : 0;
   return count ? `Import ${formatCount(count, 'product')}` : 'Finish without changes';
 }
 
-function summarySentence(preview) {
+/** @param {Preview | null} preview */
+function describePreview(preview) {
   if (!preview) return 'Not counted';
-  const { create = 0, update = 0 } = preview;
-  if (!create && !update) return 'Nothing would change';
-  const parts = [
-    create && `${formatCount(create, 'product')} would be created`,
-    update && (create ? `${formatNumber(update)} updated` : `${formatCount(update, 'product')} would be updated`),
-  ];
-  return parts.filter(Boolean).join(', ');
+  const { create, update } = preview;
+  if (create && update) return `${formatCount(create, 'product')} would be created, ${formatNumber(update)} updated`;
+  if (create) return `${formatCount(create, 'product')} would be created`;
+  if (update) return `${formatCount(update, 'product')} would be updated`;
+  return 'Nothing would change';
 }
 
-const untilSentence = (job) =>
+/** @param {ImportDetail} job */
+const describeDeadline = (job) =>
   job.confirm_until
     ? `Nothing has been written yet. It waits until ${formatMoment(job.confirm_until)} ` +
       `(${formatAhead(job.confirm_until)}), then it is cancelled.`
     : 'Nothing has been written yet.';
 
-function blocked(job, context) {
-  const banner = buildBanner({ tone: 'warning', ...describeAllOrNothing(job.preview.rejected) });
+/**
+ * @param {number} rejectedCount
+ * @param {StepContext} context
+ */
+function rejectsBanner(rejectedCount, context) {
+  const banner = buildBanner({ tone: 'warning', ...describeAllOrNothing(rejectedCount) });
   banner.append(createSkipRejectsButton(context));
   return banner;
 }

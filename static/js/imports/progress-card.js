@@ -1,70 +1,86 @@
-// One import, live: phase, bar, rows, speed, time left and counts.
+// The progress of one import: phase, bar, rows, speed, time left and counts.
 
 import { progressAnnouncer } from '../core/announcer.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../core/format.js';
 import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
-import { describeCounts, headline, jobCounts } from './descriptions.js';
-import { describeRows, describeStatus, elapsedSeconds, isFinal, isRunning, nameOf } from './job.js';
+import { describeCounts, jobCounts, jobHeadline } from './descriptions.js';
+import { describeRows, describeStatus, elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { createRateEstimator } from './rate-estimator.js';
 import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
 
+/** @import { ImportDetail } from '../core/types.d.ts' */
+
+/** @typedef {[label: string, value: string]} Fact */
+
 const TICK_MS = 1_000;
 
+/** The average speed of a shorter import would be meaningless. */
+const MIN_AVERAGE_SECONDS = 0.5;
+
 /**
- * @param {object} job the first known state
- * @returns {{element: HTMLElement, problem: HTMLElement, actions: HTMLElement, show: (job: object) => void, stop: () =>
- *   void}}
- *   problem and actions are places for what a step adds
+ * @typedef {object} ProgressCard
+ * @property {HTMLElement} element
+ * @property {HTMLElement} problem empty place for an explanation of the step
+ * @property {HTMLElement} actions empty place for the buttons of the step
+ * @property {(job: ImportDetail) => void} show
+ * @property {() => void} stop
+ */
+
+/**
+ * Create the card.
+ * @param {ImportDetail} job
+ * @returns {ProgressCard}
  */
 export function createProgressCard(job) {
+  const name = isUndo(job) ? nameOf(job) : `Import of ${job.filename}`;
   const pill = createStatusPill({ testid: 'import-status' });
-  const bar = progressBar({ label: `Import of ${job.filename}`, testid: 'import-progress' });
-  const parts = {
-    headline: h('h2', { class: 'import-headline', data: { testid: 'import-headline' } }),
-    percent: h('span', { class: 'import-percent tabular', data: { testid: 'import-percent' } }),
-    facts: h('dl', { class: 'facts' }),
-  };
+  const bar = progressBar({ label: name, testid: 'import-progress' });
+  const headline = h('h2', { class: 'import-headline', data: { testid: 'import-headline' } });
+  const percentText = h('span', { class: 'import-percent tabular', data: { testid: 'import-percent' } });
+  const factList = h('dl', { class: 'facts' });
   const problem = h('div', { class: 'import-problem' });
   const actions = h('div', { class: 'import-actions' });
   const counts = createCountTiles();
-  const say = progressAnnouncer();
-  let rate = createRateEstimator();
+  const announceProgress = progressAnnouncer();
+  const firstSeenAt = Date.now();
+  let estimator = createRateEstimator();
   let latest = job;
   let arrivedAt = Date.now();
-  const firstSeenAt = Date.now();
 
   const tick = () => {
     const now = Date.now();
-    setText(parts.headline, headline(latest, now - firstSeenAt));
-    showFacts(parts.facts, latest, rate, now - arrivedAt);
+    setText(headline, jobHeadline(latest, now - firstSeenAt));
+    showFacts(factList, factsOf(latest, estimator, now - arrivedAt));
   };
+  /** @param {ImportDetail} next */
   const show = (next) => {
-    if (next.run !== latest.run) rate = createRateEstimator();
+    if (next.run !== latest.run) estimator = createRateEstimator();
     latest = next;
     arrivedAt = Date.now();
-    rate.add(next);
+    estimator.add(next);
     pill.show(next);
     element.dataset.status = next.status;
     const percent = percentOf(next);
-    bar.set(percent, `${percent}%, ${describeStatus(next).word}`);
-    bar.tone(describeStatus(next).tone);
-    setText(parts.percent, `${percent}%`);
+    const { word, tone } = describeStatus(next);
+    bar.set(percent, `${percent}%, ${word}`);
+    bar.tone(tone);
+    setText(percentText, `${percent}%`);
     counts.show(jobCounts(next));
-    // A check counts at its end.
+    // The counts of a check are only known when it ends.
     counts.element.hidden = isChecking(next);
     tick();
-    speak(say, next);
+    announceChange(announceProgress, next);
   };
   const element = h(
     'article',
-    { class: 'card import-card', 'aria-label': `Import of ${nameOf(job)}`, data: { testid: 'import-card' } },
-    h('div', { class: 'import-head' }, pill.element, parts.headline, parts.percent),
+    { class: 'card import-card', 'aria-label': name, data: { testid: 'import-card' } },
+    h('div', { class: 'import-head' }, pill.element, headline, percentText),
     bar.element,
     problem,
-    parts.facts,
+    factList,
     counts.element,
     actions,
   );
@@ -73,52 +89,70 @@ export function createProgressCard(job) {
   return { element, problem, actions, show, stop: () => clearInterval(timer) };
 }
 
-// A check is the first half of an import, and a whole by itself.
-const percentOf = (job) => (isChecking(job) ? Math.min(100, 2 * (job.progress ?? 0)) : (job.progress ?? 0));
+/**
+ * Return the percentage to show. A check is the first half of an import's progress, and it is shown from 0 to 100.
+ * @param {ImportDetail} job
+ */
+const percentOf = (job) => (isChecking(job) ? Math.min(100, 2 * job.progress) : job.progress);
 
-function showFacts(list, job, rate, sinceArrivalMs) {
+/**
+ * @param {ImportDetail} job
+ * @param {ReturnType<typeof createRateEstimator>} estimator
+ * @param {number} sinceArrivalMs milliseconds since this version of the job arrived
+ * @returns {Fact[]}
+ */
+function factsOf(job, estimator, sinceArrivalMs) {
+  const isEnded = isFinal(job);
+  const sinceArrivalSeconds = sinceArrivalMs / 1000;
+  /** @type {Fact[]} */
   const facts = [];
   const rows = describeRows(job);
   if (rows) facts.push(rows);
+  const speed = isEnded ? averageSpeed(job) : estimator.rowsPerSecond();
+  if (speed) facts.push([isEnded ? 'Average speed' : 'Speed', `${formatNumber(speed)} rows/s`]);
   const elapsed =
-    job.duration_seconds !== null && job.duration_seconds !== undefined
-      ? job.duration_seconds + (isRunning(job) ? sinceArrivalMs / 1000 : 0)
-      : elapsedSeconds(job, isRunning(job) ? sinceArrivalMs : 0);
-  const speed = isFinal(job) ? averageSpeed(job) : rate.rowsPerSecond();
-  if (speed) facts.push([isFinal(job) ? 'Average speed' : 'Speed', `${formatNumber(speed)} rows/s`]);
-  if (elapsed !== null) {
-    facts.push(isFinal(job) ? ['Duration', formatDuration(elapsed)] : ['Elapsed', formatClock(elapsed)]);
-  }
+    job.duration_seconds === null
+      ? elapsedSeconds(job, isRunning(job) ? sinceArrivalMs : 0)
+      : job.duration_seconds + (isRunning(job) ? sinceArrivalSeconds : 0);
+  if (elapsed !== null) facts.push(isEnded ? ['Duration', formatDuration(elapsed)] : ['Elapsed', formatClock(elapsed)]);
   if (job.status === 'processing' && !isChecking(job)) {
-    const left = rate.secondsLeft();
-    facts.push([
-      'Time left',
-      left === null ? 'estimating…' : formatTimeLeft(Math.max(0, left - sinceArrivalMs / 1000)),
-    ]);
+    const left = estimator.secondsLeft();
+    facts.push(['Time left', left === null ? 'estimating…' : formatTimeLeft(Math.max(0, left - sinceArrivalSeconds))]);
   }
-  showPairs(list, facts);
+  return facts;
 }
 
-// Elements are kept while the labels stay the same, so that a text can be selected while numbers change.
-function showPairs(list, pairs) {
-  const labels = pairs.map(([label]) => label).join('|');
+/** @param {ImportDetail} job */
+const averageSpeed = (job) => ((job.duration_seconds ?? 0) >= MIN_AVERAGE_SECONDS ? job.rows_per_second : null);
+
+/**
+ * Show facts in a list. As long as the labels stay the same, so do the elements: changing numbers can be selected.
+ * @param {HTMLElement} list
+ * @param {Fact[]} facts
+ */
+function showFacts(list, facts) {
+  const labels = facts.map(([label]) => label).join('|');
   if (list.dataset.labels !== labels) {
     list.dataset.labels = labels;
     fill(
       list,
-      pairs.map(([label]) => h('div', {}, h('dt', { text: label }), h('dd', { class: 'tabular' }))),
+      facts.map(([label]) => h('div', {}, h('dt', { text: label }), h('dd', { class: 'tabular' }))),
     );
   }
-  [...list.querySelectorAll('dd')].forEach((element, index) => setText(element, pairs[index][1]));
+  [...list.querySelectorAll('dd')].forEach((element, index) => setText(element, facts[index]?.[1] ?? ''));
 }
 
-// Of an import that took no time an average means nothing.
-const averageSpeed = (job) => (job.duration_seconds >= 0.5 ? job.rows_per_second : 0);
-
-function speak(say, job) {
+/**
+ * @param {ReturnType<typeof progressAnnouncer>} announceProgress
+ * @param {ImportDetail} job
+ */
+function announceChange(announceProgress, job) {
   const percent = percentOf(job);
-  if (job.status === 'completed') say(100, `${headline(job)}. ${describeCounts(jobCounts(job))}`, true);
-  else if (isFinal(job) || job.status === 'awaiting_confirmation') {
-    say(percent, `${headline(job)}. ${job.error_message ?? ''}`, true);
-  } else say(percent, `${describeStatus(job).word}: ${percent} percent`);
+  if (job.status === 'completed') {
+    announceProgress(100, `${jobHeadline(job)}. ${describeCounts(jobCounts(job))}`, true);
+  } else if (isFinal(job) || job.status === 'awaiting_confirmation') {
+    announceProgress(percent, `${jobHeadline(job)}. ${job.error_message ?? ''}`, true);
+  } else {
+    announceProgress(percent, `${describeStatus(job).word}: ${percent} percent`);
+  }
 }

@@ -6,16 +6,22 @@ import { isRunning, isUndo } from './job.js';
 import { createProgressCard } from './progress-card.js';
 import { createThroughputChart } from './throughput-chart.js';
 
+/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { StepView } from './detail-screen.js' */
+/** @import { StepContext } from './job-actions.js' */
+
 /**
- * @param {object} job
- * @param {import('./detail-screen.js').StepContext} context
- * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
+ * Create the step.
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ * @returns {StepView}
  */
 export function createProgressStep(job, context) {
   const card = createProgressCard(job);
   const chart = createThroughputChart();
   const element = h('div', { class: 'stack' }, card.element, chart.element);
   let hasCancel = false;
+  /** @param {ImportDetail} latest */
   const show = (latest) => {
     card.show(latest);
     chart.show(latest);

@@ -1,4 +1,4 @@
-// The rows an import set aside, and the products an undo left alone, a page at a time.
+// The rows that an import rejected, or the products that an undo left alone, in a panel with pages.
 
 import { h } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
@@ -7,17 +7,20 @@ import { pagedPanel } from '../core/paged-panel.js';
 import { importApiPath } from './job-actions.js';
 import { isUndo } from './job.js';
 
+/** @import { ImportJob, RejectedRow, RejectedRows } from '../core/types.d.ts' */
+
 /**
- * @param {object} job with rejected rows
+ * Create the panel.
+ * @param {ImportJob} job an import with rejected rows, or an undo that left products alone
  * @param {object} [options]
  * @param {boolean} [options.open]
- * @param {number} [options.count] when the job itself does not count them yet
- * @param {string} [options.hint]
- * @returns {HTMLElement} an expander
+ * @param {number} [options.count] of rejected rows, for a preview: its job does not count them yet
+ * @param {string} [options.hint] what happened to the other rows
+ * @returns {HTMLElement}
  */
 export function createRejectsPanel(
   job,
-  { open = false, count = job.rejected_count, hint = 'The other rows went in.' } = {},
+  { open = false, count = job.rejected_count, hint = 'The other rows were imported.' } = {},
 ) {
   const undo = isUndo(job);
   const title = undo
@@ -28,26 +31,28 @@ export function createRejectsPanel(
     : [
         h('th', { scope: 'col', class: 'number', text: 'Line' }),
         h('th', { scope: 'col', text: 'Reason' }),
-        h('th', { scope: 'col', text: 'Row as it was' }),
+        h('th', { scope: 'col', text: 'Original row' }),
       ];
   return pagedPanel({
     summary: [
       icon('warning', 'tone-warning'),
       h('span', { text: title }),
-      h('span', { class: 'muted panel-hint', text: undo ? 'They were edited or deleted since.' : hint }),
+      h('span', { class: 'muted panel-hint', text: undo ? 'They were edited or deleted since the import.' : hint }),
     ],
     label: undo ? 'Products left alone' : 'Rejected rows',
     heads,
     testid: 'rejects',
     open,
-    tools: undo ? null : download(job),
-    nothing: 'They are no longer kept.',
+    tools: undo ? undefined : downloadLink(job),
+    nothing: undo ? 'These products are no longer stored.' : 'These rows are no longer stored.',
     source: () => ({ path: importApiPath(job.task_id, 'rejects') }),
-    rows: ({ rejects }) => rejects.map(undo ? leftAloneRow : rejectRow),
+    /** @param {RejectedRows} answer */
+    rows: ({ rejects }) => rejects.map(undo ? productRow : rejectRow),
   }).element;
 }
 
-function download(job) {
+/** @param {ImportJob} job */
+function downloadLink(job) {
   return h(
     'p',
     { class: 'panel-tools' },
@@ -62,12 +67,12 @@ function download(job) {
       icon('download'),
       'Download rejects as CSV',
     ),
-    h('span', { class: 'muted', text: 'Correct them and import that file: its extra columns do not matter.' }),
+    h('span', { class: 'muted', text: 'Correct the rows in this file and import it. Its extra columns are ignored.' }),
   );
 }
 
+/** @param {RejectedRow} reject */
 function rejectRow(reject) {
-  const row = rowText(reject.row);
   return h(
     'tr',
     {},
@@ -78,12 +83,13 @@ function rejectRow(reject) {
       h('span', { text: reject.message }),
       h('code', { class: 'muted', text: reject.code }),
     ),
-    h('td', { class: 'reject-row' }, h('code', { text: row, title: row })),
+    h('td', { class: 'reject-row' }, h('code', { text: reject.row, title: reject.row })),
   );
 }
 
-function leftAloneRow(reject) {
-  const sku = rowText(reject.row);
+/** @param {RejectedRow} reject of an undo: its row is the SKU of a product */
+function productRow(reject) {
+  const { row: sku } = reject;
   const href = `#/products?${new URLSearchParams({ sku })}`;
   return h(
     'tr',
@@ -97,9 +103,4 @@ function leftAloneRow(reject) {
     ),
     h('td', {}, reject.message),
   );
-}
-
-function rowText(row) {
-  if (Array.isArray(row)) return row.map((value) => value ?? '').join(', ');
-  return row && typeof row === 'object' ? JSON.stringify(row) : String(row ?? '');
 }

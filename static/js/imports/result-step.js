@@ -1,4 +1,4 @@
-// The last step: what came of the import, and what can still be done about it.
+// The last step: the outcome of the import, and what can be done next.
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
@@ -21,27 +21,26 @@ import { importAddress } from './steps.js';
 import { createThroughputChart } from './throughput-chart.js';
 import { createUndoNote } from './undo-note.js';
 
+/** @import { Child } from '../core/dom.js' */
+/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { StepView } from './detail-screen.js' */
+/** @import { StepContext } from './job-actions.js' */
+
 /**
- * @param {object} job
- * @param {import('./detail-screen.js').StepContext} context
- * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
+ * Create the step.
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ * @returns {StepView}
  */
 export function createResultStep(job, context) {
   const element = h('div', { class: 'stack' });
-  let shown = '';
+  let shownKey = '';
   let stop = () => {};
+  /** @param {ImportDetail} latest */
   const show = (latest) => {
-    const key = JSON.stringify([
-      latest.run,
-      latest.status,
-      latest.updated_at,
-      latest.retry_until,
-      latest.undo_until,
-      latest.undone_by,
-      latest.log?.length,
-    ]);
-    if (key === shown) return;
-    shown = key;
+    const key = contentKey(latest);
+    if (key === shownKey) return;
+    shownKey = key;
     stop();
     const card = createProgressCard(latest);
     const chart = createThroughputChart();
@@ -65,83 +64,99 @@ export function createResultStep(job, context) {
   return { element, show, stop: () => stop() };
 }
 
-/** It failed for nothing but its bad rows. */
-const isAllOrNothing = (job) =>
+/**
+ * Return a key that changes with the content. Content that stays the same is not rebuilt: its panels may be open.
+ * @param {ImportDetail} job
+ */
+const contentKey = (job) =>
+  JSON.stringify([job.run, job.status, job.updated_at, job.retry_until, job.undo_until, job.undone_by, job.log.length]);
+
+/**
+ * Return whether an import failed only because it is all or nothing and has rejected rows.
+ * @param {ImportDetail} job
+ */
+const failedForRejects = (job) =>
   job.status === 'failed' &&
   job.on_reject === 'fail' &&
   job.rejected_count > 0 &&
   !job.created_count &&
   !job.updated_count;
 
+/**
+ * @param {ImportDetail} job
+ * @returns {HTMLElement | null}
+ */
 function explanation(job) {
-  if (isAllOrNothing(job)) {
+  if (failedForRejects(job)) {
     const { title, detail } = describeAllOrNothing(job.rejected_count);
     return buildBanner({ title, detail: `Nothing was written. ${detail}` });
   }
   if (job.status === 'failed') {
     return buildBanner({
       title: job.error_message || 'It failed for an unknown reason.',
-      detail: `${describeWritten(job)} ${retrySentence(job)}`,
+      detail: `${describeWritten(job)} ${describeRetry(job)}`,
     });
   }
   if (job.status === 'cancelled') {
-    const title = isExpired(job) ? 'It waited for a confirmation, and nothing was written.' : describeWritten(job);
-    return buildBanner({ tone: 'warning', title, detail: retrySentence(job) });
+    const title = isExpired(job)
+      ? 'Nobody confirmed the import in time, so nothing was written.'
+      : describeWritten(job);
+    return buildBanner({ tone: 'warning', title, detail: describeRetry(job) });
   }
-  if (isUndo(job)) {
-    return h(
-      'p',
-      { class: 'note' },
-      icon('undo'),
-      h(
-        'span',
-        {},
-        'This takes back ',
-        h('a', { href: importAddress(job.undo_of), text: `the import of ${job.filename}` }),
-        '.',
-      ),
-    );
-  }
-  return job.undone_by ? createUndoNote(job) : null;
+  if (job.undo_of) return undoOfNote(job.undo_of, job.filename);
+  return job.undone_by ? createUndoNote(job.undone_by) : null;
 }
 
-function retrySentence(job) {
-  if (canRetry(job)) {
-    return isUndo(job)
-      ? 'It can be tried again.'
-      : `Its file is kept until ${formatMoment(job.retry_until)}: ` +
-          'it can be tried again, also with other columns or options.';
-  }
-  return isUndo(job)
-    ? ''
-    : 'Its file is no longer kept. Choose the file again to import it; what is in already is recognised.';
+/**
+ * @param {string} importId
+ * @param {string} filename
+ */
+function undoOfNote(importId, filename) {
+  const link = h('a', { href: importAddress(importId), text: `the import of ${filename}` });
+  return h('p', { class: 'note' }, icon('undo'), h('span', {}, 'This undoes ', link, '.'));
 }
 
+/** @param {ImportDetail} job */
+function describeRetry(job) {
+  if (isUndo(job)) return canRetry(job) ? 'It can be tried again.' : '';
+  return canRetry(job)
+    ? `Its file is stored until ${formatMoment(job.retry_until)}: ` +
+        'it can be tried again, also with other columns or options.'
+    : 'Its file is no longer stored. Choose the file again to import it: ' +
+        'products that were already written then count as unchanged.';
+}
+
+/**
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ * @returns {Child[]}
+ */
 function actions(job, context) {
+  if (isUndo(job)) return undoActions(job, context);
+  const undo = isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null;
   if (job.status === 'completed') {
-    if (isUndo(job)) return [createProductsLink(true)];
-    return [
-      createProductsLink(true),
-      createChooseFileButton('Import another file'),
-      isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null,
-    ];
+    return [createProductsLink(true), createChooseFileButton('Import another file'), undo];
   }
-  const undo = !isUndo(job) && isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null;
-  if (!canRetry(job)) {
-    return [isUndo(job) ? null : createChooseFileButton('Choose another file', true), createProductsLink(), undo];
-  }
-  const mend = isUndo(job)
-    ? null
-    : h('a', {
-        class: 'button',
-        href: importAddress(job.task_id, 'check'),
-        text: 'Change columns or options',
-        data: { testid: 'change-options' },
-      });
+  if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
   return [
-    isAllOrNothing(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context),
-    mend,
-    isUndo(job) ? null : createChooseFileButton('Choose another file'),
+    failedForRejects(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context),
+    h('a', {
+      class: 'button',
+      href: importAddress(job.task_id, 'check'),
+      text: 'Change columns or options',
+      data: { testid: 'change-options' },
+    }),
+    createChooseFileButton('Choose another file'),
     undo,
   ];
+}
+
+/**
+ * @param {ImportDetail} job an undo
+ * @param {StepContext} context
+ * @returns {Child[]}
+ */
+function undoActions(job, context) {
+  if (job.status === 'completed') return [createProductsLink(true)];
+  return [canRetry(job) ? createRetryButton(context) : createProductsLink()];
 }

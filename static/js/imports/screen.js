@@ -1,4 +1,4 @@
-// The import screen: drop zone, uploads under way, earlier imports.
+// The import screen: drop zone, uploads that have not ended, earlier imports.
 
 import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
@@ -9,9 +9,11 @@ import { importAddress } from './steps.js';
 import { createUploadList } from './upload-list.js';
 import { currentUploads, uploadChanged } from './upload-queue.js';
 
+/** @import { Screen, ScreenLocation } from '../core/router.js' */
+
 const REFRESH_MS = 15_000;
 
-/** @type {import('../core/router.js').Screen} */
+/** @type {Screen} */
 export const importScreen = {
   mount(root, { query }) {
     document.title = 'Import · Acme Product Importer';
@@ -27,9 +29,10 @@ export const importScreen = {
     );
     history.load(query);
 
-    const stopUploads = openWhenUploaded(() => history.reload());
+    const stopUploads = followUploads(() => history.reload());
     const stopReconnect = reconnected.subscribe(() => history.reload());
     const timer = setInterval(() => document.visibilityState === 'visible' && history.reload(), REFRESH_MS);
+    /** @param {ScreenLocation} location */
     const update = (location) => history.load(location.query);
     const unmount = () => {
       clearInterval(timer);
@@ -42,16 +45,20 @@ export const importScreen = {
   },
 };
 
-/** A single upload leads to its check or its import; of several, each shows up in the list. */
-function openWhenUploaded(onStored) {
+/**
+ * Go to the import of a single upload once its file is stored. The imports of several uploads appear in the history.
+ * @param {() => void} onStored called for each of several uploads
+ * @returns {() => void} a function that stops it
+ */
+function followUploads(onStored) {
   const countLeft = () => currentUploads().filter((upload) => upload.state !== 'failed').length;
-  let several = countLeft() > 1;
+  let areSeveral = countLeft() > 1;
   return uploadChanged.subscribe((upload) => {
     const left = countLeft();
-    if (left > 1) several = true;
-    if (upload.state !== 'done') return;
-    if (several || left > 0) onStored();
+    if (left > 1) areSeveral = true;
+    if (upload.state !== 'done' || !upload.taskId) return;
+    if (areSeveral || left > 0) onStored();
     else go(importAddress(upload.taskId, upload.fields.preview ? 'check' : 'progress'));
-    if (left === 0) several = false;
+    if (left === 0) areSeveral = false;
   });
 }

@@ -1,20 +1,23 @@
-// The status of a job in a pill.
+// A pill that shows the status of a job with a word and an icon. The colour only supports them.
 
 import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { describeStatus } from './job.js';
 
+/** @import { ImportJob } from '../core/types.d.ts' */
+
 /**
- * A pill with a word and a shape; colour only supports them.
+ * Create a pill.
  * @param {Record<string, string>} [data] data-* attributes
- * @returns {{element: HTMLElement, show: (job: object) => void}}
+ * @returns {{element: HTMLElement, show: (job: Pick<ImportJob, 'status' | 'phase'>) => void}}
  */
 export function createStatusPill(data = {}) {
   const element = h('span', { class: 'pill', data });
   let shown = '';
+  /** @param {Pick<ImportJob, 'status' | 'phase'>} job */
   const show = (job) => {
     const { word, icon: shape, tone } = describeStatus(job);
-    // Rebuilding an unchanged pill would restart its animation with every event.
+    // Replacing an unchanged pill would restart its animation with every event.
     if (shown === word + tone) return;
     shown = word + tone;
     element.className = `pill pill-${tone}`;

@@ -1,5 +1,4 @@
-// Rows per second over the time an import was worked on: bars, one colour for each phase, words for those who do not
-// see them.
+// A bar chart of the rows per second of an import over time, with one colour for each phase.
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber } from '../core/format.js';
@@ -7,19 +6,32 @@ import { draw } from '../core/svg.js';
 import { isRunning, rowsDone } from './job.js';
 import { averageRates, rateBars } from './throughput.js';
 
+/** @import { ImportDetail, RateSample } from '../core/types.d.ts' */
+/** @import { RateBar } from './throughput.js' */
+
+// Sizes in pixels. The plot is inside of the margins TOP, BOTTOM and LEFT.
 const HEIGHT = 150;
 const TOP = 22;
 const BOTTOM = 20;
 const LEFT = 46;
-const GAP = 2;
-const LARGEST_BAR = 64;
+const BAR_GAP = 2;
+const MAX_BAR_WIDTH = 64;
+const PHASE_LABEL_WIDTH = 70;
+const LAST_PHASE_LABEL_WIDTH = 56;
+
 const MAX_BARS = 60;
-// What took less says nothing about speed.
-const SHORTEST_S = 1;
-const WORDS = { reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Taking back' };
+/** The speed of a shorter import would be meaningless. */
+const MIN_SECONDS = 1;
+
+/** @type {Record<string, string | undefined>} */
+const PHASE_LABELS = { reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Undoing' };
+
+/** @param {string} phase */
+const phaseLabel = (phase) => PHASE_LABELS[phase] ?? phase;
 
 /**
- * @returns {{element: HTMLElement, show: (job: object) => void, stop: () => void}}
+ * Create the chart. It is hidden until there is something to show.
+ * @returns {{element: HTMLElement, show: (job: ImportDetail) => void, stop: () => void}}
  */
 export function createThroughputChart() {
   const svg = draw('svg', { class: 'rows-chart', role: 'img', height: HEIGHT });
@@ -30,110 +42,147 @@ export function createThroughputChart() {
     h('figcaption', { class: 'chart-head' }, h('h2', { text: 'Rows per second' }), note),
     svg,
   );
+  /** @type {RateSample[]} */
   let samples = [];
+  /** @type {number | null} */
   let run = null;
 
-  const paint = () => {
+  const render = () => {
     const bars = rateBars(samples, MAX_BARS);
-    element.hidden = !bars.length || bars.at(-1).to < SHORTEST_S;
-    const words = averageRates(samples)
-      .map(({ phase, rate }) => `${WORDS[phase] ?? phase} ${formatNumber(rate)}/s`)
+    const seconds = bars.at(-1)?.to ?? 0;
+    element.hidden = seconds < MIN_SECONDS;
+    const rates = averageRates(samples)
+      .map(({ phase, rate }) => `${phaseLabel(phase)} ${formatNumber(rate)}/s`)
       .join(' · ');
-    setText(note, words && `On average: ${words}`);
+    setText(note, rates && `On average: ${rates}`);
     const width = Math.floor(svg.getBoundingClientRect().width);
     if (!width) return;
     svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
-    svg.setAttribute('aria-label', `Rows per second. On average: ${words}. ${formatDuration(bars.at(-1).to)} in all.`);
-    fill(svg, drawChart(bars, width));
+    // Screen readers get the averages instead of the bars.
+    svg.setAttribute('aria-label', `Rows per second. On average: ${rates}. ${formatDuration(seconds)} in total.`);
+    fill(svg, drawChart(bars, seconds, width));
   };
+  /** @param {ImportDetail} job */
   const show = (job) => {
     if (job.run !== run) samples = [];
     run = job.run;
-    samples = joined(samples, job);
-    paint();
+    samples = mergeSamples(samples, job);
+    render();
   };
-  const resized = new ResizeObserver(paint);
-  resized.observe(element);
+  const resizeObserver = new ResizeObserver(render);
+  resizeObserver.observe(element);
   element.hidden = true;
-  return { element, show, stop: () => resized.disconnect() };
+  return { element, show, stop: () => resizeObserver.disconnect() };
 }
 
-/** What the server has kept, and what the stream has told since. */
-function joined(known, job) {
-  const kept = job.samples ?? [];
-  const last = known.at(-1)?.at ?? -1;
-  const start = kept.length && kept.at(-1).at >= last ? kept : known;
+/**
+ * Merge the samples that the server has stored with those taken from the stream since.
+ * @param {RateSample[]} known
+ * @param {ImportDetail} job
+ * @returns {RateSample[]}
+ */
+function mergeSamples(known, job) {
+  const storedUntil = job.samples.at(-1)?.at;
+  const knownUntil = known.at(-1)?.at ?? -1;
+  const samples = storedUntil !== undefined && storedUntil >= knownUntil ? job.samples : known;
   const at = job.duration_seconds;
-  if (!isRunning(job) || typeof at !== 'number' || !WORDS[job.phase] || at <= (start.at(-1)?.at ?? -1)) return start;
-  return [...start, { at, phase: job.phase, rows: rowsDone(job) }];
+  const isNewer = at !== null && at > (samples.at(-1)?.at ?? -1);
+  if (!isRunning(job) || !isNewer || !PHASE_LABELS[job.phase]) return samples;
+  return [...samples, { at, phase: job.phase, rows: rowsDone(job) }];
 }
 
-function drawChart(bars, width) {
-  const end = bars.at(-1).to;
-  const top = niceCeiling(Math.max(...bars.map((bar) => bar.rate)));
-  const plotHeight = HEIGHT - TOP - BOTTOM;
-  const x = (seconds) => LEFT + (seconds / end) * (width - LEFT);
-  const y = (rate) => TOP + plotHeight * (1 - rate / top);
-  const lines = [0, 0.5, 1].flatMap((share) => [
-    draw('line', {
-      class: share ? 'chart-grid' : 'chart-base',
-      x1: LEFT,
-      x2: width,
-      y1: y(share * top),
-      y2: y(share * top),
-    }),
-    label(compact(share * top), LEFT - 8, y(share * top) + 4, 'end'),
-  ]);
-  const shapes = bars.map((bar) => {
-    const full = x(bar.to) - x(bar.from);
-    const rect = draw('rect', {
-      class: `chart-bar chart-${bar.phase}`,
-      x: x(bar.from) + GAP / 2,
-      width: Math.max(1, Math.min(LARGEST_BAR, full - GAP)),
-      y: y(bar.rate),
-      height: Math.max(bar.rate ? 1 : 0, HEIGHT - BOTTOM - y(bar.rate)),
-      rx: 1,
-    });
-    const title = draw('title', {});
-    const phase = (WORDS[bar.phase] ?? bar.phase).toLowerCase();
-    title.textContent = `${formatClock(bar.from)}: ${formatNumber(bar.rate)} rows/s, ${phase}`;
-    rect.append(title);
-    return rect;
-  });
+/**
+ * @param {RateBar[]} bars
+ * @param {number} seconds at the right end
+ * @param {number} width in pixels
+ */
+function drawChart(bars, seconds, width) {
+  const maxRate = niceCeiling(Math.max(...bars.map((bar) => bar.rate)));
+  /** @param {number} second */
+  const x = (second) => LEFT + (second / seconds) * (width - LEFT);
+  /** @param {number} rate */
+  const y = (rate) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - rate / maxRate);
   return [
-    ...lines,
-    ...shapes,
+    ...[0, maxRate / 2, maxRate].flatMap((rate) => gridLine(rate, y(rate), width)),
+    ...bars.map((bar) => drawBar(bar, x, y)),
     ...phaseLabels(bars, x),
-    label('0:00', LEFT, HEIGHT - 4, 'start'),
-    label(formatDuration(end), width, HEIGHT - 4, 'end'),
+    drawText('0:00', LEFT, HEIGHT - 4, 'start'),
+    drawText(formatDuration(seconds), width, HEIGHT - 4, 'end'),
   ];
 }
 
-/** The name of a phase where it begins, unless there is no room for it. */
+/**
+ * @param {number} rate
+ * @param {number} y
+ * @param {number} width
+ */
+const gridLine = (rate, y, width) => [
+  draw('line', { class: rate ? 'chart-grid' : 'chart-base', x1: LEFT, x2: width, y1: y, y2: y }),
+  drawText(formatCompact(rate), LEFT - 8, y + 4, 'end'),
+];
+
+/**
+ * @param {RateBar} bar
+ * @param {(second: number) => number} x
+ * @param {(rate: number) => number} y
+ */
+function drawBar(bar, x, y) {
+  const rect = draw('rect', {
+    class: `chart-bar chart-${bar.phase}`,
+    x: x(bar.from) + BAR_GAP / 2,
+    width: Math.max(1, Math.min(MAX_BAR_WIDTH, x(bar.to) - x(bar.from) - BAR_GAP)),
+    y: y(bar.rate),
+    height: Math.max(bar.rate ? 1 : 0, HEIGHT - BOTTOM - y(bar.rate)),
+    rx: 1,
+  });
+  const title = draw('title');
+  title.textContent = `${formatClock(bar.from)}: ${formatNumber(bar.rate)} rows/s, ${phaseLabel(bar.phase).toLowerCase()}`;
+  rect.append(title);
+  return rect;
+}
+
+/**
+ * Label each phase where it begins, unless the label before it leaves no room.
+ * @param {RateBar[]} bars
+ * @param {(second: number) => number} x
+ */
 function phaseLabels(bars, x) {
-  let free = 0;
+  const maxX = x(bars.at(-1)?.to ?? 0) - LAST_PHASE_LABEL_WIDTH;
+  let freeFrom = 0;
   return bars
     .filter((bar, index) => bar.phase !== bars[index - 1]?.phase)
     .flatMap((bar) => {
-      const start = x(bar.from) + GAP / 2;
-      if (start < free) return [];
-      free = start + 70;
-      return [
-        label(WORDS[bar.phase] ?? bar.phase, Math.min(start, x(bars.at(-1).to) - 56), 12, 'start', 'chart-phase'),
-      ];
+      const start = x(bar.from) + BAR_GAP / 2;
+      if (start < freeFrom) return [];
+      freeFrom = start + PHASE_LABEL_WIDTH;
+      return [drawText(phaseLabel(bar.phase), Math.min(start, maxX), 12, 'start', 'chart-phase')];
     });
 }
 
-function label(text, x, y, anchor, look = 'chart-label') {
-  const element = draw('text', { class: look, x, y, 'text-anchor': anchor });
+/**
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {'start' | 'end'} anchor
+ * @param {string} [className]
+ */
+function drawText(text, x, y, anchor, className = 'chart-label') {
+  const element = draw('text', { class: className, x, y, 'text-anchor': anchor });
   element.textContent = text;
   return element;
 }
 
+/**
+ * Return the next larger round number, such as 2000 for 1234.
+ * @param {number} value
+ */
 function niceCeiling(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return [1, 2, 4, 5, 8, 10].map((step) => step * power).find((candidate) => candidate >= value) ?? 10 * power;
+  return [1, 2, 4, 5, 8, 10].map((factor) => factor * power).find((candidate) => candidate >= value) ?? 10 * power;
 }
 
-const compact = (value) =>
-  value >= 1_000_000 ? `${value / 1_000_000}M` : value >= 1000 ? `${value / 1000}k` : formatNumber(value);
+/** @param {number} value */
+function formatCompact(value) {
+  if (value >= 1_000_000) return `${value / 1_000_000}M`;
+  return value >= 1000 ? `${value / 1000}k` : formatNumber(value);
+}

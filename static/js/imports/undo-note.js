@@ -1,4 +1,4 @@
-// Beside an import that was taken back, or whose undo is under way: what became of that.
+// A note on an import that was undone, or whose undo is running, with a link to the undo.
 
 import { getJson } from '../core/api.js';
 import { fill, h } from '../core/dom.js';
@@ -8,23 +8,35 @@ import { importApiPath } from './job-actions.js';
 import { isRunning } from './job.js';
 import { importAddress } from './steps.js';
 
-/** @param {object} job with an undo @returns {HTMLElement} */
-export function createUndoNote(job) {
+/** @import { ImportDetail } from '../core/types.d.ts' */
+
+/**
+ * Create the note. It shows the state of the undo once that is loaded.
+ * @param {string} undoId the task id of the undo
+ * @returns {HTMLElement}
+ */
+export function createUndoNote(undoId) {
   const text = h('span', {});
-  const show = (words, label) => fill(text, words, h('a', { href: importAddress(job.undone_by), text: label }), '.');
-  show('An undo of this import was started: ', 'see what it took back');
-  getJson(importApiPath(job.undone_by))
-    .then((undo) => {
-      if (undo.status === 'completed') {
-        show(
-          `This import was taken back: ${describeCounts(jobCounts(undo).filter(({ value }) => value))}. `,
-          'See the undo',
-        );
-      } else if (isRunning(undo)) show('This import is being taken back. ', 'Watch the undo');
-      else show('The undo of this import did not finish. ', 'See the undo');
-    })
-    .catch(() => {
-      // The link says the same.
-    });
+  /**
+   * @param {string} sentence
+   * @param {string} label of the link
+   */
+  const show = (sentence, label) =>
+    fill(text, `${sentence} `, h('a', { href: importAddress(undoId), text: label }), '.');
+  const load = async () => {
+    try {
+      /** @type {ImportDetail} */
+      const undo = await getJson(importApiPath(undoId));
+      if (isRunning(undo)) show('This import is being undone.', 'Watch the undo');
+      else if (undo.status === 'completed') {
+        const counts = jobCounts(undo).filter(({ value }) => value);
+        show(`This import was undone: ${describeCounts(counts)}.`, 'See the undo');
+      } else show('The undo of this import did not finish.', 'See the undo');
+    } catch {
+      // The note keeps its first sentence.
+    }
+  };
+  show('An undo of this import was started.', 'See the undo');
+  load();
   return h('p', { class: 'note', data: { testid: 'undone-note' } }, icon('undo'), text);
 }

@@ -1,4 +1,4 @@
-// The uploads under way, each with its own bar, shown above the earlier imports.
+// The uploads that have not ended, each with a progress bar.
 
 import { progressAnnouncer } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
@@ -9,23 +9,29 @@ import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
 import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged } from './upload-queue.js';
 
+/** @import { Upload } from './upload-queue.js' */
+
 /**
+ * Create the list. It is hidden while it is empty.
  * @returns {{element: HTMLElement, stop: () => void}}
  */
 export function createUploadList() {
   const element = h('section', { class: 'uploads', 'aria-label': 'Uploads' });
+  /** @type {Map<number, ReturnType<typeof uploadCard>>} */
   const cards = new Map();
+  /** @param {Upload} upload */
   const update = (upload) => {
-    const gone = upload.state === 'done' || upload.state === 'cancelled';
-    if (gone) {
-      cards.get(upload.id)?.element.remove();
+    const card = cards.get(upload.id);
+    if (upload.state === 'done' || upload.state === 'cancelled') {
+      card?.element.remove();
       cards.delete(upload.id);
+    } else if (card) {
+      card.show();
     } else {
-      if (!cards.has(upload.id)) {
-        cards.set(upload.id, uploadCard(upload));
-        element.append(cards.get(upload.id).element);
-      }
-      cards.get(upload.id).show(upload);
+      const newCard = uploadCard(upload);
+      cards.set(upload.id, newCard);
+      element.append(newCard.element);
+      newCard.show();
     }
     element.hidden = cards.size === 0;
   };
@@ -34,17 +40,19 @@ export function createUploadList() {
   return { element, stop: uploadChanged.subscribe(update) };
 }
 
+/** @param {Upload} upload */
 function uploadCard(upload) {
-  const bar = progressBar({ label: `Upload of ${upload.file.name}`, testid: 'upload-progress' });
+  const { name } = upload.file;
+  const bar = progressBar({ label: `Upload of ${name}`, testid: 'upload-progress' });
   const percent = h('span', { class: 'upload-percent' });
   const detail = h('p', { class: 'muted tabular' });
   const problem = h('div', {});
-  const say = progressAnnouncer();
+  const announceProgress = progressAnnouncer();
   const cancel = h('button', {
     class: 'button button-small',
     type: 'button',
     text: 'Cancel',
-    'aria-label': `Cancel the upload of ${upload.file.name}`,
+    'aria-label': `Cancel the upload of ${name}`,
     on: {
       click: () => {
         cancelUpload(upload);
@@ -54,12 +62,12 @@ function uploadCard(upload) {
   });
   const element = h(
     'article',
-    { class: 'card upload-card', 'aria-label': upload.file.name, data: { testid: 'upload-card' } },
+    { class: 'card upload-card', 'aria-label': name, data: { testid: 'upload-card' } },
     h(
       'div',
       { class: 'upload-head' },
       icon('file', 'muted'),
-      h('p', { class: 'upload-name', text: upload.file.name, title: upload.file.name }),
+      h('p', { class: 'upload-name', text: name, title: name }),
       percent,
       cancel,
     ),
@@ -68,24 +76,26 @@ function uploadCard(upload) {
     problem,
   );
 
+  /** Show the current state of the upload. */
   const show = () => {
     const value = upload.total ? Math.floor((upload.loaded / upload.total) * 100) : 0;
-    const failed = upload.state === 'failed';
-    bar.element.hidden = failed;
-    detail.hidden = failed;
-    cancel.hidden = failed || upload.state === 'storing';
-    percent.hidden = failed || upload.state === 'waiting';
+    const hasFailed = upload.state === 'failed';
+    bar.element.hidden = hasFailed;
+    detail.hidden = hasFailed;
+    cancel.hidden = hasFailed || upload.state === 'storing';
+    percent.hidden = hasFailed || upload.state === 'waiting';
     bar.set(value);
     setText(percent, `${value}%`);
-    setText(detail, describe(upload));
-    if (upload.state === 'sending') say(value, `Uploading ${upload.file.name}: ${value} percent`);
-    problem.replaceChildren(...(failed ? [failure(upload)] : []));
+    setText(detail, describeUpload(upload));
+    if (upload.state === 'sending') announceProgress(value, `Uploading ${name}: ${value} percent`);
+    problem.replaceChildren(...(hasFailed ? [failureBanner(upload)] : []));
   };
   return { element, show };
 }
 
-function describe(upload) {
-  if (upload.state === 'waiting') return `${formatBytes(upload.file.size)} · waiting for the upload before it`;
+/** @param {Upload} upload */
+function describeUpload(upload) {
+  if (upload.state === 'waiting') return `${formatBytes(upload.file.size)} · waiting for the previous upload`;
   if (upload.state === 'storing') return `${formatBytes(upload.total)} sent · the server is storing the file`;
   const parts = [`${formatBytes(upload.loaded)} of ${formatBytes(upload.total)}`];
   if (upload.bytesPerSecond > 0) {
@@ -95,7 +105,8 @@ function describe(upload) {
   return parts.join(' · ');
 }
 
-function failure(upload) {
+/** @param {Upload} upload a failed one */
+function failureBanner(upload) {
   return buildBanner({
     title: upload.error,
     detail: upload.hint,

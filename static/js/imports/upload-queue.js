@@ -1,88 +1,89 @@
-// Uploads files one after another. XMLHttpRequest, because fetch cannot tell how much of a body has been sent.
+// Upload files one after another. XMLHttpRequest does it, because fetch does not report how much of a body is sent.
 
-import { ApiError, NetworkError, nextStep, readAnswer } from '../core/api.js';
+import { ApiError, NetworkError, messageOf, nextStep, readAnswer } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
 
+/** @import { Signal } from '../core/event-bus.js' */
+/** @import { Uploaded } from '../core/types.d.ts' */
+
 const SPEED_WINDOW_MS = 4_000;
+const SPEED_MIN_SPAN_MS = 300;
 
 /**
  * A file on its way to the server.
  * @typedef {object} Upload
  * @property {number} id
  * @property {File} file
- * @property {Record<string, string>} fields options that go with the file
+ * @property {Record<string, string>} fields the options of the import
  * @property {'waiting'|'sending'|'storing'|'done'|'failed'|'cancelled'} state
  * @property {number} loaded bytes sent
  * @property {number} total bytes to send
  * @property {number} bytesPerSecond
  * @property {string} [taskId] of the import, once the file is stored
  * @property {string} [error]
- * @property {string} [hint] what the person can do about the error
+ * @property {string} [hint] what to do about the error
  * @property {boolean} [retryable]
- * */
+ */
 
 /** @type {Upload[]} */
 const uploads = [];
-let serial = 0;
+let lastId = 0;
+/** @type {{upload: Upload, request: XMLHttpRequest} | null} */
 let active = null;
 
-/** @returns {Upload[]} those that are not settled, and the failed ones nobody dismissed */
+/**
+ * Return the uploads that have not ended, and the failed ones that were not dismissed.
+ * @returns {Upload[]}
+ */
 export const currentUploads = () => uploads.slice();
 
 /**
- * An upload has changed: its state or its progress.
- * @type {import('../core/event-bus.js').Signal<Upload>}
+ * The state or the progress of an upload has changed.
+ * @type {Signal<Upload>}
  */
 export const uploadChanged = createSignal();
 
 /**
- * Says what is wrong with a file before it is sent.
- * @param {File} file
- * @returns {{title: string, detail: string}|null}
- */
-export function findFileProblem(file) {
-  if (!/\.((csv|tsv)(\.gz)?|zip)$/i.test(file.name)) {
-    return {
-      title: `“${file.name}” is not a CSV file.`,
-      detail: 'Choose a file whose name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip. Spreadsheets can save as CSV.',
-    };
-  }
-  if (file.size === 0) {
-    return { title: `“${file.name}” is empty.`, detail: 'Choose a file with a header row and at least one product.' };
-  }
-  return null;
-}
-
-/**
- * @param {File[]} files that passed findFileProblem
- * @param {Record<string, string>} fields go with each of them
+ * Add files to the queue.
+ * @param {File[]} files without a problem that `findFileProblem` finds
+ * @param {Record<string, string>} fields the options of each import
  */
 export function enqueueUploads(files, fields) {
   for (const file of files) {
-    serial += 1;
-    const upload = { id: serial, file, fields, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };
+    lastId += 1;
+    /** @type {Upload} */
+    const upload = { id: lastId, file, fields, state: 'waiting', loaded: 0, total: file.size, bytesPerSecond: 0 };
     uploads.push(upload);
     uploadChanged.emit(upload);
   }
   startNext();
 }
 
-/** @param {Upload} upload stops being sent, or never is */
+/**
+ * Cancel an upload that waits or is being sent.
+ * @param {Upload} upload
+ */
 export function cancelUpload(upload) {
   if (upload === active?.upload) active.request.abort();
-  else settle(upload, 'cancelled');
+  else remove(upload, 'cancelled');
 }
 
-/** @param {Upload} upload a failed one, sent again from the start */
+/**
+ * Send a failed upload again from the start.
+ * @param {Upload} upload
+ */
 export function retryUpload(upload) {
   Object.assign(upload, { state: 'waiting', loaded: 0, bytesPerSecond: 0, error: undefined, hint: undefined });
   uploadChanged.emit(upload);
   startNext();
 }
 
-/** @param {Upload} upload a failed one that is no longer of interest */
+/**
+ * Remove a failed upload from the queue.
+ * @param {Upload} upload
+ */
 export function dismissUpload(upload) {
-  settle(upload, 'cancelled');
+  remove(upload, 'cancelled');
 }
 
 function startNext() {
@@ -91,16 +92,17 @@ function startNext() {
   if (upload) send(upload);
 }
 
+/** @param {Upload} upload */
 function send(upload) {
   const request = new XMLHttpRequest();
-  const samples = [];
+  const measureSpeed = createSpeedometer();
   active = { upload, request };
   upload.state = 'sending';
   request.upload.onprogress = (event) => {
     upload.loaded = event.loaded;
-    // The form around the file adds a few hundred bytes; the event's total includes them.
+    // The form around the file adds a few hundred bytes, which the total of the event includes.
     if (event.lengthComputable) upload.total = event.total;
-    upload.bytesPerSecond = speed(samples, event.loaded);
+    upload.bytesPerSecond = measureSpeed(event.loaded);
     uploadChanged.emit(upload);
   };
   request.upload.onload = () => {
@@ -109,36 +111,62 @@ function send(upload) {
   };
   request.onload = () => finish(upload, request);
   request.onerror = () => fail(upload, brokenConnection());
-  request.onabort = () => settle(upload, 'cancelled');
+  request.onabort = () => remove(upload, 'cancelled');
   request.open('POST', '/api/upload');
   request.setRequestHeader('Accept', 'application/json');
   const form = new FormData();
-  // The options come first: the server may read them before the whole file is there.
+  // The options come first, so that the server can read them before it has the whole file.
   for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
   form.append('file', upload.file, upload.file.name);
   request.send(form);
   uploadChanged.emit(upload);
 }
 
+/**
+ * @param {Upload} upload
+ * @param {XMLHttpRequest} request
+ */
 function finish(upload, request) {
   try {
-    upload.taskId = readAnswer(request.status, request.responseText).task_id;
-    settle(upload, 'done');
+    /** @type {Uploaded} */
+    const answer = readAnswer(request.status, request.responseText);
+    upload.taskId = answer.task_id;
+    remove(upload, 'done');
   } catch (error) {
     fail(upload, error instanceof NetworkError ? brokenConnection() : error);
   }
 }
 
+/**
+ * @param {Upload} upload
+ * @param {unknown} error
+ */
 function fail(upload, error) {
   active = null;
-  // What the server refused once it refuses again; only a broken connection or an error of its own may pass.
-  const retryable = error.status === 0 || error.status === 429 || error.status >= 500;
-  Object.assign(upload, { state: 'failed', error: error.message, hint: nextStep(error), retryable });
+  Object.assign(upload, {
+    state: 'failed',
+    error: messageOf(error),
+    hint: nextStep(error),
+    retryable: isRetryable(error),
+  });
   uploadChanged.emit(upload);
   startNext();
 }
 
-function settle(upload, state) {
+/**
+ * Return whether an upload can succeed without a change: after a broken connection (status 0), an error of the server,
+ * or if there were too many requests. The server would refuse other files again.
+ * @param {unknown} error
+ */
+const isRetryable = (error) =>
+  error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
+
+/**
+ * Remove an upload from the queue, and start the next one.
+ * @param {Upload} upload
+ * @param {'done' | 'cancelled'} state
+ */
+function remove(upload, state) {
   if (active?.upload === upload) active = null;
   upload.state = state;
   uploads.splice(uploads.indexOf(upload), 1);
@@ -146,7 +174,7 @@ function settle(upload, state) {
   startNext();
 }
 
-// A server that refuses a large body may close the connection before it answers, which looks the same from here.
+/** A server that refuses a large file may also close the connection before it answers, which looks the same here. */
 function brokenConnection() {
   return new ApiError(0, {
     error: 'The connection broke during the upload.',
@@ -159,15 +187,23 @@ function brokenConnection() {
   });
 }
 
-function speed(samples, loaded) {
-  const now = performance.now();
-  samples.push({ now, loaded });
-  while (samples.length > 2 && now - samples[0].now > SPEED_WINDOW_MS) samples.shift();
-  const span = now - samples[0].now;
-  return span > 300 ? ((loaded - samples[0].loaded) * 1000) / span : 0;
+/** @returns {(loaded: number) => number} takes the bytes sent so far and returns bytes per second, 0 at first */
+function createSpeedometer() {
+  /** @type {{now: number, loaded: number}[]} */
+  let samples = [];
+  return (loaded) => {
+    const now = performance.now();
+    samples.push({ now, loaded });
+    const start = samples.findIndex((sample) => now - sample.now <= SPEED_WINDOW_MS);
+    // Keep at least two samples, however old.
+    samples = samples.slice(Math.max(0, Math.min(start, samples.length - 2)));
+    const first = samples[0] ?? { now, loaded };
+    const spanMs = now - first.now;
+    return spanMs > SPEED_MIN_SPAN_MS ? ((loaded - first.loaded) * 1000) / spanMs : 0;
+  };
 }
 
-// Leaving the page would end an upload that is under way; the browser asks in its own words.
+// Leaving the page would abort the upload, so the browser asks first.
 window.addEventListener('beforeunload', (event) => {
   if (active) event.preventDefault();
 });

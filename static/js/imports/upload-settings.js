@@ -1,9 +1,9 @@
-// How files are to be imported: whether they are checked first (remembered), and the options of the next uploads (not
-// remembered).
+// Settings for the files that are uploaded next: whether they are checked first, which the browser remembers, and their
+// options, which last until the page is left.
 
-const KEY = 'import-unchecked';
+const STORAGE_KEY = 'import-unchecked';
 
-/** What an upload does when nothing else is asked for; empty: found from the file. */
+/** The options of an upload by default. An empty option is detected from the file. */
 export const DEFAULT_OPTIONS = Object.freeze({
   mode: 'upsert',
   on_reject: 'skip',
@@ -12,38 +12,72 @@ export const DEFAULT_OPTIONS = Object.freeze({
   encoding: '',
 });
 
+/** @typedef {keyof typeof DEFAULT_OPTIONS} OptionName */
+
+/** @typedef {Record<OptionName, string>} UploadOptions */
+
+/** @type {UploadOptions} */
 let options = { ...DEFAULT_OPTIONS };
 
-/** @returns {boolean} whether files are imported without a check */
+/** The choice of this visit, for browsers that block the storage. */
+let skipsCheckHere = false;
+
+/**
+ * Return whether files are imported without a check.
+ * @returns {boolean}
+ */
 export function skipsCheck() {
   try {
-    return localStorage.getItem(KEY) === 'true';
+    return localStorage.getItem(STORAGE_KEY) === 'true';
   } catch {
-    return unchecked;
+    return skipsCheckHere;
   }
 }
-let unchecked = false;
 
-/** @param {boolean} wanted */
-export function setSkipsCheck(wanted) {
-  unchecked = wanted;
+/**
+ * Set whether files are imported without a check.
+ * @param {boolean} skips
+ */
+export function setSkipsCheck(skips) {
+  skipsCheckHere = skips;
   try {
-    localStorage.setItem(KEY, String(wanted));
+    localStorage.setItem(STORAGE_KEY, String(skips));
   } catch {
-    // Storage may be blocked; the choice then holds until the page is left.
+    // The browser blocks the storage, so the choice lasts until the page is left.
   }
 }
 
-/** @returns {typeof DEFAULT_OPTIONS} */
+/**
+ * Return the options of the next upload.
+ * @returns {UploadOptions}
+ */
 export const currentOptions = () => ({ ...options });
 
-/** @param {Partial<typeof DEFAULT_OPTIONS>} changes */
+/**
+ * Change options of the next upload.
+ * @param {Partial<UploadOptions>} changes
+ */
 export function setOptions(changes) {
   options = { ...options, ...changes };
 }
 
-/** @returns {Record<string, string>} form fields that go with a file */
+/**
+ * Return the names of the options that differ from the defaults.
+ * @returns {OptionName[]}
+ */
+export const changedOptions = () => optionNames().filter((name) => options[name] !== DEFAULT_OPTIONS[name]);
+
+/**
+ * Return the names of all options, in the order in which they are shown.
+ * @returns {OptionName[]}
+ */
+export const optionNames = () => ['mode', 'on_reject', 'delimiter', 'quote', 'encoding'];
+
+/**
+ * Return the form fields that are uploaded with a file.
+ * @returns {Record<string, string>}
+ */
 export function uploadFields() {
-  const asked = Object.entries(options).filter(([name, value]) => value !== DEFAULT_OPTIONS[name]);
-  return { ...Object.fromEntries(asked), ...(skipsCheck() ? {} : { preview: 'true' }), started_from: 'page' };
+  const changed = Object.fromEntries(changedOptions().map((name) => [name, options[name]]));
+  return { ...changed, ...(skipsCheck() ? {} : { preview: 'true' }), started_from: 'page' };
 }

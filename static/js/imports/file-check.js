@@ -1,0 +1,41 @@
+// Check files before they are uploaded.
+
+/**
+ * What is wrong with a file, and what to do about it.
+ * @typedef {{title: string, detail: string}} FileProblem
+ */
+
+/**
+ * Return what is wrong with a file, as far as its name and size show it.
+ * @param {Pick<File, 'name' | 'size'>} file
+ * @returns {FileProblem | null} null if the file can be uploaded
+ */
+export function findFileProblem(file) {
+  if (!/\.((csv|tsv)(\.gz)?|zip)$/i.test(file.name)) {
+    return {
+      title: `“${file.name}” is not a CSV file.`,
+      detail: 'Choose a file whose name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip. Spreadsheets can save as CSV.',
+    };
+  }
+  if (file.size === 0) {
+    return { title: `“${file.name}” is empty.`, detail: 'Choose a file with a header row and at least one product.' };
+  }
+  return null;
+}
+
+/**
+ * Return what is wrong with several files as one problem.
+ * @param {FileProblem[]} problems
+ * @param {number} acceptedCount how many other files are uploaded
+ * @returns {FileProblem | null} null if nothing is wrong
+ */
+export function summarizeProblems(problems, acceptedCount) {
+  const [first] = problems;
+  if (!first) return null;
+  const detail =
+    problems.length > 1 ? 'Choose .csv, .tsv, .csv.gz, .tsv.gz or .zip files that are not empty.' : first.detail;
+  return {
+    title: problems.map((problem) => problem.title).join(' '),
+    detail: detail + (acceptedCount ? ' The other files are being uploaded.' : ''),
+  };
+}
