@@ -9,19 +9,16 @@ import { fill, h, setText } from '../core/dom.js';
 import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
+import { summarize } from './background-summary.js';
 import { watchJob } from './job-watcher.js';
-import { isFinal, isRunning, isUndo, nameOf } from './job.js';
+import { isFinal, isRunning, isUndo } from './job.js';
 import { importAddress } from './steps.js';
-import { currentUploads, uploadChanged } from './upload-queue.js';
+import { currentUploads, isUploading, uploadChanged } from './upload-queue.js';
 
 /** @import { Toast } from '../core/toast.js' */
 /** @import { ImportJob, Imports } from '../core/types.d.ts' */
+/** @import { RunningJob } from './background-summary.js' */
 /** @import { Upload } from './upload-queue.js' */
-
-/**
- * What the bar shows of a job. A file that was just uploaded has nothing else yet.
- * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'progress'>} RunningJob
- */
 
 const LATEST_IMPORTS = 20;
 
@@ -45,7 +42,7 @@ export function installBackgroundProgress(root) {
   const link = h('a', { class: 'activity-link', href: '#/import' }, text, bar.element);
   fill(root, link);
   render = () => {
-    const summary = isOnImportScreen() ? null : summarize();
+    const summary = isOnImportScreen() ? null : summarize([...running.values()], currentUploads(), waiting);
     root.hidden = !summary;
     if (!summary) return;
     setText(text, summary.text);
@@ -56,6 +53,10 @@ export function installBackgroundProgress(root) {
   uploadChanged.subscribe(onUpload);
   window.addEventListener('hashchange', onNavigation);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findImports());
+  // The browser asks before the page is left.
+  window.addEventListener('beforeunload', (event) => {
+    if (isUploading()) event.preventDefault();
+  });
   reconnected.subscribe(findImports);
   findImports();
 }
@@ -164,49 +165,6 @@ function showFailedUpload(upload) {
     detail: upload.hint,
     action: { label: 'View', run: () => go('#/import') },
   });
-}
-
-/**
- * Summarize what happens in the background. Running imports come before uploads, and those before waiting imports.
- * @returns {{text: string, href: string, percent: number | null} | null} null if there is nothing to show
- */
-function summarize() {
-  const uploads = currentUploads().filter((upload) => upload.state !== 'failed');
-  return summarizeRunning([...running.values()]) ?? summarizeUploads(uploads) ?? summarizeWaiting(waiting);
-}
-
-/** @param {RunningJob[]} jobs */
-function summarizeRunning(jobs) {
-  const [first] = jobs;
-  if (!first) return null;
-  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.progress, 0) / jobs.length);
-  if (jobs.length > 1) return { text: `${jobs.length} imports · ${percent}%`, href: '#/import', percent };
-  const name = isUndo(first) ? nameOf(first) : `Importing ${first.filename}`;
-  return { text: `${name} · ${percent}%`, href: importAddress(first.task_id), percent };
-}
-
-/** @param {Upload[]} uploads */
-function summarizeUploads(uploads) {
-  const [first] = uploads;
-  if (!first) return null;
-  const total = uploads.reduce((sum, upload) => sum + upload.total, 0);
-  const loaded = uploads.reduce((sum, upload) => sum + upload.loaded, 0);
-  const percent = total ? Math.floor((loaded * 100) / total) : 0;
-  const name = uploads.length === 1 ? `Uploading ${first.file.name}` : `${uploads.length} uploads`;
-  return { text: `${name} · ${percent}%`, href: '#/import', percent };
-}
-
-/** @param {ImportJob[]} jobs */
-function summarizeWaiting(jobs) {
-  const [first] = jobs;
-  if (!first) return null;
-  return jobs.length === 1
-    ? { text: `${first.filename} waits to be confirmed`, href: importAddress(first.task_id, 'check'), percent: null }
-    : {
-        text: `${jobs.length} imports wait to be confirmed`,
-        href: '#/import?status=awaiting_confirmation',
-        percent: null,
-      };
 }
 
 const isOnImportScreen = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);

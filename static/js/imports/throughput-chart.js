@@ -3,8 +3,7 @@
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber } from '../core/format.js';
 import { draw } from '../core/svg.js';
-import { isRunning, rowsDone } from './job.js';
-import { averageRates, rateBars } from './throughput.js';
+import { averageRates, mergeSamples, rateBars } from './throughput.js';
 
 /** @import { ImportDetail, RateSample } from '../core/types.d.ts' */
 /** @import { RateBar } from './throughput.js' */
@@ -76,22 +75,6 @@ export function createThroughputChart() {
 }
 
 /**
- * Merge the samples that the server has stored with those taken from the stream since.
- * @param {RateSample[]} known
- * @param {ImportDetail} job
- * @returns {RateSample[]}
- */
-function mergeSamples(known, job) {
-  const storedUntil = job.samples.at(-1)?.at;
-  const knownUntil = known.at(-1)?.at ?? -1;
-  const samples = storedUntil !== undefined && storedUntil >= knownUntil ? job.samples : known;
-  const at = job.duration_seconds;
-  const isNewer = at !== null && at > (samples.at(-1)?.at ?? -1);
-  if (!isRunning(job) || !isNewer || !PHASE_LABELS[job.phase]) return samples;
-  return [...samples, { at, phase: job.phase, rows: rowsDone(job) }];
-}
-
-/**
  * @param {RateBar[]} bars
  * @param {number} seconds at the right end
  * @param {number} width in pixels
@@ -136,7 +119,8 @@ function drawBar(bar, x, y) {
     rx: 1,
   });
   const title = draw('title');
-  title.textContent = `${formatClock(bar.from)}: ${formatNumber(bar.rate)} rows/s, ${phaseLabel(bar.phase).toLowerCase()}`;
+  const phase = phaseLabel(bar.phase).toLowerCase();
+  title.textContent = `${formatClock(bar.from)}: ${formatNumber(bar.rate)} rows/s, ${phase}`;
   rect.append(title);
   return rect;
 }

@@ -1,6 +1,8 @@
 // Rows per second of an import over time, from the samples that the server stores about twice a second.
 
-/** @import { RateSample } from '../core/types.d.ts' */
+import { isRunning, rowsDone } from './job.js';
+
+/** @import { ImportDetail, RateSample } from '../core/types.d.ts' */
 
 const BAR_WIDTHS_SECONDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
@@ -10,6 +12,15 @@ const LATE_START_SECONDS = 3;
 /** @typedef {{from: number, to: number, phase: string, rows: number}} Span Times are in seconds. */
 
 /** @typedef {{from: number, to: number, phase: string, rate: number}} RateBar `rate` is in rows per second. */
+
+/**
+ * The fields of a job that a sample needs.
+ * @typedef {Pick<ImportDetail, 'status' | 'phase' | 'samples' | 'duration_seconds' | 'rows_read' | 'rows_written' |
+ *   'processed_records'>} MeasuredJob
+ */
+
+/** The phases that count rows. */
+const MEASURED_PHASES = new Set(['reading', 'comparing', 'writing', 'undoing']);
 
 /**
  * Return the sample from which time and rows are counted.
@@ -83,4 +94,20 @@ export function averageRates(samples) {
   return [...totals]
     .filter(([, total]) => total.rows > 0)
     .map(([phase, { rows, seconds }]) => ({ phase, rate: rows / seconds }));
+}
+
+/**
+ * Merge the samples that the server has stored with those taken from the stream since.
+ * @param {RateSample[]} known
+ * @param {MeasuredJob} job
+ * @returns {RateSample[]}
+ */
+export function mergeSamples(known, job) {
+  const storedUntil = job.samples.at(-1)?.at;
+  const knownUntil = known.at(-1)?.at ?? -1;
+  const samples = storedUntil !== undefined && storedUntil >= knownUntil ? job.samples : known;
+  const at = job.duration_seconds;
+  const isNewer = at !== null && at > (samples.at(-1)?.at ?? -1);
+  if (!isRunning(job) || !isNewer || !MEASURED_PHASES.has(job.phase)) return samples;
+  return [...samples, { at, phase: job.phase, rows: rowsDone(job) }];
 }

@@ -37,6 +37,9 @@ let active = null;
  */
 export const currentUploads = () => uploads.slice();
 
+/** Return whether leaving the page would abort an upload. */
+export const isUploading = () => active !== null;
+
 /**
  * The state or the progress of an upload has changed.
  * @type {Signal<Upload>}
@@ -202,8 +205,3 @@ function createSpeedometer() {
     return spanMs > SPEED_MIN_SPAN_MS ? ((loaded - first.loaded) * 1000) / spanMs : 0;
   };
 }
-
-// Leaving the page would abort the upload, so the browser asks first.
-window.addEventListener('beforeunload', (event) => {
-  if (active) event.preventDefault();
-});

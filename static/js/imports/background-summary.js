@@ -1,0 +1,65 @@
+// A summary of what runs in the background, for the bar in the header.
+
+import { isUndo, nameOf } from './job.js';
+import { importAddress } from './steps.js';
+
+/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { Upload } from './upload-queue.js' */
+
+/**
+ * What the bar shows of a job. A file that was just uploaded has nothing else yet.
+ * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'progress'>} RunningJob
+ */
+
+/** @typedef {Pick<Upload, 'state' | 'loaded' | 'total'> & {file: {name: string}}} UploadProgress */
+
+/** @typedef {{text: string, href: string, percent: number | null}} Summary `percent` is null without progress. */
+
+/**
+ * Summarize imports and uploads. Running imports come before uploads, and those before waiting imports.
+ * @param {RunningJob[]} running
+ * @param {UploadProgress[]} uploads
+ * @param {Pick<ImportJob, 'task_id' | 'filename'>[]} waiting imports that wait for their confirmation
+ * @returns {Summary | null} null if there is nothing to show
+ */
+export function summarize(running, uploads, waiting) {
+  return (
+    summarizeRunning(running) ??
+    summarizeUploads(uploads.filter((upload) => upload.state !== 'failed')) ??
+    summarizeWaiting(waiting)
+  );
+}
+
+/** @param {RunningJob[]} jobs */
+function summarizeRunning(jobs) {
+  const [first] = jobs;
+  if (!first) return null;
+  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.progress, 0) / jobs.length);
+  if (jobs.length > 1) return { text: `${jobs.length} imports · ${percent}%`, href: '#/import', percent };
+  const name = isUndo(first) ? nameOf(first) : `Importing ${first.filename}`;
+  return { text: `${name} · ${percent}%`, href: importAddress(first.task_id), percent };
+}
+
+/** @param {UploadProgress[]} uploads */
+function summarizeUploads(uploads) {
+  const [first] = uploads;
+  if (!first) return null;
+  const total = uploads.reduce((sum, upload) => sum + upload.total, 0);
+  const loaded = uploads.reduce((sum, upload) => sum + upload.loaded, 0);
+  const percent = total ? Math.floor((loaded * 100) / total) : 0;
+  const name = uploads.length === 1 ? `Uploading ${first.file.name}` : `${uploads.length} uploads`;
+  return { text: `${name} · ${percent}%`, href: '#/import', percent };
+}
+
+/** @param {Pick<ImportJob, 'task_id' | 'filename'>[]} jobs */
+function summarizeWaiting(jobs) {
+  const [first] = jobs;
+  if (!first) return null;
+  return jobs.length === 1
+    ? { text: `${first.filename} waits to be confirmed`, href: importAddress(first.task_id, 'check'), percent: null }
+    : {
+        text: `${jobs.length} imports wait to be confirmed`,
+        href: '#/import?status=awaiting_confirmation',
+        percent: null,
+      };
+}
