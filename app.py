@@ -1,4 +1,4 @@
-"""The web process: `create_app()` puts settings, database, routes and error handlers together."""
+"""The web application: `create_app()` connects settings, database, routes and error handlers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from sqlalchemy.orm import Session
 import config
 import routes
 from api import errors
-from api.imports.routes import event
-from api.imports.uploads import UploadRequest
-from api.sse import Event, Progress
+from api.imports.progress import job_event
+from api.imports.upload_request import UploadRequest
+from api.sse import JobEvent, StreamHub
 from database.connect import CONNECT_TIMEOUT_SECONDS, Component, connect
 from database.migrate import sqlalchemy_url, upgrade_database
 from models import ImportJob, db
 
-# With this status gunicorn gives up instead of starting the process again and again.
+# gunicorn stops if a worker exits with this status. With any other it would start a new one again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
-STATIC_SECONDS = 300
+STATIC_MAX_AGE_SECONDS = 300
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -36,12 +36,13 @@ SECURITY_HEADERS = {
 }
 
 
-class Json(DefaultJSONProvider):
-    """JSON with its keys in the order of the code; nesting too deep to be read counts as a syntax error."""
+class JsonProvider(DefaultJSONProvider):
+    """JSON whose keys keep their order, and whose parser reports too deep nesting as a syntax error."""
 
     sort_keys = False
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Return the parsed JSON; raises `ValueError` if it is invalid."""
         try:
             return super().loads(s, **kwargs)
         except RecursionError:
@@ -49,16 +50,17 @@ class Json(DefaultJSONProvider):
 
 
 class Application(Flask):
-    """Flask with uploads that go straight to their folder."""
+    """A Flask application whose uploads are written straight to UPLOAD_DIR."""
 
     request_class = UploadRequest
-    json_provider_class = Json
+    json_provider_class = JsonProvider
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
-    """Returns the web application; brings the database up to date first.
+    """Update the tables of the database and return the web application.
 
-    Raises `SystemExit` with one line where a setting or the database does not allow a start.
+    The settings default to those of the environment. Raises `SystemExit` after printing one line if a setting is
+    unusable or the database does not answer.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -69,9 +71,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         secret_key = config.load_secret_key(settings)
         upgrade_database(url)
     except config.ConfigError as error:
-        _cannot_start(str(error))
+        _exit(str(error))
     except OperationalError as error:
-        _cannot_start(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
+        _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
 
     app = Application(__name__)
     app.config.update(
@@ -85,21 +87,21 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": Component.WEB.value},
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
-        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
+        SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
     db.init_app(app)
     errors.register(app)
     routes.register(app)
-    app.extensions["progress"] = Progress(
+    app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),
-        lambda job_ids: _read_events(app, job_ids),
+        lambda job_ids: _read_job_events(app, job_ids),
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
 
     @app.after_request
-    def _secure(response: Response) -> Response:
+    def _add_security_headers(response: Response) -> Response:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -107,13 +109,13 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     return app
 
 
-def _cannot_start(reason: str) -> NoReturn:
+def _exit(reason: str) -> NoReturn:
     print(f"error: {reason}", file=sys.stderr)  # noqa: T201
     sys.exit(GUNICORN_BOOT_ERROR)
 
 
-def _read_events(app: Flask, job_ids: Iterable[int]) -> dict[int, Event]:
-    """Reads the jobs that the streams follow, one query for all of them."""
+def _read_job_events(app: Flask, job_ids: Iterable[int]) -> dict[int, JobEvent]:
+    """Return the current state of the jobs with these ids, keyed by id; one query reads them all."""
     with app.app_context(), Session(db.engine) as session:
-        jobs_found = session.scalars(select(ImportJob).where(ImportJob.id.in_(list(job_ids))))
-        return {job.id: event(job) for job in jobs_found}
+        jobs = session.scalars(select(ImportJob).where(ImportJob.id.in_(list(job_ids))))
+        return {job.id: job_event(job) for job in jobs}

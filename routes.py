@@ -1,21 +1,20 @@
-"""The URL map: the order of the blueprints in the API document, and the page."""
+"""All routes: the calls of the API, in the order of the OpenAPI document, and the page."""
 
 from __future__ import annotations
 
 from flask import Flask, Response
 
 from api import change_streams, docs, health
-from api.imports import rejects, uploads
+from api.imports import actions, progress, rejects, uploads
 from api.imports import routes as imports
 from api.products import bulk, export
 from api.products import routes as products
-from api.webhooks import deliveries
+from api.webhooks import deliveries, send_test
 from api.webhooks import routes as webhooks
 
 
 def register(app: Flask) -> None:
-    """Add every route to the application, and every API call to the OpenAPI document."""
-    # The document lists the blueprints in this order.
+    """Register every route with the application, and add every call of the API to its OpenAPI document."""
     docs.create_document(app).add(
         app,
         products.blueprint,
@@ -23,9 +22,12 @@ def register(app: Flask) -> None:
         export.blueprint,
         change_streams.blueprint,
         uploads.blueprint,
+        progress.blueprint,
         imports.blueprint,
+        actions.blueprint,
         rejects.blueprint,
         webhooks.blueprint,
+        send_test.blueprint,
         deliveries.blueprint,
         change_streams.webhooks_blueprint,
         health.blueprint,

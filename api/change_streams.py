@@ -1,74 +1,83 @@
-"""Word of every change of the products, and of the webhooks."""
+"""Streams that tell a page when to reload its products or its webhooks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from flask import Response, current_app, request
 
-from api.errors import Failure
+from api import sse
 from api.openapi import Blueprint
-from api.sse import PRODUCTS, WEBHOOKS, Changes, Progress
+from api.sse import PRODUCTS_TOPIC, TOO_MANY_STREAMS, WEBHOOKS_TOPIC, ChangeSubscription, StreamHub
 
 blueprint = Blueprint("changes", __name__, url_prefix="/api/products", tag="Products")
 webhooks_blueprint = Blueprint("webhook_changes", __name__, url_prefix="/api/webhooks", tag="Webhooks")
 
-RETRY_MS = 2000
-TOO_MANY_STREAMS = Failure(503, "too_many_streams", "Too many streams are open. Ask now and then instead.")
-# With an id, browsers say that they come again.
-CHANGED = "id: 1\nevent: changed\ndata: {}\n\n"
+V = TypeVar("V", bound=Callable[..., object])
+
+# Browsers send the id of the last event when they connect again. It says nothing but that they were connected before.
+FIRST_LINES = f": connected\nretry: {sse.CLIENT_RETRY_MS}\nid: 1\n\n"
+CHANGED_EVENT = "id: 1\nevent: changed\ndata: {}\n\n"
 LAST_EVENT_ID = {
     "in": "header",
     "name": "Last-Event-ID",
-    "description": "Sent by browsers that connect again: the first event then comes at once, since one may be missed.",
+    "description": "Browsers send it when they reconnect. The first event then comes at once, because changes may have"
+    " been missed.",
     "schema": {"type": "string"},
 }
 
 
-@blueprint.get("/changes")
-@blueprint.document(operationId="followProducts", parameters=[LAST_EVENT_ID])
-@blueprint.answers(
-    200, {"type": "string"}, "The events.", content_type="text/event-stream", example=f": hello\n\n{CHANGED}"
-)
-@blueprint.fails(TOO_MANY_STREAMS)
-def follow_products() -> Response:
-    """Be told when products change
+def _describe(blueprint: Blueprint, operation_id: str) -> Callable[[V], V]:
+    """Return a decorator that describes a stream of changes."""
 
-    Server-Sent Events (WHATWG HTML, 9.2): an event `changed` after any change of any product by anyone, at most one a
-    second, the last change never left out. It says nothing of what has changed: ask for what you show. A comment line
-    every 5 seconds is a sign of life.
+    def decorator(view: V) -> V:
+        view = blueprint.raises(TOO_MANY_STREAMS)(view)
+        view = blueprint.returns(
+            200,
+            {"type": "string"},
+            "The events.",
+            content_type="text/event-stream",
+            example=f": connected\n\n{CHANGED_EVENT}",
+        )(view)
+        return blueprint.document(operationId=operation_id, parameters=[LAST_EVENT_ID])(view)
+
+    return decorator
+
+
+@blueprint.get("/changes")
+@_describe(blueprint, "followProducts")
+def follow_products() -> Response:
+    """Follow changes of products
+
+    Server-Sent Events (WHATWG HTML, section 9.2). An event `changed` follows every change of any product, whoever made
+    it: at most one event per second, and always one after the last change. It does not say what has changed; reload
+    what you show. The stream sends a comment line every 5 seconds.
     """
-    return _stream(PRODUCTS)
+    return _stream(PRODUCTS_TOPIC)
 
 
 @webhooks_blueprint.get("/changes")
-@webhooks_blueprint.document(operationId="followWebhooks", parameters=[LAST_EVENT_ID])
-@webhooks_blueprint.answers(
-    200, {"type": "string"}, "The events.", content_type="text/event-stream", example=f": hello\n\n{CHANGED}"
-)
-@webhooks_blueprint.fails(TOO_MANY_STREAMS)
+@_describe(webhooks_blueprint, "followWebhooks")
 def follow_webhooks() -> Response:
-    """Be told when webhooks change
+    """Follow changes of webhooks
 
-    The same for webhooks: an event `changed` after any change of a webhook, and when a delivery comes up or is tried.
+    The same stream for webhooks: an event `changed` follows every change of a webhook, every new delivery and every
+    attempt to deliver.
     """
-    return _stream(WEBHOOKS)
+    return _stream(WEBHOOKS_TOPIC)
 
 
 def _stream(topic: int) -> Response:
-    progress: Progress = current_app.extensions["progress"]
-    changes = progress.subscribe_to_changes(topic)
-    if changes is None:
-        raise TOO_MANY_STREAMS.error()
-    response = Response(_events(changes, missed="Last-Event-ID" in request.headers), mimetype="text/event-stream")
-    response.headers["Cache-Control"] = "no-cache, no-transform"
-    # Proxies such as nginx would collect the events otherwise.
-    response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(changes.close)
-    return response
+    hub: StreamHub = current_app.extensions["streams"]
+    subscription = hub.subscribe_to_changes(topic)
+    if subscription is None:
+        raise TOO_MANY_STREAMS.exception()
+    is_reconnect = "Last-Event-ID" in request.headers
+    return sse.event_stream(_events(subscription, is_reconnect=is_reconnect), subscription.close)
 
 
-def _events(changes: Changes, *, missed: bool) -> Iterator[str]:
-    yield f": changes\nretry: {RETRY_MS}\nid: 1\n\n{CHANGED if missed else ''}"
-    for changed in changes:
-        yield CHANGED if changed else ": still here\n\n"
+def _events(subscription: ChangeSubscription, *, is_reconnect: bool) -> Iterator[str]:
+    yield FIRST_LINES + (CHANGED_EVENT if is_reconnect else "")
+    for changed in subscription:
+        yield CHANGED_EVENT if changed else sse.KEEP_ALIVE

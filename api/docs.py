@@ -1,43 +1,46 @@
-"""What the API says about itself: the OpenAPI document, and the page that shows it."""
+"""The OpenAPI document, and the page that shows it."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, current_app, request
 
+import config
 from api.openapi import JSON, Blueprint, Document
 
 blueprint = Blueprint("docs", __name__, url_prefix="/api", tag="About")
 
 TITLE = "Acme Product Importer"
-VERSION = "1.0"
+OPENAPI_VERSION = "3.1.0"
 DESCRIPTION = """\
-Import products from CSV files and work with the catalogue.
+Import products from CSV files and manage the catalogue.
 
-Bodies are JSON in UTF-8, times are ISO 8601 in UTC. Every error is JSON of one shape, `Error`: `error` is a sentence
-for a person, `code` is what a program can go by, and `fields` names the fields to blame.
+Bodies are JSON in UTF-8; times are ISO 8601 in UTC. Every error has the same JSON body, `Error`: `error` is a sentence
+for a person, `code` identifies the kind of error for a program, and `fields` lists the invalid fields.
 
-**Two people, one product.** Every product has an ETag, its `updated_at` in double quotes. Send it as `If-Match` with a
-change or a deletion: whoever comes second gets 412 instead of overwriting what the first one did.
+**Concurrent edits.** Every product has an ETag: its `updated_at` in double quotes. Send it as `If-Match` when you
+change or delete the product. If someone else changed the product in the meantime, the call returns 412 and changes
+nothing.
 
-**Long lists.** Pages have numbers (`page`), and `pagination.next` is a cursor to the page behind, sent as `after`.
+**Long lists.** Lists are divided into numbered pages (`page`). The list of products also has page tokens: send
+`pagination.next` as `after` to get the next page.
 """
 TAGS = {
     "Products": "The catalogue.",
-    "Imports": "CSV files and what became of them.",
-    "Webhooks": "Receivers of events, and what was sent to them.",
-    "About": "The state of the application and its API.",
+    "Imports": "Uploaded CSV files and the jobs that import them.",
+    "Webhooks": "Receivers of events, and the deliveries to them.",
+    "About": "The health of the application and the documentation of its API.",
 }
 
 
 def create_document(app: Flask) -> Document:
-    """The document of an application, still without calls."""
-    app.config.update(API_TITLE=TITLE, API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
+    """Return the OpenAPI document of an application, without any calls so far."""
+    app.config.update(API_TITLE=TITLE, API_VERSION=config.VERSION, OPENAPI_VERSION=OPENAPI_VERSION)
     document = Document(
         app,
         spec_kwargs={
             "info": {"description": DESCRIPTION},
             "servers": [{"url": "/", "description": "This server"}],
-            "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+            "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         },
     )
     app.extensions["openapi"] = document
@@ -46,11 +49,11 @@ def create_document(app: Flask) -> Document:
 
 @blueprint.get("/openapi.json")
 @blueprint.document(operationId="getOpenapi")
-@blueprint.answers(200, {"type": "object"}, "The document.")
-def openapi() -> Response:
-    """This document
+@blueprint.returns(200, {"type": "object"}, "The document.")
+def show_document() -> Response:
+    """Get this document
 
-    The API in OpenAPI 3.1, made of the schemas that check its requests.
+    Describes the API in OpenAPI 3.1. It is generated from the schemas that check the requests.
     """
     document: Document = current_app.extensions["openapi"]
     response = Response(document.as_json(), mimetype=JSON)
@@ -62,10 +65,10 @@ def openapi() -> Response:
 
 @blueprint.get("/docs")
 @blueprint.document(operationId="getDocs")
-@blueprint.answers(200, {"type": "string"}, "The page.", content_type="text/html")
-def docs() -> Response:
-    """The documentation to read
+@blueprint.returns(200, {"type": "string"}, "The page.", content_type="text/html")
+def show_page() -> Response:
+    """Read the documentation
 
-    This document as a page for people.
+    Shows this document as a web page.
     """
     return current_app.send_static_file("docs.html")

@@ -1,8 +1,15 @@
-"""Errors as clients see them: one exception, one shape of body, for every status."""
+"""Errors of the API: one function builds every body, and each kind of error is declared once.
+
+A module declares the errors of its calls as `ErrorType` constants. A view raises one with
+`raise PRODUCT_NOT_FOUND.exception()`, and `@blueprint.raises(PRODUCT_NOT_FOUND)` lists the same constant in the OpenAPI
+document (api/openapi.py), so that the two cannot disagree. `HTTP_ERRORS` declares those that Flask itself raises, such
+as 404 for an unknown path. `register` makes all of them responses with the body of `error_body`.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -12,29 +19,12 @@ from werkzeug.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
 
-SENTENCES = {
-    400: "The request could not be understood.",
-    404: "There is nothing at this address.",
-    405: "This address does not take {method} requests.",
-    413: "The file is larger than {max_upload_mb:,} MB, which is the limit. Split it, or pack it as .csv.gz.",
-    415: "The body must be JSON (Content-Type: application/json).",
-    500: "Something went wrong on the server. It was logged; try again.",
-    503: "The database does not answer. Try again in a moment.",
-}
-BODY_TOO_LARGE = "The body of the request is too large."
-CODES = {
-    400: "bad_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    415: "unsupported_media_type",
-    500: "internal_error",
-    503: "unavailable",
-}
+# Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
+KEPT_HEADERS = {"allow", "retry-after"}
 
 
 class ApiError(Exception):
-    """An answer that is an error: `message` is one sentence for a person, `fields` names the fields to blame."""
+    """An error response: `message` is one sentence for a person, `fields` has the sentences for each invalid field."""
 
     def __init__(self, status: int, code: str, message: str, fields: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
@@ -44,72 +34,99 @@ class ApiError(Exception):
         self.fields = fields
 
 
-class Failure(NamedTuple):
-    """An error that a call is known to have: what the OpenAPI document says of it, and what is raised.
+class ErrorType(NamedTuple):
+    """A kind of error, which views raise and the OpenAPI document describes.
 
-    `fields` are those to blame in the document's example; `detail` is what it says of them, if not the same sentence.
+    `code` identifies it and never changes; `message` is the default sentence. `fields` names the fields that are
+    invalid. The document's example shows `field_message` for them, or `message` without it.
     """
 
     status: int
     code: str
-    sentence: str
+    message: str
     fields: tuple[str, ...] = ()
-    detail: str = ""
+    field_message: str = ""
 
-    def error(self, sentence: str | None = None) -> ApiError:
-        """The error to raise, where need be with a sentence that knows more."""
-        sentence = sentence or self.sentence
-        return ApiError(self.status, self.code, sentence, {name: [sentence] for name in self.fields})
+    def exception(self, message: str | None = None, *, fields: Sequence[str] | None = None) -> ApiError:
+        """Return the exception to raise, with a more specific message or with other fields if given."""
+        message = message or self.message
+        names = self.fields if fields is None else fields
+        return ApiError(self.status, self.code, message, {name: [message] for name in names})
 
     def example(self) -> dict[str, Any]:
-        """The body of this error."""
-        fields = {name: [self.detail or self.sentence] for name in self.fields}
-        return error_body(ApiError(self.status, self.code, self.sentence, fields))
+        """Return the body of this error with its default message, as an example for the document."""
+        fields = {name: [self.field_message or self.message] for name in self.fields}
+        return error_body(ApiError(self.status, self.code, self.message, fields))
+
+
+BAD_REQUEST = ErrorType(400, "bad_request", "The server could not understand the request.")
+NOT_FOUND = ErrorType(404, "not_found", "Nothing exists at this address.")
+METHOD_NOT_ALLOWED = ErrorType(405, "method_not_allowed", "This address does not support {method} requests.")
+BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too large.")
+NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Content-Type: application/json).")
+INTERNAL_ERROR = ErrorType(500, "internal_error", "Something went wrong on the server. It was logged; try again.")
+UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
+HTTP_ERRORS = {
+    error_type.status: error_type
+    for error_type in (
+        BAD_REQUEST,
+        NOT_FOUND,
+        METHOD_NOT_ALLOWED,
+        BODY_TOO_LARGE,
+        NOT_JSON,
+        INTERNAL_ERROR,
+        UNAVAILABLE,
+    )
+}
 
 
 def error_body(error: ApiError) -> dict[str, Any]:
-    """The body of every error: `{"error", "code", "status"}`, and `fields` where a field is to blame."""
+    """Return the body of an error response: `{"error", "code", "status"}`, and `fields` if fields are invalid."""
     body: dict[str, Any] = {"error": error.message, "code": error.code, "status": error.status}
     if error.fields:
         body["fields"] = error.fields
     return body
 
 
-def _answer(error: ApiError) -> Response:
+def error_response(error: ApiError) -> Response:
+    """Return the response for an error."""
     response = jsonify(error_body(error))
     response.status_code = error.status
     return response
 
 
 def register(app: Flask) -> None:
-    """Makes every error of the API JSON, also those that Flask raises itself."""
+    """Make every error under `/api` a JSON response, including those that Flask raises."""
 
     @app.errorhandler(ApiError)
-    def _api_error(error: ApiError) -> Response:
-        return _answer(error)
+    def _handle_api_error(error: ApiError) -> Response:
+        return error_response(error)
 
     @app.errorhandler(HTTPException)
-    def _http_error(error: HTTPException) -> Response | HTTPException:
+    def _handle_http_exception(error: HTTPException) -> Response | HTTPException:
         if request.path != "/api" and not request.path.startswith("/api/"):
             return error
-        status = error.code or 500
-        sentence = SENTENCES.get(status) or error.description or SENTENCES[500]
-        if status == 413 and request.endpoint != "uploads.upload":
-            sentence = BODY_TOO_LARGE
-        sentence = sentence.format(method=request.method, max_upload_mb=app.config["SETTINGS"].max_upload_mb)
-        response = _answer(ApiError(status, CODES.get(status, error.name.lower().replace(" ", "_")), sentence))
+        response = error_response(_convert_http_exception(error))
         for name, value in error.get_headers():
-            if name.lower() in {"allow", "retry-after"}:
+            if name.lower() in KEPT_HEADERS:
                 response.headers[name] = value
         return response
 
     @app.errorhandler(OperationalError)
     @app.errorhandler(psycopg2.OperationalError)
-    def _database_away(error: OperationalError | psycopg2.OperationalError) -> Response:
-        log.error("The database does not answer: %s", str(getattr(error, "orig", error)).strip())
-        return _answer(ApiError(503, CODES[503], SENTENCES[503]))
+    def _handle_database_error(error: OperationalError | psycopg2.OperationalError) -> Response:
+        log.error("The database is not available: %s", str(getattr(error, "orig", error)).strip())
+        return error_response(UNAVAILABLE.exception())
 
     @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> Response:
+    def _handle_unexpected_error(error: Exception) -> Response:
         log.exception("Unexpected error in %s %s", request.method, request.path)
-        return _answer(ApiError(500, CODES[500], SENTENCES[500]))
+        return error_response(INTERNAL_ERROR.exception())
+
+
+def _convert_http_exception(error: HTTPException) -> ApiError:
+    status = error.code or INTERNAL_ERROR.status
+    if error_type := HTTP_ERRORS.get(status):
+        return error_type.exception(error_type.message.format(method=request.method))
+    code = error.name.lower().replace(" ", "_")
+    return ApiError(status, code, error.description or INTERNAL_ERROR.message)

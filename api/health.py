@@ -1,52 +1,84 @@
-"""Whether every part the product needs is there."""
+"""The health of the product: whether its database, its broker and a worker are available."""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
 
-from celery.exceptions import OperationalError as BrokerError
 from flask import Response, current_app, jsonify
+from marshmallow import Schema
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+import celery_app
+import config
 from api.openapi import Blueprint
-from api.responses import HealthSchema
-from celery_app import celery
+from api.response_fields import text
 from models import Worker, db
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("health", __name__, url_prefix="/api", tag="About")
 
 BROKER_TIMEOUT_SECONDS = 3
-MISSED_SIGNS_OF_LIFE = 4
-HEALTHY = {"status": "healthy", "database": "up", "broker": "up", "worker": "up"}
+# A worker sends a heartbeat in each round of its reaper. It counts as down after this many rounds without one.
+MISSED_HEARTBEATS = 4
+
+HEALTHY = {"status": "healthy", "database": "up", "broker": "up", "worker": "up", "version": config.VERSION}
 UNHEALTHY = {**HEALTHY, "status": "unhealthy", "worker": "down"}
+
+
+class HealthSchema(Schema):
+    """The health of the product and of its parts."""
+
+    status = text("`healthy` if all parts are up.", "healthy", enum=["healthy", "unhealthy"])
+    database = text("The PostgreSQL database.", "up", enum=["up", "down"])
+    broker = text("The message broker.", "up", enum=["up", "down"])
+    worker = text(
+        "Up if at least one worker is running; unknown while the database is down.",
+        "up",
+        enum=["up", "down", "unknown"],
+    )
+    version = text("The version of the product.", config.VERSION)
 
 
 @blueprint.get("/health")
 @blueprint.document(operationId="getHealth")
-@blueprint.answers(200, HealthSchema, "Everything is there.", example=HEALTHY)
-@blueprint.answers(503, HealthSchema, "Something is missing.", example=UNHEALTHY)
-def health() -> tuple[Response, int]:
-    """Whether everything works
+@blueprint.returns(200, HealthSchema, "All parts are up.", example=HEALTHY)
+@blueprint.returns(503, HealthSchema, "At least one part is not up.", example=UNHEALTHY)
+def show_health() -> tuple[Response, int]:
+    """Check the health
 
-    200 when the database, the broker and at least one worker are there; else 503, and which of them is not.
+    Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each.
     """
-    parts: dict[str, Any] = {"database": "up", "broker": "up", "worker": "up"}
+    worker = _check_worker()
+    parts = {
+        "database": "down" if worker == "unknown" else "up",
+        "broker": "up" if _is_broker_up() else "down",
+        "worker": worker,
+    }
+    healthy = all(state == "up" for state in parts.values())
+    body = {"status": "healthy" if healthy else "unhealthy", **parts, "version": config.VERSION}
+    return jsonify(body), 200 if healthy else 503
+
+
+def _check_worker() -> str:
+    """Return `up` if a worker sent a heartbeat recently, else `down`; `unknown` if the database does not answer."""
+    limit_seconds = current_app.config["SETTINGS"].sweep_seconds * MISSED_HEARTBEATS
+    oldest = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, limit_seconds)
     try:
-        settings = current_app.config["SETTINGS"]
-        oldest = func.clock_timestamp() - func.make_interval(
-            0, 0, 0, 0, 0, 0, settings.sweep_seconds * MISSED_SIGNS_OF_LIFE
-        )
-        if not db.session.scalar(select(func.count()).where(Worker.seen_at > oldest)):
-            parts["worker"] = "down"
+        workers = db.session.scalar(select(func.count()).where(Worker.seen_at > oldest))
     except SQLAlchemyError:
         db.session.rollback()
-        # Without the database nobody knows about the workers.
-        parts["database"], parts["worker"] = "down", "unknown"
+        return "unknown"
+    return "up" if workers else "down"
+
+
+def _is_broker_up() -> bool:
     try:
-        with celery.connection_for_write() as connection:
+        with celery_app.celery.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_SECONDS)
-    except (BrokerError, OSError):
-        parts["broker"] = "down"
-    healthy = all(state == "up" for state in parts.values())
-    return jsonify(status="healthy" if healthy else "unhealthy", **parts), 200 if healthy else 503
+    except Exception as error:
+        # Every transport raises its own kinds of errors. All of them mean that messages cannot be sent.
+        log.warning("The broker is not available: %s", error)
+        return False
+    return True

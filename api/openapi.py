@@ -1,24 +1,24 @@
-"""How calls are declared, checked and described: blueprints whose schemas also make the OpenAPI 3.1 document.
+"""Blueprints whose decorators declare, check and describe calls, and the OpenAPI 3.1 document made from them.
 
-A blueprint with one call, all that a module needs:
+A module with one call:
 
     blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
 
     @blueprint.post("/bulk")
     @blueprint.document(operationId="changeProducts")
-    @blueprint.takes(BulkSchema, location="json", example={"action": "delete", "ids": [1, 2]})
-    @blueprint.answers(200, CountSchema, "What was done.")
-    @blueprint.fails(IMPORT_RUNNING)
-    def change_products(wanted: Bulk) -> Response:
+    @blueprint.accepts(BulkRequestSchema, location="json", example={"action": "delete", "ids": [1, 2]})
+    @blueprint.returns(200, BulkResultSchema, "The number of changed products.")
+    @blueprint.raises(IMPORT_RUNNING)
+    def change_products(body: BulkRequest) -> Response:
         '''Change or delete many products
 
-        The first line is the call's summary, the rest its description (Markdown).
+        The first line is the summary of the call, the rest its description (Markdown).
         '''
-        raise IMPORT_RUNNING.error(f"…")
+        raise IMPORT_RUNNING.exception(f"…")
 
-`takes` checks the request (RequestSchema, QuerySchema in api/schemas.py), answers 400 in our shape, and hands what it
-loaded to the view as its first argument. `answers` and `fails` only describe. 500 and 503 are described for every call,
-what may be wrong with a JSON body for every call that takes one.
+`accepts` checks the request with a schema, responds with 400 if it is invalid, and passes what the schema loads to the
+view as its first argument. `returns` and `raises` only describe. The document adds the errors that every call can have:
+500 and 503, and those of a JSON body if the call accepts one.
 """
 
 from __future__ import annotations
@@ -33,88 +33,97 @@ from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from webargs.flaskparser import FlaskParser
 
-from api.errors import CODES, SENTENCES, ApiError, Failure
-from api.requests import FormSchema, QuerySchema, RequestSchema
-from api.responses import ErrorSchema
+from api.errors import (
+    BAD_REQUEST,
+    BODY_TOO_LARGE,
+    INTERNAL_ERROR,
+    NOT_JSON,
+    UNAVAILABLE,
+    ApiError,
+    ErrorType,
+)
+from api.schemas import ErrorSchema, FormSchema, QuerySchema, RequestSchema
 
 V = TypeVar("V", bound=Callable[..., Any])
 
 JSON = "application/json"
-BAD_JSON = Failure(400, CODES[400], SENTENCES[400])
-INVALID_BODY = Failure(400, "invalid_body", "The body must be a JSON object.")
-INVALID_PARAMETER = Failure(400, "invalid_parameter", "per_page must be a whole number from 1 to 500.", ("per_page",))
-BODY_TOO_LARGE = Failure(413, CODES[413], "The body of the request is too large.")
-NOT_JSON = Failure(415, CODES[415], SENTENCES[415])
-ALWAYS = (Failure(500, CODES[500], SENTENCES[500]), Failure(503, CODES[503], SENTENCES[503]))
-WITH_BODY = (BAD_JSON, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
-DESCRIPTIONS = {
-    400: "The request cannot be used.",
+INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
+INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
+ERRORS_OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)
+ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
+STATUS_DESCRIPTIONS = {
+    400: "The request is invalid.",
     404: "It does not exist.",
-    409: "The present state does not allow it.",
-    412: "The condition of `If-Match` does not hold; nothing was changed.",
+    409: "The current state does not allow this.",
+    412: "The condition in `If-Match` is not met; nothing was changed.",
     413: "The body is too large.",
     415: "The body has the wrong media type.",
-    500: "An error of the server.",
-    503: "Not possible at the moment; try again later.",
+    500: "The server failed.",
+    503: "The server cannot do this now; try again later.",
     507: "The server's disk is full.",
 }
 
 
 class Parser(FlaskParser):
-    """Reads requests with our errors: 400 in the one shape that all have."""
+    """Reads requests for webargs and reports invalid ones as an `ApiError`."""
 
     DEFAULT_VALIDATION_STATUS = 400
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body, which must be an object."""
-        body = req.get_json()
-        if not isinstance(body, dict):
-            raise INVALID_BODY.error()
-        return body
+        """Return the body, which must be a JSON object."""
+        return require_object(req.get_json())
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_: Any) -> NoReturn:
-        """Raises the 400 that names every field to blame."""
-        # webargs puts all of them below the location, such as "json".
-        raise _invalid(schema, cast("dict[str, Any]", error.messages).values()) from None
+        """Raise the 400 that lists every invalid field."""
+        # webargs nests the messages below the location, such as "json".
+        raise _validation_error(schema, cast("dict[str, Any]", error.messages).values()) from None
+
+
+def require_object(body: Any) -> dict[str, Any]:
+    """Return a JSON body if it is an object; raise the 400 otherwise."""
+    if not isinstance(body, dict):
+        raise INVALID_BODY.exception()
+    return body
 
 
 def load(schema: RequestSchema, data: Any) -> Any:
-    """What a schema makes of data that the view has read itself; raises the 400 that names every field to blame."""
+    """Return what a schema loads from data that the view read itself; raise the 400 that lists every invalid field."""
     try:
         return schema.load(data)
     except ValidationError as error:
-        raise _invalid(schema, [error.messages]) from None
+        raise _validation_error(schema, [error.messages]) from None
 
 
-def _invalid(schema: Schema, all_messages: Iterable[Any]) -> ApiError:
+def _validation_error(schema: Schema, all_messages: Iterable[Any]) -> ApiError:
+    """Return the 400 for marshmallow's messages about a request."""
     fields: dict[str, list[str]] = {}
     for messages in all_messages:
-        for name, sentence in _sentences(messages):
-            fields.setdefault(name, []).append(sentence)
-    first = next(iter(fields.values()))[0]
+        for name, message in _flatten(messages):
+            fields.setdefault(name, []).append(message)
+    first_message = next(iter(fields.values()))[0]
     code = getattr(schema, "code", RequestSchema.code)
-    return ApiError(400, code, getattr(schema, "sentence", "") or first, fields)
+    return ApiError(400, code, getattr(schema, "message", "") or first_message, fields)
 
 
-def _sentences(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of marshmallow's messages, each with the path of its field, such as `filter.q`."""
+def _flatten(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each of marshmallow's messages with the path of its field, such as `filter.q`."""
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
-            yield from _sentences(inner, f"{path}.{name}" if path else str(name))
+            yield from _flatten(inner, f"{path}.{name}" if path else str(name))
     else:
-        for sentence in messages if isinstance(messages, list) else [messages]:
-            yield path.removesuffix("._schema"), str(sentence)
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield path.removesuffix("._schema"), str(message)
 
 
 if TYPE_CHECKING:
-    # flask-smorest has no types; its blueprint is one of Flask's.
+    # flask-smorest has no types; its blueprint is a subclass of Flask's.
     BlueprintBase = FlaskBlueprint
 else:
     BlueprintBase = flask_smorest.Blueprint
 
 
 class Blueprint(BlueprintBase):
-    """A blueprint of the API; its calls stand under the heading `tag` in the document."""
+    """A blueprint of the API. The document lists its calls under the heading `tag`."""
 
     ARGUMENTS_PARSER = Parser()
 
@@ -122,37 +131,38 @@ class Blueprint(BlueprintBase):
         super().__init__(name, import_name, url_prefix=url_prefix)
         self.tag = tag
         self._prepare_doc_cbks: list[Callable[..., Any]]
-        self._prepare_doc_cbks.append(self._prepare_failures)
+        self._prepare_doc_cbks.append(self._describe_errors)
 
     def route(self, rule: str, **options: Any) -> Callable[[V], V]:
-        """Like Flask's; `parameters` describes those of the path."""
-        routed: Callable[[V], V] = super().route(rule, **{"tags": [self.tag], **options})
-        return routed
+        """Register a view as Flask does; `parameters` describes the variables of the path."""
+        decorator: Callable[[V], V] = super().route(rule, **{"tags": [self.tag], **options})
+        return decorator
 
-    def takes(
+    def accepts(
         self, schema: type[Schema], *, location: str = "query", example: Any = None, check: bool = True
     ) -> Callable[[V], V]:
-        """Checks the request's `query` or `json` by a schema and hands what it loads to the view.
+        """Check the `query` or the `json` body with a schema, and pass what it loads to the view.
 
-        `check=False` only describes, for views that read the request themselves; then `location` may also be `files`.
+        `check=False` only describes the request, for views that read it themselves; then `location` may also be
+        `files`.
         """
         smorest: Any = super()
         decorate = smorest.arguments(schema, location=location, example=example)
 
         def decorator(view: V) -> V:
             decorated = decorate(view)
-            # The 400 that flask-smorest describes by itself; `fails` has ours.
+            # flask-smorest describes a 400 of its own here; `raises` describes ours.
             del decorated._apidoc["arguments"]["responses"]
             if not check:
-                plain = self.document()(view)
-                plain._apidoc = decorated._apidoc  # type: ignore[attr-defined]
-                return plain
-            result: V = decorated
-            return result
+                unchecked = self.document()(view)
+                unchecked._apidoc = decorated._apidoc  # type: ignore[attr-defined]
+                return unchecked
+            checked: V = decorated
+            return checked
 
         return decorator
 
-    def answers(
+    def returns(
         self,
         status: int,
         schema: Schema | type[Schema] | Mapping[str, Any] | None,
@@ -160,60 +170,66 @@ class Blueprint(BlueprintBase):
         *,
         example: Any = None,
         content_type: str = JSON,
-        **more: Any,
+        **extra: Any,
     ) -> Callable[[V], V]:
-        """Describes an answer, an error's excepted; `more` may be its `headers` and `links`."""
+        """Describe a response other than an error. `extra` can be its `headers` and `links`, in OpenAPI's form."""
         content: dict[str, Any] = {}
         if schema is not None:
             content = {"content": {content_type: {"schema": schema, **({"example": example} if example else {})}}}
-        return self.document(responses={str(status): {"description": description, **more, **content}})
+        return self.document(responses={str(status): {"description": description, **extra, **content}})
 
-    def fails(self, *failures: Failure) -> Callable[[V], V]:
-        """Describes the errors that a call has of its own."""
+    def raises(self, *error_types: ErrorType) -> Callable[[V], V]:
+        """Describe the errors that this call has in addition to those of every call."""
 
         def decorator(view: V) -> V:
             view = self.document()(view)
-            view._apidoc["failures"] = failures  # type: ignore[attr-defined]
+            view._apidoc["error_types"] = error_types  # type: ignore[attr-defined]
             return view
 
         return decorator
 
     def document(self, **values: Any) -> Callable[[V], V]:
-        """Adds to the operation's description, word for word as OpenAPI has it."""
+        """Add values to the operation object of the document, in OpenAPI's own form."""
         smorest: Any = super()
         decorator: Callable[[V], V] = smorest.doc(**values)
         return decorator
 
-    def _prepare_failures(self, doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
-        with_json = JSON in doc.get("requestBody", {}).get("content", {})
-        failures = [*info.get("failures", ()), *(WITH_BODY if with_json else ()), *ALWAYS]
+    def _describe_errors(self, doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Add a response for each status of the call's errors; flask-smorest calls this once per operation."""
+        accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
+        error_types = [
+            *info.get("error_types", ()),
+            *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
+            *ERRORS_OF_EVERY_CALL,
+        ]
         responses = doc.setdefault("responses", {})
         described = info.get("manual_doc", {}).get("responses", {})
-        for status in sorted({failure.status for failure in failures if str(failure.status) not in described}):
-            responses[str(status)] = error_response(failure for failure in failures if failure.status == status)
+        for status in sorted({error_type.status for error_type in error_types}):
+            if str(status) not in described:
+                of_status = [error_type for error_type in error_types if error_type.status == status]
+                responses[str(status)] = _error_response(of_status)
         return doc
 
 
-def error_response(failures: Iterable[Failure]) -> dict[str, Any]:
-    """The errors of one status as OpenAPI has them: an example for each code."""
-    failures = list(failures)
-    examples = {failure.code: {"summary": failure.sentence, "value": failure.example()} for failure in failures}
+def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
+    """Return OpenAPI's response object for errors of the same status, with an example for each code."""
+    examples = {
+        error_type.code: {"summary": error_type.message, "value": error_type.example()} for error_type in error_types
+    }
+    codes = ", ".join(f"`{code}`" for code in examples)
     return {
-        "description": DESCRIPTIONS[failures[0].status]
-        + " Codes: "
-        + ", ".join(f"`{code}`" for code in examples)
-        + ".",
+        "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
         "content": {JSON: {"schema": ErrorSchema, "examples": examples}},
     }
 
 
-def describe_empty(_converter: Any, field: Field[Any], **_: Any) -> dict[str, Any]:
-    """What the document says of a query parameter's emptiness."""
+def _allow_empty_parameter(_converter: Any, field: Field[Any], **_: Any) -> dict[str, Any]:
+    """Return the keywords that allow an empty query parameter."""
     return {"allowEmptyValue": True} if isinstance(field.parent, QuerySchema) else {}
 
 
-def describe_empty_field(_converter: Any, field: Field[Any], *, ret: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """What the document says of the emptiness of a form's field, of which it says `ret` so far."""
+def _allow_empty_form_field(_converter: Any, field: Field[Any], *, ret: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Return the keywords that allow an empty form field; `ret` has those that describe the field so far."""
     if not isinstance(field.parent, FormSchema):
         return {}
     if ret.get("type") == "boolean":
@@ -228,7 +244,7 @@ else:
 
 
 class Document(ApiBase):
-    """The OpenAPI document of an application, made of the blueprints that are registered through it."""
+    """The OpenAPI document of an application, made from the blueprints that are registered with `add`."""
 
     ma_plugin: Any
     ERROR_SCHEMA = ErrorSchema
@@ -241,22 +257,22 @@ class Document(ApiBase):
     def _init_spec(self, **options: Any) -> None:
         smorest: Any = super()
         smorest._init_spec(**options)
-        self.ma_plugin.converter.add_parameter_attribute_function(describe_empty)
-        self.ma_plugin.converter.add_attribute_function(describe_empty_field)
+        self.ma_plugin.converter.add_parameter_attribute_function(_allow_empty_parameter)
+        self.ma_plugin.converter.add_attribute_function(_allow_empty_form_field)
 
     def _register_error_handlers(self) -> None:
-        """None: api/errors.py has the handlers of every error."""
+        """Do nothing: api/errors.py registers the error handlers."""
 
     def _register_etag_headers(self) -> None:
-        """None: api/products.py describes its own."""
+        """Do nothing: api/products/routes.py describes the ETag headers."""
 
     def _register_pagination_header(self) -> None:
-        """None: pagination is in the body."""
+        """Do nothing: pagination is part of the body, not a header."""
 
     def add(self, app: Flask, *blueprints: FlaskBlueprint) -> None:
-        """Registers blueprints with the application and in the document.
+        """Register blueprints with the application and add their calls to the document.
 
-        Not by `register_blueprint`, which makes a heading of every blueprint.
+        flask-smorest's `register_blueprint` would also make a heading of every blueprint.
         """
         smorest: Any = self
         for blueprint in blueprints:
@@ -265,6 +281,6 @@ class Document(ApiBase):
             views.register_views_in_doc(self, app, smorest.spec, name=blueprint.name, parameters=None)
 
     def as_json(self) -> str:
-        """The document as JSON."""
+        """Return the document as JSON."""
         smorest: Any = self
         return json.dumps(smorest.spec.to_dict(), separators=(",", ":"))

@@ -1,9 +1,12 @@
-"""Live news of imports, products and webhooks: one listener per web process feeds all its streams.
+"""Live updates of imports, products and webhooks: one thread per web process feeds all open streams.
 
-PostgreSQL says which job has changed (LISTEN/NOTIFY); the listener reads that job's row once and hands the event to all
-who follow it. That products have changed, or webhooks, is handed on as it is. A stream holds no database connection and
-polls nothing. Behind a transaction pooler, where LISTEN does not work, the listener looks once a second at the jobs
-that somebody follows, and at signs of a change of the rest.
+PostgreSQL notifies the thread (LISTEN and NOTIFY) which job has changed. The thread reads the row of that job once and
+passes it to all streams that follow the job. Notifications that products or webhooks have changed are passed on without
+reading anything. A stream holds no database connection and polls nothing. Behind a transaction pooler, where LISTEN
+does not work, the thread instead reads once a second the jobs that streams follow, and values that show changes of
+products and webhooks.
+
+The streams are Server-Sent Events (WHATWG HTML, section 9.2).
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import psycopg2
+from flask import Response
 from psycopg2.extensions import connection as Connection
 
+from api.errors import ErrorType
 from database.listen import Listener
 
 log = logging.getLogger(__name__)
@@ -28,53 +33,72 @@ log = logging.getLogger(__name__)
 JOBS_CHANNEL = "import_progress"
 PRODUCTS_CHANNEL = "products_changed"
 WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
-PING_SECONDS = 5
-CHANGES_SECONDS = 1
-# What streams follow is a job, by its id, or one of these, which no job has.
-PRODUCTS, WEBHOOKS = 0, -1
-TOPICS = {PRODUCTS_CHANNEL: PRODUCTS, **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS)}
+# A stream follows a topic: the id of a job, or one of these, which are no ids.
+PRODUCTS_TOPIC, WEBHOOKS_TOPIC = 0, -1
+TOPIC_OF_CHANNEL = {PRODUCTS_CHANNEL: PRODUCTS_TOPIC, **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS_TOPIC)}
+
+# A stream without news sends a comment line, so that proxies keep it open and a closed connection is noticed.
+KEEP_ALIVE_SECONDS = 5
+KEEP_ALIVE = ": keep-alive\n\n"
+# Minimum time between two events of a stream of changes.
+CHANGE_INTERVAL_SECONDS = 1
 POLL_SECONDS = 1
 RECONNECT_SECONDS = 1
-QUEUED_EVENTS = 100
+# How long browsers wait before they open an interrupted stream again.
+CLIENT_RETRY_MS = 2000
+MAX_QUEUED_EVENTS = 100
 
-# Rows that are new or changed show at once; the counters, which tell of deleted ones too, a moment later, and a
-# truncated table has another file. A transaction that was rolled back may look like a change.
-SIGNS = {
-    PRODUCTS: """
+TOO_MANY_STREAMS = ErrorType(503, "too_many_streams", "Too many streams are open. Poll instead, or try again later.")
+
+# A product or webhook has changed if these values differ from those of the previous second. Inserts and updates show in
+# the newest id and timestamp at once. The statistics, which also count deletions, follow a little later. TRUNCATE gives
+# the table another file. A transaction that was rolled back can look like a change, which does no harm.
+READ_CHANGE_MARKERS_SQL = {
+    PRODUCTS_TOPIC: """
 SELECT (SELECT max(id) FROM products), (SELECT max(updated_at) FROM products), pg_relation_filenode(products),
     pg_stat_get_tuples_inserted(products), pg_stat_get_tuples_updated(products), pg_stat_get_tuples_deleted(products)
 FROM CAST('products' AS regclass) products
 """,
-    WEBHOOKS: """
+    WEBHOOKS_TOPIC: """
 SELECT (SELECT max(id) FROM webhook_deliveries), (SELECT max(id) FROM webhook_attempts),
     (SELECT array_agg(updated_at ORDER BY id) FROM webhooks)
 """,
 }
 
 
-class Event(NamedTuple):
-    """A state of a job: its revision, its text in the stream, and whether it is the job's last state."""
+def event_stream(chunks: Iterable[str], close: Callable[[], None]) -> Response:
+    """Return a response that streams Server-Sent Events and calls `close` at its end, however it ends."""
+    response = Response(chunks, mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-cache, no-transform"
+    # Without this header nginx and similar proxies buffer the events.
+    response.headers["X-Accel-Buffering"] = "no"
+    response.call_on_close(close)
+    return response
+
+
+class JobEvent(NamedTuple):
+    """A state of a job: its revision, its text in the stream, and whether it is the last state of the job."""
 
     revision: int
     text: str
     final: bool
 
 
-class Subscription:
-    """One stream's place: iterates over its events, with `None` when it is time for a sign of life.
+class JobSubscription:
+    """The subscription of one stream to a job. Iterating yields the texts of its events, up to the final one.
 
-    Events come in the order of their revisions. One that is not newer than `seen` is left out: what the client has
-    been told already, in the first event, may still be on its way from the listener.
+    Yields None when a keep-alive is due. Events come in the order of their revisions; those up to `seen_revision` are
+    skipped, because the stream has sent them already. Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, progress: Progress, job_id: int) -> None:
-        self._progress = progress
+    def __init__(self, hub: StreamHub, job_id: int) -> None:
+        self._hub = hub
         self.topic = job_id
-        self.seen = 0
-        self._newest = 0
-        self._events: queue.Queue[Event | None] = queue.Queue(QUEUED_EVENTS)
+        self.seen_revision = 0
+        self._newest_revision = 0
+        self._events: queue.Queue[JobEvent] = queue.Queue(MAX_QUEUED_EVENTS)
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> JobSubscription:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,227 +107,211 @@ class Subscription:
     def __iter__(self) -> Iterator[str | None]:
         while True:
             try:
-                event = self._events.get(timeout=PING_SECONDS)
+                event = self._events.get(timeout=self._hub.keep_alive_seconds)
             except queue.Empty:
                 yield None
                 continue
-            if event is None:
-                return
-            if event.revision > self.seen:
-                self.seen = event.revision
+            if event.revision > self.seen_revision:
+                self.seen_revision = event.revision
                 yield event.text
                 if event.final:
                     return
 
-    def put(self, event: Event) -> None:
-        """Adds an event unless it is known; a client too slow to take them loses the oldest, never the newest."""
-        if event.revision <= self._newest:
+    def put(self, event: JobEvent) -> None:
+        """Queue an event unless it is known already. If the queue is full, drop its oldest event."""
+        if event.revision <= self._newest_revision:
             return
-        self._newest = event.revision
-        self._put(event)
-
-    def end(self) -> None:
-        """Ends the stream."""
-        self._put(None)
-
-    def _put(self, event: Event | None) -> None:
+        self._newest_revision = event.revision
         while True:
             try:
                 return self._events.put_nowait(event)
             except queue.Full:
+                # The stream may take this event at the same time.
                 with contextlib.suppress(queue.Empty):
                     self._events.get_nowait()
 
     def close(self) -> None:
-        """Gives the place back."""
-        self._progress.unsubscribe(self)
+        """End the subscription."""
+        self._hub.unsubscribe(self)
 
 
-class Changes:
-    """One stream's place among those who want to know when products, or webhooks, change.
+class ChangeSubscription:
+    """The subscription of one stream to the changes of all products or of all webhooks.
 
-    Iterates: True when some have, at most once in `CHANGES_SECONDS`, False when it is time for a sign of life. What
-    happens in between is told behind that time, so that the last change is always followed by a True.
+    Iterating yields True after a change, at most once in `CHANGE_INTERVAL_SECONDS`, and False when a keep-alive is due.
+    A change within the interval is reported after it, so no last change goes unreported.
     """
 
-    def __init__(self, progress: Progress, topic: int) -> None:
-        self._progress = progress
+    def __init__(self, hub: StreamHub, topic: int) -> None:
+        self._hub = hub
         self.topic = topic
-        self._news = threading.Event()
-        self._over = threading.Event()
+        self._changed = threading.Event()
 
     def __iter__(self) -> Iterator[bool]:
         while True:
-            told = self._news.wait(PING_SECONDS)
-            if self._over.is_set():
-                return
-            self._news.clear()
-            yield told
-            if told:
-                self._over.wait(CHANGES_SECONDS)
+            changed = self._changed.wait(self._hub.keep_alive_seconds)
+            self._changed.clear()
+            yield changed
+            if changed:
+                time.sleep(CHANGE_INTERVAL_SECONDS)
 
     def put(self) -> None:
-        """Says that something has changed."""
-        self._news.set()
-
-    def end(self) -> None:
-        """Ends the stream."""
-        self._over.set()
-        self._news.set()
+        """Record that something has changed."""
+        self._changed.set()
 
     def close(self) -> None:
-        """Gives the place back."""
-        self._progress.unsubscribe(self)
+        """End the subscription."""
+        self._hub.unsubscribe(self)
 
 
-class Progress:
-    """The fan-out of one process; `read_events(job_ids)` gives the present state of each job."""
+class StreamHub:
+    """The subscriptions of one process, and the thread that feeds them while there are any.
+
+    `connect()` opens the connection of the thread. `read_events(job_ids)` returns the current state of each job, keyed
+    by id. `max_streams` limits the subscriptions of all topics together. `listen=False` polls instead of LISTEN.
+    """
 
     def __init__(
         self,
         connect: Callable[[], Connection],
-        read_events: Callable[[Iterable[int]], dict[int, Event]],
+        read_events: Callable[[Iterable[int]], dict[int, JobEvent]],
         *,
         max_streams: int,
         listen: bool,
+        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
     ) -> None:
+        self.keep_alive_seconds = keep_alive_seconds
         self._connect = connect
         self._read_events = read_events
         self._max_streams = max_streams
         self._listen = listen
         self._lock = threading.Lock()
-        self._followers: defaultdict[int, set[Subscription | Changes]] = defaultdict(set)
+        self._subscriptions: defaultdict[int, set[JobSubscription | ChangeSubscription]] = defaultdict(set)
         self._streams = 0
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
-        self._signs: dict[int, Any] = {}
-        self._stopping: Callable[[], bool] = lambda: False
+        self._markers: dict[int, Any] = {}
 
-    def subscribe(self, job_id: int) -> Subscription | None:
-        """A place among the followers of a job, or None when all places are taken.
+    def subscribe_to_job(self, job_id: int) -> JobSubscription | None:
+        """Return a subscription to a job, or None if too many streams are open.
 
-        Returns once the listener listens: no change after this call goes untold.
+        The thread listens by the time this returns, so the subscription gets every later change. Only if the database
+        does not answer, it returns sooner; the thread then reports the current state as soon as it is connected.
         """
-        subscription = Subscription(self, job_id)
-        return subscription if self._admit(subscription) else None
+        subscription = JobSubscription(self, job_id)
+        return subscription if self._add(subscription) else None
 
-    def subscribe_to_changes(self, topic: int = PRODUCTS) -> Changes | None:
-        """A place among those who want to know when products, or WEBHOOKS, change; the same holds for it."""
-        changes = Changes(self, topic)
-        return changes if self._admit(changes) else None
+    def subscribe_to_changes(self, topic: int = PRODUCTS_TOPIC) -> ChangeSubscription | None:
+        """Return a subscription to a topic, or None if too many streams are open; otherwise like `subscribe_to_job`."""
+        subscription = ChangeSubscription(self, topic)
+        return subscription if self._add(subscription) else None
 
-    def _admit(self, stream: Subscription | Changes) -> bool:
+    def _add(self, subscription: JobSubscription | ChangeSubscription) -> bool:
         with self._lock:
             if self._streams >= self._max_streams:
                 return False
             self._streams += 1
-            self._followers[stream.topic].add(stream)
+            self._subscriptions[subscription.topic].add(subscription)
             if self._thread is None:
                 self._listening.clear()
-                self._thread = threading.Thread(target=self._run, name="progress-listener", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="stream-listener", daemon=True)
                 self._thread.start()
-        # Where the database is away this passes unfulfilled; the listener tells everything anew when it is back.
         self._listening.wait(timeout=POLL_SECONDS)
         return True
 
-    def unsubscribe(self, stream: Subscription | Changes) -> None:
-        """Frees a place; does nothing when it is free already."""
+    def unsubscribe(self, subscription: JobSubscription | ChangeSubscription) -> None:
+        """End a subscription; do nothing if it has ended already."""
         with self._lock:
-            followers = self._followers.get(stream.topic, set())
-            if stream in followers:
-                followers.remove(stream)
+            subscriptions = self._subscriptions.get(subscription.topic, set())
+            if subscription in subscriptions:
+                subscriptions.remove(subscription)
                 self._streams -= 1
-                if not followers:
-                    del self._followers[stream.topic]
+                if not subscriptions:
+                    del self._subscriptions[subscription.topic]
 
     @property
     def streams(self) -> int:
-        """How many streams are open."""
+        """The number of subscriptions."""
         return self._streams
 
-    def end_when(self, stopping: Callable[[], bool]) -> None:
-        """Makes every stream end within about a second once `stopping()`, so that nobody waits for them in vain."""
-        self._stopping = stopping
-
     def _run(self) -> None:
-        started, self._signs = time.monotonic(), {}
-        first = True
+        """Feed the subscriptions until there are none, on a new connection after each failure."""
+        started, self._markers = time.monotonic(), {}
+        is_first_connection = True
         while True:
             try:
                 connection = self._connect()
             except psycopg2.Error as error:
-                log.warning("Progress: the database does not answer: %s", str(error).strip())
-                threading.Event().wait(RECONNECT_SECONDS)
-                first = False
-                if self._ended_idle():
+                log.warning("The database is unavailable; live updates will retry: %s", str(error).strip())
+                time.sleep(RECONNECT_SECONDS)
+                is_first_connection = False
+                if self._stop_if_unused():
                     return
                 continue
             try:
-                listener = Listener(connection, (JOBS_CHANNEL, *TOPICS), pooled=not self._listen)
+                listener = Listener(connection, (JOBS_CHANNEL, *TOPIC_OF_CHANNEL), pooled=not self._listen)
                 if listener.pooled:
-                    self._signs = self._signs or self._read_signs(connection)
-                # What happened while nobody listened is told once, to everyone. Products that change before the first
-                # stream's listener listens are none of that: the stream has not begun.
-                missed = not first or time.monotonic() - started > POLL_SECONDS
-                self._tell(self._followed() - (set() if missed else set(SIGNS)))
+                    self._markers = self._markers or self._read_markers(connection)
+                # Changes since the last connection went unnoticed, so report every topic once. Before the first
+                # connection no stream was open yet, so only the state of jobs is needed, unless connecting took long.
+                missed_changes = not is_first_connection or time.monotonic() - started > POLL_SECONDS
+                self._publish(self._topics() - (set() if missed_changes else set(READ_CHANGE_MARKERS_SQL)))
                 self._listening.set()
-                while not self._ended_idle():
-                    self._tell(self._changed(connection, listener))
+                while not self._stop_if_unused():
+                    self._publish(self._wait_for_changes(connection, listener))
                 return
             except psycopg2.Error as error:
-                log.warning("Progress: connection lost, trying again: %s", str(error).strip())
+                log.warning("The database is unavailable; live updates will retry: %s", str(error).strip())
                 self._listening.clear()
             except Exception:
-                log.exception("Progress: unexpected error, trying again")
-                threading.Event().wait(RECONNECT_SECONDS)
+                log.exception("Unexpected error; live updates will retry")
+                time.sleep(RECONNECT_SECONDS)
             finally:
-                first = False
+                is_first_connection = False
                 connection.close()
 
-    def _changed(self, connection: Connection, listener: Listener) -> set[int]:
-        """Waits for news, a second at most; returns what has changed, or may have, of what is followed."""
+    def _wait_for_changes(self, connection: Connection, listener: Listener) -> set[int]:
+        """Return the followed topics that have changed, or may have, after waiting for at most `POLL_SECONDS`."""
         if listener.pooled:
-            threading.Event().wait(POLL_SECONDS)
-            before, self._signs = self._signs, self._read_signs(connection)
-            return self._followed() - {topic for topic, sign in self._signs.items() if sign == before.get(topic)}
+            time.sleep(POLL_SECONDS)
+            previous, self._markers = self._markers, self._read_markers(connection)
+            return self._topics() - {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
         listener.wait(POLL_SECONDS)
         changed = {
-            TOPICS[notification.channel] if notification.channel in TOPICS else int(notification.payload)
+            TOPIC_OF_CHANNEL[notification.channel]
+            if notification.channel in TOPIC_OF_CHANNEL
+            else int(notification.payload)
             for notification in listener.receive()
         }
-        return changed & self._followed()
+        return changed & self._topics()
 
-    def _read_signs(self, connection: Connection) -> dict[int, Any]:
-        signs: dict[int, Any] = {}
+    def _read_markers(self, connection: Connection) -> dict[int, Any]:
+        markers: dict[int, Any] = {}
         with connection.cursor() as cursor:
-            for topic, query in SIGNS.items():
-                cursor.execute(query)
-                signs[topic] = cursor.fetchone()
-        return signs
+            for topic, statement in READ_CHANGE_MARKERS_SQL.items():
+                cursor.execute(statement)
+                markers[topic] = cursor.fetchone()
+        return markers
 
-    def _followed(self) -> set[int]:
+    def _topics(self) -> set[int]:
         with self._lock:
-            return set(self._followers)
+            return set(self._subscriptions)
 
-    def _ended_idle(self) -> bool:
-        """Ends the listener when nobody follows anything; the next stream starts another."""
+    def _stop_if_unused(self) -> bool:
+        """Return whether the thread must end because there are no subscriptions; the next one starts a new thread."""
         with self._lock:
-            if self._stopping():
-                for stream in itertools.chain.from_iterable(self._followers.values()):
-                    stream.end()
             if self._streams:
                 return False
             self._thread = None
             return True
 
-    def _tell(self, topics: set[int]) -> None:
-        if not topics:
-            return
-        job_ids = topics - set(SIGNS)
+    def _publish(self, topics: set[int]) -> None:
+        """Pass the state of these jobs, and the changes of these topics, to the subscriptions."""
+        job_ids = topics - set(READ_CHANGE_MARKERS_SQL)
         events = self._read_events(job_ids) if job_ids else {}
         with self._lock:
-            for stream in itertools.chain.from_iterable(self._followers.get(topic, ()) for topic in topics):
-                if isinstance(stream, Changes):
-                    stream.put()
-                elif stream.topic in events:
-                    stream.put(events[stream.topic])
+            for subscription in itertools.chain.from_iterable(self._subscriptions.get(topic, ()) for topic in topics):
+                if isinstance(subscription, ChangeSubscription):
+                    subscription.put()
+                elif subscription.topic in events:
+                    subscription.put(events[subscription.topic])

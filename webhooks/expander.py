@@ -14,7 +14,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from database.serializers import PRODUCT_FIELDS, product_json
+from database.serializers import PRODUCT_FIELDS, serialize_product
 from webhooks.events import BATCH_PRODUCTS, encode_body
 
 # How many deliveries one call writes: enough to keep a receiver busy, and few enough to keep memory and latency low.
@@ -106,4 +106,4 @@ def _create_singles(cursor: Cursor, cut: str, ids: Sequence[int], position: int)
 def _read_products(cursor: Cursor, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     cursor.execute(READ_PRODUCTS_SQL, (list(ids),))
     rows = [SimpleNamespace(**dict(zip(PRODUCT_FIELDS, row, strict=True))) for row in cursor.fetchall()]
-    return {row.id: product_json(row) for row in rows}
+    return {row.id: serialize_product(row) for row in rows}

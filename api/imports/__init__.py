@@ -1,1 +1,1 @@
-"""The imports resource."""
+"""Calls on imports."""

@@ -1,4 +1,4 @@
-"""The rows that an import set aside: in pages, and as a file that imports again once it is corrected."""
+"""Calls that show the rejected rows of an import: as pages, and as a file to correct and import again."""
 
 from __future__ import annotations
 
@@ -12,82 +12,86 @@ from urllib.parse import quote
 from flask import Response, jsonify
 from sqlalchemy import Engine, select, text
 
-from api.imports.routes import NOT_FOUND, TASK_ID, find_job
-from api.imports.schemas import RejectsSchema
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
+from api.imports.schemas import RejectedRowPageSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.pagination import page_of
-from api.requests import PageQuerySchema, QuerySchema, Switch
+from api.pagination import fetch_page
+from api.request_fields import Boolean
+from api.schemas import PageQuerySchema, QuerySchema
 from importer.columns.reject_file import encode_reject_file
 from importer.files.dialect import Dialect
 from importer.files.rows import Reject
 from models import ImportJob, ImportReject, db
 
-blueprint = Blueprint("rejects", __name__, url_prefix="/api", tag="Imports")
+blueprint = Blueprint("rejects", __name__, url_prefix="/api/imports", tag="Imports")
 
-# Rows that are read from the database and sent together, in a short transaction each: a slow client holds none up.
+# Each batch is read in a short transaction of its own, so a slow client keeps none open.
 BATCH_ROWS = 2000
 
 EXAMPLE_FILE = "sku,name,line,code,message\r\n,Blue lamp,17,missing_sku,The row has no SKU.\r\n"
 HEADERS = {
     "Content-Disposition": {
-        "description": "The file's name: that of the imported file, with `-rejects.csv` at its end.",
+        "description": "The name of the file: that of the imported file, followed by `-rejects.csv`.",
         "schema": {"type": "string", "examples": ["attachment; filename=products-rejects.csv"]},
     }
 }
 
 
-class RejectsFileQuerySchema(QuerySchema):
-    """How the file is wanted."""
+class RejectFileQuerySchema(QuerySchema):
+    """The format of the file."""
 
-    bom = Switch("Whether a byte order mark stands in front, by which spreadsheets know UTF-8.", in_query=True)
+    bom = Boolean("Whether the file starts with a byte order mark, by which spreadsheets detect UTF-8.", in_query=True)
 
 
-@blueprint.get("/imports/<task_id>/rejects", parameters=TASK_ID)
+@blueprint.get("/<task_id>/rejects", parameters=TASK_ID)
 @blueprint.document(operationId="listRejects")
-@blueprint.takes(PageQuerySchema, check=False)
-@blueprint.answers(200, RejectsSchema, "A page.")
-@blueprint.fails(INVALID_PARAMETER, NOT_FOUND)
-def list_rejects(task_id: str) -> Response:
-    """List the rows that could not be taken
+@blueprint.accepts(PageQuerySchema)
+@blueprint.returns(200, RejectedRowPageSchema, "A page of rejected rows.")
+@blueprint.raises(INVALID_PARAMETER, IMPORT_NOT_FOUND)
+def list_rejects(query: dict[str, Any], task_id: str) -> Response:
+    """List the rejected rows
 
-    In the order of the file.
+    Lists the rows that could not be imported, in the order of the file.
     """
     job = find_job(task_id)
-    query = select(ImportReject).where(ImportReject.job_id == job.id).order_by(ImportReject.line)
-    rows, pagination = page_of(query)
-    rejects = [{"line": row.line, "code": row.code, "message": row.message, "row": row.row} for row in rows]
-    return jsonify(rejects=rejects, pagination=pagination)
+    rejects = select(ImportReject).where(ImportReject.job_id == job.id).order_by(ImportReject.line)
+    rows, pagination = fetch_page(rejects, query["page"], query["per_page"])
+    return jsonify(
+        rejects=[{"line": row.line, "code": row.code, "message": row.message, "row": row.row} for row in rows],
+        pagination=pagination,
+    )
 
 
-@blueprint.get("/imports/<task_id>/rejects.csv", parameters=TASK_ID)
+@blueprint.get("/<task_id>/rejects.csv", parameters=TASK_ID)
 @blueprint.document(operationId="exportRejects")
-@blueprint.takes(RejectsFileQuerySchema)
-@blueprint.answers(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
-@blueprint.fails(INVALID_PARAMETER, NOT_FOUND)
+@blueprint.accepts(RejectFileQuerySchema)
+@blueprint.returns(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
+@blueprint.raises(INVALID_PARAMETER, IMPORT_NOT_FOUND)
 def export_rejects(query: dict[str, Any], task_id: str) -> Response:
-    """Export the rows that could not be taken as a file
+    """Export the rejected rows as a file
 
-    The rows as they were, under the columns of their file and with its delimiter; `line`, `code` and `message` behind.
-    CSV after RFC 4180, UTF-8. A row that cannot be split into fields is one cell. Correct the rows and upload the file
-    as it is: columns that are not known are left out, and what is not corrected is rejected again.
+    The file has the original rows, with the columns and the delimiter of the imported file, followed by the columns
+    `line`, `code` and `message`. It is CSV (RFC 4180) in UTF-8. A row that cannot be split into fields is in one cell.
+    Correct the rows and upload the file as it is: the additional columns are ignored, and rows that are not corrected
+    are rejected again.
     """
     job = find_job(task_id)
-    header, dialect, quoted = _form(job)
-    batches = _batches(db.engine, job.id, quoted=quoted)
-    # What is wrong from the start is an error as any other.
-    first = next(batches, [])
+    header, dialect, is_text = _file_format(job)
+    batches = _read_batches(db.engine, job.id, quote_rows=is_text)
+    # Read the first batch now, so that an error is an ordinary error response.
+    first_batch = next(batches, [])
     filename = f"{_stem(job.filename)}-rejects.csv"
     db.session.remove()
-    file = encode_reject_file(header, dialect, chain([first], batches), byte_order_mark=query.get("bom", False))
-    response = Response(file, content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", **_names(filename))
+    body = encode_reject_file(header, dialect, chain([first_batch], batches), byte_order_mark=query.get("bom", False))
+    response = Response(body, content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", **_filename_parameters(filename))
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _form(job: ImportJob) -> tuple[list[str], Dialect, bool]:
-    """The columns and the dialect of a job's rejects, and whether their rows are texts, no CSV."""
+def _file_format(job: ImportJob) -> tuple[list[str], Dialect, bool]:
+    """Return the header and the dialect for a job's rejected rows, and whether these are plain texts instead of CSV."""
     if job.kind == "undo":
         return ["product"], Dialect(), True
     if not job.file:
@@ -96,27 +100,28 @@ def _form(job: ImportJob) -> tuple[list[str], Dialect, bool]:
     return header, Dialect(job.file["delimiter"], job.file["quote"]), False
 
 
-def _batches(engine: Engine, job_id: int, *, quoted: bool) -> Iterator[Sequence[Reject]]:
+def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[Sequence[Reject]]:
+    """Yield the rejected rows in the order of the file; `quote_rows` turns each row into one quoted CSV field."""
     reject = ImportReject
     query = select(reject.line, reject.code, reject.message, reject.row).where(reject.job_id == job_id)
     query = query.order_by(reject.line).limit(BATCH_ROWS)
-    last = 0
+    last_line = 0
     while True:
         with engine.connect() as connection:
-            # Soon after an import the planner knows nothing of its rejects, and would sort all of them for every batch.
+            # Right after an import the planner has no statistics of its rejects, and would sort all of them each time.
             connection.execute(text("SET LOCAL enable_sort = off"))
-            rows = connection.execute(query.where(reject.line > last)).all()
+            rows = connection.execute(query.where(reject.line > last_line)).all()
         batch = [Reject(*row) for row in rows]
-        if quoted:
+        if quote_rows:
             batch = [row._replace(row='"' + row.row.replace('"', '""') + '"') for row in batch]
         if not batch:
             return
         yield batch
-        last = batch[-1].line
+        last_line = batch[-1].line
 
 
 def _stem(filename: str) -> str:
-    """The file's name without what tells its kind, and without what is no letter in a header."""
+    """Return a file name without its suffixes, and without characters that no header can contain."""
     name = PurePath(filename).name
     for suffix in (".gz", ".zip", ".csv", ".tsv"):
         if name.lower().endswith(suffix):
@@ -124,7 +129,10 @@ def _stem(filename: str) -> str:
     return "".join(filter(str.isprintable, name)) or "products"
 
 
-def _names(filename: str) -> dict[str, str]:
-    """The parameters of Content-Disposition (RFC 6266): for all clients, and where that is not enough for new ones."""
-    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    return {"filename": plain} if plain == filename else {"filename": plain, "filename*": f"UTF-8''{quote(filename)}"}
+def _filename_parameters(filename: str) -> dict[str, str]:
+    """Return the parameters of Content-Disposition (RFC 6266): `filename` in ASCII, `filename*` for the rest."""
+    ascii_name = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
+    parameters = {"filename": ascii_name}
+    if ascii_name != filename:
+        parameters["filename*"] = f"UTF-8''{quote(filename)}"
+    return parameters

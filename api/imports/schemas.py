@@ -1,369 +1,226 @@
-"""What calls on imports take and answer, as marshmallow schemas."""
+"""The schemas of imports: queries of lists, and the responses."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from marshmallow import Schema
 
-from marshmallow import RAISE, Schema, ValidationError, fields
-
-from api.requests import NO_NUL, Choice, FormSchema, PageQuerySchema, RequestSchema, Switch, is_text
-from api.responses import (
-    EXAMPLE_TASK,
-    PaginationSchema,
-    ProductSchema,
-    nested,
-    number,
-    switch,
-    text,
-    time,
+from api.imports.options import (
+    DELIMITER,
+    ENCODING,
+    EXAMPLE_MAPPING,
+    MAPPING,
+    MODE,
+    ON_REJECT,
+    PREVIEW,
+    QUOTE,
 )
+from api.products.schemas import ProductSchema
+from api.request_fields import Choice, ShortText
+from api.response_fields import (
+    boolean,
+    dictionary,
+    integer,
+    nested,
+    nested_list,
+    seconds,
+    strings,
+    text,
+    timestamp,
+    uuid,
+)
+from api.schemas import PageQuerySchema, PaginationSchema
 from importer.columns.column_mapping import FIELDS
-from importer.errors import UnusableFile
-from importer.files.dialect import DELIMITERS, QUOTES, find_delimiter, find_quote
-from importer.files.encoding import find_encoding
+from importer.files.dialect import QUOTES
 from models import IMPORT_MODES, JOB_KINDS, JOB_STATUSES, ORIGINS, REJECT_POLICIES
 
-STARTED_BY_MAX_CHARACTERS = 200
 FILENAME_FILTER_MAX_CHARACTERS = 255
-MAX_MAPPED_COLUMNS = 10_000
-DELIMITER_NAMES = (*DELIMITERS, *DELIMITERS.values())
-QUOTE_NAMES = tuple(dict.fromkeys([*QUOTES, *QUOTES.values()]))
-CHANGES = ("created", "updated", "left_out")
-EXAMPLE_MAPPING = {"Artikelnummer": "sku", "Preis": None}
-
-MODE = (
-    "What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others,"
-    " `create` leaves out those that exist, `update` those that do not."
-)
-ON_REJECT = "What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any."
-PREVIEW = "Whether the import waits for a confirmation, and says what it would do, before it writes anything."
-DELIMITER = "What separates the fields: comma, semicolon, tab or pipe, the character or the word."
-QUOTE = (
-    "What the fields are quoted with: a double or a single quote, or nothing. Quotes within fields are doubled, or"
-    " escaped by a backslash."
-)
-ENCODING = "The encoding of the file, as Python names it: utf-8, utf-16, windows-1252, shift_jis …"
-MAPPING = (
-    "Which of our fields (sku, name, description, active) the file's columns are, by the names of its header; null for"
-    " a column to leave out. Several of the same name are told apart by a number: `Name (2)`. Columns that are not"
-    " named are matched by themselves."
-)
-STARTED_FROM = "Where it was started: on the page, or by another client."
-STARTED_BY = "Who started it, for the history; without it the address of the client."
-FROM_THE_FILE = " Without it, or with null, it is found from the file."
+# What an import can do with a product, in the order of the list of affected products.
+PRODUCT_CHANGES = ("created", "updated", "left_out")
+EXAMPLE_TASK_ID = "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
 
 
-class Mapping(fields.Field[Any]):
-    """A JSON object: the file's columns by name, each with our field or null. In a form it is JSON as a text."""
+class ImportQuerySchema(PageQuerySchema):
+    """The filter and the page of a list of imports."""
 
-    def __init__(self, description: str, *, in_form: bool = False) -> None:
-        metadata: dict[str, Any] = {"description": description}
-        if in_form:
-            metadata |= {"type": "string", "contentMediaType": "application/json"}
-            metadata |= {"examples": [json.dumps(EXAMPLE_MAPPING)]}
-        else:
-            values = {"type": ["string", "null"], "enum": [*FIELDS, None]}
-            metadata |= {"type": "object", "additionalProperties": values, "examples": [EXAMPLE_MAPPING]}
-        super().__init__(allow_none=not in_form, metadata=metadata)
-        self._in_form = in_form
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if self._in_form:
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                raise ValidationError('mapping must be JSON, such as {"Item no.": "sku"}.') from None
-        if value is None:
-            return None
-        if not isinstance(value, dict) or len(value) > MAX_MAPPED_COLUMNS or not all(map(is_text, value)):
-            raise ValidationError('mapping must be an object of columns and fields, such as {"Item no.": "sku"}.')
-        for column, field in value.items():
-            if field is not None and field not in FIELDS:
-                shown = column[:40]
-                raise ValidationError(f"The column {shown} can be one of {', '.join(FIELDS)}, or null to leave it out.")
-        return value or None
-
-
-class Named(fields.String):
-    """A text that `read` understands; it raises `UnusableFile` with a sentence."""
-
-    def __init__(
-        self, description: str, example: str, read: Any, *, words: Sequence[str | None] = (), in_form: bool = False
-    ) -> None:
-        metadata = {"description": description, "examples": [example], **({"enum": list(words)} if words else {})}
-        super().__init__(allow_none=not in_form, metadata=metadata)
-        self._read = read
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, str):
-            raise ValidationError(f"{attr} must be a text or null.")
-        try:
-            return self._read(value)
-        except UnusableFile as problem:
-            raise ValidationError(str(problem)) from None
-
-
-class ShortText(fields.String):
-    """A text of at most `limit` characters."""
-
-    def __init__(self, description: str, example: str, limit: int) -> None:
-        metadata = {"description": description, "examples": [example], "maxLength": limit, "pattern": NO_NUL}
-        super().__init__(metadata=metadata)
-        self._limit = limit
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, str) or len(value) > self._limit or not is_text(value):
-            raise ValidationError(f"{attr} must be a text of at most {self._limit} characters.")
-        return value.strip()
-
-
-class UploadOptionsSchema(FormSchema):
-    """What is wanted of an import. Empty fields count as not given."""
-
-    preview = Switch(PREVIEW, in_query=True)
-    mode = Choice(MODE, *IMPORT_MODES, default="upsert")
-    on_reject = Choice(ON_REJECT, *REJECT_POLICIES, default="skip")
-    mapping = Mapping(MAPPING, in_form=True)
-    delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", find_delimiter, words=DELIMITER_NAMES, in_form=True)
-    quote = Named(QUOTE + FROM_THE_FILE, "none", find_quote, words=QUOTE_NAMES, in_form=True)
-    encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", find_encoding, in_form=True)
-    started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
-    started_by = ShortText(STARTED_BY, "nightly job", STARTED_BY_MAX_CHARACTERS)
-
-
-class UploadSchema(UploadOptionsSchema):
-    """A file, and what is wanted of its import."""
-
-    file = fields.Raw(
-        required=True,
-        metadata={
-            "type": "string",
-            "format": "binary",
-            "description": "The file; its name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip.",
-        },
-    )
-
-
-class RetrySchema(RequestSchema):
-    """What is to be different this time. What is not given stays; null is found from the file."""
-
-    class Meta:
-        unknown = RAISE
-
-    error_messages = {  # noqa: RUF012
-        "unknown": "There is no such option. Use preview, mode, on_reject, mapping, delimiter, quote or encoding."
-    }
-
-    preview = Switch(PREVIEW)
-    mode = Choice(MODE, *IMPORT_MODES)
-    on_reject = Choice(ON_REJECT, *REJECT_POLICIES)
-    mapping = Mapping(MAPPING + FROM_THE_FILE)
-    delimiter = Named(DELIMITER + FROM_THE_FILE, "semicolon", find_delimiter, words=[*DELIMITER_NAMES, None])
-    quote = Named(QUOTE + FROM_THE_FILE, "none", find_quote, words=[*QUOTE_NAMES, None])
-    encoding = Named(ENCODING + FROM_THE_FILE, "windows-1252", find_encoding)
-
-
-class UndoSchema(RequestSchema):
-    """Who wants the undo."""
-
-    class Meta:
-        unknown = RAISE
-
-    error_messages = {"unknown": "There is no such field. Use started_from and started_by."}  # noqa: RUF012
-
-    started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
-    started_by = ShortText(STARTED_BY, "night shift", STARTED_BY_MAX_CHARACTERS)
-
-
-class ImportsQuerySchema(PageQuerySchema):
-    """A page of imports."""
-
-    status = Choice("Only imports with this status.", *JOB_STATUSES)
-    kind = Choice("Only imports, or only undos of imports.", *JOB_KINDS)
-    started_from = Choice("Only those started on the page, or only those started by other clients.", *ORIGINS)
+    status = Choice("Only jobs with this status.", *JOB_STATUSES)
+    kind = Choice("Only imports, or only undos.", *JOB_KINDS)
+    started_from = Choice("Only jobs that were started on the page, or only those of other clients.", *ORIGINS)
     filename = ShortText("The name of the file contains this, in any case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
 
 
-class ChangesQuerySchema(PageQuerySchema):
-    """A page of what an import did."""
+class AffectedProductQuerySchema(PageQuerySchema):
+    """The filter and the page of a list of products that an import affected."""
 
-    change = Choice("Only products that it created, changed, or left out because of its mode.", *CHANGES)
-
-
-class ColumnSchema(Schema):
-    """A column of a file."""
-
-    name = text("Its name in the header.", "Artikelnummer")
-    field = text("Which of our fields it is; null: it is left out.", "sku", allow_none=True, enum=[*FIELDS, None])
-    samples = fields.List(
-        fields.String(), required=True, metadata={"description": "The first values in it, at most 5."}
+    change = Choice(
+        "Only products that the import created, updated, or left out because of its mode.", *PRODUCT_CHANGES
     )
 
 
-class FileSchema(Schema):
-    """What was found in a file."""
+class FileColumnSchema(Schema):
+    """A column of an imported file."""
 
-    packing = text("How it is packed.", "none", enum=["none", "gzip", "zip"])
-    encoding = text("Its encoding.", "cp1252")
-    delimiter = text("What separates its fields.", ";")
-    quote = text("What its fields are quoted with; empty: nothing.", '"')
-    escaped = switch("Whether quotes within fields are escaped by a backslash, not doubled.")
-    columns = nested(ColumnSchema, many=True)
-    unmapped = fields.List(fields.String(), required=True, metadata={"description": "The columns that are left out."})
-    problem = text("Why these columns do not allow an import.", None, allow_none=True)
-    remembered = switch("Whether the mapping is the one that was confirmed on the page for such a header before.")
+    name = text("The name of the column in the header.", "Artikelnummer")
+    field = text(
+        "The product field that the column is mapped to; null if it is ignored.",
+        "sku",
+        nullable=True,
+        enum=[*FIELDS, None],
+    )
+    samples = strings("The first values of the column, at most 5.")
 
 
-class OptionsSchema(Schema):
-    """What was asked for; null was to be found from the file."""
+class ImportFileSchema(Schema):
+    """What was detected in an imported file."""
 
-    preview = switch(PREVIEW)
+    packing = text("The compression of the file.", "none", enum=["none", "gzip", "zip"])
+    encoding = text("The encoding of the file.", "cp1252")
+    delimiter = text("The character between fields.", ";")
+    quote = text("The character around quoted fields; empty if fields are not quoted.", '"')
+    escaped = boolean("Whether quotes within fields are escaped by a backslash instead of being doubled.")
+    columns = nested_list(FileColumnSchema)
+    unmapped = strings("The names of the columns that are ignored.")
+    problem = text("Why the file cannot be imported with this mapping; null if it can.", nullable=True)
+    remembered = boolean(
+        "Whether the mapping was taken from an earlier import with this header, confirmed on the page."
+    )
+
+
+class ImportOptionsSchema(Schema):
+    """The options that the client gave. A null option is detected in the file."""
+
+    preview = boolean(PREVIEW)
     mode = text(MODE, "upsert", enum=list(IMPORT_MODES))
     on_reject = text(ON_REJECT, "skip", enum=list(REJECT_POLICIES))
-    mapping = fields.Dict(
-        required=True, allow_none=True, metadata={"description": MAPPING, "examples": [EXAMPLE_MAPPING]}
-    )
-    delimiter = text(DELIMITER, ";", allow_none=True)
-    quote = text(QUOTE, '"', allow_none=True, enum=[*QUOTES, None])
-    encoding = text(ENCODING, "cp1252", allow_none=True)
+    mapping = dictionary(MAPPING, nullable=True, examples=[EXAMPLE_MAPPING])
+    delimiter = text(DELIMITER, ";", nullable=True)
+    quote = text(QUOTE, '"', nullable=True, enum=[*QUOTES, None])
+    encoding = text(ENCODING, "cp1252", nullable=True)
 
 
-class RejectSchema(Schema):
-    """A row that could not be taken."""
+class RejectedRowSchema(Schema):
+    """A row that could not be imported."""
 
-    line = number("The line of the file that it begins on.", minimum=1, examples=[17])
-    code = text("What a program can go by.", "missing_sku")
-    message = text("A sentence that says why.", "The row has no SKU.")
-    row = text("The row as it was.", ",Blue lamp,")
+    line = integer("The line of the file where the row begins.", minimum=1, examples=[17])
+    code = text("Identifies the reason for programs.", "missing_sku")
+    message = text("A sentence that explains the reason.", "The row has no SKU.")
+    row = text("The original row.", ",Blue lamp,")
 
 
-class ChangeSchema(Schema):
-    """A product that would be created or changed, with the fields that the file has."""
+class PreviewChangeSchema(Schema):
+    """A product that the import would create or update, with the fields that the file has."""
 
-    sku = text("Its SKU.", "A-1")
-    before = fields.Dict(required=True, allow_none=True, metadata={"description": "As it is; null for a new one."})
-    after = fields.Dict(required=True, metadata={"description": "As it would be."})
+    sku = text("The SKU of the product.", "A-1")
+    before = dictionary("The current values; null for a new product.", nullable=True)
+    after = dictionary("The values after the import.")
 
 
 class PreviewSchema(Schema):
-    """What an import would do, or would have done when it was asked."""
+    """What an import would do, as counted when the preview was made."""
 
-    create = number("Products that would be created.")
-    update = number("Products that would be changed.")
-    unchanged = number("Rows that would change nothing.")
-    skipped = number("Rows of those that the mode would leave out.")
-    rejected = number("Rows that cannot be taken.")
-    duplicate = number("Rows whose SKU comes again further down, which wins.")
-    changes = nested(ChangeSchema, many=True)
-    rejects = nested(RejectSchema, many=True)
-
-
-class LogSchema(Schema):
-    """Something that happened to an import."""
-
-    at = time("When")
-    event = text("What a program can go by.", "started")
-    message = text("A sentence.", "A worker began.")
+    create = integer("Products that would be created.")
+    update = integer("Products that would be updated.")
+    unchanged = integer("Rows that would change nothing.")
+    skipped = integer("The number of unchanged rows that the mode would skip.")
+    rejected = integer("Rows that cannot be imported.")
+    duplicate = integer("Rows whose SKU appears again further down; the last row counts.")
+    changes = nested_list(PreviewChangeSchema)
+    rejects = nested_list(RejectedRowSchema)
 
 
-class SampleSchema(Schema):
-    """How far an import was at a time."""
+class LogEntrySchema(Schema):
+    """An entry in the log of an import."""
 
-    at = fields.Float(required=True, metadata={"description": "Seconds it had been worked on.", "minimum": 0})
-    phase = text("What it did.", "reading")
-    rows = number("Rows that this phase had done.")
+    at = timestamp("When it happened")
+    event = text("Identifies what happened for programs.", "started")
+    message = text("A sentence that says what happened.", "A worker started the import.")
+
+
+class ProgressSampleSchema(Schema):
+    """The progress of an import at one time."""
+
+    at = seconds("Working time of the import so far, in seconds.")
+    phase = text("The phase at this time.", "reading")
+    rows = integer("Rows that the phase had processed.")
 
 
 class ImportSchema(Schema):
-    """An import, or the undo of one."""
+    """A job: an import, or the undo of one."""
 
-    id = number("The number of the import.", minimum=1, examples=[7])
-    task_id = fields.UUID(required=True, metadata={"description": "The id of the import.", "examples": [EXAMPLE_TASK]})
-    kind = text("What it is.", "import", enum=list(JOB_KINDS))
-    filename = text("The name of the file; of an undo, that of its import.", "products.csv")
-    status = text("How far it is.", "processing", enum=list(JOB_STATUSES))
-    phase = text("What it does now: queued, reading, comparing, writing, undoing, finished.", "writing")
-    progress = number("Percent; never goes back within a run, and is 100 exactly when `completed`.", maximum=100)
-    total_records = number("Rows of the file: 0 or an estimate while it is read, exact from then on.")
-    processed_records = number("Rows that are done; never goes back within a run.")
-    rows_read = number("Rows read so far.")
-    rows_written = number("Products created and changed so far.")
-    created_count = number("Products that are new.")
-    updated_count = number("Products that were changed. Of an undo: restored or removed.")
-    unchanged_count = number("Rows that changed nothing. Of an undo: products that were gone already.")
-    duplicate_count = number("Rows whose SKU came again further down, which wins.")
-    rejected_count = number("Rows that could not be taken. Of an undo: products left alone, as they were edited since.")
-    skipped_count = number("How many of the unchanged rows the mode left out.")
-    removed_count = number("Of an undo: how many of the updated products it removed.")
-    run = number("Counted up when it is tried again; the other numbers may then begin anew.", minimum=1, examples=[1])
+    id = integer("The number of the job.", minimum=1, examples=[7])
+    task_id = uuid("The id of the job.", EXAMPLE_TASK_ID)
+    kind = text("Whether the job is an import or an undo.", "import", enum=list(JOB_KINDS))
+    filename = text("The name of the file; for an undo, that of its import.", "products.csv")
+    status = text("The state of the job.", "processing", enum=list(JOB_STATUSES))
+    phase = text("The current phase: queued, reading, comparing, writing, undoing or finished.", "writing")
+    progress = integer("Percent; never decreases within a run, and is 100 exactly when `completed`.", maximum=100)
+    total_records = integer("Rows of the file: 0 or an estimate while the file is read, exact after that.")
+    processed_records = integer("Rows that are finished; never decreases within a run.")
+    rows_read = integer("Rows read so far.")
+    rows_written = integer("Products created and updated so far.")
+    created_count = integer("Products that were created.")
+    updated_count = integer("Products that were updated. Of an undo: products that were restored or removed.")
+    unchanged_count = integer("Rows that changed nothing. Of an undo: products that were already deleted.")
+    duplicate_count = integer("Rows whose SKU appears again further down; the last row counts.")
+    rejected_count = integer(
+        "Rows that could not be imported. Of an undo: products that it left alone, because they were edited since."
+    )
+    skipped_count = integer("The number of unchanged rows that the mode skipped.")
+    removed_count = integer("Of an undo: the number of updated products that it removed.")
+    run = integer("Increases by one with each retry, which may reset the other counts.", minimum=1, examples=[1])
     mode = text(MODE, "upsert", enum=list(IMPORT_MODES))
     on_reject = text(ON_REJECT, "skip", enum=list(REJECT_POLICIES))
-    started_from = text("Where it was started.", "api", enum=list(ORIGINS))
-    started_by = text("Who started it: a name that was given, or the address of the client.", "192.0.2.7")
-    file_size = number("Bytes of the file.")
-    error_message = text("Why it failed.", allow_none=True)
-    duration_seconds = fields.Float(
-        required=True,
-        allow_none=True,
-        metadata={"description": "How long it was worked on; waiting to be confirmed does not count.", "minimum": 0},
-    )
-    rows_per_second = number("Once completed: rows by seconds.", allow_none=True)
-    created_at = time("When the file was taken")
-    updated_at = time("When anything of this last changed")
-    started_at = time("When a worker began", nullable=True)
-    finished_at = time("When it ended", nullable=True)
-    confirm_until = time("Until when it waits to be confirmed", nullable=True)
-    retry_until = time("Until when it can be tried again", nullable=True)
-    undo_until = time("Until when it can be undone", nullable=True)
-    undo_of = fields.UUID(
-        required=True, allow_none=True, metadata={"description": "Of an undo: the id of the import it takes back."}
-    )
-    undone_by = fields.UUID(required=True, allow_none=True, metadata={"description": "The id of its undo."})
+    started_from = text("Where the job was started.", "api", enum=list(ORIGINS))
+    started_by = text("Who started the job: the name that the client gave, or its address.", "192.0.2.7")
+    file_size = integer("The size of the file in bytes.")
+    error_message = text("Why the job failed.", nullable=True)
+    duration_seconds = seconds("The working time, without the wait for a confirmation.", nullable=True)
+    rows_per_second = integer("Rows per second of working time, once completed.", nullable=True)
+    created_at = timestamp("When the file was uploaded")
+    updated_at = timestamp("When any of this last changed")
+    started_at = timestamp("When a worker started the job", nullable=True)
+    finished_at = timestamp("When the job ended", nullable=True)
+    confirm_until = timestamp("How long the job waits for its confirmation", nullable=True)
+    retry_until = timestamp("How long the job can be retried", nullable=True)
+    undo_until = timestamp("How long the import can be undone", nullable=True)
+    undo_of = uuid("Of an undo: the id of the import that it undoes.", nullable=True)
+    undone_by = uuid("The id of the undo of this import.", nullable=True)
 
 
-class ImportDetailSchema(ImportSchema):
-    """An import with all there is to know of it."""
+class ImportDetailsSchema(ImportSchema):
+    """A job with its options, its file, its preview and its log."""
 
-    options = nested(OptionsSchema)
-    file = fields.Nested(
-        FileSchema, required=True, allow_none=True, metadata={"description": "Null until its header was read."}
-    )
-    preview = fields.Nested(
-        PreviewSchema, required=True, allow_none=True, metadata={"description": "Null until it was counted."}
-    )
-    log = nested(LogSchema, many=True)
-    samples = nested(SampleSchema, many=True)
+    options = nested(ImportOptionsSchema)
+    file = nested(ImportFileSchema, "Null until the header has been read.", nullable=True)
+    preview = nested(PreviewSchema, "Null until the changes have been counted.", nullable=True)
+    log = nested_list(LogEntrySchema)
+    samples = nested_list(ProgressSampleSchema)
 
 
-class ImportsSchema(Schema):
-    """A page of imports."""
+class ImportPageSchema(Schema):
+    """A page of jobs."""
 
-    imports = nested(ImportSchema, many=True)
+    imports = nested_list(ImportSchema)
     pagination = nested(PaginationSchema)
 
 
-class RejectsSchema(Schema):
+class RejectedRowPageSchema(Schema):
     """A page of rejected rows."""
 
-    rejects = nested(RejectSchema, many=True)
+    rejects = nested_list(RejectedRowSchema)
     pagination = nested(PaginationSchema)
 
 
-class ImportedProductSchema(Schema):
-    """What an import did with a product."""
+class AffectedProductSchema(Schema):
+    """A product that an import created, updated or left out."""
 
-    change = text("What it did.", "created", enum=list(CHANGES))
-    id = number("The id of the product; null where it was left out.", minimum=1, allow_none=True)
-    sku = text("The SKU; null where the product is gone.", "A-1", allow_none=True)
-    product = fields.Nested(
-        ProductSchema, required=True, allow_none=True, metadata={"description": "As it is now; null: it is not there."}
-    )
+    change = text("What the import did with the product.", "created", enum=list(PRODUCT_CHANGES))
+    id = integer("The id of the product; null if it was left out.", minimum=1, nullable=True)
+    sku = text("The SKU; null if the product no longer exists.", "A-1", nullable=True)
+    product = nested(ProductSchema, "The product as it is now; null if it does not exist.", nullable=True)
 
 
-class ImportedProductsSchema(Schema):
-    """A page of products that an import had to do with."""
+class AffectedProductPageSchema(Schema):
+    """A page of products that an import affected."""
 
-    products = nested(ImportedProductSchema, many=True)
+    products = nested_list(AffectedProductSchema)
     pagination = nested(PaginationSchema)

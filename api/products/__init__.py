@@ -1,1 +1,1 @@
-"""The products resource."""
+"""Calls on products."""

@@ -1,4 +1,4 @@
-"""Many products at once: activate, deactivate or delete them."""
+"""Calls that activate, deactivate or delete many products."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from marshmallow import RAISE, ValidationError, fields, post_load, validates_sch
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
-from api.errors import Failure
+from api.errors import ErrorType
 from api.openapi import JSON, Blueprint
-from api.requests import Choice, FilterSchema, RequestSchema
-from api.responses import CountSchema
+from api.products.schemas import ProductFilterSchema
+from api.request_fields import Choice
+from api.response_fields import integer, text
+from api.schemas import MessageSchema, RequestSchema
 from catalogue import bulk
 from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
@@ -28,30 +30,25 @@ MAX_ATTEMPTS = 6
 RETRY_DELAY_SECONDS = 0.05
 LOCKED_ERRORS: tuple[type[Exception], ...] = (errors.LockNotAvailable, *TRANSIENT_ERRORS)
 
-DONE = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted"}
+# Each action with its past participle, for messages.
+ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted"}
 
-INVALID_BULK = Failure(400, "invalid_bulk", "Send either ids or filter.", ("ids", "filter"))
-IMPORT_RUNNING = Failure(
-    409, "import_running", "The import of products.csv is not finished, so nothing was deleted. Wait until it is."
+INVALID_BULK = ErrorType(400, "invalid_bulk", "Send either ids or filter.", ("ids", "filter"))
+IMPORT_RUNNING = ErrorType(
+    409, "import_running", "The import of products.csv is not finished, so nothing was deleted. Wait until it ends."
 )
-BUSY = Failure(503, "busy", "Someone else keeps changing these products. Nothing was changed; try again later.")
-EXAMPLE = {"message": "12 products were deactivated.", "count": 12}
+PRODUCTS_BUSY = ErrorType(
+    503, "busy", "Other clients keep changing these products. Nothing was changed; try again later."
+)
+DEACTIVATED_EXAMPLE = {"message": "12 products were deactivated.", "count": 12}
+DELETED_EXAMPLE = {"message": "12 products were deleted.", "count": 12}
 
 
-class Action(Choice):
-    """What to do with the products."""
-
-    def __init__(self) -> None:
-        super().__init__("What to do with the products.", *DONE)
-        self.required = True
-        self.error_messages |= {"required": "This field is required.", "null": "This field is required."}
-
-
-class Ids(fields.List[Any]):
-    """Ids of products."""
+class ProductIds(fields.List[Any]):
+    """A list of product ids."""
 
     def __init__(self) -> None:
-        description = f"The products, at most {MAX_IDS:,}. Ids that come twice or do not exist do no harm."
+        description = f"The ids of the products, at most {MAX_IDS:,}. Repeated and unknown ids are ignored."
         metadata = {"description": description, "minItems": 1, "maxItems": MAX_IDS, "examples": [[1, 2]]}
         super().__init__(fields.Integer(), metadata=metadata, error_messages={"null": "This must be a list of ids."})
 
@@ -59,18 +56,18 @@ class Ids(fields.List[Any]):
         if not isinstance(value, list) or not {type(item) for item in value} <= {int}:
             raise ValidationError("This must be a list of whole numbers.")
         if not value:
-            raise ValidationError("Name at least one product.")
+            raise ValidationError("Give at least one id.")
         if len(value) > MAX_IDS:
-            raise ValidationError(f"At most {MAX_IDS:,} ids are allowed, these are {len(value):,}. Use a filter.")
+            raise ValidationError(f"At most {MAX_IDS:,} ids are allowed; these are {len(value):,}. Use a filter.")
         return value
 
 
-class Matching(fields.Nested):
-    """The products that match a filter."""
+class NestedFilter(fields.Nested):
+    """A filter of products as a field of a body."""
 
     def __init__(self) -> None:
-        metadata = {"description": "The products that match every given part; all products if there is none."}
-        super().__init__(FilterSchema, metadata=metadata, error_messages={"null": "This must be an object."})
+        metadata = {"description": "Selects the products that meet every given field; `{}` selects all products."}
+        super().__init__(ProductFilterSchema, metadata=metadata, error_messages={"null": "This must be an object."})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
@@ -79,90 +76,100 @@ class Matching(fields.Nested):
 
 
 @dataclass(frozen=True)
-class BulkChange:
-    """What to do, and with which products."""
+class BulkRequest:
+    """One of `ACTIONS`, and the products to apply it to."""
 
     action: str
     selection: Selection
 
 
-class BulkSchema(RequestSchema):
-    """What to do, and with which products: either those with the given ids or those that match a filter. The empty
-    filter `{}` means all products. Unknown keys are errors."""
+class BulkRequestSchema(RequestSchema):
+    """An action, and the products to apply it to: either `ids` or a `filter`. Unknown fields are errors."""
 
     class Meta:
         unknown = RAISE
 
     code = INVALID_BULK.code
-    error_messages = {"unknown": "There is no such key. Send action and either ids or filter."}  # noqa: RUF012
+    error_messages = {"unknown": "This field does not exist. Send action and either ids or filter."}  # noqa: RUF012
 
-    action = Action()
-    ids = Ids()
-    filter = Matching()
+    action = Choice("What to do with the products.", *ACTIONS, required=True)
+    ids = ProductIds()
+    filter = NestedFilter()
 
     @validates_schema
-    def one_of_both(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuses a call that could be meant in two ways."""
+    def check_selection(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse a body with both `ids` and `filter`, or with neither."""
         if ("ids" in data) == ("filter" in data):
-            raise ValidationError({name: [INVALID_BULK.sentence] for name in INVALID_BULK.fields})
+            raise ValidationError({name: [INVALID_BULK.message] for name in INVALID_BULK.fields})
 
     @post_load
-    def loaded(self, data: dict[str, Any], **_: Any) -> Any:
-        """Makes the change."""
-        return BulkChange(data["action"], data["ids"] if "ids" in data else data["filter"])
+    def create(self, data: dict[str, Any], **_: Any) -> Any:
+        """Return the `BulkRequest`."""
+        return BulkRequest(data["action"], data["ids"] if "ids" in data else data["filter"])
 
 
-# In JSON Schema what `one_of_both` checks.
-ONE_OF_BOTH = {
-    "content": {JSON: {"schema": {"allOf": [BulkSchema], "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}]}}}
+class BulkResultSchema(MessageSchema):
+    """The result of a bulk change."""
+
+    message = text("One sentence that says what was done.", "12 products were deactivated.")
+    count = integer("The number of products that were changed.", examples=[12])
+
+
+# What `check_selection` checks, in JSON Schema.
+EITHER_IDS_OR_FILTER = {
+    "content": {
+        JSON: {"schema": {"allOf": [BulkRequestSchema], "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}]}}
+    }
 }
 
 
 @blueprint.post("/bulk")
-@blueprint.document(operationId="changeProducts", requestBody=ONE_OF_BOTH)
-@blueprint.takes(BulkSchema, location="json", example={"action": "deactivate", "filter": {"name": "lamp"}})
-@blueprint.answers(
-    200, CountSchema, "What was done.", example={"message": "12 products were deactivated.", "count": 12}
-)
-@blueprint.fails(INVALID_BULK, IMPORT_RUNNING, BUSY)
-def change_products(wanted: BulkChange) -> Response:
+@blueprint.document(operationId="changeProducts", requestBody=EITHER_IDS_OR_FILTER)
+@blueprint.accepts(BulkRequestSchema, location="json", example={"action": "deactivate", "filter": {"name": "lamp"}})
+@blueprint.returns(200, BulkResultSchema, "The products were changed.", example=DEACTIVATED_EXAMPLE)
+@blueprint.raises(INVALID_BULK, IMPORT_RUNNING, PRODUCTS_BUSY)
+def change_products(body: BulkRequest) -> Response:
     """Change or delete many products
 
-    Either the products with the given `ids`, or all that match the `filter`. `count` is how many were changed: those
-    that are as wanted already stay as they are, `updated_at` too. Deleting with the empty filter is the same as
-    `DELETE /api/products/bulk-delete`.
+    Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
+    products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
+    same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`.
     """
-    selection, deleting = wanted.selection, wanted.action == "delete"
-    if not deleting:
-        outcome = _in_transaction(lambda cursor: bulk.set_active(cursor, selection, wanted.action == "activate"))
+    action, selection = body.action, body.selection
+    if action != "delete":
+        result = _run_transaction(lambda cursor: bulk.set_active(cursor, selection, action == "activate"))
     elif isinstance(selection, Filter) and selection.is_empty:
-        outcome = _in_transaction(bulk.delete_all)
+        result = _run_transaction(bulk.delete_all)
     else:
-        outcome = _in_transaction(lambda cursor: bulk.delete(cursor, selection))
-    return _answer(wanted.action, outcome, len(set(selection)) if not isinstance(selection, Filter) else None)
+        result = _run_transaction(lambda cursor: bulk.delete(cursor, selection))
+    return _respond(action, result, None if isinstance(selection, Filter) else len(set(selection)))
 
 
 @blueprint.delete("/bulk-delete")
 @blueprint.document(operationId="deleteAllProducts")
-@blueprint.answers(200, CountSchema, "They are gone.", example={"message": "12 products were deleted.", "count": 12})
-@blueprint.fails(IMPORT_RUNNING, BUSY)
+@blueprint.returns(200, BulkResultSchema, "All products were deleted.", example=DELETED_EXAMPLE)
+@blueprint.raises(IMPORT_RUNNING, PRODUCTS_BUSY)
 def delete_all_products() -> Response:
     """Delete all products
 
-    Refused while an import is waiting or running. Whoever reads meanwhile, such as an export, gets all that was there.
+    Returns 409 while an import is waiting or running. A client that is reading at the same time, such as an export,
+    still gets all products.
     """
-    return _answer("delete", _in_transaction(bulk.delete_all))
+    return _respond("delete", _run_transaction(bulk.delete_all))
 
 
-def _in_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
-    """Makes a change, again where PostgreSQL chose it to end a deadlock."""
+def _run_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
+    """Run a change in a transaction and commit it; repeat it if PostgreSQL rolled it back to end a deadlock.
+
+    Raises the 503 if other clients keep the products locked, and the 409 if an import is not finished.
+    """
 
     def transaction() -> BulkResult:
         connection: Any = db.session.connection().connection.driver_connection
         with connection.cursor() as cursor:
-            outcome = change(cursor)
+            result = change(cursor)
         db.session.commit()
-        return outcome
+        return result
 
     try:
         return retry(
@@ -172,23 +179,24 @@ def _in_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
             roll_back=db.session.rollback,
         )
     except LOCKED_ERRORS:
-        raise BUSY.error() from None
+        raise PRODUCTS_BUSY.exception() from None
     except ImportRunning as running:
-        sentence = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it is."
-        raise IMPORT_RUNNING.error(sentence) from None
+        message = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it ends."
+        raise IMPORT_RUNNING.exception(message) from None
 
 
-def _answer(action: str, outcome: BulkResult, named: int | None = None) -> Response:
-    """Says what was done; `named` is how many products were named by their ids."""
-    count, already = outcome.changed, outcome.matched - outcome.changed
-    sentence = f"{_were(count, 'product')} {DONE[action]}" if count else f"No product was {DONE[action]}"
-    if already:
-        sentence += f", {_were(already)} {'active' if action == 'activate' else 'inactive'} already"
-    if named is not None and (missing := named - outcome.matched) > 0:
-        sentence += f", {_were(missing)} not there any more"
-    return jsonify(message=f"{sentence}.", count=count)
+def _respond(action: str, result: BulkResult, selected_ids: int | None = None) -> Response:
+    """Return the response for a change; `selected_ids` is the number of ids that the client gave, if any."""
+    changed, unchanged = result.changed, result.matched - result.changed
+    message = f"{_count_were(changed, 'product')} {ACTIONS[action]}" if changed else f"No product was {ACTIONS[action]}"
+    if unchanged:
+        message += f", {_count_were(unchanged)} already {'active' if action == 'activate' else 'inactive'}"
+    if selected_ids is not None and (missing := selected_ids - result.matched) > 0:
+        message += f", {missing:,} no longer exist{'s' if missing == 1 else ''}"
+    return jsonify(message=f"{message}.", count=changed)
 
 
-def _were(count: int, noun: str = "") -> str:
-    things = f" {noun}{'s' if count != 1 else ''}" if noun else ""
-    return f"{count:,}{things} {'was' if count == 1 else 'were'}"
+def _count_were(count: int, noun: str = "") -> str:
+    """Return such as "1 product was" or "1,200 were"."""
+    counted = f"{count:,} {noun}{'' if count == 1 else 's'}" if noun else f"{count:,}"
+    return f"{counted} {'was' if count == 1 else 'were'}"

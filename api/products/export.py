@@ -1,4 +1,4 @@
-"""The products as a file."""
+"""The call that exports products as a CSV file."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from marshmallow import post_load
 
-from api.errors import Failure
+from api.errors import ErrorType, error_response
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.requests import Choice, FilterQuerySchema
+from api.products.schemas import ProductFilterQuerySchema
+from api.request_fields import Choice
 from catalogue.export import Client, ClientDisconnected, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
 
 blueprint = Blueprint("export", __name__, url_prefix="/api/products", tag="Products")
 
-EXPORTS_AT_ONCE = 4
-RETRY_SECONDS = 10
+MAX_RUNNING_EXPORTS = 4
+RETRY_AFTER_SECONDS = 10
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "csv.gz": "application/gzip"}
-TOO_MANY_EXPORTS = Failure(503, "too_many_exports", "Too many exports are running. Try again in a few seconds.")
+TOO_MANY_EXPORTS = ErrorType(503, "too_many_exports", "Too many exports are running. Try again in a few seconds.")
 
-EXAMPLE_FILE = "sku,name,description,active\nA-1,Blue lamp,Goes with the blue sofa.,true\n"
+EXAMPLE_FILE = "sku,name,description,active\nA-1,Blue lamp,Matches the blue sofa.,true\n"
 HEADERS = {
     "Content-Disposition": {
-        "description": "The file's name: `products.csv` or `products.csv.gz`.",
+        "description": "The name of the file: `products.csv` or `products.csv.gz`.",
         "schema": {"type": "string", "examples": ["attachment; filename=products.csv"]},
     }
 }
@@ -41,81 +42,84 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class ExportQuery:
-    """Which products are to be exported, and how."""
+    """The products to export, and a key of `MEDIA_TYPES`."""
 
     filter: Filter
     format: str
 
 
-class ExportQuerySchema(FilterQuerySchema):
-    """Filters and the format. Loads into an `ExportQuery`."""
+class ExportQuerySchema(ProductFilterQuerySchema):
+    """The filter of the products to export, and the format of the file."""
 
-    format = Choice("The format of the file: CSV, or CSV packed with gzip.", *MEDIA_TYPES, default="csv")
+    format = Choice("The format of the file: CSV, or CSV compressed with gzip.", *MEDIA_TYPES, default="csv")
 
     @post_load
-    def loaded(self, data: dict[str, Any], **_: Any) -> Any:
-        """Makes the query."""
-        return ExportQuery(format=data.pop("format", "csv"), filter=Filter(**data))
+    def create(self, data: dict[str, Any], **_: Any) -> Any:
+        """Return the `ExportQuery`."""
+        return ExportQuery(format=data.pop("format"), filter=Filter(**data))
 
 
 @blueprint.record_once
-def _create_exports(state: BlueprintSetupState) -> None:
+def _create_export_pool(state: BlueprintSetupState) -> None:
     url = state.app.config["SETTINGS"].require_database_url()
-    state.app.extensions["exports"] = ExportPool(lambda: connect(url, Component.EXPORT), max_running=EXPORTS_AT_ONCE)
+    pool = ExportPool(lambda: connect(url, Component.EXPORT), max_running=MAX_RUNNING_EXPORTS)
+    state.app.extensions["exports"] = pool
 
 
 @blueprint.get("/export")
 @blueprint.document(operationId="exportProducts")
-@blueprint.takes(ExportQuerySchema)
-@blueprint.answers(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
-@blueprint.answers(200, {"type": "string", "format": "binary"}, "The file.", content_type=MEDIA_TYPES["csv.gz"])
-@blueprint.fails(INVALID_PARAMETER, TOO_MANY_EXPORTS)
-def export_products(wanted: ExportQuery) -> Response:
+@blueprint.accepts(ExportQuerySchema)
+@blueprint.returns(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
+@blueprint.returns(200, {"type": "string", "format": "binary"}, "The file.", content_type=MEDIA_TYPES["csv.gz"])
+@blueprint.raises(INVALID_PARAMETER, TOO_MANY_EXPORTS)
+def export_products(query: ExportQuery) -> Response:
     """Export products as a file
 
-    The products that match every given filter, in the order of their ids, as CSV (RFC 4180, UTF-8) with the columns
-    `sku`, `name`, `description` and `active`. Importing the file again changes nothing. A file that is cut off by an
-    error ends the connection before the end of the answer. 503 has `Retry-After`.
+    Returns the products that match every given filter, sorted by id, as CSV (RFC 4180, UTF-8) with the columns `sku`,
+    `name`, `description` and `active`. Importing the file again changes nothing. If an error cuts the file short, the
+    connection is closed before the response is complete, so clients notice. A 503 has a `Retry-After` header.
     """
     exports: ExportPool = current_app.extensions["exports"]
     connection = request.environ.get("gunicorn.socket")
-    export = exports.start(wanted.filter, _client(connection))
+    export = exports.start(query.filter, _client_of(connection))
     if export is None:
-        response = jsonify(TOO_MANY_EXPORTS.example())
-        response.status_code = TOO_MANY_EXPORTS.status
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        response = error_response(TOO_MANY_EXPORTS.exception())
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
-    blocks = export.read_gzip_blocks() if wanted.format == "csv.gz" else export.read_blocks()
+    blocks = export.read_gzip_blocks() if query.format == "csv.gz" else export.read_blocks()
     try:
-        # What is wrong from the start is an error as any other.
-        first = next(blocks)
+        # Wait for the first block, so that an error before it is an ordinary error response.
+        first_block = next(blocks)
     except ClientDisconnected:
         return Response(status=204)
-    unchunked = connection if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
-    response = Response(_whole(first, blocks, unchunked), content_type=MEDIA_TYPES[wanted.format])
+    unchunked_connection = connection if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
+    body = _stream_file(first_block, blocks, unchunked_connection)
+    response = Response(body, content_type=MEDIA_TYPES[query.format])
     response.call_on_close(export.close)
-    response.headers["Content-Disposition"] = f"attachment; filename=products.{wanted.format}"
+    response.headers["Content-Disposition"] = f"attachment; filename=products.{query.format}"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _whole(first: bytes, blocks: Iterator[bytes], unchunked: Any) -> Iterator[bytes]:
-    """The file. When it breaks off, its last chunk is never sent; without chunks, the connection is reset.
+def _stream_file(first_block: bytes, blocks: Iterator[bytes], unchunked_connection: Any) -> Iterator[bytes]:
+    """Yield the file. If it is cut short, its client must notice.
 
-    The end of the connection alone would look like the end of the file there: nginx asks in HTTP/1.0.
+    In HTTP/1.1 the last chunk is then missing. HTTP/1.0, which nginx speaks to servers behind it, has no chunks, and a
+    closed connection looks like the end of the file. So `unchunked_connection` is reset instead.
     """
     try:
-        yield first
+        yield first_block
         yield from blocks
     except (psycopg2.Error, TimeoutError):
-        if isinstance(unchunked, socket.socket):
-            _reset(unchunked)
+        if isinstance(unchunked_connection, socket.socket):
+            _reset(unchunked_connection)
         raise
 
 
 def _reset(connection: socket.socket) -> None:
-    """Ends a connection by a reset; its owner goes on with one that is closed."""
+    """Reset a TCP connection. Its owner, gunicorn, keeps a file descriptor that it can close as usual."""
+    # A lingering time of 0 makes close() send RST instead of FIN.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     closed, other = socket.socketpair()
     os.dup2(closed.fileno(), connection.fileno())
@@ -123,12 +127,15 @@ def _reset(connection: socket.socket) -> None:
     other.close()
 
 
-def _client(connection: Any) -> Client:
-    """What gunicorn's socket tells of the client; nothing where there is TLS in between, or another server."""
+def _client_of(connection: Any) -> Client:
+    """Return the client at the other end of gunicorn's socket.
+
+    With TLS or another server the socket says nothing about the client, which then never counts as disconnected.
+    """
     if type(connection) is not socket.socket:
         return Client()
 
-    def is_gone() -> bool:
+    def is_disconnected() -> bool:
         try:
             return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
@@ -136,8 +143,8 @@ def _client(connection: Any) -> Client:
         except OSError:
             return True
 
-    def cut_off() -> None:
+    def disconnect() -> None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
-    return Client(is_gone, cut_off)
+    return Client(is_disconnected, disconnect)

@@ -1,4 +1,4 @@
-"""The catalogue: find, create, change, remove products."""
+"""Calls that list, create, read, change and delete products."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from flask import Response, jsonify, request
 from sqlalchemy import func
 from sqlalchemy.exc import DataError, IntegrityError
 
-from api.errors import ApiError, Failure
+from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.requests import ListQuery, NewProductSchema, ProductChangeSchema, ProductsQuerySchema
-from api.responses import EXAMPLE_TIME, MessageSchema, ProductSchema, ProductsSchema
+from api.pagination import pagination_json
+from api.products.schemas import (
+    EXAMPLE_PRODUCT,
+    NewProductSchema,
+    ProductPageSchema,
+    ProductQuery,
+    ProductQuerySchema,
+    ProductSchema,
+    ProductUpdateSchema,
+)
+from api.response_fields import EXAMPLE_TIME
+from api.schemas import MessageSchema
 from catalogue import search
 from catalogue.sorting import InvalidPageToken
 from database.retry import retry
-from database.serializers import iso, product_json
+from database.serializers import format_timestamp, serialize_product
 from models import Product, db
 from webhooks import events
 
@@ -28,13 +38,18 @@ R = TypeVar("R")
 
 MAX_ATTEMPTS = 6
 
-INVALID_PRODUCT = Failure(400, NewProductSchema.code, NewProductSchema.sentence, ("sku",), "The SKU must not be empty.")
-NOT_FOUND = Failure(404, "product_not_found", "There is no product with this id.")
-DUPLICATE = Failure(409, "duplicate_sku", "A product with the SKU A-1 exists already.", ("sku",))
-CHANGED = Failure(
+INVALID_PRODUCT = ErrorType(
+    400, NewProductSchema.code, NewProductSchema.message, ("sku",), "The SKU must not be empty."
+)
+INVALID_PAGE_TOKEN = (
+    "after must be the value of pagination.next of the previous page, with the same sort_by and sort_order."  # noqa: S105
+)
+PRODUCT_NOT_FOUND = ErrorType(404, "product_not_found", "There is no product with this id.")
+DUPLICATE_SKU = ErrorType(409, "duplicate_sku", "A product with the SKU A-1 already exists.", ("sku",))
+PRECONDITION_FAILED = ErrorType(
     412,
     "precondition_failed",
-    "The product was changed in the meantime, and nothing was overwritten. Load it again, then repeat what you did.",
+    "Someone else changed this product, so your change was not saved. Load the product again and repeat your change.",
 )
 
 ETAG = f'"{EXAMPLE_TIME}"'
@@ -48,17 +63,17 @@ ETAG_HEADER = {
 IF_MATCH = {
     "in": "header",
     "name": "If-Match",
-    "description": "The ETag of the product as you know it (several are separated by commas; `*` is any). If it has"
-    " been changed since, nothing is done and the answer is 412: nobody's work is overwritten unnoticed. Without this"
-    " header the last one wins.",
+    "description": "The ETag of the product as you know it; several are separated by commas, and `*` matches any. If"
+    " the product has changed since, the call returns 412 and changes nothing. Without this header, the last change"
+    " wins.",
     "schema": {"type": "string"},
     "examples": {"version": {"value": ETAG}},
 }
 IF_NONE_MATCH = {
     "in": "header",
     "name": "If-None-Match",
-    "description": "An ETag that you have (several are separated by commas; `*` is any). If it is the present one, the"
-    " answer is 304 without a body.",
+    "description": "The ETag of a copy that you have; several are separated by commas, and `*` matches any. If the"
+    " product has not changed since, the call returns 304 without a body.",
     "schema": {"type": "string"},
     "examples": {"version": {"value": ETAG}},
 }
@@ -73,108 +88,103 @@ LINKS = {
     for operation in ("getProduct", "changeProduct", "deleteProduct")
 }
 PRODUCT_ID = [{"in": "path", "name": "product_id", "description": "The id of the product."}]
-EXAMPLE = {
-    "id": 42,
-    "sku": "A-1",
-    "name": "Blue lamp",
-    "description": "Goes with the blue sofa.",
-    "active": True,
-    "created_at": EXAMPLE_TIME,
-    "updated_at": EXAMPLE_TIME,
+EXAMPLE_PAGE = {
+    "products": [EXAMPLE_PRODUCT],
+    "pagination": {"page": 1, "per_page": 50, "total": 1, "pages": 1, "next": None, "total_is_estimate": False},
 }
-EXAMPLE_PAGE = {"page": 1, "per_page": 50, "total": 1, "pages": 1, "next": None, "total_is_estimate": False}
 
 
-def repeated(view: Callable[P, R]) -> Callable[P, R]:
-    """Runs a view again when PostgreSQL chose its transaction to end a deadlock, as with an import's that met it."""
+def repeat_after_deadlock(view: Callable[P, R]) -> Callable[P, R]:
+    """Run a view again if PostgreSQL rolled its transaction back to end a deadlock, such as one with an import."""
 
     @functools.wraps(view)
-    def run(*arguments: P.args, **named: P.kwargs) -> R:
-        return retry(lambda: view(*arguments, **named), attempts=MAX_ATTEMPTS, roll_back=db.session.rollback)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return retry(lambda: view(*args, **kwargs), attempts=MAX_ATTEMPTS, roll_back=db.session.rollback)
 
     return run
 
 
 @blueprint.get("")
 @blueprint.document(operationId="listProducts")
-@blueprint.takes(ProductsQuerySchema)
-@blueprint.answers(200, ProductsSchema, "A page.", example={"products": [EXAMPLE], "pagination": EXAMPLE_PAGE})
-@blueprint.fails(INVALID_PARAMETER)
-def list_products(asked: ListQuery) -> Response:
+@blueprint.accepts(ProductQuerySchema)
+@blueprint.returns(200, ProductPageSchema, "A page of products.", example=EXAMPLE_PAGE)
+@blueprint.raises(INVALID_PARAMETER)
+def list_products(query: ProductQuery) -> Response:
     """Find products
 
-    A page of the products that match every given filter. Go on with `after`, which stays fast however far, or with
-    `page`. Parameters that are unknown or empty are ignored.
+    Returns a page of the products that match every given filter. Get further pages with `after`, which is equally fast
+    for every page, or with `page`. Unknown and empty parameters are ignored.
     """
     connection: Any = db.session.connection().connection.driver_connection
     with connection.cursor() as cursor:
         try:
-            found = search.find_page(
+            result = search.find_page(
                 cursor,
-                asked.filter,
-                asked.sorting,
-                page=asked.page,
-                per_page=asked.per_page,
-                after=asked.after,
-                exact_total=asked.exact_total,
+                query.filter,
+                query.sorting,
+                page=query.page,
+                per_page=query.per_page,
+                after=query.after,
+                exact_total=query.exact_total,
             )
         except InvalidPageToken:
-            raise _unusable_cursor() from None
+            raise INVALID_PARAMETER.exception(INVALID_PAGE_TOKEN, fields=["after"]) from None
     pagination = {
-        "page": found.page,
-        "per_page": asked.per_page,
-        "total": found.total,
-        "pages": -(-found.total // asked.per_page),
-        "next": found.next,
-        "total_is_estimate": found.total_is_estimate,
+        **pagination_json(result.page, query.per_page, result.total),
+        "next": result.next,
+        "total_is_estimate": result.total_is_estimate,
     }
-    return jsonify(products=[product_json(product) for product in found.products], pagination=pagination)
+    return jsonify(products=[serialize_product(product) for product in result.products], pagination=pagination)
 
 
 @blueprint.post("")
 @blueprint.document(operationId="createProduct")
-@blueprint.takes(NewProductSchema, location="json", example={"sku": "A-1", "name": "Blue lamp"})
-@blueprint.answers(201, ProductSchema, "The new product.", example=EXAMPLE, headers=ETAG_HEADER, links=LINKS)
-@blueprint.fails(INVALID_PRODUCT, DUPLICATE)
-@repeated
+@blueprint.accepts(NewProductSchema, location="json", example={"sku": "A-1", "name": "Blue lamp"})
+@blueprint.returns(201, ProductSchema, "The new product.", example=EXAMPLE_PRODUCT, headers=ETAG_HEADER, links=LINKS)
+@blueprint.raises(INVALID_PRODUCT, DUPLICATE_SKU)
+@repeat_after_deadlock
 def create_product(values: dict[str, Any]) -> tuple[Response, int]:
     """Create a product
 
-    409 when a product has this SKU already, in whatever case. Of several who create the same SKU at once exactly one
-    succeeds. Unknown fields are ignored.
+    Returns 409 if a product already has this SKU, in any case. If several requests create the same SKU at the same
+    time, exactly one succeeds. Unknown fields are ignored.
     """
     product = Product(**values)
     db.session.add(product)
-    return _saved(product, values, "product.created"), 201
+    return _commit(product, "product.created"), 201
 
 
 @blueprint.get("/<int:product_id>", parameters=PRODUCT_ID)
 @blueprint.document(operationId="getProduct", parameters=[IF_NONE_MATCH])
-@blueprint.answers(200, ProductSchema, "The product.", example=EXAMPLE, headers=ETAG_HEADER)
-@blueprint.answers(304, None, "The product is still the one of `If-None-Match`.", headers=ETAG_HEADER)
-@blueprint.fails(NOT_FOUND)
+@blueprint.returns(200, ProductSchema, "The product.", example=EXAMPLE_PRODUCT, headers=ETAG_HEADER)
+@blueprint.returns(304, None, "The product still has the version in `If-None-Match`.", headers=ETAG_HEADER)
+@blueprint.raises(PRODUCT_NOT_FOUND)
 def show_product(product_id: int) -> Response:
     """Get a product"""
     product = _find(product_id)
     version = etag(product)
-    response = Response(status=304) if request.if_none_match.contains_weak(version) else jsonify(product_json(product))
+    response = (
+        Response(status=304) if request.if_none_match.contains_weak(version) else jsonify(serialize_product(product))
+    )
     response.set_etag(version)
-    # Kept copies are fine, but whether they still hold is to be asked.
+    # Browsers may keep a copy, but must ask whether it is current before they use it.
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 @blueprint.put("/<int:product_id>", parameters=PRODUCT_ID)
 @blueprint.document(operationId="changeProduct", parameters=[IF_MATCH])
-@blueprint.takes(ProductChangeSchema, location="json", example={"name": "Red lamp", "active": False})
-@blueprint.answers(200, ProductSchema, "The product as it is now.", example=EXAMPLE, headers=ETAG_HEADER, links=LINKS)
-@blueprint.fails(INVALID_PRODUCT, NOT_FOUND, DUPLICATE, CHANGED)
-@repeated
+@blueprint.accepts(ProductUpdateSchema, location="json", example={"name": "Red lamp", "active": False})
+@blueprint.returns(
+    200, ProductSchema, "The changed product.", example=EXAMPLE_PRODUCT, headers=ETAG_HEADER, links=LINKS
+)
+@blueprint.raises(INVALID_PRODUCT, PRODUCT_NOT_FOUND, DUPLICATE_SKU, PRECONDITION_FAILED)
+@repeat_after_deadlock
 def change_product(values: dict[str, Any], product_id: int) -> Response:
     """Change a product
 
-    Only the given fields change, and where nothing would change nothing is written: `updated_at` stays. `id`,
-    `created_at`, `updated_at` and unknown fields are ignored, so that a product can be sent back as it was answered.
+    Changes only the given fields. If they all have these values already, nothing is written and `updated_at` stays the
+    same. `id`, `created_at`, `updated_at` and unknown fields are ignored, so you can send back a product as you got it.
     """
     product = _find(product_id, lock=True)
     _check_if_match(product)
@@ -183,73 +193,74 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
         setattr(product, name, value)
     if changed:
         product.updated_at = func.clock_timestamp()
-    return _saved(product, values, "product.updated" if changed else None)
+    return _commit(product, "product.updated" if changed else None)
 
 
 @blueprint.delete("/<int:product_id>", parameters=PRODUCT_ID)
 @blueprint.document(operationId="deleteProduct", parameters=[IF_MATCH])
-@blueprint.answers(200, MessageSchema, "It is gone.", example={"message": "The product A-1 was deleted."})
-@blueprint.fails(NOT_FOUND, CHANGED)
-@repeated
+@blueprint.returns(200, MessageSchema, "The product was deleted.", example={"message": "The product A-1 was deleted."})
+@blueprint.raises(PRODUCT_NOT_FOUND, PRECONDITION_FAILED)
+@repeat_after_deadlock
 def delete_product(product_id: int) -> Response:
     """Delete a product"""
     product = _find(product_id, lock=True)
     _check_if_match(product)
     db.session.delete(product)
     db.session.flush()
-    _tell("product.deleted", product)
+    _record_event("product.deleted", product)
     db.session.commit()
     return jsonify(message=f"The product {product.sku} was deleted.")
 
 
 def etag(product: Product) -> str:
-    """The version of a product, without the quotes: its `updated_at` just as the JSON has it, so that whoever knows
-    the product from a list knows its ETag."""
-    return str(iso(product.updated_at))
+    """Return the ETag of a product without its quotes: its `updated_at`, which lists also show."""
+    return str(format_timestamp(product.updated_at))
 
 
 def _check_if_match(product: Product) -> None:
-    """Raises the 412 (RFC 9110, 13.1.1) unless the request is meant for the product as it is; its row must be locked.
+    """Raise the 412 if `If-Match` does not name the current version of a product (RFC 9110, section 13.1.1).
 
-    A weak ETag counts as the same, against the RFC: proxies that compress the answer make it weak.
+    The product's row must be locked. Unlike the RFC, a weak ETag matches too, because proxies that compress responses
+    make ETags weak.
     """
     if "If-Match" in request.headers and not request.if_match.contains_weak(etag(product)):
         db.session.rollback()
-        raise CHANGED.error()
+        raise PRECONDITION_FAILED.exception()
 
 
 def _find(product_id: int, *, lock: bool = False) -> Product:
+    """Return a product, with its row locked if wanted; raise the 404 if there is none."""
     try:
         product = db.session.get(Product, product_id, with_for_update=lock)
     except DataError:
+        # The number is larger than any id.
         product = None
     if product is None:
-        raise NOT_FOUND.error()
+        raise PRODUCT_NOT_FOUND.exception()
     return product
 
 
-def _tell(event: str, product: Product) -> None:
-    """Tells the webhooks, in the transaction of the change."""
+def _record_event(event: str, product: Product) -> None:
+    """Record an event for webhooks in the transaction of the change."""
     connection: Any = db.session.connection().connection.driver_connection
     with connection.cursor() as cursor:
-        events.record_event(cursor, event, {"product": product_json(product)})
+        events.record_event(cursor, event, {"product": serialize_product(product)})
 
 
-def _saved(product: Product, values: dict[str, Any], event: str | None) -> Response:
-    """Commits with its event, and answers with what was written: once that is visible, others may change it."""
+def _commit(product: Product, event: str | None) -> Response:
+    """Commit a new or changed product with its event; return the response, or raise the 409.
+
+    The response is built before the commit, because others may change or delete the product right after it.
+    """
+    sku = product.sku
     try:
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        raise DUPLICATE.error(f"A product with the SKU {values.get('sku', '')} exists already.") from None
+        raise DUPLICATE_SKU.exception(f"A product with the SKU {sku} already exists.") from None
     if event:
-        _tell(event, product)
-    answer = jsonify(product_json(product))
-    answer.set_etag(etag(product))
+        _record_event(event, product)
+    response = jsonify(serialize_product(product))
+    response.set_etag(etag(product))
     db.session.commit()
-    return answer
-
-
-def _unusable_cursor() -> ApiError:
-    sentence = "after must be what the page before gave as pagination.next, with the same sort_by and sort_order."
-    return ApiError(400, INVALID_PARAMETER.code, sentence, {"after": [sentence]})
+    return response

@@ -1,1 +1,1 @@
-"""The webhooks resource."""
+"""Calls on webhooks and their deliveries."""

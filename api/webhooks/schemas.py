@@ -1,4 +1,4 @@
-"""What the calls about webhooks take and answer, as marshmallow schemas."""
+"""The schemas of webhooks and of their deliveries."""
 
 from __future__ import annotations
 
@@ -8,27 +8,45 @@ from typing import Any
 from flask import current_app
 from marshmallow import Schema, ValidationError, fields
 
-from api.requests import NO_NUL, Choice, PageQuerySchema, ProductText, RequestSchema, Switch, is_text
-from api.responses import EXAMPLE_TIME, MessageSchema, PaginationSchema, nested, number, switch, text, time
+from api.request_fields import (
+    NO_NUL_PATTERN,
+    NOT_STRING_MESSAGE,
+    REQUIRED_MESSAGE,
+    Boolean,
+    Choice,
+    Text,
+    is_storable,
+)
+from api.response_fields import EXAMPLE_TIME, boolean, dictionary, integer, nested, nested_list, text, timestamp
+from api.schemas import MessageSchema, PageQuerySchema, PaginationSchema, RequestSchema
 from models import DELIVERY_STATUSES
 from webhooks import signing
 from webhooks.events import ALL_EVENTS, EVENT_TYPES
 from webhooks.ssrf_guard import MAX_URL_CHARACTERS, check_url
 
 DESCRIPTION_MAX_CHARACTERS = 500
-IMPORTS = ("none", "each")
-EXAMPLE_EVENTS = "product.created,product.updated"
+MAX_SHOWN_CHARACTERS = 50
+# How a webhook gets `product.created` and `product.updated` from imports.
+IMPORT_EVENTS = ("none", "each")
+EXAMPLE_EVENT_TYPE = "product.created,product.updated"
 EXAMPLE_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105
-EXAMPLE_MESSAGE = "evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a"
+EXAMPLE_EVENT_ID = "evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a"
+
+NOT_URL_MESSAGE = "This must be a URL."
+NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
+
+EVENT_TYPE = "One event type, several separated by commas, or `*` for all."
+DESCRIPTION = "What the webhook is for."
+PREVIOUS_SECRET = "How long requests are also signed with the previous secret"  # noqa: S105
 
 
 class Url(fields.String):
-    """The address of a receiver."""
+    """The URL of a receiver, checked by `webhooks.ssrf_guard`."""
 
     def __init__(self, *, required: bool = False) -> None:
         description = (
-            "Where the requests go: http or https, a public address. No user name, no fragment. Networks that are not"
-            " public are reached only where WEBHOOK_ALLOWED_NETWORKS has them."
+            "Where requests are sent: http or https, to a public address, without user name and fragment."
+            " WEBHOOK_ALLOWED_NETWORKS lists further networks that are allowed."
         )
         metadata = {
             "description": description,
@@ -39,12 +57,12 @@ class Url(fields.String):
         super().__init__(
             required=required,
             metadata=metadata,
-            error_messages={"null": "This must be a URL.", "required": "This field is required."},
+            error_messages={"null": NOT_URL_MESSAGE, "required": REQUIRED_MESSAGE},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("This must be a URL.")
+            raise ValidationError(NOT_URL_MESSAGE)
         try:
             url: str = check_url(value, current_app.config["SETTINGS"].webhook_allowed_networks)
             return url
@@ -53,45 +71,48 @@ class Url(fields.String):
 
 
 class EventType(fields.String):
-    """One event, several separated by commas, or `*`."""
+    """One event type, several separated by commas, or `*`."""
 
     def __init__(self, *, required: bool = False) -> None:
-        one = "|".join(event.replace(".", r"\.") for event in EVENT_TYPES)
+        event_type = "|".join(event.replace(".", r"\.") for event in EVENT_TYPES)
         metadata = {
-            "description": "One event, several separated by commas, or `*` for all.",
-            "examples": [EXAMPLE_EVENTS],
-            "pattern": rf"^(\*|({one})(,({one})){{0,6}})$",
+            "description": EVENT_TYPE,
+            "examples": [EXAMPLE_EVENT_TYPE],
+            "pattern": rf"^(\*|({event_type})(,({event_type})){{0,6}})$",
         }
         super().__init__(
             required=required,
             metadata=metadata,
-            error_messages={"null": "This must be a text.", "required": "This field is required."},
+            error_messages={"null": NOT_STRING_MESSAGE, "required": REQUIRED_MESSAGE},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("This must be a text.")
-        events = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        known = {*EVENT_TYPES, ALL_EVENTS}
-        unknown = [event for event in events if event not in known]
-        if unknown or not events:
-            wrong = f"There is no event {unknown[0][:50]!r}. " if unknown else ""
-            raise ValidationError(f"{wrong}Use one or more of {', '.join(EVENT_TYPES)}, or *.")
-        return ",".join(events)
+            raise ValidationError(NOT_STRING_MESSAGE)
+        event_types = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        unknown = [event_type for event_type in event_types if event_type not in {*EVENT_TYPES, ALL_EVENTS}]
+        if unknown or not event_types:
+            reason = f"There is no event type {unknown[0][:MAX_SHOWN_CHARACTERS]!r}. " if unknown else ""
+            raise ValidationError(f"{reason}Use one or more of {', '.join(EVENT_TYPES)}, or *.")
+        return ",".join(event_types)
 
 
 class Secret(fields.String):
-    """What requests are signed with."""
+    """The secret that signs the requests of a webhook, checked by `webhooks.signing`; an empty one loads as None."""
 
     def __init__(self, description: str) -> None:
-        limit = signing.MAX_SECRET_CHARACTERS
-        description += " Any text; what begins with `whsec_` has base64 of 24 to 64 bytes behind that."
-        metadata = {"description": description, "examples": [EXAMPLE_SECRET], "pattern": NO_NUL, "maxLength": limit}
+        description += " Any text; one that starts with `whsec_` continues with 24 to 64 bytes in base64."
+        metadata = {
+            "description": description,
+            "examples": [EXAMPLE_SECRET],
+            "pattern": NO_NUL_PATTERN,
+            "maxLength": signing.MAX_SECRET_CHARACTERS,
+        }
         super().__init__(allow_none=True, metadata=metadata)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, str) or not is_text(value):
-            raise ValidationError("This must be a text, or null for requests that are not signed.")
+        if not isinstance(value, str) or not is_storable(value):
+            raise ValidationError("This must be a string, or null for requests without a signature.")
         try:
             signing.check_secret(value)
         except ValueError as error:
@@ -99,178 +120,184 @@ class Secret(fields.String):
         return value or None
 
 
-class WebhookChangeSchema(RequestSchema):
-    """The fields of a webhook that a client may change: those that are given are."""
+class WebhookUpdateSchema(RequestSchema):
+    """The fields of a webhook to change. Fields that are not given keep their values."""
 
     code = "invalid_webhook"
-    sentence = "The webhook has unusable values: see fields."
+    message = "The webhook has invalid values; see `fields`."
 
     url = Url()
     event_type = EventType()
-    description = ProductText("What it is for.", "Stock of the shop", DESCRIPTION_MAX_CHARACTERS)
+    description = Text(DESCRIPTION, "Stock of the shop", DESCRIPTION_MAX_CHARACTERS)
     imports = Choice(
-        "What an import tells a webhook of `product.created` and `product.updated`: nothing, or one event for each"
-        " product that it wrote. Batches come to those who subscribe to `products.imported`.",
-        *IMPORTS,
+        "Whether imports send `product.created` and `product.updated`: `none` of them, or one for `each` product that"
+        " they write. Subscribe to `products.imported` to get these products in batches.",
+        *IMPORT_EVENTS,
     )
-    enabled = Switch("Whether events are sent. Those that happen while it is off are not.")
-    secret = Secret("Another secret, from now on; null: requests are not signed. What the list shows changes nothing.")
+    enabled = Boolean("Whether events are sent. Events that happen while it is off are never sent.")
+    secret = Secret("The new secret; null switches signatures off. A masked secret from the list changes nothing.")
 
 
-class NewWebhookSchema(WebhookChangeSchema):
-    """A webhook to create. Without them, `enabled` is true, `imports` is `none` and a secret is made up."""
+class NewWebhookSchema(WebhookUpdateSchema):
+    """A webhook to create. By default `enabled` is true, `imports` is `none` and a secret is generated."""
 
     url = Url(required=True)
     event_type = EventType(required=True)
     secret = Secret(
-        "What requests are signed with; not given, or what the list shows of one: one is made up; null: no signature."
+        "The secret that signs requests; null switches signatures off. Without it, or with a masked one, a secret is"
+        " generated."
     )
 
 
-class Moment(fields.DateTime):
-    """A time with its zone."""
+class Timestamp(fields.DateTime):
+    """A timestamp in ISO 8601 with a time zone; loads as UTC."""
 
     def __init__(self, description: str) -> None:
-        sentence = "This must be a time such as 2026-11-24T04:00:00Z."
         super().__init__(
             required=True,
             metadata={"description": description, "examples": [EXAMPLE_TIME]},
-            error_messages={"required": "This field is required.", "null": sentence},
+            error_messages={"required": REQUIRED_MESSAGE, "null": NOT_TIMESTAMP_MESSAGE},
         )
-        self._sentence = sentence
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         try:
-            moment: datetime = super()._deserialize(value, attr, data, **kwargs)
-            if moment.tzinfo is not None:
-                # PostgreSQL takes no zone beyond 16 hours.
-                return moment.astimezone(UTC)
+            timestamp: datetime = super()._deserialize(value, attr, data, **kwargs)
+            if timestamp.tzinfo is not None:
+                # PostgreSQL accepts no offset of 16 hours or more.
+                return timestamp.astimezone(UTC)
         except (ValidationError, TypeError, ValueError, OverflowError):
             pass
-        raise ValidationError(self._sentence)
+        raise ValidationError(NOT_TIMESTAMP_MESSAGE)
 
 
-class RecoverSchema(RequestSchema):
-    """Which failed deliveries to send again."""
+class RecoveryRequestSchema(RequestSchema):
+    """The failed deliveries to send again."""
 
     code = "invalid_recovery"
-    since = Moment("Those whose event happened at this time or later (ISO 8601, with a zone).")
+    since = Timestamp("Deliveries of events that happened at this time or later (ISO 8601, with a time zone).")
 
 
-class DeliveriesQuerySchema(PageQuerySchema):
-    """A page of deliveries."""
+class DeliveryQuerySchema(PageQuerySchema):
+    """The filter and the page of a list of deliveries."""
 
     status = Choice("Only deliveries with this status.", *DELIVERY_STATUSES)
 
 
-class HourSchema(Schema):
-    """What became of a webhook's requests within an hour."""
+class WebhookHourSchema(Schema):
+    """The requests of a webhook in one hour."""
 
-    hour = time("When it began")
-    delivered = number("Deliveries that arrived.")
-    failed = number("Deliveries that were given up.")
-    failed_attempts = number("Requests that failed, whether or not they are repeated.")
+    hour = timestamp("The start of the hour")
+    delivered = integer("Deliveries that succeeded.")
+    failed = integer("Deliveries that failed and are not attempted again.")
+    failed_attempts = integer("Requests that failed, whether or not they are attempted again.")
 
 
-class HealthOfWebhookSchema(Schema):
-    """How a webhook is doing."""
+class WebhookHealthSchema(Schema):
+    """The health of a webhook in the last 24 hours."""
 
-    delivered = number("Deliveries that arrived within 24 hours.")
-    pending = number("Deliveries on their way or to be repeated.")
-    failed = number("Deliveries that were given up within 24 hours.")
-    hours = nested(HourSchema, many=True)
+    delivered = integer("Deliveries that succeeded.")
+    pending = integer("Deliveries that are waiting for their first or next attempt.")
+    failed = integer("Deliveries that failed and are not attempted again.")
+    hours = nested_list(WebhookHourSchema)
 
 
 class WebhookSchema(Schema):
     """A receiver of events."""
 
-    id = number("The number of the webhook, which it keeps.", minimum=1, examples=[3])
-    url = text("Where the requests go.", "https://example.com/hooks")
-    description = text("What it is for.", "Stock of the shop")
-    event_type = text("One event, several separated by commas, or `*`.", EXAMPLE_EVENTS)
-    imports = text("What an import tells it of single products.", "none", enum=list(IMPORTS))
-    enabled = switch("Whether events are sent.")
-    disabled_reason = text("Why it was switched off, where nobody did.", allow_none=True)
-    failing_since = time("Since when every request has failed", nullable=True)
-    secret = text("What requests are signed with; in the list only its end.", EXAMPLE_SECRET, allow_none=True)
-    previous_secret_expires_at = time("Until when the secret before signs too", nullable=True)
-    created_at = time("When it was created")
-    updated_at = time("When it was last changed")
-    health = nested(HealthOfWebhookSchema)
+    id = integer("The id of the webhook; it never changes.", minimum=1, examples=[3])
+    url = text("Where requests are sent.", "https://example.com/hooks")
+    description = text(DESCRIPTION, "Stock of the shop")
+    event_type = text(EVENT_TYPE, EXAMPLE_EVENT_TYPE)
+    imports = text("Which events of single products imports send.", "none", enum=list(IMPORT_EVENTS))
+    enabled = boolean("Whether events are sent.")
+    disabled_reason = text("Why the webhook was switched off automatically; null if it was not.", nullable=True)
+    failing_since = timestamp("Since when all requests have failed; null if the last one succeeded", nullable=True)
+    secret = text("The secret that signs requests; masked in the list.", EXAMPLE_SECRET, nullable=True)
+    previous_secret_expires_at = timestamp(PREVIOUS_SECRET, nullable=True)
+    created_at = timestamp("When the webhook was created")
+    updated_at = timestamp("When the webhook was last changed")
+    health = nested(WebhookHealthSchema)
 
 
 class EventTypeSchema(Schema):
-    """A kind of event."""
+    """A type of events."""
 
-    event = text("Its name.", "product.created", enum=list(EVENT_TYPES))
-    description = text("When it is sent.", "A product was created.")
-
-
-class TestResultSchema(Schema):
-    """What came of a request."""
-
-    success = switch("Whether the receiver answered with a 2xx status.")
-    status_code = number("The status of the answer; null: there was none.", allow_none=True, examples=[200])
-    response_time_ms = number("How long it took, in milliseconds.", examples=[38])
-    response_text = text("The beginning of the answer, at most 4 kB.", "OK", allow_none=True)
-    error = text("What went wrong, in a sentence.", allow_none=True)
+    event = text("The name of the event type.", "product.created", enum=list(EVENT_TYPES))
+    description = text("When events of this type are sent.", "A product was created.")
 
 
-class TestSchema(Schema):
-    """A request that was sent as a test."""
+class RotatedSecretSchema(Schema):
+    """A new secret."""
 
-    webhook_id = number("The webhook.", minimum=1, examples=[3])
-    webhook_url = text("Where the request went.", "https://example.com/hooks")
-    test_result = nested(TestResultSchema)
+    secret = text("The new secret, which signs all requests from now on.", EXAMPLE_SECRET)
+    previous_secret_expires_at = timestamp(f"{PREVIOUS_SECRET}; null if there was none", nullable=True)
 
 
-class AttemptSchema(Schema):
+# The fields that describe the response to a request.
+STATUS_CODE = "The HTTP status of the response; null without a response."
+RESPONSE_TIME = "The time until the response or the failure, in milliseconds."
+RESPONSE_TEXT = "The start of the response, at most 4 kB; null without a response."
+ERROR = "Why the request failed, in one sentence; null if it succeeded."
+
+
+class WebhookTestResultSchema(Schema):
+    """The result of a test request."""
+
+    success = boolean("Whether the receiver responded with a 2xx status.")
+    status_code = integer(STATUS_CODE, nullable=True, examples=[200])
+    response_time_ms = integer(RESPONSE_TIME, examples=[38])
+    response_text = text(RESPONSE_TEXT, "OK", nullable=True)
+    error = text(ERROR, nullable=True)
+
+
+class WebhookTestSchema(Schema):
+    """A test request that was sent."""
+
+    webhook_id = integer("The id of the webhook.", minimum=1, examples=[3])
+    webhook_url = text("Where the request was sent.", "https://example.com/hooks")
+    test_result = nested(WebhookTestResultSchema)
+
+
+class DeliveryAttemptSchema(Schema):
     """One request of a delivery."""
 
-    at = time("When it was sent")
-    url = text("Where it went.", "https://example.com/hooks")
-    status_code = number("The status of the answer; null: there was none.", allow_none=True, examples=[200])
-    response_time_ms = number("How long it took, in milliseconds.", examples=[38])
-    response_text = text("The beginning of the answer, at most 4 kB.", "OK", allow_none=True)
-    error = text("What went wrong, in a sentence.", allow_none=True)
-    request_headers = fields.Dict(required=True, metadata={"description": "The headers that were sent."})
-    response_headers = fields.Dict(required=True, metadata={"description": "The headers of the answer."})
+    at = timestamp("When the request was sent")
+    url = text("Where the request was sent.", "https://example.com/hooks")
+    status_code = integer(STATUS_CODE, nullable=True, examples=[200])
+    response_time_ms = integer(RESPONSE_TIME, examples=[38])
+    response_text = text(RESPONSE_TEXT, "OK", nullable=True)
+    error = text(ERROR, nullable=True)
+    request_headers = dictionary("The headers of the request.")
+    response_headers = dictionary("The headers of the response.")
 
 
 class DeliverySchema(Schema):
-    """An event on its way to a webhook."""
+    """The delivery of an event to a webhook."""
 
-    id = number("The number of the delivery.", minimum=1, examples=[815])
-    event_id = text("The `webhook-id` of every attempt.", EXAMPLE_MESSAGE)
-    event = text("What happened.", "product.created")
-    status = text("How far it is.", "delivered", enum=list(DELIVERY_STATUSES))
-    next_attempt_at = time("When the next attempt is due", nullable=True)
-    created_at = time("When the event happened")
-    attempts = nested(AttemptSchema, many=True)
+    id = integer("The id of the delivery.", minimum=1, examples=[815])
+    event_id = text("The `webhook-id` header of every attempt.", EXAMPLE_EVENT_ID)
+    event = text("The event type.", "product.created")
+    status = text("The state of the delivery.", "delivered", enum=list(DELIVERY_STATUSES))
+    next_attempt_at = timestamp("When the next attempt is due", nullable=True)
+    created_at = timestamp("When the event happened")
+    attempts = nested_list(DeliveryAttemptSchema)
 
 
-class DeliveryWithBodySchema(DeliverySchema):
-    """An event on its way to a webhook, with what is sent."""
+class DeliveryDetailsSchema(DeliverySchema):
+    """The delivery of an event to a webhook, with its body."""
 
     request_body = text("The body of every attempt.", '{"event":"product.created","product":{…}}')
 
 
-class DeliveriesSchema(Schema):
+class DeliveryPageSchema(Schema):
     """A page of deliveries."""
 
-    deliveries = nested(DeliverySchema, many=True)
+    deliveries = nested_list(DeliverySchema)
     pagination = nested(PaginationSchema)
 
 
-class RecoveredSchema(MessageSchema):
-    """What is sent again."""
+class RecoveryResultSchema(MessageSchema):
+    """The result of a recovery."""
 
-    message = text("A sentence that says what is done.", "12 deliveries are sent again.")
-    count = number("How many deliveries that are.", examples=[12])
-
-
-class RotatedSchema(Schema):
-    """A new secret."""
-
-    secret = text("What requests are signed with from now on.", EXAMPLE_SECRET)
-    previous_secret_expires_at = time("Until when the secret before signs too; null: there was none", nullable=True)
+    message = text("One sentence that says what is sent again.", "12 deliveries are sent again.")
+    count = integer("The number of deliveries that are sent again.", examples=[12])

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from database.lease import RELEASE_LEASE_SQL
-from database.serializers import IMPORT_COLUMNS, import_json
+from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from models import STAGING_TABLE_PREFIX
@@ -190,7 +190,7 @@ def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, mes
 def notify_webhooks(cursor: Cursor, event: str, job_id: int) -> dict[str, Any]:
     """Record an event about a job for the webhooks, in the caller's transaction; return the job as clients see it."""
     cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job_id,))
-    job = import_json(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone() or (), strict=True))))
+    job = serialize_import(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone() or (), strict=True))))
     events.record_event(cursor, event, {"import": job})
     return job
 

@@ -715,7 +715,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Attempt: {
+        DeliveryAttempt: {
             /**
              * Format: date-time
              * @description When it was sent (ISO 8601, UTC).
@@ -753,14 +753,14 @@ export interface components {
              */
             url: string;
         };
-        Bulk: {
+        BulkRequest: {
             /**
              * @description What to do with the products.
              * @enum {string}
              */
             action: "activate" | "deactivate" | "delete";
             /** @description The products that match every given part; all products if there is none. */
-            filter?: components["schemas"]["Filter"];
+            filter?: components["schemas"]["ProductFilter"];
             /**
              * @description The products, at most 10,000. Ids that come twice or do not exist do no harm.
              * @example [
@@ -770,7 +770,7 @@ export interface components {
              */
             ids?: number[];
         };
-        Change: {
+        PreviewChange: {
             /** @description As it would be. */
             after: {
                 [key: string]: unknown;
@@ -785,7 +785,7 @@ export interface components {
              */
             sku: string;
         };
-        Column: {
+        FileColumn: {
             /**
              * @description Which of our fields it is; null: it is left out.
              * @example sku
@@ -800,7 +800,7 @@ export interface components {
             /** @description The first values in it, at most 5. */
             samples: string[];
         };
-        Count: {
+        BulkResult: {
             /**
              * @description How many products it was done with.
              * @example 12
@@ -812,12 +812,12 @@ export interface components {
              */
             message: string;
         };
-        Deliveries: {
+        DeliveryPage: {
             deliveries: components["schemas"]["Delivery"][];
             pagination: components["schemas"]["Pagination"];
         };
         Delivery: {
-            attempts: components["schemas"]["Attempt"][];
+            attempts: components["schemas"]["DeliveryAttempt"][];
             /**
              * Format: date-time
              * @description When the event happened (ISO 8601, UTC).
@@ -852,8 +852,8 @@ export interface components {
              */
             status: "pending" | "delivered" | "failed";
         };
-        DeliveryWithBody: {
-            attempts: components["schemas"]["Attempt"][];
+        DeliveryDetails: {
+            attempts: components["schemas"]["DeliveryAttempt"][];
             /**
              * Format: date-time
              * @description When the event happened (ISO 8601, UTC).
@@ -924,8 +924,8 @@ export interface components {
              */
             event: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
         };
-        File: {
-            columns: components["schemas"]["Column"][];
+        ImportFile: {
+            columns: components["schemas"]["FileColumn"][];
             /**
              * @description What separates its fields.
              * @example ;
@@ -956,7 +956,7 @@ export interface components {
             /** @description The columns that are left out. */
             unmapped: string[];
         };
-        Filter: {
+        ProductFilter: {
             /** @description Only products that are active, or only those that are not. */
             active?: boolean;
             /**
@@ -1006,16 +1006,16 @@ export interface components {
              */
             worker: "up" | "down" | "unknown";
         };
-        HealthOfWebhook: {
+        WebhookHealth: {
             /** @description Deliveries that arrived within 24 hours. */
             delivered: number;
             /** @description Deliveries that were given up within 24 hours. */
             failed: number;
-            hours: components["schemas"]["Hour"][];
+            hours: components["schemas"]["WebhookHour"][];
             /** @description Deliveries on their way or to be repeated. */
             pending: number;
         };
-        Hour: {
+        WebhookHour: {
             /** @description Deliveries that arrived. */
             delivered: number;
             /** @description Deliveries that were given up. */
@@ -1176,7 +1176,7 @@ export interface components {
             /** @description Products that were changed. Of an undo: restored or removed. */
             updated_count: number;
         };
-        ImportDetail: {
+        ImportDetails: {
             /**
              * Format: date-time
              * @description Until when it waits to be confirmed (ISO 8601, UTC).
@@ -1198,7 +1198,7 @@ export interface components {
             /** @description Why it failed. */
             error_message: string | null;
             /** @description Null until its header was read. */
-            file: components["schemas"]["File"] | null;
+            file: components["schemas"]["ImportFile"] | null;
             /** @description Bytes of the file. */
             file_size: number;
             /**
@@ -1223,7 +1223,7 @@ export interface components {
              * @enum {string}
              */
             kind: "import" | "undo";
-            log: components["schemas"]["Log"][];
+            log: components["schemas"]["LogEntry"][];
             /**
              * @description What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others, `create` leaves out those that exist, `update` those that do not.
              * @example upsert
@@ -1236,7 +1236,7 @@ export interface components {
              * @enum {string}
              */
             on_reject: "skip" | "fail";
-            options: components["schemas"]["Options"];
+            options: components["schemas"]["ImportOptions"];
             /**
              * @description What it does now: queued, reading, comparing, writing, undoing, finished.
              * @example writing
@@ -1269,7 +1269,7 @@ export interface components {
              * @example 1
              */
             run: number;
-            samples: components["schemas"]["Sample"][];
+            samples: components["schemas"]["ProgressSample"][];
             /** @description How many of the unchanged rows the mode left out. */
             skipped_count: number;
             /**
@@ -1330,7 +1330,7 @@ export interface components {
             /** @description Products that were changed. Of an undo: restored or removed. */
             updated_count: number;
         };
-        ImportedProduct: {
+        AffectedProduct: {
             /**
              * @description What it did.
              * @example created
@@ -1347,15 +1347,15 @@ export interface components {
              */
             sku: string | null;
         };
-        ImportedProducts: {
+        AffectedProductPage: {
             pagination: components["schemas"]["Pagination"];
-            products: components["schemas"]["ImportedProduct"][];
+            products: components["schemas"]["AffectedProduct"][];
         };
-        Imports: {
+        ImportPage: {
             imports: components["schemas"]["Import"][];
             pagination: components["schemas"]["Pagination"];
         };
-        Log: {
+        LogEntry: {
             /**
              * Format: date-time
              * @description When (ISO 8601, UTC).
@@ -1429,7 +1429,7 @@ export interface components {
              */
             url: string;
         };
-        Options: {
+        ImportOptions: {
             /**
              * @description What separates the fields: comma, semicolon, tab or pipe, the character or the word.
              * @example ;
@@ -1494,14 +1494,14 @@ export interface components {
             total: number;
         };
         Preview: {
-            changes: components["schemas"]["Change"][];
+            changes: components["schemas"]["PreviewChange"][];
             /** @description Products that would be created. */
             create: number;
             /** @description Rows whose SKU comes again further down, which wins. */
             duplicate: number;
             /** @description Rows that cannot be taken. */
             rejected: number;
-            rejects: components["schemas"]["Reject"][];
+            rejects: components["schemas"]["RejectedRow"][];
             /** @description Rows of those that the mode would leave out. */
             skipped: number;
             /** @description Rows that would change nothing. */
@@ -1545,7 +1545,7 @@ export interface components {
              */
             updated_at: string;
         };
-        ProductChange: {
+        ProductUpdate: {
             /** @description Whether the product is on sale. */
             active?: boolean;
             /**
@@ -1590,11 +1590,11 @@ export interface components {
             /** @description Whether `total` and `pages` are estimates. `total=exact` in the query forbids that. */
             total_is_estimate: boolean;
         };
-        Products: {
+        ProductPage: {
             pagination: components["schemas"]["ProductPagination"];
             products: components["schemas"]["Product"][];
         };
-        Recover: {
+        RecoveryRequest: {
             /**
              * Format: date-time
              * @description Those whose event happened at this time or later (ISO 8601, with a zone).
@@ -1602,7 +1602,7 @@ export interface components {
              */
             since: string;
         };
-        Recovered: {
+        RecoveryResult: {
             /**
              * @description How many deliveries that are.
              * @example 12
@@ -1614,7 +1614,7 @@ export interface components {
              */
             message: string;
         };
-        Reject: {
+        RejectedRow: {
             /**
              * @description What a program can go by.
              * @example missing_sku
@@ -1636,11 +1636,11 @@ export interface components {
              */
             row: string;
         };
-        Rejects: {
+        RejectedRowPage: {
             pagination: components["schemas"]["Pagination"];
-            rejects: components["schemas"]["Reject"][];
+            rejects: components["schemas"]["RejectedRow"][];
         };
-        Retry: {
+        RetryOptions: {
             /**
              * @description What separates the fields: comma, semicolon, tab or pipe, the character or the word. Without it, or with null, it is found from the file.
              * @example semicolon
@@ -1681,7 +1681,7 @@ export interface components {
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | null;
         };
-        Rotated: {
+        RotatedSecret: {
             /**
              * Format: date-time
              * @description Until when the secret before signs too; null: there was none (ISO 8601, UTC).
@@ -1694,7 +1694,7 @@ export interface components {
              */
             secret: string;
         };
-        Sample: {
+        ProgressSample: {
             /** @description Seconds it had been worked on. */
             at: number;
             /**
@@ -1705,8 +1705,8 @@ export interface components {
             /** @description Rows that this phase had done. */
             rows: number;
         };
-        Test: {
-            test_result: components["schemas"]["TestResult"];
+        WebhookTest: {
+            test_result: components["schemas"]["WebhookTestResult"];
             /**
              * @description The webhook.
              * @example 3
@@ -1718,7 +1718,7 @@ export interface components {
              */
             webhook_url: string;
         };
-        TestResult: {
+        WebhookTestResult: {
             /** @description What went wrong, in a sentence. */
             error: string | null;
             /**
@@ -1739,7 +1739,7 @@ export interface components {
             /** @description Whether the receiver answered with a 2xx status. */
             success: boolean;
         };
-        Undo: {
+        UndoRequest: {
             /**
              * @description Who started it, for the history; without it the address of the client.
              * @example night shift
@@ -1752,7 +1752,7 @@ export interface components {
              */
             started_from: "page" | "api";
         };
-        Upload: {
+        UploadForm: {
             /**
              * @description What separates the fields: comma, semicolon, tab or pipe, the character or the word. Without it, or with null, it is found from the file.
              * @example semicolon
@@ -1809,7 +1809,7 @@ export interface components {
              */
             started_from: "page" | "api" | "";
         };
-        Uploaded: {
+        AcceptedUpload: {
             /**
              * @description The name of the file.
              * @example products.csv
@@ -1855,7 +1855,7 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             failing_since: string | null;
-            health: components["schemas"]["HealthOfWebhook"];
+            health: components["schemas"]["WebhookHealth"];
             /**
              * @description The number of the webhook, which it keeps.
              * @example 3
@@ -1890,7 +1890,7 @@ export interface components {
              */
             url: string;
         };
-        WebhookChange: {
+        WebhookUpdate: {
             /**
              * @description What it is for.
              * @example Stock of the shop
@@ -2049,7 +2049,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Imports"];
+                    "application/json": components["schemas"]["ImportPage"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_parameter`. */
@@ -2099,7 +2099,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImportDetail"];
+                    "application/json": components["schemas"]["ImportDetails"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2274,7 +2274,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImportedProducts"];
+                    "application/json": components["schemas"]["AffectedProductPage"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_parameter`. */
@@ -2338,7 +2338,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rejects"];
+                    "application/json": components["schemas"]["RejectedRowPage"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_parameter`. */
@@ -2459,7 +2459,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Retry"];
+                "application/json": components["schemas"]["RetryOptions"];
             };
         };
         responses: {
@@ -2549,7 +2549,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Undo"];
+                "application/json": components["schemas"]["UndoRequest"];
             };
         };
         responses: {
@@ -2726,7 +2726,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["Products"];
+                    "application/json": components["schemas"]["ProductPage"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_parameter`. */
@@ -2872,7 +2872,7 @@ export interface operations {
                  *       }
                  *     }
                  */
-                "application/json": components["schemas"]["Bulk"] & (unknown | unknown);
+                "application/json": components["schemas"]["BulkRequest"] & (unknown | unknown);
             };
         };
         responses: {
@@ -2888,7 +2888,7 @@ export interface operations {
                      *       "message": "12 products were deactivated."
                      *     }
                      */
-                    "application/json": components["schemas"]["Count"];
+                    "application/json": components["schemas"]["BulkResult"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_bulk`, `bad_request`, `invalid_body`. */
@@ -2968,7 +2968,7 @@ export interface operations {
                      *       "message": "12 products were deleted."
                      *     }
                      */
-                    "application/json": components["schemas"]["Count"];
+                    "application/json": components["schemas"]["BulkResult"];
                 };
             };
             /** @description The present state does not allow it. Codes: `import_running`. */
@@ -3211,7 +3211,7 @@ export interface operations {
                  *       "name": "Red lamp"
                  *     }
                  */
-                "application/json": components["schemas"]["ProductChange"];
+                "application/json": components["schemas"]["ProductUpdate"];
             };
         };
         responses: {
@@ -3387,7 +3387,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Upload"];
+                "multipart/form-data": components["schemas"]["UploadForm"];
             };
         };
         responses: {
@@ -3397,7 +3397,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Uploaded"];
+                    "application/json": components["schemas"]["AcceptedUpload"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_file`, `invalid_parameter`. */
@@ -3885,7 +3885,7 @@ export interface operations {
                  *       "enabled": false
                  *     }
                  */
-                "application/json": components["schemas"]["WebhookChange"];
+                "application/json": components["schemas"]["WebhookUpdate"];
             };
         };
         responses: {
@@ -4051,7 +4051,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Deliveries"];
+                    "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_parameter`. */
@@ -4112,7 +4112,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeliveryWithBody"];
+                    "application/json": components["schemas"]["DeliveryDetails"];
                 };
             };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
@@ -4222,7 +4222,7 @@ export interface operations {
                  *       "since": "2026-11-24T04:00:00Z"
                  *     }
                  */
-                "application/json": components["schemas"]["Recover"];
+                "application/json": components["schemas"]["RecoveryRequest"];
             };
         };
         responses: {
@@ -4232,7 +4232,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Recovered"];
+                    "application/json": components["schemas"]["RecoveryResult"];
                 };
             };
             /** @description The request cannot be used. Codes: `invalid_recovery`, `bad_request`, `invalid_body`. */
@@ -4318,7 +4318,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rotated"];
+                    "application/json": components["schemas"]["RotatedSecret"];
                 };
             };
             /** @description It does not exist. Codes: `webhook_not_found`. */
@@ -4378,7 +4378,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Test"];
+                    "application/json": components["schemas"]["WebhookTest"];
                 };
             };
             /** @description The request cannot be used. Codes: `bad_request`. */

@@ -11,47 +11,47 @@ export type Health = Schemas['Health'];
 export type Pagination = Schemas['Pagination'];
 
 export type Product = Schemas['Product'];
-export type Products = Schemas['Products'];
+export type Products = Schemas['ProductPage'];
 export type ProductPagination = Schemas['ProductPagination'];
 export type NewProduct = Schemas['NewProduct'];
-export type ProductChange = Schemas['ProductChange'];
-export type ProductFilter = Schemas['Filter'];
-export type BulkChange = Schemas['Bulk'];
+export type ProductChange = Schemas['ProductUpdate'];
+export type ProductFilter = Schemas['ProductFilter'];
+export type BulkChange = Schemas['BulkRequest'];
 /** How many products a bulk change has changed. */
-export type BulkCount = Schemas['Count'];
+export type BulkCount = Schemas['BulkResult'];
 
 /** An import or an undo, as lists and streams show it. */
 export type ImportJob = Schemas['Import'];
 /** An import or an undo with its options, file, preview, log and samples. */
-export type ImportDetail = Schemas['ImportDetail'];
-export type Imports = Schemas['Imports'];
-export type ImportOptions = Schemas['Options'];
-export type ImportFile = Schemas['File'];
-export type FileColumn = Schemas['Column'];
+export type ImportDetail = Schemas['ImportDetails'];
+export type Imports = Schemas['ImportPage'];
+export type ImportOptions = Schemas['ImportOptions'];
+export type ImportFile = Schemas['ImportFile'];
+export type FileColumn = Schemas['FileColumn'];
 export type Preview = Schemas['Preview'];
 /** What an import would do to one product. */
-export type PreviewChange = Schemas['Change'];
-export type LogEntry = Schemas['Log'];
+export type PreviewChange = Schemas['PreviewChange'];
+export type LogEntry = Schemas['LogEntry'];
 /** Rows done in a phase after so many seconds. */
-export type RateSample = Schemas['Sample'];
-export type RejectedRow = Schemas['Reject'];
-export type RejectedRows = Schemas['Rejects'];
-export type ImportedProduct = Schemas['ImportedProduct'];
-export type ImportedProducts = Schemas['ImportedProducts'];
-export type RetryOptions = Schemas['Retry'];
-export type Uploaded = Schemas['Uploaded'];
+export type RateSample = Schemas['ProgressSample'];
+export type RejectedRow = Schemas['RejectedRow'];
+export type RejectedRows = Schemas['RejectedRowPage'];
+export type ImportedProduct = Schemas['AffectedProduct'];
+export type ImportedProducts = Schemas['AffectedProductPage'];
+export type RetryOptions = Schemas['RetryOptions'];
+export type Uploaded = Schemas['AcceptedUpload'];
 
 export type Webhook = Schemas['Webhook'];
 export type NewWebhook = Schemas['NewWebhook'];
-export type WebhookChange = Schemas['WebhookChange'];
-export type WebhookHealth = Schemas['HealthOfWebhook'];
-export type WebhookHour = Schemas['Hour'];
+export type WebhookChange = Schemas['WebhookUpdate'];
+export type WebhookHealth = Schemas['WebhookHealth'];
+export type WebhookHour = Schemas['WebhookHour'];
 export type EventType = Schemas['EventType'];
 export type Delivery = Schemas['Delivery'];
-export type DeliveryDetail = Schemas['DeliveryWithBody'];
-export type Deliveries = Schemas['Deliveries'];
-export type DeliveryAttempt = Schemas['Attempt'];
-export type TestResult = Schemas['TestResult'];
-export type RotatedSecret = Schemas['Rotated'];
-export type RecoverRequest = Schemas['Recover'];
-export type RecoveredCount = Schemas['Recovered'];
+export type DeliveryDetail = Schemas['DeliveryDetails'];
+export type Deliveries = Schemas['DeliveryPage'];
+export type DeliveryAttempt = Schemas['DeliveryAttempt'];
+export type TestResult = Schemas['WebhookTestResult'];
+export type RotatedSecret = Schemas['RotatedSecret'];
+export type RecoverRequest = Schemas['RecoveryRequest'];
+export type RecoveredCount = Schemas['RecoveryResult'];

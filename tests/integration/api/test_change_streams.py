@@ -1,4 +1,4 @@
-"""Word of every change of the products, on real web and worker processes."""
+"""Streams of changes of products, on real web and worker processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -21,36 +20,44 @@ import pytest
 import requests
 from flask import Flask
 
-import api.sse
+import config
+from api.sse import CHANGE_INTERVAL_SECONDS, StreamHub
 from database.migrate import upgrade_database
 from embedded.postgres import EmbeddedPostgres
-from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import run_import
+from support.job_streams import insert_running_job
+from support.jobs import create_runner, run_import
 from support.paths import SAMPLE
 from support.processes import Processes
 from support.waiting import wait_for
+from support.web import (
+    REQUEST_SECONDS,
+    WebProcess,
+    count_listening_connections,
+    end_connections,
+)
 
-SECONDS = 60
-# A busy machine needs a little longer than the second that is promised.
-SOON = 10
+# The API promises an event within a second; a busy machine can take longer.
+SOON_SECONDS = 10
+# A stream that sends nothing for this long has reported everything that happened before.
+SETTLE_SECONDS = CHANGE_INTERVAL_SECONDS + 0.2
 
 
-class Page:
-    """An open stream; `events` holds what has come and when, `ended` how it ended."""
+class ChangeStream:
+    """An open stream of changes of products. `ended` says how it ended: None while it is open."""
 
     def __init__(self, port: int, **headers: str) -> None:
-        self.events: queue.Queue[tuple[float, str]] = queue.Queue()
         self.ended: BaseException | str | None = None
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        self._arrivals: queue.Queue[float] = queue.Queue()
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
         self._connection.request("GET", "/api/products/changes", headers=headers)
         self._socket = self._connection.sock
-        self._answer = answer = self._connection.getresponse()
-        assert answer.status == 200, answer.read()
-        assert answer.headers["Content-Type"].startswith("text/event-stream")
-        assert "no-cache" in answer.headers["Cache-Control"]
-        assert answer.headers["X-Accel-Buffering"] == "no"
-        lines = (line.decode().rstrip("\n") for line in answer)
+        self._response = response = self._connection.getresponse()
+        assert response.status == 200, response.read()
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert "no-cache" in response.headers["Cache-Control"]
+        assert response.headers["X-Accel-Buffering"] == "no"
+        lines = (line.decode().rstrip("\n") for line in response)
         assert next(lines).startswith(":")
         assert next(lines).startswith("retry: ")
         self._thread = threading.Thread(target=self._read, args=(lines,), daemon=True)
@@ -67,117 +74,102 @@ class Page:
                     data += value
                 elif line == "":
                     if data:
-                        assert data == "{}"
-                        self.events.put((time.monotonic(), name))
+                        assert (name, data) == ("changed", "{}")
+                        self._arrivals.put(time.monotonic())
                     name, data = "", ""
                 else:
                     assert field in {"id", ""}
-            self.ended = "in good order"
+            self.ended = "completely"
         except BaseException as error:
             self.ended = error
 
-    def told(self, seconds: float = SOON) -> float:
-        """Waits for an event; returns when it came."""
-        moment, name = self.events.get(timeout=seconds)
-        assert name == "changed"
-        return moment
+    def wait_for_event(self, seconds: float = SOON_SECONDS) -> float:
+        """Wait for the next event and return when it arrived, by the monotonic clock."""
+        return self._arrivals.get(timeout=seconds)
 
-    def quiet(self, seconds: float) -> bool:
-        """Whether no event comes for so long."""
+    def is_silent(self, seconds: float) -> bool:
+        """Return whether no event arrives for this long."""
         try:
-            self.events.get(timeout=seconds)
+            self._arrivals.get(timeout=seconds)
         except queue.Empty:
             return True
         return False
 
     def settle(self) -> None:
-        """Waits until what has happened so far is told."""
-        while not self.quiet(1.2):
+        """Wait until everything that has happened so far was reported."""
+        while not self.is_silent(SETTLE_SECONDS):
             pass
 
     def close(self) -> None:
+        """Disconnect, and end the thread."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(SECONDS)
-        self._answer.close()
+        self._thread.join(REQUEST_SECONDS)
+        self._response.close()
         self._connection.close()
         self._socket.close()
 
 
-class Web:
-    """A web process and the pages that are open."""
+class Web(WebProcess):
+    """A web process and its open streams, which end with the test."""
 
     def __init__(self, processes: Processes, port: int) -> None:
-        self.root = f"http://127.0.0.1:{port}/api"
-        self._processes = processes
-        self.port = port
-        self.pages: list[Page] = []
+        super().__init__(processes, port)
+        self.streams: list[ChangeStream] = []
 
-    def start(self, **changes: str) -> subprocess.Popen[bytes]:
-        process = self._processes.start_web(self.port, **changes)
-
-        def answers() -> bool:
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"{self.root}/products", timeout=SECONDS).ok
-            return False
-
-        wait_for("the web process answers", answers)
-        return process
-
-    def open(self, **headers: str) -> Page:
-        self.pages.append(Page(self.port, **headers))
-        return self.pages[-1]
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(method, f"{self.root}/products{path}", json=body, timeout=SECONDS)
-        assert answer.ok, answer.text
-        return answer.json()
+    def follow(self, **headers: str) -> ChangeStream:
+        """Open a stream."""
+        self.streams.append(ChangeStream(self.port, **headers))
+        return self.streams[-1]
 
 
 @pytest.fixture
 def web(processes: Processes, free_port: int) -> Iterator[Web]:
-    opened = Web(processes, free_port)
-    yield opened
-    for page in opened.pages:
-        page.close()
+    """A web process that has not been started."""
+    process = Web(processes, free_port)
+    yield process
+    for stream in process.streams:
+        stream.close()
 
 
-def test_every_page_is_told_of_changes_by_the_api(web: Web) -> None:
+def test_every_stream_reports_changes_through_the_api(web: Web) -> None:
     web.start()
-    pages = [web.open(), web.open()]
-    assert all(page.quiet(1) for page in pages)
+    streams = [web.follow(), web.follow()]
+    assert all(stream.is_silent(1) for stream in streams)
 
-    def told_of(method: str, path: str, body: Any = None) -> Any:
+    def call_and_expect_events(method: str, path: str, body: Any = None) -> Any:
         started = time.monotonic()
-        answer = web.call(method, path, body)
-        assert all(page.told() - started < SOON for page in pages)
-        for page in pages:
-            page.settle()
-        return answer
+        response = web.call(method, f"/products{path}", body)
+        assert all(stream.wait_for_event() - started < SOON_SECONDS for stream in streams)
+        for stream in streams:
+            stream.settle()
+        return response
 
-    product = told_of("POST", "", {"sku": "A"})
-    told_of("PUT", f"/{product['id']}", {"name": "a"})
-    told_of("POST", "/bulk", {"action": "deactivate", "ids": [product["id"]]})
-    told_of("DELETE", f"/{product['id']}")
-    told_of("DELETE", "/bulk-delete")
+    product = call_and_expect_events("POST", "", {"sku": "A"})
+    call_and_expect_events("PUT", f"/{product['id']}", {"name": "a"})
+    call_and_expect_events("POST", "/bulk", {"action": "deactivate", "ids": [product["id"]]})
+    call_and_expect_events("DELETE", f"/{product['id']}")
+    call_and_expect_events("DELETE", "/bulk-delete")
 
 
-def test_what_changes_nothing_is_not_told(web: Web) -> None:
+def test_a_call_that_changes_nothing_is_not_reported(web: Web) -> None:
     web.start()
-    product = web.call("POST", "", {"sku": "A"})
-    page = web.open()
-    web.call("PUT", f"/{product['id']}", {"name": product["name"]})
-    web.call("GET", "")
-    web.call("GET", f"/{product['id']}")
-    assert page.quiet(2)
+    product = web.call("POST", "/products", {"sku": "A"})
+    stream = web.follow()
+    web.call("PUT", f"/products/{product['id']}", {"name": product["name"]})
+    web.call("GET", "/products")
+    web.call("GET", f"/products/{product['id']}")
+    assert stream.is_silent(2)
 
 
-def test_changes_by_an_import_and_past_the_api_are_told(web: Web, runner: ImportRunner, database_url: str) -> None:
+def test_changes_by_an_import_and_by_other_programs_are_reported(
+    web: Web, settings: config.Settings, database_url: str
+) -> None:
     web.start()
-    page = web.open()
-    assert run_import(create_runner_like(runner, slice_rows=100), SAMPLE.read_bytes())["created_count"]
-    assert page.told()
-    page.settle()
+    stream = web.follow()
+    assert run_import(create_runner(settings, slice_rows=100), SAMPLE.read_bytes())["created_count"]
+    assert stream.wait_for_event()
+    stream.settle()
     for statement in (
         "INSERT INTO products (sku) VALUES ('by psql')",
         "UPDATE products SET name = 'x' WHERE sku = 'by psql'",
@@ -185,116 +177,97 @@ def test_changes_by_an_import_and_past_the_api_are_told(web: Web, runner: Import
         "TRUNCATE products",
     ):
         execute(database_url, statement)
-        assert page.told(), statement
-        page.settle()
+        assert stream.wait_for_event(), statement
+        stream.settle()
 
 
-def create_runner_like(runner: ImportRunner, **changes: Any) -> ImportRunner:
-    return ImportRunner(**{**vars(runner), **changes})
-
-
-def test_many_changes_are_told_once_a_second_and_the_last_one_never_left_out(web: Web, database_url: str) -> None:
+def test_many_changes_are_reported_once_a_second_and_always_after_the_last_one(web: Web, database_url: str) -> None:
     web.start()
-    page = web.open()
+    stream = web.follow()
     started = time.monotonic()
-    number = 0
+    changes = 0
     while time.monotonic() - started < 3.5:
-        number += 1
-        execute(database_url, "INSERT INTO products (sku) VALUES (%s)", [f"S-{number}"])
-    last = time.monotonic()
-    page_events = [page.told()]
-    while page_events[-1] < last:
-        page_events.append(page.told())
-    assert page.quiet(2)
-    assert number > 20
-    assert all(after - before > 0.9 for before, after in itertools.pairwise(page_events))
-    assert page_events[0] - started < SOON
-    assert page_events[-1] - last < SOON
+        changes += 1
+        execute(database_url, "INSERT INTO products (sku) VALUES (%s)", [f"S-{changes}"])
+    last_change = time.monotonic()
+    arrivals = [stream.wait_for_event()]
+    while arrivals[-1] < last_change:
+        arrivals.append(stream.wait_for_event())
+    assert stream.is_silent(2)
+    assert changes > 20
+    assert all(after - before > 0.9 for before, after in itertools.pairwise(arrivals))
+    assert arrivals[0] - started < SOON_SECONDS
+    assert arrivals[-1] - last_change < SOON_SECONDS
 
 
-def test_whoever_connects_again_is_told_since_something_may_be_missed(web: Web) -> None:
+def test_a_client_that_reconnects_gets_an_event_at_once(web: Web) -> None:
     web.start()
-    assert web.open(**{"Last-Event-ID": "1"}).told()
-    assert web.open().quiet(1)
+    assert web.follow(**{"Last-Event-ID": "1"}).wait_for_event()
+    assert web.follow().is_silent(1)
 
 
-def test_streams_of_both_kinds_share_the_places_and_one_connection(web: Web, database_url: str) -> None:
+def test_streams_of_all_topics_share_one_limit_and_one_connection(web: Web, database_url: str) -> None:
     web.start(MAX_STREAMS="3")
-    task_id = "00000000-0000-4000-8000-000000000001"
-    execute(
-        database_url,
-        "INSERT INTO import_jobs (task_id, filename, stored_name, file_size, status, announced_at)"
-        " VALUES (%s, 'a.csv', 'none', 1, 'processing', now())",
-        [task_id],
-    )
-    pages = [web.open(), web.open()]
-    progress = f"{web.root}/upload/progress/{task_id}/stream"
-    with requests.get(progress, stream=True, timeout=SECONDS) as following:
-        assert following.status_code == 200
-        refused = requests.get(f"{web.root}/products/changes", timeout=SECONDS)
-        assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
-        listeners = execute(
-            database_url,
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%%'",
-        )
-        assert listeners == [(1,)]
-        web.call("POST", "", {"sku": "A"})
-        assert all(page.told() for page in pages)
-    pages[0].close()
+    streams = [web.follow(), web.follow()]
+    with web.open_stream(f"/upload/progress/{insert_running_job(database_url)}/stream") as job_stream:
+        assert job_stream.status_code == 200
+        for path in ("/products/changes", "/webhooks/changes"):
+            refused = requests.get(f"{web.api_url}{path}", timeout=REQUEST_SECONDS)
+            assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
+        assert count_listening_connections(database_url) == 1
+        web.call("POST", "/products", {"sku": "A"})
+        assert all(stream.wait_for_event() for stream in streams)
+    streams[0].close()
 
-    def accepted() -> bool:
-        with requests.get(f"{web.root}/products/changes", stream=True, timeout=SECONDS) as answer:
-            return answer.status_code == 200
+    def is_accepted() -> bool:
+        with web.open_stream("/products/changes") as response:
+            return response.status_code == 200
 
-    wait_for("a place is free", accepted, seconds=30)
+    wait_for("a place is free", is_accepted, seconds=30)
 
 
-def test_changes_are_told_after_the_connection_was_lost(web: Web, database_url: str) -> None:
+def test_changes_are_reported_after_the_database_connection_was_lost(web: Web, database_url: str) -> None:
     web.start()
-    pages = [web.open(), web.open()]
-    execute(
-        database_url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
-    # The listener may be away just now: what it misses it tells when it is back.
+    streams = [web.follow(), web.follow()]
+    end_connections(database_url)
+    # The listener may be disconnected now. It reports what it missed when it is connected again.
     execute(database_url, "INSERT INTO products (sku) VALUES ('A')")
-    for page in pages:
-        assert page.told()
-        page.settle()
+    for stream in streams:
+        assert stream.wait_for_event()
+        stream.settle()
     execute(database_url, "INSERT INTO products (sku) VALUES ('B')")
-    assert all(page.told() for page in pages)
+    assert all(stream.wait_for_event() for stream in streams)
 
 
-def test_changes_are_told_after_the_database_was_restarted(
-    web: Web, environment: dict[str, str], tmp_path: Path
+def test_changes_are_reported_after_the_database_was_restarted(
+    web: Web, processes: Processes, environment: dict[str, str], tmp_path: Path
 ) -> None:
     with EmbeddedPostgres(tmp_path / "cluster") as server:
         environment["DATABASE_URL"] = url = server.start()
         upgrade_database(url)
         web.start()
-        page = web.open()
-        web.call("POST", "", {"sku": "A"})
-        assert page.told()
-        page.settle()
+        stream = web.follow()
+        web.call("POST", "/products", {"sku": "A"})
+        assert stream.wait_for_event()
+        stream.settle()
         assert server.pid
         os.kill(server.pid, signal.SIGINT)
-        wait_for("the server is down", lambda: server.pid is None)
-        time.sleep(2)
+        wait_for("the server has stopped", lambda: server.pid is None)
+        wait_for("the listener could not connect", lambda: "live updates will retry" in processes.log.read_text())
         assert server.start() == url
-        # That something may have changed is all there is to know.
-        assert page.told(30)
-        page.settle()
-        web.call("POST", "", {"sku": "B"})
-        assert page.told()
-        assert page.ended is None
-        page.close()
+        # Changes may have been missed.
+        assert stream.wait_for_event(30)
+        stream.settle()
+        web.call("POST", "/products", {"sku": "B"})
+        assert stream.wait_for_event()
+        assert stream.ended is None
+        stream.close()
 
 
-def test_behind_a_transaction_pooler_changes_are_told_without_listening(web: Web, database_url: str) -> None:
+def test_behind_a_transaction_pooler_changes_are_reported_without_listen(web: Web, database_url: str) -> None:
     web.start(DATABASE_URL=f"{database_url}&pgbouncer=true")
-    page = web.open()
-    assert page.quiet(2.5)
+    stream = web.follow()
+    assert stream.is_silent(2.5)
     for statement in (
         "INSERT INTO products (sku) VALUES ('A'), ('B')",
         "UPDATE products SET name = 'x', updated_at = clock_timestamp() WHERE sku = 'A'",
@@ -303,60 +276,68 @@ def test_behind_a_transaction_pooler_changes_are_told_without_listening(web: Web
         "TRUNCATE products",
     ):
         execute(database_url, statement)
-        assert page.told(), statement
-        page.settle()
-    assert page.quiet(2.5)
-    listeners = execute(
-        database_url,
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%%'",
-    )
-    assert listeners == [(0,)]
+        assert stream.wait_for_event(), statement
+        stream.settle()
+    assert stream.is_silent(2.5)
+    assert count_listening_connections(database_url) == 0
 
 
-def test_a_stream_ends_with_the_server(web: Web, processes: Processes) -> None:
+def test_a_stream_ends_with_the_web_process(web: Web, processes: Processes) -> None:
     process = web.start()
-    page = web.open()
+    stream = web.follow()
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(15) == 0
-    wait_for("the stream has ended", lambda: page.ended is not None, seconds=5)
-    assert "Traceback" not in Path(processes.log).read_text()
+    wait_for("the stream has ended", lambda: stream.ended is not None, seconds=5)
+    assert "Traceback" not in processes.log.read_text()
 
 
-# In this process, where times can be chosen.
+# In the process of the test, which can choose the times.
 
 
-def chunks(app: Flask) -> Iterator[str]:
-    answer = app.test_client().get("/api/products/changes", buffered=False)
-    with contextlib.closing(answer):
-        for chunk in answer.response:
-            yield chunk.decode() if isinstance(chunk, bytes) else chunk
+@pytest.fixture
+def hub(app: Flask) -> StreamHub:
+    """The hub of the application."""
+    streams: StreamHub = app.extensions["streams"]
+    return streams
 
 
-def test_signs_of_life_come_while_nothing_happens(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.sse, "PING_SECONDS", 0.05)
-    told = chunks(app)
-    assert next(told).startswith(":")
-    assert next(told) == ": still here\n\n"
-    told.close()  # type: ignore[attr-defined]
-    assert app.extensions["progress"].streams == 0
+@contextlib.contextmanager
+def open_stream(app: Flask, path: str = "/api/products/changes") -> Iterator[Iterator[str]]:
+    """Open a stream and yield an iterator of its chunks."""
+    response = app.test_client().get(path, buffered=False)
+    with contextlib.closing(response):
+        yield (chunk.decode() if isinstance(chunk, bytes) else chunk for chunk in response.response)
 
 
-def test_every_stream_ends_once_the_server_says_that_it_stops(
-    app: Flask, database_url: str, caplog: pytest.LogCaptureFixture
+def find_listener_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "stream-listener"]
+
+
+def test_a_stream_without_changes_sends_keep_alives(app: Flask, hub: StreamHub) -> None:
+    hub.keep_alive_seconds = 0.05
+    with open_stream(app) as chunks:
+        assert next(chunks).startswith(":")
+        assert next(chunks) == ": keep-alive\n\n"
+    assert hub.streams == 0
+
+
+def test_changes_of_webhooks_have_a_stream_of_their_own(app: Flask) -> None:
+    with open_stream(app, "/api/webhooks/changes") as chunks:
+        assert next(chunks).startswith(":")
+        app.test_client().post("/api/webhooks", json={"url": "https://example.com/", "event_type": "*"})
+        assert "event: changed" in next(chunks)
+
+
+def test_the_listener_ends_after_the_last_stream(
+    app: Flask, hub: StreamHub, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stopping = threading.Event()
-    app.extensions["progress"].end_when(stopping.is_set)
-    told = chunks(app)
-    assert next(told).startswith(":")
-    execute(database_url, "INSERT INTO products (sku) VALUES ('A')")
-    assert "event: changed" in next(told)
-    started = time.monotonic()
-    stopping.set()
-    assert list(told) == []
-    assert time.monotonic() - started < SOON
-    wait_for("the listener has ended", lambda: not listeners(), seconds=SOON)
+    with open_stream(app) as first, open_stream(app) as second:
+        for chunks in (first, second):
+            assert next(chunks).startswith(":")
+        execute(database_url, "INSERT INTO products (sku) VALUES ('A')")
+        for chunks in (first, second):
+            assert "event: changed" in next(chunks)
+        assert find_listener_threads()
+    assert hub.streams == 0
+    wait_for("the listener has ended", lambda: not find_listener_threads(), seconds=SOON_SECONDS)
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
-
-
-def listeners() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "progress-listener"]

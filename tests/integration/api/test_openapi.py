@@ -1,4 +1,4 @@
-"""The OpenAPI document: that it is valid and complete, and that the running application is what it says."""
+"""The OpenAPI document: it is valid and complete, and the running application conforms to it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,34 @@ from typing import Any
 
 import openapi_spec_validator
 import pytest
-import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+import config
 from importer.pipeline.runner import ImportRunner
 from support.jobs import run_import
 from support.paths import ROOT, SAMPLE
-from support.processes import Processes
+from support.processes import Processes, is_healthy
 from support.receiver import Receiver
 from support.waiting import wait_for
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-# It computes all the time, and other tests may run beside it.
-SECONDS = 540
+SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "schemathesis.toml"), "run"]
+SCHEMATHESIS_HOOKS = ROOT / "tests" / "support" / "schemathesis_hooks.py"
+# schemathesis needs a whole processor for minutes, and other tests may run at the same time.
+SCHEMATHESIS_SECONDS = 540
 
 
-def document_of(client: FlaskClient) -> Any:
+@pytest.fixture
+def document(client: FlaskClient) -> Any:
+    """The OpenAPI document as the API returns it."""
     response = client.get("/api/openapi.json")
     assert (response.status_code, response.mimetype) == (200, "application/json")
     return response.json
 
 
-def operations_of(document: Any) -> dict[tuple[str, str], Any]:
+def list_operations(document: Any) -> dict[tuple[str, str], Any]:
+    """Return the operations of a document, keyed by method and path."""
     return {
         (method, path): operation
         for path, item in document["paths"].items()
@@ -43,13 +48,16 @@ def operations_of(document: Any) -> dict[tuple[str, str], Any]:
     }
 
 
-def test_the_document_is_valid_openapi_3_1(client: FlaskClient) -> None:
-    document = document_of(client)
+def test_the_document_is_valid_openapi_3_1(document: Any) -> None:
     assert document["openapi"].startswith("3.1.")
     openapi_spec_validator.validate(document)
 
 
-def test_the_document_has_every_call_and_no_other(app: Flask, client: FlaskClient) -> None:
+def test_the_document_has_the_version_of_the_product(document: Any) -> None:
+    assert document["info"]["version"] == config.VERSION
+
+
+def test_the_document_has_exactly_the_calls_of_the_application(app: Flask, document: Any) -> None:
     calls = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -57,33 +65,41 @@ def test_the_document_has_every_call_and_no_other(app: Flask, client: FlaskClien
         for method in rule.methods or ()
         if method.lower() in METHODS
     }
-    assert set(operations_of(document_of(client))) == calls
+    assert set(list_operations(document)) == calls
 
 
-def test_bodies_without_which_a_call_makes_sense_are_optional(client: FlaskClient) -> None:
+def test_the_document_is_not_sent_again_to_a_client_that_has_it(client: FlaskClient) -> None:
+    etag = client.get("/api/openapi.json").headers["ETag"]
+    assert client.get("/api/openapi.json", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_the_documentation_page_is_html(client: FlaskClient) -> None:
+    with client.get("/api/docs") as response:
+        assert (response.status_code, response.mimetype) == (200, "text/html")
+
+
+def test_bodies_that_calls_do_not_need_are_optional(document: Any) -> None:
     bodies = {
         operation["operationId"]: operation["requestBody"].get("required", False)
-        for operation in operations_of(document_of(client)).values()
+        for operation in list_operations(document).values()
         if "requestBody" in operation
     }
     assert {name for name, required in bodies.items() if not required} == {"retryImport", "testWebhook", "undoImport"}
 
 
-def test_empty_fields_of_an_upload_count_as_not_given_and_are_described(client: FlaskClient) -> None:
-    document = document_of(client)
-    content = operations_of(document)["post", "/api/upload"]["requestBody"]["content"]["multipart/form-data"]
+def test_an_upload_accepts_empty_form_fields_and_the_document_says_so(client: FlaskClient, document: Any) -> None:
+    content = list_operations(document)["post", "/api/upload"]["requestBody"]["content"]["multipart/form-data"]
     fields = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]["properties"]
-    words = {name: field["enum"] for name, field in fields.items() if "enum" in field}
-    assert set(words) == {"preview", "mode", "on_reject", "delimiter", "quote", "started_from"}
-    assert all(enum.count("") == 1 for enum in words.values())
-    empty = dict.fromkeys(set(fields) - {"file"}, "")
-    answer = client.post("/api/upload", data={"file": (io.BytesIO(b"sku\nA\n"), "a.csv"), **empty})
-    assert answer.status_code == 202
+    values = {name: field["enum"] for name, field in fields.items() if "enum" in field}
+    assert set(values) == {"preview", "mode", "on_reject", "delimiter", "quote", "started_from"}
+    assert all(enum.count("") == 1 for enum in values.values())
+    empty_fields = dict.fromkeys(set(fields) - {"file"}, "")
+    response = client.post("/api/upload", data={"file": (io.BytesIO(b"sku\nA\n"), "a.csv"), **empty_fields})
+    assert response.status_code == 202
 
 
-def test_every_call_is_described(client: FlaskClient) -> None:
-    document = document_of(client)
-    operations = operations_of(document)
+def test_every_call_parameter_response_and_field_is_described(document: Any) -> None:
+    operations = list_operations(document)
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
     tags = {tag["name"] for tag in document["tags"]}
     for call, operation in operations.items():
@@ -102,38 +118,26 @@ def test_every_call_is_described(client: FlaskClient) -> None:
             assert "$ref" in described or described.get("type") == "array" or described["description"], (name, field)
 
 
-@pytest.mark.timeout(SECONDS + 60)
-def test_the_application_is_what_its_document_says(
+@pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
+def test_the_application_conforms_to_its_document(
     processes: Processes, runner: ImportRunner, free_port: int, tmp_path: Path, receiver: Receiver
 ) -> None:
     run_import(runner, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
     run_import(runner, "sku,name\n" + ",no SKU\n" * 70)
     processes.start_web(free_port)
-    # While an import is unfinished, products cannot be deleted.
+    # Products cannot be deleted while an import is unfinished, so a worker finishes the uploads.
     processes.start_worker()
     url = f"http://127.0.0.1:{free_port}"
-    wait_for("the web process", lambda: answers(f"{url}/api/health"))
-    options = ["--config-file", str(ROOT / "schemathesis.toml")]
+    wait_for("the product is healthy", lambda: is_healthy(url))
     run = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", *options, "run", f"{url}/api/openapi.json", "--no-color"],
-        # What it keeps of a run goes with the test.
+        [*SCHEMATHESIS, f"{url}/api/openapi.json", "--no-color"],
+        # schemathesis writes files to its working directory; this one is removed after the test.
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "SCHEMATHESIS_HOOKS": str(ROOT / "tests" / "support" / "schemathesis_hooks.py"),
-            "RECEIVER": receiver.url("/ok/"),
-        },
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(SCHEMATHESIS_HOOKS), "RECEIVER": receiver.url("/ok/")},
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=SCHEMATHESIS_SECONDS,
         check=False,
     )
     print(run.stdout)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-5_000:] + processes.log.read_text()[-5_000:]
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).status_code == 200
-    except requests.ConnectionError:
-        return False

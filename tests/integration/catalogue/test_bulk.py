@@ -26,7 +26,7 @@ def read_update_times(url: str) -> dict[int, Any]:
 def test_only_the_named_products_are_changed(client: FlaskClient, database_url: str, ids: list[int]) -> None:
     before = read_update_times(database_url)
     assert change(client, "activate", ids=ids[:4]) == {
-        "message": "2 products were activated, 2 were active already.",
+        "message": "2 products were activated, 2 were already active.",
         "count": 2,
     }
     assert [sku for sku, active in read_active(database_url).items() if active] == [
@@ -34,7 +34,7 @@ def test_only_the_named_products_are_changed(client: FlaskClient, database_url: 
     ]  # fmt: skip
     after = read_update_times(database_url)
     assert [product_id for product_id in ids if after[product_id] > before[product_id]] == [ids[1], ids[3]]
-    assert change(client, "activate", ids=ids[:4])["message"] == ("No product was activated, 4 were active already.")
+    assert change(client, "activate", ids=ids[:4])["message"] == ("No product was activated, 4 were already active.")
     assert read_update_times(database_url) == after
     assert change(client, "delete", ids=ids[:9]) == {"message": "9 products were deleted.", "count": 9}
     assert list(read_active(database_url)) == ["P-9"]
@@ -42,9 +42,9 @@ def test_only_the_named_products_are_changed(client: FlaskClient, database_url: 
 
 def test_repeated_and_unknown_ids_are_harmless(client: FlaskClient, database_url: str, ids: list[int]) -> None:
     answer = change(client, "deactivate", ids=[ids[0], ids[0], -1, 0, 10**9, 2**63, 10**40])
-    assert answer == {"message": "1 product was deactivated, 5 were not there any more.", "count": 1}
+    assert answer == {"message": "1 product was deactivated, 5 no longer exist.", "count": 1}
     assert change(client, "delete", ids=[10**40]) == {
-        "message": "No product was deleted, 1 was not there any more.",
+        "message": "No product was deleted, 1 no longer exists.",
         "count": 0,
     }
     assert len(read_products(database_url)) == 10
@@ -88,7 +88,7 @@ def test_deleting_all_products_does_not_free_their_ids(
     created = client.post("/api/products", json={"sku": "P-1"})
     assert created.status_code == 201
     assert created.get_json()["id"] > max(ids)
-    assert change(client, "activate", **ALL_PRODUCTS)["message"] == "No product was activated, 1 was active already."
+    assert change(client, "activate", **ALL_PRODUCTS)["message"] == "No product was activated, 1 was already active."
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.products.export import EXPORTS_AT_ONCE
+from api.products.export import MAX_RUNNING_EXPORTS
 from catalogue.export import CLIENT_CHECK_SECONDS, Client, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
@@ -284,7 +284,7 @@ def test_a_client_can_tell_a_file_that_the_end_of_the_server_cut_off(web: int, p
 
 def test_stalled_exports_hold_up_no_other_requests(web: int, database_url: str) -> None:
     with contextlib.ExitStack() as stack:
-        stalled = [stack.enter_context(request_export(web)) for _ in range(EXPORTS_AT_ONCE)]
+        stalled = [stack.enter_context(request_export(web)) for _ in range(MAX_RUNNING_EXPORTS)]
         wait_for("the exports", lambda: len(find_exports(database_url)) == len(stalled))
         status, body = read_response(request_export(web))
         assert (status, b"too_many_exports" in body) == (503, True)
@@ -331,7 +331,7 @@ def test_a_client_that_accepts_no_data_is_disconnected(
 def test_an_error_before_the_first_row_gets_an_error_response(app: Flask, database_url: str) -> None:
     execute(database_url, "ALTER TABLE products RENAME description TO other")
     client = app.test_client()
-    for _ in range(2 * EXPORTS_AT_ONCE):
+    for _ in range(2 * MAX_RUNNING_EXPORTS):
         answer = client.get("/api/products/export")
         assert (answer.status_code, answer.get_json()["code"]) == (500, "internal_error")
     execute(database_url, "ALTER TABLE products RENAME other TO description")
@@ -341,7 +341,7 @@ def test_an_error_before_the_first_row_gets_an_error_response(app: Flask, databa
 def test_exports_free_their_threads_and_slots(app: Flask, database_url: str) -> None:
     execute(database_url, "INSERT INTO products (sku) VALUES ('A')")
     client = app.test_client()
-    for number in range(5 * EXPORTS_AT_ONCE):
+    for number in range(5 * MAX_RUNNING_EXPORTS):
         # Every second export is read to its end, the others not at all.
         answer = client.get("/api/products/export?format=csv.gz", buffered=False)
         assert answer.status_code == 200

@@ -312,7 +312,7 @@ class Story(RuleBasedStateMachine):
 @pytest.fixture
 def world(app: Flask, settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """One database for all examples; no worker listens for messages."""
-    monkeypatch.setattr("api.imports.routes.wake_import", lambda task_id: False)
+    monkeypatch.setattr("celery_app.wake_import", lambda task_id: False)
     runner = create_runner(settings, chunk_rows=5, slice_rows=SLICE_ROWS, max_attempts=1000)
     world = World(settings.database_url, app.test_client(), runner)
     yield world

@@ -1,0 +1,143 @@
+"""Calls that confirm, cancel, retry and undo an import."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from flask import Response, current_app, jsonify, request
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+import config
+from api.errors import ApiError, ErrorType
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, client_address, find_job
+from api.imports.options import RetryOptionsSchema, UndoRequestSchema
+from api.imports.schemas import ImportSchema
+from api.openapi import INVALID_PARAMETER, Blueprint, load, require_object
+from api.schemas import RequestSchema
+from database.serializers import serialize_import
+from importer.jobs import actions
+from importer.jobs.retention import Retention
+from models import db
+
+blueprint = Blueprint("import_actions", __name__, url_prefix="/api/imports", tag="Imports")
+
+# `importer.jobs.actions` raises the 409 errors with their codes and more specific messages.
+NOT_AWAITING_CONFIRMATION = ErrorType(
+    409, "not_awaiting_confirmation", "The import is running, so there is nothing to confirm."
+)
+HAS_REJECTS = ErrorType(409, "has_rejects", "3 rows were rejected, and this import is all or nothing (on_reject=fail).")
+ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so there is nothing to cancel.")
+NOT_RETRYABLE = ErrorType(409, "not_retryable", "The import has completed, so it cannot be retried.")
+FILE_GONE = ErrorType(409, "file_gone", "The file is no longer stored. Upload it again.")
+NOT_UNDOABLE = ErrorType(409, "not_undoable", "This import wrote no products, so there is nothing to undo.")
+JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
+OPTIONAL_BODY = {"required": False}
+
+
+@blueprint.post("/<task_id>/confirm", parameters=TASK_ID)
+@blueprint.document(operationId="confirmImport")
+@blueprint.returns(202, ImportSchema, "The import continues.")
+@blueprint.raises(IMPORT_NOT_FOUND, NOT_AWAITING_CONFIRMATION, HAS_REJECTS, JOB_BUSY)
+def confirm_import(task_id: str) -> tuple[Response, int]:
+    """Confirm a preview
+
+    The import compares its rows with the catalogue again, which may have changed, and writes the products. It does not
+    read the file again.
+    """
+    return _run_action(task_id, actions.confirm)
+
+
+@blueprint.post("/<task_id>/cancel", parameters=TASK_ID)
+@blueprint.document(operationId="cancelImport")
+@blueprint.returns(202, ImportSchema, "The import is cancelled. Its counts say exactly what it wrote.")
+@blueprint.raises(IMPORT_NOT_FOUND, ALREADY_ENDED, JOB_BUSY)
+def cancel_import(task_id: str) -> tuple[Response, int]:
+    """Cancel an import
+
+    Possible at any time before its end. What it has written stays, and can be undone.
+    """
+    settings: config.Settings = current_app.config["SETTINGS"]
+    retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
+    key = str(find_job(task_id).task_id)
+    # `cancel` needs several transactions, so it gets a connection of its own.
+    db.session.remove()
+    with contextlib.closing(db.engine.raw_connection()) as connection, _convert_refusals():
+        actions.cancel(cast("Connection", connection.driver_connection), key, retention)
+    return jsonify(serialize_import(find_job(key))), 202
+
+
+@blueprint.post("/<task_id>/retry", parameters=TASK_ID)
+@blueprint.document(operationId="retryImport", requestBody=OPTIONAL_BODY)
+@blueprint.accepts(RetryOptionsSchema, location="json", check=False)
+@blueprint.returns(202, ImportSchema, "The import waits for a worker.")
+@blueprint.raises(IMPORT_NOT_FOUND, INVALID_PARAMETER, NOT_RETRYABLE, FILE_GONE, JOB_BUSY)
+def retry_import(task_id: str) -> tuple[Response, int]:
+    """Retry an import
+
+    Runs an import again that failed or was cancelled, as long as its file is stored (`retry_until`), or gives other
+    options to one that awaits confirmation. The body may be empty. With the same options, an import that was
+    interrupted while it wrote continues where it stopped.
+    """
+    job = find_job(task_id)
+    options = _load_optional_body(RetryOptionsSchema())
+    if "preview" in options:
+        options["wants_preview"] = options.pop("preview")
+    upload_dir = current_app.config["SETTINGS"].upload_dir
+    if job.kind == "import" and job.status != "completed" and not (upload_dir / job.stored_name).exists():
+        raise FILE_GONE.exception()
+    return _run_action(task_id, lambda cursor, key: actions.retry(cursor, key, options))
+
+
+@blueprint.post("/<task_id>/undo", parameters=TASK_ID)
+@blueprint.document(operationId="undoImport", requestBody=OPTIONAL_BODY)
+@blueprint.accepts(UndoRequestSchema, location="json", check=False)
+@blueprint.returns(202, ImportSchema, "The undo, which is a job of its own.")
+@blueprint.raises(IMPORT_NOT_FOUND, NOT_UNDOABLE, JOB_BUSY)
+def undo_import(task_id: str) -> tuple[Response, int]:
+    """Undo an import
+
+    Removes the products that the import created and restores those that it updated. Products that were edited since are
+    left alone, and listed as the rejected rows of the undo. The undo is a job with its own `task_id`.
+    """
+    body = _load_optional_body(UndoRequestSchema())
+    started_from, started_by = body.get("started_from", "api"), body.get("started_by") or client_address()
+    return _run_action(
+        task_id, lambda cursor, key: actions.undo(cursor, key, started_from=started_from, started_by=started_by)
+    )
+
+
+def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
+    """Run an action on a job, wake a worker, and return the response with the job.
+
+    If the action returns the task id of another job, such as an undo, that job is announced and returned.
+    """
+    key = str(find_job(task_id).task_id)
+    db.session.rollback()
+    connection: Any = db.session.connection().connection.driver_connection
+    with _convert_refusals(), connection.cursor() as cursor:
+        key = action(cursor, key) or key
+    db.session.commit()
+    announce_job(key)
+    return jsonify(serialize_import(find_job(key))), 202
+
+
+def _load_optional_body(schema: RequestSchema) -> dict[str, Any]:
+    """Return what the schema loads from the JSON body; nothing if the body is empty, whatever its content type."""
+    if not request.get_data().strip():
+        return {}
+    loaded: dict[str, Any] = load(schema, require_object(request.get_json(force=True)))
+    return loaded
+
+
+@contextlib.contextmanager
+def _convert_refusals() -> Iterator[None]:
+    """Raise an `ApiError` if the state of the job does not allow the action, or if the job stays locked."""
+    try:
+        yield
+    except actions.NotAllowed as error:
+        raise ApiError(409, error.code, error.message) from None
+    except actions.JobLocked:
+        raise JOB_BUSY.exception() from None

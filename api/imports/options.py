@@ -1,0 +1,168 @@
+"""The options of an import: how uploads, retries and undos give them, and how they are checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from marshmallow import RAISE, ValidationError, fields
+
+from api.request_fields import Boolean, Choice, ShortText, is_storable
+from api.schemas import FormSchema, RequestSchema
+from importer.columns.column_mapping import FIELDS
+from importer.errors import UnusableFile
+from importer.files.dialect import DELIMITERS, QUOTES, find_delimiter, find_quote
+from importer.files.encoding import find_encoding
+from models import IMPORT_MODES, ORIGINS, REJECT_POLICIES
+
+STARTED_BY_MAX_CHARACTERS = 200
+MAX_MAPPED_COLUMNS = 10_000
+MAX_SHOWN_CHARACTERS = 40
+DELIMITER_NAMES = (*DELIMITERS, *DELIMITERS.values())
+QUOTE_NAMES = tuple(dict.fromkeys([*QUOTES, *QUOTES.values()]))
+EXAMPLE_MAPPING = {"Artikelnummer": "sku", "Preis": None}
+
+# Descriptions of options, which requests and responses share.
+MODE = (
+    "Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing"
+    " products, `update` skips new ones."
+)
+ON_REJECT = (
+    "What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected."
+)
+PREVIEW = "Whether the import shows what it would do and waits for a confirmation before it writes anything."
+DELIMITER = "The character between fields: comma, semicolon, tab or pipe, as the character or as the word."
+QUOTE = (
+    "The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or"
+    " escaped by a backslash."
+)
+ENCODING = "The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis."
+MAPPING = (
+    "The product field (sku, name, description or active) of each column of the file, by the column's name in the"
+    " header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed"
+    " are mapped by their names."
+)
+STARTED_FROM = "Where the job was started: on the page, or by another client."
+STARTED_BY = "A name of who started the job, for the history. The default is the address of the client."
+DETECTED = " Without it, or if it is null, it is detected in the file."
+
+
+class Mapping(fields.Field[Any]):
+    """A column mapping: an object from column names to product fields or null. In a form it is JSON in a string."""
+
+    def __init__(self, description: str, *, in_form: bool = False) -> None:
+        metadata: dict[str, Any] = {"description": description}
+        if in_form:
+            metadata |= {"type": "string", "contentMediaType": "application/json"}
+            metadata |= {"examples": [json.dumps(EXAMPLE_MAPPING)]}
+        else:
+            values = {"type": ["string", "null"], "enum": [*FIELDS, None]}
+            metadata |= {"type": "object", "additionalProperties": values, "examples": [EXAMPLE_MAPPING]}
+        super().__init__(allow_none=not in_form, metadata=metadata)
+        self._in_form = in_form
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if self._in_form:
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise ValidationError('mapping must be JSON, such as {"Item no.": "sku"}.') from None
+        if value is None:
+            return None
+        if not isinstance(value, dict) or len(value) > MAX_MAPPED_COLUMNS or not all(map(is_storable, value)):
+            raise ValidationError('mapping must be an object from columns to fields, such as {"Item no.": "sku"}.')
+        for column, field in value.items():
+            if field is not None and field not in FIELDS:
+                shown = column[:MAX_SHOWN_CHARACTERS]
+                raise ValidationError(f"The column {shown} must be mapped to {', '.join(FIELDS)}, or null.")
+        return value or None
+
+
+class FileProperty(fields.String):
+    """A property of the file that is detected if it is not given.
+
+    `find` returns its value for a name that the client gives, or raises `UnusableFile` with a sentence. `names` are all
+    possible names, if they can be listed.
+    """
+
+    def __init__(
+        self,
+        description: str,
+        example: str,
+        find: Callable[[str], Any],
+        *,
+        names: Sequence[str] = (),
+        in_form: bool = False,
+    ) -> None:
+        metadata: dict[str, Any] = {"description": description + DETECTED, "examples": [example]}
+        if names:
+            metadata["enum"] = list(names) if in_form else [*names, None]
+        super().__init__(allow_none=not in_form, metadata=metadata)
+        self._find = find
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValidationError(f"{attr} must be a string or null.")
+        try:
+            return self._find(value)
+        except UnusableFile as error:
+            raise ValidationError(str(error)) from None
+
+
+class UploadOptionsSchema(FormSchema):
+    """The options of an upload. Empty fields count as not given."""
+
+    preview = Boolean(PREVIEW, in_query=True)
+    mode = Choice(MODE, *IMPORT_MODES, default="upsert")
+    on_reject = Choice(ON_REJECT, *REJECT_POLICIES, default="skip")
+    mapping = Mapping(MAPPING, in_form=True)
+    delimiter = FileProperty(DELIMITER, "semicolon", find_delimiter, names=DELIMITER_NAMES, in_form=True)
+    quote = FileProperty(QUOTE, "none", find_quote, names=QUOTE_NAMES, in_form=True)
+    encoding = FileProperty(ENCODING, "windows-1252", find_encoding, in_form=True)
+    started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
+    started_by = ShortText(STARTED_BY, "nightly job", STARTED_BY_MAX_CHARACTERS)
+
+
+class UploadFormSchema(UploadOptionsSchema):
+    """A file to import, and the options of its import."""
+
+    file = fields.Raw(
+        required=True,
+        metadata={
+            "type": "string",
+            "format": "binary",
+            "description": "The file. Its name must end in .csv, .tsv, .csv.gz, .tsv.gz or .zip.",
+        },
+    )
+
+
+class RetryOptionsSchema(RequestSchema):
+    """The options to change for a retry. The others stay the same. Unknown options are errors."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {  # noqa: RUF012
+        "unknown": "This option does not exist. Use preview, mode, on_reject, mapping, delimiter, quote or encoding."
+    }
+
+    preview = Boolean(PREVIEW)
+    mode = Choice(MODE, *IMPORT_MODES)
+    on_reject = Choice(ON_REJECT, *REJECT_POLICIES)
+    mapping = Mapping(MAPPING + DETECTED)
+    delimiter = FileProperty(DELIMITER, "semicolon", find_delimiter, names=DELIMITER_NAMES)
+    quote = FileProperty(QUOTE, "none", find_quote, names=QUOTE_NAMES)
+    encoding = FileProperty(ENCODING, "windows-1252", find_encoding)
+
+
+class UndoRequestSchema(RequestSchema):
+    """Who starts the undo. Unknown fields are errors."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "This field does not exist. Use started_from and started_by."}  # noqa: RUF012
+
+    started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
+    started_by = ShortText(STARTED_BY, "night shift", STARTED_BY_MAX_CHARACTERS)

@@ -1,0 +1,174 @@
+"""The schemas of products: filters, single products, and pages of the list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load
+
+from api.pagination import DEFAULT_PER_PAGE, MAX_PAGE, MAX_PER_PAGE
+from api.request_fields import NO_NUL_PATTERN, NOT_STRING_MESSAGE, Boolean, Choice, PositiveInteger, Text, is_storable
+from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, nested_list, text, timestamp
+from api.schemas import PaginationSchema, QuerySchema, RequestSchema
+from catalogue.filters import Filter
+from catalogue.sorting import SORT_KEYS, Sorting
+from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
+
+EXAMPLE_PRODUCT = {
+    "id": 42,
+    "sku": "A-1",
+    "name": "Blue lamp",
+    "description": "Matches the blue sofa.",
+    "active": True,
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
+}
+ACTIVE_FILTER = "`true` finds only active products, `false` only inactive ones."
+
+
+class FilterText(fields.String):
+    """A text that products must contain; surrounding spaces are removed, and an empty one matches everything."""
+
+    def __init__(self, description: str, example: str) -> None:
+        metadata = {"description": description, "examples": [example], "pattern": NO_NUL_PATTERN}
+        super().__init__(metadata=metadata, error_messages={"null": NOT_STRING_MESSAGE})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError(f"{attr} must be a string.")
+        if not is_storable(value):
+            raise ValidationError(f"{attr} contains characters that no product can contain.")
+        return value.strip()
+
+
+class ProductFilterSchema(RequestSchema):
+    """A filter in a JSON body. A product matches if it meets every given field; all products match `{}`.
+
+    An unknown field is an error, because a misspelled one would select more products than intended.
+    """
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "This filter does not exist. Use q, sku, name, description or active."}  # noqa: RUF012
+
+    q = FilterText("The SKU, name or description contains this text, in any case.", "lamp")
+    sku = FilterText("The SKU contains this text, in any case.", "A-1")
+    name = FilterText("The name contains this text, in any case. `%` and `_` are ordinary characters.", "blue")
+    description = FilterText("The description contains this text, in any case.", "cotton")
+    active = Boolean(ACTIVE_FILTER)
+
+    @post_load
+    def create(self, data: dict[str, Any], **_: Any) -> Any:
+        """Return the `Filter`."""
+        return Filter(**data)
+
+
+class ProductFilterQuerySchema(QuerySchema, ProductFilterSchema):
+    """A filter as query parameters. Unknown parameters are ignored."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    active = Boolean(ACTIVE_FILTER, in_query=True)
+
+
+@dataclass(frozen=True)
+class ProductQuery:
+    """The query of a page of products; `after` is a page token of `catalogue.sorting`."""
+
+    filter: Filter
+    sorting: Sorting
+    page: int
+    per_page: int
+    after: str | None
+    exact_total: bool
+
+
+class ProductQuerySchema(ProductFilterQuerySchema):
+    """The filter, the sorting and the page of a list of products."""
+
+    page = PositiveInteger("The page number, starting at 1. Ignored if `after` is given.", MAX_PAGE, 1)
+    per_page = PositiveInteger("The number of products per page.", MAX_PER_PAGE, DEFAULT_PER_PAGE)
+    after = fields.String(
+        metadata={
+            "description": "The page token from `pagination.next` of the previous page. Send it with the same filters"
+            " and sorting. Unlike page numbers, page tokens neither skip nor repeat products when others are created or"
+            " deleted meanwhile, and the last page is as fast as the first.",
+        }
+    )
+    sort_by = Choice("The field to sort by. Products with equal values are sorted by id.", *SORT_KEYS, default="id")
+    sort_order = Choice("Ascending or descending.", "asc", "desc", default="asc")
+    total = Choice("`exact` forces an exact total, which can take longer in a large catalogue.", "exact")
+
+    @post_load
+    def create(self, data: dict[str, Any], **_: Any) -> Any:
+        """Return the `ProductQuery`."""
+        return ProductQuery(
+            sorting=Sorting(data.pop("sort_by"), data.pop("sort_order") == "desc"),
+            page=data.pop("page"),
+            per_page=data.pop("per_page"),
+            after=data.pop("after", None),
+            exact_total=bool(data.pop("total", None)),
+            filter=Filter(**data),
+        )
+
+
+class Sku(Text):
+    """The SKU of a product; surrounding spaces are removed."""
+
+    def __init__(self, *, required: bool = False) -> None:
+        description = "The key of the product, unique regardless of case. Surrounding spaces are removed."
+        super().__init__(description, "A-1", SKU_MAX_CHARACTERS, required=required)
+        self.metadata = {**self.metadata, "minLength": 1, "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        sku = super()._deserialize(value.strip() if isinstance(value, str) else value, attr, data)
+        if not sku:
+            raise ValidationError("The SKU must not be empty.")
+        return sku
+
+
+class ProductUpdateSchema(RequestSchema):
+    """The fields of a product to change. Fields that are not given keep their values."""
+
+    code = "invalid_product"
+    message = "The product has invalid values; see `fields`."
+
+    sku = Sku()
+    name = Text("The name of the product.", "Blue lamp", NAME_MAX_CHARACTERS)
+    description = Text("Any text.", "Matches the blue sofa.")
+    active = Boolean("Whether the product is for sale.")
+
+
+class NewProductSchema(ProductUpdateSchema):
+    """A product to create. By default, its name and description are empty and it is active."""
+
+    sku = Sku(required=True)
+
+
+class ProductSchema(Schema):
+    """A product."""
+
+    id = integer("The id of the product; it never changes.", minimum=1, examples=[42])
+    sku = text("The key, unique regardless of case.", "A-1", minLength=1, maxLength=SKU_MAX_CHARACTERS)
+    name = text("The name.", "Blue lamp", maxLength=NAME_MAX_CHARACTERS)
+    description = text("Any text.", "Matches the blue sofa.")
+    active = boolean("Whether the product is for sale.")
+    created_at = timestamp("When the product was created")
+    updated_at = timestamp("When the product last changed; in double quotes this is its ETag")
+
+
+class ProductPaginationSchema(PaginationSchema):
+    """The position of a page in the list of products."""
+
+    next = text("The page token of the next page, to send as `after`; null on the last page.", nullable=True)
+    total_is_estimate = boolean("Whether `total` and `pages` are estimates. Send `total=exact` for exact ones.")
+
+
+class ProductPageSchema(Schema):
+    """A page of products."""
+
+    products = nested_list(ProductSchema)
+    pagination = nested(ProductPaginationSchema)

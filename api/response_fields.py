@@ -1,0 +1,67 @@
+"""Fields of responses. They only describe: views build their JSON without schemas, which would make long lists slow.
+
+All fields are always present. `extra` keywords are further keywords of JSON Schema; `nullable` also allows null.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+EXAMPLE_TIME = "2026-11-24T04:00:00.123456Z"
+
+
+def text(description: str, example: str | None = None, *, nullable: bool = False, **extra: Any) -> fields.String:
+    """Return the field of a string."""
+    examples = {} if example is None else {"examples": [example]}
+    return fields.String(required=True, allow_none=nullable, metadata={"description": description, **examples, **extra})
+
+
+def integer(description: str, *, nullable: bool = False, **extra: Any) -> fields.Integer:
+    """Return the field of a whole number that is not negative, unless `minimum` says otherwise."""
+    metadata = {"description": description, "minimum": 0, **extra}
+    return fields.Integer(required=True, allow_none=nullable, metadata=metadata)
+
+
+def seconds(description: str, *, nullable: bool = False) -> fields.Float:
+    """Return the field of a duration in seconds, with fractions."""
+    return fields.Float(required=True, allow_none=nullable, metadata={"description": description, "minimum": 0})
+
+
+def boolean(description: str) -> fields.Boolean:
+    """Return the field of a boolean."""
+    return fields.Boolean(required=True, metadata={"description": description})
+
+
+def timestamp(description: str, *, nullable: bool = False) -> fields.DateTime:
+    """Return the field of a point in time. The description gets its format appended."""
+    metadata = {"description": f"{description} (ISO 8601, UTC).", "examples": [EXAMPLE_TIME]}
+    return fields.DateTime(required=True, allow_none=nullable, metadata=metadata)
+
+
+def uuid(description: str, example: str | None = None, *, nullable: bool = False) -> fields.UUID:
+    """Return the field of a UUID."""
+    examples = {} if example is None else {"examples": [example]}
+    return fields.UUID(required=True, allow_none=nullable, metadata={"description": description, **examples})
+
+
+def strings(description: str) -> Any:
+    """Return the field of a list of strings."""
+    return fields.List(fields.String(), required=True, metadata={"description": description})
+
+
+def dictionary(description: str, *, nullable: bool = False, **extra: Any) -> fields.Dict:
+    """Return the field of an object whose keys are data."""
+    return fields.Dict(required=True, allow_none=nullable, metadata={"description": description, **extra})
+
+
+def nested(schema: type[Schema], description: str = "", *, nullable: bool = False) -> fields.Nested:
+    """Return the field of an object. A nullable one needs a description, the others have that of their schema."""
+    metadata = {"description": description} if description else {}
+    return fields.Nested(schema, required=True, allow_none=nullable, metadata=metadata)
+
+
+def nested_list(schema: type[Schema]) -> Any:
+    """Return the field of a list of objects."""
+    return fields.List(fields.Nested(schema), required=True)

@@ -1,0 +1,87 @@
+"""The call that sends a test request to a webhook."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, current_app, jsonify, request
+
+import config
+from api.errors import BAD_REQUEST, BODY_TOO_LARGE
+from api.openapi import JSON, Blueprint
+from api.products.schemas import EXAMPLE_PRODUCT
+from api.webhooks.lookup import WEBHOOK_ID, WEBHOOK_NOT_FOUND, find_webhook
+from api.webhooks.schemas import WebhookTestSchema
+from models import Webhook, db
+from webhooks import signing
+from webhooks.events import ALL_EVENTS
+from webhooks.sender import Sender
+
+blueprint = Blueprint("webhook_tests", __name__, url_prefix="/api/webhooks", tag="Webhooks")
+
+SAMPLE_TASK_ID = str(uuid.UUID(int=0))
+ANY_JSON = {
+    "description": "The JSON to send instead of the sample.",
+    "content": {JSON: {"schema": {}, "example": {"event": "product.created"}}},
+}
+
+
+@blueprint.post("/<int:webhook_id>/test", parameters=WEBHOOK_ID)
+@blueprint.document(operationId="testWebhook", requestBody=ANY_JSON)
+@blueprint.returns(200, WebhookTestSchema, "The result, whatever the receiver responded.")
+@blueprint.raises(WEBHOOK_NOT_FOUND, BAD_REQUEST, BODY_TOO_LARGE)
+def send_test_request(webhook_id: int) -> Response:
+    """Send a test request
+
+    Sends one request at once, even if the webhook is switched off, and returns the result. The request is not a
+    delivery and is not repeated. Its body is a sample of an event, or the JSON body that you give.
+    """
+    webhook = find_webhook(webhook_id)
+    settings: config.Settings = current_app.config["SETTINGS"]
+    body = request.get_json(force=True) if request.get_data().strip() else _sample_event(webhook)
+    data = current_app.json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    now = datetime.now(UTC)
+    headers = signing.sign_headers(
+        _active_secrets(webhook, now), f"test_{uuid.uuid4().hex}", int(now.timestamp()), data
+    )
+    url = webhook.url
+    # The receiver may take long to respond. Keep no transaction open meanwhile.
+    db.session.rollback()
+    sender = Sender(settings.webhook_allowed_networks)
+    try:
+        response = sender.post(url, data, headers)
+    finally:
+        sender.close()
+    result = {
+        "success": response.success,
+        "status_code": response.status_code,
+        "response_time_ms": response.response_time_ms,
+        "response_text": response.response_text,
+        "error": response.error,
+    }
+    return jsonify(webhook_id=webhook_id, webhook_url=url, test_result=result)
+
+
+def _active_secrets(webhook: Webhook, now: datetime) -> list[str]:
+    """Return the secret of a webhook, if any, and the previous one until it expires."""
+    expires_at = webhook.previous_secret_expires_at
+    previous_secret = webhook.previous_secret if expires_at is not None and expires_at > now else None
+    return [secret for secret in (webhook.secret, previous_secret) if secret]
+
+
+def _sample_event(webhook: Webhook) -> dict[str, Any]:
+    """Return a body like those of the webhook's first event type, with `"test": true`."""
+    event_type = webhook.event_type.split(",")[0]
+    if event_type == ALL_EVENTS:
+        event_type = "product.created"
+    if event_type == "product.bulk_deleted":
+        content: dict[str, Any] = {"count": 12}
+    elif event_type == "products.imported":
+        content = {"import": SAMPLE_TASK_ID, "created": [EXAMPLE_PRODUCT], "updated": []}
+    elif event_type.startswith("import."):
+        content = {"import": {"task_id": SAMPLE_TASK_ID, "status": event_type.partition(".")[2]}}
+    else:
+        content = {"product": EXAMPLE_PRODUCT}
+    return {"event": event_type, **content, "test": True}

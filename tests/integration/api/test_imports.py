@@ -1,0 +1,76 @@
+"""The list of imports, the details of one, and unknown imports."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.imports.routes import MAX_SAMPLES
+from importer.pipeline.runner import ImportRunner
+from support.api import read_error, read_json
+from support.database import execute
+from support.imports import get_import
+from support.jobs import run_import
+
+
+def test_imports_are_listed_newest_first(client: FlaskClient, runner: ImportRunner) -> None:
+    for content in ("sku\na\n", "name\n", "sku\nb\n"):
+        run_import(runner, content)
+    body = read_json(client.get("/api/imports"))
+    assert [job["status"] for job in body["imports"]] == ["completed", "failed", "completed"]
+    assert [job["id"] for job in body["imports"]] == sorted((job["id"] for job in body["imports"]), reverse=True)
+    assert body["pagination"] == {"page": 1, "per_page": 50, "total": 3, "pages": 1}
+    assert body["imports"][1]["error_message"].endswith(".")
+    second_page = read_json(client.get("/api/imports?per_page=1&page=2"))
+    assert second_page["imports"] == body["imports"][1:2]
+
+
+def test_the_list_the_progress_and_the_details_agree(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = run_import(runner, "sku\na\n")["task_id"]
+    (listed,) = read_json(client.get("/api/imports"))["imports"]
+    assert listed == read_json(client.get(f"/api/upload/progress/{task_id}"))
+    assert listed.items() <= get_import(client, task_id).items()
+
+
+def test_imports_are_filtered(client: FlaskClient, runner: ImportRunner) -> None:
+    completed, failed = (run_import(runner, content)["task_id"] for content in ("sku\na\n", "name\n"))
+    execute(runner.database_url, "UPDATE import_jobs SET filename = '50%%.csv' WHERE task_id = %s", (failed,))
+
+    def listed(query: str) -> list[str]:
+        return [job["task_id"] for job in read_json(client.get(f"/api/imports?{query}"))["imports"]]
+
+    assert listed("status=failed") == [failed]
+    assert listed("status=pending") == []
+    assert listed("kind=import") == [failed, completed]
+    assert listed("kind=undo") == []
+    assert listed("started_from=api") == [failed, completed]
+    assert listed("started_from=page") == []
+    assert listed("filename=PRODUCTS") == [completed]
+    assert listed("filename=%25") == [failed]
+    read_error(client.get("/api/imports?status=lost"), 400, "invalid_parameter", "status")
+    read_error(client.get(f"/api/imports?filename={'x' * 256}"), 400, "invalid_parameter", "filename")
+
+
+def test_the_details_show_at_most_300_samples_including_the_first_and_the_last(
+    client: FlaskClient, runner: ImportRunner
+) -> None:
+    job = run_import(runner, "sku\na\n")
+    execute(runner.database_url, "DELETE FROM import_samples")
+    execute(
+        runner.database_url,
+        "INSERT INTO import_samples (job_id, run, at, phase, rows) SELECT %s, 1, n, 'reading', n"
+        " FROM generate_series(1, 1000) n",
+        (job["id"],),
+    )
+    rows = [sample["rows"] for sample in get_import(client, job["task_id"])["samples"]]
+    assert len(rows) <= MAX_SAMPLES + 2
+    assert (rows[0], rows[-1]) == (1, 1000)
+    assert rows == sorted(set(rows))
+
+
+@pytest.mark.parametrize("task_id", [str(uuid.UUID(int=0)), "1", "x", "null", "%00", "a" * 2000])
+def test_an_unknown_import_is_not_found(client: FlaskClient, task_id: str) -> None:
+    for path in ("upload/progress/{}", "upload/progress/{}/stream", "imports/{}", "imports/{}/rejects"):
+        read_error(client.get("/api/" + path.format(task_id)), 404, "import_not_found")

@@ -1,0 +1,69 @@
+"""A web process of the product, and what tests ask it over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from typing import Any
+
+import requests
+
+from support.database import execute
+from support.processes import Processes
+from support.waiting import wait_for
+
+REQUEST_SECONDS = 60
+
+
+class WebProcess:
+    """A web process on a port of this machine. `api_url` is the base of all calls."""
+
+    def __init__(self, processes: Processes, port: int) -> None:
+        self.port = port
+        self.api_url = f"http://127.0.0.1:{port}/api"
+        self._processes = processes
+
+    def start(self, **changes: str) -> subprocess.Popen[bytes]:
+        """Start the process with further environment variables, wait until it answers, and return it."""
+        process = self._processes.start_web(self.port, **changes)
+        wait_for("the web process answers", self._answers)
+        return process
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"{self.api_url}/products", timeout=REQUEST_SECONDS).ok
+        return False
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Make a call, which must succeed, and return its JSON."""
+        response = requests.request(method, f"{self.api_url}{path}", json=body, timeout=REQUEST_SECONDS)
+        assert response.ok, response.text
+        return response.json()
+
+    def open_stream(self, path: str, **headers: str) -> requests.Response:
+        """Open a stream; the response is a context manager that closes it."""
+        return requests.get(f"{self.api_url}{path}", headers=headers, stream=True, timeout=REQUEST_SECONDS)
+
+
+def count_connections(url: str, condition: str = "true") -> int:
+    """Return the number of connections that the product has to the database; `condition` is SQL and limits them."""
+    rows = execute(
+        url,
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        f" AND application_name LIKE 'acme-%' AND {condition}",
+    )
+    return int(rows[0][0])
+
+
+def count_listening_connections(url: str) -> int:
+    """Return the number of connections that execute LISTEN."""
+    return count_connections(url, "query LIKE 'LISTEN%'")
+
+
+def end_connections(url: str) -> None:
+    """Let PostgreSQL end all connections to this database."""
+    execute(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
