@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { summarize } from '../../../static/js/imports/background-summary.js';
+
+/** @import { RunningJob, UploadProgress } from '../../../static/js/imports/background-summary.js' */
+
+/**
+ * @param {number} progress
+ * @param {Partial<RunningJob>} [changes]
+ * @returns {RunningJob}
+ */
+const createJob = (progress, changes = {}) => ({
+  task_id: `job-${progress}`,
+  filename: 'lamps.csv',
+  kind: 'import',
+  progress,
+  ...changes,
+});
+
+/**
+ * @param {number} loaded
+ * @param {Partial<UploadProgress>} [changes]
+ * @returns {UploadProgress}
+ */
+const createUpload = (loaded, changes = {}) => ({
+  state: 'sending',
+  loaded,
+  total: 100,
+  file: { name: 'lamps.csv' },
+  ...changes,
+});
+
+test('there is nothing to show without imports and uploads', () => {
+  assert.equal(summarize([], [], []), null);
+  assert.equal(summarize([], [createUpload(50, { state: 'failed' })], []), null);
+});
+
+test('a single import has its name and address', () => {
+  assert.deepEqual(summarize([createJob(40)], [], []), {
+    text: 'Importing lamps.csv · 40%',
+    href: '#/imports/job-40',
+    percent: 40,
+  });
+  assert.equal(summarize([createJob(40, { kind: 'undo' })], [], [])?.text, 'Undo of lamps.csv · 40%');
+});
+
+test('several imports have their average progress', () => {
+  assert.deepEqual(summarize([createJob(40), createJob(15)], [createUpload(9)], []), {
+    text: '2 imports · 27%',
+    href: '#/import',
+    percent: 27,
+  });
+});
+
+test('uploads are shown while no import runs', () => {
+  assert.equal(summarize([], [createUpload(25)], [createJob(0)])?.text, 'Uploading lamps.csv · 25%');
+  assert.equal(summarize([], [createUpload(25), createUpload(75)], [])?.text, '2 uploads · 50%');
+  assert.equal(summarize([], [createUpload(0, { total: 0 })], [])?.percent, 0);
+});
+
+test('imports that wait for a confirmation have no progress', () => {
+  assert.deepEqual(summarize([], [], [createJob(50)]), {
+    text: 'lamps.csv waits to be confirmed',
+    href: '#/imports/job-50/check',
+    percent: null,
+  });
+  assert.deepEqual(summarize([], [], [createJob(50), createJob(51)]), {
+    text: '2 imports wait to be confirmed',
+    href: '#/import?status=awaiting_confirmation',
+    percent: null,
+  });
+});

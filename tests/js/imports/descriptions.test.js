@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  describeAllOrNothing,
+  describeCounts,
+  describeOrigin,
+  describeWritten,
+  isExpired,
+  jobCounts,
+  jobHeadline,
+  previewCounts,
+} from '../../../static/js/imports/descriptions.js';
+import { LATER, createCheckedImport, createFile, createImport, createLog, createPreview } from './factories.js';
+
+/** @import { Count } from '../../../static/js/imports/descriptions.js' */
+
+/** @param {Count[]} counts */
+const values = (counts) => Object.fromEntries(counts.map(({ name, value }) => [name, value]));
+
+/** @param {Count[]} counts */
+const total = (counts) => counts.reduce((sum, { value }) => sum + value, 0);
+
+test('the counts of an import add up to its rows', () => {
+  const job = createImport({
+    mode: 'create',
+    total_records: 21,
+    created_count: 1,
+    updated_count: 2,
+    unchanged_count: 7,
+    skipped_count: 4,
+    duplicate_count: 5,
+    rejected_count: 6,
+  });
+  const counts = jobCounts(job);
+  assert.deepEqual(values(counts), { created: 1, updated: 2, unchanged: 3, skipped: 4, duplicate: 5, rejected: 6 });
+  assert.equal(total(counts), job.total_records);
+});
+
+test('skipped rows are only counted if the mode can skip rows', () => {
+  assert.equal('skipped' in values(jobCounts(createImport())), false);
+  assert.equal('skipped' in values(jobCounts(createImport({ mode: 'update' }))), true);
+  assert.equal('skipped' in values(previewCounts(createPreview(), { mode: 'upsert' })), false);
+  assert.equal(values(previewCounts(createPreview({ skipped: 2 }), { mode: 'create' })).skipped, 2);
+});
+
+test('the counts of an undo separate removed from restored products', () => {
+  const undo = createImport({
+    kind: 'undo',
+    updated_count: 19,
+    removed_count: 18,
+    rejected_count: 1,
+    unchanged_count: 2,
+  });
+  assert.deepEqual(values(jobCounts(undo)), { removed: 18, restored: 1, rejected: 1, unchanged: 2 });
+  assert.equal(describeCounts(jobCounts(undo)), '18 removed, 1 restored, 1 left alone, 2 already gone');
+});
+
+test('the headline of a queued import explains the wait after a while', () => {
+  assert.equal(jobHeadline(createImport()), 'Queued');
+  assert.match(jobHeadline(createImport(), 6000), /^Waiting for a worker/);
+});
+
+test('the headline of a running import is its phase', () => {
+  assert.equal(jobHeadline(createImport({ status: 'processing', phase: 'reading' })), 'Reading the file');
+  assert.equal(
+    jobHeadline(createCheckedImport({ status: 'processing', phase: 'reading' })),
+    'Checking: reading the file',
+  );
+  assert.equal(
+    jobHeadline(createImport({ status: 'processing', phase: 'undoing', kind: 'undo' })),
+    'Undoing the import',
+  );
+  assert.equal(jobHeadline(createImport({ status: 'processing', phase: 'queued' })), 'Starting');
+});
+
+test('the headline of a finished import says how many rows were imported', () => {
+  const job = createImport({ status: 'completed', total_records: 2000, duration_seconds: 1.84 });
+  assert.equal(jobHeadline(job), '2,000 rows imported in 1.8 s');
+  assert.equal(jobHeadline({ ...job, rejected_count: 2, duration_seconds: null }), '1,998 of 2,000 rows imported');
+  const undo = createImport({
+    kind: 'undo',
+    status: 'completed',
+    updated_count: 3,
+    removed_count: 3,
+    duration_seconds: 2,
+  });
+  assert.equal(jobHeadline(undo), '3 removed, 0 restored in 2.0 s');
+});
+
+test('the headline of an import without a column for the SKU asks for it', () => {
+  const job = createImport({ status: 'failed', retry_until: LATER, file: createFile({ problem: 'There is no SKU.' }) });
+  assert.equal(jobHeadline(job), 'Which column is the SKU?');
+  const columns = [{ name: 'sku', field: /** @type {const} */ ('sku'), samples: [] }];
+  const twoNames = createFile({ problem: 'There are two names.', columns });
+  assert.equal(jobHeadline({ ...job, file: twoNames }), 'Which column is which?');
+  assert.equal(jobHeadline({ ...job, file: null }), 'The import did not finish');
+  assert.equal(jobHeadline({ ...job, file: null, kind: 'undo' }), 'The undo did not finish');
+});
+
+test('a check that nobody confirmed has expired, unless it was cancelled by hand later', () => {
+  const expired = createImport({ status: 'cancelled', log: createLog('compared', 'expired') });
+  assert.equal(isExpired(expired), true);
+  assert.equal(jobHeadline(expired), 'Nobody confirmed it in time');
+  const cancelled = { ...expired, log: createLog('expired', 'retried', 'cancelled') };
+  assert.equal(isExpired(cancelled), false);
+  assert.equal(jobHeadline(cancelled), 'The import was cancelled');
+});
+
+test('a job that ended early says what it wrote', () => {
+  assert.equal(describeWritten(createImport()), 'Nothing was written.');
+  assert.equal(
+    describeWritten(createImport({ created_count: 1, updated_count: 1200 })),
+    '1 product was created and 1,200 updated before it stopped. That stays.',
+  );
+  assert.equal(describeWritten(createImport({ kind: 'undo' })), 'Nothing was changed.');
+  assert.equal(
+    describeWritten(createImport({ kind: 'undo', updated_count: 5, removed_count: 3 })),
+    '3 products were removed and 2 restored before it stopped. That stays.',
+  );
+});
+
+test('an all-or-nothing import says how many rows are bad', () => {
+  assert.equal(describeAllOrNothing(1).title, '1 row is bad, and this import is all or nothing.');
+  assert.equal(describeAllOrNothing(2).title, '2 rows are bad, and this import is all or nothing.');
+});
+
+test('the origin of a job names the client and its address', () => {
+  assert.equal(describeOrigin({ started_from: 'page', started_by: '127.0.0.1' }), 'The page · 127.0.0.1');
+  assert.equal(describeOrigin({ started_from: 'api', started_by: '' }), 'The API');
+});

@@ -1,0 +1,119 @@
+// Objects of the API for the tests of the import pages.
+
+/** @import { ImportDetail, ImportFile, LogEntry, Preview } from '../../../static/js/core/types.d.ts' */
+
+/**
+ * Create an import that was just queued, with changes.
+ * @param {Partial<ImportDetail>} [changes]
+ * @returns {ImportDetail}
+ */
+export const createImport = (changes = {}) => ({
+  id: 1,
+  task_id: '5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3',
+  kind: 'import',
+  filename: 'lamps.csv',
+  file_size: 1234,
+  status: 'pending',
+  phase: 'queued',
+  run: 1,
+  mode: 'upsert',
+  on_reject: 'skip',
+  progress: 0,
+  total_records: 0,
+  processed_records: 0,
+  rows_read: 0,
+  rows_written: 0,
+  created_count: 0,
+  updated_count: 0,
+  unchanged_count: 0,
+  skipped_count: 0,
+  duplicate_count: 0,
+  rejected_count: 0,
+  removed_count: 0,
+  created_at: timeAt(0),
+  started_at: null,
+  finished_at: null,
+  updated_at: timeAt(0),
+  confirm_until: null,
+  retry_until: null,
+  undo_until: null,
+  undo_of: null,
+  undone_by: null,
+  started_from: 'page',
+  started_by: '127.0.0.1',
+  duration_seconds: null,
+  rows_per_second: null,
+  error_message: null,
+  options: {
+    preview: false,
+    mode: 'upsert',
+    on_reject: 'skip',
+    delimiter: null,
+    quote: null,
+    encoding: null,
+    mapping: null,
+  },
+  file: null,
+  preview: null,
+  log: [],
+  samples: [],
+  ...changes,
+});
+
+/**
+ * Create an import that is checked first.
+ * @param {Partial<ImportDetail>} [changes]
+ */
+export const createCheckedImport = (changes = {}) =>
+  createImport({ options: { ...createImport().options, preview: true }, ...changes });
+
+/**
+ * @param {Partial<Preview>} [changes]
+ * @returns {Preview}
+ */
+export const createPreview = (changes = {}) => ({
+  create: 0,
+  update: 0,
+  unchanged: 0,
+  skipped: 0,
+  duplicate: 0,
+  rejected: 0,
+  changes: [],
+  rejects: [],
+  ...changes,
+});
+
+/**
+ * @param {Partial<ImportFile>} [changes]
+ * @returns {ImportFile}
+ */
+export const createFile = (changes = {}) => ({
+  columns: [],
+  delimiter: ',',
+  encoding: 'utf-8',
+  escaped: false,
+  packing: 'none',
+  problem: null,
+  quote: '"',
+  remembered: false,
+  unmapped: [],
+  ...changes,
+});
+
+/**
+ * Create a log with these events.
+ * @param {...string} events oldest first
+ * @returns {LogEntry[]}
+ */
+export const createLog = (...events) => events.map((event) => ({ event, at: timeAt(0), message: '' }));
+
+/**
+ * Return a time of the server, as the API writes it.
+ * @param {number} seconds
+ */
+export function timeAt(seconds) {
+  return new Date(Date.UTC(2026, 10, 24) + seconds * 1000).toISOString();
+}
+
+/** A time that is not over while the tests run. */
+export const LATER = '2999-01-01T00:00:00Z';

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { findFileProblem, summarizeProblems } from '../../../static/js/imports/file-check.js';
+
+test('files with the suffix of a supported format are accepted', () => {
+  for (const name of ['a.csv', 'a.CSV', 'a.tsv', 'a.csv.gz', 'a.tsv.gz', 'a.zip']) {
+    assert.equal(findFileProblem({ name, size: 1 }), null, name);
+  }
+});
+
+test('other files have a problem', () => {
+  for (const name of ['a.xlsx', 'a.gz', 'csv', 'a.csv.txt', 'a.zip.gz']) {
+    assert.equal(findFileProblem({ name, size: 1 })?.title, `“${name}” is not a CSV file.`);
+  }
+  assert.equal(findFileProblem({ name: 'a.csv', size: 0 })?.title, '“a.csv” is empty.');
+});
+
+test('problems of several files become one', () => {
+  assert.equal(summarizeProblems([], 2), null);
+  const empty = { title: '“a.csv” is empty.', detail: 'Choose another file.' };
+  const folder = { title: '“b” is a folder.', detail: 'Drop its files.' };
+  assert.deepEqual(summarizeProblems([empty], 0), empty);
+  assert.equal(summarizeProblems([empty], 1)?.detail, 'Choose another file. The other files are being uploaded.');
+  const both = summarizeProblems([empty, folder], 0);
+  assert.equal(both?.title, '“a.csv” is empty. “b” is a folder.');
+  assert.match(both?.detail ?? '', /^Choose \.csv/);
+});
