@@ -24,8 +24,10 @@ const LATEST_IMPORTS = 20;
 
 /** @type {Map<string, RunningJob>} */
 const running = new Map();
-/** Imports that wait for their confirmation.
- * @type {ImportJob[]} */
+/**
+ * Imports that wait for their confirmation.
+ * @type {ImportJob[]}
+ */
 let waiting = [];
 /** @type {{count: number, toast: Toast | null}} */
 const completed = { count: 0, toast: null };

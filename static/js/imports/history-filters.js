@@ -5,8 +5,10 @@ import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
 
-/** Filters by their query parameter, which is the same in the page's address and in the API.
- * @typedef {{filename?: string, status?: string, started_from?: string}} ImportFilters */
+/**
+ * The filters by their parameter, which has the same name in the page's address and in the API.
+ * @typedef {{filename?: string, status?: string, started_from?: string}} ImportFilters
+ */
 
 /** A changed filter shows the first page. */
 const FIRST_PAGE = { page: undefined };

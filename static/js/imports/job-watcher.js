@@ -84,7 +84,6 @@ class Watcher {
   }
 
   start() {
-    this.#lastEventAt = Date.now();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_MS);
     this.#stopListening = reconnected.subscribe(() => {
       this.#failures = 0;
