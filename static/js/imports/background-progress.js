@@ -74,7 +74,7 @@ function onUpload(upload) {
 
 function onNavigation() {
   render();
-  // Someone who leaves the import screens may leave an import there that waits for a confirmation.
+  // An import may be waiting for a confirmation when the import screens are left.
   if (!isOnImportScreen() && wasOnImportScreen) findImports();
   wasOnImportScreen = isOnImportScreen();
 }

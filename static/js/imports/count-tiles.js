@@ -1,4 +1,4 @@
-// Counts side by side. As long as the names stay the same, so do the elements: changing numbers can be selected.
+// Counts side by side. Elements are kept while the names stay the same, so that people can select changing numbers.
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';

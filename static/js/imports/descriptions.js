@@ -148,11 +148,12 @@ export function describeWritten(job) {
   if (isUndo(job)) {
     if (!updated) return 'Nothing was changed.';
     const removedProducts = formatCount(removed, 'product was', 'products were');
-    return `${removedProducts} removed and ${formatNumber(updated - removed)} restored before it stopped. That stays.`;
+    const restored = formatNumber(updated - removed);
+    return `${removedProducts} removed and ${restored} restored before it stopped. These changes stay.`;
   }
   if (!created && !updated) return 'Nothing was written.';
   const createdProducts = formatCount(created, 'product was', 'products were');
-  return `${createdProducts} created and ${formatNumber(updated)} updated before it stopped. That stays.`;
+  return `${createdProducts} created and ${formatNumber(updated)} updated before it stopped. These changes stay.`;
 }
 
 /**

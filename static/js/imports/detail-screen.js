@@ -84,7 +84,7 @@ export const importDetailScreen = {
       const before = job && currentStep(job);
       job = latest;
       const current = currentStep(job);
-      // Whoever looks at the step that the import was at follows the import to its next step.
+      // If the address shows the step that the import was at, follow the import to its next step.
       const isFollowing = before !== null && before !== current && wantedStep === before;
       // A confirmed check remains in the browser's history.
       if (isFollowing && before === 'check' && hasContent(job, 'check')) return go(importAddress(taskId, current));

@@ -10,7 +10,7 @@ import { importAddress } from './steps.js';
 /** @import { Child } from '../core/dom.js' */
 /** @import { ImportDetail, ImportFile, LogEntry } from '../core/types.d.ts' */
 
-/** Events whose duration, the time since the entry before them, is shown. */
+/** Events that are shown with the time since the entry before them. */
 const TIMED_EVENTS = ['read', 'compared', 'completed'];
 const SHORTEST_SHOWN_SECONDS = 0.5;
 

@@ -65,7 +65,7 @@ export function installPageDrop() {
     h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: 'Drop to import' })),
   );
   document.body.append(overlay);
-  // How many nested elements the pointer has entered and not left.
+  // The number of nested elements that the pointer has entered and not left.
   let depth = 0;
   /** @param {number} newDepth */
   const setDepth = (newDepth) => {

@@ -1,4 +1,4 @@
-// How a file was read, and what to read differently: format, options, columns. One button reads the file again.
+// How a file was read. The form changes its format, options and columns, and reads the file again.
 
 import { h, setText } from '../core/dom.js';
 import { createMappingSummary, createMappingTable } from './column-mapping.js';

@@ -11,10 +11,10 @@ import { isFinal, isRunning, mergeJob } from './job.js';
 
 const POLL_MS = 1_000;
 const SLOWEST_POLL_MS = 10_000;
-/** Polled jobs that share one request per `POLL_MS` each. More of them are polled more slowly. */
+/** How many jobs are polled every `POLL_MS`. If there are more, each of them is polled less often. */
 const JOBS_AT_FULL_SPEED = 4;
 const STREAM_RETRY_MS = 5_000;
-/** A stream without an event for so long is polled, too. */
+/** How long a stream may be silent, before and after its first event, until the job is also polled. */
 const FIRST_EVENT_MS = 5_000;
 const SILENCE_MS = 15_000;
 const CHECK_MS = 2_500;

@@ -42,7 +42,7 @@ export const isUndo = (job) => job.kind === 'undo';
 export const nameOf = (job) => (isUndo(job) ? `Undo of ${job.filename}` : job.filename);
 
 /**
- * Return whether a time is in the future. No time is not.
+ * Return whether a time is in the future. A missing time is not.
  * @param {string | null} iso
  */
 export const isInFuture = (iso) => parseTime(iso) > Date.now();

@@ -126,7 +126,7 @@ function factsOf(job, estimator, sinceArrivalMs) {
 const averageSpeed = (job) => ((job.duration_seconds ?? 0) >= MIN_AVERAGE_SECONDS ? job.rows_per_second : null);
 
 /**
- * Show facts in a list. As long as the labels stay the same, so do the elements: changing numbers can be selected.
+ * Show facts in a list. Elements are kept while the labels stay the same, so that people can select changing numbers.
  * @param {HTMLElement} list
  * @param {Fact[]} facts
  */

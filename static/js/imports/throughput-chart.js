@@ -8,7 +8,7 @@ import { averageRates, mergeSamples, rateBars } from './throughput.js';
 /** @import { ImportDetail, RateSample } from '../core/types.d.ts' */
 /** @import { RateBar } from './throughput.js' */
 
-// Sizes in pixels. The plot is inside of the margins TOP, BOTTOM and LEFT.
+// Sizes in pixels. The plot is inside the margins TOP, BOTTOM and LEFT.
 const HEIGHT = 150;
 const TOP = 22;
 const BOTTOM = 20;

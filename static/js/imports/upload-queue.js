@@ -1,4 +1,4 @@
-// Upload files one after another. XMLHttpRequest does it, because fetch does not report how much of a body is sent.
+// Upload files one after another. This uses XMLHttpRequest, because fetch does not report the progress of an upload.
 
 import { ApiError, NetworkError, messageOf, nextStep, readAnswer } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
@@ -158,7 +158,7 @@ function fail(upload, error) {
 
 /**
  * Return whether an upload can succeed without a change: after a broken connection (status 0), an error of the server,
- * or if there were too many requests. The server would refuse other files again.
+ * or if there were too many requests. Any other refusal would happen again.
  * @param {unknown} error
  */
 const isRetryable = (error) =>

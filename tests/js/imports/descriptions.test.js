@@ -111,12 +111,12 @@ test('a job that ended early says what it wrote', () => {
   assert.equal(describeWritten(createImport()), 'Nothing was written.');
   assert.equal(
     describeWritten(createImport({ created_count: 1, updated_count: 1200 })),
-    '1 product was created and 1,200 updated before it stopped. That stays.',
+    '1 product was created and 1,200 updated before it stopped. These changes stay.',
   );
   assert.equal(describeWritten(createImport({ kind: 'undo' })), 'Nothing was changed.');
   assert.equal(
     describeWritten(createImport({ kind: 'undo', updated_count: 5, removed_count: 3 })),
-    '3 products were removed and 2 restored before it stopped. That stays.',
+    '3 products were removed and 2 restored before it stopped. These changes stay.',
   );
 });
 
