@@ -79,5 +79,4 @@ def _stream(topic: int) -> Response:
 
 def _events(subscription: ChangeSubscription, *, is_reconnect: bool) -> Iterator[str]:
     yield FIRST_LINES + (CHANGED_EVENT if is_reconnect else "")
-    for changed in subscription:
-        yield CHANGED_EVENT if changed else sse.KEEP_ALIVE
+    yield from (CHANGED_EVENT if changed else sse.KEEP_ALIVE for changed in subscription)

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import Response, jsonify, request
 from sqlalchemy import func
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
@@ -230,11 +230,7 @@ def _check_if_match(product: Product) -> None:
 
 def _find(product_id: int, *, lock: bool = False) -> Product:
     """Return a product, with its row locked if wanted; raise the 404 if there is none."""
-    try:
-        product = db.session.get(Product, product_id, with_for_update=lock)
-    except DataError:
-        # The number is larger than any id.
-        product = None
+    product = db.session.get(Product, product_id, with_for_update=lock)
     if product is None:
         raise PRODUCT_NOT_FOUND.exception()
     return product

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, jsonify
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import DataError
 
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
@@ -133,11 +132,7 @@ def _commit_and_notify() -> None:
 def _find(webhook_id: int, delivery_id: int) -> WebhookDelivery:
     """Return a delivery of a webhook; raise the 404 if there is no such webhook or delivery."""
     find_webhook(webhook_id)
-    try:
-        delivery = db.session.get(WebhookDelivery, delivery_id)
-    except DataError:
-        # The number is larger than any id.
-        delivery = None
+    delivery = db.session.get(WebhookDelivery, delivery_id)
     if delivery is None or delivery.webhook_id != webhook_id or delivery.parts_left is not None:
         raise DELIVERY_NOT_FOUND.exception()
     return delivery

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DataError
-
 from api.errors import ErrorType
 from models import Webhook, db
 
@@ -13,11 +11,7 @@ WEBHOOK_ID = [{"in": "path", "name": "webhook_id", "description": "The id of the
 
 def find_webhook(webhook_id: int, *, lock: bool = False) -> Webhook:
     """Return a webhook, with its row locked if wanted; raise the 404 if there is none."""
-    try:
-        webhook = db.session.get(Webhook, webhook_id, with_for_update=lock)
-    except DataError:
-        # The number is larger than any id.
-        webhook = None
+    webhook = db.session.get(Webhook, webhook_id, with_for_update=lock)
     if webhook is None:
         raise WEBHOOK_NOT_FOUND.exception()
     return webhook

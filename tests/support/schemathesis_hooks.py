@@ -1,4 +1,4 @@
-"""What schemathesis has to be told about the application: values that it cannot make up."""
+"""Hooks of schemathesis: they replace random values with real ones that it cannot generate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 30
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
-    """Puts real things in place of made up ones: a receiver, and the cursor that the same query gives without."""
+    """Replace the URL of a webhook with that of a receiver, and a page token with one that the same query returns."""
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
     if "/webhooks" in case.operation.path and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
@@ -24,16 +24,16 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     case.query = {**query, "per_page": 1}
     del case.query["after"]
     url = f"{case.operation.base_url}{case.formatted_path}"
-    answer = requests.get(url, params=case.query, timeout=TIMEOUT_SECONDS).json()
-    if following := answer["pagination"]["next"]:
-        case.query["after"] = following
+    page = requests.get(url, params=case.query, timeout=TIMEOUT_SECONDS).json()
+    if page_token := page["pagination"]["next"]:
+        case.query["after"] = page_token
 
 
 @schemathesis.hook
 def after_call(
     context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> None:
-    """Puts a few products into a catalogue that was just emptied, so that what follows has some to work with."""
+    """Create a few products after a call that may have deleted all of them, so that the next calls find some."""
     if case.operation.path in {"/api/products/bulk", "/api/products/bulk-delete"} and response.status_code == 200:
         for sku in ("A-1", "b", "ÄÖ %_\\"):
             requests.post(f"{case.operation.base_url}/api/products", json={"sku": sku}, timeout=TIMEOUT_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -15,11 +16,13 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask, request
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import celery_app
 import config
+from api.imports.upload_request import UploadFolder
 from importer.pipeline.runner import ImportRunner
 from support.api import read_error, read_json
 from support.database import execute, url_of
@@ -199,6 +202,34 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(client: FlaskClient, setting
         assert upload(client, b"x" * 500_000).status_code == 202
     finally:
         run_program("umount", str(settings.upload_dir))
+
+
+def test_a_storage_error_leaves_no_file_and_no_job(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.upload_dir.rename(settings.upload_dir.with_name("elsewhere"))
+    assert "UPLOAD_DIR" in read_error(upload(client), 500, "storage_error")
+    settings.upload_dir.mkdir()
+
+    def fail(_folder: UploadFolder, _stream: object, _name: str) -> Path:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(UploadFolder, "keep", fail)
+    read_error(upload(client), 507, "disk_full")
+    assert list_files(settings.upload_dir) == []
+    assert execute(settings.database_url, "SELECT FROM import_jobs") == []
+
+
+def test_a_mapping_of_null_counts_as_none(client: FlaskClient, settings: config.Settings) -> None:
+    body = {"file": (io.BytesIO(b"sku\na\n"), "a.csv"), "mapping": "null"}
+    task_id = read_json(client.post("/api/upload", data=body), 202)["task_id"]
+    assert read_job(settings.database_url, task_id)["mapping"] is None
+
+
+def test_files_of_other_calls_are_not_stored(app: Flask, client: FlaskClient, settings: config.Settings) -> None:
+    app.add_url_rule("/form", view_func=lambda: request.files["file"].read(), methods=["POST"])
+    assert client.post("/form", data={"file": (io.BytesIO(b"content"), "a.csv")}).data == b"content"
+    assert list_files(settings.upload_dir) == []
 
 
 def test_an_upload_is_accepted_while_the_broker_is_down(
