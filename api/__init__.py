@@ -1,1 +1,1 @@
-"""The REST API, one module a resource."""
+"""The REST API: one package or module per resource, with its schemas, and what they share."""

@@ -62,8 +62,8 @@ def follow_products() -> Response:
 def follow_webhooks() -> Response:
     """Follow changes of webhooks
 
-    The same stream for webhooks: an event `changed` follows every change of a webhook, every new delivery and every
-    attempt to deliver.
+    Like the stream of changes of products: an event `changed` follows every change of a webhook, every new delivery and
+    every attempt.
     """
     return _stream(WEBHOOKS_TOPIC)
 

@@ -57,7 +57,7 @@ def dictionary(description: str, *, nullable: bool = False, **extra: Any) -> fie
 
 
 def nested(schema: type[Schema], description: str = "", *, nullable: bool = False) -> fields.Nested:
-    """Return the field of an object. A nullable one needs a description, the others have that of their schema."""
+    """Return the field of an object. The description of a nullable one says what null means."""
     metadata = {"description": description} if description else {}
     return fields.Nested(schema, required=True, allow_none=nullable, metadata=metadata)
 

@@ -55,8 +55,8 @@ class PageQuerySchema(QuerySchema):
 class ErrorSchema(Schema):
     """The body of every error."""
 
-    error = text("One sentence for a person: what is wrong and what to do.", "There is no product with this id.")
-    code = text("Identifies the kind of error for programs; never changes.", "product_not_found")
+    error = text("What is wrong and what to do, in one sentence for people.", "There is no product with this id.")
+    code = text("The kind of error, as a code for programs; it never changes.", "product_not_found")
     status = fields.Integer(required=True, metadata={"description": "The HTTP status.", "minimum": 400})
     fields_ = fields.Dict(
         keys=fields.String(),

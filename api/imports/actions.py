@@ -44,8 +44,8 @@ OPTIONAL_BODY = {"required": False}
 def confirm_import(task_id: str) -> tuple[Response, int]:
     """Confirm a preview
 
-    The import compares its rows with the catalogue again, which may have changed, and writes the products. It does not
-    read the file again.
+    The import compares its rows with the catalogue again, because that may have changed, and writes the products. It
+    does not read the file again.
     """
     return _run_action(task_id, actions.confirm)
 

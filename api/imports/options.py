@@ -45,7 +45,8 @@ MAPPING = (
 )
 STARTED_FROM = "Where the job was started: on the page, or by another client."
 STARTED_BY = "A name of who started the job, for the history. The default is the address of the client."
-DETECTED = " Without it, or if it is null, it is detected in the file."
+DETECTED_IF_MISSING = " If it is not given, it is detected in the file."
+DETECTED_IF_NULL = " If it is null, it is detected in the file."
 
 
 class Mapping(fields.Field[Any]):
@@ -80,7 +81,7 @@ class Mapping(fields.Field[Any]):
 
 
 class FileProperty(fields.String):
-    """A property of the file that is detected if it is not given.
+    """A property of the file, which is detected if an upload does not give it or a retry sets it to null.
 
     `find` returns its value for a name that the client gives, or raises `UnusableFile` with a sentence. `names` are all
     possible names, if they can be listed.
@@ -95,7 +96,8 @@ class FileProperty(fields.String):
         names: Sequence[str] = (),
         in_form: bool = False,
     ) -> None:
-        metadata: dict[str, Any] = {"description": description + DETECTED, "examples": [example]}
+        metadata: dict[str, Any] = {"description": description, "examples": [example]}
+        metadata["description"] += DETECTED_IF_MISSING if in_form else DETECTED_IF_NULL
         if names:
             metadata["enum"] = list(names) if in_form else [*names, None]
         super().__init__(allow_none=not in_form, metadata=metadata)
@@ -150,7 +152,7 @@ class RetryOptionsSchema(RequestSchema):
     preview = Boolean(PREVIEW)
     mode = Choice(MODE, *IMPORT_MODES)
     on_reject = Choice(ON_REJECT, *REJECT_POLICIES)
-    mapping = Mapping(MAPPING + DETECTED)
+    mapping = Mapping(MAPPING + DETECTED_IF_NULL)
     delimiter = FileProperty(DELIMITER, "semicolon", find_delimiter, names=DELIMITER_NAMES)
     quote = FileProperty(QUOTE, "none", find_quote, names=QUOTE_NAMES)
     encoding = FileProperty(ENCODING, "windows-1252", find_encoding)

@@ -40,7 +40,9 @@ HEADERS = {
 class RejectFileQuerySchema(QuerySchema):
     """The format of the file."""
 
-    bom = Boolean("Whether the file starts with a byte order mark, by which spreadsheets detect UTF-8.", in_query=True)
+    bom = Boolean(
+        "Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8.", in_query=True
+    )
 
 
 @blueprint.get("/<task_id>/rejects", parameters=TASK_ID)

@@ -101,8 +101,8 @@ class RejectedRowSchema(Schema):
     """A row that could not be imported."""
 
     line = integer("The line of the file where the row begins.", minimum=1, examples=[17])
-    code = text("Identifies the reason for programs.", "missing_sku")
-    message = text("A sentence that explains the reason.", "The row has no SKU.")
+    code = text("The reason, as a code for programs.", "missing_sku")
+    message = text("The reason, as a sentence for people.", "The row has no SKU.")
     row = text("The original row.", ",Blue lamp,")
 
 
@@ -131,8 +131,8 @@ class LogEntrySchema(Schema):
     """An entry in the log of an import."""
 
     at = timestamp("When it happened")
-    event = text("Identifies what happened for programs.", "started")
-    message = text("A sentence that says what happened.", "A worker started the import.")
+    event = text("What happened, as a code for programs.", "started")
+    message = text("What happened, as a sentence for people.", "A worker started the import.")
 
 
 class ProgressSampleSchema(Schema):
@@ -158,14 +158,14 @@ class ImportSchema(Schema):
     rows_read = integer("Rows read so far.")
     rows_written = integer("Products created and updated so far.")
     created_count = integer("Products that were created.")
-    updated_count = integer("Products that were updated. Of an undo: products that were restored or removed.")
-    unchanged_count = integer("Rows that changed nothing. Of an undo: products that were already deleted.")
+    updated_count = integer("Products that were updated. For an undo: products that were restored or removed.")
+    unchanged_count = integer("Rows that changed nothing. For an undo: products that were already deleted.")
     duplicate_count = integer("Rows whose SKU appears again further down; the last row counts.")
     rejected_count = integer(
-        "Rows that could not be imported. Of an undo: products that it left alone, because they were edited since."
+        "Rows that could not be imported. For an undo: products that it left alone, because they were edited since."
     )
     skipped_count = integer("The number of unchanged rows that the mode skipped.")
-    removed_count = integer("Of an undo: the number of updated products that it removed.")
+    removed_count = integer("For an undo: the number of updated products that it removed.")
     run = integer("Increases by one with each retry, which may reset the other counts.", minimum=1, examples=[1])
     mode = text(MODE, "upsert", enum=list(IMPORT_MODES))
     on_reject = text(ON_REJECT, "skip", enum=list(REJECT_POLICIES))
@@ -179,10 +179,10 @@ class ImportSchema(Schema):
     updated_at = timestamp("When any of this last changed")
     started_at = timestamp("When a worker started the job", nullable=True)
     finished_at = timestamp("When the job ended", nullable=True)
-    confirm_until = timestamp("How long the job waits for its confirmation", nullable=True)
-    retry_until = timestamp("How long the job can be retried", nullable=True)
-    undo_until = timestamp("How long the import can be undone", nullable=True)
-    undo_of = uuid("Of an undo: the id of the import that it undoes.", nullable=True)
+    confirm_until = timestamp("When the job stops waiting for a confirmation", nullable=True)
+    retry_until = timestamp("The deadline for a retry", nullable=True)
+    undo_until = timestamp("The deadline for an undo", nullable=True)
+    undo_of = uuid("For an undo: the id of the import that it undoes.", nullable=True)
     undone_by = uuid("The id of the undo of this import.", nullable=True)
 
 

@@ -79,9 +79,9 @@ def upload_file() -> tuple[Response, int]:
     """Import a CSV file
 
     The header has the columns `sku` and optionally `name`, `description` and `active`, in any order, under these or
-    other common names. The import updates products whose SKU exists and creates the others; rows that cannot be
-    imported are rejected one by one. Follow the import by its `task_id`. With `preview=true` it waits for a
-    confirmation before it writes anything.
+    other common names. The import updates products whose SKU exists and creates the others. Rows that cannot be
+    imported are rejected; the others are imported. Follow the import by its `task_id`. With `preview=true` it waits for
+    a confirmation before it writes anything.
     """
     file = _read_file()
     filename = _check_filename(file.filename or "")

@@ -155,8 +155,8 @@ def delete_webhook(webhook_id: int) -> Response:
 def rotate_secret(webhook_id: int) -> Response:
     """Replace the secret
 
-    For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch to the
-    new one in between. A secret that was replaced before that is no longer used.
+    For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
+    time. Older secrets are no longer used.
     """
     webhook = find_webhook(webhook_id, lock=True)
     expires_at = datetime.now(UTC) + timedelta(hours=ROTATION_HOURS)

@@ -37,7 +37,7 @@ NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026
 
 EVENT_TYPE = "One event type, several separated by commas, or `*` for all."
 DESCRIPTION = "What the webhook is for."
-PREVIOUS_SECRET = "How long requests are also signed with the previous secret"  # noqa: S105
+PREVIOUS_SECRET = "When the previous secret stops signing requests in addition to the new one"  # noqa: S105
 
 
 class Url(fields.String):
@@ -208,7 +208,7 @@ class WebhookSchema(Schema):
     url = text("Where requests are sent.", "https://example.com/hooks")
     description = text(DESCRIPTION, "Stock of the shop")
     event_type = text(EVENT_TYPE, EXAMPLE_EVENT_TYPE)
-    imports = text("Which events of single products imports send.", "none", enum=list(IMPORT_EVENTS))
+    imports = text("Whether imports send `product.created` and `product.updated`.", "none", enum=list(IMPORT_EVENTS))
     enabled = boolean("Whether events are sent.")
     disabled_reason = text("Why the webhook was switched off automatically; null if it was not.", nullable=True)
     failing_since = timestamp("Since when all requests have failed; null if the last one succeeded", nullable=True)
