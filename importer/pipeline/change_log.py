@@ -14,7 +14,9 @@ from __future__ import annotations
 from psycopg2 import sql
 
 # The version of the product `{p}`: the `updated_at` of the write that gave it its present values.
-VERSION_SQL = "CASE WHEN {p}.restored[2] = {p}.updated_at THEN {p}.restored[1] ELSE {p}.updated_at END"
+VERSION_SQL = """CASE
+                WHEN {p}.restored[2] = {p}.updated_at THEN {p}.restored[1] ELSE {p}.updated_at
+            END"""
 
 # PostgreSQL limits a value to 1 GB, so previous values beyond this size go to another entry.
 MAX_ENTRY_BYTES = 1 << 26
@@ -23,14 +25,22 @@ PREVIOUS_VALUE_ARRAYS = {"name": "names", "description": "descriptions", "active
 
 # CTEs of the statement that writes a slice. They follow its CTEs `write_time`, `compared`, `inserted` and `updated`.
 LOG_CREATED_SQL = """, logged_created AS (
-    INSERT INTO import_changes (job_id, at, created, skipped) SELECT {job_id}, at, created, skipped
-    FROM write_time, (SELECT array_agg(id) AS created FROM inserted) i, (SELECT {skipped_skus} AS skipped) s
+    INSERT INTO import_changes (job_id, at, created, skipped)
+    SELECT {job_id}, at, created, skipped
+    FROM write_time, (SELECT array_agg(id) AS created FROM inserted) i,
+        (SELECT {skipped_skus} AS skipped) s
     WHERE created IS NOT NULL OR skipped IS NOT NULL
 )"""
 LOG_UPDATED_SQL = """, logged_updated AS (
     INSERT INTO import_changes (job_id, at, updated, stamps, {arrays})
-    SELECT {job_id}, (SELECT at FROM write_time), array_agg(id), array_agg(version), {previous_values}
-    FROM (SELECT *, sum({bytes}) OVER (ROWS UNBOUNDED PRECEDING) / {max_bytes} AS entry FROM updated) entries
+    SELECT {job_id}, (SELECT at FROM write_time), array_agg(id), array_agg(version),
+        {previous_values}
+    FROM (
+        SELECT *, sum(
+            {bytes}
+        ) OVER (ROWS UNBOUNDED PRECEDING) / {max_bytes} AS entry
+        FROM updated
+    ) entries
     GROUP BY entry
 )"""
 
@@ -40,12 +50,12 @@ def render_previous_values(columns: list[str]) -> sql.Composable:
 
     `columns` are the columns that the file has, without the SKU.
     """
-    return _join_columns(", CASE WHEN p.{name} <> s.{name} THEN p.{name} END AS {previous}", columns, "")
+    return _join_columns(",\n        CASE WHEN p.{name} <> s.{name} THEN p.{name} END AS {previous}", columns, "")
 
 
 def render_returned_values(columns: list[str]) -> sql.Composable:
     """Return what the CTE `updated` returns for the change log, besides the id."""
-    return sql.SQL(", compared.version") + _join_columns(", compared.{previous}", columns, "")
+    return sql.SQL(", compared.version") + _join_columns(",\n        compared.{previous}", columns, "")
 
 
 def render_log_entries(job_id: int, updated_columns: list[str], *, with_skipped: bool) -> sql.Composable:
@@ -63,7 +73,7 @@ def render_log_entries(job_id: int, updated_columns: list[str], *, with_skipped:
                 job_id=sql.Literal(job_id),
                 arrays=sql.SQL(", ").join(sql.Identifier(PREVIOUS_VALUE_ARRAYS[name]) for name in updated_columns),
                 previous_values=_join_columns(
-                    "CASE WHEN count({previous}) > 0 THEN array_agg({previous}) END", updated_columns, ", "
+                    "CASE WHEN count({previous}) > 0 THEN array_agg({previous}) END", updated_columns, ",\n        "
                 ),
                 bytes=_join_columns("coalesce(octet_length({previous}), 0)", texts, " + ") if texts else sql.SQL("1"),
                 max_bytes=sql.Literal(MAX_ENTRY_BYTES),

@@ -24,9 +24,15 @@ MAX_SHOWN_CHARACTERS = 2000
 
 # Shows the values that the merge would write: a product keeps its SKU, and an empty cell of `active` its value.
 SELECT_EXAMPLES_SQL = """
-SELECT coalesce(p.sku, s.sku), p.id IS NULL, {values}
-FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
-LEFT JOIN (SELECT * FROM products WHERE {products_range}) p ON lower(p.sku) COLLATE "C" = s.key
+SELECT coalesce(p.sku, s.sku), p.id IS NULL,
+    {values}
+FROM (
+    SELECT DISTINCT ON (key) * FROM {table}
+    WHERE {staged_range} ORDER BY key, number DESC
+) s
+LEFT JOIN (
+    SELECT * FROM products WHERE {products_range}
+) p ON lower(p.sku) COLLATE "C" = s.key
 WHERE {condition} ORDER BY s.key LIMIT {limit}
 """
 SELECT_REJECTS_SQL = "SELECT line, code, message, row FROM import_rejects WHERE job_id = %s ORDER BY line LIMIT %s"
@@ -80,21 +86,29 @@ def create_preview(run: Run, *, slice_rows: int, retention: Retention) -> None:
 def _select_examples(cursor: Cursor, part: Slice, *, new: bool, limit: int) -> list[dict[str, Any]]:
     """Return the first products of a slice that would be created, or updated, with their values before and after."""
     columns = part.value_columns
-    values = [_render_value(alias, name) for name in columns for alias in "ps"]
-    is_changed = sql.SQL("p.id IS NOT NULL AND ({})").format(render_difference(columns))
-    query = part.render(
-        SELECT_EXAMPLES_SQL,
-        values=sql.SQL(", ").join(values) if values else sql.SQL("NULL"),
-        condition=sql.SQL("p.id IS NULL") if new else is_changed,
-        limit=sql.Literal(limit),
-    )
-    cursor.execute(query)
+    cursor.execute(render_examples(part, new=new, limit=limit))
     examples = []
     for sku, is_new, *cells in cursor.fetchall():
         before = dict(zip(columns, cells[::2], strict=False))
         after = dict(zip(columns, cells[1::2], strict=False))
         examples.append({"sku": sku, "before": None if is_new else before, "after": after})
     return examples
+
+
+def render_examples(part: Slice, *, new: bool, limit: int) -> sql.Composed:
+    """Return the query for the first products of a slice that would be created, or updated.
+
+    Each row has the SKU, whether the product is new, and for each column of the file the value before and after.
+    """
+    columns = part.value_columns
+    values = [_render_value(alias, name) for name in columns for alias in "ps"]
+    is_changed = sql.SQL("p.id IS NOT NULL AND ({})").format(render_difference(columns))
+    return part.render(
+        SELECT_EXAMPLES_SQL,
+        values=sql.SQL(",\n    ").join(values) if values else sql.SQL("NULL"),
+        condition=sql.SQL("p.id IS NULL") if new else is_changed,
+        limit=sql.Literal(limit),
+    )
 
 
 def _render_value(alias: str, name: str) -> sql.Composable:

@@ -27,28 +27,43 @@ SET LOCAL enable_hashjoin = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit
 # of a slice get the same `updated_at`, read after the snapshot was taken, so no product's `updated_at` goes back.
 COMPARED_SQL = """
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
-    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version, {staged_values}{previous_values}
-    FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version,
+        {staged_values}{previous_values}
+    FROM (
+        SELECT DISTINCT ON (key) * FROM {table}
+        WHERE {staged_range} ORDER BY key, number DESC
+    ) s
     LEFT JOIN (
-        SELECT id, ctid AS address, {version} AS version, {columns} FROM products WHERE {products_range}
+        SELECT id, ctid AS address, {columns},
+            {version} AS version
+        FROM products WHERE {products_range}
     ) p ON lower(p.sku) COLLATE "C" = s.key
-    CROSS JOIN LATERAL (SELECT {write} AS write, {skip} AS skip) w
+    CROSS JOIN LATERAL (
+        SELECT {write} AS write,
+            {skip} AS skip
+    ) w
     ORDER BY s.key
 )"""
 # A plain INSERT is much faster than ON CONFLICT. If another client created one of the products first, the slice fails
 # and is repeated.
 INSERTED_SQL = """, inserted AS (
     INSERT INTO products ({columns}, created_at, updated_at)
-    SELECT {new_values}, (SELECT at FROM write_time), (SELECT at FROM write_time) FROM compared WHERE is_new
-    RETURNING id
+    SELECT {new_values},
+        (SELECT at FROM write_time), (SELECT at FROM write_time)
+    FROM compared WHERE is_new RETURNING id
 )"""
 # The physical address saves a second index lookup. It misses a product that another client has changed since, so fewer
 # products are updated than `compared` counts.
 UPDATED_SQL = """, updated AS (
-    UPDATE products p SET {assignments}, updated_at = (SELECT at FROM write_time)
-    FROM compared WHERE write AND NOT is_new AND p.ctid = compared.address RETURNING p.id{returned_values}
+    UPDATE products p SET
+        {assignments},
+        updated_at = (SELECT at FROM write_time)
+    FROM compared WHERE write AND NOT is_new AND p.ctid = compared.address
+    RETURNING p.id{returned_values}
 )"""
-NOTHING_UPDATED_SQL = ", updated AS (SELECT id FROM products WHERE false)"
+NOTHING_UPDATED_SQL = """, updated AS (
+    SELECT id FROM products WHERE false
+)"""
 COUNT_COMPARED_SQL = """
 SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
     count(*) FILTER (WHERE skip)"""
@@ -65,8 +80,12 @@ INSERT_SLICE_SQL = (
     """
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), inserted AS (
     INSERT INTO products ({columns}, created_at, updated_at)
-    SELECT {new_values}, (SELECT at FROM write_time), (SELECT at FROM write_time)
-    FROM (SELECT DISTINCT ON (key) * FROM {table} WHERE {staged_range} ORDER BY key, number DESC) s RETURNING id
+    SELECT {new_values},
+        (SELECT at FROM write_time), (SELECT at FROM write_time)
+    FROM (
+        SELECT DISTINCT ON (key) * FROM {table}
+        WHERE {staged_range} ORDER BY key, number DESC
+    ) s RETURNING id
 )"""
     + NOTHING_UPDATED_SQL
     + "{record_event}{log_entries}\nSELECT count(*) FROM inserted"
@@ -76,12 +95,13 @@ COUNT_STAGED_ROWS_SQL = "SELECT count(*) FROM {table} WHERE {staged_range}"
 
 # For each mode: which staged rows are written, and which are skipped because of the mode.
 MODE_CONDITIONS_SQL = {
-    "upsert": ("p.id IS NULL OR {differs}", "false"),
+    "upsert": ("p.id IS NULL\n            OR {differs}", "false"),
     "create": ("p.id IS NULL", "p.id IS NOT NULL"),
     "update": ("p.id IS NOT NULL AND ({differs})", "p.id IS NULL"),
 }
 
 EMPTY_SQL = sql.SQL("")
+COMMA_AND_NEW_LINE = ",\n        "
 
 
 @dataclass(frozen=True)
@@ -106,11 +126,16 @@ class Slice:
             "staged_range": self._render_range("key"),
             "products_range": self._render_range('lower(sku) COLLATE "C"'),
             "columns": _join(columns, "{name}"),
-            "staged_values": _join(columns, "CASE WHEN write OR skip THEN s.{name} END AS {name}"),
+            "staged_values": _join(
+                columns, "CASE WHEN write OR skip THEN s.{name} END AS {name}", separator=COMMA_AND_NEW_LINE
+            ),
             "new_values": _join(columns, "{name}", active="coalesce({name}, true)"),
             # An empty cell of `active` keeps the value of the product.
             "assignments": _join(
-                self.value_columns, "{name} = compared.{name}", active="{name} = coalesce(compared.{name}, p.{name})"
+                self.value_columns,
+                "{name} = compared.{name}",
+                active="{name} = coalesce(compared.{name}, p.{name})",
+                separator=COMMA_AND_NEW_LINE,
             ),
             "write": sql.SQL(write).format(differs=render_difference(self.value_columns)),
             "skip": sql.SQL(skip),
@@ -168,7 +193,7 @@ def render_difference(columns: list[str]) -> sql.Composable:
 
     An empty cell of `active` is NULL in `s` and never differs.
     """
-    return _join(columns, "p.{name} <> s.{name}", separator=" OR ") if columns else sql.SQL("false")
+    return _join(columns, "p.{name} <> s.{name}", separator="\n            OR ") if columns else sql.SQL("false")
 
 
 def _join(columns: list[str], template: str, *, active: str | None = None, separator: str = ", ") -> sql.Composed:

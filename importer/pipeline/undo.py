@@ -37,7 +37,9 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATE
         FROM unnest(c.updated, c.names, c.descriptions, c.actives, c.stamps) u (id, name, description, active, version)
     ) u WHERE c.id = {entry_id}
 ), locked AS MATERIALIZED (
-    SELECT p.id, p.sku, {version} = (SELECT at FROM import_changes WHERE id = {entry_id}) AS is_unedited
+    SELECT p.id, p.sku, (
+        {version}
+    ) = (SELECT at FROM import_changes WHERE id = {entry_id}) AS is_unedited
     FROM products p WHERE p.id IN (SELECT id FROM logged) ORDER BY lower(p.sku) COLLATE "C" FOR UPDATE
 ), removed AS (
     DELETE FROM products p USING logged g JOIN locked l USING (id)

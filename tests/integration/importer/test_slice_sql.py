@@ -1,0 +1,25 @@
+"""The statements of the snapshots in `tests/unit/importer/pipeline` are those that PostgreSQL gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from database.connect import Component, connected
+from support.database import execute
+from support.slice_statements import STAGING_TABLE, render_statements, to_text
+
+STATEMENTS = {name: statement for name, (_, statement) in render_statements().items()}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_postgresql_accepts_the_statement_of_a_snapshot(database_url: str, name: str) -> None:
+    execute(
+        database_url,
+        f"CREATE TABLE {STAGING_TABLE} (number integer, sku text, name text, description text, active boolean,"
+        ' key text COLLATE "C")',
+    )
+    with connected(database_url, Component.IMPORTER) as connection, connection.cursor() as cursor:
+        text = STATEMENTS[name].as_string(connection)
+        assert text == to_text(STATEMENTS[name])
+        cursor.execute(f"EXPLAIN {text}")
+        assert cursor.fetchone()

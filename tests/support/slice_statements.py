@@ -1,0 +1,103 @@
+"""The statements of slices and undos as they run, rendered by the functions that the pipeline uses."""
+
+from __future__ import annotations
+
+from psycopg2 import sql
+from psycopg2.extensions import adapt
+
+from importer.jobs.repository import Job
+from importer.pipeline.preview import render_examples
+from importer.pipeline.slice_sql import Slice
+from importer.pipeline.undo import render_reversal
+
+TASK_ID = "00000000-0000-4000-8000-000000000007"
+STAGING_TABLE = "import_staging_7_5eed5eed"
+ALL_COLUMNS = ["sku", "name", "description", "active"]
+
+
+def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
+    """Return job 7, whose rows are staged."""
+    return Job(
+        id=7,
+        task_id=TASK_ID,
+        token="5eed5eed-0000-4000-8000-000000000000",
+        stored_name=f"{TASK_ID}.upload",
+        staging_table=STAGING_TABLE,
+        staged_columns=columns,
+        checkpoint=None,
+        total_records=1000,
+        rejected_count=0,
+        attempts=1,
+        kind="import",
+        mode=mode,
+        on_reject="skip",
+        wants_preview=False,
+        confirmed=False,
+        mapping=None,
+        delimiter=None,
+        quote=None,
+        encoding=None,
+        started_from="api",
+        undo_of=None,
+    )
+
+
+def make_slice(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Slice:
+    """Return the slice of job 7 with the keys from "k-0100" (exclusive) to "k-0200" (inclusive)."""
+    return Slice(make_job(mode=mode, columns=columns), "k-0100", "k-0200")
+
+
+def render_statements() -> dict[str, tuple[str, sql.Composable]]:
+    """Return each statement with a comment, by the name of its snapshot."""
+    complete = {"keep_change_log": True, "has_subscriber": True}
+    minimal = {"keep_change_log": False, "has_subscriber": False}
+    return {
+        "slice_upsert": (
+            "Mode upsert, all columns, with a change log and a subscribed webhook.",
+            make_slice().render_merge(**complete),
+        ),
+        "slice_upsert_minimal": (
+            "Mode upsert, all columns, without a change log and without a subscriber.",
+            make_slice().render_merge(**minimal),
+        ),
+        "slice_create": (
+            "Mode create, with a change log: existing products are skipped and logged by their SKU.",
+            make_slice(mode="create").render_merge(keep_change_log=True, has_subscriber=False),
+        ),
+        "slice_update": (
+            "Mode update, with a change log: new products are skipped and logged by their SKU.",
+            make_slice(mode="update").render_merge(keep_change_log=True, has_subscriber=False),
+        ),
+        "slice_sku_only": (
+            "A file that has only SKUs, with a change log: it creates products but updates none.",
+            make_slice(columns=["sku"]).render_merge(keep_change_log=True, has_subscriber=False),
+        ),
+        "slice_insert": (
+            "A range of keys without products, with a change log and a subscribed webhook.",
+            make_slice().render_insert(**complete),
+        ),
+        "slice_comparison": (
+            "The comparison of a preview, also used to look ahead during a merge.",
+            make_slice().render_comparison(),
+        ),
+        "slice_examples": (
+            "Examples of updated products for a preview.",
+            render_examples(make_slice(), new=False, limit=20),
+        ),
+        "undo_entry": (
+            "An entry of the change log is reversed, with a subscribed webhook.",
+            render_reversal(make_job(), 42, has_subscriber=True),
+        ),
+    }
+
+
+def to_text(statement: sql.Composable) -> str:
+    """Return the text of a statement as `statement.as_string(connection)` does, but without a connection."""
+    if isinstance(statement, sql.Composed):
+        return "".join(map(to_text, statement.seq))
+    if isinstance(statement, sql.Identifier):
+        return ".".join('"{}"'.format(name.replace('"', '""')) for name in statement.strings)
+    if isinstance(statement, sql.Literal):
+        return str(adapt(statement.wrapped).getquoted(), "utf-8")
+    assert isinstance(statement, sql.SQL)
+    return statement.string

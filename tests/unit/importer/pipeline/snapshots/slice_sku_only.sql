@@ -1,0 +1,38 @@
+-- A file that has only SKUs, with a change log: it creates products but updates none.
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version,
+        CASE WHEN write OR skip THEN s."sku" END AS "sku"
+    FROM (
+        SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
+        WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
+    ) s
+    LEFT JOIN (
+        SELECT id, ctid AS address, "sku",
+            CASE
+                WHEN products.restored[2] = products.updated_at THEN products.restored[1] ELSE products.updated_at
+            END AS version
+        FROM products WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
+    ) p ON lower(p.sku) COLLATE "C" = s.key
+    CROSS JOIN LATERAL (
+        SELECT p.id IS NULL
+            OR false AS write,
+            false AS skip
+    ) w
+    ORDER BY s.key
+), inserted AS (
+    INSERT INTO products ("sku", created_at, updated_at)
+    SELECT "sku",
+        (SELECT at FROM write_time), (SELECT at FROM write_time)
+    FROM compared WHERE is_new RETURNING id
+), updated AS (
+    SELECT id FROM products WHERE false
+), logged_created AS (
+    INSERT INTO import_changes (job_id, at, created, skipped)
+    SELECT 7, at, created, skipped
+    FROM write_time, (SELECT array_agg(id) AS created FROM inserted) i,
+        (SELECT NULL::text[] AS skipped) s
+    WHERE created IS NOT NULL OR skipped IS NOT NULL
+)
+SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
+    count(*) FILTER (WHERE skip), (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
+FROM compared

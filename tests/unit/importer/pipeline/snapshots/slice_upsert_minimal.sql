@@ -1,0 +1,43 @@
+-- Mode upsert, all columns, without a change log and without a subscriber.
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version,
+        CASE WHEN write OR skip THEN s."sku" END AS "sku",
+        CASE WHEN write OR skip THEN s."name" END AS "name",
+        CASE WHEN write OR skip THEN s."description" END AS "description",
+        CASE WHEN write OR skip THEN s."active" END AS "active"
+    FROM (
+        SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
+        WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
+    ) s
+    LEFT JOIN (
+        SELECT id, ctid AS address, "sku", "name", "description", "active",
+            CASE
+                WHEN products.restored[2] = products.updated_at THEN products.restored[1] ELSE products.updated_at
+            END AS version
+        FROM products WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
+    ) p ON lower(p.sku) COLLATE "C" = s.key
+    CROSS JOIN LATERAL (
+        SELECT p.id IS NULL
+            OR p."name" <> s."name"
+            OR p."description" <> s."description"
+            OR p."active" <> s."active" AS write,
+            false AS skip
+    ) w
+    ORDER BY s.key
+), inserted AS (
+    INSERT INTO products ("sku", "name", "description", "active", created_at, updated_at)
+    SELECT "sku", "name", "description", coalesce("active", true),
+        (SELECT at FROM write_time), (SELECT at FROM write_time)
+    FROM compared WHERE is_new RETURNING id
+), updated AS (
+    UPDATE products p SET
+        "name" = compared."name",
+        "description" = compared."description",
+        "active" = coalesce(compared."active", p."active"),
+        updated_at = (SELECT at FROM write_time)
+    FROM compared WHERE write AND NOT is_new AND p.ctid = compared.address
+    RETURNING p.id
+)
+SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
+    count(*) FILTER (WHERE skip), (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
+FROM compared
