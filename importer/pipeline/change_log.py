@@ -14,9 +14,7 @@ from __future__ import annotations
 from psycopg2 import sql
 
 # The version of the product `{p}`: the `updated_at` of the write that gave it its present values.
-VERSION_SQL = """CASE
-                WHEN {p}.restored[2] = {p}.updated_at THEN {p}.restored[1] ELSE {p}.updated_at
-            END"""
+VERSION_SQL = "CASE WHEN {p}.restored[2] = {p}.updated_at THEN {p}.restored[1] ELSE {p}.updated_at END"
 
 # PostgreSQL limits a value to 1 GB, so previous values beyond this size go to another entry.
 MAX_ENTRY_BYTES = 1 << 26

@@ -36,7 +36,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
     LEFT JOIN (
         SELECT id, ctid AS address, {columns},
             {version} AS version
-        FROM products WHERE {products_range}
+        FROM products q WHERE {products_range}
     ) p ON lower(p.sku) COLLATE "C" = s.key
     CROSS JOIN LATERAL (
         SELECT {write} AS write,
@@ -152,7 +152,7 @@ class Slice:
         values = self.value_columns
         return self.render(
             MERGE_SLICE_SQL if values else MERGE_SKUS_SQL,
-            version=sql.SQL(change_log.VERSION_SQL.format(p="products")),
+            version=sql.SQL(change_log.VERSION_SQL.format(p="q")),
             previous_values=change_log.render_previous_values(values) if keep_change_log else EMPTY_SQL,
             returned_values=change_log.render_returned_values(values) if keep_change_log else EMPTY_SQL,
             record_event=insert_imported_sql(self.job.task_id) if has_subscriber else EMPTY_SQL,

@@ -12,7 +12,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
     LEFT JOIN (
         SELECT id, ctid AS address, "sku", "name", "description", "active",
             NULL AS version
-        FROM products WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
+        FROM products q WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
     ) p ON lower(p.sku) COLLATE "C" = s.key
     CROSS JOIN LATERAL (
         SELECT p.id IS NULL

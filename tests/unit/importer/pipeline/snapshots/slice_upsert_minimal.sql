@@ -11,10 +11,8 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
     ) s
     LEFT JOIN (
         SELECT id, ctid AS address, "sku", "name", "description", "active",
-            CASE
-                WHEN products.restored[2] = products.updated_at THEN products.restored[1] ELSE products.updated_at
-            END AS version
-        FROM products WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
+            CASE WHEN q.restored[2] = q.updated_at THEN q.restored[1] ELSE q.updated_at END AS version
+        FROM products q WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
     ) p ON lower(p.sku) COLLATE "C" = s.key
     CROSS JOIN LATERAL (
         SELECT p.id IS NULL

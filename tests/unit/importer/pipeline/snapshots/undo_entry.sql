@@ -10,9 +10,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATE
     ) u WHERE c.id = 42
 ), locked AS MATERIALIZED (
     SELECT p.id, p.sku, (
-        CASE
-                WHEN p.restored[2] = p.updated_at THEN p.restored[1] ELSE p.updated_at
-            END
+        CASE WHEN p.restored[2] = p.updated_at THEN p.restored[1] ELSE p.updated_at END
     ) = (SELECT at FROM import_changes WHERE id = 42) AS is_unedited
     FROM products p WHERE p.id IN (SELECT id FROM logged) ORDER BY lower(p.sku) COLLATE "C" FOR UPDATE
 ), removed AS (
