@@ -30,7 +30,8 @@ BYTES_PER_MB = 1_000_000
 
 settings = config.load()
 retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
-_companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
+# What runs along with this worker.
+companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
 
 
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
@@ -81,7 +82,7 @@ def start_threads(sender: Any, **_: Any) -> None:
 
     Celery sends this signal again after it has lost the broker.
     """
-    if any(isinstance(companion, Reaper) for companion in _companions):
+    if any(isinstance(companion, Reaper) for companion in companions):
         return
     url = settings.require_database_url()
     reaper_settings = ReaperSettings(url, settings.upload_dir, retention, settings.sweep_seconds)
@@ -92,7 +93,7 @@ def start_threads(sender: Any, **_: Any) -> None:
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def stop_companions(**_: Any) -> None:
     """Stop everything, and wait until the reaper has removed this worker: a cold shutdown leaves no later chance."""
-    for companion in _companions:
+    for companion in companions:
         companion.stop()
     _join(Reaper, REAPER_STOP_SECONDS)
 
@@ -104,11 +105,11 @@ def wait_for_dispatcher(**_: Any) -> None:
 
 
 def _start(companion: Reaper | SearchIndexBuilder | DispatcherProcess) -> None:
-    _companions.append(companion)
+    companions.append(companion)
     companion.start()
 
 
 def _join(kind: type[Reaper | DispatcherProcess], seconds: float) -> None:
-    for companion in _companions:
+    for companion in companions:
         if isinstance(companion, kind):
             companion.join(seconds)

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+import tasks
+from importer.jobs.reaper import Reaper
 from support.processes import Processes
+from webhooks.process import DispatcherProcess
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """The threads that a worker in this process has started; they do not run."""
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(tasks, "companions", [])
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread))
+    monkeypatch.setattr(DispatcherProcess, "start", lambda thread: started.append(thread))
+    return started
 
 
 def test_a_worker_without_a_database_url_exits_with_a_message(
@@ -14,3 +33,26 @@ def test_a_worker_without_a_database_url_exits_with_a_message(
     lines = processes.log.read_text().splitlines()
     assert len([line for line in lines if line.startswith("error: DATABASE_URL is not set")]) == 2
     assert not [line for line in lines if "Traceback" in line]
+
+
+def test_a_worker_waits_for_the_database(started: list[threading.Thread], monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = [OperationalError("SELECT 1", None, Exception("connection refused")) for _ in range(2)]
+
+    def upgrade(url: str) -> None:
+        if errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(tasks, "upgrade_database", upgrade)
+    monkeypatch.setattr(tasks, "DATABASE_RETRY_SECONDS", 0)
+    tasks.prepare_worker()
+    assert errors == []
+    assert [type(companion) for companion in started] == [DispatcherProcess]
+
+
+def test_a_worker_starts_its_threads_once_although_it_loses_the_broker(started: list[threading.Thread]) -> None:
+    worker = SimpleNamespace(hostname="worker@here")
+    tasks.start_threads(sender=worker)
+    threads = list(started)
+    tasks.start_threads(sender=worker)
+    assert started == threads
+    assert [type(companion) for companion in threads].count(Reaper) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,11 @@ from flask.testing import FlaskClient
 
 from database.connect import Component, connected
 from importer.jobs import cleanup
+from importer.pipeline.run import StepKind
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.imports import get_import, refused_action, request_action, run_job, upload, upload_and_run
-from support.interruptions import HoldReading, is_slice_delayed, staging_blocked
+from support.interruptions import ActAfterCommit, HoldReading, is_slice_delayed, staging_blocked
 from support.jobs import delay_slices, read_job, read_products, run_import, stop_delaying_slices
 from support.threads import Threads
 from support.waiting import wait_for
@@ -61,6 +63,7 @@ def test_an_import_is_cancelled_while_its_file_is_read(client: FlaskClient, runn
         wait_for("the worker reads", observer.holds.is_set)
         assert get_import(client, task_id)["phase"] == "reading"
         assert request_action(client, task_id, "cancel")["status"] == "cancelled"
+        wait_for("the heartbeat notices and ends", lambda: "heartbeat" not in {t.name for t in threading.enumerate()})
         observer.released.set()
     assert read_products(runner.database_url) == []
     check_that_only_the_file_remains(runner)
@@ -183,6 +186,50 @@ def test_a_retry_that_is_impossible_says_why(client: FlaskClient, runner: Import
         path.unlink()
     assert refused_action(client, task_id, "retry")["code"] == "file_gone"
     assert client.post("/api/imports/no-such-id/cancel").status_code == 404
+
+
+def test_a_retry_is_refused_after_its_deadline(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload_and_run(client, runner, "name\nLamp\n")["task_id"]
+    execute(runner.database_url, "UPDATE import_jobs SET retry_until = clock_timestamp() - interval '1 s'")
+    refusal = refused_action(client, task_id, "retry")
+    assert (refusal["code"], refusal["error"]) == ("file_gone", "The file is no longer stored. Upload it again.")
+
+
+def test_an_import_cannot_be_undone_before_it_ends(client: FlaskClient) -> None:
+    task_id = upload(client, FILE)
+    refusal = refused_action(client, task_id, "undo")
+    assert (refusal["code"], refusal["error"]) == (
+        "not_undoable",
+        "The import is waiting for a worker, so it cannot be undone before it ends.",
+    )
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+def test_an_action_gives_up_if_another_transaction_keeps_the_job_locked(
+    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.setattr("importer.jobs.actions.FIRST_LOCK_WAIT_MS", 10)
+    monkeypatch.setattr("importer.jobs.actions.LOCK_WAIT_MS", 10)
+    task_id = upload_and_run(client, runner, FILE, preview="true")["task_id"]
+    with connected(runner.database_url, Component.REAPER) as other, other, other.cursor() as cursor:
+        cursor.execute("SELECT FROM import_jobs FOR UPDATE")
+        response = client.post(f"/api/imports/{task_id}/{action}")
+        assert (response.status_code, (response.json or {})["code"]) == (503, "busy")
+    assert get_import(client, task_id)["status"] == "awaiting_confirmation"
+
+
+def test_a_retry_gives_up_if_another_transaction_keeps_the_undo_locked(
+    client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.jobs.actions.LOCK_WAIT_MS", 10)
+    task_id = upload(client, FILE)
+    cancel_later = ActAfterCommit(StepKind.WRITE_SLICE, 1, lambda: request_action(client, task_id, "cancel"))
+    run_job(client, replace(runner, observer=cancel_later), task_id)
+    undo_task_id = request_action(client, task_id, "undo")["task_id"]
+    with connected(runner.database_url, Component.REAPER) as other, other, other.cursor() as cursor:
+        cursor.execute("SELECT FROM import_jobs WHERE task_id = %s FOR UPDATE", (undo_task_id,))
+        response = client.post(f"/api/imports/{task_id}/retry")
+        assert (response.status_code, (response.json or {})["code"]) == (503, "busy")
 
 
 def test_an_import_whose_file_was_deleted_fails(client: FlaskClient, runner: ImportRunner) -> None:

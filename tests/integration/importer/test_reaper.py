@@ -12,8 +12,10 @@ from database.connect import Component, connected
 from importer.jobs import cleanup, lease, reaper
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.pipeline.runner import ImportRunner
+from support.bulk import is_waiting_for_lock
 from support.database import execute
 from support.jobs import create_job, read_job
+from support.threads import Threads
 from support.waiting import wait_for
 
 FILE = b"sku\na\n"
@@ -110,6 +112,20 @@ def test_a_staging_table_that_a_worker_uses_is_dropped_later(connection: Connect
         assert read_job(url, task_id)["staging_table"] == "import_staging_test"
     cleanup.drop_staging_of_ended_jobs(connection)
     assert read_job(url, task_id)["staging_table"] is None
+
+
+def test_a_staging_table_stays_if_its_job_is_retried_in_the_meantime(
+    connection: Connection, runner: ImportRunner
+) -> None:
+    task_id = create_job(runner, FILE)
+    url = runner.database_url
+    execute(url, "CREATE TABLE import_staging_test (); UPDATE import_jobs SET staging_table = 'import_staging_test'")
+    execute(url, "UPDATE import_jobs SET status = 'cancelled'")
+    with Threads() as threads, connected(url, Component.WEB) as client, client, client.cursor() as cursor:
+        cursor.execute("UPDATE import_jobs SET status = 'pending'")
+        threads.start(cleanup.drop_staging_of_ended_jobs, connection)
+        wait_for("the cleanup waits", lambda: is_waiting_for_lock(url, "SELECT FROM import_jobs"))
+    assert read_job(url, task_id)["staging_table"] == "import_staging_test"
 
 
 def test_a_reaper_works_until_it_is_stopped(settings: config.Settings, runner: ImportRunner) -> None:

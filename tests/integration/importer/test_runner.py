@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
-from database.connect import Component, connected
+from database.connect import Component, connect, connected
 from importer.jobs import lease
 from importer.jobs.repository import Job
 from importer.pipeline.run import Observer, Step, StepKind
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
-from support.jobs import create_job, read_job, read_products, run_import
+from support.interruptions import ActAfterCommit
+from support.jobs import create_job, read_job, read_products, read_rejects, run_import
 from support.waiting import wait_for
 
 FILE = b"sku\na\n"
@@ -107,11 +110,74 @@ def test_a_worker_that_has_lost_its_lease_writes_nothing(runner: ImportRunner, k
     assert len(read_products(runner.database_url)) == row["created_count"] == (1 if kind is StepKind.COMPLETE else 0)
 
 
+def test_a_worker_that_loses_its_lease_after_staging_stops(runner: ImportRunner) -> None:
+    task_id = create_job(runner, FILE)
+    observer = ActAfterCommit(StepKind.STAGE_FILE, 1, lambda: acquire_with_another_worker(runner, task_id))
+    assert replace(runner, observer=observer).run(task_id) is False
+    row = read_job(runner.database_url, task_id)
+    assert (row["status"], row["staged_columns"], row["created_count"]) == ("processing", ["sku"], 0)
+
+
 def test_a_worker_that_has_lost_its_lease_does_not_fail_the_import(runner: ImportRunner) -> None:
     task_id = create_job(runner, b"name\nno SKU column\n")
     observer = ActBefore(StepKind.FAIL, lambda: acquire_with_another_worker(runner, task_id))
     assert replace(runner, observer=observer).run(task_id) is False
     assert read_job(runner.database_url, task_id)["status"] == "processing"
+
+
+def test_the_lease_is_extended_again_when_the_database_accepts_connections_again(
+    runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+
+    def refuse_once(url: str, component: Component) -> Connection:
+        attempts.append(url)
+        if len(attempts) == 1:
+            raise psycopg2.OperationalError("too many connections")
+        return connect(url, component)
+
+    class WaitForSecondAttempt(Observer):
+        def after_chunk(self, job: Job) -> None:
+            wait_for("a second attempt", lambda: len(attempts) == 2)
+
+    monkeypatch.setattr("importer.jobs.heartbeat.connect", refuse_once)
+    assert run_import(replace(runner, observer=WaitForSecondAttempt()), FILE)["status"] == "completed"
+
+
+def test_losing_the_connection_while_the_file_is_read_stops_the_run(runner: ImportRunner) -> None:
+    url = runner.database_url
+    # Chunks of 20 KB, because libpq collects 8 KB before it sends.
+    task_id = create_job(runner, b"sku\n" + b"".join(b"%0200d\n" % number for number in range(1000)))
+    chunks: list[Job] = []
+
+    class KillBackend(Observer):
+        def after_chunk(self, job: Job) -> None:
+            chunks.append(job)
+            if len(chunks) == 5:
+                wait_for("COPY fails", lambda: "copy" not in {thread.name for thread in threading.enumerate()})
+            if len(chunks) == 1:
+                execute(
+                    url,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = %s",
+                    (Component.IMPORTER.value,),
+                )
+
+    with pytest.raises(psycopg2.Error):
+        replace(runner, observer=KillBackend(), chunk_rows=100).run(task_id)
+    # The run does not read the rest of the file.
+    assert len(chunks) <= 5
+    execute(url, "UPDATE import_jobs SET lease_expires_at = clock_timestamp() - interval '1s'")
+    runner.run(task_id)
+    assert read_job(url, task_id)["created_count"] == 1000
+
+
+def test_many_rejects_are_written_in_several_parts(runner: ImportRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importer.pipeline.stage.REJECTS_BUFFER_BYTES", 100)
+    content = "sku,name\n" + "".join(f"k{number},n\n,no SKU in row {number}\n" for number in range(50))
+    job = run_import(replace(runner, chunk_rows=7), content)
+    assert (job["created_count"], job["rejected_count"]) == (50, 50)
+    assert read_rejects(runner.database_url, job) == [(2 * number + 3, "missing_sku") for number in range(50)]
 
 
 def test_an_import_survives_the_loss_of_the_connection_of_its_heartbeat(runner: ImportRunner) -> None:
