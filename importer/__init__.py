@@ -1,1 +1,1 @@
-"""The import engine: file → rows → staging → products. It knows neither the web nor the queue."""
+"""Imports: from a file to products. Nothing in this package knows Flask or Celery."""

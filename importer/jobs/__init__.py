@@ -1,1 +1,1 @@
-"""The row of an import job: its lease, its heartbeat, the reaper and the actions of clients."""
+"""Jobs: the row in `import_jobs` with its lease and heartbeat, the reaper, and the actions of clients."""

@@ -1,7 +1,8 @@
-"""What clients may do with a job: confirm, cancel, retry, undo. Each action changes the job's row.
+"""The actions of clients on a job: confirm, cancel, retry and undo. Each one changes the row of the job.
 
-A worker that has the job loses its lease by that, notices at its next heartbeat, and cannot write any more. What it has
-written stays and is counted exactly. All functions but `cancel` work in the caller's transaction.
+`cancel` takes the lease away from the worker that runs the job. The worker notices at its next heartbeat and cannot
+write any more; what it has written stays and is counted exactly. The other actions only accept jobs that no worker
+runs. They work in the caller's transaction, `cancel` in its own.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from importer.jobs import repository
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
 
-# How long an action waits for the job's row, which a worker locks while it writes a slice. `cancel` waits for the first
-# time, then cancels the worker's statement and waits for the second time.
-FIRST_LOCK_WAIT_MS = 500
+# How long an action waits for the job's row, which a worker locks while it writes a slice.
 LOCK_WAIT_MS = 1000
+# How long `cancel` waits before it cancels the worker's statement.
+LOCK_WAIT_BEFORE_CANCEL_MS = 500
 CANCEL_ATTEMPTS = 3
 
 # The columns of a job that a retry may change.
@@ -31,7 +32,7 @@ OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote"
 LOCK_JOB_SQL = f"""
 SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by, {", ".join(OPTIONS)},
     staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
-    undo_until IS NOT NULL AS wrote_products, undo_until > clock_timestamp() AS can_undo
+    undo_until IS NOT NULL AS has_undo_deadline, undo_until > clock_timestamp() AS can_undo
 FROM import_jobs WHERE task_id = %s FOR UPDATE
 """
 LOCK_UNDO_SQL = "SELECT id, status, checkpoint::bigint FROM import_jobs WHERE task_id = %s FOR UPDATE"
@@ -132,7 +133,8 @@ def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
             with connection, connection.cursor() as cursor:
                 if attempt:
                     cancel_work(cursor, job_id)
-                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS if attempt else FIRST_LOCK_WAIT_MS}ms'")
+                lock_wait_ms = LOCK_WAIT_MS if attempt else LOCK_WAIT_BEFORE_CANCEL_MS
+                cursor.execute(f"SET LOCAL lock_timeout = '{lock_wait_ms}ms'")
                 if not repository.cancel(cursor, job_id, retention, event="cancelled"):
                     job = _lock_job(cursor, task_id)
                     raise NotAllowed("already_ended", _explain_state(job, "there is nothing to cancel"))
@@ -205,8 +207,8 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
         raise NotAllowed("not_undoable", _explain_state(job, "it cannot be undone before it ends"))
     if job["undone_by"] is not None:
         raise NotAllowed("not_undoable", "This import has an undo already.")
-    if not job["wrote_products"]:
-        raise NotAllowed("not_undoable", "This import wrote no products, so there is nothing to undo.")
+    if not job["has_undo_deadline"]:
+        raise NotAllowed("not_undoable", "There is nothing to undo: the change log of this import is empty.")
     if not job["can_undo"]:
         raise NotAllowed("not_undoable", "This import is too old to be undone: its change log has expired.")
     undo_task_id = str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: it extends the lease of a job and writes how far reading its file is."""
+"""The heartbeat of a worker: it extends the lease of a job, and reports how much of the file has been read."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ REPORT_READING_SQL = (
 
 @dataclass
 class ReadingProgress:
-    """How far reading a file is. The worker's thread counts; the heartbeat writes the numbers to the job.
+    """How much of a file has been read. The worker's thread counts; the heartbeat writes the numbers to the job.
 
-    `share` is the share of the file's bytes that has been read, from 0 to 1. `changed` is set while the numbers differ
-    from those in the job.
+    `share` is the share of the file's bytes, from 0 to 1. `changed` is set when the numbers change and cleared when
+    they are written.
     """
 
     rows: int = 0

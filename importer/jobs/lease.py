@@ -42,8 +42,8 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
     """Acquire the lease of a job for `lease_seconds`; return None if the job has ended or another worker has it.
 
     If the holder was a process of this machine and has ended, its lease need not expire first. If another transaction
-    keeps the row locked, a worker is writing, or it hangs and PostgreSQL will end its transaction; that also counts as
-    another worker having the job.
+    keeps the row locked, the job also counts as taken: its worker is writing, or hangs until PostgreSQL ends its
+    transaction.
     """
     with connection, connection.cursor() as cursor:
         limit_waits(cursor)
@@ -71,8 +71,8 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
 def lock(cursor: Cursor, job: Job) -> None:
     """Lock the row of a job until the transaction ends, so that nobody else can acquire its lease; raises `LeaseLost`.
 
-    The transaction is also marked by an advisory lock. `database.advisory_locks.cancel_work` finds its backend by that
-    and cancels its statement for a client that cannot wait for the row.
+    An advisory lock marks the transaction, so that `database.advisory_locks.cancel_work` can cancel its statement for a
+    client that cannot wait for the row.
     """
     mark_work(cursor, job.id)
     cursor.execute(LOCK_HELD_JOB_SQL, {"id": job.id, "token": job.token})

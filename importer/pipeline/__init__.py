@@ -1,1 +1,1 @@
-"""The phases of an import: stage, compare, merge and undo."""
+"""The pipeline of a job: the runner stages a file, previews or merges it, or undoes an import."""
