@@ -94,7 +94,7 @@ class CompressedFile:
         """Return the next bytes, at most `size`, b"" at the end."""
         try:
             data = self._stream.read(size)
-        except (*ZIP_ERRORS, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
+        except (*ZIP_ERRORS, RuntimeError) as error:
             if self.compression == "none":
                 raise
             raise UnusableFile(DAMAGED_GZIP if self.compression == "gzip" else DAMAGED_ZIP) from error
@@ -124,10 +124,8 @@ def _open_member(raw: IO[bytes]) -> IO[bytes]:
         if member.flag_bits & ENCRYPTED_FLAG:
             raise UnusableFile(ENCRYPTED_ZIP)
         stream = archive.open(member)
-    except NotImplementedError:
-        raise UnusableFile(UNSUPPORTED_ZIP) from None
     except RuntimeError:
-        # Raised for encrypted files, and for compression methods that this Python was built without.
+        # Python does not know the compression method (NotImplementedError), or was built without it.
         raise UnusableFile(UNSUPPORTED_ZIP) from None
     except ZIP_ERRORS:
         raise UnusableFile(DAMAGED_ZIP) from None

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from types import TracebackType
 from typing import Any
 
 from psycopg2 import sql
@@ -28,7 +27,7 @@ SAMPLES_MAX_CHARACTERS = 200_000
 
 
 class CsvFile:
-    """A CSV file whose header has been read; `header` holds its cells. Close it, or use it as a context manager.
+    """A CSV file whose header has been read; `header` holds its cells. It closes `source` when it is closed.
 
     `delimiter` and `quote` are what the client gave, see `find_delimiter` and `find_quote`; None finds them.
     `count_known_columns` judges candidates for the header. Raises `UnusableFile`.
@@ -56,14 +55,6 @@ class CsvFile:
         self._parser.use(sniffed.dialect, skip=sniffed.separator_line_length)
         self.header = self._parser.read_header()
         self.samples = self._read_samples()
-
-    def __enter__(self) -> CsvFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

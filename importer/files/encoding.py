@@ -148,12 +148,7 @@ class Decoder:
         """Return the next `size` bytes without consuming them, fewer at the end of the file."""
         while sum(map(len, self._pending)) < size and (data := self._read_bytes()):
             self._pending.append(data)
-        start = b""
-        for data in self._pending:
-            if len(start) >= size:
-                break
-            start += data
-        return start[:size]
+        return b"".join(self._pending)[:size]
 
     def _sniff_start(self) -> None:
         """Recognise byte order marks, and UTF-16 without one."""

@@ -79,7 +79,7 @@ class RowReader:
         self._single_rows = 1
 
     def read_rows(self, limit: int) -> RowChunk:
-        """Read up to `limit` rows and rejects, or to the end of the buffered text."""
+        """Read rows until the chunk has `limit` rows and rejects, or the text that is buffered now has been read."""
         buffer = self._buffer
         lines: list[int] = []
         raws: list[str] = []
@@ -92,8 +92,6 @@ class RowReader:
                 singly = self._single_rows if singly <= 0 else singly - 1
                 line = buffer.line
                 raw, row, reject = self.read_row()
-                if not raw:
-                    break
                 if reject is not None:
                     chunk.rejects.append(reject)
                 elif row:

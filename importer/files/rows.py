@@ -99,6 +99,7 @@ def make_printable(raw: str) -> str:
 def make_all_printable(raws: Sequence[str]) -> list[str]:
     """Return the printable form of many rows, in a few operations on all of their text."""
     text = "\0".join(raws)
+    # If a row contains NUL, which separates the rows here, each row needs its own pass.
     if text.count("\0") >= max(1, len(raws)):
         return list(map(make_printable, raws))
     try:

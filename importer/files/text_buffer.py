@@ -57,7 +57,7 @@ class TextBuffer:
         self.position = 0
 
     def unescape(self, quote: str) -> None:
-        """From here on, replace quotes that a backslash escapes by doubled ones."""
+        """From here on, double the quotes that a backslash escapes."""
         self._escaped_quote = quote
         text, self._unescaped_rest = unescape(self.text[self.position :], quote, is_complete=self.at_end)
         self.text = self.text[: self.position] + text
@@ -69,9 +69,10 @@ class TextBuffer:
         self.position = end
 
     def find_line_end(self, offset: int, limit: int) -> int:
-        """Return how far ahead the line that starts `offset` characters ahead ends, including its line end.
+        """Return the end of the line that starts at `offset`, or of the file. Both count from `position`.
 
-        If that is further than `limit`, the search stops, and the result is how far it went.
+        The end is after the LF, CR LF or CR. If the line is longer than `limit` characters, the result may be any
+        place in it beyond the limit.
         """
         searched = offset
         while True:
@@ -93,7 +94,7 @@ class TextBuffer:
         self.line += 1
 
     def _line_end_at(self, start: int) -> int:
-        """Return the end of the line through `start`, after its LF, CR LF or CR; 0 if the buffer does not show it."""
+        """Return the end of the line that contains `start`, after its LF, CR LF or CR; 0 if it is not buffered yet."""
         match = LINE_END.search(self.text, start)
         if match is None or (match[0] == "\r" and match.end() == len(self.text) and not self.at_end):
             return 0

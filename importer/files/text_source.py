@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 
@@ -33,6 +34,8 @@ class TextSource:
         self._file = CompressedFile(path, max_unpacked_bytes=max_unpacked_bytes)
         self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
         self._at_start = True
+        # Blocks that were read to check the start of the file and are not returned yet.
+        self._start: deque[str] = deque()
 
     def __enter__(self) -> TextSource:
         return self
@@ -63,15 +66,23 @@ class TextSource:
 
     def read_block(self) -> str:
         """Return the next block of text, "" at the end of the file."""
-        if not self._at_start:
-            return self._decoder.read_block()
-        self._at_start = False
-        text = ""
-        while len(text) < SNIFFED_BYTES and (block := self._decoder.read_block()):
-            text += block
-        if "\0" in re.split("[\r\n]", text[:SNIFFED_BYTES], maxsplit=1)[0]:
+        if self._at_start:
+            self._at_start = False
+            self._check_start()
+        return self._start.popleft() if self._start else self._decoder.read_block()
+
+    def _check_start(self) -> None:
+        """Read the blocks that the file starts with, remove the byte order mark, and refuse binary files."""
+        size = 0
+        while size < SNIFFED_BYTES and (block := self._decoder.read_block()):
+            if not size:
+                block = block.removeprefix(BYTE_ORDER_MARK)
+            if block:
+                # An empty block would mean the end of the file.
+                self._start.append(block)
+                size += len(block)
+        if "\0" in re.split("[\r\n]", "".join(self._start)[:SNIFFED_BYTES], maxsplit=1)[0]:
             raise UnusableFile(
                 "The first line contains NUL bytes: this is a binary file, or text in another encoding."
                 " Save it as CSV in UTF-8."
             )
-        return text.removeprefix(BYTE_ORDER_MARK)

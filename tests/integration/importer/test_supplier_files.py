@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from importer.columns.product_file import FileOptions
 from importer.pipeline.runner import ImportRunner
 from support.files import read_file
 from support.jobs import read_products, read_rejects, run_import
@@ -150,33 +149,3 @@ def test_compression_and_blocks_make_no_difference(kind: str, block: int, packin
     assert (read.rows, read.rejects) == (plain.rows, plain.rejects)
     assert read.description == {**plain.description, "packing": packing}
     assert {name: read.description[name] for name in about} == about
-
-
-def test_the_description_has_columns_and_samples() -> None:
-    content = "Artikel-Nr.;Preis;Name\n1;;a\n2;1,50;b\n3;2,00;\n4;x;d\n5;y;e\n6;z;f\n7;w;" + "g" * 300
-    about = read_file(content.encode()).description
-    assert about["columns"] == [
-        {"name": "Artikel-Nr.", "field": "sku", "samples": ["1", "2", "3", "4", "5"]},
-        {"name": "Preis", "field": None, "samples": ["1,50", "2,00", "x", "y", "z"]},
-        {"name": "Name", "field": "name", "samples": ["a", "b", "d", "e", "f"]},
-    ]
-    assert (about["packing"], about["unmapped"], about["remembered"]) == ("none", ["Preis"], False)
-    assert len(about["header_key"]) == 64
-
-
-def test_samples_are_limited_in_length_and_number() -> None:
-    about = read_file(b"sku\n" + b"x" * 250).description
-    assert [len(sample) for sample in about["columns"][0]["samples"]] == [200]
-    width = 5000
-    names = ",".join(f"c{number}" for number in range(width))
-    row = ",".join(["y" * 100] * width)
-    about = read_file(f"sku,{names}\na,{row}\nb,{row}\n".encode(), max_record=10_000_000).description
-    assert sum(len(sample) for column in about["columns"] for sample in column["samples"]) < 250_000
-
-
-def test_given_options_override_detected_ones() -> None:
-    content = "sku;name\na;Gr\u00f6\u00dfe\n".encode("cp850")
-    read = read_file(content, FileOptions(encoding="IBM850"))
-    assert (read.rows, read.description["encoding"]) == ([("a", "Größe")], "cp850")
-    read = read_file(b"sku|x,name\n1|y,n\n", FileOptions(delimiter="comma", mapping={"sku|x": "sku"}))
-    assert read.rows == [("1|y", "n")]

@@ -111,6 +111,18 @@ def test_the_columns_of_the_reject_file_are_never_mapped() -> None:
         read(b"column,name,line,code,message\na,b,2,missing_sku,x\n")
 
 
+def test_a_stored_row_that_cannot_be_split_does_not_break_the_file() -> None:
+    rejects = [
+        Reject(2, "missing_sku", '"",a', '"",a'),
+        Reject(3, "missing_sku", "", '"b"c,d'),
+        Reject(4, "bad_quoting", "", '"e"f,g'),
+        Reject(5, "missing_sku", "", ""),
+    ]
+    file = b"".join(encode_reject_file(["sku", "name"], Dialect(), [rejects])).decode()
+    rows = [row[:-3] for row in csv.reader(io.StringIO(file))]
+    assert rows == [["sku", "name"], ["", "a"], ['"b"c,d'], ['"e"f,g'], []]
+
+
 def test_every_character_is_encoded_for_copy() -> None:
     rejects = [Reject(2, "a", "b\\", "\\N\t\r\n\\."), Reject(30, "c", "d", "")]
     assert encode_rejects(7, rejects) == b"7\t2\ta\tb\\\\\t\\\\N\\t\\r\\n\\\\.\n7\t30\tc\td\t\n"

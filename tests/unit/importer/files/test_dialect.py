@@ -85,7 +85,7 @@ def test_fields_may_contain_other_delimiters(delimiter: str) -> None:
     assert read.rows[0] == ("0", f"a{others * 3}b")
 
 
-FOUND = [
+TEXTS_AND_DELIMITERS = [
     ("Nr;Text, lang;Preis, netto\n1;a, b;1,50\n2;c;2\n3;d, e, f;2\n", ";"),
     ("Nr,Text;lang,Preis;netto\n1,a;b,2\n2,c,2\n3,d;e;f,2\n", ","),
     ("sku,name;x\na,b\n", ","),
@@ -99,7 +99,7 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("text", "delimiter"), FOUND)
+@pytest.mark.parametrize(("text", "delimiter"), TEXTS_AND_DELIMITERS)
 def test_the_most_plausible_delimiter_is_chosen(text: str, delimiter: str) -> None:
     options = FileOptions(mapping=None if "sku" in text or "Artikel" in text else {text.split(delimiter)[0]: "sku"})
     assert read_file(text.encode(), options).description["delimiter"] == delimiter
@@ -108,9 +108,11 @@ def test_the_most_plausible_delimiter_is_chosen(text: str, delimiter: str) -> No
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
-@pytest.mark.parametrize("hint", ["sep=;", "SEP=;", '"sep=;"'])
-def test_the_separator_line_of_excel_is_not_the_header(hint: str, encoding: str, mark: str, line_end: str) -> None:
-    text = mark + line_end.join([hint, "sku;name", "a;1,5", ";x", ""])
+@pytest.mark.parametrize("separator_line", ["sep=;", "SEP=;", '"sep=;"'])
+def test_the_separator_line_of_excel_is_not_the_header(
+    separator_line: str, encoding: str, mark: str, line_end: str
+) -> None:
+    text = mark + line_end.join([separator_line, "sku;name", "a;1,5", ";x", ""])
     read = read_file(text.encode(encoding))
     assert (read.rows, read.reject_codes, read.description["delimiter"]) == ([("a", "1,5")], [(4, "missing_sku")], ";")
 
@@ -170,7 +172,7 @@ TABLE = r"""sku|name
 6|'i\'j'
 """
 # The rows of the table by quote, and the lines of the rejects.
-READ_AS = {
+EXPECTED_BY_QUOTE = {
     '"': ({"3": "e|f", "4": "x", "6": r"'i\'j'"}, [2, 3, 6]),
     "'": ({"1": '"a" b', "2": "c|d", "4": "x", "5": r'"g\"h"'}, [4, 7]),
     "none": ({"1": '"a" b', "4": "x", "5": r'"g\"h"', "6": r"'i\'j'"}, [3, 4]),
@@ -182,7 +184,7 @@ READ_AS = {
 @pytest.mark.parametrize("delimiter", [None, *DELIMITERS])
 @pytest.mark.parametrize("quote", QUOTES)
 def test_a_given_quote_overrides_the_detected_one(quote: str, delimiter: str | None) -> None:
-    rows, bad = READ_AS[quote]
+    rows, bad = EXPECTED_BY_QUOTE[quote]
     content = TABLE.replace("|", delimiter or "|").encode()
     read = read_file(content, FileOptions(delimiter, quote))
     assert read.rows == [(sku, name.replace("|", delimiter or "|")) for sku, name in rows.items()]
@@ -221,6 +223,11 @@ def test_splitting_a_text_does_not_change_its_escapes(text: str, cut: int) -> No
     first, waiting = unescape(text[:cut], '"', is_complete=False)
     second, rest = unescape(waiting + text[cut:], '"')
     assert (first + second, rest) == (unescape(text, '"')[0], "")
+
+
+def test_apostrophes_that_make_no_sense_as_quotes_are_text() -> None:
+    read = read_file(b"'nr';name\n'a'b;x\n'c'd;\"y;z\"\n", FileOptions(mapping={"'nr'": "sku"}))
+    assert (read.description["quote"], read.rows) == ('"', [("'a'b", "x"), ("'c'd", "y;z")])
 
 
 def test_misplaced_quotes_are_rejected_in_quoted_files() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from importer.columns.product_file import FileOptions
 from importer.errors import UnusableFile
-from importer.files.encoding import LOOK_AHEAD_BYTES, find_encoding, guess_encoding, is_utf_8
+from importer.files.encoding import ESCAPE_HANDLER, LOOK_AHEAD_BYTES, find_encoding, guess_encoding, is_utf_8
 from support.files import read_file
 
 TEXTS = {
@@ -79,6 +79,21 @@ def test_an_undecodable_byte_rejects_its_row_in_every_encoding(name: str, bad: b
     assert read.description["encoding"] == name
 
 
+@pytest.mark.parametrize(
+    ("name", "cut", "shown"), [("gb18030", b"\x81\x30", "\ufffd0"), ("euc_jp", b"\x8f\xb0", "\ufffd°")]
+)
+@pytest.mark.parametrize("block", [16, 1 << 20])
+def test_a_character_cut_off_at_the_end_rejects_its_row(name: str, cut: bytes, shown: str, block: int) -> None:
+    read = read_file(b"sku,name\n1,x\n2," + cut, FileOptions(encoding=name), block=block)
+    assert (read.rows, read.reject_codes) == ([("1", "x")], [(3, "invalid_encoding")])
+    assert read.rejects[0].row == f"2,{shown}"
+
+
+def test_the_error_handler_does_not_hide_errors_of_encoding() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        "é".encode("ascii", ESCAPE_HANDLER)
+
+
 def test_utf_8_is_recognised_by_its_sequences() -> None:
     assert is_utf_8("éèü".encode() + b"\xff\xfe")
     assert not is_utf_8("Größe für Möbel".encode("cp1252"))
@@ -88,6 +103,8 @@ def test_utf_8_is_recognised_by_its_sequences() -> None:
     # A single letter beyond ASCII is most likely Western European.
     for text in ("Größe", "été", "5 €", "½ inch", "90° hose"):
         assert guess_encoding(text.encode("cp1252")) == "cp1252"
+    # No candidate has this byte.
+    assert guess_encoding(b"a\x81b\n") == "cp1252"
 
 
 def test_bytes_after_the_look_ahead_do_not_change_the_encoding() -> None:
@@ -135,8 +152,8 @@ def test_a_wrong_encoding_rejects_rows_or_gives_a_sentence() -> None:
 @given(
     st.binary(max_size=60), st.sampled_from([None, "utf-16", "utf-8", "shift_jis", "gb18030", "cp1252"]), st.booleans()
 )
-def test_the_block_size_changes_nothing(content: bytes, name: str | None, headed: bool) -> None:
-    content = (b"sku,name\na,b\n" if headed else b"") + content
+def test_the_block_size_changes_nothing(content: bytes, name: str | None, has_header: bool) -> None:
+    content = (b"sku,name\na,b\n" if has_header else b"") + content
     outcomes: list[Any] = []
     for block in (16, 1 << 20):
         try:

@@ -81,6 +81,42 @@ def test_ordinary_files_take_the_fast_path(quoting: int, line_end: str) -> None:
     assert (clean.rows, clean.length) == (3, len(out.getvalue()))
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        " s,n,d,1",
+        "s ,n,d,1",
+        '" s",n,d,1',
+        ",n,d,1",
+        '"",n,d,1',
+        "s2345678,n,d,1",
+        "s,n2345678,d,1",
+        's,"n""345678",d,1',
+        "s,n,d",
+        "s,n,d,1,",
+        "s,n,d,1\n",
+        "s,n,d,maybe",
+        's,n,d,"maybe"',
+        "s,n,d, 1",
+        "s,n,\\.,1",
+        "s,n,\0,1",
+        "s,n,\udc80,1",
+        "s,n,d,1\rs,n,d,1",
+        "s,n\rd,e,1",
+        's,"n"n,d,1',
+        's,n"n",d,1',
+        's,"n" "n",d,1',
+    ],
+)
+def test_text_that_is_not_clean_is_left_to_the_parser(row: str) -> None:
+    layout = Layout(width=4, sku=0, name=1, active=3, sku_max=7, name_max=7)
+    before, after = 'a,b,"c, d",true\n', "s234567,n234567,d2345678,F\n"
+    clean = read_clean_rows(before + after, layout, at_end=True)
+    assert clean == (f"{before}{after}".encode(), 2, len(before + after))
+    assert read_clean_rows(f"{before}{row}\n{after}", layout, at_end=True) is None
+    assert read_clean_rows(f"{row}\n{after}", layout, at_end=False) is None
+
+
 def test_an_incomplete_row_is_not_accepted() -> None:
     clean = read_clean_rows('a,b,c\nd,e,"f\ng', LAYOUT, at_end=False)
     assert clean is not None

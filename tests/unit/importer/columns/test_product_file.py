@@ -1,0 +1,97 @@
+"""A file is described with its format, columns and samples, and given options override what is found in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from psycopg2 import sql
+
+from importer.columns.product_file import FileOptions, ProductFile, open_product_file
+from importer.errors import UnusableFile
+from support.files import create_tuning, read_file
+
+
+def open_file(path: Path, content: bytes, options: FileOptions | None = None) -> ProductFile:
+    """Write a file and open it."""
+    path.write_bytes(content)
+    return open_product_file(path, options or FileOptions(), max_record=50_000, max_unpacked_bytes=1 << 30)
+
+
+def test_the_description_has_columns_and_samples() -> None:
+    content = "Artikel-Nr.;Preis;Name\n1;;a\n2;1,50;b\n3;2,00;\n4;x;d\n5;y;e\n6;z;f\n7;w;" + "g" * 300
+    about = read_file(content.encode()).description
+    assert about["columns"] == [
+        {"name": "Artikel-Nr.", "field": "sku", "samples": ["1", "2", "3", "4", "5"]},
+        {"name": "Preis", "field": None, "samples": ["1,50", "2,00", "x", "y", "z"]},
+        {"name": "Name", "field": "name", "samples": ["a", "b", "d", "e", "f"]},
+    ]
+    assert (about["packing"], about["unmapped"], about["remembered"]) == ("none", ["Preis"], False)
+    assert len(about["header_key"]) == 64
+
+
+def test_samples_are_limited_in_length_and_number() -> None:
+    about = read_file(b"sku\n" + b"x" * 250).description
+    assert [len(sample) for sample in about["columns"][0]["samples"]] == [200]
+    width = 5000
+    names = ",".join(f"c{number}" for number in range(width))
+    row = ",".join(["y" * 100] * width)
+    about = read_file(f"sku,{names}\na,{row}\nb,{row}\n".encode(), max_record=10_000_000).description
+    assert sum(len(sample) for column in about["columns"] for sample in column["samples"]) < 250_000
+
+
+def test_given_options_override_detected_ones() -> None:
+    content = "sku;name\na;Gr\u00f6\u00dfe\n".encode("cp850")
+    read = read_file(content, FileOptions(encoding="IBM850"))
+    assert (read.rows, read.description["encoding"]) == ([("a", "Größe")], "cp850")
+    read = read_file(b"sku|x,name\n1|y,n\n", FileOptions(delimiter="comma", mapping={"sku|x": "sku"}))
+    assert read.rows == [("1|y", "n")]
+
+
+def test_a_row_that_is_cut_off_is_no_sample() -> None:
+    content = "sku,name\n" + "".join(f"{sku},{sku * 30_000}\n" for sku in "abcd")
+    columns = read_file(content.encode()).description["columns"]
+    assert [column["samples"] for column in columns] == [["a", "b"], ["a" * 200, "b" * 200]]
+
+
+def test_rows_before_a_malformed_one_and_of_the_width_of_the_header_are_samples() -> None:
+    columns = read_file(b'sku,name\na,\0\nb\nc,d,e\n , \nf,g\n"h"i,j\nk,l\n').description["columns"]
+    assert [column["samples"] for column in columns] == [["a", "f"], ["\ufffd", "g"]]
+
+
+def test_copy_gets_the_delimiter_and_the_quote(tmp_path: Path) -> None:
+    for options, delimiter, quote in (
+        (FileOptions(), ",", '"'),
+        (FileOptions("tab", "single-escaped"), "\t", "'"),
+        (FileOptions(quote="none"), ",", "\x01"),
+    ):
+        with open_file(tmp_path / "file", b"sku\na\n", options) as file:
+            expected = sql.SQL("DELIMITER {}, QUOTE {}").format(sql.Literal(delimiter), sql.Literal(quote))
+            assert file.copy_options == expected
+
+
+def test_the_share_that_has_been_read_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"sku\n" + b"x\n" * 200_000)
+    with open_product_file(
+        path, FileOptions(), max_record=50_000, max_unpacked_bytes=1 << 30, tuning=create_tuning(1000)
+    ) as file:
+        shares = [file.share_read for _ in file.read_chunks(1000)]
+    assert 0 < shares[0] < 0.6
+    assert (shares[-1], shares) == (1, sorted(shares))
+
+
+def test_a_file_that_cannot_be_used_is_closed(tmp_path: Path) -> None:
+    for content, options in ((b"", FileOptions()), (b"sku\n", FileOptions("x")), (b"sku\n", FileOptions(quote="x"))):
+        # A file that stays open gives a ResourceWarning, which is an error in tests.
+        with pytest.raises(UnusableFile):
+            open_file(tmp_path / "file", content, options)
+    with pytest.raises(FileNotFoundError):
+        open_product_file(tmp_path / "missing", FileOptions(), max_record=100, max_unpacked_bytes=100)
+
+
+def test_a_file_without_a_sku_column_is_described_but_has_no_validator(tmp_path: Path) -> None:
+    with open_file(tmp_path / "file", b"colour,size\nred,1\n") as file:
+        assert "no column `sku`" in file.describe()["problem"]
+        with pytest.raises(UnusableFile, match="no column `sku`"):
+            _ = file.validator
