@@ -1,6 +1,6 @@
-"""Fixtures of all tests: a real PostgreSQL built by the migrations, RabbitMQ, worker processes, webhook receivers.
+"""Fixtures of all tests: a real PostgreSQL built by the migrations, the application, RabbitMQ, worker processes.
 
-Plain helpers are in `support/`, one module per subject.
+Plain helpers and the fixtures of single subjects are in `support/`, one module per subject.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ import atexit
 import os
 import shutil
 import tempfile
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,17 +31,11 @@ from support.jobs import create_runner
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
-from support.receiver import Receiver
-from support.webhooks import StartDispatcher, create_sender
-from webhooks.dispatcher import Dispatcher, Options
-from webhooks.sender import Sender
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 # `support.browser` has the fixtures of one product and one Chromium, which all browser tests share.
-pytest_plugins = ["support.browser", "support.network_guard", "support.scheduling"]
-
-DISPATCHER_STOP_SECONDS = 20
+pytest_plugins = ["support.browser", "support.network_guard", "support.scheduling", "support.webhook_fixtures"]
 
 
 @pytest.fixture(scope="session")
@@ -130,54 +122,6 @@ def free_port() -> int:
     """A port on which nothing listens."""
     (port,) = find_free_ports(1)
     return port
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A process that receives webhooks."""
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="session")
-def _session_receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def shared_receiver(_session_receiver: Receiver) -> Receiver:
-    """The same receiver process for many tests; it has forgotten the requests of earlier tests."""
-    _session_receiver.clear()
-    return _session_receiver
-
-
-@pytest.fixture
-def sender() -> Iterator[Sender]:
-    """A sender that may reach this machine and has short timeouts."""
-    sender = create_sender()
-    yield sender
-    sender.close()
-
-
-@pytest.fixture
-def start_dispatcher(settings: config.Settings) -> Iterator[StartDispatcher]:
-    """A function that starts a dispatcher in a thread of this process; its keywords are those of `Options`."""
-    running: list[tuple[Dispatcher, threading.Thread]] = []
-
-    def start(**options: Any) -> Dispatcher:
-        values = {"lease_seconds": 4, "allowed_networks": settings.webhook_allowed_networks, **options}
-        dispatcher = Dispatcher(Options(settings.database_url, **values))
-        thread = threading.Thread(target=dispatcher.run, daemon=True)
-        running.append((dispatcher, thread))
-        thread.start()
-        return dispatcher
-
-    yield start
-    for dispatcher, thread in running:
-        dispatcher.stop()
-        thread.join(DISPATCHER_STOP_SECONDS)
-        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ webhooks.dispatcher` runs one alone. Any number may run: a lease gives each webh
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
-import queue as queues
 import signal
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from types import FrameType
 
@@ -25,37 +25,39 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
-from database.connect import Component, connect, connected, run_until_stopped
+from database.connect import Component, connected, run_until_stopped
 from database.listen import Listener
 from database.running_imports import find_running_import
 from webhooks import expander, outbox
 from webhooks.outbox import Attempt, Delivery
+from webhooks.result_writer import ResultWriter
 from webhooks.retry_policy import RETRY_SCHEDULE_SECONDS
 from webhooks.sender import CONNECT_SECONDS, TOTAL_SECONDS, Sender
-from webhooks.webhook_worker import WebhookWorker
+from webhooks.webhook_worker import IDLE_SECONDS, WebhookWorker
 
-log = logging.getLogger(__name__)
-
-# Limits of one dispatcher: webhooks that it serves, and deliveries of each that it loads.
+# The number of webhooks that one dispatcher serves at most.
 MAX_WORKERS = 200
+# How many deliveries of a webhook are loaded at once, and how few may wait before more are loaded.
 LOADED_DELIVERIES = 64
 REFILL_BELOW = 16
 CONCURRENT_REQUESTS = 4
 # Notifications within this time are handled together.
 DEBOUNCE_SECONDS = 0.005
 CHECK_SECONDS = 1
-IDLE_WORKER_SECONDS = 5
-RETRY_SECONDS = 1
-# How long the event of an import waits for the import to end before it is expanded.
+# The event of an import is expanded after this time at the latest, even if imports are still running.
 IMPORT_WAIT_SECONDS = 300
-RESULTS_PER_WRITE = 500
 PRUNE_SECONDS = 600
 STOP_SECONDS = 5
+STOP_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
 class Options:
-    """The settings of a dispatcher; times in seconds."""
+    """The settings of a dispatcher.
+
+    `url` is the database and `pooled` says that it is behind a transaction pooler. `schedule` holds the delay before
+    each attempt in seconds. After `idle_seconds` without deliveries, a webhook's lease and its threads are given up.
+    """
 
     url: str
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -67,14 +69,16 @@ class Options:
     import_wait_seconds: float = IMPORT_WAIT_SECONDS
     connect_seconds: float = CONNECT_SECONDS
     total_seconds: float = TOTAL_SECONDS
+    idle_seconds: float = IDLE_SECONDS
+    stop_seconds: float = STOP_SECONDS
 
 
 class Dispatcher:
-    """Loads due deliveries into webhook workers, and writes the results of their requests.
+    """Loads due deliveries into webhook workers, which send them.
 
-    One thread loads (`run`), one writes results, one removes old events, and every webhook worker has its own. All
-    state is in the database, so a dispatcher may be killed at any point: the next one sends the requests that had no
-    result again, with the same message id.
+    The thread of `run` loads deliveries, one thread writes results, one deletes old events, and every webhook worker
+    has its own threads. All state is in the database, so a dispatcher may be killed at any time: the next one repeats
+    the requests whose result was not written, with the same message ids.
     """
 
     def __init__(self, options: Options) -> None:
@@ -82,7 +86,7 @@ class Dispatcher:
         self._lease = outbox.WebhookLease(str(uuid.uuid4()), options.lease_seconds)
         self._workers: dict[int, WebhookWorker] = {}
         self._stopping = threading.Event()
-        self._results: queues.SimpleQueue[Attempt | None] = queues.SimpleQueue()
+        self._results = ResultWriter(options.url, on_written=self._confirm_written)
         # Other threads and signal handlers wake `run` through this pair of sockets.
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -91,14 +95,13 @@ class Dispatcher:
         self._acquire_at = 0.0
 
     def stop(self) -> None:
-        """Start no more requests. `run` returns when the running ones have finished, or after STOP_SECONDS."""
+        """Start no more requests. `run` returns when the running ones have finished, or after `stop_seconds`."""
         self._stopping.set()
         self._wake()
 
     def run(self) -> None:
         """Dispatch until `stop` is called, also across database outages."""
-        writer = threading.Thread(target=self._write_results, name="results", daemon=True)
-        writer.start()
+        self._results.start()
         threading.Thread(target=self._prune, name="pruning", daemon=True).start()
         run_until_stopped(
             self._options.url,
@@ -107,7 +110,7 @@ class Dispatcher:
             stopping=self._stopping,
             purpose="webhook delivery",
         )
-        self._finish(writer)
+        self._finish()
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -115,7 +118,7 @@ class Dispatcher:
         channels = (outbox.DELIVERIES_CHANNEL, outbox.SETTINGS_CHANNEL)
         listener = Listener(connection, channels, pooled=self._options.pooled)
         with connection.cursor() as cursor:
-            # Check everything: notifications before LISTEN were missed.
+            # Notifications sent before LISTEN were missed, so check everything.
             self._acquire_at = self._renew_at = 0.0
             self._read_receivers(cursor)
             for worker in self._workers.values():
@@ -123,7 +126,7 @@ class Dispatcher:
             while not self._stopping.is_set():
                 self._renew_leases(cursor)
                 self._acquire_leases(cursor)
-                self._load(connection, cursor)
+                self._load(cursor)
                 self._release_idle(cursor)
                 self._wait(listener, cursor)
 
@@ -150,9 +153,10 @@ class Dispatcher:
             worker = self._workers[id] = WebhookWorker(
                 receiver,
                 new_sender=self._create_sender,
-                on_result=self._results.put,
+                on_result=self._results.add,
                 schedule=self._options.schedule,
                 concurrency=self._options.concurrency,
+                idle_seconds=self._options.idle_seconds,
             )
             worker.keep_until(now + self._options.lease_seconds)
 
@@ -173,7 +177,7 @@ class Dispatcher:
         for id, worker in self._workers.items():
             worker.receiver = receivers[id]
 
-    def _load(self, connection: Connection, cursor: Cursor) -> None:
+    def _load(self, cursor: Cursor) -> None:
         """Load due deliveries into the workers that have few left, and expand those whose turn has come."""
         while workers := self._workers_with_room():
             loaded = set().union(*(worker.loaded for worker in workers.values()))
@@ -185,18 +189,16 @@ class Dispatcher:
                 import_wait_seconds=self._options.import_wait_seconds,
             )
             unexpanded = []
+            has_loaded = False
             for id, deliveries in due.items():
-                worker = workers[id]
-                index = next((index for index, delivery in enumerate(deliveries) if delivery.is_unexpanded), None)
-                ready = deliveries[:index]
-                worker.add(ready)
-                worker.needs_deliveries = index is not None or len(deliveries) == LOADED_DELIVERIES
-                if index is not None and not ready and worker.waiting < REFILL_BELOW:
-                    unexpanded.append(deliveries[index])
-            has_expanded = self._expand(connection, cursor, unexpanded)
-            if not has_expanded and not any(
-                deliveries and not deliveries[0].is_unexpanded for deliveries in due.values()
-            ):
+                ready = list(itertools.takewhile(lambda delivery: not delivery.is_unexpanded, deliveries))
+                workers[id].add(ready)
+                workers[id].needs_deliveries = len(ready) < len(deliveries) or len(deliveries) == LOADED_DELIVERIES
+                if ready:
+                    has_loaded = True
+                elif deliveries:
+                    unexpanded.append(deliveries[0])
+            if not self._expand(cursor, unexpanded) and not has_loaded:
                 return
 
     def _workers_with_room(self) -> dict[int, WebhookWorker]:
@@ -206,19 +208,15 @@ class Dispatcher:
             if worker.needs_deliveries and worker.waiting < REFILL_BELOW
         }
 
-    def _expand(self, connection: Connection, cursor: Cursor, unexpanded: list[Delivery]) -> bool:
-        """Expand deliveries, unless they can wait for a running import. Return whether any was expanded."""
+    def _expand(self, cursor: Cursor, unexpanded: list[Delivery]) -> bool:
+        """Expand deliveries, except those that can wait while an import runs. Return whether any was expanded."""
         if any(delivery.can_wait for delivery in unexpanded) and find_running_import(cursor):
             unexpanded = [delivery for delivery in unexpanded if not delivery.can_wait]
         for delivery in unexpanded:
+            # An error closes the connection, which rolls the transaction back.
             cursor.execute("BEGIN")
-            try:
-                expander.expand(cursor, delivery.id)
-                cursor.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(psycopg2.Error):
-                    cursor.execute("ROLLBACK")
-                raise
+            expander.expand(cursor, delivery.id)
+            cursor.execute("COMMIT")
         return bool(unexpanded)
 
     def _release_idle(self, cursor: Cursor) -> None:
@@ -229,7 +227,7 @@ class Dispatcher:
                 worker.idle_since = None
             elif worker.idle_since is None:
                 worker.idle_since = now
-            elif now - worker.idle_since > IDLE_WORKER_SECONDS:
+            elif now - worker.idle_since > self._options.idle_seconds:
                 idle.append(id)
         for id in idle:
             self._workers.pop(id).close()
@@ -262,39 +260,11 @@ class Dispatcher:
         with contextlib.suppress(OSError):
             self._wake_writer.send(b"!")
 
-    def _write_results(self) -> None:
-        """Write results in batches until None arrives."""
-        connection: Connection | None = None
-        ended = False
-        while not ended:
-            attempts, ended = self._take_results()
-            while attempts:
-                try:
-                    if connection is None:
-                        connection = connect(self._options.url, Component.DISPATCHER)
-                    _write(connection, attempts)
-                    break
-                except psycopg2.Error as error:
-                    log.warning(
-                        "The database is unavailable; the results of %s requests wait: %s", len(attempts), error
-                    )
-                    if connection is not None:
-                        connection.close()
-                    connection = None
-                    time.sleep(RETRY_SECONDS)
-            for attempt in attempts:
-                if worker := self._workers.get(attempt.delivery.webhook_id):
-                    worker.confirm_written(attempt.delivery.id, success=attempt.response.success)
-            self._wake()
-        if connection is not None:
-            connection.close()
-
-    def _take_results(self) -> tuple[list[Attempt], bool]:
-        results = [self._results.get()]
-        with contextlib.suppress(queues.Empty):
-            while len(results) < RESULTS_PER_WRITE:
-                results.append(self._results.get_nowait())
-        return [attempt for attempt in results if attempt is not None], None in results
+    def _confirm_written(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            if worker := self._workers.get(attempt.delivery.webhook_id):
+                worker.confirm_written(attempt.delivery.id, success=attempt.response.success)
+        self._wake()
 
     def _prune(self) -> None:
         def prune(connection: Connection) -> None:
@@ -313,40 +283,20 @@ class Dispatcher:
             bug_delay_seconds=PRUNE_SECONDS,
         )
 
-    def _finish(self, writer: threading.Thread) -> None:
+    def _finish(self) -> None:
         """Wait for the running requests, write their results and release the leases."""
         for worker in self._workers.values():
             worker.close()
-        end = time.monotonic() + STOP_SECONDS
+        end = time.monotonic() + self._options.stop_seconds
         while any(worker.loaded for worker in self._workers.values()) and time.monotonic() < end:
-            time.sleep(DEBOUNCE_SECONDS)
-        self._results.put(None)
-        writer.join(STOP_SECONDS)
+            time.sleep(STOP_POLL_SECONDS)
+        self._results.finish(self._options.stop_seconds)
         with (
             contextlib.suppress(psycopg2.Error),
             connected(self._options.url, Component.DISPATCHER) as connection,
             connection,
         ):
             self._lease.release(connection.cursor(), self._workers)
-
-
-def _write(connection: Connection, attempts: list[Attempt]) -> None:
-    """Write results in one transaction. If PostgreSQL rejects it, write them singly, then without response texts."""
-    try:
-        with connection, connection.cursor() as cursor:
-            outbox.write_attempts(cursor, attempts)
-    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-        if len(attempts) > 1:
-            for attempt in attempts:
-                _write(connection, [attempt])
-            return
-        bare = replace(attempts[0].response, response_text=None, response_headers={})
-        if isinstance(error, psycopg2.IntegrityError) or bare == attempts[0].response:
-            # The webhook was deleted.
-            log.info("The result of a deleted delivery was dropped: %s", error)
-            return
-        log.warning("A response cannot be stored; its text is dropped: %s", error)
-        _write(connection, [replace(attempts[0], response=bare)])
 
 
 def main() -> None:

@@ -119,18 +119,17 @@ class _DeadlineMixin:
     Overrides only what HTTP connections call: `send`, `sendall`, and `recv_into` through `makefile`.
     """
 
-    exchange: Exchange | None = None
+    # Set as soon as the connection is made. The TLS handshake uses none of these methods.
+    exchange: Exchange
 
     def _apply_deadline(self) -> None:
-        if self.exchange is not None:
-            self.settimeout(self.exchange.remaining())  # type: ignore[attr-defined]
+        self.settimeout(self.exchange.remaining())  # type: ignore[attr-defined]
 
     def recv_into(self, *arguments: Any, **named: Any) -> int:
         """Receive within the remaining time. Raise `ResponseTooLong`."""
         self._apply_deadline()
         count: int = super().recv_into(*arguments, **named)  # type: ignore[misc]
-        if self.exchange is not None:
-            self.exchange.received(count)
+        self.exchange.received(count)
         return count
 
     def send(self, *arguments: Any, **named: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,16 +17,19 @@ from webhooks.signing import sign_headers
 
 log = logging.getLogger(__name__)
 
+# A thread ends after this time without deliveries.
 IDLE_SECONDS = 5
-# Minimum delay before the next concurrent request. A receiver that responds faster gets its requests strictly one after
-# the other; a slower one gets several at a time.
+# Minimum delay between sending a request and starting the next one, unless the response arrives earlier. A receiver
+# that responds faster gets its requests strictly one after the other; a slower one gets several at a time.
 HEAD_START_SECONDS = 0.02
 
 
 class WebhookWorker:
     """The loaded deliveries of one webhook, and the threads that send them.
 
-    A webhook whose last attempt failed gets one request at a time.
+    At most `concurrency` requests run at a time, and only one while the last attempt failed. Each thread gets a sender
+    from `new_sender` and calls `on_result` with every attempt. `schedule` holds the delay before each attempt in
+    seconds. A thread ends after `idle_seconds` without deliveries.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class WebhookWorker:
         on_result: Callable[[Attempt], None],
         schedule: Sequence[float],
         concurrency: int,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.receiver = receiver
         # The dispatcher sets both: whether the outbox may have more deliveries, and since when the worker is idle.
@@ -45,13 +50,14 @@ class WebhookWorker:
         self._on_result = on_result
         self._schedule = schedule
         self._concurrency = concurrency
+        self._idle_seconds = idle_seconds
         self._waiting: deque[Delivery] = deque()
         self._loaded: set[int] = set()
         self._changed = threading.Condition()
         self._lease_until = 0.0
         self._threads = 0
         self._busy = 0
-        # When the next request may start; infinity while one is being sent.
+        # When the next request may start, on the monotonic clock; infinity while one is being sent.
         self._next_start = 0.0
         self._is_failing = False
         self._closed = False
@@ -83,7 +89,7 @@ class WebhookWorker:
             self._ensure_thread()
 
     def confirm_written(self, delivery_id: int, *, success: bool) -> None:
-        """Forget a delivery whose result is in the database; if it is pending there, it may be loaded again."""
+        """Forget a delivery after its result was written. If it is still pending, it may be loaded again."""
         with self._changed:
             self._loaded.discard(delivery_id)
             self._is_failing = not success
@@ -107,8 +113,7 @@ class WebhookWorker:
             threading.Thread(target=self._work, name=f"webhook-{self.receiver.id}", daemon=True).start()
 
     def _work(self) -> None:
-        sender = self._new_sender()
-        try:
+        with contextlib.closing(self._new_sender()) as sender:
             while (delivery := self._next()) is not None:
                 attempt = self._attempt(sender, delivery)
                 with self._changed:
@@ -116,23 +121,15 @@ class WebhookWorker:
                     if not self._busy:
                         self._next_start = 0.0
                 self._on_result(attempt)
-        except Exception:
-            log.exception("Webhook %s: unexpected error while sending", self.receiver.id)
-            with self._changed:
-                self._threads -= 1
-                self._busy -= 1
-                self._next_start = 0.0
-        finally:
-            sender.close()
 
     def _next(self) -> Delivery | None:
-        """Return the next delivery and count it as running; return None if the calling thread should end."""
+        """Wait for the next delivery that may be sent and return it; return None if the calling thread should end."""
         with self._changed:
-            idle_until = time.monotonic() + IDLE_SECONDS
+            idle_until = time.monotonic() + self._idle_seconds
             while True:
                 now = time.monotonic()
-                surplus = self._is_failing and self._busy > 0
-                if self._closed or surplus or now >= idle_until:
+                is_surplus = self._is_failing and self._busy > 0
+                if self._closed or is_surplus or now >= idle_until:
                     self._threads -= 1
                     return None
                 wakes_at = idle_until
@@ -144,8 +141,8 @@ class WebhookWorker:
                     wakes_at = min(wakes_at, self._next_start)
                 self._changed.wait(wakes_at - now)
 
-    def _sent(self) -> None:
-        """Note that a request was sent: the next one may start after the head start."""
+    def _allow_next(self) -> None:
+        """Let the next request start after the head start of the one that was just sent."""
         with self._changed:
             self._next_start = time.monotonic() + HEAD_START_SECONDS
             self._ensure_thread()
@@ -154,11 +151,12 @@ class WebhookWorker:
         receiver = self.receiver
         at = datetime.now(UTC)
         body = delivery.body.encode()
-        headers = sign_headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
+        headers: dict[str, str] = {}
         try:
-            response = sender.post(receiver.url, body, headers, on_sent=self._sent)
+            headers = sign_headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
+            response = sender.post(receiver.url, body, headers, on_sent=self._allow_next)
         except Exception:
-            # An error of the product must not block the delivery.
+            # A bug or an unusable secret must not block the delivery: the attempt fails, and the retry policy applies.
             log.exception("Webhook %s: a request could not be made", receiver.id)
             message = "The request could not be made. The log of the worker says why."
             response = Response(None, 0, None, {}, None, message)

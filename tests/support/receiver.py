@@ -73,6 +73,10 @@ class Receiver:
         """Let `/switch/<key>` answer with this status from now on."""
         self._command("set_status", [key, status])
 
+    def release(self, key: str) -> None:
+        """Let `/held/<key>` answer, also to the requests that it has received already."""
+        self._command("release", key)
+
     def clear(self) -> None:
         """Forget all requests."""
         self._command("clear", None)

@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
     received: list[tuple[str, dict[str, str], bytes, float, int]] = []  # noqa: RUF012
     statuses: dict[str, int] = {}  # noqa: RUF012
     failures: dict[str, int] = {}  # noqa: RUF012
+    released: dict[str, asyncio.Event] = {}  # noqa: RUF012
     connections = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -96,6 +97,11 @@ async def trickle_read(connection: Connection) -> None:
 
 async def answer_slowly(connection: Connection, arguments: list[str], _: str) -> None:
     await asyncio.sleep(float(arguments[0]))
+    connection.answer()
+
+
+async def answer_when_released(connection: Connection, arguments: list[str], _: str) -> None:
+    await Connection.released.setdefault(arguments[0], asyncio.Event()).wait()
     connection.answer()
 
 
@@ -183,6 +189,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "ok": lambda connection, *_: connection.answer(),
     "status": lambda connection, arguments, _: connection.answer(int(arguments[0]), b"as you wish"),
     "slow": answer_slowly,
+    "held": answer_when_released,
     "never": lambda *_: None,
     "drip-header": drip_header,
     "drip-body": drip_body,
@@ -239,6 +246,9 @@ def run_command(name: str, argument: Any) -> Any:
     if name == "set_status":
         key, status = argument
         Connection.statuses[key] = status
+        return None
+    if name == "release":
+        Connection.released.setdefault(argument, asyncio.Event()).set()
         return None
     if name == "clear":
         Connection.received.clear()

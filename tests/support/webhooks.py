@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg2
@@ -19,6 +22,7 @@ from webhooks.sender import Response, Sender
 # Flask's test client, without its types: the JSON of its responses has none.
 Client = Any
 StartDispatcher = Callable[..., Dispatcher]
+Resolve = Callable[..., list[str]]
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 TOTAL_SECONDS = 1.5
@@ -39,6 +43,41 @@ def post(sender: Sender, url: str, body: bytes = b"{}", **headers: str) -> Respo
     response = sender.post(url, body, headers)
     assert time.monotonic() - started < TOTAL_SECONDS + 1
     return response
+
+
+@contextlib.contextmanager
+def respond_once(data: bytes) -> Iterator[int]:
+    """Accept a connection, read the start of a request and send `data`; then keep the connection open.
+
+    Yields the port.
+    """
+    ended = threading.Event()
+
+    def respond(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1)
+            connection.sendall(data)
+            ended.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=respond, args=(server,), daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def full_server(host: str, port: int = 0) -> Iterator[int]:
+    """Listen without accepting, with a full backlog, so that connection attempts get no response. Yields the port."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server((host, port), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
 
 
 def subscribe(client: Client, url: str, event_type: str = "*", **values: Any) -> int:
