@@ -7,6 +7,7 @@ from flask import Flask, Response
 from api import change_streams, docs, health
 from api.imports import actions, progress, rejects, uploads
 from api.imports import routes as imports
+from api.pages import send_page
 from api.products import bulk, export
 from api.products import routes as products
 from api.webhooks import deliveries, send_test
@@ -36,4 +37,4 @@ def register(app: Flask) -> None:
 
     @app.get("/")
     def page() -> Response:
-        return app.send_static_file("index.html")
+        return send_page("index.html")

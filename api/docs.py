@@ -6,6 +6,7 @@ from flask import Flask, Response, current_app, request
 
 import config
 from api.openapi import JSON, Blueprint, Document
+from api.pages import send_page
 
 blueprint = Blueprint("docs", __name__, url_prefix="/api", tag="About")
 
@@ -71,4 +72,4 @@ def show_page() -> Response:
 
     Shows this document as a web page.
     """
-    return current_app.send_static_file("docs.html")
+    return send_page("docs.html")

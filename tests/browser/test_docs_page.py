@@ -9,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, Route, expect
 
+import config
+
 SITE = "http://docs.test"
 
 
@@ -60,6 +62,11 @@ def test_the_filter_finds_operations(page: Page) -> None:
 def test_a_link_to_an_operation_opens_it(page: Page) -> None:
     page.goto(f"{SITE}/api/docs#uploadFile")
     expect(page.locator("#uploadFile pre").first).to_contain_text("-F file=@products.csv")
+
+
+def test_the_footer_shows_the_version(page: Page) -> None:
+    page.goto(f"{SITE}/api/docs")
+    expect(page.get_by_role("contentinfo")).to_have_text(f"Acme Product Importer {config.VERSION}")
 
 
 def test_the_page_has_the_content_security_policy_of_all_pages(client: FlaskClient) -> None:

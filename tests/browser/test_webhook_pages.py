@@ -188,7 +188,7 @@ def test_a_secret_is_shown_replaced_and_removed(page: Page, site: Site, receiver
     page.get_by_test_id("secret-copy").click()
     wait_until(page, lambda: page.evaluate("() => navigator.clipboard.readText()") == old)
     page.get_by_test_id("secret-rotate").click()
-    expect(page.get_by_role("alertdialog")).to_contain_text("For 24 hours requests are signed with both")
+    expect(page.get_by_role("alertdialog")).to_contain_text("For 24 hours it signs requests with both")
     check_accessible(page, "the question before a secret is replaced")
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_test_id("secret-note")).to_contain_text("valid until")

@@ -12,8 +12,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The documentation to read
-         * @description This document as a page for people.
+         * Read the documentation
+         * @description Shows this document as a web page.
          */
         get: operations["getDocs"];
         put?: never;
@@ -32,8 +32,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether everything works
-         * @description 200 when the database, the broker and at least one worker are there; else 503, and which of them is not.
+         * Check the health
+         * @description Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each.
          */
         get: operations["getHealth"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * List imports
-         * @description Newest first, undos among them.
+         * @description Lists the newest first, including undos.
          */
         get: operations["listImports"];
         put?: never;
@@ -69,14 +69,14 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         /**
          * Get an import
-         * @description With all there is to know of it: what was asked for, what was found in the file, the preview, the log.
+         * @description Includes the options, what was detected in the file, the preview, the log and the progress over time.
          */
         get: operations["getImport"];
         put?: never;
@@ -92,7 +92,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -101,7 +101,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel an import
-         * @description At any time before its end. What it has written stays, and can be undone.
+         * @description Possible at any time before its end. What it has written stays, and can be undone.
          */
         post: operations["cancelImport"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -124,7 +124,8 @@ export interface paths {
         put?: never;
         /**
          * Confirm a preview
-         * @description What is written is compared once more, since the catalogue may have changed; the file is not read again.
+         * @description The import compares its rows with the catalogue again, because that may have changed, and writes the products. It
+         *     does not read the file again.
          */
         post: operations["confirmImport"];
         delete?: never;
@@ -138,15 +139,15 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         /**
-         * List the products that an import had to do with
-         * @description Created, changed and left out because of the mode, in this order; each as it is now. Kept for as long as an import
-         *     can be undone (UNDO_DAYS).
+         * List the products that an import affected
+         * @description Lists the created products first, then the updated ones, then those left out because of the mode, each as it is now.
+         *     The list is kept as long as the import can be undone (UNDO_DAYS).
          */
         get: operations["listImportedProducts"];
         put?: never;
@@ -162,14 +163,14 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         /**
-         * List the rows that could not be taken
-         * @description In the order of the file.
+         * List the rejected rows
+         * @description Lists the rows that could not be imported, in the order of the file.
          */
         get: operations["listRejects"];
         put?: never;
@@ -185,16 +186,17 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         /**
-         * Export the rows that could not be taken as a file
-         * @description The rows as they were, under the columns of their file and with its delimiter; `line`, `code` and `message` behind.
-         *     CSV after RFC 4180, UTF-8. A row that cannot be split into fields is one cell. Correct the rows and upload the file
-         *     as it is: columns that are not known are left out, and what is not corrected is rejected again.
+         * Export the rejected rows as a file
+         * @description The file has the original rows, with the columns and the delimiter of the imported file, followed by the columns
+         *     `line`, `code` and `message`. It is CSV (RFC 4180) in UTF-8. A row that cannot be split into fields is in one cell.
+         *     Correct the rows and upload the file as it is: the additional columns are ignored, and rows that are not corrected
+         *     are rejected again.
          */
         get: operations["exportRejects"];
         put?: never;
@@ -210,7 +212,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -218,9 +220,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Try an import again
-         * @description One that failed or was cancelled, while its file is kept (`retry_until`); or with other options one that waits to be
-         *     confirmed. The body may be empty. With the same options one that was cut off while it wrote goes on where it was.
+         * Retry an import
+         * @description Runs an import again that failed or was cancelled, as long as its file is stored (`retry_until`), or gives other
+         *     options to one that awaits confirmation. The body may be empty. With the same options, an import that was
+         *     interrupted while it wrote continues where it stopped.
          */
         post: operations["retryImport"];
         delete?: never;
@@ -234,7 +237,7 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -242,9 +245,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take an import back
-         * @description What it created goes, what it changed gets its former values. Products that were edited since are left alone, and
-         *     listed as the rejects of the undo. The answer is the undo, which is followed by its own `task_id`.
+         * Undo an import
+         * @description Removes the products that the import created and restores those that it updated. Products that were edited since are
+         *     left alone, and listed as the rejected rows of the undo. The undo is a job with its own `task_id`.
          */
         post: operations["undoImport"];
         delete?: never;
@@ -261,8 +264,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This document
-         * @description The API in OpenAPI 3.1, made of the schemas that check its requests.
+         * Get this document
+         * @description Describes the API in OpenAPI 3.1. It is generated from the schemas that check the requests.
          */
         get: operations["getOpenapi"];
         put?: never;
@@ -282,15 +285,15 @@ export interface paths {
         };
         /**
          * Find products
-         * @description A page of the products that match every given filter. Go on with `after`, which stays fast however far, or with
-         *     `page`. Parameters that are unknown or empty are ignored.
+         * @description Returns a page of the products that match every given filter. Get further pages with `after`, which is equally fast
+         *     for every page, or with `page`. Unknown and empty parameters are ignored.
          */
         get: operations["listProducts"];
         put?: never;
         /**
          * Create a product
-         * @description 409 when a product has this SKU already, in whatever case. Of several who create the same SKU at once exactly one
-         *     succeeds. Unknown fields are ignored.
+         * @description Returns 409 if a product already has this SKU, in any case. If several requests create the same SKU at the same
+         *     time, exactly one succeeds. Unknown fields are ignored.
          */
         post: operations["createProduct"];
         delete?: never;
@@ -310,9 +313,9 @@ export interface paths {
         put?: never;
         /**
          * Change or delete many products
-         * @description Either the products with the given `ids`, or all that match the `filter`. `count` is how many were changed: those
-         *     that are as wanted already stay as they are, `updated_at` too. Deleting with the empty filter is the same as
-         *     `DELETE /api/products/bulk-delete`.
+         * @description Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
+         *     products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
+         *     same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`.
          */
         post: operations["changeProducts"];
         delete?: never;
@@ -333,7 +336,8 @@ export interface paths {
         post?: never;
         /**
          * Delete all products
-         * @description Refused while an import is waiting or running. Whoever reads meanwhile, such as an export, gets all that was there.
+         * @description Returns 409 while an import is waiting or running. A client that is reading at the same time, such as an export,
+         *     still gets all products.
          */
         delete: operations["deleteAllProducts"];
         options?: never;
@@ -349,10 +353,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Be told when products change
-         * @description Server-Sent Events (WHATWG HTML, 9.2): an event `changed` after any change of any product by anyone, at most one a
-         *     second, the last change never left out. It says nothing of what has changed: ask for what you show. A comment line
-         *     every 5 seconds is a sign of life.
+         * Follow changes of products
+         * @description Server-Sent Events (WHATWG HTML, section 9.2). An event `changed` follows every change of any product, whoever made
+         *     it: at most one event per second, and always one after the last change. It does not say what has changed; reload
+         *     what you show. The stream sends a comment line every 5 seconds.
          */
         get: operations["followProducts"];
         put?: never;
@@ -372,9 +376,9 @@ export interface paths {
         };
         /**
          * Export products as a file
-         * @description The products that match every given filter, in the order of their ids, as CSV (RFC 4180, UTF-8) with the columns
-         *     `sku`, `name`, `description` and `active`. Importing the file again changes nothing. A file that is cut off by an
-         *     error ends the connection before the end of the answer. 503 has `Retry-After`.
+         * @description Returns the products that match every given filter, sorted by id, as CSV (RFC 4180, UTF-8) with the columns `sku`,
+         *     `name`, `description` and `active`. Importing the file again changes nothing. If an error cuts the file short, the
+         *     connection is closed before the response is complete, so clients notice. A 503 has a `Retry-After` header.
          */
         get: operations["exportProducts"];
         put?: never;
@@ -399,8 +403,8 @@ export interface paths {
         get: operations["getProduct"];
         /**
          * Change a product
-         * @description Only the given fields change, and where nothing would change nothing is written: `updated_at` stays. `id`,
-         *     `created_at`, `updated_at` and unknown fields are ignored, so that a product can be sent back as it was answered.
+         * @description Changes only the given fields. If they all have these values already, nothing is written and `updated_at` stays the
+         *     same. `id`, `created_at`, `updated_at` and unknown fields are ignored, so you can send back a product as you got it.
          */
         put: operations["changeProduct"];
         post?: never;
@@ -422,9 +426,10 @@ export interface paths {
         put?: never;
         /**
          * Import a CSV file
-         * @description A header row in any order, with `sku` and, if you like, `name`, `description` and `active`, under these names or
-         *     others that suppliers use. A SKU that exists is changed, one that does not is created; rows that cannot be taken
-         *     are set aside. Follow the import by its `task_id`. With `preview=true` it waits for a confirmation before it writes.
+         * @description The header has the columns `sku` and optionally `name`, `description` and `active`, in any order, under these or
+         *     other common names. The import updates products whose SKU exists and creates the others. Rows that cannot be
+         *     imported are rejected; the others are imported. Follow the import by its `task_id`. With `preview=true` it waits for
+         *     a confirmation before it writes anything.
          */
         post: operations["uploadFile"];
         delete?: never;
@@ -438,12 +443,12 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
-        /** See how far an import is */
+        /** Get the progress of an import */
         get: operations["getProgress"];
         put?: never;
         post?: never;
@@ -458,16 +463,16 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         /**
          * Follow an import live
-         * @description Server-Sent Events (WHATWG HTML, 9.2): the import at once, then each change, until its last state. An event's id is
-         *     the revision of the import. What a client missed while it was away is in the first event, which is always the
-         *     present state. A comment line every 5 seconds is a sign of life.
+         * @description Server-Sent Events (WHATWG HTML, section 9.2): the job at once, then after each change, up to its final state. The
+         *     id of an event is the revision of the job. A client that reconnects misses nothing, because the first event always
+         *     has the current state. The stream sends a comment line every 5 seconds.
          */
         get: operations["followImport"];
         put?: never;
@@ -487,14 +492,14 @@ export interface paths {
         };
         /**
          * List the webhooks
-         * @description In the order in which they were created. Of the secrets only the end is shown.
+         * @description Lists all webhooks in the order of their creation. Their secrets are masked, except for the last characters.
          */
         get: operations["listWebhooks"];
         put?: never;
         /**
          * Create a webhook
-         * @description From now on it gets a request for every event of its kinds. Without a `secret` one is made up. Unknown fields are
-         *     ignored.
+         * @description From now on it receives a request for every event of its types. Without a `secret` one is generated. Unknown fields
+         *     are ignored.
          */
         post: operations["createWebhook"];
         delete?: never;
@@ -511,8 +516,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Be told when webhooks change
-         * @description The same for webhooks: an event `changed` after any change of a webhook, and when a delivery comes up or is tried.
+         * Follow changes of webhooks
+         * @description Like the stream of changes of products: an event `changed` follows every change of a webhook, every new delivery and
+         *     every attempt.
          */
         get: operations["followWebhooks"];
         put?: never;
@@ -530,7 +536,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the kinds of events */
+        /** List the event types */
         get: operations["listEventTypes"];
         put?: never;
         post?: never;
@@ -554,14 +560,15 @@ export interface paths {
         get: operations["getWebhook"];
         /**
          * Change a webhook
-         * @description Only the given fields change. What is on its way goes to the new URL, signed with the new secret. A webhook that is
-         *     switched off keeps what is on its way until it is switched on again; what happens meanwhile is not sent.
+         * @description Changes only the given fields. Pending deliveries are sent to the new URL and signed with the new secret. A webhook
+         *     that is switched off keeps its pending deliveries until it is switched on again; events that happen in between are
+         *     not sent.
          */
         put: operations["changeWebhook"];
         post?: never;
         /**
          * Delete a webhook
-         * @description Its deliveries go with it.
+         * @description Also deletes its deliveries.
          */
         delete: operations["deleteWebhook"];
         options?: never;
@@ -580,9 +587,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what was and is to be sent
-         * @description The latest first, with every attempt. What an import still has to tell in many requests is not listed before its
-         *     turn comes.
+         * List the deliveries of a webhook
+         * @description Lists the newest first, with all attempts. If an event of an import needs many requests, their deliveries are listed
+         *     only shortly before they are due.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -631,7 +638,8 @@ export interface paths {
         put?: never;
         /**
          * Send a delivery again
-         * @description At once, under the same `webhook-id`, also where it has arrived; with all the attempts of a new one if need be.
+         * @description Sends it at once with the same `webhook-id`, even if it succeeded before. If it fails, it is attempted again as
+         *     often as a new delivery.
          */
         post: operations["resendDelivery"];
         delete?: never;
@@ -653,8 +661,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send all that failed again
-         * @description Every delivery that was given up and whose event happened at the given time or later.
+         * Send all failed deliveries again
+         * @description Sends every failed delivery whose event happened at the given time or later.
          */
         post: operations["recoverDeliveries"];
         delete?: never;
@@ -677,8 +685,8 @@ export interface paths {
         put?: never;
         /**
          * Replace the secret
-         * @description For 24 hours requests are signed with both, the new one and the one before, so that the receiver can be changed in
-         *     between. One that was replaced before that is not used any more.
+         * @description For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
+         *     time. Older secrets are no longer used.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -701,8 +709,8 @@ export interface paths {
         put?: never;
         /**
          * Send a test request
-         * @description Sends one request now, also while the webhook is switched off, and answers what came of it. It is no delivery and is
-         *     not repeated. A JSON body is sent in place of the sample.
+         * @description Sends one request at once, even if the webhook is switched off, and returns the result. The request is not a
+         *     delivery and is not repeated. Its body is a sample of an event, or the JSON body that you give.
          */
         post: operations["testWebhook"];
         delete?: never;
@@ -715,43 +723,45 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        DeliveryAttempt: {
+        AcceptedUpload: {
             /**
-             * Format: date-time
-             * @description When it was sent (ISO 8601, UTC).
-             * @example 2026-11-24T04:00:00.123456Z
+             * @description The name of the file.
+             * @example products.csv
              */
-            at: string;
-            /** @description What went wrong, in a sentence. */
-            error: string | null;
-            /** @description The headers that were sent. */
-            request_headers: {
-                [key: string]: unknown;
-            };
-            /** @description The headers of the answer. */
-            response_headers: {
-                [key: string]: unknown;
-            };
+            filename: string;
             /**
-             * @description The beginning of the answer, at most 4 kB.
-             * @example OK
+             * @description The status of its import.
+             * @example pending
+             * @enum {string}
              */
-            response_text: string | null;
+            status: "pending";
             /**
-             * @description How long it took, in milliseconds.
-             * @example 38
+             * Format: uuid
+             * @description The id of its import.
+             * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
              */
-            response_time_ms: number;
+            task_id: string;
+        };
+        AffectedProduct: {
             /**
-             * @description The status of the answer; null: there was none.
-             * @example 200
+             * @description What the import did with the product.
+             * @example created
+             * @enum {string}
              */
-            status_code: number | null;
+            change: "created" | "updated" | "left_out";
+            /** @description The id of the product; null if it was left out. */
+            id: number | null;
+            /** @description The product as it is now; null if it does not exist. */
+            product: components["schemas"]["Product"] | null;
             /**
-             * @description Where it went.
-             * @example https://example.com/hooks
+             * @description The SKU; null if the product no longer exists.
+             * @example A-1
              */
-            url: string;
+            sku: string | null;
+        };
+        AffectedProductPage: {
+            pagination: components["schemas"]["Pagination"];
+            products: components["schemas"]["AffectedProduct"][];
         };
         BulkRequest: {
             /**
@@ -759,10 +769,10 @@ export interface components {
              * @enum {string}
              */
             action: "activate" | "deactivate" | "delete";
-            /** @description The products that match every given part; all products if there is none. */
+            /** @description Selects the products that meet every given field; `{}` selects all products. */
             filter?: components["schemas"]["ProductFilter"];
             /**
-             * @description The products, at most 10,000. Ids that come twice or do not exist do no harm.
+             * @description The ids of the products, at most 10,000. Repeated and unknown ids are ignored.
              * @example [
              *       1,
              *       2
@@ -770,51 +780,17 @@ export interface components {
              */
             ids?: number[];
         };
-        PreviewChange: {
-            /** @description As it would be. */
-            after: {
-                [key: string]: unknown;
-            };
-            /** @description As it is; null for a new one. */
-            before: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * @description Its SKU.
-             * @example A-1
-             */
-            sku: string;
-        };
-        FileColumn: {
-            /**
-             * @description Which of our fields it is; null: it is left out.
-             * @example sku
-             * @enum {string|null}
-             */
-            field: "sku" | "name" | "description" | "active" | null;
-            /**
-             * @description Its name in the header.
-             * @example Artikelnummer
-             */
-            name: string;
-            /** @description The first values in it, at most 5. */
-            samples: string[];
-        };
         BulkResult: {
             /**
-             * @description How many products it was done with.
+             * @description The number of products that were changed.
              * @example 12
              */
             count: number;
             /**
-             * @description A sentence that says what was done.
+             * @description One sentence that says what was done.
              * @example 12 products were deactivated.
              */
             message: string;
-        };
-        DeliveryPage: {
-            deliveries: components["schemas"]["Delivery"][];
-            pagination: components["schemas"]["Pagination"];
         };
         Delivery: {
             attempts: components["schemas"]["DeliveryAttempt"][];
@@ -825,17 +801,17 @@ export interface components {
              */
             created_at: string;
             /**
-             * @description What happened.
+             * @description The event type.
              * @example product.created
              */
             event: string;
             /**
-             * @description The `webhook-id` of every attempt.
+             * @description The `webhook-id` header of every attempt.
              * @example evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a
              */
             event_id: string;
             /**
-             * @description The number of the delivery.
+             * @description The id of the delivery.
              * @example 815
              */
             id: number;
@@ -846,11 +822,49 @@ export interface components {
              */
             next_attempt_at: string | null;
             /**
-             * @description How far it is.
+             * @description The state of the delivery.
              * @example delivered
              * @enum {string}
              */
             status: "pending" | "delivered" | "failed";
+        };
+        DeliveryAttempt: {
+            /**
+             * Format: date-time
+             * @description When the request was sent (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Why the request failed, in one sentence; null if it succeeded. */
+            error: string | null;
+            /** @description The headers of the request. */
+            request_headers: {
+                [key: string]: unknown;
+            };
+            /** @description The headers of the response. */
+            response_headers: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The start of the response, at most 4 kB; null without a response.
+             * @example OK
+             */
+            response_text: string | null;
+            /**
+             * @description The time until the response or the failure, in milliseconds.
+             * @example 38
+             */
+            response_time_ms: number;
+            /**
+             * @description The HTTP status of the response; null without a response.
+             * @example 200
+             */
+            status_code: number | null;
+            /**
+             * @description Where the request was sent.
+             * @example https://example.com/hooks
+             */
+            url: string;
         };
         DeliveryDetails: {
             attempts: components["schemas"]["DeliveryAttempt"][];
@@ -861,17 +875,17 @@ export interface components {
              */
             created_at: string;
             /**
-             * @description What happened.
+             * @description The event type.
              * @example product.created
              */
             event: string;
             /**
-             * @description The `webhook-id` of every attempt.
+             * @description The `webhook-id` header of every attempt.
              * @example evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a
              */
             event_id: string;
             /**
-             * @description The number of the delivery.
+             * @description The id of the delivery.
              * @example 815
              */
             id: number;
@@ -887,561 +901,439 @@ export interface components {
              */
             request_body: string;
             /**
-             * @description How far it is.
+             * @description The state of the delivery.
              * @example delivered
              * @enum {string}
              */
             status: "pending" | "delivered" | "failed";
         };
+        DeliveryPage: {
+            deliveries: components["schemas"]["Delivery"][];
+            pagination: components["schemas"]["Pagination"];
+        };
         Error: {
             /**
-             * @description What a program can go by; it does not change.
+             * @description The kind of error, as a code for programs; it never changes.
              * @example product_not_found
              */
             code: string;
             /**
-             * @description One sentence for a person: what is wrong and what to do.
+             * @description What is wrong and what to do, in one sentence for people.
              * @example There is no product with this id.
              */
             error: string;
-            /** @description Only where fields are to blame: each one's sentences. */
+            /** @description The messages for each invalid field; only present if fields are invalid. */
             fields?: {
                 [key: string]: string[];
             };
-            /** @description The status of the answer. */
+            /** @description The HTTP status. */
             status: number;
         };
         EventType: {
             /**
-             * @description When it is sent.
+             * @description When events of this type are sent.
              * @example A product was created.
              */
             description: string;
             /**
-             * @description Its name.
+             * @description The name of the event type.
              * @example product.created
              * @enum {string}
              */
             event: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
         };
-        ImportFile: {
-            columns: components["schemas"]["FileColumn"][];
+        FileColumn: {
             /**
-             * @description What separates its fields.
-             * @example ;
+             * @description The product field that the column is mapped to; null if it is ignored.
+             * @example sku
+             * @enum {string|null}
              */
-            delimiter: string;
+            field: "sku" | "name" | "description" | "active" | null;
             /**
-             * @description Its encoding.
-             * @example cp1252
+             * @description The name of the column in the header.
+             * @example Artikelnummer
              */
-            encoding: string;
-            /** @description Whether quotes within fields are escaped by a backslash, not doubled. */
-            escaped: boolean;
-            /**
-             * @description How it is packed.
-             * @example none
-             * @enum {string}
-             */
-            packing: "none" | "gzip" | "zip";
-            /** @description Why these columns do not allow an import. */
-            problem: string | null;
-            /**
-             * @description What its fields are quoted with; empty: nothing.
-             * @example "
-             */
-            quote: string;
-            /** @description Whether the mapping is the one that was confirmed on the page for such a header before. */
-            remembered: boolean;
-            /** @description The columns that are left out. */
-            unmapped: string[];
-        };
-        ProductFilter: {
-            /** @description Only products that are active, or only those that are not. */
-            active?: boolean;
-            /**
-             * @description The description contains this, in any case.
-             * @example cotton
-             */
-            description?: string;
-            /**
-             * @description The name contains this, in any case. `%` and `_` are plain characters.
-             * @example blue
-             */
-            name?: string;
-            /**
-             * @description SKU, name or description contains this, in any case.
-             * @example lamp
-             */
-            q?: string;
-            /**
-             * @description The SKU contains this, in any case.
-             * @example A-1
-             */
-            sku?: string;
+            name: string;
+            /** @description The first values of the column, at most 5. */
+            samples: string[];
         };
         Health: {
             /**
-             * @description What wakes the workers.
+             * @description The message broker.
              * @example up
              * @enum {string}
              */
             broker: "up" | "down";
             /**
-             * @description PostgreSQL.
+             * @description The PostgreSQL database.
              * @example up
              * @enum {string}
              */
             database: "up" | "down";
             /**
-             * @description Whether all of them are.
+             * @description `healthy` if all parts are up.
              * @example healthy
              * @enum {string}
              */
             status: "healthy" | "unhealthy";
             /**
-             * @description At least one worker; nobody knows without the database.
+             * @description The version of the product.
+             * @example 1.1.0
+             */
+            version: string;
+            /**
+             * @description Up if at least one worker is running; unknown while the database is down.
              * @example up
              * @enum {string}
              */
             worker: "up" | "down" | "unknown";
         };
-        WebhookHealth: {
-            /** @description Deliveries that arrived within 24 hours. */
-            delivered: number;
-            /** @description Deliveries that were given up within 24 hours. */
-            failed: number;
-            hours: components["schemas"]["WebhookHour"][];
-            /** @description Deliveries on their way or to be repeated. */
-            pending: number;
-        };
-        WebhookHour: {
-            /** @description Deliveries that arrived. */
-            delivered: number;
-            /** @description Deliveries that were given up. */
-            failed: number;
-            /** @description Requests that failed, whether or not they are repeated. */
-            failed_attempts: number;
-            /**
-             * Format: date-time
-             * @description When it began (ISO 8601, UTC).
-             * @example 2026-11-24T04:00:00.123456Z
-             */
-            hour: string;
-        };
         Import: {
             /**
              * Format: date-time
-             * @description Until when it waits to be confirmed (ISO 8601, UTC).
+             * @description When the job stops waiting for a confirmation (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             confirm_until: string | null;
             /**
              * Format: date-time
-             * @description When the file was taken (ISO 8601, UTC).
+             * @description When the file was uploaded (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             created_at: string;
-            /** @description Products that are new. */
+            /** @description Products that were created. */
             created_count: number;
-            /** @description Rows whose SKU came again further down, which wins. */
+            /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate_count: number;
-            /** @description How long it was worked on; waiting to be confirmed does not count. */
+            /** @description The working time, without the wait for a confirmation. */
             duration_seconds: number | null;
-            /** @description Why it failed. */
+            /** @description Why the job failed. */
             error_message: string | null;
-            /** @description Bytes of the file. */
+            /** @description The size of the file in bytes. */
             file_size: number;
             /**
-             * @description The name of the file; of an undo, that of its import.
+             * @description The name of the file; for an undo, that of its import.
              * @example products.csv
              */
             filename: string;
             /**
              * Format: date-time
-             * @description When it ended (ISO 8601, UTC).
+             * @description When the job ended (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             finished_at: string | null;
             /**
-             * @description The number of the import.
+             * @description The number of the job.
              * @example 7
              */
             id: number;
             /**
-             * @description What it is.
+             * @description Whether the job is an import or an undo.
              * @example import
              * @enum {string}
              */
             kind: "import" | "undo";
             /**
-             * @description What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others, `create` leaves out those that exist, `update` those that do not.
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
              * @enum {string}
              */
             mode: "upsert" | "create" | "update";
             /**
-             * @description What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any.
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
              * @example skip
              * @enum {string}
              */
             on_reject: "skip" | "fail";
             /**
-             * @description What it does now: queued, reading, comparing, writing, undoing, finished.
+             * @description The current phase: queued, reading, comparing, writing, undoing or finished.
              * @example writing
              */
             phase: string;
-            /** @description Rows that are done; never goes back within a run. */
+            /** @description Rows that are finished; never decreases within a run. */
             processed_records: number;
-            /** @description Percent; never goes back within a run, and is 100 exactly when `completed`. */
+            /** @description Percent; never decreases within a run, and is 100 exactly when `completed`. */
             progress: number;
-            /** @description Rows that could not be taken. Of an undo: products left alone, as they were edited since. */
+            /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
             rejected_count: number;
-            /** @description Of an undo: how many of the updated products it removed. */
+            /** @description For an undo: the number of updated products that it removed. */
             removed_count: number;
             /**
              * Format: date-time
-             * @description Until when it can be tried again (ISO 8601, UTC).
+             * @description The deadline for a retry (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             retry_until: string | null;
-            /** @description Once completed: rows by seconds. */
+            /** @description Rows per second of working time, once completed. */
             rows_per_second: number | null;
             /** @description Rows read so far. */
             rows_read: number;
-            /** @description Products created and changed so far. */
+            /** @description Products created and updated so far. */
             rows_written: number;
             /**
-             * @description Counted up when it is tried again; the other numbers may then begin anew.
+             * @description Increases by one with each retry, which may reset the other counts.
              * @example 1
              */
             run: number;
-            /** @description How many of the unchanged rows the mode left out. */
+            /** @description The number of unchanged rows that the mode skipped. */
             skipped_count: number;
             /**
              * Format: date-time
-             * @description When a worker began (ISO 8601, UTC).
+             * @description When a worker started the job (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             started_at: string | null;
             /**
-             * @description Who started it: a name that was given, or the address of the client.
+             * @description Who started the job: the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
             /**
-             * @description Where it was started.
+             * @description Where the job was started.
              * @example api
              * @enum {string}
              */
             started_from: "page" | "api";
             /**
-             * @description How far it is.
+             * @description The state of the job.
              * @example processing
              * @enum {string}
              */
             status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
             /**
              * Format: uuid
-             * @description The id of the import.
+             * @description The id of the job.
              * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
              */
             task_id: string;
-            /** @description Rows of the file: 0 or an estimate while it is read, exact from then on. */
+            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. */
             total_records: number;
-            /** @description Rows that changed nothing. Of an undo: products that were gone already. */
+            /** @description Rows that changed nothing. For an undo: products that were already deleted. */
             unchanged_count: number;
             /**
              * Format: uuid
-             * @description Of an undo: the id of the import it takes back.
+             * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
             /**
              * Format: date-time
-             * @description Until when it can be undone (ISO 8601, UTC).
+             * @description The deadline for an undo (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             undo_until: string | null;
             /**
              * Format: uuid
-             * @description The id of its undo.
+             * @description The id of the undo of this import.
              */
             undone_by: string | null;
             /**
              * Format: date-time
-             * @description When anything of this last changed (ISO 8601, UTC).
+             * @description When any of this last changed (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             updated_at: string;
-            /** @description Products that were changed. Of an undo: restored or removed. */
+            /** @description Products that were updated. For an undo: products that were restored or removed. */
             updated_count: number;
         };
         ImportDetails: {
             /**
              * Format: date-time
-             * @description Until when it waits to be confirmed (ISO 8601, UTC).
+             * @description When the job stops waiting for a confirmation (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             confirm_until: string | null;
             /**
              * Format: date-time
-             * @description When the file was taken (ISO 8601, UTC).
+             * @description When the file was uploaded (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             created_at: string;
-            /** @description Products that are new. */
+            /** @description Products that were created. */
             created_count: number;
-            /** @description Rows whose SKU came again further down, which wins. */
+            /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate_count: number;
-            /** @description How long it was worked on; waiting to be confirmed does not count. */
+            /** @description The working time, without the wait for a confirmation. */
             duration_seconds: number | null;
-            /** @description Why it failed. */
+            /** @description Why the job failed. */
             error_message: string | null;
-            /** @description Null until its header was read. */
+            /** @description Null until the header has been read. */
             file: components["schemas"]["ImportFile"] | null;
-            /** @description Bytes of the file. */
+            /** @description The size of the file in bytes. */
             file_size: number;
             /**
-             * @description The name of the file; of an undo, that of its import.
+             * @description The name of the file; for an undo, that of its import.
              * @example products.csv
              */
             filename: string;
             /**
              * Format: date-time
-             * @description When it ended (ISO 8601, UTC).
+             * @description When the job ended (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             finished_at: string | null;
             /**
-             * @description The number of the import.
+             * @description The number of the job.
              * @example 7
              */
             id: number;
             /**
-             * @description What it is.
+             * @description Whether the job is an import or an undo.
              * @example import
              * @enum {string}
              */
             kind: "import" | "undo";
             log: components["schemas"]["LogEntry"][];
             /**
-             * @description What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others, `create` leaves out those that exist, `update` those that do not.
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
              * @enum {string}
              */
             mode: "upsert" | "create" | "update";
             /**
-             * @description What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any.
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
              * @example skip
              * @enum {string}
              */
             on_reject: "skip" | "fail";
             options: components["schemas"]["ImportOptions"];
             /**
-             * @description What it does now: queued, reading, comparing, writing, undoing, finished.
+             * @description The current phase: queued, reading, comparing, writing, undoing or finished.
              * @example writing
              */
             phase: string;
-            /** @description Null until it was counted. */
+            /** @description Null until the changes have been counted. */
             preview: components["schemas"]["Preview"] | null;
-            /** @description Rows that are done; never goes back within a run. */
+            /** @description Rows that are finished; never decreases within a run. */
             processed_records: number;
-            /** @description Percent; never goes back within a run, and is 100 exactly when `completed`. */
+            /** @description Percent; never decreases within a run, and is 100 exactly when `completed`. */
             progress: number;
-            /** @description Rows that could not be taken. Of an undo: products left alone, as they were edited since. */
+            /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
             rejected_count: number;
-            /** @description Of an undo: how many of the updated products it removed. */
+            /** @description For an undo: the number of updated products that it removed. */
             removed_count: number;
             /**
              * Format: date-time
-             * @description Until when it can be tried again (ISO 8601, UTC).
+             * @description The deadline for a retry (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             retry_until: string | null;
-            /** @description Once completed: rows by seconds. */
+            /** @description Rows per second of working time, once completed. */
             rows_per_second: number | null;
             /** @description Rows read so far. */
             rows_read: number;
-            /** @description Products created and changed so far. */
+            /** @description Products created and updated so far. */
             rows_written: number;
             /**
-             * @description Counted up when it is tried again; the other numbers may then begin anew.
+             * @description Increases by one with each retry, which may reset the other counts.
              * @example 1
              */
             run: number;
             samples: components["schemas"]["ProgressSample"][];
-            /** @description How many of the unchanged rows the mode left out. */
+            /** @description The number of unchanged rows that the mode skipped. */
             skipped_count: number;
             /**
              * Format: date-time
-             * @description When a worker began (ISO 8601, UTC).
+             * @description When a worker started the job (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             started_at: string | null;
             /**
-             * @description Who started it: a name that was given, or the address of the client.
+             * @description Who started the job: the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
             /**
-             * @description Where it was started.
+             * @description Where the job was started.
              * @example api
              * @enum {string}
              */
             started_from: "page" | "api";
             /**
-             * @description How far it is.
+             * @description The state of the job.
              * @example processing
              * @enum {string}
              */
             status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
             /**
              * Format: uuid
-             * @description The id of the import.
+             * @description The id of the job.
              * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
              */
             task_id: string;
-            /** @description Rows of the file: 0 or an estimate while it is read, exact from then on. */
+            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. */
             total_records: number;
-            /** @description Rows that changed nothing. Of an undo: products that were gone already. */
+            /** @description Rows that changed nothing. For an undo: products that were already deleted. */
             unchanged_count: number;
             /**
              * Format: uuid
-             * @description Of an undo: the id of the import it takes back.
+             * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
             /**
              * Format: date-time
-             * @description Until when it can be undone (ISO 8601, UTC).
+             * @description The deadline for an undo (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             undo_until: string | null;
             /**
              * Format: uuid
-             * @description The id of its undo.
+             * @description The id of the undo of this import.
              */
             undone_by: string | null;
             /**
              * Format: date-time
-             * @description When anything of this last changed (ISO 8601, UTC).
+             * @description When any of this last changed (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             updated_at: string;
-            /** @description Products that were changed. Of an undo: restored or removed. */
+            /** @description Products that were updated. For an undo: products that were restored or removed. */
             updated_count: number;
         };
-        AffectedProduct: {
+        ImportFile: {
+            columns: components["schemas"]["FileColumn"][];
             /**
-             * @description What it did.
-             * @example created
+             * @description The character between fields.
+             * @example ;
+             */
+            delimiter: string;
+            /**
+             * @description The encoding of the file.
+             * @example cp1252
+             */
+            encoding: string;
+            /** @description Whether quotes within fields are escaped by a backslash instead of being doubled. */
+            escaped: boolean;
+            /**
+             * @description The compression of the file.
+             * @example none
              * @enum {string}
              */
-            change: "created" | "updated" | "left_out";
-            /** @description The id of the product; null where it was left out. */
-            id: number | null;
-            /** @description As it is now; null: it is not there. */
-            product: components["schemas"]["Product"] | null;
+            packing: "none" | "gzip" | "zip";
+            /** @description Why the file cannot be imported with this mapping; null if it can. */
+            problem: string | null;
             /**
-             * @description The SKU; null where the product is gone.
-             * @example A-1
+             * @description The character around quoted fields; empty if fields are not quoted.
+             * @example "
              */
-            sku: string | null;
-        };
-        AffectedProductPage: {
-            pagination: components["schemas"]["Pagination"];
-            products: components["schemas"]["AffectedProduct"][];
-        };
-        ImportPage: {
-            imports: components["schemas"]["Import"][];
-            pagination: components["schemas"]["Pagination"];
-        };
-        LogEntry: {
-            /**
-             * Format: date-time
-             * @description When (ISO 8601, UTC).
-             * @example 2026-11-24T04:00:00.123456Z
-             */
-            at: string;
-            /**
-             * @description What a program can go by.
-             * @example started
-             */
-            event: string;
-            /**
-             * @description A sentence.
-             * @example A worker began.
-             */
-            message: string;
-        };
-        Message: {
-            /**
-             * @description A sentence that says what was done.
-             * @example The product A-1 was deleted.
-             */
-            message: string;
-        };
-        NewProduct: {
-            /** @description Whether the product is on sale. */
-            active?: boolean;
-            /**
-             * @description Any text.
-             * @example Goes with the blue sofa.
-             */
-            description?: string;
-            /**
-             * @description The name of the product.
-             * @example Blue lamp
-             */
-            name?: string;
-            /**
-             * @description The key of the product, unique without regard to case. Spaces around it are taken off.
-             * @example A-1
-             */
-            sku: string;
-        };
-        NewWebhook: {
-            /**
-             * @description What it is for.
-             * @example Stock of the shop
-             */
-            description?: string;
-            /** @description Whether events are sent. Those that happen while it is off are not. */
-            enabled?: boolean;
-            /**
-             * @description One event, several separated by commas, or `*` for all.
-             * @example product.created,product.updated
-             */
-            event_type: string;
-            /**
-             * @description What an import tells a webhook of `product.created` and `product.updated`: nothing, or one event for each product that it wrote. Batches come to those who subscribe to `products.imported`.
-             * @enum {string}
-             */
-            imports?: "none" | "each";
-            /**
-             * @description What requests are signed with; not given, or what the list shows of one: one is made up; null: no signature. Any text; what begins with `whsec_` has base64 of 24 to 64 bytes behind that.
-             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
-             */
-            secret?: string | null;
-            /**
-             * Format: uri
-             * @description Where the requests go: http or https, a public address. No user name, no fragment. Networks that are not public are reached only where WEBHOOK_ALLOWED_NETWORKS has them.
-             * @example https://example.com/hooks
-             */
-            url: string;
+            quote: string;
+            /** @description Whether the mapping was taken from an earlier import with this header, confirmed on the page. */
+            remembered: boolean;
+            /** @description The names of the columns that are ignored. */
+            unmapped: string[];
         };
         ImportOptions: {
             /**
-             * @description What separates the fields: comma, semicolon, tab or pipe, the character or the word.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word.
              * @example ;
              */
             delimiter: string | null;
             /**
-             * @description The encoding of the file, as Python names it: utf-8, utf-16, windows-1252, shift_jis …
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis.
              * @example cp1252
              */
             encoding: string | null;
             /**
-             * @description Which of our fields (sku, name, description, active) the file's columns are, by the names of its header; null for a column to leave out. Several of the same name are told apart by a number: `Name (2)`. Columns that are not named are matched by themselves.
+             * @description The product field (sku, name, description or active) of each column of the file, by the column's name in the header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed are mapped by their names.
              * @example {
              *       "Artikelnummer": "sku",
              *       "Preis": null
@@ -1451,25 +1343,103 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others, `create` leaves out those that exist, `update` those that do not.
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
              * @enum {string}
              */
             mode: "upsert" | "create" | "update";
             /**
-             * @description What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any.
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
              * @example skip
              * @enum {string}
              */
             on_reject: "skip" | "fail";
-            /** @description Whether the import waits for a confirmation, and says what it would do, before it writes anything. */
+            /** @description Whether the import shows what it would do and waits for a confirmation before it writes anything. */
             preview: boolean;
             /**
-             * @description What the fields are quoted with: a double or a single quote, or nothing. Quotes within fields are doubled, or escaped by a backslash.
+             * @description The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or escaped by a backslash.
              * @example "
              * @enum {string|null}
              */
             quote: "\"" | "'" | "none" | "\\\"" | "\\'" | null;
+        };
+        ImportPage: {
+            imports: components["schemas"]["Import"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        LogEntry: {
+            /**
+             * Format: date-time
+             * @description When it happened (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /**
+             * @description What happened, as a code for programs.
+             * @example started
+             */
+            event: string;
+            /**
+             * @description What happened, as a sentence for people.
+             * @example A worker started the import.
+             */
+            message: string;
+        };
+        Message: {
+            /**
+             * @description One sentence that says what was done.
+             * @example The product A-1 was deleted.
+             */
+            message: string;
+        };
+        NewProduct: {
+            /** @description Whether the product is for sale. */
+            active?: boolean;
+            /**
+             * @description Any text.
+             * @example Matches the blue sofa.
+             */
+            description?: string;
+            /**
+             * @description The name of the product.
+             * @example Blue lamp
+             */
+            name?: string;
+            /**
+             * @description The key of the product, unique regardless of case. Surrounding spaces are removed.
+             * @example A-1
+             */
+            sku: string;
+        };
+        NewWebhook: {
+            /**
+             * @description What the webhook is for.
+             * @example Stock of the shop
+             */
+            description?: string;
+            /** @description Whether events are sent. Events that happen while it is off are never sent. */
+            enabled?: boolean;
+            /**
+             * @description One event type, several separated by commas, or `*` for all.
+             * @example product.created,product.updated
+             */
+            event_type: string;
+            /**
+             * @description Whether imports send `product.created` and `product.updated`: `none` of them, or one for `each` product that they write. Subscribe to `products.imported` to get these products in batches.
+             * @enum {string}
+             */
+            imports?: "none" | "each";
+            /**
+             * @description The secret that signs requests; null switches signatures off. Without it, or with a masked one, a secret is generated. Any text; one that starts with `whsec_` continues with 24 to 64 bytes in base64.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret?: string | null;
+            /**
+             * Format: uri
+             * @description Where requests are sent: http or https, to a public address, without user name and fragment. WEBHOOK_ALLOWED_NETWORKS lists further networks that are allowed.
+             * @example https://example.com/hooks
+             */
+            url: string;
         };
         Pagination: {
             /**
@@ -1478,17 +1448,17 @@ export interface components {
              */
             page: number;
             /**
-             * @description How many pages that makes.
+             * @description The number of pages.
              * @example 3
              */
             pages: number;
             /**
-             * @description How many a full page has.
+             * @description The number of entries on a full page.
              * @example 50
              */
             per_page: number;
             /**
-             * @description How many there are in all.
+             * @description The number of entries on all pages.
              * @example 120
              */
             total: number;
@@ -1497,34 +1467,49 @@ export interface components {
             changes: components["schemas"]["PreviewChange"][];
             /** @description Products that would be created. */
             create: number;
-            /** @description Rows whose SKU comes again further down, which wins. */
+            /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate: number;
-            /** @description Rows that cannot be taken. */
+            /** @description Rows that cannot be imported. */
             rejected: number;
             rejects: components["schemas"]["RejectedRow"][];
-            /** @description Rows of those that the mode would leave out. */
+            /** @description The number of unchanged rows that the mode would skip. */
             skipped: number;
             /** @description Rows that would change nothing. */
             unchanged: number;
-            /** @description Products that would be changed. */
+            /** @description Products that would be updated. */
             update: number;
         };
+        PreviewChange: {
+            /** @description The values after the import. */
+            after: {
+                [key: string]: unknown;
+            };
+            /** @description The current values; null for a new product. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description The SKU of the product.
+             * @example A-1
+             */
+            sku: string;
+        };
         Product: {
-            /** @description Whether the product is on sale. */
+            /** @description Whether the product is for sale. */
             active: boolean;
             /**
              * Format: date-time
-             * @description When it was created (ISO 8601, UTC).
+             * @description When the product was created (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             created_at: string;
             /**
              * @description Any text.
-             * @example Goes with the blue sofa.
+             * @example Matches the blue sofa.
              */
             description: string;
             /**
-             * @description The number of the product, which it keeps.
+             * @description The id of the product; it never changes.
              * @example 42
              */
             id: number;
@@ -1534,23 +1519,77 @@ export interface components {
              */
             name: string;
             /**
-             * @description The key, unique without regard to case.
+             * @description The key, unique regardless of case.
              * @example A-1
              */
             sku: string;
             /**
              * Format: date-time
-             * @description When it was last changed; in double quotes it is the product's ETag (ISO 8601, UTC).
+             * @description When the product last changed; in double quotes this is its ETag (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             updated_at: string;
         };
+        ProductFilter: {
+            /** @description `true` finds only active products, `false` only inactive ones. */
+            active?: boolean;
+            /**
+             * @description The description contains this text, in any case.
+             * @example cotton
+             */
+            description?: string;
+            /**
+             * @description The name contains this text, in any case. `%` and `_` are ordinary characters.
+             * @example blue
+             */
+            name?: string;
+            /**
+             * @description The SKU, name or description contains this text, in any case.
+             * @example lamp
+             */
+            q?: string;
+            /**
+             * @description The SKU contains this text, in any case.
+             * @example A-1
+             */
+            sku?: string;
+        };
+        ProductPage: {
+            pagination: components["schemas"]["ProductPagination"];
+            products: components["schemas"]["Product"][];
+        };
+        ProductPagination: {
+            /** @description The page token of the next page, to send as `after`; null on the last page. */
+            next: string | null;
+            /**
+             * @description The number of this page.
+             * @example 1
+             */
+            page: number;
+            /**
+             * @description The number of pages.
+             * @example 3
+             */
+            pages: number;
+            /**
+             * @description The number of entries on a full page.
+             * @example 50
+             */
+            per_page: number;
+            /**
+             * @description The number of entries on all pages.
+             * @example 120
+             */
+            total: number;
+            /** @description Whether `total` and `pages` are estimates. Send `total=exact` for exact ones. */
+            total_is_estimate: boolean;
+        };
         ProductUpdate: {
-            /** @description Whether the product is on sale. */
+            /** @description Whether the product is for sale. */
             active?: boolean;
             /**
              * @description Any text.
-             * @example Goes with the blue sofa.
+             * @example Matches the blue sofa.
              */
             description?: string;
             /**
@@ -1559,79 +1598,60 @@ export interface components {
              */
             name?: string;
             /**
-             * @description The key of the product, unique without regard to case. Spaces around it are taken off.
+             * @description The key of the product, unique regardless of case. Surrounding spaces are removed.
              * @example A-1
              */
             sku?: string;
         };
-        ProductPagination: {
-            /** @description What to send as `after` for the page behind this one; null on the last page. */
-            next: string | null;
+        ProgressSample: {
+            /** @description Working time of the import so far, in seconds. */
+            at: number;
             /**
-             * @description The number of this page.
-             * @example 1
+             * @description The phase at this time.
+             * @example reading
              */
-            page: number;
-            /**
-             * @description How many pages that makes.
-             * @example 3
-             */
-            pages: number;
-            /**
-             * @description How many a full page has.
-             * @example 50
-             */
-            per_page: number;
-            /**
-             * @description How many there are in all.
-             * @example 120
-             */
-            total: number;
-            /** @description Whether `total` and `pages` are estimates. `total=exact` in the query forbids that. */
-            total_is_estimate: boolean;
-        };
-        ProductPage: {
-            pagination: components["schemas"]["ProductPagination"];
-            products: components["schemas"]["Product"][];
+            phase: string;
+            /** @description Rows that the phase had processed. */
+            rows: number;
         };
         RecoveryRequest: {
             /**
              * Format: date-time
-             * @description Those whose event happened at this time or later (ISO 8601, with a zone).
+             * @description Deliveries of events that happened at this time or later (ISO 8601, with a time zone).
              * @example 2026-11-24T04:00:00.123456Z
              */
             since: string;
         };
         RecoveryResult: {
             /**
-             * @description How many deliveries that are.
+             * @description The number of deliveries that are sent again.
              * @example 12
              */
             count: number;
             /**
-             * @description A sentence that says what is done.
+             * @description One sentence that says what is sent again.
              * @example 12 deliveries are sent again.
              */
             message: string;
         };
         RejectedRow: {
             /**
-             * @description What a program can go by.
+             * @description The reason, as a code for programs.
              * @example missing_sku
              */
             code: string;
             /**
-             * @description The line of the file that it begins on.
+             * @description The line of the file where the row begins.
              * @example 17
              */
             line: number;
             /**
-             * @description A sentence that says why.
+             * @description The reason, as a sentence for people.
              * @example The row has no SKU.
              */
             message: string;
             /**
-             * @description The row as it was.
+             * @description The original row.
              * @example ,Blue lamp,
              */
             row: string;
@@ -1642,18 +1662,18 @@ export interface components {
         };
         RetryOptions: {
             /**
-             * @description What separates the fields: comma, semicolon, tab or pipe, the character or the word. Without it, or with null, it is found from the file.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word. If it is null, it is detected in the file.
              * @example semicolon
              * @enum {string|null}
              */
             delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | null;
             /**
-             * @description The encoding of the file, as Python names it: utf-8, utf-16, windows-1252, shift_jis … Without it, or with null, it is found from the file.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is null, it is detected in the file.
              * @example windows-1252
              */
             encoding?: string | null;
             /**
-             * @description Which of our fields (sku, name, description, active) the file's columns are, by the names of its header; null for a column to leave out. Several of the same name are told apart by a number: `Name (2)`. Columns that are not named are matched by themselves. Without it, or with null, it is found from the file.
+             * @description The product field (sku, name, description or active) of each column of the file, by the column's name in the header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed are mapped by their names. If it is null, it is detected in the file.
              * @example {
              *       "Artikelnummer": "sku",
              *       "Preis": null
@@ -1663,19 +1683,19 @@ export interface components {
                 [key: string]: "sku" | "name" | "description" | "active" | null;
             } | null;
             /**
-             * @description What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others, `create` leaves out those that exist, `update` those that do not.
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @enum {string}
              */
             mode?: "upsert" | "create" | "update";
             /**
-             * @description What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any.
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
              * @enum {string}
              */
             on_reject?: "skip" | "fail";
-            /** @description Whether the import waits for a confirmation, and says what it would do, before it writes anything. */
+            /** @description Whether the import shows what it would do and waits for a confirmation before it writes anything. */
             preview?: boolean;
             /**
-             * @description What the fields are quoted with: a double or a single quote, or nothing. Quotes within fields are doubled, or escaped by a backslash. Without it, or with null, it is found from the file.
+             * @description The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or escaped by a backslash. If it is null, it is detected in the file.
              * @example none
              * @enum {string|null}
              */
@@ -1684,69 +1704,24 @@ export interface components {
         RotatedSecret: {
             /**
              * Format: date-time
-             * @description Until when the secret before signs too; null: there was none (ISO 8601, UTC).
+             * @description When the previous secret stops signing requests in addition to the new one; null if there was none (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description What requests are signed with from now on.
+             * @description The new secret, which signs all requests from now on.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string;
         };
-        ProgressSample: {
-            /** @description Seconds it had been worked on. */
-            at: number;
-            /**
-             * @description What it did.
-             * @example reading
-             */
-            phase: string;
-            /** @description Rows that this phase had done. */
-            rows: number;
-        };
-        WebhookTest: {
-            test_result: components["schemas"]["WebhookTestResult"];
-            /**
-             * @description The webhook.
-             * @example 3
-             */
-            webhook_id: number;
-            /**
-             * @description Where the request went.
-             * @example https://example.com/hooks
-             */
-            webhook_url: string;
-        };
-        WebhookTestResult: {
-            /** @description What went wrong, in a sentence. */
-            error: string | null;
-            /**
-             * @description The beginning of the answer, at most 4 kB.
-             * @example OK
-             */
-            response_text: string | null;
-            /**
-             * @description How long it took, in milliseconds.
-             * @example 38
-             */
-            response_time_ms: number;
-            /**
-             * @description The status of the answer; null: there was none.
-             * @example 200
-             */
-            status_code: number | null;
-            /** @description Whether the receiver answered with a 2xx status. */
-            success: boolean;
-        };
         UndoRequest: {
             /**
-             * @description Who started it, for the history; without it the address of the client.
+             * @description A name of who started the job, for the history. The default is the address of the client.
              * @example night shift
              */
             started_by?: string;
             /**
-             * @description Where it was started: on the page, or by another client.
+             * @description Where the job was started: on the page, or by another client.
              * @default api
              * @enum {string}
              */
@@ -1754,168 +1729,206 @@ export interface components {
         };
         UploadForm: {
             /**
-             * @description What separates the fields: comma, semicolon, tab or pipe, the character or the word. Without it, or with null, it is found from the file.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word. If it is not given, it is detected in the file.
              * @example semicolon
              * @enum {string}
              */
             delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | "";
             /**
-             * @description The encoding of the file, as Python names it: utf-8, utf-16, windows-1252, shift_jis … Without it, or with null, it is found from the file.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is not given, it is detected in the file.
              * @example windows-1252
              */
             encoding?: string;
             /**
              * Format: binary
-             * @description The file; its name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip.
+             * @description The file. Its name must end in .csv, .tsv, .csv.gz, .tsv.gz or .zip.
              */
             file: string;
             /**
-             * @description Which of our fields (sku, name, description, active) the file's columns are, by the names of its header; null for a column to leave out. Several of the same name are told apart by a number: `Name (2)`. Columns that are not named are matched by themselves.
+             * @description The product field (sku, name, description or active) of each column of the file, by the column's name in the header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed are mapped by their names.
              * @example {"Artikelnummer": "sku", "Preis": null}
              */
             mapping?: string;
             /**
-             * @description What becomes of products that exist, and of those that do not: `upsert` changes the ones and creates the others, `create` leaves out those that exist, `update` those that do not.
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @default upsert
              * @enum {string}
              */
             mode: "upsert" | "create" | "update" | "";
             /**
-             * @description What bad rows do: `skip` sets them aside, with `fail` nothing is written when there is any.
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
              * @default skip
              * @enum {string}
              */
             on_reject: "skip" | "fail" | "";
             /**
-             * @description Whether the import waits for a confirmation, and says what it would do, before it writes anything.
+             * @description Whether the import shows what it would do and waits for a confirmation before it writes anything.
              * @enum {boolean|string}
              */
             preview?: true | false | "";
             /**
-             * @description What the fields are quoted with: a double or a single quote, or nothing. Quotes within fields are doubled, or escaped by a backslash. Without it, or with null, it is found from the file.
+             * @description The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or escaped by a backslash. If it is not given, it is detected in the file.
              * @example none
              * @enum {string}
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | "";
             /**
-             * @description Who started it, for the history; without it the address of the client.
+             * @description A name of who started the job, for the history. The default is the address of the client.
              * @example nightly job
              */
             started_by?: string;
             /**
-             * @description Where it was started: on the page, or by another client.
+             * @description Where the job was started: on the page, or by another client.
              * @default api
              * @enum {string}
              */
             started_from: "page" | "api" | "";
         };
-        AcceptedUpload: {
-            /**
-             * @description The name of the file.
-             * @example products.csv
-             */
-            filename: string;
-            /**
-             * @description What its import does now.
-             * @example pending
-             * @enum {string}
-             */
-            status: "pending";
-            /**
-             * Format: uuid
-             * @description The id of its import.
-             * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
-             */
-            task_id: string;
-        };
         Webhook: {
             /**
              * Format: date-time
-             * @description When it was created (ISO 8601, UTC).
+             * @description When the webhook was created (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             created_at: string;
             /**
-             * @description What it is for.
+             * @description What the webhook is for.
              * @example Stock of the shop
              */
             description: string;
-            /** @description Why it was switched off, where nobody did. */
+            /** @description Why the webhook was switched off automatically; null if it was not. */
             disabled_reason: string | null;
             /** @description Whether events are sent. */
             enabled: boolean;
             /**
-             * @description One event, several separated by commas, or `*`.
+             * @description One event type, several separated by commas, or `*` for all.
              * @example product.created,product.updated
              */
             event_type: string;
             /**
              * Format: date-time
-             * @description Since when every request has failed (ISO 8601, UTC).
+             * @description Since when all requests have failed; null if the last one succeeded (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             failing_since: string | null;
             health: components["schemas"]["WebhookHealth"];
             /**
-             * @description The number of the webhook, which it keeps.
+             * @description The id of the webhook; it never changes.
              * @example 3
              */
             id: number;
             /**
-             * @description What an import tells it of single products.
+             * @description Whether imports send `product.created` and `product.updated`.
              * @example none
              * @enum {string}
              */
             imports: "none" | "each";
             /**
              * Format: date-time
-             * @description Until when the secret before signs too (ISO 8601, UTC).
+             * @description When the previous secret stops signing requests in addition to the new one (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description What requests are signed with; in the list only its end.
+             * @description The secret that signs requests; masked in the list.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string | null;
             /**
              * Format: date-time
-             * @description When it was last changed (ISO 8601, UTC).
+             * @description When the webhook was last changed (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             updated_at: string;
             /**
-             * @description Where the requests go.
+             * @description Where requests are sent.
              * @example https://example.com/hooks
              */
             url: string;
         };
+        WebhookHealth: {
+            /** @description Deliveries that succeeded. */
+            delivered: number;
+            /** @description Deliveries that failed and are not attempted again. */
+            failed: number;
+            hours: components["schemas"]["WebhookHour"][];
+            /** @description Deliveries that are waiting for their first or next attempt. */
+            pending: number;
+        };
+        WebhookHour: {
+            /** @description Deliveries that succeeded. */
+            delivered: number;
+            /** @description Deliveries that failed and are not attempted again. */
+            failed: number;
+            /** @description Requests that failed, whether or not they are attempted again. */
+            failed_attempts: number;
+            /**
+             * Format: date-time
+             * @description The start of the hour (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            hour: string;
+        };
+        WebhookTest: {
+            test_result: components["schemas"]["WebhookTestResult"];
+            /**
+             * @description The id of the webhook.
+             * @example 3
+             */
+            webhook_id: number;
+            /**
+             * @description Where the request was sent.
+             * @example https://example.com/hooks
+             */
+            webhook_url: string;
+        };
+        WebhookTestResult: {
+            /** @description Why the request failed, in one sentence; null if it succeeded. */
+            error: string | null;
+            /**
+             * @description The start of the response, at most 4 kB; null without a response.
+             * @example OK
+             */
+            response_text: string | null;
+            /**
+             * @description The time until the response or the failure, in milliseconds.
+             * @example 38
+             */
+            response_time_ms: number;
+            /**
+             * @description The HTTP status of the response; null without a response.
+             * @example 200
+             */
+            status_code: number | null;
+            /** @description Whether the receiver responded with a 2xx status. */
+            success: boolean;
+        };
         WebhookUpdate: {
             /**
-             * @description What it is for.
+             * @description What the webhook is for.
              * @example Stock of the shop
              */
             description?: string;
-            /** @description Whether events are sent. Those that happen while it is off are not. */
+            /** @description Whether events are sent. Events that happen while it is off are never sent. */
             enabled?: boolean;
             /**
-             * @description One event, several separated by commas, or `*` for all.
+             * @description One event type, several separated by commas, or `*` for all.
              * @example product.created,product.updated
              */
             event_type?: string;
             /**
-             * @description What an import tells a webhook of `product.created` and `product.updated`: nothing, or one event for each product that it wrote. Batches come to those who subscribe to `products.imported`.
+             * @description Whether imports send `product.created` and `product.updated`: `none` of them, or one for `each` product that they write. Subscribe to `products.imported` to get these products in batches.
              * @enum {string}
              */
             imports?: "none" | "each";
             /**
-             * @description Another secret, from now on; null: requests are not signed. What the list shows changes nothing. Any text; what begins with `whsec_` has base64 of 24 to 64 bytes behind that.
+             * @description The new secret; null switches signatures off. A masked secret from the list changes nothing. Any text; one that starts with `whsec_` continues with 24 to 64 bytes in base64.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret?: string | null;
             /**
              * Format: uri
-             * @description Where the requests go: http or https, a public address. No user name, no fragment. Networks that are not public are reached only where WEBHOOK_ALLOWED_NETWORKS has them.
+             * @description Where requests are sent: http or https, to a public address, without user name and fragment. WEBHOOK_ALLOWED_NETWORKS lists further networks that are allowed.
              * @example https://example.com/hooks
              */
             url?: string;
@@ -1947,7 +1960,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1956,7 +1969,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1976,7 +1989,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Everything is there. */
+            /** @description All parts are up. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1987,13 +2000,14 @@ export interface operations {
                      *       "broker": "up",
                      *       "database": "up",
                      *       "status": "healthy",
+                     *       "version": "1.1.0",
                      *       "worker": "up"
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2002,7 +2016,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Something is missing. */
+            /** @description At least one part is not up. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2013,6 +2027,7 @@ export interface operations {
                      *       "broker": "up",
                      *       "database": "up",
                      *       "status": "unhealthy",
+                     *       "version": "1.1.0",
                      *       "worker": "down"
                      *     }
                      */
@@ -2024,15 +2039,15 @@ export interface operations {
     listImports: {
         parameters: {
             query?: {
-                /** @description The number of the page. */
+                /** @description The page number, starting at 1. */
                 page?: number;
-                /** @description How many a page has. */
+                /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description Only imports with this status. */
+                /** @description Only jobs with this status. */
                 status?: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
-                /** @description Only imports, or only undos of imports. */
+                /** @description Only imports, or only undos. */
                 kind?: "import" | "undo";
-                /** @description Only those started on the page, or only those started by other clients. */
+                /** @description Only jobs that were started on the page, or only those of other clients. */
                 started_from?: "page" | "api";
                 /** @description The name of the file contains this, in any case. */
                 filename?: string;
@@ -2043,7 +2058,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of jobs. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2052,7 +2067,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportPage"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2061,7 +2076,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2070,7 +2085,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2086,14 +2101,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The import. */
+            /** @description The job with its details. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2111,7 +2126,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2120,7 +2135,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2136,14 +2151,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description It is cancelled; its counts say exactly what was written. */
+            /** @description The import is cancelled. Its counts say exactly what it wrote. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2161,7 +2176,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `already_ended`. */
+            /** @description The current state does not allow this. Codes: `already_ended`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2170,7 +2185,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2179,7 +2194,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `busy`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2195,14 +2210,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description It goes on and writes. */
+            /** @description The import continues. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2220,7 +2235,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `not_awaiting_confirmation`, `has_rejects`. */
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2229,7 +2244,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2238,7 +2253,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `busy`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2252,23 +2267,23 @@ export interface operations {
     listImportedProducts: {
         parameters: {
             query?: {
-                /** @description The number of the page. */
+                /** @description The page number, starting at 1. */
                 page?: number;
-                /** @description How many a page has. */
+                /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description Only products that it created, changed, or left out because of its mode. */
+                /** @description Only products that the import created, updated, or left out because of its mode. */
                 change?: "created" | "updated" | "left_out";
             };
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of products. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2277,7 +2292,7 @@ export interface operations {
                     "application/json": components["schemas"]["AffectedProductPage"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2295,7 +2310,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2304,7 +2319,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2318,21 +2333,21 @@ export interface operations {
     listRejects: {
         parameters: {
             query?: {
-                /** @description The number of the page. */
+                /** @description The page number, starting at 1. */
                 page?: number;
-                /** @description How many a page has. */
+                /** @description The number of entries per page. */
                 per_page?: number;
             };
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of rejected rows. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2341,7 +2356,7 @@ export interface operations {
                     "application/json": components["schemas"]["RejectedRowPage"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2359,7 +2374,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2368,7 +2383,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2382,12 +2397,12 @@ export interface operations {
     exportRejects: {
         parameters: {
             query?: {
-                /** @description Whether a byte order mark stands in front, by which spreadsheets know UTF-8. */
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
                 bom?: boolean;
             };
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -2397,7 +2412,7 @@ export interface operations {
             /** @description The file. */
             200: {
                 headers: {
-                    /** @description The file's name: that of the imported file, with `-rejects.csv` at its end. */
+                    /** @description The name of the file: that of the imported file, followed by `-rejects.csv`. */
                     "Content-Disposition"?: string;
                     [name: string]: unknown;
                 };
@@ -2409,7 +2424,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2427,7 +2442,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2436,7 +2451,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2452,7 +2467,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -2463,7 +2478,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It waits for a worker. */
+            /** @description The import waits for a worker. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2472,7 +2487,7 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2490,7 +2505,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `not_retryable`, `file_gone`. */
+            /** @description The current state does not allow this. Codes: `not_retryable`, `file_gone`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2517,7 +2532,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2526,7 +2541,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `busy`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2542,7 +2557,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
@@ -2553,7 +2568,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The undo, a job of its own. */
+            /** @description The undo, which is a job of its own. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2562,7 +2577,7 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request cannot be used. Codes: `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2580,7 +2595,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `not_undoable`. */
+            /** @description The current state does not allow this. Codes: `not_undoable`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2607,7 +2622,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2616,7 +2631,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `busy`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2645,7 +2660,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2654,7 +2669,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2668,27 +2683,27 @@ export interface operations {
     listProducts: {
         parameters: {
             query?: {
-                /** @description SKU, name or description contains this, in any case. */
+                /** @description The SKU, name or description contains this text, in any case. */
                 q?: string;
-                /** @description The SKU contains this, in any case. */
+                /** @description The SKU contains this text, in any case. */
                 sku?: string;
-                /** @description The name contains this, in any case. `%` and `_` are plain characters. */
+                /** @description The name contains this text, in any case. `%` and `_` are ordinary characters. */
                 name?: string;
-                /** @description The description contains this, in any case. */
+                /** @description The description contains this text, in any case. */
                 description?: string;
-                /** @description Only products that are active, or only those that are not. */
+                /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
-                /** @description The number of the page. Ignored beside `after`. */
+                /** @description The page number, starting at 1. Ignored if `after` is given. */
                 page?: number;
-                /** @description Products a page. */
+                /** @description The number of products per page. */
                 per_page?: number;
-                /** @description The page behind another one: what that one gave as `pagination.next`. Send the same filters and the same order with it. Unlike a page's number it neither skips nor repeats products when others come or go, and it is as fast on the last page as on the first. */
+                /** @description The page token from `pagination.next` of the previous page. Send it with the same filters and sorting. Unlike page numbers, page tokens neither skip nor repeat products when others are created or deleted meanwhile, and the last page is as fast as the first. */
                 after?: string;
-                /** @description What the products are sorted by; those that are alike come in the order of their ids. */
+                /** @description The field to sort by. Products with equal values are sorted by id. */
                 sort_by?: "id" | "sku" | "name" | "active" | "created_at" | "updated_at";
-                /** @description The direction of the order. */
+                /** @description Ascending or descending. */
                 sort_order?: "asc" | "desc";
-                /** @description `exact` forces an exact total, which may take longer on a large catalogue. */
+                /** @description `exact` forces an exact total, which can take longer in a large catalogue. */
                 total?: "exact";
             };
             header?: never;
@@ -2697,7 +2712,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of products. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2717,7 +2732,7 @@ export interface operations {
                      *         {
                      *           "active": true,
                      *           "created_at": "2026-11-24T04:00:00.123456Z",
-                     *           "description": "Goes with the blue sofa.",
+                     *           "description": "Matches the blue sofa.",
                      *           "id": 42,
                      *           "name": "Blue lamp",
                      *           "sku": "A-1",
@@ -2729,7 +2744,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProductPage"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2738,7 +2753,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2747,7 +2762,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2789,7 +2804,7 @@ export interface operations {
                      * @example {
                      *       "active": true,
                      *       "created_at": "2026-11-24T04:00:00.123456Z",
-                     *       "description": "Goes with the blue sofa.",
+                     *       "description": "Matches the blue sofa.",
                      *       "id": 42,
                      *       "name": "Blue lamp",
                      *       "sku": "A-1",
@@ -2799,7 +2814,7 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2808,7 +2823,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `duplicate_sku`. */
+            /** @description The current state does not allow this. Codes: `duplicate_sku`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2835,7 +2850,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2844,7 +2859,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2876,7 +2891,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was done. */
+            /** @description The products were changed. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2891,7 +2906,7 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_bulk`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_bulk`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2900,7 +2915,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `import_running`. */
+            /** @description The current state does not allow this. Codes: `import_running`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2927,7 +2942,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2936,7 +2951,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `busy`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2956,7 +2971,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They are gone. */
+            /** @description All products were deleted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2971,7 +2986,7 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `import_running`. */
+            /** @description The current state does not allow this. Codes: `import_running`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2980,7 +2995,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2989,7 +3004,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `busy`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3004,7 +3019,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Sent by browsers that connect again: the first event then comes at once, since one may be missed. */
+                /** @description Browsers send it when they reconnect. The first event then comes at once, because changes may have been missed. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -3019,7 +3034,7 @@ export interface operations {
                 };
                 content: {
                     /**
-                     * @example : hello
+                     * @example : connected
                      *
                      *     id: 1
                      *     event: changed
@@ -3028,7 +3043,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3037,7 +3052,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `too_many_streams`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3051,17 +3066,17 @@ export interface operations {
     exportProducts: {
         parameters: {
             query?: {
-                /** @description SKU, name or description contains this, in any case. */
+                /** @description The SKU, name or description contains this text, in any case. */
                 q?: string;
-                /** @description The SKU contains this, in any case. */
+                /** @description The SKU contains this text, in any case. */
                 sku?: string;
-                /** @description The name contains this, in any case. `%` and `_` are plain characters. */
+                /** @description The name contains this text, in any case. `%` and `_` are ordinary characters. */
                 name?: string;
-                /** @description The description contains this, in any case. */
+                /** @description The description contains this text, in any case. */
                 description?: string;
-                /** @description Only products that are active, or only those that are not. */
+                /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
-                /** @description The format of the file: CSV, or CSV packed with gzip. */
+                /** @description The format of the file: CSV, or CSV compressed with gzip. */
                 format?: "csv" | "csv.gz";
             };
             header?: never;
@@ -3073,7 +3088,7 @@ export interface operations {
             /** @description The file. */
             200: {
                 headers: {
-                    /** @description The file's name: `products.csv` or `products.csv.gz`. */
+                    /** @description The name of the file: `products.csv` or `products.csv.gz`. */
                     "Content-Disposition"?: string;
                     [name: string]: unknown;
                 };
@@ -3081,12 +3096,12 @@ export interface operations {
                     "application/gzip": string;
                     /**
                      * @example sku,name,description,active
-                     *     A-1,Blue lamp,Goes with the blue sofa.,true
+                     *     A-1,Blue lamp,Matches the blue sofa.,true
                      */
                     "text/csv": string;
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3095,7 +3110,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3104,7 +3119,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `too_many_exports`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `too_many_exports`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3119,7 +3134,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An ETag that you have (several are separated by commas; `*` is any). If it is the present one, the answer is 304 without a body. */
+                /** @description The ETag of a copy that you have; several are separated by commas, and `*` matches any. If the product has not changed since, the call returns 304 without a body. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -3142,7 +3157,7 @@ export interface operations {
                      * @example {
                      *       "active": true,
                      *       "created_at": "2026-11-24T04:00:00.123456Z",
-                     *       "description": "Goes with the blue sofa.",
+                     *       "description": "Matches the blue sofa.",
                      *       "id": 42,
                      *       "name": "Blue lamp",
                      *       "sku": "A-1",
@@ -3152,7 +3167,7 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The product is still the one of `If-None-Match`. */
+            /** @description The product still has the version in `If-None-Match`. */
             304: {
                 headers: {
                     /** @description The version of the product: its `updated_at` in double quotes. */
@@ -3170,7 +3185,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3179,7 +3194,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3194,7 +3209,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the product as you know it (several are separated by commas; `*` is any). If it has been changed since, nothing is done and the answer is 412: nobody's work is overwritten unnoticed. Without this header the last one wins. */
+                /** @description The ETag of the product as you know it; several are separated by commas, and `*` matches any. If the product has changed since, the call returns 412 and changes nothing. Without this header, the last change wins. */
                 "If-Match"?: string;
             };
             path: {
@@ -3215,7 +3230,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The product as it is now. */
+            /** @description The changed product. */
             200: {
                 headers: {
                     /** @description The version of the product: its `updated_at` in double quotes. */
@@ -3227,7 +3242,7 @@ export interface operations {
                      * @example {
                      *       "active": true,
                      *       "created_at": "2026-11-24T04:00:00.123456Z",
-                     *       "description": "Goes with the blue sofa.",
+                     *       "description": "Matches the blue sofa.",
                      *       "id": 42,
                      *       "name": "Blue lamp",
                      *       "sku": "A-1",
@@ -3237,7 +3252,7 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3255,7 +3270,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `duplicate_sku`. */
+            /** @description The current state does not allow this. Codes: `duplicate_sku`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3264,7 +3279,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The condition of `If-Match` does not hold; nothing was changed. Codes: `precondition_failed`. */
+            /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -3291,7 +3306,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3300,7 +3315,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3315,7 +3330,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the product as you know it (several are separated by commas; `*` is any). If it has been changed since, nothing is done and the answer is 412: nobody's work is overwritten unnoticed. Without this header the last one wins. */
+                /** @description The ETag of the product as you know it; several are separated by commas, and `*` matches any. If the product has changed since, the call returns 412 and changes nothing. Without this header, the last change wins. */
                 "If-Match"?: string;
             };
             path: {
@@ -3326,7 +3341,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone. */
+            /** @description The product was deleted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3349,7 +3364,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The condition of `If-Match` does not hold; nothing was changed. Codes: `precondition_failed`. */
+            /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -3358,7 +3373,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3367,7 +3382,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3391,7 +3406,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The file is taken, its import begins. */
+            /** @description The file is stored, and its import waits for a worker. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -3400,7 +3415,7 @@ export interface operations {
                     "application/json": components["schemas"]["AcceptedUpload"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_file`, `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_file`, `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3418,7 +3433,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `storage_error`, `internal_error`. */
+            /** @description The server failed. Codes: `storage_error`, `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3427,7 +3442,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3452,14 +3467,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The import. */
+            /** @description The job. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3477,7 +3492,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3486,7 +3501,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3502,14 +3517,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the import, as the upload answered it. */
+                /** @description The id of the import, as returned by the upload. */
                 task_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The events. The `data` of each is the import as JSON. */
+            /** @description The events. The `data` of each is the job as JSON. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3531,7 +3546,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3540,7 +3555,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `too_many_streams`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3560,7 +3575,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description All webhooks. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3593,7 +3608,7 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"][];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3602,7 +3617,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3663,7 +3678,7 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3690,7 +3705,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3699,7 +3714,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3714,7 +3729,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Sent by browsers that connect again: the first event then comes at once, since one may be missed. */
+                /** @description Browsers send it when they reconnect. The first event then comes at once, because changes may have been missed. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -3729,7 +3744,7 @@ export interface operations {
                 };
                 content: {
                     /**
-                     * @example : hello
+                     * @example : connected
                      *
                      *     id: 1
                      *     event: changed
@@ -3738,7 +3753,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3747,7 +3762,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `too_many_streams`, `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3767,7 +3782,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description All event types. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3776,7 +3791,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventType"][];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3785,7 +3800,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3848,7 +3863,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3857,7 +3872,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3889,7 +3904,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The webhook as it is now. */
+            /** @description The changed webhook. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3920,7 +3935,7 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3956,7 +3971,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3965,7 +3980,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3988,7 +4003,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone. */
+            /** @description The webhook was deleted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4006,7 +4021,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4015,7 +4030,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4029,9 +4044,9 @@ export interface operations {
     listDeliveries: {
         parameters: {
             query?: {
-                /** @description The number of the page. */
+                /** @description The page number, starting at 1. */
                 page?: number;
-                /** @description How many a page has. */
+                /** @description The number of entries per page. */
                 per_page?: number;
                 /** @description Only deliveries with this status. */
                 status?: "pending" | "delivered" | "failed";
@@ -4045,7 +4060,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of deliveries. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4054,7 +4069,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4072,7 +4087,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4081,7 +4096,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4106,7 +4121,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The delivery, with what is sent. */
+            /** @description The delivery with its body. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4124,7 +4139,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4133,7 +4148,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4158,7 +4173,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is sent again. */
+            /** @description The delivery is sent again. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -4176,7 +4191,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `webhook_disabled`. */
+            /** @description The current state does not allow this. Codes: `webhook_disabled`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4185,7 +4200,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4194,7 +4209,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4226,7 +4241,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description They are sent again. */
+            /** @description The deliveries are sent again. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -4235,7 +4250,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryResult"];
                 };
             };
-            /** @description The request cannot be used. Codes: `invalid_recovery`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_recovery`, `bad_request`, `invalid_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4253,7 +4268,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The present state does not allow it. Codes: `webhook_disabled`. */
+            /** @description The current state does not allow this. Codes: `webhook_disabled`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4280,7 +4295,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4289,7 +4304,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4330,7 +4345,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4339,7 +4354,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4360,7 +4375,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description What to send in place of the sample. */
+        /** @description The JSON to send instead of the sample. */
         requestBody?: {
             content: {
                 /**
@@ -4372,7 +4387,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What came of it, whatever the receiver said. */
+            /** @description The result, whatever the receiver responded. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4381,7 +4396,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookTest"];
                 };
             };
-            /** @description The request cannot be used. Codes: `bad_request`. */
+            /** @description The request is invalid. Codes: `bad_request`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4408,7 +4423,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description An error of the server. Codes: `internal_error`. */
+            /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4417,7 +4432,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not possible at the moment; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;

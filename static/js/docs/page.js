@@ -1,62 +1,84 @@
-// The documentation of the API, drawn from its OpenAPI document. Text only ever becomes a text node.
+// The documentation of the API, made from its OpenAPI document.
 
-import { debounce, fill, h } from '../core/dom.js';
+import { closestTo, debounce, elementById, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { themeSwitch } from '../core/theme.js';
-import { curlOf, fieldsOf, kindOf, resolve, sampleOf } from './schema.js';
+import { markdownBlock } from './markdown.js';
+import { createMethodBadge, createOperationCard } from './operation-card.js';
 
-const SOURCE = '/api/openapi.json';
+/**
+ * @typedef {import('./openapi.d.ts').Method} Method
+ * @typedef {import('./openapi.d.ts').OpenApiDocument} OpenApiDocument
+ * @typedef {import('./openapi.d.ts').Operation} Operation
+ * @typedef {import('./openapi.d.ts').Tag} Tag
+ */
+
+/**
+ * An operation on the page: its card, its entry in the navigation and the text that the search looks through.
+ * @typedef {{tag: string, id: string, card: HTMLDetailsElement, entry: HTMLElement, link: HTMLElement,
+ *   searchText: string}} Call
+ */
+
+/**
+ * The calls with one tag. `parts` are the elements to hide when the search matches none of them.
+ * @typedef {{calls: Call[], section: HTMLElement, entries: HTMLElement[], parts: HTMLElement[]}} Group
+ */
+
+const DOCUMENT_URL = '/api/openapi.json';
+/** @type {Method[]} */
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
-const COPIED_MS = 2000;
-const TYPING_PAUSE_MS = 120;
+const SEARCH_DELAY_MS = 120;
 
-const main = document.getElementById('main');
-const nav = document.getElementById('calls');
-document.getElementById('tools').append(themeSwitch());
+const main = elementById('main');
+const nav = elementById('calls');
 
+elementById('tools').append(themeSwitch());
 try {
-  const response = await fetch(SOURCE);
-  if (!response.ok) throw new Error(String(response.status));
-  show(await response.json());
+  const response = await fetch(DOCUMENT_URL);
+  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  showDocument(await response.json());
 } catch {
+  showLoadError();
+}
+
+function showLoadError() {
   fill(
     main,
     h(
       'p',
       { role: 'alert' },
       'The description of the API could not be loaded. Load this page again, or read ',
-      h('a', { href: SOURCE, text: 'openapi.json' }),
+      h('a', { href: DOCUMENT_URL, text: 'openapi.json' }),
       '.',
     ),
   );
 }
 
-function show(root) {
-  const calls = Object.entries(root.paths).flatMap(([path, item]) =>
-    METHODS.filter((method) => item[method]).map((method) =>
-      draw(root, method, path, {
-        ...item[method],
-        parameters: [...(item.parameters ?? []), ...(item[method].parameters ?? [])],
-      }),
-    ),
-  );
+/** @param {OpenApiDocument} root */
+function showDocument(root) {
+  const calls = createCalls(root);
   const groups = root.tags
     .map((tag) =>
-      group(
+      createGroup(
         tag,
         calls.filter((call) => call.tag === tag.name),
       ),
     )
-    .filter((one) => one.calls.length);
-  const empty = h('p', { class: 'docs-empty', hidden: true, text: 'No call matches the search.' });
-  const about = h(
+    .filter((group) => group.calls.length);
+  const introduction = h(
     'div',
     { class: 'docs-about' },
     h('h1', { text: `${root.info.title} API` }),
-    markdown(root.info.description),
-    h('p', { class: 'docs-links' }, h('a', { href: SOURCE, text: 'openapi.json' }), `OpenAPI ${root.openapi}`),
+    markdownBlock(root.info.description),
+    h(
+      'p',
+      { class: 'docs-links' },
+      h('a', { href: DOCUMENT_URL, text: 'openapi.json' }),
+      `OpenAPI ${root.openapi}, version ${root.info.version}`,
+    ),
   );
-  const said = h('p', { class: 'visually-hidden', role: 'status' });
+  const noMatch = h('p', { class: 'docs-empty', hidden: true, text: 'No call matches the search.' });
+  const status = h('p', { class: 'visually-hidden', role: 'status' });
   const search = h('input', {
     class: 'input',
     type: 'search',
@@ -64,71 +86,92 @@ function show(root) {
     'aria-label': 'Search calls',
     'aria-keyshortcuts': '/',
     autocomplete: 'off',
-    on: { input: debounce(() => find(search.value), TYPING_PAUSE_MS) },
+    on: { input: debounce(filterCalls, SEARCH_DELAY_MS) },
   });
-  const find = (text) => {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+
+  function filterCalls() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const call of calls) {
-      const hidden = !words.every((word) => call.words.includes(word));
-      call.element.hidden = hidden;
-      call.entry.hidden = hidden;
+      call.card.hidden = !words.every((word) => call.searchText.includes(word));
+      call.entry.hidden = call.card.hidden;
     }
-    for (const one of groups) {
-      for (const part of one.parts) part.hidden = one.calls.every((call) => call.element.hidden);
+    for (const group of groups) {
+      const hasNoMatch = group.calls.every((call) => call.card.hidden);
+      for (const part of group.parts) part.hidden = hasNoMatch;
     }
-    const found = calls.filter((call) => !call.element.hidden).length;
-    empty.hidden = found > 0;
-    about.classList.toggle('docs-about-brief', words.length > 0);
-    said.textContent = text ? `${found} of ${calls.length} calls` : '';
-  };
+    const matches = calls.filter((call) => !call.card.hidden).length;
+    noMatch.hidden = matches > 0;
+    introduction.classList.toggle('docs-about-brief', words.length > 0);
+    status.textContent = words.length ? `${matches} of ${calls.length} calls` : '';
+  }
 
   fill(
     nav,
     h('label', { class: 'docs-search' }, icon('search'), search),
-    groups.map((one) => one.entries),
-    said,
+    groups.map((group) => group.entries),
+    status,
   );
   fill(
     main,
-    about,
-    groups.map((one) => one.section),
-    empty,
+    introduction,
+    groups.map((group) => group.section),
+    noMatch,
   );
-
-  document.addEventListener('keydown', (event) => {
-    if (
-      event.key !== '/' ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      event.target.closest('input, select, textarea')
-    ) {
-      return;
-    }
-    event.preventDefault();
-    search.focus();
-  });
-  const open = () => {
-    const wanted = calls.find((call) => `#${call.element.id}` === location.hash);
-    for (const call of calls) call.entry.firstChild.toggleAttribute('aria-current', call === wanted);
-    if (!wanted) return;
-    wanted.element.open = true;
-    wanted.element.scrollIntoView();
-  };
-  addEventListener('hashchange', open);
-  // A second click on the same call changes no address.
-  nav.addEventListener('click', (event) => event.target.closest('a') && setTimeout(open));
-  open();
+  focusOnSlash(search);
+  openLinkedCall(calls);
 }
 
-function group(tag, calls) {
-  const title = h('h2', { text: tag.name });
-  const element = h(
+/**
+ * @param {OpenApiDocument} root
+ * @returns {Call[]}
+ */
+function createCalls(root) {
+  const calls = [];
+  for (const [path, item] of Object.entries(root.paths)) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (operation) {
+        const parameters = [...(item.parameters ?? []), ...(operation.parameters ?? [])];
+        calls.push(createCall(root, method, path, { ...operation, parameters }));
+      }
+    }
+  }
+  return calls;
+}
+
+/**
+ * @param {OpenApiDocument} root
+ * @param {Method} method
+ * @param {string} path
+ * @param {Operation} operation
+ * @returns {Call}
+ */
+function createCall(root, method, path, operation) {
+  const { operationId: id, summary, description = '', parameters } = operation;
+  const link = h('a', { href: `#${id}` }, createMethodBadge(method), h('span', { text: summary }));
+  const texts = [method, path, summary, description, id, ...parameters.map(({ name }) => name)];
+  return {
+    tag: operation.tags[0],
+    id,
+    card: createOperationCard(root, method, path, operation),
+    entry: h('li', {}, link),
+    link,
+    searchText: texts.join(' ').toLowerCase(),
+  };
+}
+
+/**
+ * @param {Tag} tag
+ * @param {Call[]} calls
+ * @returns {Group}
+ */
+function createGroup(tag, calls) {
+  const section = h(
     'section',
     {},
-    title,
+    h('h2', { text: tag.name }),
     h('p', { class: 'muted', text: tag.description }),
-    calls.map((call) => call.element),
+    calls.map((call) => call.card),
   );
   const entries = [
     h('p', { class: 'docs-group', text: tag.name }),
@@ -138,173 +181,33 @@ function group(tag, calls) {
       calls.map((call) => call.entry),
     ),
   ];
-  return { calls, section: element, entries, parts: [element, ...entries] };
+  return { calls, section, entries, parts: [section, ...entries] };
 }
 
-function draw(root, method, path, call) {
-  const badge = () => h('span', { class: `method method-${method}`, text: method.toUpperCase() });
-  const entry = h('li', {}, h('a', { href: `#${call.operationId}` }, badge(), h('span', { text: call.summary })));
-  const { parameters } = call;
-  const places = [
-    ['path', 'Path'],
-    ['query', 'Query'],
-    ['header', 'Headers'],
-  ];
-  const [type, body] = Object.entries(call.requestBody?.content ?? {})[0] ?? [];
-  const element = h(
-    'details',
-    { class: 'call card', id: call.operationId },
-    h(
-      'summary',
-      {},
-      badge(),
-      h('h3', {}, h('code', { class: 'call-path', text: path })),
-      h('span', { class: 'muted', text: call.summary }),
-      icon('chevron'),
-    ),
-    h(
-      'div',
-      { class: 'call-body' },
-      call.description && h('div', { class: 'call-text' }, markdown(call.description)),
-      h('h4', { text: 'Example' }),
-      sample(curlOf(root, method, path, call), `The call ${call.summary} for the shell`),
-      places.map(([place, title]) =>
-        section(
-          title,
-          fields(
-            root,
-            parameters
-              .filter((one) => one.in === place)
-              .map((one) => ({ ...one, schema: { ...one.schema, description: one.description } })),
-          ),
-        ),
-      ),
-      body && section(`Body: ${type}`, fields(root, fieldsOf(root, body.schema))),
-      h('h4', { text: 'Answers' }),
-      Object.entries(call.responses)
-        .sort()
-        .map(([status, answer]) => answerOf(root, status, resolve(root, answer))),
-    ),
-  );
-  const words = [method, path, call.summary, call.description, call.operationId, ...parameters.map((one) => one.name)]
-    .join(' ')
-    .toLowerCase();
-  return { tag: call.tags[0], entry, element, words };
-}
-
-function section(title, content) {
-  return content && [h('h4', { text: title }), content];
-}
-
-function fields(root, list) {
-  return (
-    list.length > 0 &&
-    h(
-      'dl',
-      { class: 'fields' },
-      list.map((field) =>
-        h(
-          'div',
-          {},
-          h(
-            'dt',
-            {},
-            h('code', { text: field.name }),
-            field.required && h('span', { class: 'field-required', text: ' required' }),
-            h('span', { class: 'field-kind', text: kindOf(root, field.schema) }),
-          ),
-          h('dd', {}, inline(field.schema.description ?? '')),
-        ),
-      ),
-    )
-  );
-}
-
-function answerOf(root, status, answer) {
-  const [type, content] = Object.entries(answer.content ?? {})[0] ?? [];
-  const headers = Object.entries(answer.headers ?? {}).map(([name, header]) => ({
-    name,
-    schema: { ...header.schema, description: header.description },
-  }));
-  const values = Object.values(content?.examples ?? {}).map((one) => one.value);
-  const known =
-    content &&
-    !values.length &&
-    (content.example ?? (resolve(root, content.schema).properties && sampleOf(root, content.schema)));
-  const samples = known ? [known] : values;
-  const good = status < '400';
-  const parts = [
-    fields(root, headers),
-    // An answer has all of its fields: nothing to say about which are required.
-    good &&
-      content &&
-      fields(
-        root,
-        fieldsOf(root, content.schema).map((field) => ({ ...field, required: false })),
-      ),
-    samples.map((one) =>
-      sample(typeof one === 'string' ? one : JSON.stringify(one, null, 2), `An answer with the status ${status}`),
-    ),
-  ];
-  return h(
-    'details',
-    { class: 'call answer' },
-    h(
-      'summary',
-      {},
-      h('span', { class: `status status-${good ? 'good' : 'bad'}`, text: status }),
-      h('span', { class: 'answer-text' }, inline(answer.description)),
-      type && h('span', { class: 'muted', text: type }),
-      icon('chevron'),
-    ),
-    h(
-      'div',
-      { class: 'answer-body' },
-      parts.flat().some(Boolean) ? parts : h('p', { class: 'muted', text: 'Nothing more.' }),
-    ),
-  );
-}
-
-function sample(text, what) {
-  const button = h('button', {
-    class: 'button button-small',
-    type: 'button',
-    text: 'Copy',
-    'aria-label': `Copy: ${what}`,
-    on: { click: copy },
+/** @param {HTMLInputElement} search */
+function focusOnSlash(search) {
+  document.addEventListener('keydown', (event) => {
+    const hasModifier = event.ctrlKey || event.metaKey || event.altKey;
+    if (event.key !== '/' || hasModifier || closestTo(event, 'input, select, textarea')) return;
+    event.preventDefault();
+    search.focus();
   });
-  let timer = 0;
-  async function copy() {
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = 'Copied';
-    } catch {
-      // Browsers refuse where the page came without TLS; the text can still be selected.
-      button.textContent = 'Select it';
-    }
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      button.textContent = 'Copy';
-    }, COPIED_MS);
-  }
-  return h('div', { class: 'sample' }, h('pre', {}, h('code', { text })), button);
 }
 
-function markdown(text) {
-  return h(
-    'div',
-    { class: 'docs-text' },
-    text
-      .trim()
-      .split(/\n\s*\n/)
-      .map((part) => h('p', {}, inline(part))),
-  );
-}
-
-// `code` and **strong**, which is all that the document uses.
-function inline(text) {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => {
-    if (part.startsWith('`')) return h('code', { text: part.slice(1, -1) });
-    return part.startsWith('**') ? h('strong', { text: part.slice(2, -2) }) : part;
-  });
+/**
+ * Open the call that the address names, now and whenever a link is followed.
+ * @param {Call[]} calls
+ */
+function openLinkedCall(calls) {
+  const open = () => {
+    const linked = calls.find((call) => `#${call.id}` === location.hash);
+    for (const call of calls) call.link.toggleAttribute('aria-current', call === linked);
+    if (!linked) return;
+    linked.card.open = true;
+    linked.card.scrollIntoView();
+  };
+  addEventListener('hashchange', open);
+  // A second click on the same link does not change the address.
+  nav.addEventListener('click', (event) => closestTo(event, 'a') && setTimeout(open));
+  open();
 }

@@ -1,53 +1,16 @@
-// Reads JSON Schemas of the OpenAPI document: their fields, what a value may be, an example.
-
-const DEEPEST = 3;
+// Describe JSON Schemas of an OpenAPI document: their fields, their types in words, and examples.
 
 /**
- * @param {object} root the OpenAPI document
- * @param {object} part a schema, answer or parameter, or a reference to one
- * @returns {object} what is referred to
+ * @typedef {import('./openapi.d.ts').Field} Field
+ * @typedef {import('./openapi.d.ts').OpenApiDocument} OpenApiDocument
+ * @typedef {import('./openapi.d.ts').Operation} Operation
+ * @typedef {import('./openapi.d.ts').Schema} Schema
  */
-export function resolve(root, part) {
-  let found = part;
-  while (found?.$ref) {
-    found = found.$ref
-      .slice(2)
-      .split('/')
-      .reduce((value, key) => value[key.replaceAll('~1', '/').replaceAll('~0', '~')], root);
-  }
-  return found ?? {};
-}
 
-/**
- * Every field of a schema; of one that has fields itself only those, as `a.b` and `list[].b`.
- * @returns {{name: string, schema: object, required: boolean}[]}
- */
-export function fieldsOf(root, schema, prefix = '', depth = 0) {
-  const { properties = {}, required = [], allOf = [] } = resolve(root, schema);
-  if (allOf.length) return allOf.flatMap((part) => fieldsOf(root, part, prefix, depth));
-  return Object.entries(properties).flatMap(([key, value]) => {
-    const field = resolve(root, value);
-    const name = prefix + key;
-    const inner = field.type === 'array' ? resolve(root, field.items) : field;
-    if (inner.properties && depth < DEEPEST) {
-      return fieldsOf(root, inner, `${name}${field.type === 'array' ? '[]' : ''}.`, depth + 1);
-    }
-    return [{ name, schema: field, required: required.includes(key) }];
-  });
-}
+const MAX_DEPTH = 3;
 
-/** @returns {string} what a value may be, in words */
-export function kindOf(root, schema) {
-  const { type, format, enum: words, items, anyOf, oneOf } = resolve(root, schema);
-  if (words) return words.map((word) => JSON.stringify(word)).join(', ');
-  if (anyOf ?? oneOf) return (anyOf ?? oneOf).map((one) => kindOf(root, one)).join(' or ');
-  const names = (Array.isArray(type) ? type : [type ?? 'any value']).map((name) =>
-    name === 'array' ? `list of ${kindOf(root, items)}` : (NAMES[format] ?? NAMES[name] ?? name),
-  );
-  return [names.join(' or '), ...limits(schema)].join(', ');
-}
-
-const NAMES = {
+/** @type {Record<string, string>} */
+const TYPE_NAMES = {
   boolean: 'true or false',
   integer: 'whole number',
   string: 'text',
@@ -56,71 +19,148 @@ const NAMES = {
   binary: 'file',
 };
 
-function limits({ minimum, maximum, minLength, maxLength, maxItems, default: usual }) {
-  const words = [];
-  if (minimum !== undefined && maximum !== undefined) words.push(`${number(minimum)} to ${number(maximum)}`);
-  else if (minimum > 0) words.push(`at least ${number(minimum)}`);
-  if (minLength) words.push('not empty');
-  if (maxLength) words.push(`at most ${number(maxLength)} characters`);
-  if (maxItems) words.push(`at most ${number(maxItems)}`);
-  if (usual !== undefined) words.push(`default ${usual}`);
-  return words;
+const UUID_EXAMPLE = '5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3';
+
+/** @type {Record<string, string>} */
+const FORMAT_EXAMPLES = { uuid: UUID_EXAMPLE, 'date-time': '2026-11-24T04:00:00.123456Z' };
+
+/**
+ * Follow a reference such as `{"$ref": "#/components/schemas/Product"}` to its component (RFC 6901, JSON Pointer).
+ * @template {{$ref?: string}} Part
+ * @param {OpenApiDocument} root
+ * @param {Part} part a part of the document, or a reference to one
+ * @returns {Part}
+ */
+export function resolveReference(root, part) {
+  let resolved = part;
+  while (resolved.$ref) resolved = /** @type {Part} */ (readPointer(root, resolved.$ref.slice(2)));
+  return resolved;
 }
 
-function number(value) {
+/**
+ * @param {OpenApiDocument} root
+ * @param {string} pointer
+ * @returns {unknown}
+ */
+function readPointer(root, pointer) {
+  /** @type {any} */
+  let value = root;
+  for (const key of pointer.split('/')) value = value[key.replaceAll('~1', '/').replaceAll('~0', '~')];
+  return value;
+}
+
+/**
+ * List the fields of a schema. A field that has fields itself is replaced by those, as `a.b` or `list[].b`.
+ * @param {OpenApiDocument} root
+ * @param {Schema} schema
+ * @param {string} [prefix]
+ * @param {number} [depth]
+ * @returns {Field[]}
+ */
+export function listFields(root, schema, prefix = '', depth = 0) {
+  const { properties = {}, required = [], allOf = [] } = resolveReference(root, schema);
+  if (allOf.length) return allOf.flatMap((part) => listFields(root, part, prefix, depth));
+  return Object.entries(properties).flatMap(([key, value]) => {
+    const property = resolveReference(root, value);
+    const name = prefix + key;
+    const isArray = property.type === 'array';
+    const inner = isArray && property.items ? resolveReference(root, property.items) : property;
+    if (inner.properties && depth < MAX_DEPTH) {
+      return listFields(root, inner, `${name}${isArray ? '[]' : ''}.`, depth + 1);
+    }
+    return [{ name, schema: property, required: required.includes(key) }];
+  });
+}
+
+/**
+ * Describe in words which values a schema accepts, such as "whole number, 1 to 100".
+ * @param {OpenApiDocument} root
+ * @param {Schema} schema
+ * @returns {string}
+ */
+export function describeType(root, schema) {
+  const { type, format = '', enum: values, items = {}, anyOf, oneOf } = resolveReference(root, schema);
+  if (values) return values.map((value) => JSON.stringify(value)).join(', ');
+  const alternatives = anyOf ?? oneOf;
+  if (alternatives) return alternatives.map((alternative) => describeType(root, alternative)).join(' or ');
+  const names = (Array.isArray(type) ? type : [type ?? 'any value']).map((name) =>
+    name === 'array' ? `list of ${describeType(root, items)}` : (TYPE_NAMES[format] ?? TYPE_NAMES[name] ?? name),
+  );
+  return [names.join(' or '), ...describeLimits(schema)].join(', ');
+}
+
+/**
+ * @param {Schema} schema
+ * @returns {string[]}
+ */
+function describeLimits({ minimum, maximum, minLength, maxLength, maxItems, default: defaultValue }) {
+  const limits = [];
+  if (minimum !== undefined && maximum !== undefined) {
+    limits.push(`${formatNumber(minimum)} to ${formatNumber(maximum)}`);
+  } else if (minimum !== undefined && minimum > 0) limits.push(`at least ${formatNumber(minimum)}`);
+  if (minLength) limits.push('not empty');
+  if (maxLength) limits.push(`at most ${formatNumber(maxLength)} characters`);
+  if (maxItems) limits.push(`at most ${formatNumber(maxItems)}`);
+  if (defaultValue !== undefined) limits.push(`default ${defaultValue}`);
+  return limits;
+}
+
+/** @param {number} value */
+function formatNumber(value) {
   return value.toLocaleString('en');
 }
 
-/** @returns {*} a value that fits a schema */
-export function sampleOf(root, schema) {
-  const {
-    type,
-    format,
-    enum: words,
-    examples,
-    example,
-    default: usual,
-    properties,
-    items,
-    anyOf,
-  } = resolve(root, schema);
-  const given = example ?? examples?.[0] ?? usual ?? words?.[0];
+/**
+ * Return a value that fits a schema: the example that it gives, or one made from its type.
+ * @param {OpenApiDocument} root
+ * @param {Schema} schema
+ * @returns {unknown}
+ */
+export function exampleOf(root, schema) {
+  const { example, examples, default: defaultValue, enum: values, ...rest } = resolveReference(root, schema);
+  const given = example ?? examples?.[0] ?? defaultValue ?? values?.[0];
   if (given !== undefined) return given;
-  if (anyOf) return sampleOf(root, anyOf[0]);
+  const { type, format = '', properties, items, anyOf } = rest;
+  if (anyOf?.[0]) return exampleOf(root, anyOf[0]);
   if (properties) {
-    return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, sampleOf(root, value)]));
+    return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, exampleOf(root, value)]));
   }
-  if (Array.isArray(type) && type.includes('null')) return null;
-  return (
-    { array: items ? [sampleOf(root, items)] : [], integer: 0, number: 0, boolean: true, object: {} }[type] ??
-    SAMPLES[format] ??
-    ''
-  );
+  if (Array.isArray(type)) return type.includes('null') ? null : '';
+  /** @type {Record<string, unknown>} */
+  const byType = { array: items ? [exampleOf(root, items)] : [], integer: 0, number: 0, boolean: true, object: {} };
+  return byType[type ?? ''] ?? FORMAT_EXAMPLES[format] ?? '';
 }
 
-const SAMPLES = { uuid: '5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3', 'date-time': '2026-11-24T04:00:00.123456Z' };
-
-/** @returns {string} a call as a line for the shell */
-export function curlOf(root, method, path, call) {
-  const inPath = call.parameters.filter((one) => one.in === 'path');
-  const address = inPath.reduce(
-    (text, { name, schema }) => text.replace(`{${name}}`, schema.format === 'uuid' ? SAMPLES.uuid : '42'),
-    path,
-  );
-  const [type, body] = Object.entries(call.requestBody?.content ?? {})[0] ?? [];
-  const streams = Object.values(call.responses).some((answer) => answer.content?.['text/event-stream']);
+/**
+ * Return an operation as a curl command for a POSIX shell.
+ * @param {OpenApiDocument} root
+ * @param {string} method
+ * @param {string} path
+ * @param {Operation} operation
+ * @param {string} origin of the server, such as `https://example.com`
+ * @returns {string}
+ */
+export function curlCommand(root, method, path, operation, origin) {
+  let url = origin + path;
+  for (const { name, in: place, schema } of operation.parameters) {
+    if (place === 'path') url = url.replace(`{${name}}`, schema.format === 'uuid' ? UUID_EXAMPLE : '42');
+  }
+  const [type, body] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+  const isStream = Object.values(operation.responses).some((response) => response.content?.['text/event-stream']);
   const words = ['curl'];
-  if (streams) words.push('-N');
+  if (isStream) words.push('-N');
+  // With a body, curl sends POST by default.
   if (method !== 'get' && !(method === 'post' && body)) words.push('-X', method.toUpperCase());
-  words.push(quoted(`${location.origin}${address}`));
-  if (type === 'application/json') {
-    const data = JSON.stringify(body.example ?? sampleOf(root, body.schema));
-    words.push(`\\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(data)}`);
+  words.push(quoteForShell(url));
+  if (type === 'application/json' && body) {
+    const data = JSON.stringify(body.example ?? exampleOf(root, body.schema));
+    words.push(`\\\n  -H 'Content-Type: application/json' \\\n  -d ${quoteForShell(data)}`);
   }
   if (type === 'multipart/form-data') words.push('\\\n  -F file=@products.csv');
   return words.join(' ');
 }
 
-function quoted(text) {
+/** @param {string} text */
+function quoteForShell(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from flask.testing import FlaskClient
 
+import config
 from support.paths import ROOT
 
 PAGES = {"/", "/api/docs"}
@@ -75,3 +76,12 @@ def test_every_file_that_the_page_loads_is_served_and_every_module_is_loaded(cli
 )
 def test_files_outside_of_the_static_folder_are_not_served(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", sorted(PAGES))
+def test_the_footer_of_each_page_shows_the_version(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:
+        assert f'<footer class="app-footer">Acme Product Importer {config.VERSION}</footer>' in response.get_data(as_text=True)
+        etag = response.headers["ETag"]
+    with client.get(path, headers={"If-None-Match": etag}) as response:
+        assert response.status_code == 304
