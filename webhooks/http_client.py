@@ -1,6 +1,6 @@
-"""HTTP connections that dial allowed addresses only, keep to a deadline and limit what they receive.
+"""HTTP connections that dial only allowed addresses, keep a deadline and limit what they receive.
 
-They plug into urllib3: its pools, TLS and HTTP parsing are used as they are.
+They plug into urllib3 and use its pools, TLS and HTTP parsing unchanged.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ class ResponseTooLong(Exception):
 
 
 class Exchange:
-    """The state of one request and its response, shared by the connections of one thread: deadline and progress."""
+    """The deadline and the progress of one request and its response. The connections of one thread share it.
+
+    `received_bytes` counts what the receiver has sent. `dialled` says whether a connection was made for this request,
+    and `ended` whether the receiver has closed it.
+    """
 
     def __init__(self, allowed: Networks) -> None:
         self.allowed = allowed
@@ -49,7 +53,7 @@ class Exchange:
         self.on_sent: Callable[[], None] | None = None
 
     def begin(self, connect_seconds: float, total_seconds: float, on_sent: Callable[[], None] | None) -> None:
-        """Start the deadline of a new exchange; `on_sent` is called when the request has been sent."""
+        """Start the deadline of a new request. `on_sent` is called once it has been sent."""
         self.deadline = time.monotonic() + total_seconds
         self.connect_seconds = connect_seconds
         self.total_seconds = total_seconds
@@ -58,7 +62,7 @@ class Exchange:
         self.received_bytes = 0
 
     def remaining(self) -> float:
-        """Return the seconds left until the deadline. Raise `TimeoutError` if none are."""
+        """Return the seconds until the deadline. Raise `TimeoutError` if it has passed."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
@@ -72,28 +76,31 @@ class Exchange:
             raise ResponseTooLong
 
     def sent(self) -> None:
-        """Report once that the request has been sent."""
+        """Call `on_sent`, unless this request has called it already."""
         on_sent, self.on_sent = self.on_sent, None
         if on_sent is not None:
             on_sent()
 
     def dial(self, host: str, port: int) -> socket.socket:
-        """Connect to an address of `host`. Raise `ForbiddenAddress` or `Unreachable`."""
+        """Connect to an address of `host`.
+
+        Raises `ForbiddenAddress` if one of its addresses must not be reached, `Unreachable` if no connection is made.
+        """
         self.dialled = True
         self.ended = False
         end = min(self.deadline, time.monotonic() + self.connect_seconds)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise Unreachable(f"The host name {host} cannot be resolved.") from None
         # One forbidden address forbids the name: which address is dialled must not be left to chance.
-        for *_, address in found:
+        for *_, address in results:
             check_address(str(address[0]), self.allowed)
-        found = found[:MAX_ADDRESSES]
-        error: OSError | None = None
-        for index, (family, kind, protocol, _, address) in enumerate(found):
+        results = results[:MAX_ADDRESSES]
+        last_error: OSError | None = None
+        for index, (family, kind, protocol, _, address) in enumerate(results):
             # An address that does not respond leaves time for the others.
-            seconds = (end - time.monotonic()) / (len(found) - index)
+            seconds = (end - time.monotonic()) / (len(results) - index)
             if seconds <= 0:
                 break
             sock = DeadlineSocket(family, kind, protocol)
@@ -103,20 +110,21 @@ class Exchange:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.exchange = self
                 return sock
-            except OSError as failure:
+            except OSError as error:
                 sock.close()
-                error = failure
-        if error is None or isinstance(error, TimeoutError):
+                last_error = error
+        if last_error is None or isinstance(last_error, TimeoutError):
             raise Unreachable(f"No connection to {host} could be made within {self.connect_seconds:g} s.")
-        if isinstance(error, ConnectionRefusedError):
+        if isinstance(last_error, ConnectionRefusedError):
             raise Unreachable(f"{host} refused the connection to port {port}.")
-        raise Unreachable(f"No connection to {host} could be made: {error.strerror or error}.")
+        raise Unreachable(f"No connection to {host} could be made: {last_error.strerror or last_error}.")
 
 
 class _DeadlineMixin:
-    """Makes a socket keep the deadline of its exchange, however slowly the other side sends.
+    """Limits every operation of a socket to the time until the deadline of its exchange.
 
-    Overrides only what HTTP connections call: `send`, `sendall`, and `recv_into` through `makefile`.
+    A plain timeout starts again with every received byte. This class overrides only what HTTP connections call:
+    `send`, `sendall`, and `recv_into` through `makefile`.
     """
 
     # Set as soon as the connection is made. The TLS handshake uses none of these methods.
@@ -197,7 +205,7 @@ def create_pool_classes(exchange: Exchange) -> dict[str, Any]:
                 # The standard library does not document what it raises for malformed responses.
                 raise HTTPException(str(error)) from error
             if exchange.ended:
-                # The stream ended within the head, which the standard library reads as the end of the head.
+                # The standard library reads the end of the stream within the head as the end of the head.
                 response.close()
                 raise ConnectionAbortedError
             return response

@@ -17,16 +17,16 @@ RESTART_SECONDS = 1
 
 
 class DispatcherProcess(threading.Thread):
-    """Start the dispatcher, and start it again whenever it ends.
+    """A thread that starts the dispatcher and restarts it whenever it ends.
 
-    The dispatcher has a process of its own, so imports do not slow it down and it does not delay the worker's messages.
-    It needs no broker, and ends by itself if the worker is killed.
+    The dispatcher is a separate process, so imports do not slow it down and it does not delay the worker's messages. It
+    needs no broker, and it ends by itself if the worker is killed.
     """
 
     def __init__(self) -> None:
         super().__init__(name="dispatcher-process", daemon=True)
         self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:
         """Start the process, then the thread that supervises it.
@@ -40,12 +40,12 @@ class DispatcherProcess(threading.Thread):
     def stop(self) -> None:
         """Ask the process to finish its running requests and to end."""
         self._stopping.set()
-        if self._process is not None:
+        if self.is_alive():
             self._process.send_signal(signal.SIGTERM)
 
     def run(self) -> None:
         """Start the process again whenever it ends, until `stop` is called."""
-        while self._process is not None:
+        while True:
             status = self._process.wait()
             if self._stopping.is_set():
                 return
@@ -55,6 +55,6 @@ class DispatcherProcess(threading.Thread):
             self._process = self._start_process()
 
     def _start_process(self) -> subprocess.Popen[bytes]:
-        # A name server that does not answer must not take up the time of a whole request; see resolv.conf(5).
+        # Without these options a name server that does not answer uses up the time of a whole request: resolv.conf(5).
         environment = {"RES_OPTIONS": "timeout:2 attempts:2", **os.environ}
         return subprocess.Popen([sys.executable, "-m", "webhooks.dispatcher"], cwd=ROOT, env=environment)

@@ -129,17 +129,15 @@ class WebhookWorker:
             while True:
                 now = time.monotonic()
                 is_surplus = self._is_failing and self._busy > 0
+                may_send = bool(self._waiting) and now < self._lease_until and not is_surplus
+                if may_send and now >= self._next_start:
+                    self._busy += 1
+                    self._next_start = float("inf")
+                    return self._waiting.popleft()
                 if self._closed or is_surplus or now >= idle_until:
                     self._threads -= 1
                     return None
-                wakes_at = idle_until
-                if self._waiting and now < self._lease_until:
-                    if now >= self._next_start:
-                        self._busy += 1
-                        self._next_start = float("inf")
-                        return self._waiting.popleft()
-                    wakes_at = min(wakes_at, self._next_start)
-                self._changed.wait(wakes_at - now)
+                self._changed.wait((min(idle_until, self._next_start) if may_send else idle_until) - now)
 
     def _allow_next(self) -> None:
         """Let the next request start after the head start of the one that was just sent."""

@@ -45,6 +45,19 @@ def post(sender: Sender, url: str, body: bytes = b"{}", **headers: str) -> Respo
     return response
 
 
+def create_response(status_code: int | None = 200, **values: Any) -> Response:
+    """Return the response of a receiver with this status; None stands for a request without a response."""
+    error = None if status_code and 200 <= status_code < 300 else f"The receiver answered {status_code}."
+    defaults = {
+        "response_time_ms": 1,
+        "response_text": "ok",
+        "response_headers": {},
+        "retry_after": None,
+        "error": error,
+    }
+    return Response(status_code, **{**defaults, **values})
+
+
 @contextlib.contextmanager
 def respond_once(data: bytes) -> Iterator[int]:
     """Accept a connection, read the start of a request and send `data`; then keep the connection open.

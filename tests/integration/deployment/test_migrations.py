@@ -103,5 +103,3 @@ def test_processes_that_start_together_migrate_in_turn(server_url: str) -> None:
         assert find_differences(url) == []
     finally:
         execute(server_url, f"DROP DATABASE {EMPTY_DATABASE} WITH (FORCE)")
-
-

@@ -81,7 +81,8 @@ def test_files_outside_of_the_static_folder_are_not_served(client: FlaskClient, 
 @pytest.mark.parametrize("path", sorted(PAGES))
 def test_the_footer_of_each_page_shows_the_version(client: FlaskClient, path: str) -> None:
     with client.get(path) as response:
-        assert f'<footer class="app-footer">Acme Product Importer {config.VERSION}</footer>' in response.get_data(as_text=True)
+        text = response.get_data(as_text=True)
+        assert f'<footer class="app-footer">Acme Product Importer {config.VERSION}</footer>' in text
         etag = response.headers["ETag"]
     with client.get(path, headers={"If-None-Match": etag}) as response:
         assert response.status_code == 304
