@@ -354,7 +354,7 @@ export interface paths {
         };
         /**
          * Follow changes of products
-         * @description Server-Sent Events (WHATWG HTML, section 9.2). An event `changed` follows every change of any product, whoever made
+         * @description Server-Sent Events (WHATWG HTML, section 9.2). An event `changed` follows every change of any product, whatever made
          *     it: at most one event per second, and always one after the last change. It does not say what has changed; reload
          *     what you show. The stream sends a comment line every 5 seconds.
          */
