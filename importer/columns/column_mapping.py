@@ -176,7 +176,7 @@ def _index_names(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str]) -> dict[int, str | None]:
-    """Return `assigned`, and the columns whose names mean a field that is not `taken`, by column index."""
+    """Return fields by column index: `assigned`, and the fields that other columns name, if they are not `taken`."""
     found = dict(assigned)
     width = width_without_reject_columns(header)
     names = [make_printable(name) for name in header]
@@ -195,7 +195,7 @@ def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str
 
 
 def _ambiguous(names: Sequence[str], assigned: Mapping[int, str | None]) -> dict[str, set[int]]:
-    """Return the fields that are the exact name of several columns, with their indexes, unless a mapping chose one."""
+    """Return the column indexes of each field that is the exact name of several columns, unless a mapping has it."""
     named = {
         field: {index for index, name in enumerate(names) if name == field and index not in assigned}
         for field in FIELDS

@@ -22,11 +22,11 @@ from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What a client knows about a file. None means that the value is found in the file.
+    """What a client knows about a file. A value that is None is detected in the file.
 
     `delimiter` is comma, semicolon, tab or pipe, as a character or by name. `quote` is one of `dialect.QUOTES`, or its
-    name. `encoding` is any name that Python knows. `mapping` gives the product field of columns by their names, None
-    for a column to leave out.
+    name. `encoding` is any name that Python knows. `mapping` gives the product field for the name of a
+    column; None leaves the column out.
     """
 
     delimiter: str | None = None
@@ -62,7 +62,7 @@ class ProductFile:
 
     @property
     def header_key(self) -> str:
-        """The key of mappings that are saved for files with this header."""
+        """The key under which a mapping for this header is saved."""
         return header_key(self.header)
 
     def propose(self, saved: FieldByColumn) -> None:
@@ -119,8 +119,8 @@ def open_product_file(
 ) -> ProductFile:
     """Open the file at `path`, read its header and map its columns.
 
-    `max_record` is in characters. Raises `FileNotFoundError`, and `UnusableFile` if it is not a CSV file or an option
-    is unknown.
+    `max_record` is in characters. Raises `FileNotFoundError`, and `UnusableFile` if the file is not a CSV file or an
+    option is unknown.
     """
     encoding = None if options.encoding is None else find_encoding(options.encoding)
     source = TextSource(path, max_unpacked_bytes=max_unpacked_bytes, encoding=encoding, block_bytes=tuning.block_bytes)

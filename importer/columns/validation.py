@@ -94,7 +94,7 @@ class RowValidator:
         return payload, valid_rows
 
     def _check_widths(self, rows: list[Row], widths: list[int]) -> tuple[list[int], dict[int, Reason]]:
-        """Return the rows as wide as the header, and the reasons to reject others. Blank rows are neither."""
+        """Return the numbers of the rows as wide as the header, and why others are rejected. Skip blank rows."""
         width = self.width
         complete = [number for number, fields in enumerate(widths) if fields == width]
         sentences = {

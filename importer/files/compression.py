@@ -129,7 +129,7 @@ def _open_member(raw: IO[bytes]) -> IO[bytes]:
         raise UnusableFile(UNSUPPORTED_ZIP) from None
     except ZIP_ERRORS:
         raise UnusableFile(DAMAGED_ZIP) from None
-    # Opening the archive read the list of files at its end.
+    # Opening the archive read the list of files at its end. `share_read` must start at 0.
     raw.seek(0)
     return stream
 

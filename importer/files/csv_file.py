@@ -29,8 +29,9 @@ SAMPLES_MAX_CHARACTERS = 200_000
 class CsvFile:
     """A CSV file whose header has been read; `header` holds its cells. It closes `source` when it is closed.
 
-    `delimiter` and `quote` are what the client gave, see `find_delimiter` and `find_quote`; None finds them.
-    `count_known_columns` judges candidates for the header. Raises `UnusableFile`.
+    `delimiter` and `quote` are what the client gave, see `find_delimiter` and `find_quote`; a value that is None is
+    detected. `count_known_columns` judges candidates for the header. `max_record` is in characters. Raises
+    `UnusableFile` if an option is unknown or the header cannot be read.
     """
 
     def __init__(

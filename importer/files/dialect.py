@@ -15,11 +15,11 @@ from importer.errors import UnusableFile
 
 # Earlier delimiters win ties.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-# The quotes that a client can name. A backslash means that quotes within fields are escaped by one, not doubled.
+# The quotes that a client can name. In the last two, a backslash escapes quotes within fields; they are not doubled.
 QUOTES = {'"': "double", "'": "single", "none": "none", '\\"': "double-escaped", "\\'": "single-escaped"}
 SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
-# The first line with which Excel names the delimiter.
+# The line, such as `sep=;`, that names the delimiter for Excel at the start of a file.
 SEPARATOR_LINE = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
 # The quote that COPY gets for a file without quotes. Texts rarely contain it; if they do, it is doubled like any quote.
@@ -65,7 +65,7 @@ class Sniffed(NamedTuple):
 
 
 def find_delimiter(name: str) -> str:
-    """Return the delimiter that a client gives, as a character or by name. Raise `UnusableFile` if there is none."""
+    """Return the delimiter that a client gives, as a character or by name. Raise `UnusableFile` if it is unknown."""
     wanted = name.strip(" \r\n").lower()
     for delimiter, delimiter_name in DELIMITERS.items():
         if wanted in {delimiter, delimiter_name} or (wanted, delimiter_name) == ("\\t", "tab"):
@@ -75,7 +75,7 @@ def find_delimiter(name: str) -> str:
 
 
 def find_quote(name: str) -> str:
-    """Return the quote that a client gives, one of QUOTES or its name. Raise `UnusableFile` if there is none."""
+    """Return the quote that a client gives, one of QUOTES or its name. Raise `UnusableFile` if it is unknown."""
     wanted = name.strip().lower()
     for quote, quote_name in QUOTES.items():
         if wanted in {quote, quote_name}:
@@ -180,7 +180,7 @@ def _count_quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, in
 def unescape(text: str, quote: str, *, is_complete: bool = True) -> tuple[str, str]:
     """Double the quotes that a backslash escapes, and halve double backslashes.
 
-    Returns the text, and the end of it that depends on the text that follows: "" if the text is complete.
+    Returns the text, and a backslash that was cut off from its end because it may escape the next character, or "".
     """
     rest = ""
     if not is_complete and text.endswith("\\") and (len(text) - len(text.rstrip("\\"))) % 2:

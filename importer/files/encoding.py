@@ -18,10 +18,10 @@ from importer.files.tuning import DEFAULT_TUNING
 SNIFFED_BYTES = 4096
 # The sample that decides about the encoding starts at the first byte beyond ASCII and has at most this size.
 LOOK_AHEAD_BYTES = 1 << 21
-# The language of the text is judged by this many bytes of lines that are not ASCII.
+# The decoder judges the language of the text by at most this many bytes, from lines that are not ASCII.
 JUDGED_BYTES = 1 << 16
 
-# The superset that is meant by the name of an encoding, as in the WHATWG Encoding standard.
+# The superset that the decoder uses in place of an encoding, as in the WHATWG Encoding standard.
 SUPERSETS = {
     "shift_jis": "cp932",
     "gb2312": "gb18030",
@@ -53,7 +53,7 @@ MIN_SHARE_IN_RUNS = 0.4
 # How much better than an earlier candidate a later one must score.
 MIN_SCORE_LEAD: dict[tuple[str, ...], float] = {LATIN_CANDIDATES: 0.15, OTHER_CANDIDATES: 0.01}
 MAX_UNDECODABLE_SHARE = 0.1
-# In a multi-byte encoding all runs have an even length. This many runs are not even by chance in a single-byte one.
+# In a multi-byte encoding all runs have an even length. In a single-byte one, this many are not all even by chance.
 MIN_RUNS_FOR_MULTI_BYTE = 16
 
 NON_ASCII_RUN = re.compile(rb"[\x80-\xff]+")
@@ -66,7 +66,7 @@ ESCAPE_HANDLER = "importer.escape-bytes"
 def _escape_bytes(error: UnicodeError) -> tuple[str, int]:
     """Escape undecodable bytes as `surrogateescape` does, in any encoding.
 
-    It never consumes an ASCII byte with them, nor half of a UTF-16 unit.
+    It never consumes an ASCII byte after them, or half of a UTF-16 unit.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -87,7 +87,7 @@ codecs.register_error(ESCAPE_HANDLER, _escape_bytes)
 
 
 def find_encoding(name: str) -> str:
-    """Return Python's name of the encoding that a client names. Raise `UnusableFile` if there is none."""
+    """Return Python's name of the encoding that a client names. Raise `UnusableFile` if it is unknown."""
     try:
         info = codecs.lookup(name.strip())
     except (LookupError, ValueError, UnicodeError):

@@ -1,9 +1,10 @@
-"""The fast path for clean CSV: text that PostgreSQL can read as it is gets checked, not parsed.
+"""The fast path for clean CSV: it checks that PostgreSQL can read a text unchanged, without parsing it into rows.
 
 Nearly all blocks of nearly all files are clean: every quote is where RFC 4180 requires it, every row has the same
-number of fields, SKUs have no surrounding spaces, and no value is too long. Splitting the text at quotes and delimiters
-shows that several times faster than parsing it into rows, and COPY gets the text unchanged. Text that is not obviously
-clean goes through the parser and the validation. The result is the same; tests compare both.
+number of fields, SKUs have no surrounding spaces, and no value is too long. To check this, the fast path only splits
+the text at quotes and delimiters. That is several times faster than parsing it into rows, and COPY gets the text
+unchanged. Text that is not obviously clean goes through the parser and the validation. The result is the same; tests
+compare both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of our fields in a row of `width` cells, counted from 0; None if the file has no such column.
+    """The index of each product field in a row of `width` cells, from 0; None if the file has no such column.
 
     `sku_max` and `name_max` are in characters. `quote` is the quote for COPY.
     """

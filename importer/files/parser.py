@@ -27,7 +27,7 @@ from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 # The parser has its own limit, beyond which a row is rejected.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
-# Rows for the row reader before the parser tries a whole block again: the number doubles after each failure.
+# How many rows the row reader reads before the parser tries a whole block again. The number doubles after each failure.
 MIN_ROW_READER_ROWS, MAX_ROW_READER_ROWS = 256, 16_384
 
 
@@ -149,7 +149,7 @@ class Parser:
             quotes -= 1
 
     def _parse(self, end: int) -> tuple[list[Row], int]:
-        """Parse the text up to `end`. Return the rows before the first one for the row reader, and its start."""
+        """Parse the text up to `end`. Return the leading rows that need no row reader, and the position after them."""
         position = self._buffer.position
         text = self._buffer.text[position:end]
         rows: list[Row] = []

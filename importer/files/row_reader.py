@@ -1,6 +1,6 @@
-"""Reads rows singly where a block is malformed, to find the rows to blame and the line on which each starts.
+"""Reads rows singly where a block is malformed, to find the malformed rows and the line on which each starts.
 
-A misplaced quote costs only its own line: reading continues with the next one.
+If a quote is misplaced, only its line is rejected: reading continues with the next line.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ NUL_MESSAGE = "The row contains a NUL character. Remove it."
 SHOWN_LONG_ROW_CHARACTERS = 200
 # The amount of text in a batch.
 BATCH_CHARACTERS = 1 << 18
-# Rows that are read singly before the next batch: the number doubles after each batch that fails, up to this one.
+# The number of rows that are read singly before the next batch doubles after each failed batch, up to this limit.
 MAX_SINGLE_ROWS = 1024
 
 
 class OpenQuote(NamedTuple):
-    """The outcome of a quote that was opened before `until` and still open there.
+    """Why a row could not be read: its quote was still open at `until`, the start of the last line that was read.
 
-    Every line that opens a quote before `until` has the same outcome, so the text need not be read again for each of
-    them. It is the `problem` of the line at `until` or, without a problem, a row that would reach to `reaches`, which
-    is too long. Both are counted in characters from the start of the file.
+    If a later line before `until` leaves a quote open, its quote is still open at `until`, too, so the text before that
+    need not be read again. Its row has the same `problem` or, if `problem` is None, reaches at least to `reaches` and
+    may be too long. `until` and `reaches` are counted in characters from the start of the file.
     """
 
     until: int = 0
@@ -198,7 +198,7 @@ class RowReader:
         return read if problem is not None else self._parse_lines(first_end, 0)
 
     def _parse_lines(self, first_end: int, start: int) -> tuple[int, Row | None, str | None]:
-        """Parse the next row from its line at `start` on; the lines before it are known to end in an open quote.
+        """Parse the next row from its line at `start` on; the lines before that are known to leave a quote open.
 
         Returns the same as `_parse_row`, except that the cells are those of the row only if `start` is 0.
         """

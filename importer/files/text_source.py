@@ -18,8 +18,9 @@ BYTE_ORDER_MARK = "\ufeff"
 class TextSource:
     """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
 
-    `encoding` is Python's name of an encoding; None finds it. Bytes that are not text in it become lone surrogates
-    (PEP 383), so that the parser can reject their rows. Raises `UnusableFile` if the whole file cannot be imported.
+    `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in it
+    become lone surrogates (PEP 383), so that the parser can reject their rows. Raises `UnusableFile` if the whole
+    file cannot be imported.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 `cancel` takes the lease away from the worker that runs the job. The worker notices at its next heartbeat and cannot
 write any more; what it has written stays and is counted exactly. The other actions only accept jobs that no worker
-runs. They work in the caller's transaction, `cancel` in its own.
+runs. They work in the caller's transaction; `cancel` opens its own.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ SAVE_MAPPING_SQL = """
 INSERT INTO import_mappings (header_key, mapping, used_at) VALUES (%s, %s, clock_timestamp())
 ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = excluded.used_at
 """
-# Assignments of a retry. One continues after the checkpoint, the other starts over.
+# Assignments of every retry. `CONTINUE_SQL` or `START_OVER_SQL` is added to them.
 QUEUE_AGAIN_SQL = (
     "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
     f" confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, {RELEASE_LEASE_SQL}"
 )
-# The counts of a preview that was not confirmed are counted again.
+# A preview that was not confirmed is removed, because the retry creates a new one.
 CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
 START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"

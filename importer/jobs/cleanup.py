@@ -46,7 +46,7 @@ def cancel_expired_previews(connection: Connection, retention: Retention) -> Non
 
 
 def drop_staging_of_ended_jobs(connection: Connection) -> None:
-    """Drop the staging tables of jobs that were cancelled; skip a table that a worker still uses."""
+    """Drop the staging tables that ended jobs have left; skip a table that a worker still uses."""
     with connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM import_jobs WHERE {HAS_ENDED_WITH_STAGING_SQL}")
         job_ids = [row[0] for row in cursor.fetchall()]

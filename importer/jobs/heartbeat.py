@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 # The lease is extended at least this often, because that is also how a worker notices that its job was cancelled.
 MAX_HEARTBEAT_SECONDS = 1
-# The progress of a job, in percent, at the end of reading. A preview is also compared before it reaches 50 %.
+# The progress of a job, in percent, at the end of reading. A preview reaches 50 % after it has also compared the rows.
 READ_PERCENT = 50
 READ_FOR_PREVIEW_PERCENT = 40
 

@@ -35,7 +35,8 @@ SELECT task_id::text, lease_holder, {LEASE_IS_VALID_SQL}, announced_at,
         secs => CASE status WHEN 'pending' THEN %(pending_seconds)s ELSE %(processing_seconds)s END)
 FROM import_jobs WHERE status IN ('pending', 'processing') ORDER BY id
 """
-# Only one of several reapers finds the same `announced_at`. A locked row belongs to a worker or to another reaper.
+# Of several reapers, only the first one finds `announced_at` unchanged. A locked row belongs to a worker or another
+# reaper.
 CLAIM_ANNOUNCEMENT_SQL = """
 UPDATE import_jobs SET announced_at = clock_timestamp() WHERE id = (
     SELECT id FROM import_jobs WHERE task_id = %s AND announced_at IS NOT DISTINCT FROM %s FOR UPDATE SKIP LOCKED

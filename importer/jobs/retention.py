@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Assignments that set the deadlines of an UPDATE of `import_jobs j`. Their parameters are `Retention.parameters`.
+# Assignments for an UPDATE of `import_jobs j` that set its deadlines. Their parameters are `Retention.parameters`.
 SET_CONFIRM_DEADLINE_SQL = "confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s)"
 # Only an import that wrote to the change log can be undone.
 SET_UNDO_DEADLINE_SQL = """undo_until = CASE WHEN kind = 'import' AND EXISTS (

@@ -19,8 +19,8 @@ LEFT JOIN products p ON lower(p.sku) COLLATE "C" = lower(s.sku) COLLATE "C" ORDE
 class AffectedProduct(NamedTuple):
     """A product that an import affected; `change` is created, updated or left_out.
 
-    A product that was left out has its SKU as the file has it, and an id only if such a product exists now. The others
-    have no SKU here, and their product may have been deleted since.
+    For a product that was left out, `sku` is the SKU in the file, and `product_id` is None if no product has it now.
+    For the other changes, `sku` is None, and the product may have been deleted since.
     """
 
     change: str

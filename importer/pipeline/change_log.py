@@ -1,12 +1,13 @@
 """The change log of an import: the table `import_changes`, from which the import can be undone.
 
-Each slice adds one entry or a few: arrays of product ids and previous values, which cost a fraction of one row per
-product. All products that a slice writes share one `updated_at`, which the entry also holds. A product with another
+Each slice adds one entry or a few: arrays of product ids and previous values, which are much cheaper than one row
+per product. All products that a slice writes share one `updated_at`, which the entry also holds. A product with another
 `updated_at` was edited after the import.
 
 An undo gives products a new `updated_at`, because clients must see that they changed. It also stores, in `restored`,
 which version it brought back and when. Such a product still counts as unedited for the import that wrote this version,
-so imports can be undone one after the other. Any later edit ends that, because it changes `updated_at` alone.
+so imports can be undone one after the other. A later edit changes only `updated_at`, so the product then counts as
+edited.
 """
 
 from __future__ import annotations

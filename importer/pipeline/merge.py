@@ -66,7 +66,7 @@ def merge(run: Run, *, url: str, slice_rows: int, keep_change_log: bool, look_ah
     the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
     """
     slices = plan_slices(run.connection, run.job, slice_rows)
-    # The change log names the products that a mode skips, which needs the complete comparison.
+    # The other modes skip products, which the change log names. The look-ahead does not find out which they are.
     may_look_ahead = look_ahead and run.job.mode == "upsert"
     with LookAhead(url) as ahead:
         previous_wrote_nothing = False

@@ -22,7 +22,7 @@ MAX_EXAMPLES = 20
 MAX_SHOWN_REJECTS = 20
 MAX_SHOWN_CHARACTERS = 2000
 
-# Shows the values that the merge would write: a product keeps its SKU, and an empty cell of `active` its value.
+# Shows the values that the merge would write: a product keeps its SKU, and its `active` if the cell is empty.
 SELECT_EXAMPLES_SQL = """
 SELECT coalesce(p.sku, s.sku), p.id IS NULL,
     {values}

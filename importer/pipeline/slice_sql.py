@@ -118,7 +118,7 @@ class Slice:
         return [name for name in self.job.staged_columns or [] if name != "sku"]
 
     def render(self, template: str, **parts: sql.Composable) -> sql.Composed:
-        """Fill in a statement on this slice; `parts` are the placeholders that every slice fills in differently."""
+        """Fill in a statement on this slice; `parts` are the values of placeholders that only this statement has."""
         columns = self.job.staged_columns or []
         write, skip = MODE_CONDITIONS_SQL[self.job.mode]
         common = {

@@ -42,7 +42,7 @@ def write_with_retries(
     """Call `write` in the transaction of a step that holds the lease; repeat it if other clients interfere.
 
     `checkpoint` is where `write` moves the checkpoint of the job. Raises `LeaseLost`, and `ImportFailure` after
-    `MAX_ATTEMPTS`; its message ends with the sentence `outcome`, which says what happens to the rest of the job.
+    `MAX_ATTEMPTS`. The message of the failure ends with the sentence `outcome`, which says what stays and how to go on.
     """
 
     def transaction() -> Result:

@@ -1,8 +1,8 @@
 """Undoing an import: products that it created are deleted, products that it updated get their previous values back.
 
 An undo is a job of its own. It reverses the entries of the import's change log, the last one first, each in a short
-transaction. It leaves products alone that were edited after the import: those whose version is no longer the entry's
-(see `change_log`). So imports can be undone in the reverse of their order, however many.
+transaction. It does not change products that were edited after the import: their version is no longer that of the
+entry (see `change_log`). So any number of imports can be undone, the last one first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
     AND (c.created IS NOT NULL OR c.updated IS NOT NULL) ORDER BY c.id DESC
 """
 # `locked` locks the products in key order, as imports do. It sees the edits of transactions for which it had to wait.
-# The event for the webhooks reads the CTEs `inserted` and `updated`: to receivers, every product was updated.
+# The event for the webhooks reads the CTEs `inserted` and `updated`. It reports every product as updated.
 REVERSE_ENTRY_SQL = """
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATERIALIZED (
     SELECT u.id, true AS was_created, NULL AS name, NULL AS description, NULL::boolean AS active,
