@@ -40,7 +40,7 @@ from benchmarks.product import (
 
 # The highest acceptable ratio of each import to the raw COPY.
 MAX_RATIOS = {"new": 2.0, "unchanged": 1.2, "a tenth changed": 1.8, "all changed": 3.5}
-# In this order at the end of each round.
+# The imports that are undone at the end of each round, in this order.
 UNDONE_IMPORTS = ("all changed", "a tenth changed", "new")
 MAX_REJECTS_RATIO = 1.5
 MAX_MEMORY_MB = 200

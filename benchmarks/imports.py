@@ -1,4 +1,4 @@
-"""Import files over the API as a client does, undo imports, and time both; and the raw COPY to compare them with."""
+"""Times imports and undos over the API, as a client sees them, and the raw COPY to compare them with."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from database.running_imports import find_running_import
 from webhooks.events import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
-# How long a statement waits for each lock that another transaction holds, such as a slice of an import.
+# How long a statement waits for a lock of another transaction. A slice of an import holds such locks.
 LOCK_WAIT_SECONDS = 10
 # New readers queue up while TRUNCATE waits for the current ones, so it must not wait for long.
 TRUNCATE_LOCK_WAIT_MS = 100
 
-# PostgreSQL locks the rows as they come out of the sort, so in the order of the keys.
+# PostgreSQL locks each row as the sort returns it, so the rows are locked in the order of their keys.
 LOCKED_PRODUCTS_SQL = """
 WITH locked AS MATERIALIZED (
     SELECT id FROM products WHERE {condition} ORDER BY lower(sku) COLLATE "C" FOR UPDATE
@@ -63,8 +63,8 @@ def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult
     """Activate or deactivate the products that match a filter or have one of the given ids.
 
     Products that already have the wanted state stay as they are. Raises `psycopg2.errors.LockNotAvailable` if another
-    transaction holds one of the rows for longer than `LOCK_WAIT_SECONDS`, and `psycopg2.errors.DeadlockDetected`, after
-    which the caller should repeat the transaction.
+    transaction holds one of the rows for longer than `LOCK_WAIT_SECONDS`. Raises `psycopg2.errors.DeadlockDetected` if
+    PostgreSQL ends a deadlock by cancelling the statement; the caller should then repeat the transaction.
     """
     _limit_lock_waits(cursor)
     parts = {
@@ -106,7 +106,7 @@ def delete_all(cursor: Cursor) -> BulkResult:
 
     def truncate() -> None:
         nonlocal deleted
-        # VACUUM and CREATE INDEX hold locks that conflict with this one; it does not wait for them.
+        # VACUUM and CREATE INDEX may hold conflicting locks for long. The short timeout ends the wait.
         cursor.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
         cursor.execute("SELECT count(*) FROM products")
         deleted = (cursor.fetchone() or (0,))[0]

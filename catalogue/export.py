@@ -1,8 +1,8 @@
 """Export of products as a CSV file, streamed at the speed of `COPY … TO STDOUT` in constant memory.
 
-COPY runs in a thread and on a connection of its own, since a slow client may take minutes, and writes large blocks into
-a short queue. The caller reads them from there and sends them. COPY is cancelled if the caller reads nothing for a
-while or the client has disconnected: otherwise its snapshot would keep VACUUM from removing every row deleted since.
+COPY has its own thread and connection, because a slow client may take minutes. It writes large blocks into a short
+queue, from which the caller reads and sends them. COPY is cancelled if the caller reads nothing for a while or if the
+client disconnects. Otherwise its snapshot would keep VACUUM from removing the rows that are deleted in the meantime.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_QUEUED_BLOCKS = 4
 CLIENT_STALL_SECONDS = 60
 CLIENT_CHECK_SECONDS = 0.25
 CANCEL_WAIT_SECONDS = 5
-# Of igzip's levels 0 to 3: gives smaller files than zlib's level 1, in a quarter of its time.
+# igzip has the levels 0 to 3. Level 2 gives smaller files than zlib's level 1, in a quarter of the time.
 GZIP_LEVEL = 2
 GZIP_WBITS = 31  # zlib's `wbits` for the gzip format with the largest window.
 
@@ -83,7 +83,7 @@ class ExportPool:
 
 
 class Export:
-    """A running export. It closes its connection and calls `on_end` when COPY has ended, on its own or by `close()`."""
+    """A running export. When COPY has ended or was cancelled, it closes its connection and calls `on_end`."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Export:
         """Yield the file in blocks.
 
         Raises `psycopg2.Error` if the database fails, `TimeoutError` if no block was read for `stall_seconds`, and
-        `ClientDisconnected`. The blocks before an exception are not the whole file.
+        `ClientDisconnected` if the client has disconnected. The blocks before an exception are not the whole file.
         """
         try:
             while (block := self._next_block()) is not None:
@@ -204,7 +204,7 @@ class _BlockQueue(io.RawIOBase):
         return block
 
     def cancel(self) -> None:
-        """Make every further `write` fail, and one that is waiting for a slot."""
+        """Make every further `write` fail, including one that already waits for a slot."""
         self.cancelled = True
         self._free_slots.release()
 

@@ -20,13 +20,14 @@ from catalogue.filters import TEXT_COLUMNS, Filter
 from catalogue.sorting import PageToken, Sorting
 
 SAMPLE_ROWS = 4_000
-# Fewer sampled matches do not allow an estimate.
+# An estimate needs at least this many matches in the sample.
 MIN_SAMPLED_MATCHES = 20
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
 
-# The planner cannot tell a rare text from a common one. The strategy is chosen here, so the planner is bound to it.
+# The planner cannot tell a rare text from a common one. So this module chooses the strategy, and these settings make
+# the planner follow it.
 PLAN_FREELY_SQL = (
     "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT;"
     " SET LOCAL max_parallel_workers_per_gather = DEFAULT"
@@ -40,7 +41,7 @@ COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
 SAMPLE_SQL = """
 SELECT count(*), count(*) FILTER (WHERE {condition}) FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)
 """
-# The outer join gives a row even for an empty page, which then still has the number of matches.
+# The outer join returns a row even if the page is empty, so the number of matches is always known.
 FETCH_MATCHES_SQL = """
 WITH matches AS MATERIALIZED ({matches} LIMIT {max_rows}),
 page AS (SELECT id, key FROM matches WHERE {after_token} ORDER BY {order_by} OFFSET {offset} LIMIT {limit})
@@ -66,12 +67,14 @@ SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
 class Thresholds:
     """The numbers of rows at which a search changes its strategy.
 
-    `max_fetched_rows`: if at most so many products match, all of them are fetched and counted; otherwise the products
-    are scanned in order. `small_catalogue_rows`: a catalogue of at most this size is never scanned for a text.
-    `max_counted_rows`: up to this size of the catalogue, the total is counted if no text is given, since an index alone
-    answers that. `deep_offset_rows`: beyond this offset a scan starts at the nearer end and prefers index-only scans.
-    `min_scan_rows` and `max_scan_rows`: a scan for a text reads at least the first number of products if it needs to,
-    and is not tried if it is expected to need more than the second.
+    - `max_fetched_rows`: if at most this many products match, a search fetches and counts all of them; otherwise it
+      scans the products in order.
+    - `small_catalogue_rows`: a catalogue of at most this size is never scanned for a text.
+    - `max_counted_rows`: in a catalogue of at most this size, a search without a text counts its matches exactly,
+      because an index alone gives that count.
+    - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
+    - `min_scan_rows`: a scan for a text may always read this many products.
+    - `max_scan_rows`: a search does not scan for a text if it expects to read more products than this.
     """
 
     max_fetched_rows: int = 10_000
@@ -126,9 +129,9 @@ def find_page(
 ) -> ProductPage:
     """Return the page with the number `page`, counted from 1, or the one that follows the page token `after`.
 
-    `after` is the `next` of another page with the same filter and sorting; raises `sorting.InvalidPageToken` if it is
-    not. With `exact_total` the total is counted, however long that takes. Changes settings of the planner in the
-    caller's transaction (`SET LOCAL`).
+    `after` is the `next` of another page with the same filter and sorting. Raises `sorting.InvalidPageToken` if `after`
+    is no page token or has another sorting. With `exact_total` the total is counted, however long that takes. Changes
+    settings of the planner in the caller's transaction (`SET LOCAL`).
     """
     token = PageToken.decode(after, sorting) if after else None
     page = token.page + 1 if token else page
@@ -264,9 +267,10 @@ class _Search:
         return [row[1:] for row in rows if row[1] is not None]
 
     def _scan(self) -> list[Row]:
-        """Scan the products that match and return the page, starting at the end of the order that is nearer to it.
+        """Scan the matching products in order and return the page.
 
-        Only for filters without a text; `_scan_and_filter` handles the others.
+        The scan of a deep page starts at the nearer end of the order. This is only for filters without a text;
+        `_scan_and_filter` handles the others.
         """
         sorting, offset, limit = self._sorting, self._offset, self._limit
         rows_after_page = self.total - offset - limit
@@ -285,7 +289,7 @@ class _Search:
     def _scan_and_filter(self, share: float) -> list[Row]:
         """Scan the products in order and filter them until the page is full.
 
-        Fetches all matches instead if that scan would be long, or was too short after all.
+        Fetches all matches instead if the scan would be too long, or if it did not fill the page.
         """
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
@@ -306,7 +310,7 @@ class _Search:
         key = sorting.key
         # Deep pages by SKU come from a search index that includes all their columns; the index on the table does not.
         is_deep_by_sku = max_rows > self._thresholds.deep_offset_rows and sorting.by == "sku"
-        # Without `columns` the condition on `active` is part of the scan, and only a search index has it.
+        # If `columns` is empty, the scan itself filters by `active`, which only a search index contains.
         scan_table_index = key.indexed and not is_deep_by_sku and (self._filter.active is None or columns)
 
         def scan(part: sql.Composable, fence: str = "") -> sql.Composed:

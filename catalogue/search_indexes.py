@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 # A trigger notifies this channel after each statement that changed products.
 CHANNEL = "products_changed"
 
-# A search reads every recent product: a thousand of them take about a millisecond. A new generation is due when there
-# are more than the larger of these two, the second being a share of all products.
+# A search reads every recent product; a thousand of them take about a millisecond. A new generation is due when there
+# are more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.01
 
@@ -45,7 +45,7 @@ IMPORT_CHECK_SECONDS = 1
 RECONNECT_SECONDS = 10
 # For a database that has no pg_trgm, or does not allow this role to install it or to create indexes.
 UNSUPPORTED_RETRY_SECONDS = 3600
-# A build waits for running imports to end, because it slows them down; but not forever.
+# A build slows imports down, so it waits until none runs, but at most this long.
 MAX_IMPORT_WAIT_SECONDS = 300
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = (
@@ -53,7 +53,7 @@ BUILD_SETTINGS_SQL = (
     " SET client_connection_check_interval = '5s'"
 )
 
-# Built last: a generation is used as soon as its text index is valid, and then it is complete.
+# The text index is built last. So a generation is complete, and searches use it, as soon as its text index is valid.
 TEXT_INDEX = "text"
 INDEX_DEFINITIONS = {
     "created": "USING btree (created_at, id)",
@@ -114,8 +114,8 @@ def build_indexes(url: str, *, pooled: bool = False) -> bool:
     """Build a new generation of search indexes, drop all older ones and vacuum the table.
 
     Returns False, without building, if another process is building. Readers and writers carry on meanwhile. `pooled`
-    means that a transaction pooler stands in between, where the settings of one session would leak into others. The
-    process may be killed at any point; the next build removes what is left.
+    says that the database is behind a transaction pooler. The build then changes no session settings, because they
+    would leak into other sessions. The process may be killed at any point; the next build removes what is left.
     """
     with (
         connected(url, Component.SEARCH_INDEX) as lock_connection,

@@ -35,7 +35,7 @@ from webhooks.retry_policy import RETRY_SCHEDULE_SECONDS
 from webhooks.sender import CONNECT_SECONDS, TOTAL_SECONDS, Sender
 from webhooks.webhook_worker import IDLE_SECONDS, WebhookWorker
 
-# The number of webhooks that one dispatcher serves at most.
+# One dispatcher serves at most this many webhooks.
 MAX_WORKERS = 200
 # How many deliveries of a webhook are loaded at once, and how few may wait before more are loaded.
 LOADED_DELIVERIES = 64
@@ -56,7 +56,8 @@ class Options:
     """The settings of a dispatcher.
 
     `url` is the database and `pooled` says that it is behind a transaction pooler. `schedule` holds the delay before
-    each attempt in seconds. After `idle_seconds` without deliveries, a webhook's lease and its threads are given up.
+    each attempt in seconds. After `idle_seconds` without deliveries, the dispatcher releases a webhook's lease and ends
+    its threads.
     """
 
     url: str
@@ -167,7 +168,7 @@ class Dispatcher:
         )
 
     def _read_receivers(self, cursor: Cursor) -> None:
-        """Apply changes of the webhooks. One that was disabled or deleted gets no more requests."""
+        """Apply changes to the settings of webhooks. A webhook that was disabled or deleted gets no more requests."""
         if not self._workers:
             return
         receivers = outbox.read_receivers(cursor, self._workers)
@@ -178,7 +179,7 @@ class Dispatcher:
             worker.receiver = receivers[id]
 
     def _load(self, cursor: Cursor) -> None:
-        """Load due deliveries into the workers that have few left, and expand those whose turn has come."""
+        """Load due deliveries into the workers that have few left. Expand deliveries when their turn has come."""
         while workers := self._workers_with_room():
             loaded = set().union(*(worker.loaded for worker in workers.values()))
             due = outbox.read_due(

@@ -22,7 +22,7 @@ EVENT_TYPES = {
 ALL_EVENTS = "*"
 BATCH_PRODUCTS = 500
 
-# The largest number of product ids in one event. The expander reads all ids of an event for each part it writes.
+# The largest number of product ids in one event. Each call of the expander reads all ids of an event.
 IDS_PER_EVENT = 25_000
 
 IS_SUBSCRIBED_SQL = "string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', {event}]"
@@ -39,8 +39,9 @@ SELECT EXISTS (SELECT FROM webhooks w WHERE enabled AND ({IS_SUBSCRIBED_SQL.form
     OR imports = 'each' AND ({IS_SUBSCRIBED_SQL.format(event="'product.created', 'product.updated'")})))
 """
 
-# Parts of statements that write products and have the ids of these products in the CTEs `inserted` and `updated`. They
-# write one event with all ids. The expander later splits it into deliveries, a few at a time.
+# Parts of statements that write products. Such a statement has the ids of the products in its CTEs `inserted` and
+# `updated`; `INSERT_UPDATED_SQL` needs only `updated`. The events hold only these ids. The expander later splits each
+# event into deliveries, a few at a time.
 INSERT_IMPORTED_SQL = f""", ids AS MATERIALIZED (
     SELECT (SELECT array_agg(id) FROM inserted) AS created, (SELECT array_agg(id) FROM updated) AS updated
 ), cuts AS MATERIALIZED (

@@ -55,9 +55,9 @@ def expand(
     max_batches: int = BATCHES_PER_CALL,
     max_singles: int = SINGLES_PER_CALL,
 ) -> None:
-    """Write the next few deliveries of an unexpanded one, in the caller's transaction.
+    """Write the next few deliveries that an unexpanded delivery stands for, in the caller's transaction.
 
-    Does nothing if it has been expanded, or is not pending any more.
+    Does nothing if the delivery has been expanded, or is not pending any more.
     """
     cursor.execute(LOCK_UNEXPANDED_SQL, (delivery_id,))
     row = cursor.fetchone()

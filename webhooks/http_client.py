@@ -38,8 +38,8 @@ class ResponseTooLong(Exception):
 class Exchange:
     """The deadline and the progress of one request and its response. The connections of one thread share it.
 
-    `received_bytes` counts what the receiver has sent. `dialled` says whether a connection was made for this request,
-    and `ended` whether the receiver has closed it.
+    `received_bytes` counts what the receiver has sent. `dialled` says whether this request dialled instead of using a
+    kept connection. `ended` says whether the receiver has closed the connection.
     """
 
     def __init__(self, allowed: Networks) -> None:
@@ -99,7 +99,7 @@ class Exchange:
         results = results[:MAX_ADDRESSES]
         last_error: OSError | None = None
         for index, (family, kind, protocol, _, address) in enumerate(results):
-            # An address that does not respond leaves time for the others.
+            # Share the time, so that an address that does not respond leaves time for the others.
             seconds = (end - time.monotonic()) / (len(results) - index)
             if seconds <= 0:
                 break
@@ -205,7 +205,7 @@ def create_pool_classes(exchange: Exchange) -> dict[str, Any]:
                 # The standard library does not document what it raises for malformed responses.
                 raise HTTPException(str(error)) from error
             if exchange.ended:
-                # The standard library reads the end of the stream within the head as the end of the head.
+                # If the stream ends within the head, the standard library takes the head as complete.
                 response.close()
                 raise ConnectionAbortedError
             return response

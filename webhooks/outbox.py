@@ -1,8 +1,8 @@
 """The outbox in PostgreSQL: due deliveries, the leases of webhooks, and the results of attempts.
 
-A dispatcher holds a lease on each webhook that it serves, so the deliveries of a webhook stay in order and another
-dispatcher takes over when one dies. A delivery stays pending until the result of its attempt is written. If a
-dispatcher dies in between, the delivery is sent again with the same message id.
+A dispatcher holds a lease on each webhook that it serves. So the deliveries of a webhook stay in order, and another
+dispatcher takes over when the holder dies. A delivery stays pending until the result of its attempt is written. If the
+dispatcher dies before that, the delivery is sent again with the same message id.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ class Receiver:
 class Delivery:
     """A delivery that is due.
 
-    One that `is_unexpanded` has no body: it stands for deliveries that the expander has yet to write. `can_wait` tells
-    whether its expansion may wait until no import is running.
+    If `is_unexpanded` is true, the delivery has no body: it stands for deliveries that the expander has yet to write.
+    `can_wait` tells whether the expansion may wait until no import is running.
     """
 
     id: int
@@ -183,7 +183,7 @@ class WebhookLease:
     def acquire(self, cursor: Cursor, held: Collection[int], limit: int) -> list[int]:
         """Acquire the lease of up to `limit` more webhooks that have due deliveries; return their ids.
 
-        A lease need not expire first if its holder was a process of this machine that has ended.
+        If the holder of a lease was a process of this machine that has ended, the lease is free before it expires.
         """
         cursor.execute(FIND_HOLDERS_SQL, (self.token,))
         ended = [holder for (holder,) in cursor.fetchall() if holder_has_ended(holder)]
@@ -214,7 +214,7 @@ class WebhookLease:
 
 
 def read_receivers(cursor: Cursor, ids: Collection[int]) -> dict[int, Receiver]:
-    """Return the receivers of those of these webhooks that are enabled, by webhook id."""
+    """Return the receivers of the enabled webhooks among `ids`, by webhook id."""
     cursor.execute(READ_RECEIVERS_SQL, (list(ids),))
     return {row[0]: Receiver(*row) for row in cursor.fetchall()}
 
@@ -224,8 +224,8 @@ def read_due(
 ) -> dict[int, list[Delivery]]:
     """Return at most `limit` due deliveries of each webhook, in the order of their events, by webhook id.
 
-    Deliveries whose ids are in `loaded` are left out. An event of an import may wait `import_wait_seconds` to be
-    expanded.
+    Deliveries whose ids are in `loaded` are left out. `can_wait` is set for deliveries of an import whose event is
+    younger than `import_wait_seconds`.
     """
     due: dict[int, list[Delivery]] = {id: [] for id in webhook_ids}
     values = {
@@ -244,7 +244,7 @@ def read_due(
 def write_attempts(cursor: Cursor, attempts: Sequence[Attempt]) -> None:
     """Write attempts and their effect on deliveries and webhooks, in the caller's transaction.
 
-    A delivery that is not pending any more only gets the attempt.
+    If a delivery is no longer pending, its attempt is written and nothing else changes.
     """
     rows = execute_values(
         cursor,
@@ -284,7 +284,7 @@ def _row(attempt: Attempt) -> tuple[Any, ...]:
 
 
 def prune(cursor: Cursor, days: int) -> int:
-    """Delete some events older than `days`, with their deliveries, and all old hourly counts.
+    """Delete up to `EVENTS_PER_PRUNE` events older than `days`, with their deliveries, and all old hourly counts.
 
     Returns the number of deleted events.
     """

@@ -55,6 +55,6 @@ class DispatcherProcess(threading.Thread):
             self._process = self._start_process()
 
     def _start_process(self) -> subprocess.Popen[bytes]:
-        # Without these options a name server that does not answer uses up the time of a whole request: resolv.conf(5).
+        # By default, a name server that does not answer uses up the time of a whole request. See resolv.conf(5).
         environment = {"RES_OPTIONS": "timeout:2 attempts:2", **os.environ}
         return subprocess.Popen([sys.executable, "-m", "webhooks.dispatcher"], cwd=ROOT, env=environment)

@@ -49,7 +49,10 @@ class Outcome:
 
 
 def decide(response: Response, attempt_number: int, schedule: Sequence[float] = RETRY_SCHEDULE_SECONDS) -> Outcome:
-    """Return the outcome of an attempt, counted from 1; `schedule` holds the delay before each attempt in seconds."""
+    """Return the outcome of an attempt.
+
+    `attempt_number` counts from 1. `schedule` holds the delay before each attempt in seconds.
+    """
     if response.success:
         return Outcome("delivered")
     if response.status_code == HTTPStatus.GONE:

@@ -43,8 +43,9 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 class Response:
     """The response to a request, or the reason why there is none.
 
-    `status_code` is None without a response. `response_text` is the start of the body, at most 4 kB, and so are the
-    headers. `retry_after` is in seconds from now. `error` is a sentence for users, None after a success.
+    `status_code` is None without a response. `response_text` is the start of the body, and `response_headers` are the
+    first headers; each is at most 4 kB. `retry_after` is in seconds from now. `error` is a sentence for users, None
+    after a success.
     """
 
     status_code: int | None
@@ -65,7 +66,7 @@ class _UnusableURL(Exception):
 
 
 class _Adapter(HTTPAdapter):
-    """The adapter of requests with connections from `http_client`."""
+    """The transport adapter of the library `requests`, with connections from `http_client`."""
 
     def __init__(self, exchange: Exchange, ca_file: str | None) -> None:
         self._exchange = exchange
@@ -85,7 +86,7 @@ class _Adapter(HTTPAdapter):
 class Sender:
     """Sends the requests of one thread and keeps the connection of the last one alive.
 
-    It uses the adapter of requests without a session, because a session would add cookies, redirects, proxies and
+    It uses the adapter of `requests` without a session, because a session would add cookies, redirects, proxies and
     passwords from the environment. `ca_file` holds the certificate authorities to trust, by default those of certifi.
     """
 
@@ -255,7 +256,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _prepare_url(url: str, allowed: Networks) -> str:
-    """Return the URL in the form of a request. Raise `_UnusableURL`."""
+    """Check the URL and return it encoded for a request. Raise `_UnusableURL` if no request can be sent to it."""
     try:
         return requests.Request("POST", check_url(url, allowed)).prepare().url or url
     except requests.RequestException:

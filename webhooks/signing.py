@@ -1,4 +1,4 @@
-"""Secrets and signatures after Standard Webhooks 1.0: https://www.standardwebhooks.com."""
+"""Secrets and signatures as defined by Standard Webhooks 1.0: https://www.standardwebhooks.com."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_secret(secret: str) -> None:
 
 
 def mask_secret(secret: str | None) -> str | None:
-    """Return a secret as lists show it: its last characters identify it, but cannot sign."""
+    """Return a secret as lists show it: masked, but for its last characters if it is long enough. None stays None."""
     if secret is None:
         return None
     return MASK + (secret[-SHOWN_SECRET_CHARACTERS:] if len(secret) > 2 * SHOWN_SECRET_CHARACTERS else "")
@@ -59,7 +59,7 @@ def decode_secret(secret: str) -> bytes:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return one signature of `webhook-signature`; `timestamp` is in Unix seconds."""
+    """Return a signature for the header `webhook-signature`; `timestamp` is in Unix seconds."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     digest = hmac.new(decode_secret(secret), signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()

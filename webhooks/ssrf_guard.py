@@ -18,8 +18,9 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 MAX_URL_CHARACTERS = 2048
 MAX_PORT = 65_535
 
-# From the IANA registries of special-purpose addresses (RFC 6890), which `ipaddress` knows in different versions, and
-# every range that embeds an IPv4 address in an IPv6 one. Only 2000::/3 of IPv6 is in public use.
+# The IANA registries of special-purpose addresses (RFC 6890), and every IPv6 range that embeds IPv4 addresses. The list
+# is here because each Python version has another state of these registries in `ipaddress`. Only 2000::/3 of IPv6 is in
+# public use.
 SPECIAL_NETWORKS = [
     (ipaddress.ip_network(network), kind)
     for kind, networks in {

@@ -27,7 +27,7 @@ HEAD_START_SECONDS = 0.02
 class WebhookWorker:
     """The loaded deliveries of one webhook, and the threads that send them.
 
-    At most `concurrency` requests run at a time, and only one while the last attempt failed. Each thread gets a sender
+    At most `concurrency` requests run at a time, and only one after a failed attempt. Each thread gets a sender
     from `new_sender` and calls `on_result` with every attempt. `schedule` holds the delay before each attempt in
     seconds. A thread ends after `idle_seconds` without deliveries.
     """
