@@ -36,7 +36,7 @@ function markCurrent(name) {
 
 const main = elementById('main');
 
-// The router owns the address, so the skip link moves the focus itself.
+// The address selects the screen, so the skip link must not change it. It moves the focus instead.
 elementById('skip-link').addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();

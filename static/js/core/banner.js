@@ -1,4 +1,4 @@
-// Messages at the top of the page. They stay until they are dismissed or no longer true.
+// Messages at the top of the page. They stay until the user dismisses them or their cause has ended.
 
 import { elementById, h } from './dom.js';
 import { icon } from './icons.js';
@@ -18,7 +18,7 @@ const shown = new Map();
 
 /**
  * Create a banner without showing it.
- * @param {BannerOptions & {onDismiss?: () => void}} options with `onDismiss` it has a close button
+ * @param {BannerOptions & {onDismiss?: () => void}} options with `onDismiss`, the banner has a close button
  * @returns {HTMLElement}
  */
 export function buildBanner({ title, detail, tone = 'error', action, onDismiss }) {

@@ -6,7 +6,7 @@ import { acquireStreamSlot } from './stream-slots.js';
 const WITHOUT_STREAM_MS = 15_000;
 
 /**
- * Call back when the server reports a change, and when changes may have been missed.
+ * Call `onChanged` when the server reports a change, and when changes may have been missed.
  * @param {string} address of the stream
  * @param {() => void} onChanged
  * @returns {() => void} a function that stops it

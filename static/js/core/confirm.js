@@ -1,4 +1,4 @@
-// A dialog that asks before something that cannot be undone, runs it and shows its error.
+// A dialog that asks for a confirmation, runs an action that cannot be undone, and shows its error.
 
 import { messageOf } from './api.js';
 import { showDialog } from './dialog.js';
@@ -11,7 +11,7 @@ import { h, setText } from './dom.js';
  * @param {string} options.title a question that names what will happen
  * @param {string} options.text what it means
  * @param {string} options.ok label of the button
- * @param {string} [options.word] the person has to type it first
+ * @param {string} [options.word] a word that the user has to type first
  * @param {() => Promise<Result>} options.run
  * @returns {Promise<Result | undefined>} the result of `run`; undefined if the dialog was cancelled
  */

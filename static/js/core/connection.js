@@ -1,4 +1,4 @@
-// Whether the server can be reached. While it cannot, a banner says so and probes find out when it is back.
+// Track whether the server is reachable. While it is not, a banner says so, and probes detect when it is back.
 
 import { clearBanner, showBanner } from './banner.js';
 import { createSignal } from './event-bus.js';
@@ -60,7 +60,7 @@ async function probe() {
     const ours = (answer.headers.get('content-type') ?? '').includes('json');
     if (ours || answer.status < 502) return reportReachable();
   } catch {
-    // The server is still away.
+    // The server is still unreachable.
   }
   return schedule();
 }

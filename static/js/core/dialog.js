@@ -41,7 +41,7 @@ export function showDialog({ title, content, footer, testid, role, mayClose = ()
   const titleId = `dialog-title-${serial}`;
   const heading = h('h2', { id: titleId, text: title, dir: 'auto' });
   const leave = () => mayClose() && close();
-  // Without a footer, maybe nothing in the body accepts the focus. The body itself does, so that arrow keys scroll it.
+  // Without a footer, the content may have nothing to focus. The body then takes the focus, so that arrow keys scroll.
   const focusable = footer ? {} : { tabindex: '0', role: 'group', 'aria-labelledby': titleId };
   const dialog = h(
     'dialog',
@@ -75,7 +75,7 @@ export function showDialog({ title, content, footer, testid, role, mayClose = ()
     leave();
   });
   dialog.addEventListener('close', () => {
-    // A gesture of the operating system can close it anyway.
+    // A gesture of the operating system can close the dialog although "cancel" is prevented.
     if (!isClosed && !mayClose()) return dialog.showModal();
     dialog.remove();
     return onClose?.();
@@ -93,7 +93,7 @@ export function showDialog({ title, content, footer, testid, role, mayClose = ()
   };
 }
 
-/** Close all dialogs because something more urgent happens. Those with unsaved work ask first. */
+/** Close all dialogs because something more urgent happens. Dialogs with unsaved work ask first. */
 export function closeDialogs() {
   for (const dialog of document.querySelectorAll('dialog')) dialog.close();
 }

@@ -13,7 +13,7 @@
  * Create a signal.
  *
  * A listener that is removed while the signal is emitted is not called any more, and one that is added is called from
- * the next time on. An error in a listener is reported as an uncaught error and does not keep the others from running.
+ * the next `emit` on. An error in a listener is reported as an uncaught error and does not stop the others.
  *
  * @template [T=void]
  * @returns {Signal<T>}
@@ -24,7 +24,7 @@ export function createSignal() {
 
   /** @param {(value: T) => void} listener */
   function subscribe(listener) {
-    // An object of its own, so that the same function can subscribe twice.
+    // Each subscription is a new object, so that the same function can subscribe twice.
     const subscription = { listener };
     subscriptions.add(subscription);
     return () => {

@@ -22,7 +22,7 @@ const DAY_S = 86_400;
 export const formatNumber = (value) => INTEGER.format(Number(value) || 0);
 
 /**
- * A number with its noun.
+ * Return a number with its noun, such as "2 rows".
  * @param {number} count
  * @param {string} singular
  * @param {string} [plural]
@@ -64,7 +64,7 @@ export function formatClock(seconds) {
   return hours ? `${hours}:${pad(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** @param {number} seconds @returns {string} rounded as far as an estimate deserves */
+/** @param {number} seconds @returns {string} rounded, because it is an estimate */
 export function formatTimeLeft(seconds) {
   if (seconds < 3) return 'a few seconds';
   if (seconds < 20) return `${Math.ceil(seconds)} s`;
@@ -73,7 +73,7 @@ export function formatTimeLeft(seconds) {
   return `${Math.floor(seconds / HOUR_S)} h ${pad(Math.ceil((seconds % HOUR_S) / MINUTE_S) % 60)} min`;
 }
 
-/** @param {string|null} iso @returns {number} milliseconds, NaN when there is no time */
+/** @param {string|null} iso @returns {number} milliseconds since 1970; NaN for null */
 export const parseTime = (iso) => (iso ? Date.parse(iso) : NaN);
 
 /** @param {string|null} iso @returns {string} the full local date and time */
@@ -85,11 +85,11 @@ export function formatTime(iso) {
 /** @param {string} iso @returns {string} the local time of day, to the second */
 export const formatTimeOfDay = (iso) => TIME_TO_THE_SECOND.format(parseTime(iso));
 
-/** @param {string} iso @returns {string} the hour that begins then, such as "Mon 14:00" */
+/** @param {string} iso @returns {string} the weekday and the hour, such as "Mon 14:00" */
 export const formatHour = (iso) => HOUR_OF_DAY.format(parseTime(iso));
 
 /**
- * "just now", "4 minutes ago", "yesterday", and a date after a week.
+ * Return a past time in words: "just now", "4 minutes ago", "yesterday", and a date after a week.
  * @param {string|null} iso
  * @param {number} [now] milliseconds
  */
@@ -105,7 +105,7 @@ export function formatRelative(iso, now = Date.now()) {
 }
 
 /**
- * "in 4 minutes", "now" where that is past.
+ * Return a future time in words, such as "in 4 minutes". Return "now" if it has passed.
  * @param {string|null} iso
  * @param {number} [now] milliseconds
  */
@@ -120,7 +120,7 @@ export function formatAhead(iso, now = Date.now()) {
 }
 
 /**
- * A moment near today: "today at 14:05", "tomorrow at 09:00", "Thu 3 Dec at 09:00".
+ * Return a moment near today in words: "today at 14:05", "tomorrow at 09:00", "Thu 3 Dec at 09:00".
  * @param {string|null} iso
  * @param {Date} [now]
  */
@@ -139,6 +139,6 @@ const pad = (value) => String(value).padStart(2, '0');
 /**
  * @param {string|null} text
  * @param {number} [limit]
- * @returns {string} one line of it: laying out a megabyte to cut it would be felt
+ * @returns {string} its first characters on one line; the browser would be slow to lay out a very long text
  */
 export const oneLine = (text, limit = 300) => (text ?? '').slice(0, limit).replace(/\s+/g, ' ');

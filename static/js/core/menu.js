@@ -59,7 +59,7 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
     place(menu, button);
     items[0]?.focus();
   });
-  // This runs before the item does: a dialog that it opens later restores the focus to the button.
+  // The listener runs before that of the item: if the item opens a dialog, the dialog returns the focus to the button.
   /** @param {Event} event */
   const leave = (event) => {
     if (!closestTo(event, '[role="menuitem"]')) return;

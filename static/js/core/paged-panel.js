@@ -1,4 +1,4 @@
-// A card that opens to show a table. Its pages are loaded once it is open.
+// A card that opens to show a table with pages. The pages are loaded once the card is open.
 
 import { getJson, messageOf, nextStep } from './api.js';
 import { buildBanner } from './banner.js';

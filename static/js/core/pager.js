@@ -12,7 +12,7 @@ import { icon } from './icons.js';
  * @param {object} options
  * @param {string} options.label name of the table, for screen readers
  * @param {(page: number) => void} options.onPage
- * @param {number[]} [options.sizes] choices of rows per page; without them there is no choice
+ * @param {number[]} [options.sizes] choices of rows per page; without them the pager has no select
  * @param {(size: number) => void} [options.onSize]
  * @returns {{element: HTMLElement,
  *   show: (pagination: Pagination & {next?: string | null, total_is_estimate?: boolean}) => void}}

@@ -1,5 +1,5 @@
 // Limit the number of open streams. Browsers open at most six connections to one HTTP/1.1 server, over all tabs
-// together, and too many streams would leave none for requests. Web Locks count them across tabs.
+// together, and too many streams would leave none for requests. Web Locks count the streams of all tabs.
 
 const SLOTS_OVER_ALL_TABS = 4;
 const SLOTS_WITHOUT_LOCKS = 2;
@@ -37,7 +37,8 @@ function tryLock(name) {
   });
 }
 
-// Web Locks need a secure context: a plain http:// address of another host has none.
+// Web Locks need a secure context, which a plain http:// address of another host is not. There each tab counts its own
+// streams.
 function acquireLocally() {
   if (localCount >= SLOTS_WITHOUT_LOCKS) return null;
   localCount += 1;

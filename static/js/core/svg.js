@@ -1,4 +1,4 @@
-// Elements of SVG, which createElement does not create.
+// Create SVG elements. document.createElement only creates HTML elements.
 
 const SVG = 'http://www.w3.org/2000/svg';
 

@@ -11,13 +11,13 @@ const TYPING_PAUSE_MS = 250;
  * @property {HTMLInputElement} input
  * @property {(value: string) => void} show Show the value of the address.
  * @property {() => void} reset Empty the field without changing the address.
- * @property {() => void} cancel Forget what was typed and not applied yet.
+ * @property {() => void} cancel Discard typed text that was not applied yet.
  */
 
 /**
  * Create a filter.
  * @param {string} name of the parameter
- * @param {Record<string, undefined>} fromTheStart parameters that another filter makes obsolete, such as the page
+ * @param {Record<string, undefined>} fromTheStart parameters to remove when the filter changes, such as the page
  * @param {{testid: string, [attribute: string]: unknown}} attributes of the input
  * @returns {TextFilter}
  */

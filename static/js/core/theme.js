@@ -1,4 +1,4 @@
-// The theme switch: automatic (the system decides), light or dark. On the next load theme-early.js applies the choice.
+// The theme switch: automatic (the system decides), light or dark. theme-early.js applies the choice on the next load.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';

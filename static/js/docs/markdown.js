@@ -1,4 +1,4 @@
-// Turn the small part of Markdown that the document uses into elements: paragraphs, `code` and **strong**.
+// Turn the small part of Markdown that the OpenAPI document uses into elements: paragraphs, `code` and **strong**.
 
 import { h } from '../core/dom.js';
 

@@ -1,4 +1,4 @@
-// The parts of an OpenAPI 3.1 document that the page of the API shows (https://spec.openapis.org/oas/v3.1.0).
+// The parts of an OpenAPI 3.1 document that the documentation page shows (https://spec.openapis.org/oas/v3.1.0).
 
 /** A JSON Schema, or a reference to one as `{"$ref": "#/components/schemas/…"}`. */
 export interface Schema {

@@ -85,7 +85,7 @@ function createSection(title, content) {
 /**
  * @param {OpenApiDocument} root
  * @param {Field[]} fields
- * @returns {HTMLElement | null} nothing if there are no fields
+ * @returns {HTMLElement | null} null if there are no fields
  */
 function createFieldList(root, fields) {
   if (!fields.length) return null;
@@ -123,7 +123,7 @@ function createResponse(root, status, response) {
     schema: { ...schema, description },
     required: false,
   }));
-  // Responses have all of their fields, so "required" would say nothing.
+  // A response always has all of its fields, so the label "required" would say nothing.
   const fields = content && isSuccess ? listFields(root, content.schema) : [];
   const parts = [
     createFieldList(root, headers),

@@ -55,7 +55,7 @@ export function installBackgroundProgress(root) {
   uploadChanged.subscribe(onUpload);
   window.addEventListener('hashchange', onNavigation);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findImports());
-  // The browser asks before the page is left.
+  // The browser asks for a confirmation before it leaves the page during an upload.
   window.addEventListener('beforeunload', (event) => {
     if (isUploading()) event.preventDefault();
   });
@@ -87,7 +87,7 @@ async function findImports() {
     imports.filter(isRunning).forEach(follow);
     waiting = imports.filter((job) => job.status === 'awaiting_confirmation');
   } catch {
-    // The bar is optional, and the screen reports what is wrong.
+    // The bar is optional, and the current screen reports what is wrong.
   }
   render();
 }

@@ -7,7 +7,7 @@ import { importAddress } from './steps.js';
 /** @import { Upload } from './upload-queue.js' */
 
 /**
- * What the bar shows of a job. A file that was just uploaded has nothing else yet.
+ * The fields of a job that the bar shows. Nothing else is known yet about a file that was just uploaded.
  * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'progress'>} RunningJob
  */
 

@@ -1,5 +1,5 @@
 // The second step: what was found in the file, and what an import of it would do. Nothing is written before someone
-// confirms it.
+// confirms the import.
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';

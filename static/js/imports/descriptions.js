@@ -45,7 +45,7 @@ export function jobCounts(job) {
 }
 
 /**
- * Return what an import would do.
+ * Return the counts of what an import would do.
  * @param {Partial<Preview>} preview
  * @param {Pick<ImportJob, 'mode'>} job
  * @returns {Count[]}

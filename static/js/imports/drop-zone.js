@@ -85,7 +85,7 @@ export function installPageDrop() {
 }
 
 /**
- * Handle a drag event if files are dragged, instead of text or a link.
+ * Handle a drag event, but only if files are dragged, not text or a link.
  * @param {'dragenter' | 'dragleave' | 'dragover' | 'drop'} type
  * @param {(transfer: DataTransfer) => void} handler
  */

@@ -1,4 +1,4 @@
-// How a file was read. The form changes its format, options and columns, and reads the file again.
+// How a file was read. In a form the user changes the format, the options and the columns, and has it read again.
 
 import { h, setText } from '../core/dom.js';
 import { createMappingSummary, createMappingTable } from './column-mapping.js';
@@ -50,7 +50,7 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
   const foot = h('div', { class: 'file-foot' }, hint, button);
 
   const changedNames = () => OPTION_NAMES.filter((name) => chosen[name] !== initial[name]);
-  // In another format the file has other columns, and a mapping of its current ones means nothing.
+  // In another format the file has other columns, so a mapping of the current columns is meaningless.
   const hasOtherFormat = () => changedNames().some((name) => FORMAT_OPTIONS.has(name));
   const problem = () => (columns && !hasOtherFormat() ? columns.problem() : '');
   const show = () => {

@@ -19,8 +19,8 @@ const MAX_TRIES = 4;
  * @param {string} taskId
  * @param {object} listener
  * @param {(job: ImportDetail) => void} listener.onChange first called when all details are known
- * @param {(error: ApiError) => void} listener.onMissing there is no such import
- * @param {(error: unknown) => void} listener.onError the import could not be loaded
+ * @param {(error: ApiError) => void} listener.onMissing called if there is no such import
+ * @param {(error: unknown) => void} listener.onError called if the import could not be loaded
  * @returns {{reload: () => Promise<void>, stop: () => void}} `reload` fetches the details again after an action
  */
 export function watchImport(taskId, { onChange, onMissing, onError }) {

@@ -20,7 +20,7 @@ import { setText } from '../core/dom.js';
  */
 
 /**
- * What the steps of an import need to act on it.
+ * The functions with which the steps of an import act on it.
  * @typedef {object} StepContext
  * @property {RunAction} runAction
  * @property {() => Promise<void>} reload Fetch the import again and show it.

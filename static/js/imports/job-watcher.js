@@ -28,7 +28,7 @@ let pollingCount = 0;
  * @param {string} taskId
  * @param {object} listener
  * @param {(job: ImportJob) => void} listener.onJob called with every newer version of the job
- * @param {(error: ApiError) => void} [listener.onMissing] there is no such job
+ * @param {(error: ApiError) => void} [listener.onMissing] called if there is no such job
  * @returns {() => void} a function that stops watching
  */
 export function watchJob(taskId, { onJob, onMissing = () => {} }) {
@@ -188,7 +188,7 @@ class Watcher {
     if (this.#isPolling && !this.#isStopped) this.#pollTimer = setTimeout(() => this.#poll(), this.#pollDelayMs());
   }
 
-  /** Return the delay before the next poll. All jobs together poll about four times a second, and less after errors. */
+  /** Return the delay before the next poll. Together, all jobs are polled four times a second, less after errors. */
   #pollDelayMs() {
     // A job that waits for its confirmation may not change for hours.
     if (!isReachable() || (this.job && !isRunning(this.job))) return SLOWEST_POLL_MS;

@@ -60,7 +60,7 @@ export function createRateEstimator() {
     const last = observations.at(-1);
     if (!first || !last || last.percent < MIN_PERCENT) return null;
     const elapsedMs = last.time - startMs;
-    // Also false if the start is unknown (NaN).
+    // The comparison is also false if the start is unknown (NaN).
     if (!(elapsedMs >= MIN_ELAPSED_MS)) return null;
     let pace = last.percent / elapsedMs;
     const spanMs = last.time - first.time;

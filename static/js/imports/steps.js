@@ -1,4 +1,4 @@
-// The steps of an import: their addresses, the one that an import is at, and which of them have content.
+// The steps of an import: their addresses, the current step, and which steps have content.
 
 import { canRetry, isFinal, isRunning, isUndo } from './job.js';
 

@@ -14,7 +14,7 @@ const LATE_START_SECONDS = 3;
 /** @typedef {{from: number, to: number, phase: string, rate: number}} RateBar `rate` is in rows per second. */
 
 /**
- * The fields of a job that a sample needs.
+ * The fields of a job from which a sample is made.
  * @typedef {Pick<ImportDetail, 'status' | 'phase' | 'samples' | 'duration_seconds' | 'rows_read' | 'rows_written' |
  *   'processed_records'>} MeasuredJob
  */
@@ -33,10 +33,10 @@ function startSample(samples) {
 }
 
 /**
- * Return the rows that were done between each two neighbouring samples.
+ * Return the rows that were done between each pair of neighbouring samples.
  *
- * Each phase counts its rows from 0. After a restart a sample may have fewer rows than the one before it, which counts
- * as no work.
+ * Each phase counts its rows from 0. After a restart a sample may have fewer rows than the one before it. The time
+ * between them then counts as no work.
  * @param {RateSample[]} samples oldest first
  * @returns {Span[]}
  */
@@ -80,7 +80,7 @@ export function rateBars(samples, maxBars) {
 }
 
 /**
- * Return the average rate of each phase that did any rows, in the order of the phases.
+ * Return the average rate of each phase that processed any rows, in the order of the phases.
  * @param {RateSample[]} samples oldest first
  * @returns {{phase: string, rate: number}[]} in rows per second
  */

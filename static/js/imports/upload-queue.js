@@ -177,7 +177,10 @@ function remove(upload, state) {
   startNext();
 }
 
-/** A server that refuses a large file may also close the connection before it answers, which looks the same here. */
+/**
+ * Return the error of an upload whose connection broke. A server that refuses a large file may also close the
+ * connection before it answers, which looks the same here.
+ */
 function brokenConnection() {
   return new ApiError(0, {
     error: 'The connection broke during the upload.',

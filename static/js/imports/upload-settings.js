@@ -1,5 +1,5 @@
-// Settings for the files that are uploaded next: whether they are checked first, which the browser remembers, and their
-// options, which last until the page is left.
+// Settings for the files that are uploaded next. The browser remembers whether files are checked first. The options of
+// the files last until the page is left.
 
 const STORAGE_KEY = 'import-unchecked';
 

@@ -41,9 +41,9 @@ const CHANGED_BY_OTHERS = 'Someone else changed it.';
  * @param {object} host
  * @param {() => Row[]} host.rowsInOrder
  * @param {(row: Row, column: FieldName) => void} host.focus
- * @param {(product: Product) => void} host.onSeen the version of another client is shown now
- * @param {(product: Product, field: FieldName, value: string | boolean, problem: string) => void} host.onOrphan a value
- *   could not be saved and its row is no longer shown
+ * @param {(product: Product) => void} host.onSeen called when the version of another client is shown
+ * @param {(product: Product, field: FieldName, value: string | boolean, problem: string) => void} host.onOrphan called
+ *   if a value could not be saved and its row is no longer shown
  */
 export function createCellEditing(host) {
   /** @type {Map<string, Edit>} */
@@ -197,7 +197,7 @@ export function createCellEditing(host) {
     row.setState(field, 'saving');
     const { product, latest, error } = await saveProduct(row.product.id, { [field]: value }, version);
     if (product) row.update(product);
-    // A later save of the same cell decides.
+    // A later save of the same cell replaces this one.
     if (tickets.get(keyOf(row, field)) !== ticket) return;
     tickets.delete(keyOf(row, field));
     row.expect(field, undefined);
@@ -379,7 +379,7 @@ function smallButton(text, run) {
 
 /**
  * @param {HTMLElement} cell
- * @returns {boolean} whether the cell may take the focus; a user who went elsewhere keeps it there
+ * @returns {boolean} whether the cell may take the focus, because the user has not moved it elsewhere
  */
 function isFree(cell) {
   return !document.activeElement || document.activeElement === document.body || cell.contains(document.activeElement);

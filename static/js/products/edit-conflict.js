@@ -1,4 +1,4 @@
-// Conflicting edits: their values next to ours, and the choice between them.
+// Conflicting edits: show the other client's values next to the user's, and let the user choose.
 
 import { h } from '../core/dom.js';
 
@@ -15,10 +15,10 @@ export const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Descriptio
 const SHOWN_CHARACTERS = 600;
 
 /**
- * Create the question which values to keep.
+ * Create the element that asks which values to keep.
  * @param {object} options
  * @param {{field: FieldName, theirs: string | boolean, mine: string | boolean}[]} options.fields that differ
- * @param {FieldName[]} [options.others] fields that only they changed
+ * @param {FieldName[]} [options.others] fields that only the other client changed
  * @param {() => void} options.onMine
  * @param {() => void} options.onTheirs
  * @returns {HTMLElement}

@@ -8,8 +8,8 @@
  */
 
 /**
- * The changes of this page itself: the products, and by how much they change the total (null if the filter leaves that
- * open).
+ * The changes that this page made: the ids of the products, and the change of the total. The latter is null if it
+ * depends on the filter.
  * @typedef {{ids: Set<number>, total: number | null}} OwnChanges
  */
 

@@ -1,4 +1,4 @@
-// A row of the product table. It keeps its elements while its product is shown, and so the focus and open editors.
+// A row of the product table. While its product is shown, the row keeps its elements, the focus and open editors.
 
 import { fill, h, setText } from '../core/dom.js';
 import { oneLine } from '../core/format.js';

@@ -28,7 +28,8 @@ const queues = new Map();
 export const addressOf = (id) => `/api/products/${id}`;
 
 /**
- * This page starts a change of the catalogue. With `ownChangeEnded` it tells own changes from those of others.
+ * This page starts a change of the catalogue. Together with `ownChangeEnded`, the signal tells own changes
+ * from those of other clients.
  * @type {Signal<void>}
  */
 export const ownChangeStarted = createSignal();

@@ -60,7 +60,7 @@ export const productsScreen = {
       if (search instanceof HTMLInputElement) search.select();
     };
     if (mounted) return focus();
-    // The router listens first, so it has mounted the screen by then.
+    // The router added its listener first, so the screen is mounted when this one runs.
     window.addEventListener('hashchange', focus, { once: true });
     return go('#/products');
   },

@@ -30,7 +30,7 @@ export function createSelection(onChange) {
    * @param {boolean} selected
    */
   const put = (product, selected) => (selected ? chosen.set(product.id, product) : chosen.delete(product.id));
-  // The server knows no "everything except these", so deselecting one product keeps only the page selected.
+  // The API has no "everything except these". When one product is deselected, only the rest of its page stays selected.
   /** @param {Product[]} products */
   const startFrom = (products) => {
     if (!everything) return;
@@ -49,7 +49,7 @@ export function createSelection(onChange) {
     isEverything: () => everything !== null,
     ids: () => [...chosen.keys()],
     products: () => [...chosen.values()],
-    /** Select or deselect a product. With `range`, all from the last one to it get the state of the last one. */
+    /** Select or deselect a product. With `range`, the products from the last one to this one get the same state. */
     toggle: changed(
       /**
        * @param {Product} product

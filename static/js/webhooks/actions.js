@@ -78,7 +78,7 @@ export function enabledSwitch({ onChanged }) {
 }
 
 /**
- * Copy a text to the clipboard and confirm it.
+ * Copy a text to the clipboard and show whether that worked.
  * @param {string} text
  * @param {string} what name of the text, such as "Secret"
  */

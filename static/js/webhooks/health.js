@@ -22,7 +22,7 @@ const LINE = 1;
 const SMALLEST = 2;
 
 /**
- * Create a chart of the last 24 hours: deliveries that arrived above the line, failed requests below it.
+ * Create a chart of the last 24 hours: successful deliveries above the line, failed requests below it.
  * @returns {{element: SVGElement, show: (health: WebhookHealth) => void}}
  */
 export function healthChart() {

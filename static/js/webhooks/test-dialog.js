@@ -10,7 +10,7 @@ import { addressOf } from './actions.js';
 /** @import { Child } from '../core/dom.js' */
 /** @import { TestResult, Webhook } from '../core/types.d.ts' */
 
-// The server waits 15 seconds for the receiver, and some more for a name server.
+// The server waits 15 seconds for the receiver. Looking up its name can take some more seconds.
 const TIMEOUT_MS = 40_000;
 
 /**

@@ -115,5 +115,5 @@ export function timeAt(seconds) {
   return new Date(Date.UTC(2026, 10, 24) + seconds * 1000).toISOString();
 }
 
-/** A time that is not over while the tests run. */
+/** A time that stays in the future while the tests run. */
 export const LATER = '2999-01-01T00:00:00Z';

@@ -72,7 +72,7 @@ export function removeFakes() {
   mock.timers.reset();
 }
 
-/** Let everything run that waits for a promise, but for no timer. */
+/** Run everything that waits for a promise, but nothing that waits for a timer. */
 export async function settle() {
   for (let turn = 0; turn < 50; turn += 1) await null;
 }

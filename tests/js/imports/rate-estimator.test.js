@@ -79,6 +79,6 @@ test('the time left is the mean of the recent pace and the overall pace', () => 
   const estimator = createRateEstimator();
   estimator.add(jobAt(10, { phase: 'writing', progress: 10 }));
   estimator.add(jobAt(20, { phase: 'writing', progress: 40 }));
-  // Overall 2 percent a second, recently 3: 60 percent at 2.5.
+  // The pace is 2 percent a second overall and 3 recently. At the mean of 2.5, the last 60 percent take 24 seconds.
   assert.equal(estimator.secondsLeft(), 24);
 });
