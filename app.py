@@ -23,7 +23,7 @@ from database.connect import CONNECT_TIMEOUT_SECONDS, Component, connect
 from database.migrate import sqlalchemy_url, upgrade_database
 from models import ImportJob, db
 
-# gunicorn stops if a worker exits with this status. With any other it would start a new one again and again.
+# gunicorn stops if a worker exits with this status. After any other status it starts new workers again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
 POOL_SIZE = 5
@@ -37,7 +37,7 @@ SECURITY_HEADERS = {
 
 
 class JsonProvider(DefaultJSONProvider):
-    """JSON whose keys keep their order, and whose parser reports too deep nesting as a syntax error."""
+    """Keeps the order of keys in JSON, and reports JSON that is nested too deeply as a syntax error."""
 
     sort_keys = False
 

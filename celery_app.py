@@ -1,8 +1,8 @@
 """The Celery application: its broker, its queue, and its delivery guarantees.
 
 PostgreSQL holds the state of every job; a message only tells a worker to look at one. Messages are durable, the broker
-confirms them, and workers acknowledge them after the work, so that the message of a worker that dies goes to another
-one. The reaper of every worker finds jobs whose message was lost all the same.
+confirms them, and workers acknowledge them after the work. If a worker dies, its message goes to another worker. If a
+message is lost anyway, a reaper finds its job; every worker runs a reaper.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RUN_IMPORT = "imports.run"  # The name of the task.
 
 CONFIRM_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_SECONDS = 4
-# Short, because an upload waits this long if the broker is away.
+# Short, because an upload waits this long if the broker is unavailable.
 PUBLISH_RETRY_POLICY: dict[str, Any] = {"max_retries": 1, "interval_start": 0.2}
 SOFT_SHUTDOWN_SECONDS = 8
 LOST_WORKER_WAIT_SECONDS = 1
@@ -102,7 +102,7 @@ def wake_import(task_id: str) -> bool:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def start_soft_shutdown_on_sigterm(**_: Any) -> None:
-    """Let SIGTERM, which deployments send, start the soft shutdown.
+    """Make SIGTERM, which deployments send, start a soft shutdown.
 
     Celery has the switch REMAP_SIGTERM for this, but `celery -A celery_app` reads it before it loads this module.
     """

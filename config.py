@@ -112,7 +112,7 @@ def _broker_url(text: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """The parsed settings of this process; the variable of a field has its name in upper case."""
+    """The parsed settings of this process. Each field has the name of its variable in lower case."""
 
     database_url: Annotated[
         str,
@@ -202,13 +202,13 @@ class Settings:
     ]
     flask_env: Annotated[str, Setting("production", "name of the environment")]
     flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
-    # Not a setting: `load` derives it from DATABASE_URL, whose pooler options `database_url` no longer has. Behind a
-    # transaction pooler, LISTEN and session-level advisory locks do not work.
+    # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.
+    # Behind a transaction pooler, LISTEN and session-level advisory locks do not work.
     transaction_pooler: bool
 
     @property
     def broker_url(self) -> str:
-        """The URL of the broker; that of the embedded broker if none is configured."""
+        """The URL of the broker, or of the embedded broker if none is configured."""
         return self.celery_broker_url or self.cloudamqp_url or EMBEDDED_BROKER_URL
 
     @property
@@ -231,7 +231,7 @@ SETTINGS: dict[str, Setting] = {
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of `environ`, by default those of the process environment, completed by `.env`.
+    """Return the settings in `environ`. By default, they come from the process environment and `.env`.
 
     An empty variable means the default. Raises `ConfigError` for the first unusable value.
     """
@@ -272,7 +272,7 @@ def make_folder(setting: str, path: Path) -> Path:
 
 
 def load_secret_key(settings: Settings) -> str:
-    """Return SECRET_KEY, or the key in DATA_DIR, which the first process to call this generates.
+    """Return SECRET_KEY or, if it is not set, the key in DATA_DIR. The first process that needs that key generates it.
 
     Raises `ConfigError` if DATA_DIR cannot be written or has an empty key.
     """

@@ -20,7 +20,7 @@ bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
 workers = 1
 threads = _settings.max_streams + REQUEST_THREADS
-# In seconds. Threads may take longer than this: the process keeps sending its heartbeat during a long upload.
+# In seconds. A request may take longer: the worker process keeps sending its heartbeat, even during a long upload.
 timeout = 60
 graceful_timeout = 5
 keepalive = 5

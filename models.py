@@ -139,7 +139,7 @@ class ImportJob(Base):
     started_by: Mapped[str] = mapped_column(server_default="")
     undo_of: Mapped[uuid.UUID | None]
 
-    # The results. `file` describes the file as it was detected, `preview` what the import would do.
+    # The results. `file` holds what was detected in the file. `preview` holds what the import would do.
     skipped_count: Mapped[int] = mapped_column(server_default="0")
     removed_count: Mapped[int] = mapped_column(server_default="0")
     run: Mapped[int] = mapped_column(server_default="1")
@@ -170,7 +170,7 @@ class ImportJob(Base):
         CheckConstraint(_is_one_of("on_reject", REJECT_POLICIES), name="on_reject"),
         CheckConstraint(_is_one_of("started_from", ORIGINS), name="started_from"),
         CheckConstraint("progress BETWEEN 0 AND 100 AND (progress = 100) = (status = 'completed')", name="progress"),
-        # For the reaper, which reads unfinished jobs only. There are few of them.
+        # For queries that read only unfinished jobs, such as the reaper's. There are few such jobs.
         Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),
         # For the reaper, which drops the staging tables of ended jobs.
         Index("import_jobs_staged_idx", "id", postgresql_where=text("staging_table IS NOT NULL")),
@@ -196,9 +196,10 @@ class ImportReject(Base):
 class ImportChanges(Base):
     """An entry of the change log: what a slice of an import did, and what an undo needs to reverse it.
 
-    `at` is the `updated_at` of every product that the slice wrote. `created` and `updated` hold product ids, `skipped`
-    the SKUs that the mode of the import excludes. The other arrays run parallel to `updated`: `names`, `descriptions`
-    and `actives` hold the previous values (NULL if unchanged), `stamps` the timestamps of the previous versions.
+    `at` is the `updated_at` of every product that the slice wrote. `created` and `updated` hold product ids. `skipped`
+    holds the SKUs that the mode of the import excludes. The other arrays have one entry for each id in `updated`:
+    `names`, `descriptions` and `actives` hold the previous values (NULL if unchanged; the array is NULL if all are),
+    and `stamps` holds the timestamps of the previous versions.
     """
 
     __tablename__ = "import_changes"

@@ -1,7 +1,7 @@
 """Run a Celery worker: `python run_celery.py [options of celery worker]`.
 
 By default it runs two imports at a time. A separate process, which imports do not delay, delivers the webhooks. `-q`
-leaves out the banner. SIGTERM lets running tasks end first.
+leaves out the banner. After SIGTERM the worker gives running tasks a few seconds to end.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def main() -> None:
     """Run the worker until it is stopped; exit with status 2 and one line if a setting is unusable."""
     options = [option for option in sys.argv[1:] if option not in QUIET_OPTIONS]
     is_quiet = not QUIET_OPTIONS.isdisjoint(sys.argv[1:])
-    # Celery warns about root because of pickled messages, and this worker accepts only JSON.
+    # Celery warns against running as root because of pickled messages. This worker accepts only JSON.
     warnings.filterwarnings("ignore", message=r"\s*You're running the worker with superuser privileges")
     from celery_app import celery
 
     if is_quiet:
         from celery.apps import worker
 
-        # Celery's last message mentions Ctrl-C, but run.py is what stops this worker.
+        # Celery's last message mentions Ctrl-C, but run.py stops this worker.
         worker.safe_say = lambda *_: None
     celery.worker_main([*(["--quiet"] if is_quiet else []), "worker", *OPTIONS, *options])
 

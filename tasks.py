@@ -1,4 +1,4 @@
-"""The Celery tasks, and what a worker starts and stops along with itself."""
+"""The Celery task of imports, and the companions of a worker: the threads that it starts and stops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from webhooks.process import DispatcherProcess
 log = logging.getLogger(__name__)
 
 DATABASE_RETRY_SECONDS = 1
-# How long the end of a worker waits for each of them.
+# How long a worker that shuts down waits for the reaper and for the dispatcher.
 REAPER_STOP_SECONDS = 2
 DISPATCHER_STOP_SECONDS = 7
 BYTES_PER_KB = 1024
@@ -30,13 +30,13 @@ BYTES_PER_MB = 1_000_000
 
 settings = config.load()
 retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
-# What runs along with this worker.
+# The threads that this worker has started.
 companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
 
 
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
 def run_import(task_id: str) -> None:
-    """Work on the import `task_id`. It may run any number of times, also at the same time."""
+    """Work on the import `task_id`. Several tasks for the same import do no harm, even at the same time."""
     runner = ImportRunner(
         database_url=settings.require_database_url(),
         upload_dir=settings.upload_dir,
@@ -57,8 +57,8 @@ def run_import(task_id: str) -> None:
 def prepare_worker(**_: Any) -> None:
     """Wait for the database, apply its migrations and start the dispatcher, before the first task.
 
-    Exits if DATABASE_URL is missing: Celery would only log any exception but `SystemExit`, and start a worker that
-    cannot work.
+    Exits with status 2 if DATABASE_URL is missing. Celery only logs exceptions other than `SystemExit`, and would
+    start a worker that cannot work.
     """
     try:
         url = settings.require_database_url()
@@ -72,7 +72,7 @@ def prepare_worker(**_: Any) -> None:
         except OperationalError as error:
             log.warning("The database is unavailable; the worker will retry: %s", str(error.orig).strip())
             time.sleep(DATABASE_RETRY_SECONDS)
-    # Started here and not in `start_threads`, because webhooks are delivered also while the broker is unavailable.
+    # The dispatcher does not start in `start_threads`, because it needs no broker.
     _start(DispatcherProcess())
 
 
@@ -80,7 +80,7 @@ def prepare_worker(**_: Any) -> None:
 def start_threads(sender: Any, **_: Any) -> None:
     """Start the reaper and the builder of search indexes when the worker accepts messages.
 
-    Celery sends this signal again after it has lost the broker.
+    Celery sends this signal again each time it has reconnected to the broker.
     """
     if any(isinstance(companion, Reaper) for companion in companions):
         return
@@ -92,7 +92,10 @@ def start_threads(sender: Any, **_: Any) -> None:
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def stop_companions(**_: Any) -> None:
-    """Stop everything, and wait until the reaper has removed this worker: a cold shutdown leaves no later chance."""
+    """Tell all companions to stop, and wait for the reaper, which removes this worker from the table of workers.
+
+    A cold shutdown leaves no later chance to wait.
+    """
     for companion in companions:
         companion.stop()
     _join(Reaper, REAPER_STOP_SECONDS)
@@ -100,7 +103,7 @@ def stop_companions(**_: Any) -> None:
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]
 def wait_for_dispatcher(**_: Any) -> None:
-    """Wait until the dispatcher has written the results of its last requests: the database may be stopped next."""
+    """Wait until the dispatcher has written the results of its last requests, because the database may stop next."""
     _join(DispatcherProcess, DISPATCHER_STOP_SECONDS)
 
 

@@ -16,7 +16,7 @@ webhooks_blueprint = Blueprint("webhook_changes", __name__, url_prefix="/api/web
 
 V = TypeVar("V", bound=Callable[..., object])
 
-# Browsers send the id of the last event when they connect again. It says nothing but that they were connected before.
+# Browsers send the id of the last event when they connect again. The id only shows that they were connected before.
 FIRST_LINES = f": connected\nretry: {sse.CLIENT_RETRY_MS}\nid: 1\n\n"
 CHANGED_EVENT = "id: 1\nevent: changed\ndata: {}\n\n"
 LAST_EVENT_ID = {

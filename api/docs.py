@@ -34,7 +34,7 @@ TAGS = {
 
 
 def create_document(app: Flask) -> Document:
-    """Return the OpenAPI document of an application, without any calls so far."""
+    """Return the OpenAPI document of an application. It has no calls yet."""
     app.config.update(API_TITLE=TITLE, API_VERSION=config.VERSION, OPENAPI_VERSION=OPENAPI_VERSION)
     document = Document(
         app,

@@ -12,7 +12,7 @@ VERSION_PLACEHOLDER = "{version}"
 
 
 def send_page(name: str) -> Response:
-    """Return the page of that file name, or 304 if the client has this version of it (RFC 9110, section 13.1.2)."""
+    """Return the page with this file name, or 304 if the client already has it (RFC 9110, section 13.1.2)."""
     text = Path(current_app.root_path, "static", name).read_text(encoding="utf-8")
     response = Response(text.replace(VERSION_PLACEHOLDER, config.VERSION), mimetype="text/html")
     response.cache_control.no_cache = True

@@ -1,4 +1,4 @@
-"""Fields of responses. They only describe: views build their JSON without schemas, which would make long lists slow.
+"""Fields of responses. They only describe the JSON. Views build it without schemas, which are slow for long lists.
 
 All fields are always present. `extra` keywords are further keywords of JSON Schema; `nullable` also allows null.
 """
@@ -35,7 +35,7 @@ def boolean(description: str) -> fields.Boolean:
 
 
 def timestamp(description: str, *, nullable: bool = False) -> fields.DateTime:
-    """Return the field of a point in time. The description gets its format appended."""
+    """Return the field of a point in time. This appends the format to the description."""
     metadata = {"description": f"{description} (ISO 8601, UTC).", "examples": [EXAMPLE_TIME]}
     return fields.DateTime(required=True, allow_none=nullable, metadata=metadata)
 

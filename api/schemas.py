@@ -1,7 +1,8 @@
 """The schemas that several resources share. Those of a single resource are in its package.
 
 Request schemas check what clients send. Response schemas only describe the JSON that views build, for the OpenAPI
-document; a run of schemathesis (tests/integration/api/test_openapi.py) checks that the two agree.
+document; a run of schemathesis (tests/integration/api/test_openapi.py) checks that responses match
+their schemas.
 """
 
 from __future__ import annotations

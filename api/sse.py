@@ -1,10 +1,10 @@
 """Live updates of imports, products and webhooks: one thread per web process feeds all open streams.
 
-PostgreSQL notifies the thread (LISTEN and NOTIFY) which job has changed. The thread reads the row of that job once and
-passes it to all streams that follow the job. Notifications that products or webhooks have changed are passed on without
-reading anything. A stream holds no database connection and polls nothing. Behind a transaction pooler, where LISTEN
-does not work, the thread instead reads once a second the jobs that streams follow, and values that show changes of
-products and webhooks.
+PostgreSQL tells the thread which job has changed (LISTEN and NOTIFY). The thread reads the row of that job once and
+passes it to all streams that follow the job. If products or webhooks have changed, the thread reads nothing and only
+tells the streams. A stream holds no database connection and polls nothing. LISTEN does not work behind a transaction
+pooler. There the thread polls once a second: it reads the jobs that streams follow, and values that show whether
+products or webhooks have changed.
 
 The streams are Server-Sent Events (WHATWG HTML, section 9.2).
 """
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 JOBS_CHANNEL = "import_progress"
 PRODUCTS_CHANNEL = "products_changed"
 WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
-# A stream follows a topic: the id of a job, or one of these, which are no ids.
+# A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id.
 PRODUCTS_TOPIC, WEBHOOKS_TOPIC = 0, -1
 TOPIC_OF_CHANNEL = {PRODUCTS_CHANNEL: PRODUCTS_TOPIC, **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS_TOPIC)}
 
@@ -139,7 +139,7 @@ class ChangeSubscription:
     """The subscription of one stream to the changes of all products or of all webhooks.
 
     Iterating yields True after a change, at most once in `CHANGE_INTERVAL_SECONDS`, and False when a keep-alive is due.
-    A change within the interval is reported after it, so no last change goes unreported.
+    A change within the interval is reported at its end, so the last change is always reported.
     """
 
     def __init__(self, hub: StreamHub, topic: int) -> None:
@@ -168,7 +168,8 @@ class StreamHub:
     """The subscriptions of one process, and the thread that feeds them while there are any.
 
     `connect()` opens the connection of the thread. `read_events(job_ids)` returns the current state of each job, keyed
-    by id. `max_streams` limits the subscriptions of all topics together. `listen=False` polls instead of LISTEN.
+    by id. `max_streams` limits the subscriptions of all topics together. With `listen=False` the thread polls
+    instead of using LISTEN.
     """
 
     def __init__(
@@ -195,8 +196,9 @@ class StreamHub:
     def subscribe_to_job(self, job_id: int) -> JobSubscription | None:
         """Return a subscription to a job, or None if too many streams are open.
 
-        The thread listens by the time this returns, so the subscription gets every later change. Only if the database
-        does not answer, it returns sooner; the thread then reports the current state as soon as it is connected.
+        When this returns, the thread is listening, so the subscription gets every later change. If the database does
+        not answer within `POLL_SECONDS`, this returns anyway, and the thread reports the current state once it is
+        connected.
         """
         subscription = JobSubscription(self, job_id)
         return subscription if self._add(subscription) else None
@@ -252,8 +254,8 @@ class StreamHub:
                 listener = Listener(connection, (JOBS_CHANNEL, *TOPIC_OF_CHANNEL), pooled=not self._listen)
                 if listener.pooled:
                     self._markers = self._markers or self._read_markers(connection)
-                # Changes since the last connection went unnoticed, so report every topic once. Before the first
-                # connection no stream was open yet, so only the state of jobs is needed, unless connecting took long.
+                # After a lost connection, report every topic once, because changes may have been missed. The first
+                # connection has missed nothing, unless connecting took long, so report only the state of the jobs.
                 missed_changes = not is_first_connection or time.monotonic() - started > POLL_SECONDS
                 self._publish(self._topics() - (set() if missed_changes else set(READ_CHANGE_MARKERS_SQL)))
                 self._listening.set()

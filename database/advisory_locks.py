@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg2.extensions import cursor as Cursor
 
-# The keys of this database that other programs must not use: "ACME" in ASCII and the numbers after it.
+# Other programs must not use these keys in the same database. They are "ACME" in ASCII and the numbers after it.
 MIGRATION_KEY = 0x41434D45
 SEARCH_INDEX_BUILD_KEY = 0x41434D46
 # First half of a two-part key; the second half is the number of the job.
@@ -28,7 +28,7 @@ def try_lock(cursor: Cursor, key: int) -> bool:
 def mark_work(cursor: Cursor, job_id: int) -> None:
     """Mark this transaction as work on a job, so that `cancel_work` finds its backend.
 
-    The lock is shared: it never blocks, it only names the backend.
+    The lock is shared, so it never blocks. It only shows which backend works on the job.
     """
     cursor.execute(MARK_WORK_SQL, (JOB_WORK_CLASS, _job_number(job_id)))
 
@@ -39,5 +39,6 @@ def cancel_work(cursor: Cursor, job_id: int) -> None:
 
 
 def _job_number(job_id: int) -> int:
-    # The second half of a key is a signed 32-bit integer. Two jobs share one only after 2^31 others.
+    # The second half of a key is a signed 32-bit integer. Two jobs share one only if their ids differ by a multiple of
+    # 2^31.
     return job_id & 0x7FFFFFFF

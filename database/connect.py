@@ -41,8 +41,8 @@ class Component(StrEnum):
 def connect(url: str, component: Component) -> Connection:
     """Open a connection named after its component.
 
-    TCP keepalives (seconds) detect a peer that vanished. Raises `psycopg2.OperationalError` if the database cannot be
-    reached within `CONNECT_TIMEOUT_SECONDS`.
+    TCP keepalives detect within about 25 seconds that the peer has vanished. Raises `psycopg2.OperationalError` if the
+    database cannot be reached within `CONNECT_TIMEOUT_SECONDS`.
     """
     return psycopg2.connect(
         url,
@@ -65,7 +65,7 @@ def connected(url: str, component: Component) -> Iterator[Connection]:
 
 
 def limit_waits(cursor: Cursor) -> None:
-    """Limit how long this transaction waits for locks, and how long it may idle while others wait for its own."""
+    """Limit how long this transaction waits for locks, and how long it may be idle and hold its own locks."""
     cursor.execute(LIMIT_WAITS_SQL)
 
 
@@ -81,9 +81,9 @@ def run_until_stopped(
 ) -> None:
     """Run `work(connection)` until `stopping` is set, on a new connection after each failure.
 
-    `work` returns when it has stopped. A database error is logged as a warning with the `purpose` and followed by
-    `error_delay_seconds`; any other exception is logged with its traceback and followed by `bug_delay_seconds`, because
-    the thread that runs this must never die.
+    `work` must return soon after `stopping` is set. A database error is logged as a warning with the `purpose` and
+    followed by `error_delay_seconds`. Any other exception is logged with its traceback and followed by
+    `bug_delay_seconds`, because the thread that runs this must never die.
     """
     while not stopping.is_set():
         try:

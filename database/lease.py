@@ -1,8 +1,9 @@
 """Leases: which process works on a row, and until when.
 
 A row with the columns `lease_token`, `lease_holder` and `lease_expires_at` can be leased. The token is a fencing token:
-every write of the holder names it, so a holder that lost its lease cannot write. The holder is a process, described so
-that another process of the same machine can see that it has ended; then the lease need not expire first.
+every write of the holder names it, so a holder that lost its lease cannot write. `lease_holder` describes the process
+that holds the lease. Another process of the same machine can see whether that process has ended; if so, it can take
+over the lease before it expires.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 EXTEND_LEASE_SQL = "lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s)"
 ACQUIRE_LEASE_SQL = f"lease_token = %(token)s, lease_holder = %(holder)s, {EXTEND_LEASE_SQL}"
 RELEASE_LEASE_SQL = "lease_token = NULL, lease_holder = NULL, lease_expires_at = NULL"
-# Whether the lease of a row has not expired.
+# Whether a row has a lease that has not expired.
 LEASE_IS_VALID_SQL = "coalesce(lease_expires_at > clock_timestamp(), false)"
 
 HAS_ENDED = "ended"
@@ -41,7 +42,7 @@ def holder_has_ended(holder: str | None) -> bool:
 
 
 def _pid_namespace() -> str:
-    """Return where process ids have the same meaning as here, or "" if unknown.
+    """Return a name of the machine and PID namespace in which the ids of processes are valid, or "" if it is unknown.
 
     Two containers of one machine may share its host name and boot id, but not their PID namespace.
     """
@@ -55,8 +56,8 @@ def _pid_namespace() -> str:
 def _start_time(pid: int) -> str:
     """Return when a process started, in clock ticks since boot: field 22 of `/proc/<pid>/stat`, see proc(5).
 
-    It tells apart two processes that had the same id. Returns `HAS_ENDED` if there is no such process, "" if the
-    system does not say.
+    The start time distinguishes processes that had the same id one after the other. Returns `HAS_ENDED` if there is no
+    such process, and "" if the system does not say.
     """
     try:
         os.kill(pid, 0)

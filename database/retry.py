@@ -27,10 +27,10 @@ def retry(
     retry_on: Callable[[Exception], bool] = is_transient,
     roll_back: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Run a transaction, again after each error that `retry_on` accepts, at most `attempts` times in all.
+    """Run a transaction, and repeat it after each error that `retry_on` accepts, up to `attempts` runs in all.
 
     After the n-th such error, counted from 0, calls `roll_back` and sleeps for `delay_seconds(n, error)`. Raises the
-    last error.
+    error of the last run, and any other error at once.
     """
     for attempt in range(attempts - 1):
         try:

@@ -1,4 +1,4 @@
-"""Whether an import is running, which others wait for or are refused beside."""
+"""Finding an unfinished import. Until there is none, some work waits, and deleting all products is refused."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 PRODUCT_FIELDS = ("id", "sku", "name", "description", "active", "created_at", "updated_at")
-# The columns of a job that its JSON needs. The last two only serve to compute `duration_seconds`.
+# The columns of a job that its JSON needs. The last two are not in the JSON: they give the duration and the speed.
 IMPORT_COLUMNS = (
     "id",
     "task_id",

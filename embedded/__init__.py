@@ -1,1 +1,1 @@
-"""The parts of `run.py`: a launcher that supervises processes, and a PostgreSQL and a broker that replace servers."""
+"""The parts of `run.py`: a launcher that supervises processes, an embedded PostgreSQL and an embedded broker."""

@@ -54,7 +54,7 @@ def _check_cluster(folder: Path, account: ServerAccount) -> None:
         )
     if not account.owns(folder):
         account.own(folder, *folder.rglob("*"))
-    folder.chmod(PRIVATE_MODE)  # Others may have access to a copied folder, which PostgreSQL refuses.
+    folder.chmod(PRIVATE_MODE)  # PostgreSQL refuses a folder that others can access, such as a copied one.
 
 
 def _create_cluster(folder: Path, account: ServerAccount) -> None:

@@ -69,7 +69,7 @@ class Launcher:
         A second SIGINT stops everything at once. Raises `LaunchError` if the product cannot run here.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup ignores SIGHUP, and so does this process then.
+            # If nohup started this process, it must keep ignoring SIGHUP.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
         options = self._options
@@ -86,7 +86,7 @@ class Launcher:
             except _StopRequestedError:
                 pass
             except EmbeddedPostgresError:
-                if self._stop_requested_at is None:  # Otherwise the signal is what ended the server's start.
+                if self._stop_requested_at is None:  # Otherwise the signal ended the server's start.
                     raise
             finally:
                 listener.close()  # From now on new connections are refused.

@@ -17,7 +17,10 @@ LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host` and `port`; port 0 takes any free one. Raises `LaunchError`."""
+    """Return a socket that listens on `host` and `port`; port 0 takes any free one.
+
+    Raises `LaunchError` if the address cannot be used or the port stays in use for PORT_RELEASE_SECONDS.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError):

@@ -29,7 +29,7 @@ from embedded.server_account import ServerAccount, find_program
 
 DATABASE = "acme"
 PORT = 5432  # Part of the socket's name only; the server does not listen on the network.
-START_SECONDS = 120  # Crash recovery starts this again with each progress report, which it logs every 10 s.
+START_SECONDS = 120  # Counted anew from each progress report of a crash recovery. It logs one every 10 s.
 RETRY_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "acme-launcher"  # In pg_stat_activity, like the names of `database.connect.Component`.
@@ -153,7 +153,7 @@ class EmbeddedPostgres:
     def _start_server(self, account: ServerAccount) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._try_start(account):
-            # The processes of a killed server need some time to notice, and use its shared memory until then.
+            # The child processes of a killed server take some time to end, and use its shared memory until then.
             if MEMORY_IN_USE not in self._read_new_log() or time.monotonic() > deadline:
                 raise explain_failure(self.folder, self._read_new_log())
             time.sleep(RETRY_SECONDS)

@@ -15,7 +15,7 @@ from embedded.child_process import spawn
 from embedded.errors import EmbeddedPostgresError
 
 ROOT_UID = 0
-# access(2) ignores the capabilities of an unprivileged user unless no_setuid_fixup is set, and PostgreSQL calls it.
+# PostgreSQL calls access(2), which ignores the capabilities of an unprivileged user unless no_setuid_fixup is set.
 SETPRIV_COMMAND = (
     "setpriv --reuid={uid} --regid={gid} --clear-groups --securebits=+no_setuid_fixup "
     "--inh-caps=+dac_override --ambient-caps=+dac_override --pdeathsig=INT"
@@ -28,9 +28,9 @@ ADVICE = "run this as an ordinary user, or set DATABASE_URL to a PostgreSQL serv
 class ServerAccount:
     """Runs PostgreSQL's programs on the cluster in `folder`.
 
-    The account is that of this process. PostgreSQL refuses to run as root, so root uses the account that owns the
-    cluster, or `nobody` for a new one. Raises `EmbeddedPostgresError` if that account cannot reach the programs or the
-    parent of `folder`.
+    They run under the account of this process. PostgreSQL refuses to run as root, so root uses the account that owns
+    the cluster, or `nobody` for a new one. Raises `EmbeddedPostgresError` if that account cannot reach the programs or
+    the parent of `folder`.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -35,7 +35,7 @@ class SupervisedProcess:
         raise NotImplementedError
 
     def clean_up(self) -> None:
-        """End what the ended process left running."""
+        """End the processes that the ended process left running."""
 
     def start(self) -> None:
         """Start the process now."""
@@ -67,7 +67,8 @@ class SupervisedProcess:
 class SupervisedCommand(SupervisedProcess):
     """A command that runs in `folder` and in its own process group.
 
-    `descriptors` are file descriptors that it inherits. Its output goes where that of this process goes.
+    `descriptors` are file descriptors that it inherits. Its output goes to the stdout and stderr of
+    this process.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ TASK_ID = [
 
 
 def find_job(task_id: str) -> ImportJob:
-    """Return the job with this task id; raise the 404 if there is none or if this is no UUID."""
+    """Return the job with this task id; raise the 404 if there is none or if the id is not a UUID."""
     try:
         key = uuid.UUID(task_id)
     except ValueError:
@@ -58,5 +58,5 @@ def announce_job(task_id: str) -> None:
 
 
 def client_address() -> str:
-    """Return the address of the client, as the first proxy reports it in X-Forwarded-For if there are any."""
+    """Return the address of the client: the first one in X-Forwarded-For, or else the one that is connected."""
     return (request.access_route or [""])[0][:STARTED_BY_MAX_CHARACTERS]

@@ -132,7 +132,7 @@ def _stem(filename: str) -> str:
 
 
 def _filename_parameters(filename: str) -> dict[str, str]:
-    """Return the parameters of Content-Disposition (RFC 6266): `filename` in ASCII, `filename*` for the rest."""
+    """Return the parameters of Content-Disposition (RFC 6266): `filename` in ASCII, and `filename*` for other names."""
     ascii_name = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     parameters = {"filename": ascii_name}
     if ascii_name != filename:

@@ -116,7 +116,10 @@ def upload_file() -> tuple[Response, int]:
 
 
 def _read_file() -> FileStorage:
-    """Return the file of the request, which reading the form writes to the upload folder; raise if there is none."""
+    """Return the uploaded file. Reading the form writes it to the upload folder.
+
+    Raises `ApiError` if there is no file, or if it is too large or cannot be stored.
+    """
     try:
         file = request.files.get("file")
     except RequestEntityTooLarge:
@@ -129,7 +132,10 @@ def _read_file() -> FileStorage:
 
 
 def _check_filename(name: str) -> str:
-    """Return the last part of a client's file name, which is only a label; raise if it is no name of a CSV file."""
+    """Return the last part of a client's file name. The name is only a label.
+
+    Raises `ApiError` if there is no name, or if its suffix is not one of `SUFFIXES`.
+    """
     filename = PurePath(name.replace("\\", "/")).name.replace("\0", "").strip()[-FILENAME_MAX_CHARACTERS:]
     if not filename:
         raise INVALID_FILE.exception("The file has no name. Choose a CSV file.")

@@ -197,6 +197,6 @@ def _respond(action: str, result: BulkResult, selected_ids: int | None = None) -
 
 
 def _count_were(count: int, noun: str = "") -> str:
-    """Return such as "1 product was" or "1,200 were"."""
+    """Return the start of a clause, such as "1 product was" or "1,200 were"."""
     counted = f"{count:,} {noun}{'' if count == 1 else 's'}" if noun else f"{count:,}"
     return f"{counted} {'was' if count == 1 else 'were'}"
