@@ -122,7 +122,7 @@ class Settings:
         str, Setting("", "RabbitMQ server, as amqp://…; if empty, a folder of files replaces the broker", _broker_url)
     ]
     celery_broker_url: Annotated[
-        str, Setting("", "another name of CLOUDAMQP_URL; if both are set, this one is used", _broker_url)
+        str, Setting("", "another name for CLOUDAMQP_URL; it takes precedence if both are set", _broker_url)
     ]
     celery_result_backend: Annotated[str, Setting("", "not needed, because PostgreSQL holds the state of every job")]
     secret_key: Annotated[str, Setting("", "key that signs sessions; if empty, one is generated and kept in DATA_DIR")]
@@ -187,7 +187,7 @@ class Settings:
         int,
         Setting(
             "100",
-            "maximum of open progress streams per web process; further clients get status 503 and poll",
+            "maximum number of open streams per web process; further clients get status 503 and must poll",
             _integer(1, 10_000),
         ),
     ]

@@ -64,7 +64,7 @@ NOT_FOUND = ErrorType(404, "not_found", "Nothing exists at this address.")
 METHOD_NOT_ALLOWED = ErrorType(405, "method_not_allowed", "This address does not support {method} requests.")
 BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too large.")
 NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Content-Type: application/json).")
-INTERNAL_ERROR = ErrorType(500, "internal_error", "Something went wrong on the server. It was logged; try again.")
+INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged the error. Try again.")
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
 HTTP_ERRORS = {
     error_type.status: error_type

@@ -131,7 +131,7 @@ class Launcher:
             self._options.migrate(url)
         except Exception as error:
             raise LaunchError(
-                f"the database cannot be brought up to date: {explain_database_error(error, url)}"
+                f"the tables of the database cannot be updated: {explain_database_error(error, url)}"
             ) from error
 
     def _run_interruptibly(self, work: Callable[[], None]) -> None:

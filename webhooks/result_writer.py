@@ -100,7 +100,7 @@ def write_results(connection: Connection, attempts: Sequence[Attempt]) -> None:
         (attempt,) = attempts
         bare = replace(attempt.response, response_text=None, response_headers={})
         if isinstance(error, psycopg2.IntegrityError) or bare == attempt.response:
-            log.info("The result of a deleted delivery was dropped: %s", error)
+            log.info("Dropped a result that cannot be stored; its delivery was probably deleted: %s", error)
             return
-        log.warning("A response cannot be stored; its text is dropped: %s", error)
+        log.warning("A response cannot be stored; its text and headers are dropped: %s", error)
         write_results(connection, [replace(attempt, response=bare)])

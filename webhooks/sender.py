@@ -260,7 +260,7 @@ def _prepare_url(url: str, allowed: Networks) -> str:
     try:
         return requests.Request("POST", check_url(url, allowed)).prepare().url or url
     except requests.RequestException:
-        raise _UnusableURL("The URL cannot be used. It looks like https://example.com:8443/hooks.") from None
+        raise _UnusableURL("The URL cannot be used. Enter one such as https://example.com:8443/hooks.") from None
     except ValueError as error:
         raise _UnusableURL(str(error)) from None
 

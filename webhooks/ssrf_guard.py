@@ -101,11 +101,11 @@ def check_url(url: str, allowed: Networks) -> str:
         if parts.netloc.startswith("["):
             ipaddress.IPv6Address(host or "")
     except ValueError:
-        raise ValueError("The URL cannot be read. It looks like https://example.com:8443/hooks.") from None
+        raise ValueError("The URL cannot be read. Enter one such as https://example.com:8443/hooks.") from None
     if parts.scheme not in {"http", "https"}:
         raise ValueError("The URL must start with http:// or https://.")
     if not host:
-        raise ValueError("The URL has no host. It looks like https://example.com/hooks.")
+        raise ValueError("The URL has no host. Enter one such as https://example.com/hooks.")
     if "@" in parts.netloc:
         raise ValueError("The URL must not contain a user name or password. Requests are signed with the secret.")
     if parts.fragment or url.endswith("#"):

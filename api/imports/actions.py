@@ -57,7 +57,7 @@ def confirm_import(task_id: str) -> tuple[Response, int]:
 def cancel_import(task_id: str) -> tuple[Response, int]:
     """Cancel an import
 
-    Possible at any time before its end. What it has written stays, and can be undone.
+    You can cancel an import at any time before it ends. Products that it has already written stay; you can undo them.
     """
     settings: config.Settings = current_app.config["SETTINGS"]
     retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)

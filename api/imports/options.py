@@ -44,7 +44,7 @@ MAPPING = (
     " are mapped by their names."
 )
 STARTED_FROM = "Where the job was started: on the page, or by another client."
-STARTED_BY = "A name of who started the job, for the history. The default is the address of the client."
+STARTED_BY = "The person or program that started the job, for the history. The default is the address of the client."
 DETECTED_IF_MISSING = " If it is not given, it is detected in the file."
 DETECTED_IF_NULL = " If it is null, it is detected in the file."
 

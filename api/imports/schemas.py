@@ -176,7 +176,7 @@ class ImportSchema(Schema):
     duration_seconds = seconds("The working time, without the wait for a confirmation.", nullable=True)
     rows_per_second = integer("Rows per second of working time, once completed.", nullable=True)
     created_at = timestamp("When the file was uploaded")
-    updated_at = timestamp("When any of this last changed")
+    updated_at = timestamp("When the job last changed")
     started_at = timestamp("When a worker started the job", nullable=True)
     finished_at = timestamp("When the job ended", nullable=True)
     confirm_until = timestamp("When the job stops waiting for a confirmation", nullable=True)

@@ -86,8 +86,8 @@ def list_event_types() -> Response:
 def create_webhook(values: dict[str, Any]) -> tuple[Response, int]:
     """Create a webhook
 
-    From now on it receives a request for every event of its types. Without a `secret` one is generated. Unknown fields
-    are ignored.
+    The webhook then receives a request for every event of its types. If you give no `secret`, one is generated.
+    Unknown fields are ignored.
     """
     if "secret" not in values or signing.is_masked(values["secret"] or ""):
         values["secret"] = signing.create_secret()

@@ -101,7 +101,7 @@ class Secret(fields.String):
     """The secret that signs the requests of a webhook, checked by `webhooks.signing`; an empty one loads as None."""
 
     def __init__(self, description: str) -> None:
-        description += " Any text; one that starts with `whsec_` continues with 24 to 64 bytes in base64."
+        description += " It can be any text. If it starts with `whsec_`, the rest must be 24 to 64 bytes in base64."
         metadata = {
             "description": description,
             "examples": [EXAMPLE_SECRET],
@@ -211,7 +211,7 @@ class WebhookSchema(Schema):
     imports = text("Whether imports send `product.created` and `product.updated`.", "none", enum=list(IMPORT_EVENTS))
     enabled = boolean("Whether events are sent.")
     disabled_reason = text("Why the webhook was switched off automatically; null if it was not.", nullable=True)
-    failing_since = timestamp("Since when all requests have failed; null if the last one succeeded", nullable=True)
+    failing_since = timestamp("The start of a series of failed requests; null if the last one succeeded", nullable=True)
     secret = text("The secret that signs requests; masked in the list.", EXAMPLE_SECRET, nullable=True)
     previous_secret_expires_at = timestamp(PREVIOUS_SECRET, nullable=True)
     created_at = timestamp("When the webhook was created")

@@ -139,16 +139,21 @@ def _find_problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
         try:
             "".join(column).encode()
         except UnicodeEncodeError:
-            reason = "invalid_encoding", f"The {field} has bytes that are not text in the encoding of the file."
+            shown = _display_name(field)
+            reason = "invalid_encoding", f"The {shown} has bytes that are not text in the encoding of the file."
             problems.update((number, reason) for number, value in enumerate(column) if SURROGATE.search(value))
     return problems
+
+
+def _display_name(field: str) -> str:
+    return "SKU" if field == "sku" else field
 
 
 def _check_length(problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int) -> None:
     lengths = list(map(len, column))
     if max(lengths) <= max_characters:
         return
-    shown = "SKU" if field == "sku" else field
+    shown = _display_name(field)
     for number, length in enumerate(lengths):
         if length > max_characters:
             sentence = f"The {shown} has {length:,} characters; at most {max_characters} are allowed."

@@ -53,7 +53,7 @@ MIN_SHARE_IN_RUNS = 0.4
 # How much better than an earlier candidate a later one must score.
 MIN_SCORE_LEAD: dict[tuple[str, ...], float] = {LATIN_CANDIDATES: 0.15, OTHER_CANDIDATES: 0.01}
 MAX_UNDECODABLE_SHARE = 0.1
-# In a multi-byte encoding all runs have an even length. In a single-byte one, this many are not all even by chance.
+# A text with fewer runs of bytes beyond ASCII is too short to tell a multi-byte encoding from a single-byte one.
 MIN_RUNS_FOR_MULTI_BYTE = 16
 
 NON_ASCII_RUN = re.compile(rb"[\x80-\xff]+")

@@ -144,6 +144,6 @@ class ImportRunner:
 
     def _abandon(self, connection: Connection, task_id: str) -> None:
         """Leave a job that was cancelled, or that another worker has acquired."""
-        log.warning("Import %s: lease lost, because it was cancelled or acquired by another worker", task_id)
+        log.warning("Import %s: lease lost: the job was cancelled, or another worker acquired it", task_id)
         with contextlib.suppress(psycopg2.Error):
             cleanup.drop_staging_of_ended_jobs(connection)

@@ -48,7 +48,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     expect(changed.locator("del")).to_contain_text("Blau")
     expect(changed.locator("ins")).to_contain_text("Grün")
     expect(page.get_by_test_id("rejects-table")).to_contain_text("Ohne Nummer")
-    expect(page.get_by_text("It waits until")).to_be_visible()
+    expect(page.get_by_text("The import waits for your confirmation until")).to_be_visible()
     assert site.count() == 2
     check_accessible(page, "a check")
     page.set_viewport_size(NARROW)

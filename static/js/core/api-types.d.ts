@@ -101,7 +101,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel an import
-         * @description Possible at any time before its end. What it has written stays, and can be undone.
+         * @description You can cancel an import at any time before it ends. Products that it has already written stay; you can undo them.
          */
         post: operations["cancelImport"];
         delete?: never;
@@ -498,8 +498,8 @@ export interface paths {
         put?: never;
         /**
          * Create a webhook
-         * @description From now on it receives a request for every event of its types. Without a `secret` one is generated. Unknown fields
-         *     are ignored.
+         * @description The webhook then receives a request for every event of its types. If you give no `secret`, one is generated.
+         *     Unknown fields are ignored.
          */
         post: operations["createWebhook"];
         delete?: never;
@@ -1128,7 +1128,7 @@ export interface components {
             undone_by: string | null;
             /**
              * Format: date-time
-             * @description When any of this last changed (ISO 8601, UTC).
+             * @description When the job last changed (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             updated_at: string;
@@ -1282,7 +1282,7 @@ export interface components {
             undone_by: string | null;
             /**
              * Format: date-time
-             * @description When any of this last changed (ISO 8601, UTC).
+             * @description When the job last changed (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             updated_at: string;
@@ -1430,7 +1430,7 @@ export interface components {
              */
             imports?: "none" | "each";
             /**
-             * @description The secret that signs requests; null switches signatures off. Without it, or with a masked one, a secret is generated. Any text; one that starts with `whsec_` continues with 24 to 64 bytes in base64.
+             * @description The secret that signs requests; null switches signatures off. Without it, or with a masked one, a secret is generated. It can be any text. If it starts with `whsec_`, the rest must be 24 to 64 bytes in base64.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret?: string | null;
@@ -1716,7 +1716,7 @@ export interface components {
         };
         UndoRequest: {
             /**
-             * @description A name of who started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client.
              * @example night shift
              */
             started_by?: string;
@@ -1773,7 +1773,7 @@ export interface components {
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | "";
             /**
-             * @description A name of who started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client.
              * @example nightly job
              */
             started_by?: string;
@@ -1807,7 +1807,7 @@ export interface components {
             event_type: string;
             /**
              * Format: date-time
-             * @description Since when all requests have failed; null if the last one succeeded (ISO 8601, UTC).
+             * @description The start of a series of failed requests; null if the last one succeeded (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             failing_since: string | null;
@@ -1922,7 +1922,7 @@ export interface components {
              */
             imports?: "none" | "each";
             /**
-             * @description The new secret; null switches signatures off. A masked secret from the list changes nothing. Any text; one that starts with `whsec_` continues with 24 to 64 bytes in base64.
+             * @description The new secret; null switches signatures off. A masked secret from the list changes nothing. It can be any text. If it starts with `whsec_`, the rest must be 24 to 64 bytes in base64.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret?: string | null;

@@ -170,8 +170,8 @@ export function nextStep(error) {
     .filter((text) => text !== error.message);
   if (fieldTexts.length) return fieldTexts.join(' ');
   if (error.status === 413) return 'Compress the file (.csv.gz) or split it into smaller ones.';
-  if (error.status === 404) return 'It may have been removed. Go back and choose another one.';
+  if (error.status === 404) return 'The item may have been removed. Go back and choose another one.';
   if (error.status === 429 || error.status === 503) return 'Wait a moment, then try again.';
-  if (error.status >= 500) return 'Try again. If it stays, the server’s log has the cause.';
+  if (error.status >= 500) return 'Try again. If the error stays, look for its cause in the server’s log.';
   return '';
 }

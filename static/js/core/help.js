@@ -22,12 +22,12 @@ const GRID_SHORTCUTS = [
   [['Enter'], 'In an editor: save'],
   [['Tab'], 'In an editor: save and go to the next cell'],
   [['Shift', 'Enter'], 'In a description: new line'],
-  [['Space'], 'Select the row; with Shift all from the last one'],
+  [['Space'], 'Select the row; with Shift, all rows from the last selected one'],
   [['o'], 'Open the product'],
 ];
 
 const COLUMNS = [
-  ['sku', 'Required. Tells products apart; upper and lower case are the same.'],
+  ['sku', 'Required. Identifies the product; upper and lower case are the same.'],
   ['name', 'Optional, up to 500 characters.'],
   ['description', 'Optional.'],
   ['active', 'Optional, true or false. New products are active without it.'],

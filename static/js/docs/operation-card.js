@@ -189,7 +189,7 @@ function createSample(text, description) {
       button.textContent = 'Copied';
     } catch {
       // Browsers refuse to copy on pages without TLS; people can still select the text.
-      button.textContent = 'Select it';
+      button.textContent = 'Select the text';
     }
     clearTimeout(timer);
     timer = setTimeout(() => {

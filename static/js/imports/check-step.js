@@ -105,7 +105,7 @@ function contentOf(mode, job, context) {
 function describeProblem(job) {
   if (needsColumns(job)) {
     const choice = lacksSku(job)
-      ? 'Choose the column that holds the SKU below'
+      ? 'Below, choose the column that holds the SKU'
       : 'Choose below which column goes to which field';
     return {
       title: job.error_message,
@@ -116,7 +116,7 @@ function describeProblem(job) {
   const hasWritten = job.created_count > 0 || job.updated_count > 0;
   return {
     title: job.error_message ?? 'The import was cancelled.',
-    detail: `Change what is needed, then read the file again.${
+    detail: `Change the options or columns, then read the file again.${
       hasWritten ? ' Products that were already written are not changed again.' : ''
     }`,
     tone: job.status === 'failed' ? 'error' : 'warning',

@@ -36,7 +36,7 @@ export function createPreviewSummary(job, context) {
   /** @param {boolean} isOutdated */
   const setOutdated = (isOutdated) => {
     confirm.setAttribute('aria-disabled', String(isBlocked || isOutdated));
-    if (isOutdated) setText(hint, 'Read the file again first: something was changed below.');
+    if (isOutdated) setText(hint, 'You changed options below. Read the file again first.');
     else setText(hint, isBlocked ? '' : describeDeadline(job));
   };
   setOutdated(false);
@@ -82,8 +82,8 @@ function describePreview(preview) {
 /** @param {ImportDetail} job */
 const describeDeadline = (job) =>
   job.confirm_until
-    ? `Nothing has been written yet. It waits until ${formatMoment(job.confirm_until)} ` +
-      `(${formatAhead(job.confirm_until)}), then it is cancelled.`
+    ? `Nothing has been written yet. The import waits for your confirmation until ` +
+      `${formatMoment(job.confirm_until)} (${formatAhead(job.confirm_until)}). Then it is cancelled.`
     : 'Nothing has been written yet.';
 
 /**

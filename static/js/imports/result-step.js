@@ -118,10 +118,10 @@ function undoOfNote(importId, filename) {
 
 /** @param {ImportDetail} job */
 function describeRetry(job) {
-  if (isUndo(job)) return canRetry(job) ? 'It can be tried again.' : '';
+  if (isUndo(job)) return canRetry(job) ? 'You can retry the undo.' : '';
   return canRetry(job)
-    ? `Its file is stored until ${formatMoment(job.retry_until)}: ` +
-        'it can be tried again, also with other columns or options.'
+    ? `The file is stored until ${formatMoment(job.retry_until)}. ` +
+        'Until then you can retry the import, also with other columns or options.'
     : 'Its file is no longer stored. Choose the file again to import it: ' +
         'products that were already written then count as unchanged.';
 }

@@ -37,7 +37,7 @@ def validate(rows: list[Row], dialect: Dialect | None = None) -> tuple[str, int,
         (
             ["s\udce9", "n", "x", "1"],
             "invalid_encoding",
-            "The sku has bytes that are not text in the encoding of the file.",
+            "The SKU has bytes that are not text in the encoding of the file.",
         ),
         (
             ["s", "\udce9", "x", "1"],
@@ -65,7 +65,7 @@ def test_a_row_has_the_reason_that_is_most_useful() -> None:
     ]
     codes = [reject.code for reject in validate(rows)[2]]
     assert codes == ["missing_sku", "sku_too_long", "name_too_long", "invalid_encoding"]
-    assert validate(rows)[2][3].message.startswith("The sku has bytes")
+    assert validate(rows)[2][3].message.startswith("The SKU has bytes")
 
 
 def test_blank_rows_are_neither_valid_nor_rejected() -> None:
