@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -55,8 +56,8 @@ class ReadingProgress:
 class Heartbeat:
     """Extend the lease of a job from a thread and a connection of its own, as long as the block runs.
 
-    If the lease is lost, it calls `interrupt`, which should cancel the worker's current statement, and from then on
-    `check` raises `LeaseLost` in the worker's thread.
+    If the lease is lost, it calls `interrupt`, which should cancel the worker's current statement and may raise
+    `psycopg2.Error`. From then on `check` raises `LeaseLost` in the worker's thread.
     """
 
     def __init__(self, url: str, job: Job, *, lease_seconds: int, interrupt: Callable[[], None]) -> None:
@@ -117,7 +118,9 @@ class Heartbeat:
             except LeaseLost:
                 self._lost.set()
                 # The worker may be waiting for a long statement whose result nobody needs any more.
-                self._interrupt()
+                # If its connection is lost, there is none.
+                with contextlib.suppress(psycopg2.Error):
+                    self._interrupt()
                 break
             except psycopg2.Error as error:
                 # The lease may expire before the next try. Then the fencing token keeps this worker from writing.

@@ -153,7 +153,7 @@ def test_a_file_without_a_sku_column_is_rescued_by_a_mapping(page: Page, site: S
         archive.writestr("export/ware.csv", "Zeichen,Titel\nA-1,Lampe\nA-2,Stuhl\n")
     drop(page, ("ware.zip", packed.getvalue()))
     expect_step(page, "check")
-    expect(page.get_by_test_id("banner-warning")).to_contain_text("Choose the column that holds the SKU")
+    expect(page.get_by_test_id("banner-warning")).to_contain_text("choose the column that holds the SKU")
     expect(page.get_by_test_id("file-facts")).to_contain_text("zip archive")
     expect(page.get_by_test_id("read-again")).to_be_disabled()
     check_accessible(page, "a file without a SKU")

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, connect, connected
 from importer.jobs import lease
+from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.repository import Job
 from importer.pipeline.run import Observer, Step, StepKind
 from importer.pipeline.runner import ImportRunner
@@ -192,3 +193,14 @@ def test_an_import_survives_the_loss_of_the_connection_of_its_heartbeat(runner: 
 
     row = run_import(replace(runner, observer=KillHeartbeat()), FILE)
     assert row["status"] == "completed"
+
+
+def test_a_lost_lease_is_noticed_although_the_connection_is_closed(runner: ImportRunner) -> None:
+    task_id = create_job(runner, FILE)
+    connection = connect(runner.database_url, Component.IMPORTER)
+    job = lease.acquire(connection, task_id, lease_seconds=60)
+    assert job
+    execute(runner.database_url, "UPDATE import_jobs SET lease_token = gen_random_uuid()")
+    connection.close()
+    with Heartbeat(runner.database_url, job, lease_seconds=60, interrupt=connection.cancel) as heartbeat:
+        wait_for("the heartbeat to notice", lambda: heartbeat.lease_is_lost)
