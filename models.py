@@ -89,7 +89,8 @@ class Product(Base):
 
     __table_args__ = (
         Index("products_sku_key", text('lower(sku) COLLATE "C"'), unique=True),
-        # The only sort order whose index every import updates. catalogue/search_indexes.py builds the other indexes.
+        # Every write updates this index. The indexes of the other sort orders are built in the background, see
+        # catalogue/search_indexes.py.
         Index("products_updated_at_idx", "updated_at", "id"),
     )
 

@@ -74,7 +74,8 @@ def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult
     }
     cursor.execute(sql.SQL(SET_ACTIVE_SQL).format(**parts))
     matched, changed = cursor.fetchone() or (0, 0)
-    # A product that begins to match after the statement's snapshot may be changed without having been counted.
+    # `matched` is counted in the snapshot of the statement. A product that another transaction made match after that is
+    # changed, too, so `changed` may be larger.
     return BulkResult(max(matched, changed), changed)
 
 

@@ -71,7 +71,7 @@ def find_delimiter(name: str) -> str:
         if wanted in {delimiter, delimiter_name} or (wanted, delimiter_name) == ("\\t", "tab"):
             return delimiter
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"There is no delimiter `{shown}`. Use comma, semicolon, tab or pipe.")
+    raise UnusableFile(f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe.")
 
 
 def find_quote(name: str) -> str:
@@ -81,7 +81,7 @@ def find_quote(name: str) -> str:
         if wanted in {quote, quote_name}:
             return quote
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"There is no quote `{shown}`. Use one of {', '.join(QUOTES.values())}.")
+    raise UnusableFile(f"The quote `{shown}` is unknown. Use one of {', '.join(QUOTES.values())}.")
 
 
 def sniff(

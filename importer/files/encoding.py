@@ -95,7 +95,7 @@ def find_encoding(name: str) -> str:
     if info is None or info.name in UNSUPPORTED_CODECS or not getattr(info, "_is_text_encoding", True):
         shown = "".join(filter(str.isprintable, name))[:40]
         raise UnusableFile(
-            f"There is no encoding `{shown}`. Name another, such as utf-8, utf-16, windows-1252 or shift_jis."
+            f"The encoding `{shown}` is unknown. Name another, such as utf-8, utf-16, windows-1252 or shift_jis."
         )
     return info.name
 
