@@ -77,6 +77,21 @@ def test_an_unchanged_reject_file_is_rejected_row_by_row(
     assert once_more.splitlines()[0] == file.removeprefix(b"\xef\xbb\xbf").splitlines()[0]
 
 
+@pytest.mark.parametrize("header", [["'sku'", "name"], ["sku", "'name"]])
+def test_an_apostrophe_in_the_header_does_not_become_the_quote(header: list[str]) -> None:
+    reject = Reject(2, "missing_sku", "The row has no SKU.", ",it's")
+    file = b"".join(encode_reject_file(header, Dialect(",", '"'), [[reject]]))
+    assert file.splitlines()[0] == ",".join(f'"{name}"' for name in [*header, "line", "code", "message"]).encode()
+
+
+def test_a_byte_order_mark_is_written_on_request() -> None:
+    plain, marked = (
+        b"".join(encode_reject_file(["sku"], Dialect(",", '"'), [], byte_order_mark=wanted)) for wanted in (False, True)
+    )
+    assert plain == b"sku,line,code,message\r\n"
+    assert marked == b"\xef\xbb\xbf" + plain
+
+
 def test_a_corrected_reject_file_is_imported() -> None:
     _, rejects, names, dialect = read(b"Artikelnummer;Name;x\n;Lampe;1\nA-1;Lampe; gro\xdf;1\n")
     file = b"".join(encode_reject_file(names, dialect, [rejects])).decode()

@@ -70,6 +70,8 @@ def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
             create_archive({f"{n}.csv": CSV for n in range(7)}),
             "7 CSV files: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 2 more",
         ),
+        (create_archive({f"{n}.csv": CSV for n in range(5)}), r"5 CSV files: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv\. Keep"),
+        (create_archive({"a\nb\u202e.png": b"x"}), r"It holds ab.png\. Add"),
         (create_archive({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}), "an Excel workbook"),
         (create_archive({"mimetype": b"x", "content.xml": b"x", "a.csv": CSV}), "an OpenDocument file"),
         (create_archive({"a.csv": b"\x89PNG"}), "a PNG picture"),

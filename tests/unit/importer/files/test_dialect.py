@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from importer.columns.product_file import FileOptions
 from importer.errors import UnusableFile
-from importer.files.dialect import COPY_QUOTE_FOR_NONE, QUOTES, Dialect, find_delimiter, find_quote, unescape
+from importer.files.dialect import (
+    COPY_QUOTE_FOR_NONE,
+    QUOTES,
+    SNIFFED_CHARACTERS,
+    Dialect,
+    find_delimiter,
+    find_quote,
+    unescape,
+)
 from importer.files.fast_path import Layout, read_clean_rows
 from support.files import read_file
 
@@ -147,6 +155,17 @@ def test_an_unknown_delimiter_is_refused(name: str) -> None:
         read_file(b"sku\na\n", FileOptions(name))
 
 
+def test_the_message_shows_the_start_of_an_unknown_delimiter_or_quote() -> None:
+    name = "\0x\n" + "é" * 50
+    with pytest.raises(UnusableFile) as failure:
+        find_delimiter(name)
+    shown = "x" + "é" * 19
+    assert str(failure.value) == f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe."
+    with pytest.raises(UnusableFile) as failure:
+        find_quote(name)
+    assert str(failure.value) == f"The quote `{shown}` is unknown. Use one of {', '.join(QUOTES.values())}."
+
+
 def test_a_wrong_delimiter_gives_a_sentence() -> None:
     with pytest.raises(UnusableFile, match=r"no column `sku`\. Its columns are: sku;name"):
         read_file(b"sku;name\na;b\n", FileOptions("|"))
@@ -211,6 +230,16 @@ def test_quotes_escaped_by_backslashes_are_detected(quote: str, block: int) -> N
     read = read_file(text.replace("\\Q", f"\\{quote}").encode(), block=block)
     assert read.rejects == []
     assert read.rows == [("1", f"a {quote} b", "c\\"), ("2", quote, "x\\ny"), ("3", f"\\{quote}", "z")]
+
+
+@pytest.mark.parametrize("block", [4096, 4097, 4099])
+def test_escaped_quotes_are_read_to_the_end_of_a_long_file(block: int) -> None:
+    rows = [(f"{number}", 'a "b" \\ c') for number in range(8000)]
+    # Some blocks end right after a backslash.
+    text = "sku,name\n" + "".join(f'{number},"a \\"b\\" \\\\ c"\n' for number, _ in rows)
+    assert len(text) > 2 * SNIFFED_CHARACTERS
+    assert {text[end - 1] for end in range(block, len(text), block)} > {"\\"}
+    assert read_file(text.encode(), block=block).rows == rows
 
 
 def test_a_backslash_before_the_closing_quote_is_plain_if_quotes_are_doubled() -> None:

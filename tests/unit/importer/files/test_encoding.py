@@ -138,6 +138,12 @@ def test_codecs_that_are_not_file_encodings_are_refused(name: str) -> None:
         read_file(b"sku\na\n", FileOptions(encoding=name))
 
 
+def test_the_message_shows_the_start_of_an_unknown_encoding() -> None:
+    with pytest.raises(UnusableFile) as failure:
+        find_encoding("\0x\n" + "é" * 99)
+    assert str(failure.value).startswith(f"The encoding `{'x' + 'é' * 39}` is unknown. ")
+
+
 def test_a_wrong_encoding_rejects_rows_or_gives_a_sentence() -> None:
     cp1252 = "sku,name\na,x\nb,é\n".encode("cp1252")
     read = read_file(cp1252, FileOptions(encoding="utf-8"))
