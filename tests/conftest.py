@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -31,6 +32,10 @@ from support.jobs import create_runner
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
+
+# No test judges times: a busy machine would fail it.
+hypothesis.settings.register_profile("without-deadline", deadline=None)
+hypothesis.settings.load_profile("without-deadline")
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -301,12 +302,19 @@ class Dispatcher:
 
 
 def main() -> None:
-    """Run a dispatcher until SIGTERM or SIGINT, or until the process that started it has ended."""
+    """Run a dispatcher until SIGTERM or SIGINT, or until the process that started it has ended.
+
+    Exits with one line if a setting is unusable.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = config.load()
+    try:
+        settings = config.load()
+        url = settings.require_database_url()
+    except config.ConfigError as error:
+        sys.exit(f"error: {error}")
     dispatcher = Dispatcher(
         Options(
-            url=settings.require_database_url(),
+            url=url,
             allowed_networks=settings.webhook_allowed_networks,
             pooled=settings.transaction_pooler,
             retention_days=settings.webhook_retention_days,

@@ -67,6 +67,13 @@ def test_every_field_except_the_derived_one_is_a_setting() -> None:
     assert fields == {*config.SETTINGS, "TRANSACTION_POOLER"}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("True", True), (" yes ", True), ("ON", True), ("0", False), ("no", False)]
+)
+def test_a_switch_accepts_common_words(text: str, value: bool) -> None:
+    assert config.load({"FLASK_DEBUG": text}).flask_debug is value
+
+
 def test_an_empty_value_means_the_default() -> None:
     defaults = config.load({})
     assert config.load(dict.fromkeys(config.SETTINGS, "")) == defaults
