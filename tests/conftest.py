@@ -35,6 +35,8 @@ from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 
 # No test judges times: a busy machine would fail it.
 hypothesis.settings.register_profile("without-deadline", deadline=None)
+# Mutation testing repeats the tests thousands of times.
+hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("without-deadline")
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)

@@ -110,7 +110,7 @@ def _run_suite(suite: Suite, paths: list[str], deadline: float, children: int) -
         "source_paths": ["importer"],
         "only_mutate": paths,
         "also_copy": sorted({path.split("/")[0] for path in copied} - {"importer"}),
-        "pytest_add_cli_args": ["-p", "no:xdist", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-profile=few-examples"],
         "pytest_add_cli_args_test_selection": list(suite.tests),
         # The tests run in a process that has only collected them, without the threads of a complete run.
         "process_isolation": "forkserver",
