@@ -67,6 +67,27 @@ def test_half_a_surrogate_pair_in_utf_16_rejects_its_row() -> None:
 
 
 @pytest.mark.parametrize(
+    ("encoding", "bad", "shown"),
+    [
+        ("utf-16-le", b"\x41\xd8", "\ufffd"),
+        ("utf-16-be", b"\xd8\x41", "\ufffd"),
+        ("utf-32-le", b"\x41\xd8\0\0", "\ufffd"),
+        ("utf-32-be", b"\0\0\xd8\x41", "\ufffd"),
+        ("iso2022_jp", b"\x1b$Z", "\ufffd$Z"),
+        ("shift_jis", b"\x81 ", "\ufffd "),
+        ("euc_jp", b"\x8f\x80\x81", "\ufffd€\ufffd"),
+        ("gb18030", b"\xfe\xff", "þÿ"),
+        ("ascii", b"\x80", "€"),
+    ],
+)
+def test_undecodable_bytes_are_shown_and_cost_no_byte_after_them(encoding: str, bad: bytes, shown: str) -> None:
+    content = "sku,name\na,b".encode(encoding) + bad + "x\nc,d\n".encode(encoding)
+    read = read_file(content, FileOptions(encoding=encoding))
+    assert (read.rows, read.reject_codes) == ([("c", "d")], [(2, "invalid_encoding")])
+    assert read.rejects[0].row == f"a,b{shown}x"
+
+
+@pytest.mark.parametrize(
     ("name", "bad"), [("utf-8", b"\xff"), ("cp1252", b"\x81"), ("shift_jis", b"\x82"), ("gb18030", b"\xff")]
 )
 @pytest.mark.parametrize("block", [16, 1 << 20])
