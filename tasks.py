@@ -48,6 +48,7 @@ def run_import(task_id: str) -> None:
         lease_seconds=settings.lease_seconds,
         task_seconds=settings.task_seconds,
         max_attempts=settings.max_attempts,
+        max_rejects=settings.max_rejects,
         retention=retention,
     )
     if runner.run(task_id):

@@ -83,7 +83,7 @@ FORBID_RETRY_SQL = "UPDATE import_jobs SET retry_until = NULL WHERE task_id = %s
 
 @dataclass(frozen=True)
 class Details:
-    """A table with the details of jobs: its column `position` orders the rows of a job, and is in an index with `job_id`.
+    """A table with details of jobs. Its column `position` orders the rows of a job, by an index of both.
 
     A batch deletes at most `batch_rows` rows.
     """
@@ -265,9 +265,7 @@ def _delete_details(
     """
     statement = DELETE_BATCH_SQL.format(table=details.table, position=details.position, rows=details.batch_rows)
     after: int | None = -1
-    while after is not None:
-        if time.monotonic() > ends_at:
-            return False
+    while True:
         with transaction(connection) as cursor:
             if guard_sql is not None:
                 cursor.execute(f"SELECT FROM import_jobs WHERE id = %s AND {guard_sql} FOR UPDATE", (job_id, days))
@@ -276,7 +274,11 @@ def _delete_details(
             cursor.execute(BATCH_PLANNER_SETTINGS_SQL)
             cursor.execute(statement, {"job_id": job_id, "after": after})
             (after,) = cursor.fetchone() or (None,)
-    return True
+        if after is None:
+            return True
+        # The time is only checked after a batch, so even the shortest deletion deletes something.
+        if time.monotonic() > ends_at:
+            return False
 
 
 def delete_expired_files(connection: Connection, upload_dir: Path, now: float) -> None:

@@ -11,9 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "import_jobs", sa.Column("left_alone_count", sa.BigInteger(), server_default="0", nullable=False)
-    )
+    op.add_column("import_jobs", sa.Column("left_alone_count", sa.BigInteger(), server_default="0", nullable=False))
     for name in ("rejects_removed_at", "samples_removed_at"):
         op.add_column("import_jobs", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.create_index(op.f("import_jobs_finished_at_idx"), "import_jobs", ["finished_at"])
