@@ -144,7 +144,7 @@ class Settings:
         tuple[str, ...],
         Setting(
             "",
-            "other names of the server besides localhost and HOST, separated by commas; *.example.com and * are allowed",
+            "names of the server besides localhost and HOST, separated by commas; *.example.com and * are allowed",
             _host_names,
         ),
     ]

@@ -133,7 +133,8 @@ def follow_events(query: dict[str, Any]) -> Response:
     """
     hub: StreamHub = current_app.extensions["streams"]
     task_ids = query.get("imports", [])
-    job_ids = dict(db.session.execute(select(ImportJob.task_id, ImportJob.id).where(ImportJob.task_id.in_(task_ids))))
+    rows = db.session.execute(select(ImportJob.task_id, ImportJob.id).where(ImportJob.task_id.in_(task_ids)))
+    job_ids = {row.task_id: row.id for row in rows}
     topics = {*job_ids.values()}
     topics |= {topic for topic, name in ((PRODUCTS_TOPIC, "products"), (WEBHOOKS_TOPIC, "webhooks")) if query.get(name)}
     subscription = EventSubscription(topics, hub.keep_alive_seconds)

@@ -36,13 +36,14 @@ from webargs.flaskparser import FlaskParser
 from api.errors import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    CROSS_SITE,
     INTERNAL_ERROR,
     NOT_JSON,
     UNAVAILABLE,
+    UNTRUSTED_HOST,
     ApiError,
     ErrorType,
 )
-from api.request_guard import CROSS_SITE, SAFE_METHODS, UNTRUSTED_HOST
 from api.schemas import ErrorSchema, FormSchema, QuerySchema, RequestSchema
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -202,7 +203,7 @@ class Blueprint(BlueprintBase):
         error_types = [
             *info.get("error_types", ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
-            *(() if method.upper() in SAFE_METHODS else (CROSS_SITE,)),
+            *(() if method == "get" else (CROSS_SITE,)),
             *ERRORS_OF_EVERY_CALL,
         ]
         responses = doc.setdefault("responses", {})

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, request
 
 import config
-from api.errors import NOT_JSON, ApiError, ErrorType, error_response
+from api.errors import CROSS_SITE, NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
 from api.imports.upload_request import UPLOAD_ENDPOINT
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -29,18 +29,6 @@ LOOPBACK_NAME = "localhost"
 # An IPv6 address is in brackets. A port and the dot of a fully qualified name may follow.
 HOST_RE = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+?)\.?(?::\d*)?")
 MAX_SHOWN_CHARACTERS = 100
-
-UNTRUSTED_HOST = ErrorType(
-    400,
-    "untrusted_host",
-    "This server does not answer to the name 'shop.example.com'. Add it to the setting TRUSTED_HOSTS, and restart.",
-)
-CROSS_SITE = ErrorType(
-    403,
-    "cross_site",
-    "A page of another site sent this request, so it was refused. If it was your own page, let the proxy in front of"
-    " this server pass on the Host header of the browser.",
-)
 
 
 def register(app: Flask) -> None:

@@ -73,9 +73,7 @@ def test_every_field_except_the_derived_one_is_a_setting() -> None:
 
 
 def test_trusted_hosts_are_compared_as_browsers_write_them() -> None:
-    settings = config.load(
-        {"TRUSTED_HOSTS": "Shop.Example.com., *.example.org,,10.0.0.5, 2001:db8::1,[::2] , web_1, *"}
-    )
+    settings = config.load({"TRUSTED_HOSTS": "Shop.Example.com., *.example.org,,10.0.0.5, 2001:db8::1,[::2] , web_1,*"})
     expected = ("shop.example.com", "*.example.org", "10.0.0.5", "[2001:db8::1]", "[::2]", "web_1", "*")
     assert settings.trusted_hosts == expected
 

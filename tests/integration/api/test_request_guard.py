@@ -13,6 +13,7 @@ from support.processes import Processes
 from support.web import WebProcess
 
 OWN_HOST = "localhost"
+ALL_INTERFACES = "0.0.0.0"  # noqa: S104
 Headers = dict[str, str]
 
 
@@ -61,9 +62,9 @@ def test_other_names_are_refused_with_the_setting_to_change(client: FlaskClient,
     assert client.get("/static/css/base.css", headers={"Host": host}).status_code == 400
 
 
-@pytest.mark.parametrize("environment", [{"HOST": "0.0.0.0"}], indirect=True)
+@pytest.mark.parametrize("environment", [{"HOST": ALL_INTERFACES}], indirect=True)
 def test_a_server_that_others_reach_answers_to_addresses_but_not_to_names(client: FlaskClient) -> None:
-    for host in ("192.0.2.7:5000", "[2001:db8::1]:5000", "0.0.0.0:5000", "127.0.0.1"):
+    for host in ("192.0.2.7:5000", "[2001:db8::1]:5000", f"{ALL_INTERFACES}:5000", "127.0.0.1"):
         read_json(client.get("/api/products", headers={"Host": host}))
     read_error(client.get("/api/products", headers={"Host": "evil.test"}), 400, "untrusted_host")
 
@@ -79,7 +80,7 @@ def test_any_name_can_be_trusted(client: FlaskClient) -> None:
 
 
 def test_an_address_on_the_command_line_of_the_web_server_counts_as_bound(client: FlaskClient) -> None:
-    bound = {"SERVER_NAME": "0.0.0.0"}
+    bound = {"SERVER_NAME": ALL_INTERFACES}
     read_json(client.get("/api/products", headers={"Host": "192.0.2.7"}, environ_overrides=bound))
     response = client.get("/api/products", headers={"Host": "evil.test"}, environ_overrides=bound)
     read_error(response, 400, "untrusted_host")
@@ -175,7 +176,7 @@ def test_a_blank_body_needs_no_type_and_an_unknown_address_stays_unknown(client:
 
 
 def test_json_may_name_its_charset(client: FlaskClient) -> None:
-    body = '{"sku": "A"}'.encode()
+    body = b'{"sku": "A"}'
     read_json(client.post("/api/products", data=body, content_type="application/json; charset=utf-8"), 201)
 
 
