@@ -24,6 +24,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow imports, products and webhooks in one stream
+         * @description Server-Sent Events (WHATWG HTML, section 9.2). Browsers open at most six connections to a server over HTTP/1.1, so a
+         *     page that shows several things should follow them in one stream. Its events:
+         *
+         *     - `ready`: first, once the stream reports every later change. `missing` has the ids of imports that do not exist.
+         *     - `import`: the job as JSON, once for each import at the start and then after each change.
+         *     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
+         *       after the last change.
+         *     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
+         *
+         *     The stream does not end by itself. A client that reconnects gets the current state of each import again.
+         */
+        get: operations["followEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -1960,6 +1989,15 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -1970,6 +2008,70 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: {
+                /** @description The ids of imports to follow, separated by commas; at most 50. */
+                imports?: string;
+                /** @description Whether to report changes of products. */
+                products?: boolean;
+                /** @description Whether to report changes of webhooks, new deliveries and attempts. */
+                webhooks?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example event: ready
+                     *     data: {"missing": []}
+                     *
+                     *     event: import
+                     *     data: {"task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3", "progress": 64, …}
+                     *
+                     *     event: products
+                     *     data: {}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2005,6 +2107,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -2067,7 +2178,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2115,6 +2226,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportDetails"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2165,6 +2285,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2224,6 +2362,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2292,7 +2448,7 @@ export interface operations {
                     "application/json": components["schemas"]["AffectedProductPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2356,7 +2512,7 @@ export interface operations {
                     "application/json": components["schemas"]["RejectedRowPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2424,7 +2580,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2487,8 +2643,17 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2577,8 +2742,17 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2658,6 +2832,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -2744,7 +2927,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProductPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2814,8 +2997,17 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2906,8 +3098,17 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_bulk`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_bulk`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2986,6 +3187,24 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The current state does not allow this. Codes: `import_running`. */
             409: {
                 headers: {
@@ -3041,6 +3260,15 @@ export interface operations {
                      *     data: {}
                      */
                     "text/event-stream": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -3101,7 +3329,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3175,6 +3403,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
@@ -3252,8 +3489,17 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3355,6 +3601,24 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
                 headers: {
@@ -3415,8 +3679,17 @@ export interface operations {
                     "application/json": components["schemas"]["AcceptedUpload"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_file`, `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_file`, `invalid_parameter`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3483,6 +3756,15 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
@@ -3535,6 +3817,15 @@ export interface operations {
                      *     data: {"task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3", "progress": 64, …}
                      */
                     "text/event-stream": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -3608,6 +3899,15 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"][];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3678,8 +3978,17 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3753,6 +4062,15 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3789,6 +4107,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventType"][];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -3852,6 +4179,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `webhook_not_found`. */
@@ -3935,8 +4271,17 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4012,6 +4357,24 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
@@ -4069,7 +4432,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4130,6 +4493,15 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryDetails"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
             404: {
                 headers: {
@@ -4180,6 +4552,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
@@ -4250,8 +4640,17 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryResult"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_recovery`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_recovery`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4336,6 +4735,24 @@ export interface operations {
                     "application/json": components["schemas"]["RotatedSecret"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
@@ -4396,8 +4813,17 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookTest"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`. */
+            /** @description The request is invalid. Codes: `bad_request`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
