@@ -203,6 +203,20 @@ class Settings:
     undo_days: Annotated[
         int, Setting("7", "days for which an import can be undone; 0 keeps no data for that", _integer(0, 3650))
     ]
+    history_days: Annotated[
+        int,
+        Setting("365", "days after which an ended job is deleted with all its details", _integer(1, 36_500)),
+    ]
+    reject_days: Annotated[
+        int, Setting("90", "days after which the rejected rows of an ended import are deleted", _integer(1, 36_500))
+    ]
+    sample_days: Annotated[
+        int, Setting("90", "days after which the throughput samples of an ended job are deleted", _integer(1, 36_500))
+    ]
+    max_rejects: Annotated[
+        int,
+        Setting("1000000", "rejected rows of an import that are kept; the others are only counted", _integer(1, 10**9)),
+    ]
     max_streams: Annotated[
         int,
         Setting(

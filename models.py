@@ -150,6 +150,8 @@ class ImportJob(Base):
     retry_until: Mapped[datetime | None]
     undo_until: Mapped[datetime | None]
     undone_by: Mapped[uuid.UUID | None]
+    # The products that the last completed undo of this import left alone. If there are any, it can be undone again.
+    left_alone_count: Mapped[int] = mapped_column(server_default="0")
     file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
 
@@ -163,6 +165,10 @@ class ImportJob(Base):
     lease_expires_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
 
+    # When the reaper removed details of the ended job that are kept for a shorter time than the job.
+    rejects_removed_at: Mapped[datetime | None]
+    samples_removed_at: Mapped[datetime | None]
+
     __table_args__ = (
         CheckConstraint(_is_one_of("status", JOB_STATUSES), name="status"),
         CheckConstraint(_is_one_of("kind", JOB_KINDS), name="kind"),
@@ -174,6 +180,8 @@ class ImportJob(Base):
         Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),
         # For the reaper, which drops the staging tables of ended jobs.
         Index("import_jobs_staged_idx", "id", postgresql_where=text("staging_table IS NOT NULL")),
+        # For the reaper, which removes old jobs.
+        Index(None, "finished_at"),
     )
 
 
@@ -200,6 +208,9 @@ class ImportChanges(Base):
     holds the SKUs that the mode of the import excludes. The other arrays have one entry for each id in `updated`:
     `names`, `descriptions` and `actives` hold the previous values (NULL if unchanged; the array is NULL if all are),
     and `stamps` holds the timestamps of the previous versions.
+
+    `left_alone` holds the ids of the products that the last undo left alone. It is NULL until an undo has reversed the
+    entry.
     """
 
     __tablename__ = "import_changes"
@@ -214,6 +225,7 @@ class ImportChanges(Base):
     actives: Mapped[list[bool | None] | None] = mapped_column(ARRAY(Boolean))
     stamps: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
     skipped: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    left_alone: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
 
     __table_args__ = (Index("import_changes_job_id_idx", "job_id", "id"),)
 

@@ -15,7 +15,7 @@ from catalogue.search_indexes import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.migrate import upgrade_database
 from importer.jobs.reaper import Reaper, ReaperSettings
-from importer.jobs.retention import Retention
+from importer.jobs.retention import HistoryRetention, Retention
 from importer.pipeline.runner import ImportRunner
 from webhooks.process import DispatcherProcess
 
@@ -30,6 +30,7 @@ BYTES_PER_MB = 1_000_000
 
 settings = config.load()
 retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
+history = HistoryRetention(settings.history_days, settings.reject_days, settings.sample_days)
 # The threads that this worker has started.
 companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
 
@@ -47,6 +48,7 @@ def run_import(task_id: str) -> None:
         lease_seconds=settings.lease_seconds,
         task_seconds=settings.task_seconds,
         max_attempts=settings.max_attempts,
+        max_rejects=settings.max_rejects,
         retention=retention,
     )
     if runner.run(task_id):
@@ -85,7 +87,7 @@ def start_threads(sender: Any, **_: Any) -> None:
     if any(isinstance(companion, Reaper) for companion in companions):
         return
     url = settings.require_database_url()
-    reaper_settings = ReaperSettings(url, settings.upload_dir, retention, settings.sweep_seconds)
+    reaper_settings = ReaperSettings(url, settings.upload_dir, retention, history, settings.sweep_seconds)
     _start(Reaper(reaper_settings, worker=sender.hostname, wake=wake_import))
     _start(SearchIndexBuilder(url, pooled=settings.transaction_pooler))
 

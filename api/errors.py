@@ -24,14 +24,26 @@ KEPT_HEADERS = {"allow", "retry-after"}
 
 
 class ApiError(Exception):
-    """An error response: `message` is one sentence for a person, `fields` has the sentences for each invalid field."""
+    """An error response.
 
-    def __init__(self, status: int, code: str, message: str, fields: dict[str, list[str]] | None = None) -> None:
+    `message` is a sentence for a person, `fields` has the sentences for each invalid field. `details` has what the
+    message says as JSON, if programs need it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        fields: dict[str, list[str]] | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.fields = fields
+        self.details = details
 
 
 class ErrorType(NamedTuple):
@@ -93,10 +105,15 @@ HTTP_ERRORS = {
 
 
 def error_body(error: ApiError) -> dict[str, Any]:
-    """Return the body of an error response: `{"error", "code", "status"}`, and `fields` if fields are invalid."""
+    """Return the body of an error response: `{"error", "code", "status"}`.
+
+    It also has `fields` if fields are invalid, and `details` if programs need them.
+    """
     body: dict[str, Any] = {"error": error.message, "code": error.code, "status": error.status}
     if error.fields:
         body["fields"] = error.fields
+    if error.details:
+        body["details"] = error.details
     return body
 
 

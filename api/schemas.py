@@ -65,6 +65,10 @@ class ErrorSchema(Schema):
         data_key="fields",
         metadata={"description": "The messages for each invalid field; only present if fields are invalid."},
     )
+    details = fields.Dict(
+        keys=fields.String(),
+        metadata={"description": "What the sentence says, for programs; only present for the codes that describe it."},
+    )
 
 
 class MessageSchema(Schema):

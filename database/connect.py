@@ -20,7 +20,9 @@ IDLE_IN_TRANSACTION_SECONDS = 10
 RECONNECT_SECONDS = 1
 # PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
 LIMIT_IDLE_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
-LIMIT_WAITS_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
+# The role or the database may have a statement_timeout, such as Supabase's two minutes. The COPY of a large file takes
+# longer, so this limit does not apply. SET LOCAL ends with the transaction and so also works behind a transaction pooler.
+LIMIT_WAITS_SQL = f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
 
 
 class Component(StrEnum):
@@ -65,8 +67,19 @@ def connected(url: str, component: Component) -> Iterator[Connection]:
 
 
 def limit_waits(cursor: Cursor) -> None:
-    """Limit how long this transaction waits for locks, and how long it may be idle and hold its own locks."""
+    """Limit how long this transaction waits for locks, and how long it may be idle and hold its own locks.
+
+    Its statements may take as long as they need, whatever the role's statement_timeout is.
+    """
     cursor.execute(LIMIT_WAITS_SQL)
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection) -> Iterator[Cursor]:
+    """Run the block in a transaction with `limit_waits`; commit it at the end of the block."""
+    with connection, connection.cursor() as cursor:
+        limit_waits(cursor)
+        yield cursor
 
 
 def run_until_stopped(

@@ -42,6 +42,7 @@ IMPORT_COLUMNS = (
     "undo_until",
     "undo_of",
     "undone_by",
+    "left_alone_count",
     "worked_seconds",
     "active_since",
 )
@@ -77,7 +78,8 @@ def serialize_import(job: Any) -> dict[str, Any]:
             values[name] = format_timestamp(value)
     for name in ("task_id", "undo_of", "undone_by"):
         values[name] = str(values[name]) if values[name] else None
-    if job.undone_by:
+    # An import that was undone can be undone again if that left products alone.
+    if job.undone_by and not job.left_alone_count:
         values["undo_until"] = None
     is_completed = job.status == "completed"
     values["duration_seconds"] = round(worked_seconds, 3) if job.started_at else None

@@ -20,6 +20,7 @@ from api.schemas import RequestSchema
 from database.serializers import serialize_import
 from importer.jobs import actions
 from importer.jobs.retention import Retention
+from importer.pipeline.undo_check import check_undo
 from models import db
 
 blueprint = Blueprint("import_actions", __name__, url_prefix="/api/imports", tag="Imports")
@@ -33,6 +34,12 @@ ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so th
 NOT_RETRYABLE = ErrorType(409, "not_retryable", "The import has completed, so it cannot be retried.")
 FILE_GONE = ErrorType(409, "file_gone", "The file is no longer stored. Upload it again.")
 NOT_UNDOABLE = ErrorType(409, "not_undoable", "This import wrote no products, so there is nothing to undo.")
+UNDO_BLOCKED = ErrorType(
+    409,
+    "undo_blocked",
+    "900 of the 1,000 products of this import were changed since, mostly by the later import of “june.csv”. An undo"
+    " leaves these alone. Undo that import first, or force this undo to take back only the rest.",
+)
 JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
 OPTIONAL_BODY = {"required": False}
 
@@ -95,18 +102,30 @@ def retry_import(task_id: str) -> tuple[Response, int]:
 @blueprint.document(operationId="undoImport", requestBody=OPTIONAL_BODY)
 @blueprint.accepts(UndoRequestSchema, location="json", check=False)
 @blueprint.returns(202, ImportSchema, "The undo, which is a job of its own.")
-@blueprint.raises(IMPORT_NOT_FOUND, NOT_UNDOABLE, JOB_BUSY)
+@blueprint.raises(IMPORT_NOT_FOUND, NOT_UNDOABLE, UNDO_BLOCKED, JOB_BUSY)
 def undo_import(task_id: str) -> tuple[Response, int]:
     """Undo an import
 
     Removes the products that the import created and restores those that it updated. Products that were edited since are
-    left alone, and listed as the rejected rows of the undo. The undo is a job with its own `task_id`.
+    left alone, and listed as the rejected rows of the undo; the import can be undone again for these, for example after
+    the later import that changed them was undone. The undo is a job with its own `task_id`.
+
+    If more than half of the products were changed since, the call is refused with `undo_blocked`, unless `force` is
+    true. The error's `details` have the number of `products`, how many of them would be `left_alone`, whether that
+    number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
+    them, if there is one.
     """
     body = _load_optional_body(UndoRequestSchema())
     started_from, started_by = body.get("started_from", "api"), body.get("started_by") or client_address()
-    return _run_action(
-        task_id, lambda cursor, key: actions.undo(cursor, key, started_from=started_from, started_by=started_by)
-    )
+
+    def undo(cursor: Cursor, key: str) -> str:
+        undo_task_id = actions.undo(cursor, key, started_from=started_from, started_by=started_by)
+        if not body.get("force", False):
+            # A refusal rolls the new job back.
+            check_undo(cursor, key)
+        return undo_task_id
+
+    return _run_action(task_id, undo)
 
 
 def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
@@ -138,6 +157,6 @@ def _convert_refusals() -> Iterator[None]:
     try:
         yield
     except actions.NotAllowed as error:
-        raise ApiError(409, error.code, error.message) from None
+        raise ApiError(409, error.code, error.message, details=error.details) from None
     except actions.JobLocked:
         raise JOB_BUSY.exception() from None

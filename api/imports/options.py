@@ -159,12 +159,13 @@ class RetryOptionsSchema(RequestSchema):
 
 
 class UndoRequestSchema(RequestSchema):
-    """Who starts the undo. Unknown fields are errors."""
+    """Who starts the undo, and whether it may leave most products alone. Unknown fields are errors."""
 
     class Meta:
         unknown = RAISE
 
-    error_messages = {"unknown": "This field does not exist. Use started_from and started_by."}  # noqa: RUF012
+    error_messages = {"unknown": "This field does not exist. Use started_from, started_by and force."}  # noqa: RUF012
 
     started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
     started_by = ShortText(STARTED_BY, "night shift", STARTED_BY_MAX_CHARACTERS)
+    force = Boolean("Whether to undo the rest even if most products were changed since and are left alone.")

@@ -53,13 +53,15 @@ class RejectFileQuerySchema(QuerySchema):
 def list_rejects(query: dict[str, Any], task_id: str) -> Response:
     """List the rejected rows
 
-    Lists the rows that could not be imported, in the order of the file.
+    Lists the rows that could not be imported, in the order of the file. The first MAX_REJECTS rows are stored, for
+    REJECT_DAYS after the end of the import. If rows are missing for that reason, `message` says so.
     """
     job = find_job(task_id)
     rejects = select(ImportReject).where(ImportReject.job_id == job.id).order_by(ImportReject.line)
     rows, pagination = fetch_page(rejects, query["page"], query["per_page"])
     return jsonify(
         rejects=[{"line": row.line, "code": row.code, "message": row.message, "row": row.row} for row in rows],
+        message=explain_missing_rejects(job.rejected_count, pagination["total"], is_stored=_are_rejects_stored(job)),
         pagination=pagination,
     )
 
@@ -75,7 +77,8 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     The file has the original rows, with the columns and the delimiter of the imported file, followed by the columns
     `line`, `code` and `message`. It is CSV (RFC 4180) in UTF-8. A row that cannot be split into fields is in one cell.
     Correct the rows and upload the file as it is: the additional columns are ignored, and rows that are not corrected
-    are rejected again.
+    are rejected again. If rejected rows are missing because they are no longer stored, a last row with the code
+    `more_rejects` says so.
     """
     job = find_job(task_id)
     header, dialect, is_text = _file_format(job)
@@ -84,12 +87,34 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     first_batch = next(batches, [])
     filename = f"{_stem(job.filename)}-rejects.csv"
     db.session.remove()
-    body = encode_reject_file(header, dialect, chain([first_batch], batches), byte_order_mark=query.get("bom", False))
+    rejected_count, is_stored = job.rejected_count, _are_rejects_stored(job)
+    body = encode_reject_file(
+        header,
+        dialect,
+        chain([first_batch], batches),
+        byte_order_mark=query.get("bom", False),
+        explain_missing=lambda written: explain_missing_rejects(rejected_count, written, is_stored=is_stored),
+    )
     response = Response(body, content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", **_filename_parameters(filename))
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> str | None:
+    """Return a sentence if fewer rejects are stored than were counted; `is_stored` is False until they are stored."""
+    if stored >= rejected:
+        return None
+    if not is_stored:
+        return "The rejected rows are stored once the whole file has been read."
+    if stored == 0:
+        return f"The {rejected:,} rejected rows are no longer stored, because the import ended long ago."
+    return f"Only the first {stored:,} of {rejected:,} rejected rows are stored. The others were only counted."
+
+
+def _are_rejects_stored(job: ImportJob) -> bool:
+    return job.kind == "undo" or job.staged_columns is not None
 
 
 def _file_format(job: ImportJob) -> tuple[list[str], Dialect, bool]:

@@ -183,7 +183,10 @@ class ImportSchema(Schema):
     retry_until = timestamp("The deadline for a retry", nullable=True)
     undo_until = timestamp("The deadline for an undo", nullable=True)
     undo_of = uuid("For an undo: the id of the import that it undoes.", nullable=True)
-    undone_by = uuid("The id of the undo of this import.", nullable=True)
+    undone_by = uuid("The id of the last undo of this import.", nullable=True)
+    left_alone_count = integer(
+        "Products that the last undo of this import left alone. If there are any, the import can be undone again."
+    )
 
 
 class ImportDetailsSchema(ImportSchema):
@@ -207,6 +210,10 @@ class RejectedRowPageSchema(Schema):
     """A page of rejected rows."""
 
     rejects = nested_list(RejectedRowSchema)
+    message = text(
+        "Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing.",
+        nullable=True,
+    )
     pagination = nested(PaginationSchema)
 
 

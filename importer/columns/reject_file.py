@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Literal
 
@@ -14,6 +14,9 @@ from importer.files.rows import Reject
 
 # The reason codes of rows that cannot be split into cells.
 UNSPLITTABLE_CODES = {"bad_quoting", "nul", "row_too_long"}
+
+# The code of the row that says that more rows were rejected than the file has.
+MISSING_CODE = "more_rejects"
 
 # The backslash comes first, because the other escapes contain one.
 COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -37,13 +40,19 @@ def _escape(texts: Sequence[str]) -> list[str]:
 
 
 def encode_reject_file(
-    header: Sequence[str], dialect: Dialect, batches: Iterable[Sequence[Reject]], *, byte_order_mark: bool = False
+    header: Sequence[str],
+    dialect: Dialect,
+    batches: Iterable[Sequence[Reject]],
+    *,
+    byte_order_mark: bool = False,
+    explain_missing: Callable[[int], str | None] = lambda written: None,
 ) -> Iterator[bytes]:
     """Yield rejects as a CSV file (RFC 4180, UTF-8), one block per batch.
 
     The file has the columns of the imported file, `header`, followed by line, code and message. An import of the
     unchanged file rejects each row again. The delimiter is that of the imported file. With `byte_order_mark`,
-    spreadsheets recognise UTF-8.
+    spreadsheets recognise UTF-8. `explain_missing` is called with the number of rejects in the file; if it returns a
+    sentence, the file ends with a row that has it as its message.
     """
     width = len(header)
     # If the imported file was a reject file, the new reasons replace its old ones.
@@ -55,13 +64,19 @@ def encode_reject_file(
         first.write(f"sep={dialect.delimiter}\r\n")
     csv.writer(first, delimiter=dialect.delimiter, quoting=quoting).writerow([*header[:kept], *REJECT_COLUMNS])
     yield first.getvalue().encode("utf-8-sig" if byte_order_mark else "utf-8")
+    written = 0
     for batch in batches:
+        written += len(batch)
         out = io.StringIO(newline="")
         rows = (
             [*_align_cells(reject, cells, width, kept), reject.line, reject.code, reject.message]
             for reject, cells in zip(batch, _split(batch, dialect), strict=True)
         )
         csv.writer(out, delimiter=dialect.delimiter).writerows(rows)
+        yield out.getvalue().encode()
+    if message := explain_missing(written):
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=dialect.delimiter).writerow([*[""] * kept, "", MISSING_CODE, message])
         yield out.getvalue().encode()
 
 

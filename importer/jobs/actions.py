@@ -30,7 +30,8 @@ CANCEL_ATTEMPTS = 3
 # The columns of a job that a retry may change.
 OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote", "encoding")
 LOCK_JOB_SQL = f"""
-SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by, {", ".join(OPTIONS)},
+SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by,
+    left_alone_count, {", ".join(OPTIONS)},
     staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
     undo_until IS NOT NULL AS has_undo_deadline, undo_until > clock_timestamp() AS can_undo
 FROM import_jobs WHERE task_id = %s FOR UPDATE
@@ -48,7 +49,8 @@ ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = exc
 # Assignments of every retry. `CONTINUE_SQL` or `START_OVER_SQL` is added to them.
 QUEUE_AGAIN_SQL = (
     "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
-    f" confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, {RELEASE_LEASE_SQL}"
+    " confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, rejects_removed_at = NULL,"
+    f" samples_removed_at = NULL, {RELEASE_LEASE_SQL}"
 )
 # A preview that was not confirmed is removed, because the retry creates a new one.
 CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
@@ -56,22 +58,28 @@ START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
     " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, started_at = NULL,"
-    " worked_seconds = 0, active_since = NULL, undone_by = NULL"
+    " worked_seconds = 0, active_since = NULL, undone_by = NULL,"
+    " left_alone_count = 0"
 )
 DELETE_REJECTS_SQL = "DELETE FROM import_rejects WHERE job_id = %s"
 FORGET_SKIPPED_PRODUCTS_SQL = "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL"
-# An undo goes from the last entry of the change log to the first one; its checkpoint is the entry it reversed last.
-DELETE_REVERSED_ENTRIES_SQL = "DELETE FROM import_changes WHERE job_id = %s AND id >= %s"
+# Keeps the entries with products that the undo left alone. An undo goes from the last entry of the change log to the
+# first one, and its checkpoint is the entry it reversed last. Those that version 1.1 reversed have no `left_alone`.
+DELETE_REVERSED_ENTRIES_SQL = """
+DELETE FROM import_changes WHERE job_id = %s AND (cardinality(left_alone) = 0 OR (left_alone IS NULL AND id >= %s))
+"""
 FORBID_RETRY_SQL = f"UPDATE import_jobs SET retry_until = NULL, {BUMP_REVISION_SQL} WHERE id = %s"
 CREATE_UNDO_SQL = """
 INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, started_from, started_by, undo_of,
     total_records)
 SELECT %(task_id)s, 'undo', filename, '', 0, %(started_from)s, %(started_by)s, j.task_id, (
-    SELECT coalesce(sum(coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)), 0)
+    SELECT coalesce(sum(coalesce(
+        cardinality(left_alone), coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
+    )), 0)
     FROM import_changes c WHERE c.job_id = j.id
 ) FROM import_jobs j WHERE id = %(id)s RETURNING id
 """
-LINK_UNDO_SQL = f"UPDATE import_jobs SET undone_by = %s, {BUMP_REVISION_SQL} WHERE id = %s"
+LINK_UNDO_SQL = f"UPDATE import_jobs SET undone_by = %s, left_alone_count = 0, {BUMP_REVISION_SQL} WHERE id = %s"
 
 STATES = {
     "pending": "is waiting for a worker",
@@ -84,12 +92,17 @@ STATES = {
 
 
 class NotAllowed(Exception):
-    """The state of a job does not allow an action. `code` is for programs; the message is a sentence for people."""
+    """The state of a job does not allow an action.
 
-    def __init__(self, code: str, message: str) -> None:
+    `code` is for programs; the message is a sentence for people. `details` has what the message says as JSON, if
+    programs need it.
+    """
+
+    def __init__(self, code: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = details
 
 
 class JobLocked(Exception):
@@ -198,6 +211,7 @@ def _detach_undo(cursor: Cursor, job: dict[str, Any]) -> None:
 def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) -> str:
     """Create the job that undoes an import, and return its task id; raises `NotAllowed` and `JobLocked`.
 
+    An import whose undo has left products alone can be undone again, for these products.
     `started_from` is one of `models.ORIGINS`; `started_by` names the client.
     """
     job = _lock_job(cursor, task_id)
@@ -205,7 +219,7 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
         raise NotAllowed("not_undoable", "An undo cannot be undone. Import the file again to restore its products.")
     if job["status"] in {"pending", "processing", "awaiting_confirmation"}:
         raise NotAllowed("not_undoable", _explain_state(job, "it cannot be undone before it ends"))
-    if job["undone_by"] is not None:
+    if job["undone_by"] is not None and not job["left_alone_count"]:
         raise NotAllowed("not_undoable", "This import has an undo already.")
     if not job["has_undo_deadline"]:
         raise NotAllowed("not_undoable", "There is nothing to undo: the change log of this import is empty.")

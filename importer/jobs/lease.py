@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from database.advisory_locks import mark_work
-from database.connect import limit_waits
+from database.connect import transaction
 from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
 from importer.errors import LeaseLost
 from importer.jobs.repository import BUMP_REVISION_SQL, HOLDS_LEASE_SQL, JOB_COLUMNS_SQL, Job, append_log
@@ -45,8 +45,7 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
     keeps the row locked, the job also counts as taken: its worker is writing, or hangs until PostgreSQL ends its
     transaction.
     """
-    with connection, connection.cursor() as cursor:
-        limit_waits(cursor)
+    with transaction(connection) as cursor:
         try:
             cursor.execute(LOCK_UNFINISHED_JOB_SQL, (task_id,))
         except errors.LockNotAvailable:
@@ -82,6 +81,5 @@ def lock(cursor: Cursor, job: Job) -> None:
 
 def release(connection: Connection, job: Job) -> None:
     """Release the lease before it expires; the next worker that acquires it continues the job."""
-    with connection, connection.cursor() as cursor:
-        limit_waits(cursor)
+    with transaction(connection) as cursor:
         cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token})

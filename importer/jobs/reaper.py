@@ -15,10 +15,10 @@ from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
-from database.connect import Component, run_until_stopped
+from database.connect import Component, run_until_stopped, transaction
 from database.lease import LEASE_IS_VALID_SQL, holder_has_ended
 from importer.jobs import cleanup
-from importer.jobs.retention import Retention
+from importer.jobs.retention import HistoryRetention, Retention
 
 # A pending job is probably waiting in the queue behind others, so its message is only sent again in case it was lost.
 PENDING_REMINDER_SECONDS = 30
@@ -27,6 +27,8 @@ PROCESSING_REMINDER_SECONDS = 5
 # a worker, so the queue stays short however many jobs are waiting.
 MAX_ANNOUNCED_ORPHANS = 4
 DELETE_EXPIRED_SECONDS = 60
+# How long a round of the reaper deletes before it looks for orphaned jobs again.
+MAX_DELETION_SECONDS = 2
 WORKER_RETENTION_SECONDS = 3600
 
 FIND_UNFINISHED_JOBS_SQL = f"""
@@ -61,6 +63,7 @@ class ReaperSettings:
     database_url: str
     upload_dir: Path
     retention: Retention
+    history: HistoryRetention
     interval_seconds: float
 
 
@@ -77,7 +80,9 @@ class Reaper(threading.Thread):
         self._worker = worker
         self._wake = wake
         self._stopping = threading.Event()
-        self._deletion_due = 0.0  # In the seconds of `time.monotonic`.
+        # In the seconds of `time.monotonic`.
+        self._deletion_due = 0.0
+        self._file_deletion_due = 0.0
 
     def stop(self) -> None:
         """Ask the thread to end after its current step."""
@@ -100,17 +105,24 @@ class Reaper(threading.Thread):
             wake_orphaned_jobs(connection, wake=self._wake)
             cleanup.cancel_expired_previews(connection, self._settings.retention)
             cleanup.drop_staging_of_ended_jobs(connection)
-            if time.monotonic() >= self._deletion_due:
-                cleanup.delete_expired_change_logs(connection)
-                cleanup.delete_expired_files(connection, self._settings.upload_dir, time.time())
-                self._deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
+            self._delete_expired(connection)
             self._stopping.wait(self._settings.interval_seconds)
         remove_worker(connection, self._worker)
+
+    def _delete_expired(self, connection: Connection) -> None:
+        if time.monotonic() >= self._file_deletion_due:
+            cleanup.delete_expired_files(connection, self._settings.upload_dir, time.time())
+            self._file_deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
+        # The next round goes on with what is left.
+        if time.monotonic() >= self._deletion_due and cleanup.delete_expired(
+            connection, self._settings.history, seconds=MAX_DELETION_SECONDS
+        ):
+            self._deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
 
 
 def wake_orphaned_jobs(connection: Connection, *, wake: Wake) -> None:
     """Send a message for each of the oldest orphaned jobs, unless it had one recently."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(
             FIND_UNFINISHED_JOBS_SQL,
             {"pending_seconds": PENDING_REMINDER_SECONDS, "processing_seconds": PROCESSING_REMINDER_SECONDS},
@@ -123,7 +135,7 @@ def wake_orphaned_jobs(connection: Connection, *, wake: Wake) -> None:
     ]
     for task_id, announced_at, is_due in orphans[:MAX_ANNOUNCED_ORPHANS]:
         if is_due and _claim_announcement(connection, task_id, announced_at) and not wake(task_id):
-            with connection, connection.cursor() as cursor:
+            with transaction(connection) as cursor:
                 cursor.execute(WITHDRAW_ANNOUNCEMENT_SQL, (task_id,))
             # The broker is unavailable, and each further message would wait for its timeout.
             break
@@ -131,19 +143,19 @@ def wake_orphaned_jobs(connection: Connection, *, wake: Wake) -> None:
 
 def _claim_announcement(connection: Connection, task_id: str, announced_at: datetime | None) -> bool:
     """Record that a message for a job is being sent; return False if another reaper or a worker has the job."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(CLAIM_ANNOUNCEMENT_SQL, (task_id, announced_at))
         return bool(cursor.rowcount == 1)
 
 
 def record_worker(connection: Connection, worker: str) -> None:
     """Record that a worker is alive, and delete the workers that have been silent for a long time."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(RECORD_WORKER_SQL, (worker,))
         cursor.execute(DELETE_OLD_WORKERS_SQL, (WORKER_RETENTION_SECONDS,))
 
 
 def remove_worker(connection: Connection, worker: str) -> None:
     """Delete a worker that ends in an orderly way."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(DELETE_WORKER_SQL, (worker,))

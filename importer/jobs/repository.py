@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
@@ -56,6 +57,12 @@ UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FIN
 WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
 RETURNING kind, created_count, updated_count
 """
+# An import whose undo left products alone can be undone again. Imports are locked before their undos, as in `actions`.
+RECORD_LEFT_ALONE_SQL = f"""
+UPDATE import_jobs
+SET left_alone_count = (SELECT rejected_count FROM import_jobs WHERE id = %(id)s), {BUMP_REVISION_SQL}
+WHERE task_id = %(undo_of)s AND undone_by = %(task_id)s
+"""
 APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
 
 IMPORT_COMPLETED_MESSAGE = (
@@ -66,6 +73,7 @@ UNDO_COMPLETED_MESSAGE = (
     "{removed_count:,} products removed, {restored_count:,} restored, {rejected_count:,} left unchanged because they"
     " were edited after the import."
 )
+REPEAT_UNDO_MESSAGE = " The import can be undone again for these."
 
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records,"
@@ -112,7 +120,7 @@ class Job:
 
 def reload(connection: Connection, job: Job) -> Job:
     """Return the job as its row is now; raises `LeaseLost`."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(
             f"SELECT {JOB_COLUMNS_SQL} FROM import_jobs WHERE id = %s AND lease_token = %s", (job.id, job.token)
         )
@@ -146,9 +154,13 @@ def append_log(cursor: Cursor, job_id: int, event: str, message: str) -> None:
 
 def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
     """End a job as completed and drop its staging table, in the caller's transaction; raises `LeaseLost`."""
+    if job.kind == "undo":
+        cursor.execute(RECORD_LEFT_ALONE_SQL, {"id": job.id, "task_id": job.task_id, "undo_of": job.undo_of})
     update(cursor, job, COMPLETE_SQL, retention.parameters)
     counts = notify_webhooks(cursor, "import.completed", job.id)
     message = UNDO_COMPLETED_MESSAGE if job.kind == "undo" else IMPORT_COMPLETED_MESSAGE
+    if job.kind == "undo" and counts["rejected_count"]:
+        message += REPEAT_UNDO_MESSAGE
     restored_count = counts["updated_count"] - counts["removed_count"]
     append_log(cursor, job.id, "completed", message.format(**counts, restored_count=restored_count))
     drop_staging_table(cursor, job.id)

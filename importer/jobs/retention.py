@@ -32,3 +32,16 @@ class Retention:
     def parameters(self) -> dict[str, int]:
         """The parameters of a statement that sets deadlines."""
         return {"preview_hours": self.preview_hours, "retry_hours": self.retry_hours, "undo_days": self.undo_days}
+
+
+@dataclass(frozen=True)
+class HistoryRetention:
+    """How many days ended jobs are kept, and their rejected rows and progress samples, which take the most space.
+
+    A job whose import can still be undone or retried is kept longer. `history_days` is also how long a column mapping
+    is kept after its last use.
+    """
+
+    history_days: int
+    reject_days: int
+    sample_days: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from database.connect import Component, connect, limit_waits
+from database.connect import Component, connect, transaction
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice
 from importer.pipeline.slices import compare_slice, count_staged_rows
 
@@ -61,8 +61,7 @@ class LookAhead:
     def _compare(self, part: Slice) -> UnchangedSlice | None:
         if self._connection is None:
             self._connection = connect(self._url, Component.LOOK_AHEAD)
-        with self._connection as connection, connection.cursor() as cursor:
-            limit_waits(cursor)
+        with transaction(self._connection) as cursor:
             cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
             comparison = compare_slice(cursor, part)
             staged_rows = count_staged_rows(cursor, part)

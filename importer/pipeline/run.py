@@ -15,7 +15,7 @@ from enum import StrEnum
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.connect import limit_waits
+from database.connect import transaction
 from importer.errors import Interrupted
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.repository import Job
@@ -94,8 +94,7 @@ class Run:
         """Run the block in the transaction of a step, with limits on its waits; commit it at the end of the block."""
         step = Step(kind, self.job, checkpoint)
         self.observer.before_transaction(step)
-        with self.connection, self.connection.cursor() as cursor:
-            limit_waits(cursor)
+        with transaction(self.connection) as cursor:
             yield cursor
             self.observer.before_commit(step, cursor)
         self.observer.after_commit(step)

@@ -41,6 +41,7 @@ class ImportRunner:
 
     An import reads its file in chunks of `chunk_rows` and writes it in slices of about `slice_rows`. After
     `task_seconds` it stops and continues with another message. After `max_attempts` attempts without progress it fails.
+    Of the rejected rows, it stores the first `max_rejects` and counts all.
     Tests pass an `observer`, or switch `look_ahead` off to know when each slice is compared.
     """
 
@@ -53,6 +54,7 @@ class ImportRunner:
     lease_seconds: int
     task_seconds: int
     max_attempts: int
+    max_rejects: int
     retention: Retention
     look_ahead: bool = True
     observer: Observer = field(default_factory=Observer)
@@ -100,13 +102,13 @@ class ImportRunner:
         """Take a job to its end, or a preview to where it awaits its confirmation; raises what `run` handles."""
         job = run.job
         if job.kind == "undo":
-            undo_import(run)
+            undo_import(run, max_rejects=self.max_rejects)
             self._complete(run)
             return
         path = self.upload_dir / job.stored_name
         if not is_staged(run.connection, job):
             limits = ReadLimits(self.chunk_rows, self.max_record_characters, self.max_unpacked_bytes)
-            stage_file(run, path, limits)
+            stage_file(run, path, limits, max_rejects=self.max_rejects)
             job = repository.reload(run.connection, job)
             run = replace(run, job=job)
         if job.is_preview:

@@ -13,7 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.connect import limit_waits
+from database.connect import transaction
 from importer.jobs.repository import Job
 from importer.pipeline.slice_sql import COUNT_STAGED_ROWS_SQL, Slice, staging_table
 
@@ -53,8 +53,7 @@ class Comparison:
 def plan_slices(connection: Connection, job: Job, slice_rows: int) -> list[Slice]:
     """Split the staged rows after the checkpoint of a job into slices of about `slice_rows` rows, in key order."""
     checkpoint = job.checkpoint or ""
-    with connection, connection.cursor() as cursor:
-        limit_waits(cursor)
+    with transaction(connection) as cursor:
         parts = {"table": staging_table(job), "checkpoint": sql.Literal(checkpoint)}
         cursor.execute(sql.SQL(COUNT_REMAINING_ROWS_SQL).format(**parts))
         (remaining_rows,) = cursor.fetchone() or (0,)

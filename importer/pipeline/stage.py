@@ -13,11 +13,11 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from database.connect import limit_waits
+from database.connect import transaction
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.columns.reject_file import encode_rejects
 from importer.errors import ImportFailure, UnusableFile
-from importer.jobs import repository
+from importer.jobs import lease, repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
@@ -52,7 +52,9 @@ RECORD_STAGING_SQL = (
     " rows_read = %(rows)s + %(rejected)s, rejected_count = %(rejected)s,"
     " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, %(progress)s)"
 )
-FIND_SAVED_MAPPING_SQL = "SELECT mapping FROM import_mappings WHERE header_key = %s"
+FIND_SAVED_MAPPING_SQL = (
+    "UPDATE import_mappings SET used_at = clock_timestamp() WHERE header_key = %s RETURNING mapping"
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ def is_staged(connection: Connection, job: Job) -> bool:
     """Return whether the rows of a job are staged. A crash of the server empties the table, because it is unlogged."""
     if job.staging_table is None or job.staged_columns is None:
         return False
-    with connection, connection.cursor() as cursor:
-        limit_waits(cursor)
+    with transaction(connection) as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
         if cursor.fetchone() != (True,):
             return False
@@ -79,8 +80,10 @@ def is_staged(connection: Connection, job: Job) -> bool:
         return cursor.fetchone() == (True,)
 
 
-def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
+def stage_file(run: Run, path: Path, limits: ReadLimits, *, max_rejects: int) -> None:
     """Read the file at `path` into the staging table of the job, and write the exact totals to the job.
+
+    Of the rejected rows, the first `max_rejects` are stored.
 
     Raises `UnusableFile` if the file as a whole cannot be imported, `ImportFailure` if it no longer exists, and
     `LeaseLost`.
@@ -106,12 +109,14 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
             reading = run.heartbeat.reading = ReadingProgress()
-            _copy_file(run, cursor, file, table, reading, limits.chunk_rows)
+            _copy_file(run, cursor, file, table, reading, limits.chunk_rows, max_rejects)
             run.heartbeat.reading = None
             if not reading.rows and not reading.rejected:
                 raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
             cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
             cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
+            # A worker that has lost its lease must not lock the staging table of its successor.
+            lease.lock(cursor, job)
             repository.drop_staging_table(cursor, job.id)
             # The whole file is known now, so the description may say more.
             run.heartbeat.file_description = file.describe()
@@ -126,13 +131,21 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
             }
             repository.update(cursor, job, RECORD_STAGING_SQL, totals, phase_of_sample="reading")
             message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
+            if reading.rejected > max_rejects:
+                message += f" Only the first {max_rejects:,} rejected rows are kept."
             repository.append_log(cursor, job.id, "read", message)
 
 
 def _copy_file(
-    run: Run, cursor: Cursor, file: ProductFile, table: sql.Identifier, reading: ReadingProgress, chunk_rows: int
+    run: Run,
+    cursor: Cursor,
+    file: ProductFile,
+    table: sql.Identifier,
+    reading: ReadingProgress,
+    chunk_rows: int,
+    max_rejects: int,
 ) -> None:
-    """Copy the rows of a file into the staging table and its rejects into `import_rejects`; count both."""
+    """Copy the rows of a file into the staging table and its first rejects into `import_rejects`; count all."""
     validator = file.validator
     copy_rows = sql.SQL(COPY_ROWS_SQL).format(
         table=table,
@@ -148,7 +161,7 @@ def _copy_file(
             if payload and not stream.put(copy_rows, payload):
                 # COPY failed. `running_copy` raises its error.
                 return
-            rejects += encode_rejects(run.job.id, chunk.rejects)
+            rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, max_rejects - reading.rejected)])
             if len(rejects) > REJECTS_BUFFER_BYTES:
                 stream.put(COPY_REJECTS_SQL, bytes(rejects))
                 rejects.clear()
@@ -169,7 +182,7 @@ def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) 
     """
     if job.started_from != "page":
         return
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(FIND_SAVED_MAPPING_SQL, (file.header_key,))
         if row := cursor.fetchone():
             file.propose(row[0])

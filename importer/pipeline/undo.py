@@ -2,7 +2,8 @@
 
 An undo is a job of its own. It reverses the entries of the import's change log, the last one first, each in a short
 transaction. It does not change products that were edited after the import: their version is no longer that of the
-entry (see `change_log`). So any number of imports can be undone, the last one first.
+entry (see `change_log`). So any number of imports can be undone, the last one first. The entry keeps the ids of the
+products that were left alone, and a later undo of the same import reverses only these.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from database.connect import transaction
 from importer.jobs import repository
 from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL
@@ -22,20 +24,24 @@ from webhooks.events import has_import_subscribers, insert_imported_sql, record_
 FIND_ENTRIES_SQL = """
 SELECT c.id FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
 WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
-    AND (c.created IS NOT NULL OR c.updated IS NOT NULL) ORDER BY c.id DESC
+    AND (c.created IS NOT NULL OR c.updated IS NOT NULL) AND (c.left_alone IS NULL OR cardinality(c.left_alone) > 0)
+ORDER BY c.id DESC
 """
 # `locked` locks the products in key order, as imports do. It sees the edits of transactions for which it had to wait.
 # The event for the webhooks reads the CTEs `inserted` and `updated`. It reports every product as updated.
 REVERSE_ENTRY_SQL = """
-WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATERIALIZED (
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERIALIZED (
+    SELECT unnest(left_alone) AS id FROM import_changes WHERE id = {entry_id}
+), logged AS MATERIALIZED (
     SELECT u.id, true AS was_created, NULL AS name, NULL AS description, NULL::boolean AS active,
         NULL::timestamptz AS version
-    FROM import_changes c, unnest(c.created) u (id) WHERE c.id = {entry_id}
+    FROM import_changes c, unnest(c.created) u (id)
+    WHERE c.id = {entry_id} AND (c.left_alone IS NULL OR u.id IN (SELECT id FROM rest))
     UNION ALL
     SELECT u.* FROM import_changes c CROSS JOIN LATERAL (
         SELECT u.id, false, u.name, u.description, u.active, u.version
         FROM unnest(c.updated, c.names, c.descriptions, c.actives, c.stamps) u (id, name, description, active, version)
-    ) u WHERE c.id = {entry_id}
+    ) u WHERE c.id = {entry_id} AND (c.left_alone IS NULL OR u.id IN (SELECT id FROM rest))
 ), locked AS MATERIALIZED (
     SELECT p.id, p.sku, (
         {version}
@@ -51,10 +57,15 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATE
     FROM logged g JOIN locked l USING (id)
     WHERE p.id = g.id AND l.is_unedited AND NOT g.was_created RETURNING p.id
 ), left_alone AS (
+    UPDATE import_changes SET left_alone = ARRAY(SELECT id FROM locked WHERE NOT is_unedited) WHERE id = {entry_id}
+), listed AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
-    SELECT {job_id}, rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C"), 'edited_since',
+    SELECT {job_id}, line, 'edited_since',
         'The product was edited after the import, so the undo left it unchanged.', sku
-    FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = {job_id}
+    FROM (
+        SELECT rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C") AS line, sku
+        FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = {job_id}
+    ) numbered WHERE line <= {max_rejects}
 ), inserted AS (SELECT id FROM removed WHERE false), updated AS (
     SELECT id FROM restored UNION ALL SELECT id FROM removed
 ){record_event}
@@ -95,23 +106,23 @@ class ReversalCounts:
         }
 
 
-def undo_import(run: Run) -> None:
-    """Reverse every entry before the checkpoint of the job.
+def undo_import(run: Run, *, max_rejects: int) -> None:
+    """Reverse every entry before the checkpoint of the job; list at most `max_rejects` products that are left alone.
 
     Raises `Interrupted` between two entries when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep
     interfering.
     """
     job = run.job
-    with run.connection, run.connection.cursor() as cursor:
+    with transaction(run.connection) as cursor:
         cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
         entry_ids = [row[0] for row in cursor.fetchall()]
     for entry_id in entry_ids:
         run.time_limit.check()
         run.heartbeat.check()
-        _reverse_entry(run, entry_id)
+        _reverse_entry(run, entry_id, max_rejects)
 
 
-def render_reversal(job: Job, entry_id: int, *, has_subscriber: bool) -> sql.Composed:
+def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber: bool) -> sql.Composed:
     """Return the statement that reverses an entry; `has_subscriber` tells whether a webhook wants the products.
 
     It returns one row: the numbers of products in the entry, removed, restored and left alone.
@@ -119,17 +130,19 @@ def render_reversal(job: Job, entry_id: int, *, has_subscriber: bool) -> sql.Com
     return sql.SQL(REVERSE_ENTRY_SQL).format(
         entry_id=sql.Literal(entry_id),
         job_id=sql.Literal(job.id),
+        max_rejects=sql.Literal(max_rejects),
         version=sql.SQL(VERSION_SQL.format(p="p")),
         record_event=insert_imported_sql(job.task_id) if has_subscriber else sql.SQL(""),
     )
 
 
-def _reverse_entry(run: Run, entry_id: int) -> None:
+def _reverse_entry(run: Run, entry_id: int, max_rejects: int) -> None:
     checkpoint = str(entry_id)
 
     def write(cursor: Cursor) -> None:
         cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
-        cursor.execute(render_reversal(run.job, entry_id, has_subscriber=has_import_subscribers(cursor)))
+        has_subscriber = has_import_subscribers(cursor)
+        cursor.execute(render_reversal(run.job, entry_id, max_rejects=max_rejects, has_subscriber=has_subscriber))
         counts = ReversalCounts(*(cursor.fetchone() or ()))
         if counts.removed:
             record_event(cursor, "product.bulk_deleted", {"count": counts.removed})

@@ -26,6 +26,7 @@ def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
         "lease_seconds": settings.lease_seconds,
         "task_seconds": settings.task_seconds,
         "max_attempts": settings.max_attempts,
+        "max_rejects": settings.max_rejects,
         "retention": Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
     }
     return ImportRunner(**{**values, **changes})

@@ -86,7 +86,7 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
         ),
         "undo_entry": (
             "An entry of the change log is reversed, with a subscribed webhook.",
-            render_reversal(make_job(), 42, has_subscriber=True),
+            render_reversal(make_job(), 42, max_rejects=1000, has_subscriber=True),
         ),
     }
 

@@ -31,7 +31,10 @@ class ModelProduct:
 
 @dataclass(eq=False)
 class ModelEntry:
-    """An entry of the change log: products that a slice created, or updated with their previous values and version."""
+    """An entry of the change log: products that a slice created, or updated with their previous values and version.
+
+    An undo reverses the entry and keeps in `products` those that it left alone.
+    """
 
     id: int
     version: int
@@ -73,6 +76,12 @@ class ModelJob:
     @property
     def is_preview(self) -> bool:
         return bool(self.options["preview"]) and not self.is_confirmed
+
+    @property
+    def left_alone_count(self) -> int:
+        """The products that the last undo left alone, once it has completed."""
+        undo = self.undone_by
+        return undo.counts["rejected"] if undo is not None and undo.status == "completed" else 0
 
     @property
     def expected_status(self) -> str:
@@ -168,13 +177,15 @@ class Model:
     def reverse_entry(self, job: ModelJob, entry_id: int) -> None:
         entry = job.entries_left.pop()
         assert entry.id == entry_id
-        for product, previous_values, previous_version in sorted(entry.products, key=lambda item: item[0].key):
+        products, entry.products = sorted(entry.products, key=lambda item: item[0].key), []
+        for product, previous_values, previous_version in products:
             job.processed += 1
             if self.catalogue.get(product.key) is not product:
                 job.counts["unchanged"] += 1
             elif product.version != entry.version:
                 job.counts["rejected"] += 1
                 job.edited_skus.append(product.values["sku"])
+                entry.products.append((product, previous_values, previous_version))
             else:
                 job.counts["updated"] += 1
                 if entry.is_creation:
@@ -191,7 +202,7 @@ class Model:
         return any(job.status in statuses for job in self.jobs)
 
     def undoable_jobs(self) -> list[ModelJob]:
-        return [job for job in self.jobs if self.refusal_of_undo(job, {}) is None]
+        return [job for job in self.jobs if self.refusal_of_undo(job, {"force": True}) is None]
 
     # Actions of clients: the code of the refusal if the state of the job does not allow one, and its effect otherwise.
 
@@ -226,17 +237,29 @@ class Model:
         was_undone = job.undone_by is not None
         if job.undone_by is not None:
             # A later undo only has to reverse the rest.
-            job.entries = job.undone_by.entries_left
+            job.entries = [entry for entry in job.entries if entry.products]
             job.undone_by.can_retry = False
         if awaited_confirmation or options_change or was_undone or not job.is_staged:
             job.start_over()
 
-    def refusal_of_undo(self, job: ModelJob, _: Any) -> str | None:
-        allowed = job.kind == "import" and job.status in ENDED and job.undone_by is None and job.entries
-        return None if allowed else "not_undoable"
+    def refusal_of_undo(self, job: ModelJob, options: Any) -> str | None:
+        is_undone = job.undone_by is not None and not job.left_alone_count
+        if job.kind == "undo" or job.status not in ENDED or is_undone or not job.entries:
+            return "not_undoable"
+        existing = [
+            product
+            for entry in job.entries
+            for product, _, _ in entry.products
+            if self.catalogue.get(product.key) is product
+        ]
+        # The undo reverses the last write of this import first.
+        own_versions = {entry.version for entry in job.entries if entry.products}
+        changed = [product for product in existing if product.version not in own_versions]
+        return "undo_blocked" if 2 * len(changed) > len(existing) and not options.get("force") else None
 
     def apply_undo(self, job: ModelJob, _: Any, response: Any) -> None:
-        undo = ModelJob(response["task_id"], kind="undo", undo_of=job, is_staged=True, entries_left=list(job.entries))
+        entries_left = [entry for entry in job.entries if entry.products]
+        undo = ModelJob(response["task_id"], kind="undo", undo_of=job, is_staged=True, entries_left=entries_left)
         undo.total = sum(len(entry.products) for entry in job.entries)
         job.undone_by = undo
         self.jobs.append(undo)
@@ -308,6 +331,7 @@ class Model:
                 **{f"{name}_count": job.counts[name] for name in ("created", "updated", "unchanged", "skipped")},
                 "duplicate_count": job.counts["duplicate"],
                 "removed_count": job.counts["removed"],
+                "left_alone_count": job.left_alone_count,
             }
             if job.is_staged:
                 expected |= {

@@ -199,7 +199,8 @@ export interface paths {
         };
         /**
          * List the rejected rows
-         * @description Lists the rows that could not be imported, in the order of the file.
+         * @description Lists the rows that could not be imported, in the order of the file. The first MAX_REJECTS rows are stored, for
+         *     REJECT_DAYS after the end of the import. If rows are missing for that reason, `message` says so.
          */
         get: operations["listRejects"];
         put?: never;
@@ -225,7 +226,8 @@ export interface paths {
          * @description The file has the original rows, with the columns and the delimiter of the imported file, followed by the columns
          *     `line`, `code` and `message`. It is CSV (RFC 4180) in UTF-8. A row that cannot be split into fields is in one cell.
          *     Correct the rows and upload the file as it is: the additional columns are ignored, and rows that are not corrected
-         *     are rejected again.
+         *     are rejected again. If rejected rows are missing because they are no longer stored, a last row with the code
+         *     `more_rejects` says so.
          */
         get: operations["exportRejects"];
         put?: never;
@@ -276,7 +278,13 @@ export interface paths {
         /**
          * Undo an import
          * @description Removes the products that the import created and restores those that it updated. Products that were edited since are
-         *     left alone, and listed as the rejected rows of the undo. The undo is a job with its own `task_id`.
+         *     left alone, and listed as the rejected rows of the undo; the import can be undone again for these, for example after
+         *     the later import that changed them was undone. The undo is a job with its own `task_id`.
+         *
+         *     If more than half of the products were changed since, the call is refused with `undo_blocked`, unless `force` is
+         *     true. The error's `details` have the number of `products`, how many of them would be `left_alone`, whether that
+         *     number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
+         *     them, if there is one.
          */
         post: operations["undoImport"];
         delete?: never;
@@ -946,6 +954,10 @@ export interface components {
              * @example product_not_found
              */
             code: string;
+            /** @description What the sentence says, for programs; only present for the codes that describe it. */
+            details?: {
+                [key: string]: unknown;
+            };
             /**
              * @description What is wrong and what to do, in one sentence for people.
              * @example There is no product with this id.
@@ -1062,6 +1074,8 @@ export interface components {
              * @enum {string}
              */
             kind: "import" | "undo";
+            /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
+            left_alone_count: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
@@ -1152,7 +1166,7 @@ export interface components {
             undo_until: string | null;
             /**
              * Format: uuid
-             * @description The id of the undo of this import.
+             * @description The id of the last undo of this import.
              */
             undone_by: string | null;
             /**
@@ -1211,6 +1225,8 @@ export interface components {
              * @enum {string}
              */
             kind: "import" | "undo";
+            /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
+            left_alone_count: number;
             log: components["schemas"]["LogEntry"][];
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
@@ -1306,7 +1322,7 @@ export interface components {
             undo_until: string | null;
             /**
              * Format: uuid
-             * @description The id of the undo of this import.
+             * @description The id of the last undo of this import.
              */
             undone_by: string | null;
             /**
@@ -1686,6 +1702,8 @@ export interface components {
             row: string;
         };
         RejectedRowPage: {
+            /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
+            message: string | null;
             pagination: components["schemas"]["Pagination"];
             rejects: components["schemas"]["RejectedRow"][];
         };
@@ -1744,6 +1762,8 @@ export interface components {
             secret: string;
         };
         UndoRequest: {
+            /** @description Whether to undo the rest even if most products were changed since and are left alone. */
+            force?: boolean;
             /**
              * @description The person or program that started the job, for the history. The default is the address of the client.
              * @example night shift
@@ -2769,7 +2789,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The current state does not allow this. Codes: `not_undoable`. */
+            /** @description The current state does not allow this. Codes: `not_undoable`, `undo_blocked`. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -10,7 +10,7 @@ import { h, setText } from './dom.js';
  * @param {object} options
  * @param {string} options.title a question that names what will happen
  * @param {string} options.text what it means
- * @param {string} options.ok label of the button
+ * @param {string | (() => string)} options.ok label of the button; a function is called again after an error
  * @param {string} [options.word] a word that the user has to type first
  * @param {() => Promise<Result>} options.run
  * @returns {Promise<Result | undefined>} the result of `run`; undefined if the dialog was cancelled
@@ -35,7 +35,6 @@ export function askToConfirm({ title, text, ok, word, run }) {
     const button = h('button', {
       class: 'button button-danger',
       type: 'submit',
-      text: ok,
       data: { testid: 'confirm-ok' },
     });
     const cancel = h('button', {
@@ -48,7 +47,7 @@ export function askToConfirm({ title, text, ok, word, run }) {
     const isReady = () => !busy && (!input || input.value.trim().toLowerCase() === word);
     const show = () => {
       button.disabled = !isReady();
-      setText(button, busy ? 'Working…' : ok);
+      setText(button, busy ? 'Working…' : typeof ok === 'string' ? ok : ok());
     };
     const form = h(
       'form',

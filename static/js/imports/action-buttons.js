@@ -1,6 +1,6 @@
 // Buttons that several steps of an import have.
 
-import { hasStatus, sendJson } from '../core/api.js';
+import { ApiError, hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
 import { formatCount, formatMoment, formatNumber } from '../core/format.js';
@@ -97,23 +97,30 @@ export const createProductsLink = (isPrimary = false) =>
  * @param {() => Promise<void>} reload called if the import cannot be undone any more
  */
 export function createUndoButton(job, reload) {
+  // The dialog shows why most products would be left alone. A second press of its button goes on all the same.
+  let force = false;
   /** @returns {Promise<ImportJob>} */
   const startUndo = async () => {
     try {
-      return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body: { started_from: 'page' } });
+      const body = { started_from: 'page', ...(force && { force }) };
+      return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body });
     } catch (error) {
-      if (hasStatus(error, 409)) reload();
+      if (hasStatus(error, 409)) {
+        force = error instanceof ApiError && error.code === 'undo_blocked';
+        if (!force) reload();
+      }
       throw error;
     }
   };
   return createActionButton(
-    'Undo this import',
+    job.left_alone_count ? 'Undo the rest' : 'Undo this import',
     'undo-import',
     async () => {
+      force = false;
       const undo = await askToConfirm({
         title: `Undo the import of “${job.filename}”?`,
         text: undoQuestion(job),
-        ok: 'Undo the import',
+        ok: () => (force ? 'Undo the rest' : 'Undo the import'),
         run: startUndo,
       });
       if (undo) go(importAddress(undo.task_id, 'progress'));
@@ -125,14 +132,16 @@ export function createUndoButton(job, reload) {
 
 /** @param {ImportJob} job */
 function undoQuestion(job) {
-  const { created_count: created, updated_count: updated } = job;
+  const { created_count: created, updated_count: updated, left_alone_count: left } = job;
+  const until = `This is possible until ${formatMoment(job.undo_until)}.`;
+  if (left) {
+    const leftAlone = formatCount(left, 'product', 'products');
+    return `The last undo left ${leftAlone} alone. Those that are as this import wrote them are undone now. ${until}`;
+  }
   const parts = [
     created && `${formatCount(created, 'product that it created is', 'products that it created are')} removed`,
     updated &&
       `${formatNumber(updated)} that it updated ${updated === 1 ? 'gets its' : 'get their'} former values back`,
   ].filter(Boolean);
-  return (
-    `${parts.join(', ')}. Products that were edited since are left alone. ` +
-    `This is possible until ${formatMoment(job.undo_until)}.`
-  );
+  return `${parts.join(', ')}. Products that were edited since are left alone. ${until}`;
 }

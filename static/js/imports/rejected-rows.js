@@ -47,9 +47,18 @@ export function createRejectsPanel(
     nothing: undo ? 'These products are no longer stored.' : 'These rows are no longer stored.',
     source: () => ({ path: importApiPath(job.task_id, 'rejects') }),
     /** @param {RejectedRows} answer */
-    rows: ({ rejects }) => rejects.map(undo ? productRow : rejectRow),
+    rows: ({ rejects, message }) => [
+      ...rejects.map(undo ? productRow : rejectRow),
+      ...(message && rejects.length ? [messageRow(message, heads.length)] : []),
+    ],
   }).element;
 }
+
+/**
+ * @param {string} message why rows are missing
+ * @param {number} columns
+ */
+const messageRow = (message, columns) => h('tr', {}, h('td', { class: 'muted', colspan: columns, text: message }));
 
 /** @param {ImportJob} job */
 function downloadLink(job) {

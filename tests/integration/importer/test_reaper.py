@@ -11,6 +11,7 @@ import config
 from database.connect import Component, connected
 from importer.jobs import cleanup, lease, reaper
 from importer.jobs.reaper import Reaper, ReaperSettings
+from importer.jobs.retention import HistoryRetention
 from importer.pipeline.runner import ImportRunner
 from support.bulk import is_waiting_for_lock
 from support.database import execute
@@ -133,7 +134,9 @@ def test_a_reaper_works_until_it_is_stopped(settings: config.Settings, runner: I
     (runner.upload_dir / "stale.upload").write_bytes(b"")
     messages = Messages()
     url = runner.database_url
-    reaper_settings = ReaperSettings(url, runner.upload_dir, runner.retention, interval_seconds=0.05)
+    reaper_settings = ReaperSettings(
+        url, runner.upload_dir, runner.retention, HistoryRetention(365, 90, 90), interval_seconds=0.05
+    )
     thread = Reaper(reaper_settings, worker="worker@here", wake=messages.wake)
     execute(url, "INSERT INTO workers (name, seen_at) VALUES ('old', clock_timestamp() - interval '2 hours')")
     thread.start()

@@ -257,18 +257,17 @@ class Story(RuleBasedStateMachine):
             self.work(job, plan)
 
     @precondition(lambda self: self.model.undoable_jobs())
-    @rule(choice=st.sampled_from([0, 0, 1, 2]), plan=UNDO_PLANS_OR_NONE)
-    def undo(self, choice: int, plan: Plan | None) -> None:
+    @rule(choice=st.sampled_from([0, 0, 1, 2]), force=st.sampled_from([True, True, False]), plan=UNDO_PLANS_OR_NONE)
+    def undo(self, choice: int, force: bool, plan: Plan | None) -> None:
         jobs = self.model.undoable_jobs()
-        self.request(jobs[-1 - choice % len(jobs)], "undo")
-        if plan:
+        if self.request(jobs[-1 - choice % len(jobs)], "undo", **({"force": True} if force else {})) and plan:
             self.work(self.model.jobs[-1], plan)
 
     @precondition(lambda self: len(self.model.undoable_jobs()) > 1)
     @rule()
     def undo_all_in_reverse(self) -> None:
         for job in reversed(self.model.undoable_jobs()):
-            self.request(job, "undo")
+            self.request(job, "undo", force=True)
             self.work(self.model.jobs[-1], Plan())
 
     @precondition(lambda self: any(job.can_retry and job.kind == "undo" for job in self.model.jobs))

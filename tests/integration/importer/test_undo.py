@@ -47,9 +47,9 @@ def make_file(numbers: range, **values: str) -> str:
     return "\n".join([",".join(["sku", *values]), *rows]) + "\n"
 
 
-def request_undo(client: FlaskClient, task_id: str) -> str:
+def request_undo(client: FlaskClient, task_id: str, **options: Any) -> str:
     """Create the undo of an import, which waits for a worker; return its task id."""
-    return str(request_action(client, task_id, "undo")["task_id"])
+    return str(request_action(client, task_id, "undo", **options)["task_id"])
 
 
 def read_completed_undo(url: str, task_id: str) -> Any:
@@ -230,7 +230,7 @@ def test_undos_of_two_imports_of_the_same_products_run_at_the_same_time(
     url = runner.database_url
     first = run_import(runner, make_file(range(ROWS), name="first"))
     second = run_import(replace(runner, slice_rows=70), make_file(range(ROWS), name="second"))
-    undo_task_ids = [request_undo(client, job["task_id"]) for job in (first, second)]
+    undo_task_ids = [request_undo(client, job["task_id"], force=True) for job in (first, second)]
     with Threads() as threads:
         for task_id in undo_task_ids:
             threads.start(runner.run, task_id)
@@ -240,6 +240,10 @@ def test_undos_of_two_imports_of_the_same_products_run_at_the_same_time(
     assert undo_of_first["removed_count"] + undo_of_first["rejected_count"] == ROWS
     left_alone = read_skus_left_alone(url, undo_task_ids[0])
     assert {row[:2] for row in read_products(url)} == {(sku, "first") for sku in left_alone}
+    if left_alone:
+        undo = run_job(client, runner, request_undo(client, first["task_id"]))
+        assert (undo["removed_count"], undo["total_records"]) == (len(left_alone), len(left_alone))
+    assert read_products(url) == []
 
 
 @pytest.mark.parametrize("action", ["confirm", "retry", "undo"])

@@ -1,13 +1,16 @@
 -- An entry of the change log is reversed, with a subscribed webhook.
-WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATERIALIZED (
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERIALIZED (
+    SELECT unnest(left_alone) AS id FROM import_changes WHERE id = 42
+), logged AS MATERIALIZED (
     SELECT u.id, true AS was_created, NULL AS name, NULL AS description, NULL::boolean AS active,
         NULL::timestamptz AS version
-    FROM import_changes c, unnest(c.created) u (id) WHERE c.id = 42
+    FROM import_changes c, unnest(c.created) u (id)
+    WHERE c.id = 42 AND (c.left_alone IS NULL OR u.id IN (SELECT id FROM rest))
     UNION ALL
     SELECT u.* FROM import_changes c CROSS JOIN LATERAL (
         SELECT u.id, false, u.name, u.description, u.active, u.version
         FROM unnest(c.updated, c.names, c.descriptions, c.actives, c.stamps) u (id, name, description, active, version)
-    ) u WHERE c.id = 42
+    ) u WHERE c.id = 42 AND (c.left_alone IS NULL OR u.id IN (SELECT id FROM rest))
 ), locked AS MATERIALIZED (
     SELECT p.id, p.sku, (
         CASE WHEN p.restored[2] = p.updated_at THEN p.restored[1] ELSE p.updated_at END
@@ -23,10 +26,15 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), logged AS MATE
     FROM logged g JOIN locked l USING (id)
     WHERE p.id = g.id AND l.is_unedited AND NOT g.was_created RETURNING p.id
 ), left_alone AS (
+    UPDATE import_changes SET left_alone = ARRAY(SELECT id FROM locked WHERE NOT is_unedited) WHERE id = 42
+), listed AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
-    SELECT 7, rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C"), 'edited_since',
+    SELECT 7, line, 'edited_since',
         'The product was edited after the import, so the undo left it unchanged.', sku
-    FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = 7
+    FROM (
+        SELECT rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C") AS line, sku
+        FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = 7
+    ) numbered WHERE line <= 1000
 ), inserted AS (SELECT id FROM removed WHERE false), updated AS (
     SELECT id FROM restored UNION ALL SELECT id FROM removed
 ), ids AS MATERIALIZED (
