@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import config
 import routes
-from api import errors
+from api import errors, request_guard
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
@@ -92,6 +92,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     )
     db.init_app(app)
     errors.register(app)
+    request_guard.register(app)
     routes.register(app)
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),

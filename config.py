@@ -24,6 +24,8 @@ from dotenv import load_dotenv
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
+# A name, an address, `*.` and a name, or `*`. Names may have underscores, as those of Docker services do.
+HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
 MAX_NUMBER_DIGITS = 20
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
@@ -83,6 +85,16 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise ValueError(f"must be networks such as 10.0.0.0/8, separated by commas ({error})") from None
 
 
+def _host_names(text: str) -> tuple[str, ...]:
+    """Return host names and patterns in lower case; an IPv6 address gets the brackets that it has in a Host header."""
+    names = [part.strip().lower().removesuffix(".") for part in text.split(",") if part.strip()]
+    if unusable := next((name for name in names if not HOST_PATTERN_RE.fullmatch(name)), None):
+        raise ValueError(
+            f"must be host names such as shop.example.com or *.example.com, without https:// and port ({unusable[:50]})"
+        )
+    return tuple(f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names)
+
+
 def _database_url(text: str) -> str:
     """Return the URL in the form that SQLAlchemy and psycopg2 accept.
 
@@ -128,6 +140,14 @@ class Settings:
     secret_key: Annotated[str, Setting("", "key that signs sessions; if empty, one is generated and kept in DATA_DIR")]
     host: Annotated[str, Setting("127.0.0.1", "address on which the web process listens")]
     port: Annotated[int, Setting("5000", "port on which the web process listens", _integer(0, 65535))]
+    trusted_hosts: Annotated[
+        tuple[str, ...],
+        Setting(
+            "",
+            "names of the server besides localhost and HOST, separated by commas; *.example.com and * are allowed",
+            _host_names,
+        ),
+    ]
     data_dir: Annotated[
         Path,
         Setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import change_streams, docs, health
+from api import change_streams, docs, events, health
 from api.imports import actions, progress, rejects, uploads
 from api.imports import routes as imports
 from api.pages import send_page
@@ -31,6 +31,7 @@ def register(app: Flask) -> None:
         send_test.blueprint,
         deliveries.blueprint,
         change_streams.webhooks_blueprint,
+        events.blueprint,
         health.blueprint,
         docs.blueprint,
     )

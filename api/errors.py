@@ -78,6 +78,18 @@ BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too lar
 NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Content-Type: application/json).")
 INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged the error. Try again.")
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
+# api/request_guard.py raises these two.
+UNTRUSTED_HOST = ErrorType(
+    400,
+    "untrusted_host",
+    "This server does not answer to the name 'shop.example.com'. Add it to the setting TRUSTED_HOSTS, and restart.",
+)
+CROSS_SITE = ErrorType(
+    403,
+    "cross_site",
+    "A page of another site sent this request, so it was refused. If it was your own page, let the proxy in front of"
+    " this server pass on the Host header of the browser.",
+)
 HTTP_ERRORS = {
     error_type.status: error_type
     for error_type in (

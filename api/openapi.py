@@ -17,8 +17,8 @@ A module with one call:
         raise IMPORT_RUNNING.exception(f"…")
 
 `accepts` checks the request with a schema, responds with 400 if it is invalid, and passes what the schema loads to the
-view as its first argument. `returns` and `raises` only describe. The document adds the errors that every call can have:
-500 and 503, and those of a JSON body if the call accepts one.
+view as its first argument. `returns` and `raises` only describe. The document adds the errors that every call can have,
+those of calls that change something, and those of a JSON body if the call accepts one.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from webargs.flaskparser import FlaskParser
 from api.errors import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    CROSS_SITE,
     INTERNAL_ERROR,
     NOT_JSON,
     UNAVAILABLE,
+    UNTRUSTED_HOST,
     ApiError,
     ErrorType,
 )
@@ -49,10 +51,11 @@ V = TypeVar("V", bound=Callable[..., Any])
 JSON = "application/json"
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
-ERRORS_OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)
+ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
 STATUS_DESCRIPTIONS = {
     400: "The request is invalid.",
+    403: "The request is not allowed.",
     404: "It does not exist.",
     409: "The current state does not allow this.",
     412: "The condition in `If-Match` is not met; nothing was changed.",
@@ -194,12 +197,13 @@ class Blueprint(BlueprintBase):
         decorator: Callable[[V], V] = smorest.doc(**values)
         return decorator
 
-    def _describe_errors(self, doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _describe_errors(self, doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
         """Add a response for each status of the call's errors; flask-smorest calls this once per operation."""
         accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
         error_types = [
             *info.get("error_types", ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
+            *(() if method == "get" else (CROSS_SITE,)),
             *ERRORS_OF_EVERY_CALL,
         ]
         responses = doc.setdefault("responses", {})

@@ -12,14 +12,13 @@ The streams are Server-Sent Events (WHATWG HTML, section 9.2).
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import queue
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import psycopg2
 from flask import Response
@@ -84,6 +83,15 @@ class JobEvent(NamedTuple):
     final: bool
 
 
+class Subscription(Protocol):
+    """What the hub feeds: the subscription of one stream to its topics, which never change."""
+
+    topics: frozenset[int]
+
+    def publish(self, topic: int, event: JobEvent | None) -> None:
+        """Take the current state of a job, or a change of a topic that is not a job, without an event."""
+
+
 class JobSubscription:
     """The subscription of one stream to a job. Iterating yields the texts of its events, up to the final one.
 
@@ -93,7 +101,7 @@ class JobSubscription:
 
     def __init__(self, hub: StreamHub, job_id: int) -> None:
         self._hub = hub
-        self.topic = job_id
+        self.topics = frozenset({job_id})
         self.seen_revision = 0
         self._newest_revision = 0
         self._events: queue.Queue[JobEvent] = queue.Queue(MAX_QUEUED_EVENTS)
@@ -116,6 +124,11 @@ class JobSubscription:
                 yield event.text
                 if event.final:
                     return
+
+    def publish(self, topic: int, event: JobEvent | None) -> None:
+        """Queue the state of the job."""
+        if event is not None:
+            self.put(event)
 
     def put(self, event: JobEvent) -> None:
         """Queue an event unless it is known already. If the queue is full, drop its oldest event."""
@@ -144,7 +157,7 @@ class ChangeSubscription:
 
     def __init__(self, hub: StreamHub, topic: int) -> None:
         self._hub = hub
-        self.topic = topic
+        self.topics = frozenset({topic})
         self._changed = threading.Event()
 
     def __iter__(self) -> Iterator[bool]:
@@ -154,6 +167,10 @@ class ChangeSubscription:
             yield changed
             if changed:
                 time.sleep(CHANGE_INTERVAL_SECONDS)
+
+    def publish(self, topic: int, event: JobEvent | None) -> None:
+        """Record that something has changed."""
+        self.put()
 
     def put(self) -> None:
         """Record that something has changed."""
@@ -168,7 +185,7 @@ class StreamHub:
     """The subscriptions of one process, and the thread that feeds them while there are any.
 
     `connect()` opens the connection of the thread. `read_events(job_ids)` returns the current state of each job, keyed
-    by id. `max_streams` limits the subscriptions of all topics together. With `listen=False` the thread polls
+    by id. `max_streams` limits the subscriptions, whatever their topics. With `listen=False` the thread polls
     instead of using LISTEN.
     """
 
@@ -187,33 +204,35 @@ class StreamHub:
         self._max_streams = max_streams
         self._listen = listen
         self._lock = threading.Lock()
-        self._subscriptions: defaultdict[int, set[JobSubscription | ChangeSubscription]] = defaultdict(set)
-        self._streams = 0
+        self._subscriptions: set[Subscription] = set()
+        self._subscriptions_by_topic: defaultdict[int, set[Subscription]] = defaultdict(set)
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._markers: dict[int, Any] = {}
 
     def subscribe_to_job(self, job_id: int) -> JobSubscription | None:
-        """Return a subscription to a job, or None if too many streams are open.
+        """Return a subscription to a job, or None if too many streams are open; otherwise like `subscribe`."""
+        subscription = JobSubscription(self, job_id)
+        return subscription if self.subscribe(subscription) else None
+
+    def subscribe_to_changes(self, topic: int = PRODUCTS_TOPIC) -> ChangeSubscription | None:
+        """Return a subscription to a topic, or None if too many streams are open; otherwise like `subscribe`."""
+        subscription = ChangeSubscription(self, topic)
+        return subscription if self.subscribe(subscription) else None
+
+    def subscribe(self, subscription: Subscription) -> bool:
+        """Feed a subscription from now on; return False if too many streams are open.
 
         When this returns, the thread is listening, so the subscription gets every later change. If the database does
         not answer within `POLL_SECONDS`, this returns anyway, and the thread reports the current state once it is
         connected.
         """
-        subscription = JobSubscription(self, job_id)
-        return subscription if self._add(subscription) else None
-
-    def subscribe_to_changes(self, topic: int = PRODUCTS_TOPIC) -> ChangeSubscription | None:
-        """Return a subscription to a topic, or None if too many streams are open; otherwise like `subscribe_to_job`."""
-        subscription = ChangeSubscription(self, topic)
-        return subscription if self._add(subscription) else None
-
-    def _add(self, subscription: JobSubscription | ChangeSubscription) -> bool:
         with self._lock:
-            if self._streams >= self._max_streams:
+            if len(self._subscriptions) >= self._max_streams:
                 return False
-            self._streams += 1
-            self._subscriptions[subscription.topic].add(subscription)
+            self._subscriptions.add(subscription)
+            for topic in subscription.topics:
+                self._subscriptions_by_topic[topic].add(subscription)
             if self._thread is None:
                 self._listening.clear()
                 self._thread = threading.Thread(target=self._run, name="stream-listener", daemon=True)
@@ -221,20 +240,19 @@ class StreamHub:
         self._listening.wait(timeout=POLL_SECONDS)
         return True
 
-    def unsubscribe(self, subscription: JobSubscription | ChangeSubscription) -> None:
+    def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; do nothing if it has ended already."""
         with self._lock:
-            subscriptions = self._subscriptions.get(subscription.topic, set())
-            if subscription in subscriptions:
-                subscriptions.remove(subscription)
-                self._streams -= 1
-                if not subscriptions:
-                    del self._subscriptions[subscription.topic]
+            self._subscriptions.discard(subscription)
+            for topic in subscription.topics & self._subscriptions_by_topic.keys():
+                self._subscriptions_by_topic[topic].discard(subscription)
+                if not self._subscriptions_by_topic[topic]:
+                    del self._subscriptions_by_topic[topic]
 
     @property
     def streams(self) -> int:
         """The number of subscriptions."""
-        return self._streams
+        return len(self._subscriptions)
 
     def _run(self) -> None:
         """Feed the subscriptions until there are none, on a new connection after each failure."""
@@ -297,12 +315,12 @@ class StreamHub:
 
     def _topics(self) -> set[int]:
         with self._lock:
-            return set(self._subscriptions)
+            return set(self._subscriptions_by_topic)
 
     def _stop_if_unused(self) -> bool:
         """Return whether the thread must end because there are no subscriptions; the next one starts a new thread."""
         with self._lock:
-            if self._streams:
+            if self._subscriptions:
                 return False
             self._thread = None
             return True
@@ -312,8 +330,6 @@ class StreamHub:
         job_ids = topics - set(READ_CHANGE_MARKERS_SQL)
         events = self._read_events(job_ids) if job_ids else {}
         with self._lock:
-            for subscription in itertools.chain.from_iterable(self._subscriptions.get(topic, ()) for topic in topics):
-                if isinstance(subscription, ChangeSubscription):
-                    subscription.put()
-                elif subscription.topic in events:
-                    subscription.put(events[subscription.topic])
+            for topic in topics - (job_ids - events.keys()):
+                for subscription in self._subscriptions_by_topic.get(topic, ()):
+                    subscription.publish(topic, events.get(topic))

@@ -2,6 +2,7 @@
 
 import { elementById, h } from './core/dom.js';
 import { installShortcuts, openHelp } from './core/help.js';
+import { installLiveEvents } from './core/live-events.js';
 import { startRouter } from './core/router.js';
 import { themeSwitch } from './core/theme.js';
 import { installBackgroundProgress } from './imports/background-progress.js';
@@ -54,6 +55,7 @@ elementById('tools').append(
   }),
 );
 
+installLiveEvents();
 installPageDrop();
 installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });
 startRouter({ root: main, routes: ROUTES, fallback: '#/import', onScreen: markCurrent });

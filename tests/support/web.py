@@ -40,6 +40,10 @@ class WebProcess:
         assert response.ok, response.text
         return response.json()
 
+    def send(self, method: str, path: str, **headers: str) -> requests.Response:
+        """Make a call with further headers and return its response, whatever its status."""
+        return requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=REQUEST_SECONDS)
+
     def open_stream(self, path: str, **headers: str) -> requests.Response:
         """Open a stream; the response is a context manager that closes it."""
         return requests.get(f"{self.api_url}{path}", headers=headers, stream=True, timeout=REQUEST_SECONDS)

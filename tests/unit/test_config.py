@@ -30,6 +30,11 @@ UNUSABLE_VALUES = [
     ("CELERY_BROKER_URL", "http://user:hidden@host"),
     ("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8, localhost"),
     ("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.1/8"),
+    ("TRUSTED_HOSTS", "https://shop.example.com"),
+    ("TRUSTED_HOSTS", "shop.example.com:8080"),
+    ("TRUSTED_HOSTS", "shop.example.com, *.*.example.com"),
+    ("TRUSTED_HOSTS", ".example.com"),
+    ("TRUSTED_HOSTS", "shop.example.com other.example.com"),
 ]
 
 
@@ -72,6 +77,12 @@ def test_every_field_except_the_derived_one_is_a_setting() -> None:
 )
 def test_a_switch_accepts_common_words(text: str, value: bool) -> None:
     assert config.load({"FLASK_DEBUG": text}).flask_debug is value
+
+
+def test_trusted_hosts_are_compared_as_browsers_write_them() -> None:
+    settings = config.load({"TRUSTED_HOSTS": "Shop.Example.com., *.example.org,,10.0.0.5, 2001:db8::1,[::2] , web_1,*"})
+    expected = ("shop.example.com", "*.example.org", "10.0.0.5", "[2001:db8::1]", "[::2]", "web_1", "*")
+    assert settings.trusted_hosts == expected
 
 
 def test_an_empty_value_means_the_default() -> None:

@@ -24,6 +24,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow imports, products and webhooks in one stream
+         * @description Server-Sent Events (WHATWG HTML, section 9.2). Browsers open at most six connections to a server over HTTP/1.1, so a
+         *     page that shows several things should follow them in one stream. Its events:
+         *
+         *     - `ready`: first, once the stream reports every later change. `missing` has the ids of imports that do not exist.
+         *     - `import`: the job as JSON, once for each import at the start and then after each change.
+         *     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
+         *       after the last change.
+         *     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
+         *
+         *     The stream does not end by itself. A client that reconnects gets the current state of each import again.
+         */
+        get: operations["followEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -1980,6 +2009,15 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -1990,6 +2028,70 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: {
+                /** @description The ids of imports to follow, separated by commas; at most 50. */
+                imports?: string;
+                /** @description Whether to report changes of products. */
+                products?: boolean;
+                /** @description Whether to report changes of webhooks, new deliveries and attempts. */
+                webhooks?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example event: ready
+                     *     data: {"missing": []}
+                     *
+                     *     event: import
+                     *     data: {"task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3", "progress": 64, …}
+                     *
+                     *     event: products
+                     *     data: {}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2025,6 +2127,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -2087,7 +2198,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2135,6 +2246,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportDetails"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2185,6 +2305,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2244,6 +2382,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -2312,7 +2468,7 @@ export interface operations {
                     "application/json": components["schemas"]["AffectedProductPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2376,7 +2532,7 @@ export interface operations {
                     "application/json": components["schemas"]["RejectedRowPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2444,7 +2600,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2507,8 +2663,17 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2597,8 +2762,17 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2678,6 +2852,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -2764,7 +2947,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProductPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2834,8 +3017,17 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2926,8 +3118,17 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_bulk`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_bulk`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3006,6 +3207,24 @@ export interface operations {
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The current state does not allow this. Codes: `import_running`. */
             409: {
                 headers: {
@@ -3061,6 +3280,15 @@ export interface operations {
                      *     data: {}
                      */
                     "text/event-stream": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -3121,7 +3349,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3195,6 +3423,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
@@ -3272,8 +3509,17 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_product`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3375,6 +3621,24 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
                 headers: {
@@ -3435,8 +3699,17 @@ export interface operations {
                     "application/json": components["schemas"]["AcceptedUpload"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_file`, `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_file`, `invalid_parameter`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3503,6 +3776,15 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
@@ -3555,6 +3837,15 @@ export interface operations {
                      *     data: {"task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3", "progress": 64, …}
                      */
                     "text/event-stream": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `import_not_found`. */
@@ -3628,6 +3919,15 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"][];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3698,8 +3998,17 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3773,6 +4082,15 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3809,6 +4127,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventType"][];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description The server failed. Codes: `internal_error`. */
@@ -3872,6 +4199,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `webhook_not_found`. */
@@ -3955,8 +4291,17 @@ export interface operations {
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_webhook`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4032,6 +4377,24 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
@@ -4089,7 +4452,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_parameter`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4150,6 +4513,15 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryDetails"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
             404: {
                 headers: {
@@ -4200,6 +4572,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
@@ -4270,8 +4660,17 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryResult"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_recovery`, `bad_request`, `invalid_body`. */
+            /** @description The request is invalid. Codes: `invalid_recovery`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4356,6 +4755,24 @@ export interface operations {
                     "application/json": components["schemas"]["RotatedSecret"];
                 };
             };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
@@ -4416,8 +4833,17 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookTest"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`. */
+            /** @description The request is invalid. Codes: `bad_request`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

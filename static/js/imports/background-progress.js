@@ -111,7 +111,7 @@ function follow(job) {
       running.set(id, latest);
       return render();
     }
-    // An import may wait for hours, and must not occupy a stream for so long.
+    // An import may wait for hours, and need not be watched for so long.
     if (!isFinal(latest)) waiting = [...waiting.filter((known) => known.task_id !== id), latest];
     end();
     return isFinal(latest) ? reportEnd(latest) : undefined;

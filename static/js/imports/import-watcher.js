@@ -4,7 +4,7 @@
 import { ApiError, NetworkError, getJson } from '../core/api.js';
 import { reconnected } from '../core/connection.js';
 import { importApiPath } from './job-actions.js';
-import { watchJob } from './job-watcher.js';
+import { reportJob, watchJob } from './job-watcher.js';
 import { isFinal, mergeJob } from './job.js';
 
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
@@ -71,6 +71,7 @@ export function watchImport(taskId, { onChange, onMissing, onError }) {
       try {
         /** @type {ImportDetail} */
         const job = await getJson(importApiPath(taskId));
+        reportJob(job);
         const wasFinal = live !== null && isFinal(live);
         live = mergeJob(live, job);
         details = { key: detailsKey(job), fields: detailsOf(job) };

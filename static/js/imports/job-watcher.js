@@ -1,20 +1,23 @@
-// Watch jobs live: one stream for each job, and polling while a stream is not available.
+// Watch jobs live: through the stream that all tabs share, and by polling while it does not report a job.
 
 import { ApiError, NetworkError, getJson } from '../core/api.js';
 import { isReachable, reconnected } from '../core/connection.js';
 import { createSignal } from '../core/event-bus.js';
-import { acquireStreamSlot } from '../core/stream-slots.js';
+import { importTopic } from '../core/event-stream.js';
+import { liveEvents } from '../core/live-events.js';
 import { isFinal, isRunning, mergeJob } from './job.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
+/** @import { TopicFollower } from '../core/live-events.js' */
 /** @import { ImportJob } from '../core/types.d.ts' */
 
 const POLL_MS = 1_000;
 const SLOWEST_POLL_MS = 10_000;
+/** Nobody sees the tab, and the job waits for its confirmation. */
+const HIDDEN_WAITING_POLL_MS = 60_000;
 /** How many jobs are polled every `POLL_MS`. If there are more, each of them is polled less often. */
 const JOBS_AT_FULL_SPEED = 4;
-const STREAM_RETRY_MS = 5_000;
-/** How long a stream may be silent, before and after its first event, until the job is also polled. */
+/** How long the stream may be silent about a running job, before and after its first event, until it is also polled. */
 const FIRST_EVENT_MS = 5_000;
 const SILENCE_MS = 15_000;
 const CHECK_MS = 2_500;
@@ -24,7 +27,7 @@ const watchers = new Map();
 let pollingCount = 0;
 
 /**
- * Watch a job until it ends. Several callers that watch the same job share one connection.
+ * Watch a job until it ends. Several callers that watch the same job share one watcher.
  * @param {string} taskId
  * @param {object} listener
  * @param {(job: ImportJob) => void} listener.onJob called with every newer version of the job
@@ -45,6 +48,14 @@ export function watchJob(taskId, { onJob, onMissing = () => {} }) {
   };
 }
 
+/**
+ * Pass on a job that an action or a request has returned, so that nobody waits for the stream to report it.
+ * @param {ImportJob} job
+ */
+export function reportJob(job) {
+  watchers.get(job.task_id)?.accept(job);
+}
+
 /** @param {string} taskId */
 function startWatcher(taskId) {
   const watcher = new Watcher(taskId);
@@ -62,20 +73,19 @@ class Watcher {
   /** @type {ImportJob | null} */
   job = null;
 
-  /** @type {EventSource | null} */
-  #source = null;
-  /** @type {(() => void) | null} */
-  #releaseSlot = null;
-  #isConnecting = false;
   #isPolling = false;
   #isStopped = false;
+  #isWaiting = false;
   #pollTimer = 0;
+  #pollCount = 0;
   #checkTimer = 0;
   #failures = 0;
-  #openedAt = 0;
+  #watchedSince = 0;
   #lastEventAt = 0;
-  #nextStreamAt = 0;
-  #stopListening = () => {};
+  /** @type {TopicFollower | null} */
+  #follower = null;
+  /** @type {(() => void)[]} */
+  #stops = [];
 
   /** @param {string} taskId */
   constructor(taskId) {
@@ -84,85 +94,63 @@ class Watcher {
   }
 
   start() {
+    this.#watchedSince = Date.now();
     this.#checkTimer = setInterval(() => this.#check(), CHECK_MS);
-    this.#stopListening = reconnected.subscribe(() => {
-      this.#failures = 0;
-      this.#nextStreamAt = 0;
-      this.#check();
-      if (this.#isPolling) this.#poll();
-    });
-    this.#openStream();
+    this.#follower = liveEvents.follow(importTopic(this.taskId), { onEvent: (data) => this.#onEvent(data) });
+    this.#stops = [
+      liveEvents.statusChanged.subscribe(() => this.#check()),
+      liveEvents.activated.subscribe(() => this.#poll()),
+      reconnected.subscribe(() => {
+        this.#failures = 0;
+        this.#poll();
+      }),
+    ];
+    this.#check();
   }
 
   stop() {
     this.#isStopped = true;
     clearInterval(this.#checkTimer);
-    this.#stopListening();
+    this.#stops.forEach((stop) => stop());
+    this.#follower?.stop();
     this.#stopPolling();
-    this.#closeStream();
     if (watchers.get(this.taskId) === this) watchers.delete(this.taskId);
   }
 
-  async #openStream() {
-    if (this.#source || this.#isConnecting || this.#isStopped) return;
-    this.#isConnecting = true;
-    this.#nextStreamAt = Date.now() + STREAM_RETRY_MS;
-    const release = await acquireStreamSlot();
-    this.#isConnecting = false;
-    if (!release) return void this.#startPolling();
-    if (this.#isStopped) return void release();
-    this.#releaseSlot = release;
-    this.#openedAt = Date.now();
-    this.#source = new EventSource(`${this.url}/stream`);
-    this.#source.onmessage = (event) => this.#onEvent(event);
-    this.#source.onerror = () => this.#onStreamError();
-  }
-
-  /** @param {MessageEvent} event */
-  #onEvent(event) {
+  /** @param {unknown} data the job, or null if there is none */
+  #onEvent(data) {
+    // The answer to a request says what is wrong.
+    if (!data) return void this.#poll();
     this.#lastEventAt = Date.now();
-    this.#stopPolling();
-    let job;
-    try {
-      job = JSON.parse(event.data);
-    } catch {
-      return; // The next event brings the complete job again.
-    }
-    this.#accept(job);
+    this.accept(/** @type {ImportJob} */ (data));
+    return this.#check();
   }
 
-  #onStreamError() {
-    // CLOSED: the server refused the stream (503, 404), so it is opened again later. CONNECTING: the browser reconnects
-    // by itself. Polling bridges the gap in both cases.
-    if (this.#source?.readyState === EventSource.CLOSED) this.#closeStream();
-    this.#startPolling();
-  }
-
-  #closeStream() {
-    this.#source?.close();
-    this.#source = null;
-    this.#releaseSlot?.();
-    this.#releaseSlot = null;
-  }
-
-  /** Open a stream again after its retry delay, and poll while a stream is silent: a proxy may buffer its events. */
+  /** Poll while the stream does not report the job: it fails, it is silent, or the job waits and needs none. */
   #check() {
-    if (!isReachable()) return;
-    const now = Date.now();
-    if (!this.#source) {
-      if (now >= this.#nextStreamAt) this.#openStream();
-      return;
+    if (this.#isStopped || !isReachable()) return;
+    // A job may wait for its confirmation for hours, and only a user changes it, so it does not keep a stream open.
+    const isWaiting = this.job !== null && !isRunning(this.job);
+    if (isWaiting !== this.#isWaiting) {
+      this.#isWaiting = isWaiting;
+      this.#watchedSince = Date.now();
+      this.#follower?.setWanted(!isWaiting);
+      this.#stopPolling();
     }
-    const silentSince = Math.max(this.#lastEventAt, this.#openedAt);
-    const maxSilenceMs = this.#lastEventAt < this.#openedAt ? FIRST_EVENT_MS : SILENCE_MS;
-    if (now - silentSince > maxSilenceMs) this.#startPolling();
+    const silentSince = Math.max(this.#lastEventAt, this.#watchedSince);
+    const maxSilenceMs = this.#lastEventAt < this.#watchedSince ? FIRST_EVENT_MS : SILENCE_MS;
+    const isSilent = Date.now() - silentSince > maxSilenceMs;
+    if (isWaiting || isSilent || liveEvents.isFailing) this.#startPolling({ isLater: isWaiting });
+    else this.#stopPolling();
   }
 
-  #startPolling() {
+  /** @param {{isLater?: boolean}} [options] `isLater`: the job is up to date, so poll it after a while */
+  #startPolling({ isLater = false } = {}) {
     if (this.#isPolling || this.#isStopped) return;
     this.#isPolling = true;
     pollingCount += 1;
-    this.#poll();
+    if (isLater) this.#pollTimer = setTimeout(() => this.#poll(), this.#pollDelayMs());
+    else this.#poll();
   }
 
   #stopPolling() {
@@ -174,36 +162,43 @@ class Watcher {
 
   async #poll() {
     clearTimeout(this.#pollTimer);
+    this.#pollCount += 1;
+    const number = this.#pollCount;
     try {
       /** @type {ImportJob} */
       const job = await getJson(this.url);
       if (this.#isStopped) return;
       this.#failures = 0;
-      this.#accept(job);
+      this.accept(job);
     } catch (error) {
       if (this.#isStopped) return;
       if (error instanceof ApiError && error.status === 404) return void this.#reportMissing(error);
       if (!(error instanceof NetworkError)) this.#failures += 1;
     }
-    if (this.#isPolling && !this.#isStopped) this.#pollTimer = setTimeout(() => this.#poll(), this.#pollDelayMs());
+    // Of several polls at the same time, only the last one goes on.
+    if (!this.#isPolling || this.#isStopped || number !== this.#pollCount) return;
+    this.#pollTimer = setTimeout(() => this.#poll(), this.#pollDelayMs());
   }
 
   /** Return the delay before the next poll. Together, all jobs are polled four times a second, less after errors. */
   #pollDelayMs() {
-    // A job that waits for its confirmation may not change for hours.
-    if (!isReachable() || (this.job && !isRunning(this.job))) return SLOWEST_POLL_MS;
+    if (!liveEvents.isActive) return this.#isWaiting ? HIDDEN_WAITING_POLL_MS : SLOWEST_POLL_MS;
+    if (!isReachable() || this.#isWaiting) return SLOWEST_POLL_MS;
     const delayMs = POLL_MS * Math.ceil(pollingCount / JOBS_AT_FULL_SPEED);
     return Math.min(SLOWEST_POLL_MS, delayMs * 2 ** Math.min(this.#failures, 4));
   }
 
-  /** @param {ImportJob} job */
-  #accept(job) {
+  /**
+   * Take a version of the job, wherever it comes from.
+   * @param {ImportJob} job
+   */
+  accept(job) {
     const merged = mergeJob(this.job, job);
-    if (merged === this.job) return;
+    if (merged === this.job || this.#isStopped) return;
     this.job = merged;
     this.updated.emit(merged);
-    // The server closes the stream after a final status. An open EventSource would reconnect again and again.
     if (isFinal(merged)) this.stop();
+    else this.#check();
   }
 
   /** @param {ApiError} error */

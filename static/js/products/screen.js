@@ -348,7 +348,7 @@ function createScreen(root) {
   const stopDeletes = deletesChanged.subscribe(
     ({ isRestored }) => isRestored && document.activeElement === document.body && grid.focus(),
   );
-  const stopStream = followChanges('/api/products/changes', list.check);
+  const stopStream = followChanges('products', list.check);
   const timer = setInterval(() => refreshTimes(grid.element), TIMES_MS);
 
   function stop() {

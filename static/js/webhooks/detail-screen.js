@@ -79,7 +79,7 @@ export const webhookScreen = {
     const load = () => Promise.all([loadWebhook(), loadDeliveries()]);
     deliveries.readQuery(query);
     load();
-    const stops = [followChanges('/api/webhooks/changes', load), reconnected.subscribe(load)];
+    const stops = [followChanges('webhooks', load), reconnected.subscribe(load)];
     return {
       update(location) {
         deliveries.readQuery(location.query);

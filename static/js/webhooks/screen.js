@@ -147,7 +147,7 @@ export const webhooksScreen = {
     }
 
     load();
-    const stops = [followChanges('/api/webhooks/changes', load), reconnected.subscribe(load)];
+    const stops = [followChanges('webhooks', load), reconnected.subscribe(load)];
     return {
       update() {},
       unmount() {

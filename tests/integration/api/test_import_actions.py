@@ -93,8 +93,8 @@ def test_an_invalid_option_of_a_retry_is_refused_with_its_field(
 
 def test_a_body_is_optional_but_must_be_an_object(client: FlaskClient, runner: ImportRunner) -> None:
     path = f"/api/imports/{upload_and_run(client, runner, 'name')['task_id']}/retry"
-    read_error(client.post(path, data="[]"), 400, "invalid_body")
-    read_error(client.post(path, data="{"), 400, "bad_request")
+    read_error(client.post(path, data="[]", content_type="application/json"), 400, "invalid_body")
+    read_error(client.post(path, data="{", content_type="application/json"), 400, "bad_request")
     read_json(client.post(path, data=" ", content_type="text/plain"), 202)
 
 

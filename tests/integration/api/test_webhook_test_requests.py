@@ -56,7 +56,7 @@ def test_a_json_body_is_sent_instead_of_the_sample(client: Client, receiver: Rec
     read_json(client.post(path, json={"mine": "ä"}))
     read_json(client.post(path, data="", content_type="application/json"))
     read_json(client.post(path, data=b"", content_type="text/plain"))
-    read_json(client.post(path, data="[1]"))
+    read_json(client.post(path, data="[1]", content_type="application/json"))
     read_error(client.post(path, data="{", content_type="application/json"), 400, "bad_request")
     bodies = [request.body for request in receiver.requests()]
     assert bodies[0] == '{"mine":"ä"}'.encode()

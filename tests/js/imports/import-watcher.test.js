@@ -2,13 +2,29 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
 import { watchImport } from '../../../static/js/imports/import-watcher.js';
+import {
+  ELECTION_MS,
+  FakeEventSource,
+  advance,
+  installFakes,
+  onlyStream,
+  removeFakes,
+  server,
+  settle,
+} from '../fakes.js';
 import { createCheckedImport, createPreview, timeAt } from './factories.js';
-import { FakeEventSource, advance, installFakes, removeFakes, server, settle } from './fakes.js';
 
 /** @import { ImportDetail } from '../../../static/js/core/types.d.ts' */
 
-const READING = createCheckedImport({ status: 'processing', phase: 'reading', progress: 10, updated_at: timeAt(1) });
+const READING = createCheckedImport({
+  task_id: 'a',
+  status: 'processing',
+  phase: 'reading',
+  progress: 10,
+  updated_at: timeAt(1),
+});
 const READY = createCheckedImport({
+  task_id: 'a',
   status: 'awaiting_confirmation',
   phase: 'comparing',
   progress: 50,
@@ -42,15 +58,14 @@ async function watch(job = READING) {
     onMissing: (error) => problems.push(`missing: ${error.message}`),
     onError: (error) => problems.push(`error: ${error}`),
   });
-  await settle();
+  await advance(ELECTION_MS);
 }
 
-/** Return the open stream. */
-function stream() {
-  const [source] = FakeEventSource.open();
-  assert.ok(source);
-  return source;
-}
+/**
+ * Let the stream report a job.
+ * @param {object} job
+ */
+const send = (job) => onlyStream().send('import', job);
 
 test('the first change has all details', async () => {
   await watch(READY);
@@ -61,7 +76,7 @@ test('the first change has all details', async () => {
 
 test('an event in the same state keeps the details', async () => {
   await watch();
-  stream().send({ ...READING, progress: 20, updated_at: timeAt(2), options: undefined });
+  send({ ...READING, progress: 20, updated_at: timeAt(2), options: undefined });
   assert.equal(shown.at(-1)?.progress, 20);
   assert.equal(shown.at(-1)?.options.preview, true);
   assert.equal(server.requests.length, 1);
@@ -70,7 +85,7 @@ test('an event in the same state keeps the details', async () => {
 test('an event in another state is shown once its details are loaded', async () => {
   await watch();
   server.answer = () => ({ status: 200, body: READY });
-  stream().send({ ...READY, preview: undefined });
+  send({ ...READY, preview: undefined });
   assert.equal(shown.at(-1)?.status, 'processing');
   await settle();
   assert.equal(shown.at(-1)?.status, 'awaiting_confirmation');
@@ -79,7 +94,7 @@ test('an event in another state is shown once its details are loaded', async () 
 
 test('details that are older than the event are requested again', async () => {
   await watch();
-  stream().send({ ...READY, preview: undefined });
+  send({ ...READY, preview: undefined });
   await settle();
   assert.equal(shown.at(-1)?.status, 'processing');
   server.answer = () => ({ status: 200, body: READY });
@@ -95,7 +110,7 @@ test('a reload waits for a running request and then sends another one', async ()
     new Promise((resolve) => {
       finish = resolve;
     });
-  stream().send({ ...READY, preview: undefined });
+  send({ ...READY, preview: undefined });
   await settle();
   const reloaded = watcher.reload();
   await settle();
@@ -108,12 +123,11 @@ test('a reload waits for a running request and then sends another one', async ()
 });
 
 test('a retried import is watched again', async () => {
-  await watch(createCheckedImport({ status: 'failed', updated_at: timeAt(3) }));
-  stream().send(createCheckedImport({ status: 'failed', updated_at: timeAt(3) }));
+  await watch(createCheckedImport({ task_id: 'a', status: 'failed', updated_at: timeAt(3) }));
   assert.equal(FakeEventSource.open().length, 0);
-  server.answer = () => ({ status: 200, body: createCheckedImport({ run: 2, updated_at: timeAt(9) }) });
+  server.answer = () => ({ status: 200, body: createCheckedImport({ task_id: 'a', run: 2, updated_at: timeAt(9) }) });
   await watcher.reload();
-  await settle();
+  await advance(ELECTION_MS);
   assert.equal(shown.at(-1)?.run, 2);
   assert.equal(FakeEventSource.open().length, 1);
 });

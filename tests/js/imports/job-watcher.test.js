@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
-import { watchJob } from '../../../static/js/imports/job-watcher.js';
+import { liveEvents } from '../../../static/js/core/live-events.js';
+import { reportJob, watchJob } from '../../../static/js/imports/job-watcher.js';
+import {
+  ELECTION_MS,
+  FakeEventSource,
+  advance,
+  installFakes,
+  onlyStream,
+  removeFakes,
+  server,
+  settle,
+} from '../fakes.js';
 import { createImport, timeAt } from './factories.js';
-import { FakeEventSource, advance, installFakes, removeFakes, server, settle } from './fakes.js';
 
 /** @import { ImportJob } from '../../../static/js/core/types.d.ts' */
 
@@ -17,6 +27,7 @@ beforeEach(() => {
 
 afterEach(() => {
   stops.forEach((stop) => stop());
+  liveEvents.setActive(true);
   removeFakes();
 });
 
@@ -34,7 +45,7 @@ async function watch(taskId = 'a') {
     onMissing: (error) => missing.push(error.message),
   });
   stops.push(stop);
-  await settle();
+  await advance(ELECTION_MS);
   return { progress, missing, stop };
 }
 
@@ -43,35 +54,55 @@ async function watch(taskId = 'a') {
  * @param {Partial<ImportJob>} [changes]
  */
 const version = (progress, changes = {}) =>
-  createImport({ status: 'processing', phase: 'writing', progress, updated_at: timeAt(progress), ...changes });
+  createImport({
+    task_id: 'a',
+    status: 'processing',
+    phase: 'writing',
+    progress,
+    updated_at: timeAt(progress),
+    ...changes,
+  });
 
-/** Return the only open stream. */
-function stream() {
-  const [source, ...others] = FakeEventSource.open();
-  assert.ok(source);
-  assert.equal(others.length, 0);
-  return source;
-}
+const WAITING = version(50, { status: 'awaiting_confirmation' });
 
-test('all callers share one stream, which closes after the last one', async () => {
+/**
+ * Let the stream report a job.
+ * @param {ImportJob} job
+ */
+const send = (job) => onlyStream().send('import', job);
+
+test('all callers share one watcher, and the stream closes after the last one', async () => {
   const first = await watch();
-  stream().send(version(10));
+  assert.equal(onlyStream().url, '/api/events?imports=a');
+  onlyStream().ready();
+  send(version(10));
   const second = await watch();
-  assert.equal(stream().url, '/api/upload/progress/a/stream');
-  stream().send(version(20));
+  send(version(20));
   assert.deepEqual(first.progress, [10, 20]);
   assert.deepEqual(second.progress, [10, 20]);
   first.stop();
-  stream().send(version(30));
+  send(version(30));
   assert.deepEqual(first.progress, [10, 20]);
   assert.deepEqual(second.progress, [10, 20, 30]);
   second.stop();
   assert.equal(FakeEventSource.open().length, 0);
 });
 
+test('several jobs share one stream', async () => {
+  const first = await watch('a');
+  onlyStream().ready();
+  const second = await watch('b');
+  FakeEventSource.open()[1]?.ready();
+  assert.equal(onlyStream().url, '/api/events?imports=a,b');
+  send(version(10, { task_id: 'b' }));
+  send(version(20, { task_id: 'a' }));
+  assert.deepEqual([first.progress, second.progress], [[20], [10]]);
+  assert.deepEqual(server.requests, []);
+});
+
 test('a caller that stops at once gets nothing', async () => {
   const first = await watch();
-  stream().send(version(10));
+  send(version(10));
   /** @type {number[]} */
   const progress = [];
   watchJob('a', { onJob: (job) => progress.push(job.progress) })();
@@ -80,50 +111,53 @@ test('a caller that stops at once gets nothing', async () => {
   assert.deepEqual(first.progress, [10]);
 });
 
-test('older versions and broken events are ignored', async () => {
+test('older versions are ignored', async () => {
   const { progress } = await watch();
-  stream().send(version(20));
-  stream().send(version(10));
-  stream().onmessage({ data: 'half an ev' });
-  stream().send(version(30));
+  send(version(20));
+  send(version(10));
+  send(version(30));
   assert.deepEqual(progress, [20, 30]);
 });
 
 test('the stream of a job that has ended is closed', async () => {
   const { progress } = await watch();
-  stream().send(version(100, { status: 'completed' }));
+  send(version(100, { status: 'completed' }));
   assert.deepEqual(progress, [100]);
   assert.equal(FakeEventSource.open().length, 0);
   await advance(20_000);
   assert.deepEqual(server.requests, []);
 });
 
-test('a job is polled while the server refuses its stream', async () => {
+test('a job is polled while the server refuses the stream', async () => {
   let progress = 0;
   server.answer = () => {
     progress += 1;
     return { status: 200, body: version(progress) };
   };
   const watched = await watch();
-  stream().refuse();
+  onlyStream().fail();
   await settle();
-  await advance(3_000);
-  assert.deepEqual(watched.progress, [1, 2, 3, 4]);
+  await advance(1_900);
+  assert.deepEqual(watched.progress, [1, 2]);
   assert.equal(server.requests[0], '/api/upload/progress/a');
   // The stream is opened again after a while, and its first event ends the polling.
-  await advance(5_000);
-  stream().send(version(50));
+  await advance(200);
+  onlyStream().ready();
+  send(version(50));
   const count = server.requests.length;
   await advance(3_000);
   assert.equal(server.requests.length, count);
   assert.equal(watched.progress.at(-1), 50);
 });
 
-test('a stream that stays silent is polled, too', async () => {
+test('a job about which the stream is silent is polled, too', async () => {
+  server.answer = () => ({ status: 200, body: version(10) });
   await watch();
-  await advance(5_000);
+  onlyStream().ready();
+  await advance(4_000);
   assert.deepEqual(server.requests, []);
-  await advance(5_000);
+  onlyStream().send('ping');
+  await advance(4_000);
   assert.ok(server.requests.length > 0);
   assert.equal(FakeEventSource.open().length, 1);
 });
@@ -131,41 +165,73 @@ test('a stream that stays silent is polled, too', async () => {
 test('an unknown job is reported and not requested again', async () => {
   server.answer = () => ({ status: 404, body: { error: 'There is no such import.', code: 'not_found', status: 404 } });
   const { missing } = await watch();
-  stream().refuse();
+  onlyStream().ready(['a']);
   await settle();
   assert.deepEqual(missing, ['There is no such import.']);
   await advance(20_000);
   assert.equal(server.requests.length, 1);
-});
-
-test('more jobs than there are streams are polled', async () => {
-  server.answer = (path) => ({ status: 200, body: version(1, { task_id: path.slice(-1) }) });
-  for (const taskId of ['a', 'b', 'c']) await watch(taskId);
-  assert.equal(FakeEventSource.open().length, 2);
-  assert.deepEqual(server.requests, ['/api/upload/progress/c']);
+  assert.equal(FakeEventSource.open().length, 0);
 });
 
 test('errors of the server slow the polling down', async () => {
   server.answer = () => ({ status: 500, body: { error: 'Broken.', code: 'internal_error', status: 500 } });
   await watch();
-  stream().refuse();
+  onlyStream().fail();
   await settle();
   assert.equal(server.requests.length, 1);
   await advance(2_000);
   assert.equal(server.requests.length, 2);
+  onlyStream().fail();
   await advance(3_900);
   assert.equal(server.requests.length, 2);
   await advance(100);
   assert.equal(server.requests.length, 3);
 });
 
-test('a job that waits for its confirmation is polled rarely', async () => {
-  server.answer = () => ({ status: 200, body: version(50, { status: 'awaiting_confirmation' }) });
+test('a job that waits for its confirmation needs no stream and is polled rarely', async () => {
+  server.answer = () => ({ status: 200, body: WAITING });
   await watch();
-  stream().refuse();
+  send(WAITING);
   await settle();
-  await advance(9_000);
+  assert.equal(FakeEventSource.open().length, 0);
+  await advance(9_900);
+  assert.deepEqual(server.requests, []);
+  await advance(100);
   assert.equal(server.requests.length, 1);
-  await advance(1_000);
+  await advance(10_000);
   assert.equal(server.requests.length, 2);
+});
+
+test('a confirmed job is followed again at once', async () => {
+  const { progress } = await watch();
+  send(WAITING);
+  await advance(5_000);
+  reportJob(version(60));
+  await advance(ELECTION_MS);
+  onlyStream().ready();
+  send(version(70));
+  assert.deepEqual(progress, [50, 60, 70]);
+  await advance(10_000);
+  assert.deepEqual(server.requests, []);
+});
+
+test('a hidden tab polls slowly, and one that becomes visible polls at once', async () => {
+  server.answer = () => ({ status: 200, body: version(20) });
+  const { progress } = await watch();
+  send(version(10));
+  liveEvents.setActive(false);
+  assert.equal(FakeEventSource.open().length, 0);
+  await advance(40_000);
+  assert.ok(server.requests.length >= 2 && server.requests.length <= 4, String(server.requests.length));
+  const count = server.requests.length;
+  server.answer = () => ({ status: 200, body: version(30) });
+  liveEvents.setActive(true);
+  await settle();
+  assert.equal(server.requests.length, count + 1);
+  assert.deepEqual([...new Set(progress)], [10, 20, 30]);
+  await advance(ELECTION_MS);
+  onlyStream().ready();
+  send(version(40));
+  await advance(10_000);
+  assert.equal(server.requests.length, count + 1);
 });
