@@ -17,6 +17,8 @@ from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from database.retry import is_conflict
+
 log = logging.getLogger(__name__)
 
 # Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
@@ -66,6 +68,7 @@ BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too lar
 NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Content-Type: application/json).")
 INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged the error. Try again.")
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
+BUSY = ErrorType(503, "busy", "Other clients keep changing the same data. Nothing was changed; try again later.")
 HTTP_ERRORS = {
     error_type.status: error_type
     for error_type in (
@@ -115,7 +118,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     @app.errorhandler(psycopg2.OperationalError)
     def _handle_database_error(error: OperationalError | psycopg2.OperationalError) -> Response:
-        log.error("The database is not available: %s", str(getattr(error, "orig", error)).strip())
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        if is_conflict(error):
+            log.warning("Other transactions kept %s %s from writing: %s", request.method, request.path, reason)
+            return error_response(BUSY.exception())
+        log.error("The database is not available: %s", reason)
         return error_response(UNAVAILABLE.exception())
 
     @app.errorhandler(Exception)

@@ -87,11 +87,31 @@ def run_until_stopped(
     """
     while not stopping.is_set():
         try:
+            reconnect_until_stopped(
+                url, component, work, stopping=stopping, purpose=purpose, error_delay_seconds=error_delay_seconds
+            )
+        except Exception:
+            log.exception("Unexpected error; %s will retry", purpose)
+            stopping.wait(bug_delay_seconds)
+
+
+def reconnect_until_stopped(
+    url: str,
+    component: Component,
+    work: Callable[[Connection], None],
+    *,
+    stopping: threading.Event,
+    purpose: str,
+    error_delay_seconds: float = RECONNECT_SECONDS,
+) -> None:
+    """Run `work(connection)` until `stopping` is set, on a new connection after each database error.
+
+    It is like `run_until_stopped`, but raises any other exception.
+    """
+    while not stopping.is_set():
+        try:
             with connected(url, component) as connection:
                 work(connection)
         except psycopg2.Error as error:
             log.warning("The database is unavailable; %s will retry: %s", purpose, str(error).strip())
             stopping.wait(error_delay_seconds)
-        except Exception:
-            log.exception("Unexpected error; %s will retry", purpose)
-            stopping.wait(bug_delay_seconds)
