@@ -568,7 +568,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook
-         * @description Also deletes its deliveries.
+         * @description The webhook is gone at once, and so are its deliveries.
          */
         delete: operations["deleteWebhook"];
         options?: never;
@@ -710,7 +710,8 @@ export interface paths {
         /**
          * Send a test request
          * @description Sends one request at once, even if the webhook is switched off, and returns the result. The request is not a
-         *     delivery and is not repeated. Its body is a sample of an event, or the JSON body that you give.
+         *     delivery and is not repeated. Its body is a sample of an event, or the JSON object that you give. Both contain
+         *     `"test": true`.
          */
         post: operations["testWebhook"];
         delete?: never;
@@ -2859,7 +2860,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3315,7 +3316,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3382,7 +3383,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3442,7 +3443,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3714,7 +3715,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3980,7 +3981,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4030,7 +4031,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4209,7 +4210,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4304,7 +4305,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4354,7 +4355,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4375,15 +4376,19 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description The JSON to send instead of the sample. */
+        /** @description The JSON object to send instead of the sample. It must contain `"test": true`. */
         requestBody?: {
             content: {
                 /**
                  * @example {
-                 *       "event": "product.created"
+                 *       "event": "product.created",
+                 *       "test": true
                  *     }
                  */
-                "application/json": unknown;
+                "application/json": {
+                    /** @constant */
+                    test: true;
+                };
             };
         };
         responses: {
@@ -4396,7 +4401,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookTest"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`. */
+            /** @description The request is invalid. Codes: `bad_request`, `not_marked_as_test`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4432,7 +4437,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -91,7 +91,13 @@ export function openTest(webhook) {
         'details',
         { class: 'test-own' },
         h('summary', { text: 'Send another body' }),
-        h('div', { class: 'field' }, h('label', { for: 'test-body', text: 'Body (JSON object with "test": true)' }), own, problem),
+        h(
+          'div',
+          { class: 'field' },
+          h('label', { for: 'test-body', text: 'Body (JSON object with "test": true)' }),
+          own,
+          problem,
+        ),
       ),
     ],
     footer: h(

@@ -197,9 +197,7 @@ def test_a_previous_secret_expires_by_the_clock_of_the_database(client: Client, 
 def test_a_deleted_webhook_is_gone_at_once_with_its_deliveries(client: Client, database_url: str) -> None:
     webhook, other = create(client, event_type="*")["id"], create(client, event_type="*")["id"]
     emit_events(database_url, 3)
-    ((delivery,),) = execute(
-        database_url, "SELECT min(id) FROM webhook_deliveries WHERE webhook_id = %s", (webhook,)
-    )
+    ((delivery,),) = execute(database_url, "SELECT min(id) FROM webhook_deliveries WHERE webhook_id = %s", (webhook,))
     path = f"/api/webhooks/{webhook}"
     read_json(client.delete(path))
     assert [row["id"] for row in read_json(client.get("/api/webhooks"))] == [other]

@@ -12,7 +12,15 @@ from support.bulk import open_transaction
 from support.database import execute
 from support.receiver import Receiver
 from support.waiting import wait_for
-from support.webhooks import Client, StartDispatcher, all_finished, count_by_status, emit_events, received_numbers, subscribe
+from support.webhooks import (
+    Client,
+    StartDispatcher,
+    all_finished,
+    count_by_status,
+    emit_events,
+    received_numbers,
+    subscribe,
+)
 from webhooks import dispatcher as dispatcher_module
 
 LEASE_SECONDS = 2
@@ -160,7 +168,9 @@ def test_huge_bodies_are_loaded_a_few_at_a_time(
     webhook = subscribe(client, receiver.url("/held/x"))
     emit_events(database_url, 20)
     # Three bodies of 400 bytes exceed the limit; a body beyond it is loaded alone.
-    execute(database_url, "UPDATE webhook_events SET body = '{\"count\":' || id || ',\"x\":\"' || repeat('x', 400) || '\"}'")
+    execute(
+        database_url, "UPDATE webhook_events SET body = '{\"count\":' || id || ',\"x\":\"' || repeat('x', 400) || '\"}'"
+    )
     execute(database_url, "UPDATE webhook_events SET body = rpad(body, 5000) WHERE id % 5 = 0")
     dispatcher = start_dispatcher(concurrency=1)
     wait_for("a request", lambda: receiver.count("/held/x"))
