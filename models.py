@@ -25,13 +25,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    and_,
     false,
     func,
     text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 SKU_MAX_CHARACTERS = 255
 NAME_MAX_CHARACTERS = 500
@@ -275,6 +276,9 @@ class Webhook(Base):
 
     `event_type` is one event, several separated by commas, or `*`. A dispatcher holds a lease on each webhook that it
     serves, so the deliveries of a webhook start in order.
+
+    A webhook with `deleted_at` no longer exists for clients. The row stays, disabled, until a dispatcher has removed
+    its deliveries; see webhooks/retention.py.
     """
 
     __tablename__ = "webhooks"
@@ -288,14 +292,20 @@ class Webhook(Base):
     disabled_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]
     secret: Mapped[str | None]
-    previous_secret: Mapped[str | None]
-    previous_secret_expires_at: Mapped[datetime | None]
+    previous_secret: Mapped[str | None] = mapped_column()
+    previous_secret_expires_at: Mapped[datetime | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     lease_token: Mapped[uuid.UUID | None]
     lease_holder: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
+
+    deleted_at: Mapped[datetime | None]
+    # Whether `previous_secret` still signs requests, by the clock of the database, when the row was read.
+    has_previous_secret: Mapped[bool] = column_property(
+        and_(previous_secret.is_not(None), func.coalesce(previous_secret_expires_at > func.clock_timestamp(), false()))
+    )
 
     __table_args__ = (CheckConstraint("imports IN ('none', 'each')", name="imports"),)
 

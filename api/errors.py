@@ -17,6 +17,8 @@ from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from database.retry import is_conflict
+
 log = logging.getLogger(__name__)
 
 # Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
@@ -90,6 +92,7 @@ CROSS_SITE = ErrorType(
     "A page of another site sent this request, so it was refused. If it was your own page, let the proxy in front of"
     " this server pass on the Host header of the browser.",
 )
+BUSY = ErrorType(503, "busy", "Other clients keep changing the same data. Nothing was changed; try again later.")
 HTTP_ERRORS = {
     error_type.status: error_type
     for error_type in (
@@ -144,7 +147,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     @app.errorhandler(psycopg2.OperationalError)
     def _handle_database_error(error: OperationalError | psycopg2.OperationalError) -> Response:
-        log.error("The database is not available: %s", str(getattr(error, "orig", error)).strip())
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        if is_conflict(error):
+            log.warning("Other transactions kept %s %s from writing: %s", request.method, request.path, reason)
+            return error_response(BUSY.exception())
+        log.error("The database is not available: %s", reason)
         return error_response(UNAVAILABLE.exception())
 
     @app.errorhandler(Exception)

@@ -18,7 +18,8 @@ A module with one call:
 
 `accepts` checks the request with a schema, responds with 400 if it is invalid, and passes what the schema loads to the
 view as its first argument. `returns` and `raises` only describe. The document adds the errors that every call can have,
-those of calls that change something, and those of a JSON body if the call accepts one.
+those of calls that change something, and those of a JSON body if the call accepts one. The views of calls that write
+are repeated after a deadlock; see api/transactions.py.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from webargs.flaskparser import FlaskParser
 from api.errors import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    BUSY,
     CROSS_SITE,
     INTERNAL_ERROR,
     NOT_JSON,
@@ -45,6 +47,7 @@ from api.errors import (
     ErrorType,
 )
 from api.schemas import ErrorSchema, FormSchema, QuerySchema, RequestSchema
+from api.transactions import READING_METHODS, repeat_after_conflict
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -136,9 +139,18 @@ class Blueprint(BlueprintBase):
         self._prepare_doc_cbks: list[Callable[..., Any]]
         self._prepare_doc_cbks.append(self._describe_errors)
 
-    def route(self, rule: str, **options: Any) -> Callable[[V], V]:
-        """Register a view as Flask does; `parameters` describes the variables of the path."""
-        decorator: Callable[[V], V] = super().route(rule, **{"tags": [self.tag], **options})
+    def route(self, rule: str, *, repeats: bool = True, **options: Any) -> Callable[[V], V]:
+        """Register a view as Flask does; `parameters` describes the variables of the path.
+
+        Views of calls that write are repeated after a deadlock. Pass `repeats=False` for a view that cannot run twice.
+        """
+        register: Callable[[V], V] = super().route(rule, **{"tags": [self.tag], **options})
+        if not repeats or READING_METHODS.issuperset(options.get("methods", ["GET"])):
+            return register
+
+        def decorator(view: V) -> V:
+            return register(cast("V", repeat_after_conflict(view)))
+
         return decorator
 
     def accepts(
@@ -203,7 +215,7 @@ class Blueprint(BlueprintBase):
         error_types = [
             *info.get("error_types", ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
-            *(() if method == "get" else (CROSS_SITE,)),
+            *(() if method.upper() in READING_METHODS else (BUSY, CROSS_SITE)),
             *ERRORS_OF_EVERY_CALL,
         ]
         responses = doc.setdefault("responses", {})
@@ -217,9 +229,10 @@ class Blueprint(BlueprintBase):
 
 def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
     """Return OpenAPI's response object for errors of the same status, with an example for each code."""
-    examples = {
-        error_type.code: {"summary": error_type.message, "value": error_type.example()} for error_type in error_types
-    }
+    examples: dict[str, Any] = {}
+    for error_type in error_types:
+        # A call's own error comes first; its sentence is more specific than that of a general error with the same code.
+        examples.setdefault(error_type.code, {"summary": error_type.message, "value": error_type.example()})
     codes = ", ".join(f"`{code}`" for code in examples)
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",

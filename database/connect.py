@@ -21,7 +21,8 @@ RECONNECT_SECONDS = 1
 # PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
 LIMIT_IDLE_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
 # The role or the database may have a statement_timeout, such as Supabase's two minutes. The COPY of a large file takes
-# longer, so this limit does not apply. SET LOCAL ends with the transaction and so also works behind a transaction pooler.
+# longer, so this limit does not apply. SET LOCAL ends with the transaction, so it also works behind a transaction
+# pooler.
 LIMIT_WAITS_SQL = f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
 
 
@@ -100,11 +101,31 @@ def run_until_stopped(
     """
     while not stopping.is_set():
         try:
+            reconnect_until_stopped(
+                url, component, work, stopping=stopping, purpose=purpose, error_delay_seconds=error_delay_seconds
+            )
+        except Exception:
+            log.exception("Unexpected error; %s will retry", purpose)
+            stopping.wait(bug_delay_seconds)
+
+
+def reconnect_until_stopped(
+    url: str,
+    component: Component,
+    work: Callable[[Connection], None],
+    *,
+    stopping: threading.Event,
+    purpose: str,
+    error_delay_seconds: float = RECONNECT_SECONDS,
+) -> None:
+    """Run `work(connection)` until `stopping` is set, on a new connection after each database error.
+
+    It is like `run_until_stopped`, but raises any other exception.
+    """
+    while not stopping.is_set():
+        try:
             with connected(url, component) as connection:
                 work(connection)
         except psycopg2.Error as error:
             log.warning("The database is unavailable; %s will retry: %s", purpose, str(error).strip())
             stopping.wait(error_delay_seconds)
-        except Exception:
-            log.exception("Unexpected error; %s will retry", purpose)
-            stopping.wait(bug_delay_seconds)

@@ -13,10 +13,18 @@ Result = TypeVar("Result")
 # PostgreSQL rolled the transaction back; the same transaction succeeds when it is repeated.
 TRANSIENT_ERRORS: tuple[type[Exception], ...] = (errors.DeadlockDetected, errors.SerializationFailure)
 
+# The transaction waited for a lock for too long, or was one of the above.
+CONFLICT_ERRORS: tuple[type[Exception], ...] = (errors.LockNotAvailable, *TRANSIENT_ERRORS)
+
 
 def is_transient(error: Exception) -> bool:
     """Return whether an error, from psycopg2 or wrapped by SQLAlchemy, goes away when the transaction is repeated."""
     return isinstance(getattr(error, "orig", error), TRANSIENT_ERRORS)
+
+
+def is_conflict(error: Exception) -> bool:
+    """Return whether an error, from psycopg2 or wrapped by SQLAlchemy, is due to the locks of other transactions."""
+    return isinstance(getattr(error, "orig", error), CONFLICT_ERRORS)
 
 
 def retry(

@@ -6,7 +6,7 @@ deleted by then is listed as `gone` in a batch, and gets no delivery of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -20,14 +20,20 @@ from webhooks.events import BATCH_PRODUCTS, encode_body
 # How many deliveries one call writes: enough to keep a receiver busy, and few enough to keep memory and latency low.
 BATCHES_PER_CALL = 8
 SINGLES_PER_CALL = 250
+# One call writes no more once the bodies are this long. How many products are read at once limits the rest.
+BYTES_PER_CALL = 4_000_000
+SINGLES_PER_READ = 50
 # The event type of a delivery, by the column `cut` of the row that it comes from.
 EVENT_TYPE_BY_CUT = {"batch": "products.imported", "created": "product.created", "updated": "product.updated"}
 
+# Locks webhooks before deliveries, and only what is free: if another transaction holds one of the rows, the expansion
+# has to wait for its next turn, and not the expansions of other webhooks for this one.
 LOCK_UNEXPANDED_SQL = """
 SELECT d.webhook_id, d.event_id, d.cut, d.position, d.parts_left, d.next_attempt_at, d.created_at, e.task_id::text,
     coalesce(e.created, '{}'), coalesce(e.updated, '{}')
-FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
-WHERE d.id = %s AND d.parts_left IS NOT NULL AND d.status = 'pending' FOR UPDATE OF d
+FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id JOIN webhooks w ON w.id = d.webhook_id
+WHERE d.id = %s AND d.parts_left IS NOT NULL AND d.status = 'pending'
+FOR KEY SHARE OF w SKIP LOCKED FOR UPDATE OF d SKIP LOCKED FOR KEY SHARE OF e SKIP LOCKED
 """
 READ_PRODUCTS_SQL = f"SELECT {', '.join(PRODUCT_FIELDS)} FROM products WHERE id = ANY (%s)"
 INSERT_DELIVERIES_SQL = """
@@ -54,53 +60,61 @@ def expand(
     *,
     max_batches: int = BATCHES_PER_CALL,
     max_singles: int = SINGLES_PER_CALL,
-) -> None:
+) -> bool:
     """Write the next few deliveries that an unexpanded delivery stands for, in the caller's transaction.
 
-    Does nothing if the delivery has been expanded, or is not pending any more.
+    Returns False and does nothing if another transaction has locked the delivery, its webhook or its event, if the
+    delivery has been expanded, or if it is not pending any more.
     """
     cursor.execute(LOCK_UNEXPANDED_SQL, (delivery_id,))
     row = cursor.fetchone()
     if row is None:
-        return
+        return False
     webhook_id, event_id, cut, position, left, due_at, created_at, task_id, created, updated = row
-    count = min(left, max_batches if cut == "batch" else max_singles)
-    if cut == "batch":
-        parts = _create_batches(cursor, task_id, created, updated, range(position, position + count))
-    else:
-        ids = created if cut == "created" else updated
-        parts = _create_singles(cursor, cut, ids[position : position + count], position)
+    max_parts, read_size = (max_batches, 1) if cut == "batch" else (max_singles, SINGLES_PER_READ)
+    parts: list[Part] = []
+    count = size = 0
+    while count < min(left, max_parts) and size < BYTES_PER_CALL:
+        positions = range(position + count, position + min(count + read_size, left, max_parts))
+        if cut == "batch":
+            new = [_create_batch(cursor, task_id, created, updated, number) for number in positions]
+        else:
+            new = _create_singles(cursor, cut, created if cut == "created" else updated, positions)
+        parts += new
+        count += len(positions)
+        size += sum(len(part.body) for part in new)
     values = [(webhook_id, event_id, cut, part.position, part.label, part.body, due_at, created_at) for part in parts]
     if values:
         execute_values(cursor, INSERT_DELIVERIES_SQL, values, page_size=len(values))
     cursor.execute(ADVANCE_SQL, {"id": delivery_id, "parts": count})
     cursor.execute(DELETE_EXPANDED_SQL, (delivery_id,))
+    return True
 
 
-def _create_batches(
-    cursor: Cursor, task_id: str, created: Sequence[int], updated: Sequence[int], positions: range
-) -> Iterator[Part]:
-    ids = [*created, *updated]
-    products = _read_products(cursor, ids[positions.start * BATCH_PRODUCTS : positions.stop * BATCH_PRODUCTS])
-    for position in positions:
-        indexes = range(position * BATCH_PRODUCTS, min((position + 1) * BATCH_PRODUCTS, len(ids)))
-        batch_created = [ids[index] for index in indexes if index < len(created)]
-        batch_updated = [ids[index] for index in indexes if index >= len(created)]
-        content: dict[str, Any] = {
-            "import": task_id,
-            "created": [products[id] for id in batch_created if id in products],
-            "updated": [products[id] for id in batch_updated if id in products],
-        }
-        if gone := [id for id in [*batch_created, *batch_updated] if id not in products]:
-            content["gone"] = gone
-        yield Part(position, f"_b{position}", encode_body(EVENT_TYPE_BY_CUT["batch"], content))
-
-
-def _create_singles(cursor: Cursor, cut: str, ids: Sequence[int], position: int) -> Iterator[Part]:
+def _create_batch(cursor: Cursor, task_id: str, created: Sequence[int], updated: Sequence[int], position: int) -> Part:
+    # A batch may begin with the last created products and end with the first updated ones.
+    start, end = position * BATCH_PRODUCTS, (position + 1) * BATCH_PRODUCTS
+    batch_created = created[start:end]
+    batch_updated = updated[max(0, start - len(created)) : max(0, end - len(created))]
+    ids = [*batch_created, *batch_updated]
     products = _read_products(cursor, ids)
-    for index, id in enumerate(ids, position):
-        if id in products:
-            yield Part(index, f"_p{id}", encode_body(EVENT_TYPE_BY_CUT[cut], {"product": products[id]}))
+    content: dict[str, Any] = {
+        "import": task_id,
+        "created": [products[id] for id in batch_created if id in products],
+        "updated": [products[id] for id in batch_updated if id in products],
+    }
+    if gone := [id for id in ids if id not in products]:
+        content["gone"] = gone
+    return Part(position, f"_b{position}", encode_body(EVENT_TYPE_BY_CUT["batch"], content))
+
+
+def _create_singles(cursor: Cursor, cut: str, ids: Sequence[int], positions: range) -> list[Part]:
+    products = _read_products(cursor, ids[positions.start : positions.stop])
+    return [
+        Part(position, f"_p{id}", encode_body(EVENT_TYPE_BY_CUT[cut], {"product": products[id]}))
+        for position in positions
+        if (id := ids[position]) in products
+    ]
 
 
 def _read_products(cursor: Cursor, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -6,12 +6,14 @@ They plug into urllib3 and use its pools, TLS and HTTP parsing unchanged.
 from __future__ import annotations
 
 import functools
+import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
 import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -39,7 +41,8 @@ class Exchange:
     """The deadline and the progress of one request and its response. The connections of one thread share it.
 
     `received_bytes` counts what the receiver has sent. `dialled` says whether this request dialled instead of using a
-    kept connection. `ended` says whether the receiver has closed the connection.
+    kept connection. `is_sent` says whether it has been sent completely, and `ended` whether the receiver has closed the
+    connection.
     """
 
     def __init__(self, allowed: Networks) -> None:
@@ -50,6 +53,7 @@ class Exchange:
         self.dialled = False
         self.received_bytes = 0
         self.ended = False
+        self.is_sent = False
         self.on_sent: Callable[[], None] | None = None
 
     def begin(self, connect_seconds: float, total_seconds: float, on_sent: Callable[[], None] | None) -> None:
@@ -58,7 +62,7 @@ class Exchange:
         self.connect_seconds = connect_seconds
         self.total_seconds = total_seconds
         self.on_sent = on_sent
-        self.dialled = self.ended = False
+        self.dialled = self.ended = self.is_sent = False
         self.received_bytes = 0
 
     def remaining(self) -> float:
@@ -76,10 +80,11 @@ class Exchange:
             raise ResponseTooLong
 
     def sent(self) -> None:
-        """Call `on_sent`, unless this request has called it already."""
+        """Note that the request was sent, and call `on_sent` unless this request has called it already."""
         on_sent, self.on_sent = self.on_sent, None
         if on_sent is not None:
             on_sent()
+        self.is_sent = True
 
     def dial(self, host: str, port: int) -> socket.socket:
         """Connect to an address of `host`.
@@ -169,6 +174,23 @@ def create_tls_context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file or certifi.where())
     context.sslsocket_class = DeadlineTLSSocket
     return context
+
+
+class _MalformedHeadersFilter(logging.Filter):
+    """Makes one short line of what urllib3 logs about malformed headers, which is a traceback for each response."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record."""
+        if record.exc_info and isinstance(record.args, tuple) and record.args:
+            record.msg, record.args = (
+                "The receiver %s sent malformed headers",
+                (urlsplit(str(record.args[0])).hostname,),
+            )
+            record.exc_info = None
+        return True
+
+
+logging.getLogger("urllib3.connection").addFilter(_MalformedHeadersFilter())
 
 
 class _Response(HTTPResponse):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,68 +13,119 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from database.connect import RECONNECT_SECONDS, Component, connect
-from webhooks import outbox
+from database.retry import is_transient
 from webhooks.outbox import Attempt
+from webhooks.results import write_attempts
+from webhooks.sender import Response
 
 log = logging.getLogger(__name__)
 
 RESULTS_PER_WRITE = 500
-# psycopg2 raises `ValueError` for text that it cannot encode.
-UNWRITABLE = (psycopg2.DataError, psycopg2.IntegrityError, ValueError)
+# Pause before results are written again whose rows were locked by another transaction.
+LOCKED_SECONDS = 0.1
+UNWRITABLE_MESSAGE = "The result of this request could not be stored. The log of the worker says why."
 
 
-class ResultWriter(threading.Thread):
-    """A thread that writes attempts in the order in which they were added.
+class ResultWriter:
+    """Writes attempts in the order in which they were added.
 
     It calls `on_written` with the attempts of each transaction after its commit. While the database is unavailable, it
-    keeps the attempts and tries again.
+    keeps the attempts and tries again. If the rows of some are locked, it writes the others first.
     """
 
     def __init__(self, url: str, *, on_written: Callable[[Sequence[Attempt]], None]) -> None:
-        super().__init__(name="results", daemon=True)
         self._url = url
         self._on_written = on_written
         # None is the end of the queue.
         self._queue: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
+        self._has_ended = False
+        self._unwritten: list[Attempt] = []
+        self._written: list[Attempt] = []
+        self._pause_seconds = 0.0
         self._connection: Connection | None = None
 
     def add(self, attempt: Attempt) -> None:
         """Queue an attempt. Any thread may call this."""
         self._queue.put(attempt)
 
-    def finish(self, timeout_seconds: float) -> None:
-        """Write what is queued and end; return after `timeout_seconds` at the latest."""
+    def finish(self) -> None:
+        """Let `run` return once everything that is queued has been written."""
         self._queue.put(None)
-        self.join(timeout_seconds)
 
     def run(self) -> None:
-        """Write attempts until `finish` is called."""
-        has_ended = False
-        while not has_ended:
-            attempts, has_ended = self._next_attempts()
-            while attempts and not self._try_to_write(attempts):
-                time.sleep(RECONNECT_SECONDS)
-            self._on_written(attempts)
+        """Write attempts until `finish` is called. After an error it can be called again, and loses none."""
+        while not self._has_ended or self._unwritten:
+            self._receive()
+            if self._unwritten:
+                self._write()
+            written, self._written = self._written, []
+            self._on_written(written)
         self._close()
 
-    def _next_attempts(self) -> tuple[list[Attempt], bool]:
-        """Wait for attempts; return all that are queued up to a limit, and whether these are the last ones."""
-        items = [self._queue.get()]
+    def _receive(self) -> None:
+        """Take attempts from the queue. Wait for the first one, but not for long if others are still unwritten."""
         with contextlib.suppress(queue.Empty):
-            while len(items) < RESULTS_PER_WRITE:
-                items.append(self._queue.get_nowait())
-        return [item for item in items if item is not None], None in items
+            self._accept(self._queue.get(timeout=self._pause_seconds if self._unwritten else None))
+            for _ in range(RESULTS_PER_WRITE):
+                self._accept(self._queue.get_nowait())
 
-    def _try_to_write(self, attempts: Sequence[Attempt]) -> bool:
+    def _accept(self, attempt: Attempt | None) -> None:
+        if attempt is None:
+            self._has_ended = True
+        else:
+            self._unwritten.append(attempt)
+
+    def _write(self) -> None:
+        self._pause_seconds = 0.0
         try:
-            if self._connection is None:
-                self._connection = connect(self._url, Component.DISPATCHER)
-            write_results(self._connection, attempts)
+            self._save_batch(self._unwritten[:RESULTS_PER_WRITE])
         except psycopg2.Error as error:
-            log.warning("The database is unavailable; the results of %s requests wait: %s", len(attempts), error)
+            if is_transient(error):
+                self._pause_seconds = LOCKED_SECONDS
+                return
+            log.warning("The database is unavailable; the results of %s requests wait: %s", len(self._unwritten), error)
             self._close()
-            return False
-        return True
+            time.sleep(RECONNECT_SECONDS)
+
+    def _save_batch(self, attempts: Sequence[Attempt]) -> None:
+        """Write attempts in one transaction, or in one each if one of them cannot be written."""
+        try:
+            self._save(attempts, attempts)
+        except Exception as error:
+            if not _is_unwritable(error):
+                raise
+            for attempt in attempts:
+                self._save_alone(attempt)
+
+    def _save_alone(self, attempt: Attempt) -> None:
+        """Write an attempt, with less of its response if the database cannot store it."""
+        without_text = replace(attempt, response=replace(attempt.response, response_text=None, response_headers={}))
+        response = Response(None, 0, None, {}, None, None if attempt.response.success else UNWRITABLE_MESSAGE)
+        without_anything = replace(attempt, headers={}, url="", response=response)
+        for version in (attempt, without_text, without_anything):
+            try:
+                self._save([attempt], [version])
+                return
+            except Exception as error:
+                if not _is_unwritable(error):
+                    raise
+                log.warning("A response cannot be stored; its text and headers are dropped: %s", error)
+        # Without `on_written` the delivery counts as loaded, so this process does not send it again and again.
+        log.error("The result of delivery %s cannot be stored; the request will be repeated", attempt.delivery.id)
+        self._unwritten.remove(attempt)
+
+    def _save(self, attempts: Sequence[Attempt], versions: Sequence[Attempt]) -> None:
+        """Write versions of attempts in one transaction. Those whose rows are locked go to the end of the unwritten."""
+        if self._connection is None:
+            self._connection = connect(self._url, Component.DISPATCHER)
+        with self._connection, self._connection.cursor() as cursor:
+            locked_ids = write_attempts(cursor, versions)
+        saved = {id(attempt) for attempt in attempts}
+        locked = [attempt for attempt in attempts if attempt.delivery.id in locked_ids]
+        self._unwritten = [attempt for attempt in self._unwritten if id(attempt) not in saved] + locked
+        if locked:
+            self._pause_seconds = LOCKED_SECONDS
+        self._written += [attempt for attempt in attempts if attempt.delivery.id not in locked_ids]
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -83,24 +133,6 @@ class ResultWriter(threading.Thread):
             self._connection = None
 
 
-def write_results(connection: Connection, attempts: Sequence[Attempt]) -> None:
-    """Write attempts in one transaction, or in one each if one of them cannot be written.
-
-    The text and the headers of a response are left out if PostgreSQL cannot store them. An attempt whose delivery was
-    deleted is dropped. Raises `psycopg2.OperationalError` if the connection is lost.
-    """
-    try:
-        with connection, connection.cursor() as cursor:
-            outbox.write_attempts(cursor, attempts)
-    except UNWRITABLE as error:
-        if len(attempts) > 1:
-            for attempt in attempts:
-                write_results(connection, [attempt])
-            return
-        (attempt,) = attempts
-        bare = replace(attempt.response, response_text=None, response_headers={})
-        if isinstance(error, psycopg2.IntegrityError) or bare == attempt.response:
-            log.info("Dropped a result that cannot be stored; its delivery was probably deleted: %s", error)
-            return
-        log.warning("A response cannot be stored; its text and headers are dropped: %s", error)
-        write_results(connection, [replace(attempt, response=bare)])
+def _is_unwritable(error: Exception) -> bool:
+    """Return whether the attempt is to blame for an error. psycopg2 raises `ValueError` for text it cannot encode."""
+    return isinstance(error, psycopg2.DataError | psycopg2.IntegrityError) or not isinstance(error, psycopg2.Error)

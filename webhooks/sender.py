@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import logging
 import re
 import ssl
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import RemoteDisconnected
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,9 +26,12 @@ from requests.structures import CaseInsensitiveDict
 from webhooks.http_client import Exchange, ResponseTooLong, Unreachable, create_pool_classes, create_tls_context
 from webhooks.ssrf_guard import ForbiddenAddress, Networks, check_url
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 5
 TOTAL_SECONDS = 15
 MAX_RESPONSE_BYTES = 4096
+MAX_LOGGED_CHARACTERS = 200
 # A firewall may drop a connection that was idle for longer, so that a request on it would get no response.
 KEEP_ALIVE_SECONDS = 30
 USER_AGENT = "Acme-Product-Importer-Webhooks/1.0"
@@ -77,6 +83,15 @@ class _Adapter(HTTPAdapter):
         """Create the pool manager of urllib3 with the pool classes of `http_client`."""
         super().init_poolmanager(*arguments, ssl_context=create_tls_context(self._ca_file), **named)
         self.poolmanager.pool_classes_by_scheme = create_pool_classes(self._exchange)
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return the response. Unlike the library's own method, parse no cookies: nothing uses them."""
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.request = req
+        return response
 
     def cert_verify(self, conn: Any, *_: Any) -> None:
         """Require a valid certificate. The TLS context has the authorities already."""
@@ -132,7 +147,11 @@ class Sender:
         except Exception as error:
             message = self._describe_error(error, url)
             if message is None:
-                raise
+                if not self._exchange.is_sent:
+                    raise
+                # The receiver's response confuses a library.
+                log.warning("The response of %s cannot be read: %s", urlsplit(url).hostname, describe_exception(error))
+                message = NOT_HTTP_MESSAGE
             return Response(None, _milliseconds(started), None, {}, None, message)
         finally:
             self._used_at = time.monotonic()
@@ -273,7 +292,8 @@ def _parse_retry_after(value: str | None) -> float | None:
         return float(value.strip()[:9])
     try:
         retry_at = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
+    except Exception:
+        # The standard library does not document what it raises for malformed dates.
         return None
     if retry_at.tzinfo is None:
         retry_at = retry_at.replace(tzinfo=UTC)
@@ -298,6 +318,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield current
         inner = [argument for argument in current.args if isinstance(argument, BaseException)]
         waiting += [*inner, getattr(current, "reason", None), current.__cause__, current.__context__]
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return one short line for the log about an exception: its type, its message and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    message = ascii(str(error))[1:-1][:MAX_LOGGED_CHARACTERS]
+    return f"{type(error).__name__}: {message}{place}"
 
 
 def _milliseconds(started: float) -> int:

@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 
 from webhooks.outbox import Attempt, Delivery, Receiver
 from webhooks.retry_policy import decide
-from webhooks.sender import Response, Sender
+from webhooks.sender import Response, Sender, describe_exception
 from webhooks.signing import sign_headers
 
 log = logging.getLogger(__name__)
 
+# More deliveries are loaded once fewer than these wait, in number and in the length of their bodies.
+REFILL_BELOW = 16
+REFILL_BELOW_CHARACTERS = 1_000_000
 # A thread ends after this time without deliveries.
 IDLE_SECONDS = 5
 # Minimum delay between sending a request and starting the next one, unless the response arrives earlier. A receiver
@@ -43,15 +46,21 @@ class WebhookWorker:
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.receiver = receiver
-        # The dispatcher sets both: whether the outbox may have more deliveries, and since when the worker is idle.
+        # The dispatcher sets these. Times are on the monotonic clock.
         self.needs_deliveries = True
+        self.is_expanding = False
+        self.load_at = 0.0
+        self.loaded_at = 0.0
+        self.acquired_at = time.monotonic()
         self.idle_since: float | None = None
+        self.has_lost_lease = False
         self._new_sender = new_sender
         self._on_result = on_result
         self._schedule = schedule
         self._concurrency = concurrency
         self._idle_seconds = idle_seconds
         self._waiting: deque[Delivery] = deque()
+        self._waiting_characters = 0
         self._loaded: set[int] = set()
         self._changed = threading.Condition()
         self._lease_until = 0.0
@@ -61,6 +70,28 @@ class WebhookWorker:
         self._next_start = 0.0
         self._is_failing = False
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the worker starts no more requests, for example because one of its threads has failed."""
+        return self._closed
+
+    def can_load(self, now: float) -> bool:
+        """Return whether due deliveries should be loaded now, on the monotonic clock."""
+        return (
+            self.needs_deliveries
+            and not self.is_expanding
+            and not self._closed
+            and now >= self.load_at
+            and len(self._waiting) < REFILL_BELOW
+            and self._waiting_characters < REFILL_BELOW_CHARACTERS
+        )
+
+    def finish_expansion(self, load_at: float) -> None:
+        """Let deliveries be loaded again from `load_at` on. Any thread may call this."""
+        self.load_at = load_at
+        self.needs_deliveries = True
+        self.is_expanding = False
 
     @property
     def loaded(self) -> set[int]:
@@ -80,6 +111,7 @@ class WebhookWorker:
                 return
             self._loaded.update(delivery.id for delivery in deliveries)
             self._waiting.extend(deliveries)
+            self._waiting_characters += sum(len(delivery.body) for delivery in deliveries)
             self._ensure_thread()
 
     def keep_until(self, end: float) -> None:
@@ -87,6 +119,11 @@ class WebhookWorker:
         with self._changed:
             self._lease_until = end
             self._ensure_thread()
+
+    def lose_lease(self) -> None:
+        """Start no more requests, because another dispatcher may serve the webhook."""
+        self.has_lost_lease = True
+        self.close()
 
     def confirm_written(self, delivery_id: int, *, success: bool) -> None:
         """Forget a delivery after its result was written. If it is still pending, it may be loaded again."""
@@ -100,6 +137,7 @@ class WebhookWorker:
             self._closed = True
             self._loaded.difference_update(delivery.id for delivery in self._waiting)
             self._waiting.clear()
+            self._waiting_characters = 0
             self._changed.notify_all()
 
     def _ensure_thread(self) -> None:
@@ -109,18 +147,41 @@ class WebhookWorker:
         if self._threads > self._busy:
             self._changed.notify()
         elif self._threads < (1 if self._is_failing else self._concurrency):
+            thread = threading.Thread(target=self._work, name=f"webhook-{self.receiver.id}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The process has too many threads. The next renewal of the lease tries again.
+                log.warning("Webhook %s: no thread can be started, will retry: %s", self.receiver.id, error)
+                return
             self._threads += 1
-            threading.Thread(target=self._work, name=f"webhook-{self.receiver.id}", daemon=True).start()
 
     def _work(self) -> None:
-        with contextlib.closing(self._new_sender()) as sender:
-            while (delivery := self._next()) is not None:
-                attempt = self._attempt(sender, delivery)
-                with self._changed:
-                    self._busy -= 1
-                    if not self._busy:
-                        self._next_start = 0.0
-                self._on_result(attempt)
+        has_left = False
+        try:
+            with contextlib.closing(self._new_sender()) as sender:
+                while (delivery := self._next()) is not None:
+                    self._send(sender, delivery)
+                has_left = True
+        except BaseException:
+            log.exception("Unexpected error; webhook %s will retry", self.receiver.id)
+            with self._changed:
+                self._threads -= 0 if has_left else 1
+            # The dispatcher then releases the lease, and some dispatcher serves the webhook again.
+            self.close()
+
+    def _send(self, sender: Sender, delivery: Delivery) -> None:
+        attempt = None
+        try:
+            attempt = self._attempt(sender, delivery)
+        finally:
+            with self._changed:
+                self._busy -= 1
+                if not self._busy:
+                    self._next_start = 0.0
+                if attempt is None:
+                    self._loaded.discard(delivery.id)
+        self._on_result(attempt)
 
     def _next(self) -> Delivery | None:
         """Wait for the next delivery that may be sent and return it; return None if the calling thread should end."""
@@ -133,7 +194,9 @@ class WebhookWorker:
                 if may_send and now >= self._next_start:
                     self._busy += 1
                     self._next_start = float("inf")
-                    return self._waiting.popleft()
+                    delivery = self._waiting.popleft()
+                    self._waiting_characters -= len(delivery.body)
+                    return delivery
                 if self._closed or is_surplus or now >= idle_until:
                     self._threads -= 1
                     return None
@@ -148,14 +211,14 @@ class WebhookWorker:
     def _attempt(self, sender: Sender, delivery: Delivery) -> Attempt:
         receiver = self.receiver
         at = datetime.now(UTC)
-        body = delivery.body.encode()
         headers: dict[str, str] = {}
         try:
+            body = delivery.body.encode()
             headers = sign_headers(receiver.secrets(), delivery.message_id, int(at.timestamp()), body)
             response = sender.post(receiver.url, body, headers, on_sent=self._allow_next)
-        except Exception:
+        except Exception as error:
             # A bug or an unusable secret must not block the delivery: the attempt fails, and the retry policy applies.
-            log.exception("Webhook %s: a request could not be made", receiver.id)
+            log.error("Webhook %s: a request could not be made: %s", receiver.id, describe_exception(error))
             message = "The request could not be made. The log of the worker says why."
             response = Response(None, 0, None, {}, None, message)
         outcome = decide(response, delivery.tries + 1, self._schedule)

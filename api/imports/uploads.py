@@ -6,6 +6,7 @@ import errno
 import logging
 import uuid
 from pathlib import PurePath
+from typing import Any
 
 from flask import Response, current_app, jsonify, request
 from marshmallow import Schema
@@ -20,6 +21,7 @@ from api.imports.upload_request import UPLOAD_BUFFER_BYTES, UPLOAD_ENDPOINT, Upl
 from api.openapi import INVALID_PARAMETER, Blueprint, load
 from api.response_fields import text
 from api.response_fields import uuid as uuid_field
+from api.transactions import repeat_after_conflict
 from models import ImportJob, ImportLog, db
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,8 @@ class AcceptedUploadSchema(Schema):
     status = text("The status of its import.", "pending", enum=["pending"])
 
 
-@blueprint.post("/upload")
+# The file of an upload can be stored only once, so only the insertion of its job is repeated.
+@blueprint.post("/upload", repeats=False)
 @blueprint.document(operationId="uploadFile", requestBody=MULTIPART_BODY)
 @blueprint.accepts(UploadFormSchema, location="files", check=False)
 @blueprint.returns(202, AcceptedUploadSchema, "The file is stored, and its import waits for a worker.", links=LINKS)
@@ -93,26 +96,32 @@ def upload_file() -> tuple[Response, int]:
         stored = UploadFolder.of_request().keep(file.stream, f"{task_id}.upload")
     except OSError as error:
         raise _storage_error(error) from error
-    job = ImportJob(
-        task_id=task_id,
-        filename=filename,
-        stored_name=stored.name,
-        file_size=size,
-        wants_preview=options.pop("preview", False),
-        started_by=options.pop("started_by", "") or client_address(),
+    values = {
+        "task_id": task_id,
+        "filename": filename,
+        "stored_name": stored.name,
+        "file_size": size,
+        "wants_preview": options.pop("preview", False),
+        "started_by": options.pop("started_by", "") or client_address(),
         **options,
-    )
+    }
     try:
-        db.session.add(job)
-        db.session.flush()
-        message = f"{filename} was uploaded ({size:,} bytes)."
-        db.session.add(ImportLog(job_id=job.id, event="uploaded", message=message))
-        db.session.commit()
+        _insert_job(values)
     except Exception:
         stored.unlink(missing_ok=True)
         raise
     announce_job(str(task_id))
     return jsonify(task_id=str(task_id), filename=filename, status="pending"), 202
+
+
+@repeat_after_conflict
+def _insert_job(values: dict[str, Any]) -> None:
+    job = ImportJob(**values)
+    db.session.add(job)
+    db.session.flush()
+    message = f"{job.filename} was uploaded ({job.file_size:,} bytes)."
+    db.session.add(ImportLog(job_id=job.id, event="uploaded", message=message))
+    db.session.commit()
 
 
 def _read_file() -> FileStorage:

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, jsonify
 from marshmallow import RAISE, ValidationError, fields, post_load, validates_schema
-from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
 from api.errors import ErrorType
@@ -20,15 +19,11 @@ from api.schemas import MessageSchema, RequestSchema
 from catalogue import bulk
 from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
-from database.retry import TRANSIENT_ERRORS, retry
 from models import db
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
 
 MAX_IDS = 10_000
-MAX_ATTEMPTS = 6
-RETRY_DELAY_SECONDS = 0.05
-LOCKED_ERRORS: tuple[type[Exception], ...] = (errors.LockNotAvailable, *TRANSIENT_ERRORS)
 
 # Each action with its past participle, for messages.
 ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted"}
@@ -36,9 +31,6 @@ ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "dele
 INVALID_BULK = ErrorType(400, "invalid_bulk", "Send either ids or filter.", ("ids", "filter"))
 IMPORT_RUNNING = ErrorType(
     409, "import_running", "The import of products.csv is not finished, so nothing was deleted. Wait until it ends."
-)
-PRODUCTS_BUSY = ErrorType(
-    503, "busy", "Other clients keep changing these products. Nothing was changed; try again later."
 )
 DEACTIVATED_EXAMPLE = {"message": "12 products were deactivated.", "count": 12}
 DELETED_EXAMPLE = {"message": "12 products were deleted.", "count": 12}
@@ -127,7 +119,7 @@ EITHER_IDS_OR_FILTER = {
 @blueprint.document(operationId="changeProducts", requestBody=EITHER_IDS_OR_FILTER)
 @blueprint.accepts(BulkRequestSchema, location="json", example={"action": "deactivate", "filter": {"name": "lamp"}})
 @blueprint.returns(200, BulkResultSchema, "The products were changed.", example=DEACTIVATED_EXAMPLE)
-@blueprint.raises(INVALID_BULK, IMPORT_RUNNING, PRODUCTS_BUSY)
+@blueprint.raises(INVALID_BULK, IMPORT_RUNNING)
 def change_products(body: BulkRequest) -> Response:
     """Change or delete many products
 
@@ -148,7 +140,7 @@ def change_products(body: BulkRequest) -> Response:
 @blueprint.delete("/bulk-delete")
 @blueprint.document(operationId="deleteAllProducts")
 @blueprint.returns(200, BulkResultSchema, "All products were deleted.", example=DELETED_EXAMPLE)
-@blueprint.raises(IMPORT_RUNNING, PRODUCTS_BUSY)
+@blueprint.raises(IMPORT_RUNNING)
 def delete_all_products() -> Response:
     """Delete all products
 
@@ -159,30 +151,16 @@ def delete_all_products() -> Response:
 
 
 def _run_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
-    """Run a change in a transaction and commit it; repeat it if PostgreSQL rolled it back to end a deadlock.
-
-    Raises the 503 if other clients keep the products locked, and the 409 if an import is not finished.
-    """
-
-    def transaction() -> BulkResult:
-        connection: Any = db.session.connection().connection.driver_connection
+    """Run a change in a transaction and commit it. Raises the 409 if an import is not finished."""
+    connection: Any = db.session.connection().connection.driver_connection
+    try:
         with connection.cursor() as cursor:
             result = change(cursor)
-        db.session.commit()
-        return result
-
-    try:
-        return retry(
-            transaction,
-            attempts=MAX_ATTEMPTS,
-            delay_seconds=lambda attempt, error: RETRY_DELAY_SECONDS * attempt,
-            roll_back=db.session.rollback,
-        )
-    except LOCKED_ERRORS:
-        raise PRODUCTS_BUSY.exception() from None
     except ImportRunning as running:
         message = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it ends."
         raise IMPORT_RUNNING.exception(message) from None
+    db.session.commit()
+    return result
 
 
 def _respond(action: str, result: BulkResult, selected_ids: int | None = None) -> Response:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from flask import Response, jsonify, request
 from sqlalchemy import func
@@ -26,17 +24,11 @@ from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
 from catalogue.sorting import InvalidPageToken
-from database.retry import retry
 from database.serializers import format_timestamp, serialize_product
 from models import Product, db
 from webhooks import events
 
 blueprint = Blueprint("products", __name__, url_prefix="/api/products", tag="Products")
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-MAX_ATTEMPTS = 6
 
 INVALID_PRODUCT = ErrorType(
     400, NewProductSchema.code, NewProductSchema.message, ("sku",), "The SKU must not be empty."
@@ -94,16 +86,6 @@ EXAMPLE_PAGE = {
 }
 
 
-def repeat_after_deadlock(view: Callable[P, R]) -> Callable[P, R]:
-    """Run a view again if PostgreSQL rolled its transaction back to end a deadlock, such as one with an import."""
-
-    @functools.wraps(view)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        return retry(lambda: view(*args, **kwargs), attempts=MAX_ATTEMPTS, roll_back=db.session.rollback)
-
-    return run
-
-
 @blueprint.get("")
 @blueprint.document(operationId="listProducts")
 @blueprint.accepts(ProductQuerySchema)
@@ -142,7 +124,6 @@ def list_products(query: ProductQuery) -> Response:
 @blueprint.accepts(NewProductSchema, location="json", example={"sku": "A-1", "name": "Blue lamp"})
 @blueprint.returns(201, ProductSchema, "The new product.", example=EXAMPLE_PRODUCT, headers=ETAG_HEADER, links=LINKS)
 @blueprint.raises(INVALID_PRODUCT, DUPLICATE_SKU)
-@repeat_after_deadlock
 def create_product(values: dict[str, Any]) -> tuple[Response, int]:
     """Create a product
 
@@ -179,7 +160,6 @@ def show_product(product_id: int) -> Response:
     200, ProductSchema, "The changed product.", example=EXAMPLE_PRODUCT, headers=ETAG_HEADER, links=LINKS
 )
 @blueprint.raises(INVALID_PRODUCT, PRODUCT_NOT_FOUND, DUPLICATE_SKU, PRECONDITION_FAILED)
-@repeat_after_deadlock
 def change_product(values: dict[str, Any], product_id: int) -> Response:
     """Change a product
 
@@ -200,7 +180,6 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
 @blueprint.document(operationId="deleteProduct", parameters=[IF_MATCH])
 @blueprint.returns(200, MessageSchema, "The product was deleted.", example={"message": "The product A-1 was deleted."})
 @blueprint.raises(PRODUCT_NOT_FOUND, PRECONDITION_FAILED)
-@repeat_after_deadlock
 def delete_product(product_id: int) -> Response:
     """Delete a product"""
     product = _find(product_id, lock=True)

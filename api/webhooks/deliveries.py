@@ -35,6 +35,8 @@ WEBHOOK_DISABLED = ErrorType(
 )
 INVALID_RECOVERY = ErrorType(400, RecoveryRequestSchema.code, NOT_TIMESTAMP_MESSAGE, ("since",))
 DELIVERY_ID = [*WEBHOOK_ID, {"in": "path", "name": "delivery_id", "description": "The id of the delivery."}]
+# A recovery of more deliveries takes several transactions, so that it holds no locks for long.
+RECOVERED_PER_TRANSACTION = 5000
 # The values of a delivery that starts over: due now, with all attempts of the retry policy.
 START_OVER = {"status": "pending", "tries": 0, "next_attempt_at": func.clock_timestamp(), "finished_at": None}
 
@@ -84,9 +86,14 @@ def resend_delivery(webhook_id: int, delivery_id: int) -> tuple[Response, int]:
     Sends it at once with the same `webhook-id`, even if it succeeded before. If it fails, it is attempted again as
     often as a new delivery.
     """
-    _check_enabled(find_webhook(webhook_id))
+    _check_enabled(find_webhook(webhook_id, lock="keep"))
     delivery = _find(webhook_id, delivery_id)
-    db.session.execute(update(WebhookDelivery).where(WebhookDelivery.id == delivery.id).values(START_OVER))
+    result: Any = db.session.execute(
+        update(WebhookDelivery).where(WebhookDelivery.id == delivery.id).values(START_OVER)
+    )
+    if not result.rowcount:
+        # It was removed after it had been found, because it is too old.
+        raise DELIVERY_NOT_FOUND.exception()
     _commit_and_notify()
     return jsonify(message="The delivery is sent again."), 202
 
@@ -101,20 +108,39 @@ def recover_deliveries(values: dict[str, datetime], webhook_id: int) -> tuple[Re
 
     Sends every failed delivery whose event happened at the given time or later.
     """
-    _check_enabled(find_webhook(webhook_id))
-    result: Any = db.session.execute(
-        update(WebhookDelivery)
+    count, last_id = 0, 0
+    while True:
+        _check_enabled(find_webhook(webhook_id, lock="keep"))
+        ids = _start_over(webhook_id, values["since"], last_id)
+        _commit_and_notify()
+        count += len(ids)
+        if len(ids) < RECOVERED_PER_TRANSACTION:
+            break
+        last_id = max(ids)
+    message = "1 delivery is sent again." if count == 1 else f"{count:,} deliveries are sent again."
+    return jsonify(message=message, count=count), 202
+
+
+def _start_over(webhook_id: int, since: datetime, last_id: int) -> list[int]:
+    """Let the next failed deliveries after `last_id` start over; return their ids, without those that are locked.
+
+    A delivery is locked only while it is removed or sent again by another request.
+    """
+    failed = (
+        select(WebhookDelivery.id)
         .where(
             WebhookDelivery.webhook_id == webhook_id,
             WebhookDelivery.status == "failed",
-            WebhookDelivery.created_at >= values["since"],
+            WebhookDelivery.created_at >= since,
+            WebhookDelivery.id > last_id,
         )
-        .values(START_OVER)
+        .order_by(WebhookDelivery.id)
+        .limit(RECOVERED_PER_TRANSACTION)
+        .with_for_update(key_share=True, skip_locked=True)
+        .cte()
     )
-    count = result.rowcount
-    _commit_and_notify()
-    message = "1 delivery is sent again." if count == 1 else f"{count:,} deliveries are sent again."
-    return jsonify(message=message, count=count), 202
+    change = update(WebhookDelivery).where(WebhookDelivery.id == failed.c.id).values(START_OVER)
+    return list(db.session.scalars(change.returning(WebhookDelivery.id)))
 
 
 def _check_enabled(webhook: Webhook) -> None:

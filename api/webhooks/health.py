@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -17,25 +17,28 @@ COUNT_PENDING_SQL = """
 SELECT webhook_id, sum(coalesce(parts_left, 1))::bigint FROM webhook_deliveries
 WHERE webhook_id = ANY (%s) AND status = 'pending' GROUP BY webhook_id
 """
+FIRST_HOUR_SQL = "SELECT date_trunc('hour', clock_timestamp() - make_interval(hours => %s), 'UTC')"
 LIST_HOURS_SQL = """
 SELECT webhook_id, hour, delivered, failed, failed_attempts FROM webhook_hours
-WHERE webhook_id = ANY (%s) AND hour > %s ORDER BY hour
+WHERE webhook_id = ANY (%s) AND hour >= %s ORDER BY hour
 """
 
 
 def read_health(webhook_ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    """Return the `health` object of each webhook, keyed by id; its hours are the last 24, the current one included."""
-    first_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HEALTH_HOURS - 1)
-    health = {webhook_id: _empty_health(first_hour) for webhook_id in webhook_ids}
+    """Return the `health` object of each webhook, keyed by id; its hours are the last 24, the current one included.
+
+    The hours begin at full hours of UTC, by the clock of the database.
+    """
     connection: Any = db.session.connection().connection.driver_connection
     cursor: Cursor
     with connection.cursor() as cursor:
+        cursor.execute(FIRST_HOUR_SQL, (HEALTH_HOURS - 1,))
+        (first_hour,) = cursor.fetchone() or ()
+        health = {webhook_id: _empty_health(first_hour) for webhook_id in webhook_ids}
         cursor.execute(COUNT_PENDING_SQL, (list(webhook_ids),))
         for webhook_id, pending in cursor.fetchall():
             health[webhook_id]["pending"] = pending
-        # PostgreSQL's hours begin in the middle of ours if its time zone has an offset of half an hour. The one that
-        # overlaps our first hour then counts in the totals only.
-        cursor.execute(LIST_HOURS_SQL, (list(webhook_ids), first_hour - timedelta(hours=1)))
+        cursor.execute(LIST_HOURS_SQL, (list(webhook_ids), first_hour))
         for webhook_id, hour, delivered, failed, failed_attempts in cursor.fetchall():
             totals = health[webhook_id]
             totals["delivered"] += delivered

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from sqlalchemy import select
+
 from api.errors import ErrorType
 from models import Webhook, db
 
@@ -9,9 +13,16 @@ WEBHOOK_NOT_FOUND = ErrorType(404, "webhook_not_found", "There is no webhook wit
 WEBHOOK_ID = [{"in": "path", "name": "webhook_id", "description": "The id of the webhook."}]
 
 
-def find_webhook(webhook_id: int, *, lock: bool = False) -> Webhook:
-    """Return a webhook, with its row locked if wanted; raise the 404 if there is none."""
-    webhook = db.session.get(Webhook, webhook_id, with_for_update=lock)
+def find_webhook(webhook_id: int, *, lock: Literal["change", "keep"] | None = None) -> Webhook:
+    """Return a webhook; raise the 404 if there is none.
+
+    `lock="change"` locks its row for a change. `lock="keep"` locks it before rows of its deliveries are written. Both
+    locks let others insert deliveries of the webhook meanwhile.
+    """
+    query = select(Webhook).where(Webhook.id == webhook_id, Webhook.deleted_at.is_(None))
+    if lock is not None:
+        query = query.with_for_update(key_share=True, read=lock == "keep", of=Webhook)
+    webhook = db.session.scalar(query.execution_options(populate_existing=lock is not None))
     if webhook is None:
         raise WEBHOOK_NOT_FOUND.exception()
     return webhook

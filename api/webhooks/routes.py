@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, jsonify
@@ -65,7 +65,7 @@ def list_webhooks() -> Response:
 
     Lists all webhooks in the order of their creation. Their secrets are masked, except for the last characters.
     """
-    webhooks = list(db.session.scalars(select(Webhook).order_by(Webhook.id)))
+    webhooks = list(db.session.scalars(select(Webhook).where(Webhook.deleted_at.is_(None)).order_by(Webhook.id)))
     health = read_health([webhook.id for webhook in webhooks])
     return jsonify([_serialize(webhook, health[webhook.id], masked=True) for webhook in webhooks])
 
@@ -118,7 +118,7 @@ def change_webhook(values: dict[str, Any], webhook_id: int) -> Response:
     that is switched off keeps its pending deliveries until it is switched on again; events that happen in between are
     not sent.
     """
-    webhook = find_webhook(webhook_id, lock=True)
+    webhook = find_webhook(webhook_id, lock="change")
     if signing.is_masked(values.get("secret") or ""):
         del values["secret"]
     changed = {name: value for name, value in values.items() if getattr(webhook, name) != value}
@@ -140,12 +140,16 @@ def change_webhook(values: dict[str, Any], webhook_id: int) -> Response:
 def delete_webhook(webhook_id: int) -> Response:
     """Delete a webhook
 
-    Also deletes its deliveries.
+    The webhook is gone at once, and so are its deliveries.
     """
-    webhook = find_webhook(webhook_id, lock=True)
-    db.session.delete(webhook)
+    webhook = find_webhook(webhook_id, lock="change")
+    url = webhook.url
+    # There may be millions of deliveries, so webhooks/retention.py removes them in small transactions.
+    webhook.deleted_at = webhook.updated_at = func.clock_timestamp()
+    webhook.enabled = False
+    webhook.secret = webhook.previous_secret = webhook.previous_secret_expires_at = None
     db.session.commit()
-    return jsonify(message=f"The webhook to {webhook.url} was deleted.")
+    return jsonify(message=f"The webhook to {url} was deleted.")
 
 
 @blueprint.post("/<int:webhook_id>/rotate-secret", parameters=WEBHOOK_ID)
@@ -158,12 +162,13 @@ def rotate_secret(webhook_id: int) -> Response:
     For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
     time. Older secrets are no longer used.
     """
-    webhook = find_webhook(webhook_id, lock=True)
-    expires_at = datetime.now(UTC) + timedelta(hours=ROTATION_HOURS)
+    webhook = find_webhook(webhook_id, lock="change")
+    expires_at: Any = func.clock_timestamp() + timedelta(hours=ROTATION_HOURS)
     webhook.previous_secret = webhook.secret
     webhook.previous_secret_expires_at = expires_at if webhook.secret else None
     webhook.secret = signing.create_secret()
     webhook.updated_at = func.clock_timestamp()
+    db.session.flush()
     body = {
         "secret": webhook.secret,
         "previous_secret_expires_at": format_timestamp(webhook.previous_secret_expires_at),
@@ -175,9 +180,8 @@ def rotate_secret(webhook_id: int) -> Response:
 def _serialize(webhook: Webhook, health: dict[str, Any], *, masked: bool = False) -> dict[str, Any]:
     """Return the JSON of a webhook, with its secret masked if wanted."""
     expires_at = webhook.previous_secret_expires_at
-    has_previous_secret = (
-        webhook.previous_secret is not None and expires_at is not None and expires_at > datetime.now(UTC)
-    )
+    if expires_at is not None and not webhook.has_previous_secret:
+        expires_at = None
     return {
         "id": webhook.id,
         "url": webhook.url,
@@ -188,7 +192,7 @@ def _serialize(webhook: Webhook, health: dict[str, Any], *, masked: bool = False
         "disabled_reason": webhook.disabled_reason,
         "failing_since": format_timestamp(webhook.failing_since),
         "secret": signing.mask_secret(webhook.secret) if masked else webhook.secret,
-        "previous_secret_expires_at": format_timestamp(expires_at) if has_previous_secret else None,
+        "previous_secret_expires_at": format_timestamp(expires_at),
         "created_at": format_timestamp(webhook.created_at),
         "updated_at": format_timestamp(webhook.updated_at),
         "health": health,

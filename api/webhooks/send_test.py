@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, current_app, jsonify, request
 
 import config
-from api.errors import BAD_REQUEST, BODY_TOO_LARGE
+from api.errors import BAD_REQUEST, BODY_TOO_LARGE, ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import EXAMPLE_PRODUCT
 from api.webhooks.lookup import WEBHOOK_ID, WEBHOOK_NOT_FOUND, find_webhook
@@ -22,30 +22,43 @@ from webhooks.sender import Sender
 blueprint = Blueprint("webhook_tests", __name__, url_prefix="/api/webhooks", tag="Webhooks")
 
 SAMPLE_TASK_ID = str(uuid.UUID(int=0))
-ANY_JSON = {
-    "description": "The JSON to send instead of the sample.",
-    "content": {JSON: {"schema": {}, "example": {"event": "product.created"}}},
+TEST_BODY = {
+    "description": 'The JSON object to send instead of the sample. It must contain `"test": true`.',
+    "content": {
+        JSON: {
+            "schema": {"type": "object", "properties": {"test": {"const": True}}, "required": ["test"]},
+            "example": {"event": "product.created", "test": True},
+        }
+    },
 }
+# Otherwise the signature of the product would make any body look like an event to the receiver.
+NOT_MARKED_AS_TEST = ErrorType(
+    400,
+    "not_marked_as_test",
+    'The body must be a JSON object with "test": true, so that the receiver can tell it from an event.',
+    ("test",),
+)
 
 
 @blueprint.post("/<int:webhook_id>/test", parameters=WEBHOOK_ID)
-@blueprint.document(operationId="testWebhook", requestBody=ANY_JSON)
+@blueprint.document(operationId="testWebhook", requestBody=TEST_BODY)
 @blueprint.returns(200, WebhookTestSchema, "The result, whatever the receiver responded.")
-@blueprint.raises(WEBHOOK_NOT_FOUND, BAD_REQUEST, BODY_TOO_LARGE)
+@blueprint.raises(WEBHOOK_NOT_FOUND, BAD_REQUEST, NOT_MARKED_AS_TEST, BODY_TOO_LARGE)
 def send_test_request(webhook_id: int) -> Response:
     """Send a test request
 
     Sends one request at once, even if the webhook is switched off, and returns the result. The request is not a
-    delivery and is not repeated. Its body is a sample of an event, or the JSON body that you give.
+    delivery and is not repeated. Its body is a sample of an event, or the JSON object that you give. Both contain
+    `"test": true`.
     """
     webhook = find_webhook(webhook_id)
     settings: config.Settings = current_app.config["SETTINGS"]
     body = request.get_json(force=True) if request.get_data().strip() else _sample_event(webhook)
+    if not isinstance(body, dict) or body.get("test") is not True:
+        raise NOT_MARKED_AS_TEST.exception()
     data = current_app.json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    now = datetime.now(UTC)
-    headers = signing.sign_headers(
-        _active_secrets(webhook, now), f"test_{uuid.uuid4().hex}", int(now.timestamp()), data
-    )
+    secrets = [webhook.secret, webhook.previous_secret if webhook.has_previous_secret else None]
+    headers = signing.sign_headers(filter(None, secrets), f"test_{uuid.uuid4().hex}", int(time.time()), data)
     url = webhook.url
     # The receiver may take long to respond. Keep no transaction open meanwhile.
     db.session.rollback()
@@ -62,13 +75,6 @@ def send_test_request(webhook_id: int) -> Response:
         "error": response.error,
     }
     return jsonify(webhook_id=webhook_id, webhook_url=url, test_result=result)
-
-
-def _active_secrets(webhook: Webhook, now: datetime) -> list[str]:
-    """Return the secret of a webhook, if any, and the previous one until it expires."""
-    expires_at = webhook.previous_secret_expires_at
-    previous_secret = webhook.previous_secret if expires_at is not None and expires_at > now else None
-    return [secret for secret in (webhook.secret, previous_secret) if secret]
 
 
 def _sample_event(webhook: Webhook) -> dict[str, Any]:

@@ -216,9 +216,9 @@ def test_a_test_request_shows_status_code_time_and_response(page: Page, site: Si
     page.get_by_test_id("test-send").click()
     expect(page.locator("#test-body-problem")).to_contain_text("This is not JSON")
     assert receiver.count() == 1
-    page.get_by_test_id("test-body").fill('{"mine": 1}')
+    page.get_by_test_id("test-body").fill('{"mine": 1, "test": true}')
     page.get_by_test_id("test-send").click()
-    wait_for_value("what arrived", lambda: [one.body for one in receiver.requests()][1:], [b'{"mine":1}'])
+    wait_for_value("what arrived", lambda: [one.body for one in receiver.requests()][1:], [b'{"mine":1,"test":true}'])
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("test-dialog")).to_have_count(0)
 

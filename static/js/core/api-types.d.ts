@@ -605,7 +605,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook
-         * @description Also deletes its deliveries.
+         * @description The webhook is gone at once, and so are its deliveries.
          */
         delete: operations["deleteWebhook"];
         options?: never;
@@ -747,7 +747,8 @@ export interface paths {
         /**
          * Send a test request
          * @description Sends one request at once, even if the webhook is switched off, and returns the result. The request is not a
-         *     delivery and is not repeated. Its body is a sample of an event, or the JSON body that you give.
+         *     delivery and is not repeated. Its body is a sample of an event, or the JSON object that you give. Both contain
+         *     `"test": true`.
          */
         post: operations["testWebhook"];
         delete?: never;
@@ -3071,7 +3072,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3581,7 +3582,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3666,7 +3667,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3735,7 +3736,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4043,7 +4044,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4345,7 +4346,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4413,7 +4414,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4619,7 +4620,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4723,7 +4724,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4791,7 +4792,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4812,15 +4813,19 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description The JSON to send instead of the sample. */
+        /** @description The JSON object to send instead of the sample. It must contain `"test": true`. */
         requestBody?: {
             content: {
                 /**
                  * @example {
-                 *       "event": "product.created"
+                 *       "event": "product.created",
+                 *       "test": true
                  *     }
                  */
-                "application/json": unknown;
+                "application/json": {
+                    /** @constant */
+                    test: true;
+                };
             };
         };
         responses: {
@@ -4833,7 +4838,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookTest"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`, `untrusted_host`. */
+            /** @description The request is invalid. Codes: `bad_request`, `not_marked_as_test`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4878,7 +4883,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -24,7 +24,7 @@ export function openTest(webhook) {
     id: 'test-body',
     rows: 6,
     spellcheck: 'false',
-    placeholder: '{"event": "product.created"}',
+    placeholder: '{"event": "product.created", "test": true}',
     data: { testid: 'test-body' },
     'aria-describedby': 'test-body-problem',
   });
@@ -91,7 +91,13 @@ export function openTest(webhook) {
         'details',
         { class: 'test-own' },
         h('summary', { text: 'Send another body' }),
-        h('div', { class: 'field' }, h('label', { for: 'test-body', text: 'Body (JSON)' }), own, problem),
+        h(
+          'div',
+          { class: 'field' },
+          h('label', { for: 'test-body', text: 'Body (JSON object with "test": true)' }),
+          own,
+          problem,
+        ),
       ),
     ],
     footer: h(

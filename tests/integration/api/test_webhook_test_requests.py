@@ -51,17 +51,52 @@ def test_the_sample_is_an_event_of_the_first_type_of_the_webhook(client: Client,
     assert contents == [product, product, product, ("count",), imported_products, job, job, product]
 
 
-def test_a_json_body_is_sent_instead_of_the_sample(client: Client, receiver: Receiver) -> None:
+def test_a_json_body_marked_as_a_test_is_sent_instead_of_the_sample(client: Client, receiver: Receiver) -> None:
     path = f"/api/webhooks/{subscribe(client, receiver.url('/ok/x'))}/test"
-    read_json(client.post(path, json={"mine": "ä"}))
-    read_json(client.post(path, data="", content_type="application/json"))
-    read_json(client.post(path, data=b"", content_type="text/plain"))
-    read_json(client.post(path, data="[1]", content_type="application/json"))
+    read_json(client.post(path, json={"mine": "ä", "test": True}))
+    read_json(client.post(path, data='{"test": true}', content_type="application/json"))
     read_error(client.post(path, data="{", content_type="application/json"), 400, "bad_request")
     bodies = [request.body for request in receiver.requests()]
-    assert bodies[0] == '{"mine":"ä"}'.encode()
-    assert bodies[3] == b"[1]"
-    assert all(b'"product":{' in body for body in bodies[1:3])
+    assert bodies == ['{"mine":"ä","test":true}'.encode(), b'{"test":true}']
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"event": "product.created"}',
+        '{"test": false}',
+        '{"test": 1}',
+        '{"test": "true"}',
+        '{"inner": {"test": true}}',
+        '{"test": true, "test": false}',
+        "{}",
+        "[true]",
+        '"test"',
+        "null",
+        "1",
+    ],
+)
+def test_a_body_that_is_not_marked_as_a_test_is_neither_signed_nor_sent(
+    client: Client, receiver: Receiver, body: str
+) -> None:
+    path = f"/api/webhooks/{subscribe(client, receiver.url('/ok/x'))}/test"
+    message = read_error(
+        client.post(path, data=body, content_type="application/json"), 400, "not_marked_as_test", "test"
+    )
+    assert '"test": true' in message
+    read_error(client.post(path, data='{"test": true}', content_type="text/plain"), 415, "unsupported_media_type")
+    assert receiver.count() == 0
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream", None])
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+def test_an_empty_body_of_any_type_stands_for_the_sample(
+    client: Client, receiver: Receiver, body: bytes, content_type: str | None
+) -> None:
+    path = f"/api/webhooks/{subscribe(client, receiver.url('/ok/x'))}/test"
+    read_json(client.post(path, data=body, content_type=content_type))
+    (request,) = receiver.requests()
+    assert b'"product":{' in request.body
 
 
 def test_a_request_is_signed_with_the_previous_secret_until_it_expires(

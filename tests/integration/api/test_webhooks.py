@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from support.api import read_error, read_json
 from support.database import execute
-from support.webhooks import Client, list_deliveries
+from support.receiver import Receiver
+from support.waiting import wait_for
+from support.webhooks import Client, StartDispatcher, all_finished, emit_events, list_deliveries
 from webhooks import events
 
 URL = "https://example.com/hooks"
@@ -150,7 +153,7 @@ def test_the_health_counts_the_last_24_hours(client: Client, database_url: str) 
     execute(
         database_url,
         "INSERT INTO webhook_hours (webhook_id, hour, delivered, failed, failed_attempts)"
-        " SELECT %s, date_trunc('hour', now()) - make_interval(hours => age), 1 + age, 2, 3"
+        " SELECT %s, date_trunc('hour', now(), 'UTC') - make_interval(hours => age), 1 + age, 2, 3"
         " FROM unnest(ARRAY[0, 23, 24]) age",
         (webhook,),
     )
@@ -162,15 +165,57 @@ def test_the_health_counts_the_last_24_hours(client: Client, database_url: str) 
     assert sum(hour["delivered"] for hour in health["hours"]) == 25
 
 
-def test_an_hour_that_overlaps_the_first_one_counts_in_the_totals(client: Client, database_url: str) -> None:
-    # In a time zone with an offset of half an hour, PostgreSQL's hours begin in the middle of ours.
-    webhook = create(client)["id"]
-    execute(
-        database_url,
-        "INSERT INTO webhook_hours (webhook_id, hour, delivered)"
-        " VALUES (%s, date_trunc('hour', now()) - interval '23 hours 30 minutes', 1)",
-        (webhook,),
-    )
+def test_the_hours_of_the_health_are_those_of_utc_in_every_time_zone(
+    client: Client, database_url: str, receiver: Receiver, start_dispatcher: StartDispatcher
+) -> None:
+    name = database_url.partition("?")[0].rpartition("/")[2]
+    # In Nepal, full hours begin 15 minutes later.
+    execute(database_url, f"ALTER DATABASE {name} SET timezone = 'Asia/Kathmandu'")
+    webhook = create(client, url=receiver.url("/ok/x"), event_type="*")["id"]
+    start_dispatcher()
+    emit_events(database_url)
+    wait_for("the delivery", all_finished(database_url, webhook, 1))
+    hours = execute(database_url, "SELECT hour = date_trunc('hour', hour, 'UTC') FROM webhook_hours")
+    assert hours == [(True,)]
     health = read_json(client.get(f"/api/webhooks/{webhook}"))["health"]
-    assert health["delivered"] == 1
-    assert sum(hour["delivered"] for hour in health["hours"]) == 0
+    assert health["delivered"] == sum(hour["delivered"] for hour in health["hours"]) == 1
+    assert {hour["hour"][13:] for hour in health["hours"]} == {":00:00Z"}
+
+
+def test_a_previous_secret_expires_by_the_clock_of_the_database(client: Client, database_url: str) -> None:
+    path = f"/api/webhooks/{create(client)['id']}"
+    rotated = read_json(client.post(f"{path}/rotate-secret"))
+    query = "SELECT previous_secret_expires_at - updated_at FROM webhooks"
+    ((valid_for,),) = execute(database_url, query)
+    # Both are times of the database, a few statements apart.
+    assert abs(valid_for - timedelta(hours=24)) < timedelta(seconds=1)
+    assert rotated["previous_secret_expires_at"] == read_json(client.get(path))["previous_secret_expires_at"]
+    execute(database_url, "UPDATE webhooks SET previous_secret_expires_at = clock_timestamp()")
+    assert read_json(client.get(path))["previous_secret_expires_at"] is None
+
+
+def test_a_deleted_webhook_is_gone_at_once_with_its_deliveries(client: Client, database_url: str) -> None:
+    webhook, other = create(client, event_type="*")["id"], create(client, event_type="*")["id"]
+    emit_events(database_url, 3)
+    ((delivery,),) = execute(database_url, "SELECT min(id) FROM webhook_deliveries WHERE webhook_id = %s", (webhook,))
+    path = f"/api/webhooks/{webhook}"
+    read_json(client.delete(path))
+    assert [row["id"] for row in read_json(client.get("/api/webhooks"))] == [other]
+    since = {"since": "2000-01-01T00:00:00Z"}
+    for response in (
+        client.get(path),
+        client.delete(path),
+        client.put(path, json={"enabled": True}),
+        client.post(f"{path}/test"),
+        client.post(f"{path}/rotate-secret"),
+        client.get(f"{path}/deliveries"),
+        client.get(f"{path}/deliveries/{delivery}"),
+        client.post(f"{path}/deliveries/{delivery}/resend"),
+        client.post(f"{path}/recover", json=since),
+    ):
+        read_error(response, 404, "webhook_not_found")
+    emit_events(database_url)
+    counts = "SELECT webhook_id, count(*) FROM webhook_deliveries GROUP BY 1 ORDER BY 1"
+    assert execute(database_url, counts) == [(webhook, 3), (other, 4)], "it gets no further deliveries"
+    secrets = execute(database_url, "SELECT secret, previous_secret FROM webhooks WHERE id = %s", (webhook,))
+    assert secrets == [(None, None)]

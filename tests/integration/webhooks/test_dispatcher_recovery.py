@@ -81,7 +81,7 @@ def test_a_deleted_webhook_gets_no_more_requests(
     # A request takes one second, so another one would have started by then.
     time.sleep(1.5)
     assert receiver.count("/slow/1/x") == sent
-    assert execute(database_url, "SELECT count(*) FROM webhook_deliveries") == [(5,)]
+    wait_for("the removal", lambda: execute(database_url, "SELECT count(*) FROM webhook_deliveries") == [(5,)])
     emit_events(database_url)
     wait_for("the other goes on", all_finished(database_url, other, 6))
 

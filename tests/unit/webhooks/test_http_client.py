@@ -176,3 +176,23 @@ def test_a_response_in_two_packets_is_not_delayed(sender: Sender) -> None:
         server.kill()
     if hasattr(socket, "TCP_QUICKACK"):
         assert times[30] < 20
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"no colon here\r\n",
+        b"X-A: 1\r\n : no name\r\nX-B 2\r\n",
+        b"X-A: \xff\xfe\r\n\x00: 1\r\nbroken\r\n",
+        b"Set-Cookie: a=b; expires=Thu, 99-Foo-9999999 99:99:99 GMT; max-age=x\r\nX\r\n",
+        b"Content-Type: text/html; charset=\r\nbroken\r\n",
+        b"Retry-After: Thu, 01 Jan 99999 00:00:00 +9999999\r\nbroken\r\n",
+    ],
+)
+def test_broken_headers_are_one_line_in_the_log(sender: Sender, caplog: pytest.LogCaptureFixture, head: bytes) -> None:
+    with respond_once(b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 0\r\n\r\n") as port:
+        post(sender, f"http://127.0.0.1:{port}/secret-path")
+    assert len(caplog.records) <= 1
+    assert "\n" not in caplog.text.strip()
+    assert "Traceback" not in caplog.text
+    assert "secret" not in caplog.text

@@ -199,6 +199,7 @@ def test_an_unexpected_error_is_a_failed_attempt(
     assert attempt.response.error == "The request could not be made. The log of the worker says why."
     assert attempt.outcome.status == "pending"
     assert "RuntimeError: a bug" in caplog.text
+    assert "\n" not in caplog.text.strip()
     receiver.expect(2)
 
 
@@ -210,3 +211,31 @@ def test_an_unusable_secret_is_a_failed_attempt(
     attempt = attempts.get(timeout=60)
     assert attempt.response.error == "The request could not be made. The log of the worker says why."
     assert attempt.headers == {}
+
+
+def test_a_worker_whose_thread_fails_closes_itself(
+    create_worker: CreateWorker, receiver: FakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError("no certificates")
+
+    monkeypatch.setattr(receiver, "create_sender", fail)
+    worker = create_worker()
+    worker.add(deliveries(1, 2))
+    wait_for("the end", lambda: worker.closed)
+    assert (worker.loaded, worker.waiting) == (set(), 0)
+
+
+def test_a_thread_that_cannot_be_started_is_started_later(
+    create_worker: CreateWorker, receiver: FakeReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    worker = create_worker()
+    with monkeypatch.context() as without_threads:
+        without_threads.setattr(threading.Thread, "start", fail)
+        worker.add(deliveries(1))
+    assert worker.waiting == 1
+    worker.keep_until(time.monotonic() + LEASE_SECONDS)
+    receiver.expect(1)

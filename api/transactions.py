@@ -1,0 +1,59 @@
+"""The transactions of calls that write: they wait for locks for a limited time, and are repeated after a conflict.
+
+Every view of a call that writes runs inside `repeat_after_conflict`; `api.openapi.Blueprint` sees to that.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from flask import g, has_request_context, request
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session, SessionTransaction
+
+from database.connect import LIMIT_WAITS_SQL
+from database.retry import is_transient, retry
+from models import db
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAX_ATTEMPTS = 6
+RETRY_DELAY_SECONDS = 0.05
+READING_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+def repeat_after_conflict(view: Callable[P, R]) -> Callable[P, R]:
+    """Run a view again if PostgreSQL rolled its transaction back to end a deadlock or a serialization failure.
+
+    A view that has committed a transaction is not repeated, because that would do its work twice.
+    """
+
+    @functools.wraps(view)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.has_committed = False
+        return retry(
+            lambda: view(*args, **kwargs),
+            attempts=MAX_ATTEMPTS,
+            # Two requests that repeat a conflict at the same time would have it again.
+            delay_seconds=lambda attempt, _: RETRY_DELAY_SECONDS * attempt * random.uniform(0.5, 1),  # noqa: S311
+            retry_on=lambda error: is_transient(error) and not g.has_committed,
+            roll_back=db.session.rollback,
+        )
+
+    return run
+
+
+@event.listens_for(db.session, "after_begin")
+def _limit_waits(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if has_request_context() and request.method not in READING_METHODS:
+        connection.exec_driver_sql(LIMIT_WAITS_SQL)
+
+
+@event.listens_for(db.session, "after_commit")
+def _remember_commit(session: Session) -> None:
+    if has_request_context():
+        g.has_committed = True
