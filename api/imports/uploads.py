@@ -88,16 +88,15 @@ def upload_file() -> tuple[Response, int]:
     options = load(UploadOptionsSchema(), request.form)
     task_id = uuid.uuid4()
     try:
-        file.stream.flush()
-        size = file.stream.seek(0, 2)
         stored = UploadFolder.of_request().keep(file.stream, f"{task_id}.upload")
     except OSError as error:
         raise _storage_error(error) from error
     job = ImportJob(
         task_id=task_id,
         filename=filename,
-        stored_name=stored.name,
-        file_size=size,
+        stored_name=stored.path.name,
+        file_size=stored.size,
+        file_sha256=stored.sha256,
         wants_preview=options.pop("preview", False),
         started_by=options.pop("started_by", "") or client_address(),
         **options,
@@ -105,11 +104,11 @@ def upload_file() -> tuple[Response, int]:
     try:
         db.session.add(job)
         db.session.flush()
-        message = f"{filename} was uploaded ({size:,} bytes)."
+        message = f"{filename} was uploaded ({stored.size:,} bytes)."
         db.session.add(ImportLog(job_id=job.id, event="uploaded", message=message))
         db.session.commit()
     except Exception:
-        stored.unlink(missing_ok=True)
+        stored.path.unlink(missing_ok=True)
         raise
     announce_job(str(task_id))
     return jsonify(task_id=str(task_id), filename=filename, status="pending"), 202

@@ -6,7 +6,6 @@ All of it is one transaction. If reading is interrupted, nothing remains and the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -16,7 +15,8 @@ from psycopg2.extras import Json
 from database.connect import limit_waits
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.columns.reject_file import encode_rejects
-from importer.errors import ImportFailure, UnusableFile
+from importer.errors import UnusableFile
+from importer.files.stored_file import StoredFile
 from importer.jobs import repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
@@ -79,20 +79,16 @@ def is_staged(connection: Connection, job: Job) -> bool:
         return cursor.fetchone() == (True,)
 
 
-def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
-    """Read the file at `path` into the staging table of the job, and write the exact totals to the job.
+def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
+    """Read a file into the staging table of the job, and write the exact totals to the job.
 
-    Raises `UnusableFile` if the file as a whole cannot be imported, `ImportFailure` if it no longer exists, and
-    `LeaseLost`.
+    Raises `LeaseLost`, and `UnusableFile` if the file as a whole cannot be imported or has changed since its upload.
     """
     job = run.job
-    try:
-        options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
-        file = open_product_file(
-            path, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
-        )
-    except FileNotFoundError:
-        raise ImportFailure("The uploaded file no longer exists on the server. Upload it again.") from None
+    options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
+    file = open_product_file(
+        stored_file, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
+    )
     with file:
         _propose_saved_mapping(run.connection, job, file)
         run.heartbeat.file_description = file.describe()
@@ -106,7 +102,7 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
             reading = run.heartbeat.reading = ReadingProgress()
-            _copy_file(run, cursor, file, table, reading, limits.chunk_rows)
+            _copy_file(run, cursor, file, stored_file, table, reading, limits.chunk_rows)
             run.heartbeat.reading = None
             if not reading.rows and not reading.rejected:
                 raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
@@ -130,7 +126,13 @@ def stage_file(run: Run, path: Path, limits: ReadLimits) -> None:
 
 
 def _copy_file(
-    run: Run, cursor: Cursor, file: ProductFile, table: sql.Identifier, reading: ReadingProgress, chunk_rows: int
+    run: Run,
+    cursor: Cursor,
+    file: ProductFile,
+    stored_file: StoredFile,
+    table: sql.Identifier,
+    reading: ReadingProgress,
+    chunk_rows: int,
 ) -> None:
     """Copy the rows of a file into the staging table and its rejects into `import_rejects`; count both."""
     validator = file.validator
@@ -160,6 +162,8 @@ def _copy_file(
             run.heartbeat.check()
         if rejects:
             stream.put(COPY_REJECTS_SQL, bytes(rejects))
+        # While COPY runs, because PostgreSQL ends transactions that are idle for long.
+        stored_file.verify()
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:
