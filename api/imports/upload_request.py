@@ -21,6 +21,10 @@ UPLOAD_ENDPOINT = "uploads.upload_file"
 UPLOAD_BUFFER_BYTES = 1 << 20
 
 
+class SeveralFiles(Exception):
+    """The form of an upload has more than one file."""
+
+
 class UploadRequest(Request):
     """A request that stores the files of an upload in the `UploadFolder` of the request."""
 
@@ -78,7 +82,12 @@ class UploadFolder:
         return folder
 
     def open(self) -> IO[bytes]:
-        """Create a file for a part of the request and return it, open for writing and reading."""
+        """Create a file for the file of the request and return it, open for writing and reading.
+
+        Raises `SeveralFiles` if the request had a file already.
+        """
+        if self._parts:
+            raise SeveralFiles
         part = UploadPart(self._folder / f"{uuid.uuid4()}.part")
         self._parts[id(part)] = part
         return part

@@ -69,8 +69,8 @@ UNDO_COMPLETED_MESSAGE = (
 
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
-    " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview, confirmed_at IS NOT NULL, mapping, delimiter,"
-    " quote, encoding, started_from, undo_of::text"
+    " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
+    " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, started_from, undo_of::text"
 )
 
 

@@ -172,14 +172,6 @@ def test_a_body_that_is_not_a_form_is_refused(
     assert list_files(settings.upload_dir) == []
 
 
-def test_only_the_first_file_of_the_field_is_stored(client: FlaskClient, settings: config.Settings) -> None:
-    files = [(io.BytesIO(b"sku\na\n"), "a.csv"), (io.BytesIO(b"b"), "b.csv")]
-    response = client.post("/api/upload", data={"other": (io.BytesIO(b"c"), "c.csv"), "file": files})
-    assert read_json(response, 202)["filename"] == "a.csv"
-    (stored,) = list_files(settings.upload_dir)
-    assert (settings.upload_dir / stored).read_bytes() == b"sku\na\n"
-
-
 def test_no_file_stays_if_its_job_cannot_be_inserted(client: FlaskClient, settings: config.Settings) -> None:
     execute(settings.database_url, "ALTER TABLE import_jobs RENAME TO elsewhere")
     read_error(upload(client), 500, "internal_error")
