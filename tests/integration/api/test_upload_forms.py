@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -162,7 +161,7 @@ def test_a_name_of_invisible_characters_is_no_name(client: FlaskClient, settings
 
 
 def test_the_file_of_rejects_has_a_clean_name_also_for_imports_of_earlier_versions(
-    client: FlaskClient, settings: config.Settings, tmp_path: Path
+    client: FlaskClient, settings: config.Settings
 ) -> None:
     task_id = read_json(post_file(client, FILE), 202)["task_id"]
     name = "日本\u202e\x1b\U0001f469\u200d\U0001f467.csv"
