@@ -6,20 +6,23 @@ unusable value raises `ConfigError`, whose message is one line that names the va
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import tempfile
-import time
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import IO, Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from dotenv import load_dotenv
+
+from durable_files import sync_folder
 
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -35,8 +38,6 @@ POOLER_OPTION = "pgbouncer=true"
 # Options of poolers and other drivers, which libpq rejects.
 FOREIGN_URL_OPTIONS = {"pgbouncer", "supa", "connection_limit"}
 SECRET_KEY_BYTES = 32
-SECRET_KEY_POLL_SECONDS = 0.02
-SECRET_KEY_WAIT_SECONDS = 2
 
 
 class ConfigError(ValueError):
@@ -308,26 +309,40 @@ def make_folder(setting: str, path: Path) -> Path:
 def load_secret_key(settings: Settings) -> str:
     """Return SECRET_KEY or, if it is not set, the key in DATA_DIR. The first process that needs that key generates it.
 
-    Raises `ConfigError` if DATA_DIR cannot be written or has an empty key.
+    A file that a power cut left empty gets a new key, which is harmless: the old one only signed sessions. Raises
+    `ConfigError` if the key cannot be read or written.
     """
     if settings.secret_key:
         return settings.secret_key
     path = make_folder("DATA_DIR", settings.data_dir) / "secret_key"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read_secret_key(path)
-    with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_hex(SECRET_KEY_BYTES)
-        file.write(key)
-    return key
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if key := _read_secret_key(file):
+                return key
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+            # Processes that start together take turns, and the first one writes the key.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return _read_secret_key(file) or _write_secret_key(file, path.parent)
+    except OSError as error:
+        raise ConfigError(f"SECRET_KEY: {path} cannot be written ({error.strerror}); set SECRET_KEY") from None
 
 
-def _read_secret_key(path: Path) -> str:
-    """Return the key, waiting for the process that has created the file and is about to write it."""
-    deadline = time.monotonic() + SECRET_KEY_WAIT_SECONDS
-    while not (key := path.read_text().strip()):
-        if time.monotonic() > deadline:
-            raise ConfigError(f"SECRET_KEY: {path} is empty; remove it or set SECRET_KEY")
-        time.sleep(SECRET_KEY_POLL_SECONDS)
+def _read_secret_key(file: IO[bytes]) -> str:
+    """Return the key in a file, "" if a power cut has left it empty or full of zeros."""
+    return file.read().strip(b"\0 \r\n\t").decode(errors="replace")
+
+
+def _write_secret_key(file: IO[bytes], folder: Path) -> str:
+    """Generate a key and return it once it is on the disk."""
+    key = secrets.token_hex(SECRET_KEY_BYTES)
+    try:
+        file.truncate(0)
+        file.seek(0)
+        file.write(key.encode())
+        os.fsync(file.fileno())
+        sync_folder(folder)
+    except OSError:
+        file.truncate(0)
+        raise
     return key

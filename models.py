@@ -109,6 +109,7 @@ class ImportJob(Base):
     filename: Mapped[str]
     stored_name: Mapped[str]
     file_size: Mapped[int]
+    file_sha256: Mapped[str | None]
     status: Mapped[str] = mapped_column(String(32), server_default="pending")
     phase: Mapped[str] = mapped_column(String(32), server_default="queued")
     progress: Mapped[int] = mapped_column(server_default="0")

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from durable_files import sync_folder
 from embedded.errors import EmbeddedPostgresError
 from embedded.server_account import ServerAccount, find_program
 
@@ -70,6 +71,8 @@ def _create_cluster(folder: Path, account: ServerAccount) -> None:
         if status != 0:
             raise explain_failure(folder, output)
         unfinished.rename(folder)
+        # Without this a power cut could undo the renaming, and the next start would create another cluster.
+        sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from flask import Response, jsonify
 from sqlalchemy import Engine, select, text
 
+from api.imports.file_names import clean_filename
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
 from api.imports.schemas import RejectedRowPageSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
@@ -148,12 +149,12 @@ def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[
 
 
 def _stem(filename: str) -> str:
-    """Return a file name without its suffixes, and without characters that no header can contain."""
-    name = PurePath(filename).name
+    """Return a file name without its suffixes, and without invisible characters, as earlier versions stored them."""
+    name = clean_filename(PurePath(filename).name)
     for suffix in (".gz", ".zip", ".csv", ".tsv"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
-    return "".join(filter(str.isprintable, name)) or "products"
+    return name or "products"
 
 
 def _filename_parameters(filename: str) -> dict[str, str]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
+import os
 import uuid
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from flask import Request, current_app, g
+from typing_extensions import Buffer
+
+from durable_files import sync_folder
 
 log = logging.getLogger(__name__)
 
 UPLOAD_ENDPOINT = "uploads.upload_file"
 UPLOAD_BUFFER_BYTES = 1 << 20
+
+
+class SeveralFiles(Exception):
+    """The form of an upload has more than one file."""
 
 
 class UploadRequest(Request):
@@ -30,12 +40,38 @@ class UploadRequest(Request):
         return super()._get_file_stream(total_content_length, content_type, filename, content_length)
 
 
+class StoredUpload(NamedTuple):
+    """A stored file: where it is, its size in bytes, and its SHA-256 in hex."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+class UploadPart(io.BufferedRandom):
+    """A file that is written once, from its start to its end. `sha256` is the checksum of what was written.
+
+    SHA-256, because it is the fastest strong hash of hashlib where the processor has instructions for it, as those of
+    servers do: twice as fast as BLAKE2b.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "x+"), UPLOAD_BUFFER_BYTES)
+        self.path = path
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: Buffer, /) -> int:
+        """Write data at the end of the file."""
+        self.sha256.update(data)
+        return super().write(data)
+
+
 class UploadFolder:
     """The files of one request. They are written into UPLOAD_DIR as they arrive, and removed unless they are kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._parts: dict[int, tuple[IO[bytes], Path]] = {}
+        self._parts: dict[int, UploadPart] = {}
 
     @staticmethod
     def of_request() -> UploadFolder:
@@ -46,26 +82,36 @@ class UploadFolder:
         return folder
 
     def open(self) -> IO[bytes]:
-        """Create a file for a part of the request and return it, open for writing and reading."""
-        path = self._folder / f"{uuid.uuid4()}.part"
-        stream = path.open("w+b", buffering=UPLOAD_BUFFER_BYTES)
-        self._parts[id(stream)] = (stream, path)
-        return stream
+        """Create a file for the file of the request and return it, open for writing and reading.
 
-    def keep(self, stream: IO[bytes], name: str) -> Path:
-        """Close a file that `open` returned, give it its final name, and return its path."""
-        _, path = self._parts.pop(id(stream))
-        stream.close()
-        return path.rename(self._folder / name)
+        Raises `SeveralFiles` if the request had a file already.
+        """
+        if self._parts:
+            raise SeveralFiles
+        part = UploadPart(self._folder / f"{uuid.uuid4()}.part")
+        self._parts[id(part)] = part
+        return part
+
+    def keep(self, stream: IO[bytes], name: str) -> StoredUpload:
+        """Close a file that `open` returned, and give it its final name. From now on it survives a power cut."""
+        part = self._parts[id(stream)]
+        part.flush()
+        os.fsync(part.fileno())
+        part.path = part.path.rename(self._folder / name)
+        sync_folder(self._folder)
+        stored = StoredUpload(part.path, part.seek(0, io.SEEK_END), part.sha256.hexdigest())
+        part.close()
+        del self._parts[id(stream)]
+        return stored
 
     def remove_parts(self) -> None:
         """Remove the files that were not kept."""
-        for stream, path in self._parts.values():
-            path.unlink(missing_ok=True)
+        for part in self._parts.values():
+            part.path.unlink(missing_ok=True)
             try:
-                stream.close()
+                part.close()
             except OSError:
-                log.debug("The buffered end of %s did not fit on the disk", path)
+                log.debug("The buffered end of %s did not fit on the disk", part.path)
         self._parts.clear()
 
 

@@ -14,10 +14,17 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import BODY_TOO_LARGE, ApiError, ErrorType
+from api.imports.file_names import clean_filename
 from api.imports.jobs import announce_job, client_address
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
 from api.imports.schemas import EXAMPLE_TASK_ID
-from api.imports.upload_request import UPLOAD_BUFFER_BYTES, UPLOAD_ENDPOINT, UploadFolder, remove_parts
+from api.imports.upload_request import (
+    UPLOAD_BUFFER_BYTES,
+    UPLOAD_ENDPOINT,
+    SeveralFiles,
+    UploadFolder,
+    remove_parts,
+)
 from api.openapi import INVALID_PARAMETER, Blueprint, load
 from api.response_fields import text
 from api.response_fields import uuid as uuid_field
@@ -36,6 +43,12 @@ MULTIPART_OVERHEAD_BYTES = 65_536
 MAX_DISCARDED_BYTES = 256_000_000
 
 INVALID_FILE = ErrorType(400, "invalid_file", "Send the CSV file in the multipart field `file`.", ("file",))
+SEVERAL_FILES = ErrorType(400, "several_files", "The form has several files. Upload them one by one.", ("file",))
+FORM_TOO_LARGE = ErrorType(
+    413,
+    "form_too_large",
+    "The form has more than 1,000 fields, or a field of more than 500 KB. Send only the file and the options.",
+)
 FILE_TOO_LARGE = ErrorType(413, BODY_TOO_LARGE.code, "The file is larger than the limit of 2,048 MB.")
 STORAGE_ERROR = ErrorType(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
 DISK_FULL = ErrorType(
@@ -77,7 +90,9 @@ class AcceptedUploadSchema(Schema):
 @blueprint.document(operationId="uploadFile", requestBody=MULTIPART_BODY)
 @blueprint.accepts(UploadFormSchema, location="files", check=False)
 @blueprint.returns(202, AcceptedUploadSchema, "The file is stored, and its import waits for a worker.", links=LINKS)
-@blueprint.raises(INVALID_FILE, INVALID_PARAMETER, FILE_TOO_LARGE, STORAGE_ERROR, DISK_FULL)
+@blueprint.raises(
+    INVALID_FILE, SEVERAL_FILES, INVALID_PARAMETER, FILE_TOO_LARGE, FORM_TOO_LARGE, STORAGE_ERROR, DISK_FULL
+)
 def upload_file() -> tuple[Response, int]:
     """Import a CSV file
 
@@ -91,16 +106,15 @@ def upload_file() -> tuple[Response, int]:
     options = load(UploadOptionsSchema(), request.form)
     task_id = uuid.uuid4()
     try:
-        file.stream.flush()
-        size = file.stream.seek(0, 2)
         stored = UploadFolder.of_request().keep(file.stream, f"{task_id}.upload")
     except OSError as error:
         raise _storage_error(error) from error
     values = {
         "task_id": task_id,
         "filename": filename,
-        "stored_name": stored.name,
-        "file_size": size,
+        "stored_name": stored.path.name,
+        "file_size": stored.size,
+        "file_sha256": stored.sha256,
         "wants_preview": options.pop("preview", False),
         "started_by": options.pop("started_by", "") or client_address(),
         **options,
@@ -108,7 +122,7 @@ def upload_file() -> tuple[Response, int]:
     try:
         _insert_job(values)
     except Exception:
-        stored.unlink(missing_ok=True)
+        stored.path.unlink(missing_ok=True)
         raise
     announce_job(str(task_id))
     return jsonify(task_id=str(task_id), filename=filename, status="pending"), 202
@@ -127,12 +141,21 @@ def _insert_job(values: dict[str, Any]) -> None:
 def _read_file() -> FileStorage:
     """Return the uploaded file. Reading the form writes it to the upload folder.
 
-    Raises `ApiError` if there is no file, or if it is too large or cannot be stored.
+    Raises `ApiError` if there is not exactly one file, or if it is too large or cannot be stored.
     """
+    if request.mimetype != "multipart/form-data":
+        # Other forms would be read into memory as a whole.
+        raise INVALID_FILE.exception()
     try:
         file = request.files.get("file")
+    except SeveralFiles:
+        _discard_rest()
+        raise SEVERAL_FILES.exception() from None
     except RequestEntityTooLarge:
-        raise _file_too_large() from None
+        if request.stream.tell() >= (request.max_content_length or 0):
+            raise _file_too_large() from None
+        _discard_rest()
+        raise FORM_TOO_LARGE.exception() from None
     except OSError as error:
         raise _storage_error(error) from error
     if file is None:
@@ -145,7 +168,7 @@ def _check_filename(name: str) -> str:
 
     Raises `ApiError` if there is no name, or if its suffix is not one of `SUFFIXES`.
     """
-    filename = PurePath(name.replace("\\", "/")).name.replace("\0", "").strip()[-FILENAME_MAX_CHARACTERS:]
+    filename = clean_filename(PurePath(name.replace("\\", "/")).name).strip()[-FILENAME_MAX_CHARACTERS:]
     if not filename:
         raise INVALID_FILE.exception("The file has no name. Choose a CSV file.")
     if not filename.lower().endswith(SUFFIXES):
@@ -164,12 +187,19 @@ def allow_large_body() -> None:
     request.max_content_length = limit
     length = request.content_length or 0
     if length > limit:
-        # A client whose connection is closed while it sends never sees the response, so read on for a while.
-        _discard(min(length, MAX_DISCARDED_BYTES))
+        _discard(length)
         raise _file_too_large()
 
 
+def _discard_rest() -> None:
+    """Remove what was stored of a form that is refused, and discard what was not read of it."""
+    UploadFolder.of_request().remove_parts()
+    _discard((request.content_length or MAX_DISCARDED_BYTES) - request.stream.tell())
+
+
 def _discard(length: int) -> None:
+    """Read on for a while: a client whose connection is closed while it sends never sees the response."""
+    length = min(length, MAX_DISCARDED_BYTES)
     stream = request.environ["wsgi.input"]
     while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
         length -= len(data)

@@ -16,6 +16,7 @@ from importer.columns.validation import RowValidator
 from importer.files.csv_file import CsvFile
 from importer.files.encoding import find_encoding
 from importer.files.rows import Row, RowChunk
+from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
@@ -110,22 +111,22 @@ class ProductFile:
 
 
 def open_product_file(
-    path: Path,
+    file: Path | StoredFile,
     options: FileOptions,
     *,
     max_record: int,
     max_unpacked_bytes: int,
     tuning: ReaderTuning = DEFAULT_TUNING,
 ) -> ProductFile:
-    """Open the file at `path`, read its header and map its columns.
+    """Open a file, read its header and map its columns.
 
     `max_record` is in characters. Raises `FileNotFoundError`, and `UnusableFile` if the file is not a CSV file or an
     option is unknown.
     """
     encoding = None if options.encoding is None else find_encoding(options.encoding)
-    source = TextSource(path, max_unpacked_bytes=max_unpacked_bytes, encoding=encoding, block_bytes=tuning.block_bytes)
+    source = TextSource(file, max_unpacked_bytes=max_unpacked_bytes, encoding=encoding, block_bytes=tuning.block_bytes)
     try:
-        file = CsvFile(
+        csv_file = CsvFile(
             source,
             delimiter=options.delimiter,
             quote=options.quote,
@@ -133,7 +134,7 @@ def open_product_file(
             max_record=max_record,
             tuning=tuning,
         )
-        return ProductFile(file, options.mapping)
+        return ProductFile(csv_file, options.mapping)
     except BaseException:
         source.close()
         raise

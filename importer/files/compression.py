@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from importer.errors import UnusableFile
+from importer.files.stored_file import StoredFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -60,13 +62,13 @@ class CompressedFile:
     Raises `UnusableFile` if it is not a CSV file, is damaged, or decompresses to more than `max_unpacked_bytes`.
     """
 
-    def __init__(self, path: Path, *, max_unpacked_bytes: int) -> None:
-        self._size_bytes = path.stat().st_size
+    def __init__(self, file: Path | StoredFile, *, max_unpacked_bytes: int) -> None:
         self._max_unpacked_bytes = max_unpacked_bytes
         self._unpacked_bytes = 0
         self._at_start = True
-        self._raw = path.open("rb")
+        self._raw = file.open() if isinstance(file, StoredFile) else file.open("rb")
         try:
+            self._size_bytes = os.fstat(self._raw.fileno()).st_size
             magic = self._raw.read(4)
             self._raw.seek(0)
             self.compression = "gzip" if magic[:2] == GZIP_MAGIC else "zip" if magic in ZIP_MAGICS else "none"

@@ -10,6 +10,7 @@ from types import TracebackType
 from importer.errors import UnusableFile
 from importer.files.compression import CompressedFile
 from importer.files.encoding import SNIFFED_BYTES, Decoder
+from importer.files.stored_file import StoredFile
 from importer.files.tuning import DEFAULT_TUNING
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -25,14 +26,14 @@ class TextSource:
 
     def __init__(
         self,
-        path: Path,
+        file: Path | StoredFile,
         *,
         max_unpacked_bytes: int,
         encoding: str | None = None,
         block_bytes: int = DEFAULT_TUNING.block_bytes,
     ) -> None:
         self.block_bytes = block_bytes
-        self._file = CompressedFile(path, max_unpacked_bytes=max_unpacked_bytes)
+        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes)
         self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.

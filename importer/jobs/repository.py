@@ -76,9 +76,9 @@ UNDO_COMPLETED_MESSAGE = (
 REPEAT_UNDO_MESSAGE = " The import can be undone again for these."
 
 JOB_COLUMNS_SQL = (
-    "id, task_id::text, lease_token::text, stored_name, staging_table, staged_columns, checkpoint, total_records,"
-    " rejected_count, attempts, kind, mode, on_reject, wants_preview, confirmed_at IS NOT NULL, mapping, delimiter,"
-    " quote, encoding, started_from, undo_of::text"
+    "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
+    " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
+    " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, started_from, undo_of::text"
 )
 
 
@@ -94,6 +94,8 @@ class Job:
     task_id: str
     token: str
     stored_name: str
+    file_size: int
+    file_sha256: str | None
     staging_table: str | None
     staged_columns: list[str] | None
     checkpoint: str | None

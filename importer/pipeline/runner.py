@@ -12,7 +12,8 @@ import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, connected
-from importer.errors import ImportFailure, Interrupted, LeaseLost
+from importer.errors import ImportFailure, Interrupted, LeaseLost, UnusableFile
+from importer.files.stored_file import StoredFile
 from importer.jobs import cleanup, lease, repository
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
@@ -107,8 +108,14 @@ class ImportRunner:
             return
         path = self.upload_dir / job.stored_name
         if not is_staged(run.connection, job):
-            limits = ReadLimits(self.chunk_rows, self.max_record_characters, self.max_unpacked_bytes)
-            stage_file(run, path, limits, max_rejects=self.max_rejects)
+            limits = ReadLimits(self.chunk_rows, self.max_record_characters, self.max_unpacked_bytes, self.max_rejects)
+            stored_file = StoredFile(path, job.file_size, job.file_sha256)
+            try:
+                stage_file(run, stored_file, limits)
+            except UnusableFile:
+                # If the file has changed, say that instead of what is wrong with it now.
+                stored_file.verify()
+                raise
             job = repository.reload(run.connection, job)
             run = replace(run, job=job)
         if job.is_preview:

@@ -6,7 +6,6 @@ All of it is one transaction. If reading is interrupted, nothing remains and the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -16,7 +15,8 @@ from psycopg2.extras import Json
 from database.connect import transaction
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.columns.reject_file import encode_rejects
-from importer.errors import ImportFailure, UnusableFile
+from importer.errors import UnusableFile
+from importer.files.stored_file import StoredFile
 from importer.jobs import lease, repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
@@ -59,11 +59,15 @@ FIND_SAVED_MAPPING_SQL = (
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """Limits of reading a file: rows in a chunk, characters of a record, bytes of the decompressed file."""
+    """Limits of reading a file: rows in a chunk, characters of a record, bytes of the decompressed file.
+
+    The first `max_rejects` rejected rows are stored, the others are only counted.
+    """
 
     chunk_rows: int
     max_record_characters: int
     max_unpacked_bytes: int
+    max_rejects: int
 
 
 def is_staged(connection: Connection, job: Job) -> bool:
@@ -80,22 +84,16 @@ def is_staged(connection: Connection, job: Job) -> bool:
         return cursor.fetchone() == (True,)
 
 
-def stage_file(run: Run, path: Path, limits: ReadLimits, *, max_rejects: int) -> None:
-    """Read the file at `path` into the staging table of the job, and write the exact totals to the job.
+def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
+    """Read a file into the staging table of the job, and write the exact totals to the job.
 
-    Of the rejected rows, the first `max_rejects` are stored.
-
-    Raises `UnusableFile` if the file as a whole cannot be imported, `ImportFailure` if it no longer exists, and
-    `LeaseLost`.
+    Raises `LeaseLost`, and `UnusableFile` if the file as a whole cannot be imported or has changed since its upload.
     """
     job = run.job
-    try:
-        options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
-        file = open_product_file(
-            path, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
-        )
-    except FileNotFoundError:
-        raise ImportFailure("The uploaded file no longer exists on the server. Upload it again.") from None
+    options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
+    file = open_product_file(
+        stored_file, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
+    )
     with file:
         _propose_saved_mapping(run.connection, job, file)
         run.heartbeat.file_description = file.describe()
@@ -109,7 +107,7 @@ def stage_file(run: Run, path: Path, limits: ReadLimits, *, max_rejects: int) ->
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
             reading = run.heartbeat.reading = ReadingProgress()
-            _copy_file(run, cursor, file, table, reading, limits.chunk_rows, max_rejects)
+            _copy_file(run, cursor, file, stored_file, table, reading, limits)
             run.heartbeat.reading = None
             if not reading.rows and not reading.rejected:
                 raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
@@ -131,8 +129,8 @@ def stage_file(run: Run, path: Path, limits: ReadLimits, *, max_rejects: int) ->
             }
             repository.update(cursor, job, RECORD_STAGING_SQL, totals, phase_of_sample="reading")
             message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
-            if reading.rejected > max_rejects:
-                message += f" Only the first {max_rejects:,} rejected rows are kept."
+            if reading.rejected > limits.max_rejects:
+                message += f" Only the first {limits.max_rejects:,} rejected rows are kept."
             repository.append_log(cursor, job.id, "read", message)
 
 
@@ -140,10 +138,10 @@ def _copy_file(
     run: Run,
     cursor: Cursor,
     file: ProductFile,
+    stored_file: StoredFile,
     table: sql.Identifier,
     reading: ReadingProgress,
-    chunk_rows: int,
-    max_rejects: int,
+    limits: ReadLimits,
 ) -> None:
     """Copy the rows of a file into the staging table and its first rejects into `import_rejects`; count all."""
     validator = file.validator
@@ -156,12 +154,12 @@ def _copy_file(
     )
     rejects = bytearray()
     with running_copy(cursor) as stream:
-        for chunk in file.read_chunks(chunk_rows):
+        for chunk in file.read_chunks(limits.chunk_rows):
             payload, row_count = validator.encode_rows(chunk)
             if payload and not stream.put(copy_rows, payload):
                 # COPY failed. `running_copy` raises its error.
                 return
-            rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, max_rejects - reading.rejected)])
+            rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, limits.max_rejects - reading.rejected)])
             if len(rejects) > REJECTS_BUFFER_BYTES:
                 stream.put(COPY_REJECTS_SQL, bytes(rejects))
                 rejects.clear()
@@ -173,6 +171,8 @@ def _copy_file(
             run.heartbeat.check()
         if rejects:
             stream.put(COPY_REJECTS_SQL, bytes(rejects))
+        # While COPY runs, because PostgreSQL ends transactions that are idle for long.
+        stored_file.verify()
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:

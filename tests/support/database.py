@@ -23,6 +23,9 @@ def execute(url: str, statement: str, values: Any = None) -> list[tuple[Any, ...
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
+            if cursor.description:
+                return cursor.fetchall()
+            # psycopg2 fetches no rows that have no columns.
+            return [()] * cursor.rowcount if (cursor.statusmessage or "").startswith("SELECT") else []
     finally:
         connection.close()

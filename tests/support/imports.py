@@ -6,6 +6,8 @@ import io
 from typing import Any
 
 from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import stream_encode_multipart
 
 from importer.pipeline.runner import ImportRunner
 
@@ -13,7 +15,10 @@ from importer.pipeline.runner import ImportRunner
 def post_file(client: FlaskClient, content: str | bytes, filename: str = "products.csv", **options: Any) -> Any:
     """Upload a file with these form fields; return the response. The import waits for a worker."""
     data = content.encode() if isinstance(content, str) else content
-    return client.post("/api/upload", data={"file": (io.BytesIO(data), filename), **options})
+    # Flask's client would write a large body to a temporary file and leave it open.
+    form = {"file": FileStorage(io.BytesIO(data), filename), **options}
+    stream, _, boundary = stream_encode_multipart(form, use_tempfile=False)
+    return client.post("/api/upload", data=stream.read(), content_type=f"multipart/form-data; boundary={boundary}")
 
 
 def upload(client: FlaskClient, content: str | bytes, filename: str = "products.csv", **options: Any) -> Any:

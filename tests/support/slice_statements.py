@@ -22,6 +22,8 @@ def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
         task_id=TASK_ID,
         token="5eed5eed-0000-4000-8000-000000000000",
         stored_name=f"{TASK_ID}.upload",
+        file_size=100_000,
+        file_sha256=None,
         staging_table=STAGING_TABLE,
         staged_columns=columns,
         checkpoint=None,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 import threading
 import tomllib
 from pathlib import Path
@@ -161,8 +164,45 @@ def test_a_configured_secret_key_is_used(tmp_path: Path) -> None:
     assert config.load_secret_key(config.load({"SECRET_KEY": "given", "DATA_DIR": str(tmp_path)})) == "given"
 
 
-def test_an_empty_file_of_the_secret_key_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "SECRET_KEY_WAIT_SECONDS", 0.1)
-    (tmp_path / "secret_key").touch()
-    with pytest.raises(config.ConfigError, match=r"SECRET_KEY: .*secret_key is empty; remove it or set SECRET_KEY"):
+@pytest.mark.parametrize("content", [b"", b"\n", bytes(64)], ids=["empty", "blank", "zeros"])
+def test_a_secret_key_that_a_power_cut_destroyed_is_generated_again(tmp_path: Path, content: bytes) -> None:
+    settings = config.load({"DATA_DIR": str(tmp_path)})
+    (tmp_path / "secret_key").write_bytes(content)
+    key = config.load_secret_key(settings)
+    assert len(key) == 2 * config.SECRET_KEY_BYTES
+    assert (tmp_path / "secret_key").read_text() == config.load_secret_key(settings) == key
+
+
+def test_a_secret_key_that_someone_wrote_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "secret_key"
+    path.write_text("chosen by the operator\n")
+    assert config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)})) == "chosen by the operator"
+    assert path.read_text() == "chosen by the operator\n"
+
+
+def test_a_generated_secret_key_and_its_name_are_on_the_disk_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[bool, str]] = []
+
+    def record(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append((is_folder, (tmp_path / "secret_key").read_text()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    key = config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
+    assert synced == [(False, key), (True, key)]
+    config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
+    assert len(synced) == 2
+
+
+def test_a_secret_key_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(config.ConfigError, match=r"SECRET_KEY: .*secret_key cannot be written \(No space left"):
         config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
+    monkeypatch.undo()
+    # What did not reach the disk is not used by the next start, either.
+    assert (tmp_path / "secret_key").read_bytes() == b""

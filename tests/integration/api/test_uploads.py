@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import gzip
+import hashlib
 import io
 import os
 import socket
+import stat
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import pytest
 import requests
 from flask import Flask, request
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 import celery_app
@@ -169,18 +172,59 @@ def test_a_body_that_is_not_a_form_is_refused(
     assert list_files(settings.upload_dir) == []
 
 
-def test_only_the_first_file_of_the_field_is_stored(client: FlaskClient, settings: config.Settings) -> None:
-    files = [(io.BytesIO(b"sku\na\n"), "a.csv"), (io.BytesIO(b"b"), "b.csv")]
-    response = client.post("/api/upload", data={"other": (io.BytesIO(b"c"), "c.csv"), "file": files})
-    assert read_json(response, 202)["filename"] == "a.csv"
-    (stored,) = list_files(settings.upload_dir)
-    assert (settings.upload_dir / stored).read_bytes() == b"sku\na\n"
-
-
 def test_no_file_stays_if_its_job_cannot_be_inserted(client: FlaskClient, settings: config.Settings) -> None:
     execute(settings.database_url, "ALTER TABLE import_jobs RENAME TO elsewhere")
     read_error(upload(client), 500, "internal_error")
     assert list_files(settings.upload_dir) == []
+
+
+def test_a_file_and_its_name_are_on_the_disk_before_its_job_is_committed(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, list[str]]] = []
+    folder, sync, commit = settings.upload_dir, os.fsync, Session.commit
+
+    def record_sync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        size = 0 if is_folder else os.fstat(descriptor).st_size
+        sync(descriptor)
+        steps.append(("folder" if is_folder else f"{size:,} bytes", [name[36:] for name in list_files(folder)]))
+
+    def record_commit(session: Session) -> None:
+        commit(session)
+        steps.append(("commit", [name[36:] for name in list_files(folder)]))
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(Session, "commit", record_commit)
+    content = b"sku\n" + b"x" * 100_000
+    job = read_job(settings.database_url, read_json(upload(client, content), 202)["task_id"])
+    # Announcing the job commits a second time.
+    assert steps[:3] == [("100,004 bytes", [".part"]), ("folder", [".upload"]), ("commit", [".upload"])]
+    assert (job["file_size"], job["file_sha256"]) == (100_004, hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize("error_number", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("failing_call", [1, 2], ids=["file", "folder"])
+def test_a_file_that_cannot_be_synced_is_refused_and_leaves_nothing(
+    client: FlaskClient,
+    settings: config.Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    error_number: int,
+    failing_call: int,
+) -> None:
+    calls: list[int] = []
+
+    def fail(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == failing_call:
+            raise OSError(error_number, os.strerror(error_number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    expected = (507, "disk_full") if error_number == errno.ENOSPC else (500, "storage_error")
+    read_error(upload(client), *expected)
+    assert len(calls) == failing_call
+    assert list_files(settings.upload_dir) == []
+    assert execute(settings.database_url, "SELECT FROM import_jobs") == []
 
 
 def test_a_file_over_the_limit_is_refused_and_one_at_the_limit_is_accepted(

@@ -260,6 +260,25 @@ def test_the_database_goes_down_while_an_import_writes(
         watched.processes.stop()
 
 
+def test_the_database_crashes_while_an_import_stages_its_file_and_again_while_it_writes(
+    environment: dict[str, str], tmp_path: Path, create_import: Callable[..., WatchedImport]
+) -> None:
+    with EmbeddedPostgres(tmp_path / "cluster") as server:
+        environment["DATABASE_URL"] = url = server.start()
+        upgrade_database(url)
+        watched = create_import()
+        with staging_blocked(url) as is_waiting:
+            watched.start_worker("one")
+            wait_for("the worker stages the file", is_waiting)
+            server.kill()
+        assert server.start() == url
+        watched.wait_for_slices()
+        server.kill()
+        assert server.start() == url
+        watched.check_result()
+        watched.processes.stop()
+
+
 def test_a_worker_that_was_suspended_past_its_lease_writes_nothing_afterwards(
     create_import: Callable[..., WatchedImport],
 ) -> None:

@@ -1,0 +1,89 @@
+"""The stored file of a job, which must still be the one that was uploaded.
+
+A file may be cut or replaced between its upload and its import: by a power cut, a copying tool, or another machine that
+shares the folder. Its checksum is computed from the bytes that the readers get, so that the file is read once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+from importer.errors import UnusableFile
+
+HASHED_BLOCK_BYTES = 1 << 20
+MISSING = "The uploaded file no longer exists on the server. Upload it again."
+CHANGED = "The stored file is not the one that was uploaded: {difference}. Upload it again."
+
+
+class StoredFile:
+    """The file at `path`, which had `size` bytes and this SHA-256 (in hex) when it was uploaded.
+
+    Without a checksum, as jobs of earlier versions have none, nothing is checked.
+    """
+
+    def __init__(self, path: Path, size: int, sha256: str | None) -> None:
+        self._path = path
+        self._size = size
+        self._sha256 = sha256
+        self._hash = hashlib.sha256()
+        self._hashed_bytes = 0
+
+    def open(self) -> io.BufferedReader:
+        """Open the file for reading. Raise `UnusableFile` if it is missing or has another size."""
+        self._hash = hashlib.sha256()
+        self._hashed_bytes = 0
+        try:
+            reader = _HashingReader(self, self._path)
+        except FileNotFoundError:
+            raise UnusableFile(MISSING) from None
+        try:
+            self._check_size(reader)
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def verify(self) -> None:
+        """Raise `UnusableFile` unless the readers read the file that was uploaded. Read what they have left out."""
+        if self._sha256 is None:
+            return
+        try:
+            rest = self._path.open("rb")
+        except FileNotFoundError:
+            raise UnusableFile(MISSING) from None
+        with rest:
+            self._check_size(rest)
+            rest.seek(self._hashed_bytes)
+            while data := rest.read(HASHED_BLOCK_BYTES):
+                self.add(self._hashed_bytes, data)
+        if self._hash.hexdigest() != self._sha256:
+            raise UnusableFile(CHANGED.format(difference="its content has changed"))
+
+    def add(self, position: int, data: bytes) -> None:
+        """Add data that was read at `position` to the checksum, unless it is not the next or was added before."""
+        start = self._hashed_bytes - position
+        if 0 <= start < len(data):
+            self._hash.update(memoryview(data)[start:])
+            self._hashed_bytes += len(data) - start
+
+    def _check_size(self, file: io.BufferedReader) -> None:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        if self._sha256 is not None and size != self._size:
+            raise UnusableFile(CHANGED.format(difference=f"it has {size:,} bytes instead of {self._size:,}"))
+
+
+class _HashingReader(io.BufferedReader):
+    """Reads a stored file and adds to its checksum what it reads."""
+
+    def __init__(self, file: StoredFile, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._file = file
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        position = self.tell()
+        data = super().read(size)
+        self._file.add(position, data)
+        return data
