@@ -366,7 +366,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    threading.Thread(target=_stop_with_parent, args=(dispatcher, os.getppid()), name="parent", daemon=True).start()
+    parent = os.getppid()
+    Supervisor(on_give_up=dispatcher.stop).start("watch on the worker", lambda: _stop_with_parent(dispatcher, parent))
     dispatcher.run()
     if dispatcher.has_failed:
         sys.exit(1)

@@ -45,14 +45,21 @@ class DispatcherProcess(threading.Thread):
 
     def run(self) -> None:
         """Start the process again whenever it ends, until `stop` is called."""
+        has_started = True
         while True:
-            status = self._process.wait()
-            if self._stopping.is_set():
-                return
-            log.warning("The webhook dispatcher ended with status %s; it is started again", status)
+            if has_started:
+                status = self._process.wait()
+                if self._stopping.is_set():
+                    return
+                log.warning("The webhook dispatcher ended with status %s; it is started again", status)
             if self._stopping.wait(RESTART_SECONDS):
                 return
-            self._process = self._start_process()
+            try:
+                self._process = self._start_process()
+                has_started = True
+            except OSError as error:
+                has_started = False
+                log.error("The webhook dispatcher cannot be started, will retry: %s", error)
 
     def _start_process(self) -> subprocess.Popen[bytes]:
         # By default, a name server that does not answer uses up the time of a whole request. See resolv.conf(5).

@@ -70,6 +70,23 @@ def test_a_dispatcher_that_ended_is_started_again(
     stop(supervisor)
 
 
+def test_a_dispatcher_that_cannot_be_started_is_started_later(
+    programs: queue.SimpleQueue[FakeProgram], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr(process, "RESTART_SECONDS", 0.01)
+    supervisor = DispatcherProcess()
+    supervisor.start()
+    with monkeypatch.context() as without_memory:
+        without_memory.setattr(subprocess, "Popen", fail)
+        programs.get_nowait().ended.set()
+        wait_for("failures", lambda: caplog.text.count("Cannot allocate memory") > 1)
+    programs.get(timeout=END_SECONDS)
+    stop(supervisor)
+
+
 def test_a_stop_before_the_restart_prevents_it(
     programs: queue.SimpleQueue[FakeProgram], caplog: pytest.LogCaptureFixture
 ) -> None:
