@@ -22,7 +22,7 @@ DAMAGED_TABLES = [b"", b'[["imports", "impo', bytes(30), b'{"a": 1}', b"[1]"]
 @pytest.fixture(autouse=True)
 def broker_state() -> None:
     """Forget the queues of other folders, which kombu remembers for all connections of a process."""
-    FileTransport.global_state.clear()
+    FileTransport.global_state.clear()  # type: ignore[no-untyped-call]
 
 
 def broker_folder(environment: dict[str, str]) -> Path:
@@ -58,7 +58,7 @@ def test_a_damaged_exchange_table_is_written_again(environment: dict[str, str], 
     with app.connection_for_write() as connection:
         publish(app, connection, {"number": 1})
         intact = table.read_bytes()
-    FileTransport.global_state.clear()
+    FileTransport.global_state.clear()  # type: ignore[no-untyped-call]
     table.write_bytes(content)
     with app.connection_for_read() as reader, app.connection_for_write() as writer:
         publish(app, writer, {"number": 2})
