@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import celery_app
 import config
+from api.health_details import EXAMPLE, HealthDetailsSchema, read_details
 from api.openapi import Blueprint
-from api.response_fields import text
+from api.response_fields import nested, text
 from models import Worker, db
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,14 @@ BROKER_TIMEOUT_SECONDS = 3
 # A worker sends a heartbeat in each round of its reaper. It counts as down after this many rounds without one.
 MISSED_HEARTBEATS = 4
 
-HEALTHY = {"status": "healthy", "database": "up", "broker": "up", "worker": "up", "version": config.VERSION}
+HEALTHY = {
+    "status": "healthy",
+    "database": "up",
+    "broker": "up",
+    "worker": "up",
+    "version": config.VERSION,
+    "details": EXAMPLE,
+}
 UNHEALTHY = {**HEALTHY, "status": "unhealthy", "worker": "down"}
 
 
@@ -39,6 +47,7 @@ class HealthSchema(Schema):
         enum=["up", "down", "unknown"],
     )
     version = text("The version of the product.", config.VERSION)
+    details = nested(HealthDetailsSchema)
 
 
 @blueprint.get("/health")
@@ -48,7 +57,8 @@ class HealthSchema(Schema):
 def show_health() -> tuple[Response, int]:
     """Check the health
 
-    Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each.
+    Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each. The
+    details are numbers for monitoring, which never change the status.
     """
     worker = _check_worker()
     parts = {
@@ -57,7 +67,12 @@ def show_health() -> tuple[Response, int]:
         "worker": worker,
     }
     healthy = all(state == "up" for state in parts.values())
-    body = {"status": "healthy" if healthy else "unhealthy", **parts, "version": config.VERSION}
+    body = {
+        "status": "healthy" if healthy else "unhealthy",
+        **parts,
+        "version": config.VERSION,
+        "details": read_details(database_is_up=parts["database"] == "up"),
+    }
     return jsonify(body), 200 if healthy else 503
 
 

@@ -62,7 +62,8 @@ export interface paths {
         };
         /**
          * Check the health
-         * @description Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each.
+         * @description Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each. The
+         *     details are numbers for monitoring, which never change the status.
          */
         get: operations["getHealth"];
         put?: never;
@@ -1012,6 +1013,7 @@ export interface components {
              * @enum {string}
              */
             database: "up" | "down";
+            details: components["schemas"]["HealthDetails"];
             /**
              * @description `healthy` if all parts are up.
              * @example healthy
@@ -1029,6 +1031,19 @@ export interface components {
              * @enum {string}
              */
             worker: "up" | "down" | "unknown";
+        };
+        HealthDetails: {
+            /** @description The free space of the disk that stores uploaded files. */
+            disk_free_bytes: number | null;
+            /** @description How long the oldest of them has been waiting; 0 if there is none. */
+            oldest_pending_seconds: number | null;
+            /** @description The number of imports that wait for a worker. */
+            queue_length: number | null;
+            /**
+             * @description The version of the product.
+             * @example 1.1.0
+             */
+            version: string;
         };
         Import: {
             /**
@@ -2122,6 +2137,12 @@ export interface operations {
                      * @example {
                      *       "broker": "up",
                      *       "database": "up",
+                     *       "details": {
+                     *         "disk_free_bytes": 53000000000,
+                     *         "oldest_pending_seconds": 4.2,
+                     *         "queue_length": 2,
+                     *         "version": "1.1.0"
+                     *       },
                      *       "status": "healthy",
                      *       "version": "1.1.0",
                      *       "worker": "up"
@@ -2158,6 +2179,12 @@ export interface operations {
                      * @example {
                      *       "broker": "up",
                      *       "database": "up",
+                     *       "details": {
+                     *         "disk_free_bytes": 53000000000,
+                     *         "oldest_pending_seconds": 4.2,
+                     *         "queue_length": 2,
+                     *         "version": "1.1.0"
+                     *       },
                      *       "status": "unhealthy",
                      *       "version": "1.1.0",
                      *       "worker": "down"
@@ -3700,7 +3727,7 @@ export interface operations {
                     "application/json": components["schemas"]["AcceptedUpload"];
                 };
             };
-            /** @description The request is invalid. Codes: `invalid_file`, `invalid_parameter`, `untrusted_host`. */
+            /** @description The request is invalid. Codes: `invalid_file`, `several_files`, `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3718,7 +3745,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is too large. Codes: `too_large`. */
+            /** @description The body is too large. Codes: `too_large`, `form_too_large`. */
             413: {
                 headers: {
                     [name: string]: unknown;

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import shutil
+from typing import Any
+
+import psycopg2
 import pytest
 from flask.testing import FlaskClient
 
 import celery_app
 import config
+from api import health_details
+from importer.pipeline.runner import ImportRunner
 from support.api import read_json
-from support.database import execute
+from support.database import execute, url_of
+from support.jobs import create_job
+
+
+@pytest.fixture(autouse=True)
+def broker(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that only this test uses."""
+    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
+
+
+def read_parts(client: FlaskClient, status: int = 200) -> dict[str, Any]:
+    """Return the health without its details."""
+    health: dict[str, Any] = read_json(client.get("/api/health"), status)
+    del health["details"]
+    return health
+
+
+def read_details(client: FlaskClient) -> Any:
+    """Return the details of the health, whose worker is down."""
+    return read_json(client.get("/api/health"), 503)["details"]
 
 
 def test_health_says_which_part_is_down_and_which_version_runs(
     client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(settings))
     all_up = {"status": "healthy", "database": "up", "broker": "up", "worker": "up", "version": config.VERSION}
-    health = read_json(client.get("/api/health"), 503)
-    assert health == {**all_up, "status": "unhealthy", "worker": "down"}
+    assert read_parts(client, 503) == {**all_up, "status": "unhealthy", "worker": "down"}
 
     execute(settings.database_url, "INSERT INTO workers (name) VALUES ('one')")
-    assert read_json(client.get("/api/health")) == all_up
+    assert read_parts(client) == all_up
 
     execute(settings.database_url, "UPDATE workers SET seen_at = now() - interval '1 hour'")
     assert read_json(client.get("/api/health"), 503)["worker"] == "down"
@@ -28,3 +51,73 @@ def test_health_says_which_part_is_down_and_which_version_runs(
     unreachable = config.load({"CELERY_BROKER_URL": "amqp://guest@127.0.0.1:1//"})
     monkeypatch.setattr(celery_app, "celery", celery_app.create_celery(unreachable))
     assert read_json(client.get("/api/health"), 503)["broker"] == "down"
+
+
+def test_the_details_tell_how_many_imports_wait_and_for_how_long(
+    client: FlaskClient, runner: ImportRunner, settings: config.Settings
+) -> None:
+    details = read_details(client)
+    free = details.pop("disk_free_bytes")
+    assert details == {"queue_length": 0, "oldest_pending_seconds": 0, "version": config.VERSION}
+    assert 0 < free <= shutil.disk_usage(settings.upload_dir).total
+
+    first, second, running = (create_job(runner, b"sku\n") for _ in range(3))
+    set_age = "UPDATE import_jobs SET updated_at = now() - make_interval(mins => %s), status = %s WHERE task_id = %s"
+    execute(settings.database_url, set_age, (10, "pending", first))
+    execute(settings.database_url, set_age, (5, "pending", second))
+    execute(settings.database_url, set_age, (60, "processing", running))
+    details = read_details(client)
+    assert details["queue_length"] == 2
+    assert 600 <= details["oldest_pending_seconds"] < 3000
+
+
+def test_a_detail_that_cannot_be_read_is_null_and_the_others_are_read(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_cursor: object) -> int:
+        raise ValueError("a bug")
+
+    monkeypatch.setitem(health_details.DATABASE_DETAILS, "queue_length", fail)
+    settings.upload_dir.rename(settings.upload_dir.with_name("elsewhere"))
+    execute(settings.database_url, "INSERT INTO workers (name) VALUES ('one')")
+    health = read_json(client.get("/api/health"))
+    assert health["status"] == "healthy"
+    assert health["details"] == {
+        "queue_length": None,
+        "oldest_pending_seconds": 0,
+        "disk_free_bytes": None,
+        "version": config.VERSION,
+    }
+    assert "The health detail queue_length could not be read: a bug" in caplog.text
+
+
+def test_details_of_a_locked_table_are_null(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(health_details, "STATEMENT_TIMEOUT_MS", 100)
+    execute(settings.database_url, "INSERT INTO workers (name) VALUES ('one')")
+    connection = psycopg2.connect(settings.database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE import_jobs")
+        health = read_json(client.get("/api/health"))
+    connection.close()
+    assert (health["status"], health["database"]) == ("healthy", "up")
+    assert (health["details"]["queue_length"], health["details"]["oldest_pending_seconds"]) == (None, None)
+    # The second detail of a slow database is not even tried.
+    assert caplog.text.count("could not be read") == 1
+    assert read_json(client.get("/api/health"))["details"]["queue_length"] == 0
+
+
+def test_details_of_the_database_are_null_while_it_is_down(
+    client: FlaskClient, settings: config.Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = settings.database_url.partition("?")[0].rpartition("/")[2]
+    server = url_of(settings.database_url, "postgres")
+    execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute(server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    health = read_json(client.get("/api/health"), 503)
+    execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert (health["database"], health["worker"]) == ("down", "unknown")
+    assert (health["details"]["queue_length"], health["details"]["oldest_pending_seconds"]) == (None, None)
+    assert health["details"]["disk_free_bytes"] > 0
+    assert "could not be read" not in caplog.text

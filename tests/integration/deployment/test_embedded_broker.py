@@ -20,10 +20,9 @@ DAMAGED_TABLES = [b"", b'[["imports", "impo', bytes(30), b'{"a": 1}', b"[1]"]
 
 
 @pytest.fixture(autouse=True)
-def clear_broker_state() -> None:
+def broker_state() -> None:
     """Forget the queues of other folders, which kombu remembers for all connections of a process."""
-    state: Any = FileTransport.global_state
-    state.clear()
+    FileTransport.global_state.clear()  # type: ignore[no-untyped-call]
 
 
 def broker_folder(environment: dict[str, str]) -> Path:
@@ -59,8 +58,7 @@ def test_a_damaged_exchange_table_is_written_again(environment: dict[str, str], 
     with app.connection_for_write() as connection:
         publish(app, connection, {"number": 1})
         intact = table.read_bytes()
-    state: Any = FileTransport.global_state
-    state.clear()
+    FileTransport.global_state.clear()  # type: ignore[no-untyped-call]
     table.write_bytes(content)
     with app.connection_for_read() as reader, app.connection_for_write() as writer:
         publish(app, writer, {"number": 2})

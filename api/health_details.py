@@ -1,0 +1,106 @@
+"""The details of the health: numbers for monitoring. A detail that cannot be read is null, and never an error."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from flask import current_app
+from marshmallow import Schema
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy.exc import SQLAlchemyError
+
+import config
+from api.response_fields import integer, seconds, text
+from models import db
+
+log = logging.getLogger(__name__)
+
+STATEMENT_TIMEOUT_MS = 1000
+COUNT_PENDING_JOBS_SQL = "SELECT count(*) FROM import_jobs WHERE status = 'pending'"
+# A pending job is updated when it is created, confirmed or retried, and then not before a worker starts it.
+READ_LONGEST_WAIT_SQL = """
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(updated_at)), 0)::float
+FROM import_jobs WHERE status = 'pending'
+"""
+
+
+class HealthDetailsSchema(Schema):
+    """Numbers for monitoring. A number that cannot be read is null."""
+
+    queue_length = integer("The number of imports that wait for a worker.", nullable=True)
+    oldest_pending_seconds = seconds("How long the oldest of them has been waiting; 0 if there is none.", nullable=True)
+    disk_free_bytes = integer("The free space of the disk that stores uploaded files.", nullable=True)
+    version = text("The version of the product.", config.VERSION)
+
+
+EXAMPLE = {
+    "queue_length": 2,
+    "oldest_pending_seconds": 4.2,
+    "disk_free_bytes": 53_000_000_000,
+    "version": config.VERSION,
+}
+
+
+def _count_pending_jobs(cursor: Cursor) -> int:
+    cursor.execute(COUNT_PENDING_JOBS_SQL)
+    (count,) = cursor.fetchone() or (0,)
+    return int(count)
+
+
+def _read_longest_wait(cursor: Cursor) -> float:
+    cursor.execute(READ_LONGEST_WAIT_SQL)
+    (longest,) = cursor.fetchone() or (0,)
+    return round(float(longest), 1)
+
+
+def _read_free_bytes() -> int:
+    return shutil.disk_usage(current_app.config["SETTINGS"].upload_dir).free
+
+
+# Each function returns one detail, or raises any exception. Those of the database have STATEMENT_TIMEOUT_MS.
+DATABASE_DETAILS: dict[str, Callable[[Cursor], Any]] = {
+    "queue_length": _count_pending_jobs,
+    "oldest_pending_seconds": _read_longest_wait,
+}
+OTHER_DETAILS: dict[str, Callable[[], Any]] = {
+    "disk_free_bytes": _read_free_bytes,
+    "version": lambda: config.VERSION,
+}
+
+
+def read_details(*, database_is_up: bool) -> dict[str, Any]:
+    """Return the object `details` of the health. Details of a database that is down or slow are null."""
+    details: dict[str, Any] = dict.fromkeys([*DATABASE_DETAILS, *OTHER_DETAILS])
+    if database_is_up:
+        details |= _read_database_details()
+    for name, read in OTHER_DETAILS.items():
+        try:
+            details[name] = read()
+        except Exception as error:
+            _log_failure(name, error)
+    return details
+
+
+def _read_database_details() -> dict[str, Any]:
+    details = {}
+    for name, read in DATABASE_DETAILS.items():
+        try:
+            connection: Any = db.session.connection().connection.driver_connection
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+                details[name] = read(cursor)
+        except Exception as error:
+            _log_failure(name, error)
+            db.session.rollback()
+            if isinstance(error, (psycopg2.OperationalError, SQLAlchemyError)):
+                # The database is slow or gone. Waiting again for each of the others would make the health slow.
+                break
+    return details
+
+
+def _log_failure(name: str, error: Exception) -> None:
+    log.warning("The health detail %s could not be read: %s", name, str(error).strip())
