@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
+from typing import Any
 
+import psycopg2
 from flask import Response, current_app, jsonify
 from marshmallow import Schema
 from sqlalchemy import func, select
@@ -12,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 import celery_app
 import config
 from api.openapi import Blueprint
-from api.response_fields import text
+from api.response_fields import integer, nested, seconds, text
+from catalogue import search_indexes
 from models import Worker, db
 
 log = logging.getLogger(__name__)
@@ -23,8 +27,34 @@ BROKER_TIMEOUT_SECONDS = 3
 # A worker sends a heartbeat in each round of its reaper. It counts as down after this many rounds without one.
 MISSED_HEARTBEATS = 4
 
-HEALTHY = {"status": "healthy", "database": "up", "broker": "up", "worker": "up", "version": config.VERSION}
+EXAMPLE_DETAILS = {"search_index": {"age_seconds": 86.5, "recent_rows": 1200, "error": None}}
+HEALTHY = {
+    "status": "healthy",
+    "database": "up",
+    "broker": "up",
+    "worker": "up",
+    "version": config.VERSION,
+    "details": EXAMPLE_DETAILS,
+}
 UNHEALTHY = {**HEALTHY, "status": "unhealthy", "worker": "down"}
+
+
+class SearchIndexHealthSchema(Schema):
+    """How current the search indexes are. Searches are always correct; they are slow if many products are recent."""
+
+    age_seconds = seconds("The age of the search indexes; null if some are missing.", nullable=True)
+    recent_rows = integer(
+        "The number of products that were changed since, counted up to"
+        f" {search_indexes.MAX_REPORTED_RECENT_ROWS:,}. A worker builds new search indexes when there are many.",
+        examples=[1200],
+    )
+    error = text("Why the last build of a search index failed; null if none did.", nullable=True)
+
+
+class HealthDetailsSchema(Schema):
+    """Numbers for monitoring. They do not affect the status."""
+
+    search_index = nested(SearchIndexHealthSchema, "Null while the database is down.", nullable=True)
 
 
 class HealthSchema(Schema):
@@ -39,6 +69,7 @@ class HealthSchema(Schema):
         enum=["up", "down", "unknown"],
     )
     version = text("The version of the product.", config.VERSION)
+    details = nested(HealthDetailsSchema)
 
 
 @blueprint.get("/health")
@@ -57,7 +88,13 @@ def show_health() -> tuple[Response, int]:
         "worker": worker,
     }
     healthy = all(state == "up" for state in parts.values())
-    body = {"status": "healthy" if healthy else "unhealthy", **parts, "version": config.VERSION}
+    details = {"search_index": None if worker == "unknown" else _check_search_index()}
+    body = {
+        "status": "healthy" if healthy else "unhealthy",
+        **parts,
+        "version": config.VERSION,
+        "details": details,
+    }
     return jsonify(body), 200 if healthy else 503
 
 
@@ -71,6 +108,17 @@ def _check_worker() -> str:
         db.session.rollback()
         return "unknown"
     return "up" if workers else "down"
+
+
+def _check_search_index() -> dict[str, Any] | None:
+    """Return the body of `SearchIndexHealthSchema`; None if the database does not answer."""
+    try:
+        connection: Any = db.session.connection().connection.driver_connection
+        with connection.cursor() as cursor:
+            return asdict(search_indexes.check_health(cursor))
+    except (SQLAlchemyError, psycopg2.Error):
+        db.session.rollback()
+        return None
 
 
 def _is_broker_up() -> bool:

@@ -62,7 +62,7 @@ def _check_cluster(folder: Path, account: ServerAccount) -> None:
 
 
 def _find_server_major(account: ServerAccount) -> int:
-    """Return the major version of the programs, which print a line such as `postgres (PostgreSQL) 15.2 (Debian 15.2)`."""
+    """Return the major version of the programs. They print `postgres (PostgreSQL) 15.2 (Debian 15.2)` and the like."""
     _, output = account.run(account.find_program("postgres"), "--version")
     if match := VERSION_RE.search(output):
         return int(match[1])

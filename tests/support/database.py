@@ -16,9 +16,9 @@ TEMPLATE_DATABASE = "template_of_tests"
 
 
 def create_server(folder: Path, *, settings: Mapping[str, str] | None = None) -> EmbeddedPostgres:
-    """Return a server whose cluster is in `folder`, of the version whose programs are in TEST_POSTGRES_BIN if it is set.
+    """Return a server whose cluster is in `folder`.
 
-    By default it has the version of the wheel, as the product's own server has.
+    Its programs are those in TEST_POSTGRES_BIN, if that is set, so tests can run on another version of PostgreSQL.
     """
     programs = os.environ.get("TEST_POSTGRES_BIN")
     return EmbeddedPostgres(folder, settings=settings, programs=Path(programs) if programs else None)

@@ -970,6 +970,7 @@ export interface components {
              * @enum {string}
              */
             database: "up" | "down";
+            details: components["schemas"]["HealthDetails"];
             /**
              * @description `healthy` if all parts are up.
              * @example healthy
@@ -987,6 +988,10 @@ export interface components {
              * @enum {string}
              */
             worker: "up" | "down" | "unknown";
+        };
+        HealthDetails: {
+            /** @description Null while the database is down. */
+            search_index: components["schemas"]["SearchIndexHealth"] | null;
         };
         Import: {
             /**
@@ -1714,6 +1719,17 @@ export interface components {
              */
             secret: string;
         };
+        SearchIndexHealth: {
+            /** @description The age of the search indexes; null if some are missing. */
+            age_seconds: number | null;
+            /** @description Why the last build of a search index failed; null if none did. */
+            error: string | null;
+            /**
+             * @description The number of products that were changed since, counted up to 100,000. A worker builds new search indexes when there are many.
+             * @example 1200
+             */
+            recent_rows: number;
+        };
         UndoRequest: {
             /**
              * @description The person or program that started the job, for the history. The default is the address of the client.
@@ -1999,6 +2015,13 @@ export interface operations {
                      * @example {
                      *       "broker": "up",
                      *       "database": "up",
+                     *       "details": {
+                     *         "search_index": {
+                     *           "age_seconds": 86.5,
+                     *           "error": null,
+                     *           "recent_rows": 1200
+                     *         }
+                     *       },
                      *       "status": "healthy",
                      *       "version": "1.1.0",
                      *       "worker": "up"
@@ -2026,6 +2049,13 @@ export interface operations {
                      * @example {
                      *       "broker": "up",
                      *       "database": "up",
+                     *       "details": {
+                     *         "search_index": {
+                     *           "age_seconds": 86.5,
+                     *           "error": null,
+                     *           "recent_rows": 1200
+                     *         }
+                     *       },
                      *       "status": "unhealthy",
                      *       "version": "1.1.0",
                      *       "worker": "down"
