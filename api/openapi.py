@@ -36,6 +36,7 @@ from webargs.flaskparser import FlaskParser
 from api.errors import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    BUSY,
     INTERNAL_ERROR,
     NOT_JSON,
     UNAVAILABLE,
@@ -43,6 +44,7 @@ from api.errors import (
     ErrorType,
 )
 from api.schemas import ErrorSchema, FormSchema, QuerySchema, RequestSchema
+from api.transactions import SAFE_METHODS
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -50,7 +52,14 @@ JSON = "application/json"
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
 ERRORS_OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)
+ERRORS_OF_WRITING_CALLS = (BUSY,)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
+RETRY_AFTER_HEADER = {
+    "Retry-After": {
+        "description": "The number of seconds after which to repeat the call.",
+        "schema": {"type": "integer", "minimum": 0, "examples": [BUSY.retry_after_seconds]},
+    }
+}
 STATUS_DESCRIPTIONS = {
     400: "The request is invalid.",
     404: "It does not exist.",
@@ -194,10 +203,11 @@ class Blueprint(BlueprintBase):
         decorator: Callable[[V], V] = smorest.doc(**values)
         return decorator
 
-    def _describe_errors(self, doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _describe_errors(self, doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
         """Add a response for each status of the call's errors; flask-smorest calls this once per operation."""
         accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
         error_types = [
+            *(ERRORS_OF_WRITING_CALLS if method.upper() not in SAFE_METHODS else ()),
             *info.get("error_types", ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
             *ERRORS_OF_EVERY_CALL,
@@ -217,8 +227,10 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
         error_type.code: {"summary": error_type.message, "value": error_type.example()} for error_type in error_types
     }
     codes = ", ".join(f"`{code}`" for code in examples)
+    can_retry = any(error_type.retry_after_seconds is not None for error_type in error_types)
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
+        **({"headers": RETRY_AFTER_HEADER} if can_retry else {}),
         "content": {JSON: {"schema": ErrorSchema, "examples": examples}},
     }
 

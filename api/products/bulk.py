@@ -11,7 +11,7 @@ from marshmallow import RAISE, ValidationError, fields, post_load, validates_sch
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
-from api.errors import ErrorType
+from api.errors import BUSY, BUSY_ERRORS, ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import ProductFilterSchema
 from api.request_fields import Choice
@@ -20,7 +20,7 @@ from api.schemas import MessageSchema, RequestSchema
 from catalogue import bulk
 from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
-from database.retry import TRANSIENT_ERRORS, retry
+from database.retry import retry
 from models import db
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
@@ -28,7 +28,8 @@ blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Product
 MAX_IDS = 10_000
 MAX_ATTEMPTS = 6
 RETRY_DELAY_SECONDS = 0.05
-LOCKED_ERRORS: tuple[type[Exception], ...] = (errors.LockNotAvailable, *TRANSIENT_ERRORS)
+# `QueryCanceled` ends a deletion of all products that takes too long.
+LOCKED_ERRORS: tuple[type[Exception], ...] = (*BUSY_ERRORS, errors.QueryCanceled)
 
 # Each action with its past participle, for messages.
 ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted"}
@@ -38,7 +39,10 @@ IMPORT_RUNNING = ErrorType(
     409, "import_running", "The import of products.csv is not finished, so nothing was deleted. Wait until it ends."
 )
 PRODUCTS_BUSY = ErrorType(
-    503, "busy", "Other clients keep changing these products. Nothing was changed; try again later."
+    503,
+    BUSY.code,
+    "Other clients keep changing these products. Nothing was changed; try again later.",
+    retry_after_seconds=BUSY.retry_after_seconds,
 )
 DEACTIVATED_EXAMPLE = {"message": "12 products were deactivated.", "count": 12}
 DELETED_EXAMPLE = {"message": "12 products were deleted.", "count": 12}
