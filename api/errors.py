@@ -22,6 +22,7 @@ from database.retry import TRANSIENT_ERRORS
 
 log = logging.getLogger(__name__)
 
+# When a client should repeat a call that got status 503.
 RETRY_AFTER_SECONDS = 5
 # PostgreSQL ended the transaction in favour of others: a lock was not available in time, or there was a deadlock.
 BUSY_ERRORS: tuple[type[Exception], ...] = (psycopg2.errors.LockNotAvailable, *TRANSIENT_ERRORS)
@@ -31,34 +32,21 @@ KEPT_HEADERS = {"allow", "retry-after"}
 
 
 class ApiError(Exception):
-    """An error response: `message` is one sentence for a person, `fields` has the sentences for each invalid field.
+    """An error response: `message` is one sentence for a person, `fields` has the sentences for each invalid field."""
 
-    If the call may succeed later, `retry_after_seconds` is the number of seconds to wait (RFC 9110, section 10.2.3).
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        fields: dict[str, list[str]] | None = None,
-        *,
-        retry_after_seconds: int | None = None,
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, fields: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.fields = fields
-        self.retry_after_seconds = retry_after_seconds
 
 
 class ErrorType(NamedTuple):
     """A kind of error, which views raise and the OpenAPI document describes.
 
     `code` identifies it and never changes; `message` is the default sentence. `fields` names the fields that are
-    invalid. The document's example shows `field_message` for them, or `message` without it. `retry_after_seconds` is the
-    value of the header `Retry-After`, if the response has one.
+    invalid. The document's example shows `field_message` for them, or `message` without it.
     """
 
     status: int
@@ -66,14 +54,12 @@ class ErrorType(NamedTuple):
     message: str
     fields: tuple[str, ...] = ()
     field_message: str = ""
-    retry_after_seconds: int | None = None
 
     def exception(self, message: str | None = None, *, fields: Sequence[str] | None = None) -> ApiError:
         """Return the exception to raise, with a more specific message or with other fields if given."""
         message = message or self.message
         names = self.fields if fields is None else fields
-        messages = {name: [message] for name in names}
-        return ApiError(self.status, self.code, message, messages, retry_after_seconds=self.retry_after_seconds)
+        return ApiError(self.status, self.code, message, {name: [message] for name in names})
 
     def example(self) -> dict[str, Any]:
         """Return the body of this error with its default message, as an example for the document."""
@@ -88,12 +74,7 @@ BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too lar
 NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Content-Type: application/json).")
 INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged the error. Try again.")
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
-BUSY = ErrorType(
-    503,
-    "busy",
-    "Another client or an import is changing the same data. Nothing was changed; try again.",
-    retry_after_seconds=RETRY_AFTER_SECONDS,
-)
+BUSY = ErrorType(503, "busy", "Another client or an import is changing the same data. Nothing was changed; try again.")
 HTTP_ERRORS = {
     error_type.status: error_type
     for error_type in (
@@ -120,8 +101,8 @@ def error_response(error: ApiError) -> Response:
     """Return the response for an error."""
     response = jsonify(error_body(error))
     response.status_code = error.status
-    if error.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == UNAVAILABLE.status:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 

@@ -39,6 +39,7 @@ from api.errors import (
     BUSY,
     INTERNAL_ERROR,
     NOT_JSON,
+    RETRY_AFTER_SECONDS,
     UNAVAILABLE,
     ApiError,
     ErrorType,
@@ -57,7 +58,7 @@ ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
 RETRY_AFTER_HEADER = {
     "Retry-After": {
         "description": "The number of seconds after which to repeat the call.",
-        "schema": {"type": "integer", "minimum": 0, "examples": [BUSY.retry_after_seconds]},
+        "schema": {"type": "integer", "minimum": 0, "examples": [RETRY_AFTER_SECONDS]},
     }
 }
 STATUS_DESCRIPTIONS = {
@@ -227,7 +228,7 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
         error_type.code: {"summary": error_type.message, "value": error_type.example()} for error_type in error_types
     }
     codes = ", ".join(f"`{code}`" for code in examples)
-    can_retry = any(error_type.retry_after_seconds is not None for error_type in error_types)
+    can_retry = error_types[0].status == UNAVAILABLE.status
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
         **({"headers": RETRY_AFTER_HEADER} if can_retry else {}),

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
-from api.errors import BUSY, ApiError, ErrorType
+from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, client_address, find_job
 from api.imports.options import RetryOptionsSchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
@@ -33,12 +33,7 @@ ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so th
 NOT_RETRYABLE = ErrorType(409, "not_retryable", "The import has completed, so it cannot be retried.")
 FILE_GONE = ErrorType(409, "file_gone", "The file is no longer stored. Upload it again.")
 NOT_UNDOABLE = ErrorType(409, "not_undoable", "This import wrote no products, so there is nothing to undo.")
-JOB_BUSY = ErrorType(
-    503,
-    BUSY.code,
-    "A worker is writing this import at the moment. Nothing was changed; try again.",
-    retry_after_seconds=BUSY.retry_after_seconds,
-)
+JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
 OPTIONAL_BODY = {"required": False}
 
 

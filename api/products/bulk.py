@@ -11,7 +11,7 @@ from marshmallow import RAISE, ValidationError, fields, post_load, validates_sch
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
-from api.errors import BUSY, BUSY_ERRORS, ErrorType
+from api.errors import BUSY_ERRORS, ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import ProductFilterSchema
 from api.request_fields import Choice
@@ -39,10 +39,7 @@ IMPORT_RUNNING = ErrorType(
     409, "import_running", "The import of products.csv is not finished, so nothing was deleted. Wait until it ends."
 )
 PRODUCTS_BUSY = ErrorType(
-    503,
-    BUSY.code,
-    "Other clients keep changing these products. Nothing was changed; try again later.",
-    retry_after_seconds=BUSY.retry_after_seconds,
+    503, "busy", "Other clients keep changing these products. Nothing was changed; try again later."
 )
 DEACTIVATED_EXAMPLE = {"message": "12 products were deactivated.", "count": 12}
 DELETED_EXAMPLE = {"message": "12 products were deleted.", "count": 12}

@@ -28,9 +28,7 @@ blueprint = Blueprint("export", __name__, url_prefix="/api/products", tag="Produ
 MAX_RUNNING_EXPORTS = 4
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "csv.gz": "application/gzip"}
-TOO_MANY_EXPORTS = ErrorType(
-    503, "too_many_exports", "Too many exports are running. Try again in a few seconds.", retry_after_seconds=10
-)
+TOO_MANY_EXPORTS = ErrorType(503, "too_many_exports", "Too many exports are running. Try again in a few seconds.")
 
 EXAMPLE_FILE = "sku,name,description,active\nA-1,Blue lamp,Matches the blue sofa.,true\n"
 HEADERS = {

@@ -1988,6 +1988,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2118,6 +2120,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2168,6 +2172,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2227,6 +2233,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2286,6 +2294,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2352,6 +2362,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2416,6 +2428,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2484,6 +2498,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2574,6 +2590,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2664,6 +2682,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2702,6 +2722,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2795,6 +2817,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2889,9 +2913,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2984,6 +3010,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3037,6 +3065,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3085,6 +3115,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3152,6 +3184,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_exports`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3227,6 +3261,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3345,9 +3381,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3412,9 +3450,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3472,9 +3512,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3534,6 +3576,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3588,6 +3632,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3650,6 +3696,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3744,9 +3792,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3795,6 +3845,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3833,6 +3885,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3905,6 +3959,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4010,9 +4066,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4060,9 +4118,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4129,6 +4189,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4181,6 +4243,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4239,9 +4303,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4334,9 +4400,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4384,9 +4452,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4462,9 +4532,11 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -24,6 +24,7 @@ from support.waiting import wait_for
 
 # How the statement begins that deletes row by row.
 DELETE_ALL = "DELETE FROM products"
+SHARE_CATALOGUE = "SELECT pg_advisory_xact_lock_shared("
 WAIT_FOR_CATALOGUE = "SELECT pg_advisory_xact_lock("
 RESULT_SECONDS = 120
 CREATE_JOB = (
@@ -94,9 +95,7 @@ def test_an_import_that_starts_while_all_products_are_deleted_writes_the_whole_f
             # The upload and the worker's writes to the job do not wait.
             task_id = create_job(runner, make_file(300))
             importing = threads.submit(runner.run, task_id)
-            wait_for(
-                "the first slice", lambda: is_waiting_for_lock(database_url, "SELECT pg_advisory_xact_lock_shared(")
-            )
+            wait_for("the first slice", lambda: is_waiting_for_lock(database_url, SHARE_CATALOGUE))
             job = read_job(database_url, task_id)
             assert (job["phase"], job["rows_read"], job["rows_written"]) == ("writing", 300, 0)
         answer = deleting.result(RESULT_SECONDS)
