@@ -411,3 +411,14 @@ class Worker(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SearchIndexBuild(Base):
+    """The builds of one kind of search index since its last success; see catalogue/search_index_builds.py."""
+
+    __tablename__ = "search_index_builds"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    attempted_at: Mapped[datetime]
+    error: Mapped[str | None]

@@ -11,7 +11,7 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 from sqlalchemy.exc import OperationalError
 
 import config
-from catalogue.search_indexes import SearchIndexBuilder
+from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.migrate import upgrade_database
 from importer.jobs.reaper import Reaper, ReaperSettings

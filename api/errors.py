@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg2
+import psycopg2.errors
 from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -20,6 +21,9 @@ from werkzeug.exceptions import HTTPException
 from database.retry import is_conflict
 
 log = logging.getLogger(__name__)
+
+# When a client should repeat a call that got status 503.
+RETRY_AFTER_SECONDS = 5
 
 # Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
 KEPT_HEADERS = {"allow", "retry-after"}
@@ -92,7 +96,7 @@ CROSS_SITE = ErrorType(
     "A page of another site sent this request, so it was refused. If it was your own page, let the proxy in front of"
     " this server pass on the Host header of the browser.",
 )
-BUSY = ErrorType(503, "busy", "Other clients keep changing the same data. Nothing was changed; try again later.")
+BUSY = ErrorType(503, "busy", "Another client or an import is changing the same data. Nothing was changed; try again.")
 HTTP_ERRORS = {
     error_type.status: error_type
     for error_type in (
@@ -124,6 +128,8 @@ def error_response(error: ApiError) -> Response:
     """Return the response for an error."""
     response = jsonify(error_body(error))
     response.status_code = error.status
+    if error.status == UNAVAILABLE.status:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 

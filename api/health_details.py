@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import psycopg2
@@ -14,7 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy.exc import SQLAlchemyError
 
 import config
-from api.response_fields import integer, seconds, text
+from api.response_fields import integer, nested, seconds, text
+from catalogue import search_indexes
 from models import db
 
 log = logging.getLogger(__name__)
@@ -28,11 +30,24 @@ FROM import_jobs WHERE status = 'pending'
 """
 
 
+class SearchIndexHealthSchema(Schema):
+    """How current the search indexes are. Searches are always correct; they are slow if many products are recent."""
+
+    age_seconds = seconds("The age of the search indexes; null if some are missing.", nullable=True)
+    recent_rows = integer(
+        "The number of products that were changed since, counted up to"
+        f" {search_indexes.MAX_REPORTED_RECENT_ROWS:,}. A worker builds new search indexes when there are many.",
+        examples=[1200],
+    )
+    error = text("Why the last build of a search index failed; null if none did.", nullable=True)
+
+
 class HealthDetailsSchema(Schema):
-    """Numbers for monitoring. A number that cannot be read is null."""
+    """Numbers for monitoring. What cannot be read is null."""
 
     queue_length = integer("The number of imports that wait for a worker.", nullable=True)
     oldest_pending_seconds = seconds("How long the oldest of them has been waiting; 0 if there is none.", nullable=True)
+    search_index = nested(SearchIndexHealthSchema, nullable=True)
     disk_free_bytes = integer("The free space of the disk that stores uploaded files.", nullable=True)
     version = text("The version of the product.", config.VERSION)
 
@@ -40,6 +55,7 @@ class HealthDetailsSchema(Schema):
 EXAMPLE = {
     "queue_length": 2,
     "oldest_pending_seconds": 4.2,
+    "search_index": {"age_seconds": 86.5, "recent_rows": 1200, "error": None},
     "disk_free_bytes": 53_000_000_000,
     "version": config.VERSION,
 }
@@ -65,6 +81,7 @@ def _read_free_bytes() -> int:
 DATABASE_DETAILS: dict[str, Callable[[Cursor], Any]] = {
     "queue_length": _count_pending_jobs,
     "oldest_pending_seconds": _read_longest_wait,
+    "search_index": lambda cursor: asdict(search_indexes.check_health(cursor)),
 }
 OTHER_DETAILS: dict[str, Callable[[], Any]] = {
     "disk_free_bytes": _read_free_bytes,

@@ -41,6 +41,7 @@ from api.errors import (
     CROSS_SITE,
     INTERNAL_ERROR,
     NOT_JSON,
+    RETRY_AFTER_SECONDS,
     UNAVAILABLE,
     UNTRUSTED_HOST,
     ApiError,
@@ -55,7 +56,14 @@ JSON = "application/json"
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
 ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE)
+ERRORS_OF_WRITING_CALLS = (BUSY, CROSS_SITE)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
+RETRY_AFTER_HEADER = {
+    "Retry-After": {
+        "description": "The number of seconds after which to repeat the call.",
+        "schema": {"type": "integer", "minimum": 0, "examples": [RETRY_AFTER_SECONDS]},
+    }
+}
 STATUS_DESCRIPTIONS = {
     400: "The request is invalid.",
     403: "The request is not allowed.",
@@ -213,9 +221,9 @@ class Blueprint(BlueprintBase):
         """Add a response for each status of the call's errors; flask-smorest calls this once per operation."""
         accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
         error_types = [
+            *(ERRORS_OF_WRITING_CALLS if method.upper() not in READING_METHODS else ()),
             *info.get("error_types", ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
-            *(() if method.upper() in READING_METHODS else (BUSY, CROSS_SITE)),
             *ERRORS_OF_EVERY_CALL,
         ]
         responses = doc.setdefault("responses", {})
@@ -234,8 +242,10 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
         # A call's own error comes first; its sentence is more specific than that of a general error with the same code.
         examples.setdefault(error_type.code, {"summary": error_type.message, "value": error_type.example()})
     codes = ", ".join(f"`{code}`" for code in examples)
+    can_retry = error_types[0].status == UNAVAILABLE.status
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
+        **({"headers": RETRY_AFTER_HEADER} if can_retry else {}),
         "content": {JSON: {"schema": ErrorSchema, "examples": examples}},
     }
 

@@ -14,7 +14,7 @@ from flask import g, has_request_context, request
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
-from database.connect import LIMIT_WAITS_SQL
+from database import connect
 from database.retry import is_transient, retry
 from models import db
 
@@ -50,7 +50,7 @@ def repeat_after_conflict(view: Callable[P, R]) -> Callable[P, R]:
 @event.listens_for(db.session, "after_begin")
 def _limit_waits(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     if has_request_context() and request.method not in READING_METHODS:
-        connection.exec_driver_sql(LIMIT_WAITS_SQL)
+        connection.exec_driver_sql(connect.LIMIT_LOCKS_SQL)
 
 
 @event.listens_for(db.session, "after_commit")

@@ -166,7 +166,7 @@ def wait_until_idle(url: str) -> None:
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        while search_indexes.needs_rebuild(cursor) or is_building_indexes(cursor) or is_delivering(cursor):
+        while search_indexes.find_due(cursor) or is_building_indexes(cursor) or is_delivering(cursor):
             time.sleep(POLL_SECONDS)
         cursor.execute("VACUUM ANALYZE products")
         cursor.execute("CHECKPOINT")

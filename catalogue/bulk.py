@@ -14,12 +14,15 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
+from database import advisory_locks
 from database.running_imports import find_running_import
 from webhooks.events import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
 # How long a statement waits for a lock of another transaction. A slice of an import holds such locks.
 LOCK_WAIT_SECONDS = 10
+# An import that has to wait for the catalogue gives up after more than this.
+DELETE_ALL_SECONDS = 120
 # New readers queue up while TRUNCATE waits for the current ones, so it must not wait for long.
 TRUNCATE_LOCK_WAIT_MS = 100
 
@@ -90,14 +93,15 @@ def delete_all(cursor: Cursor) -> BulkResult:
     """Delete every product. Raises `ImportRunning`, and the same errors as `set_active`.
 
     Empties the table at once if no other transaction uses it. Otherwise deletes row by row, while readers keep the
-    snapshot that they began with. The lock on `import_jobs` keeps new imports out: an upload waits for it, so its
-    import starts after this transaction has ended.
+    snapshot that they began with; raises `psycopg2.errors.QueryCanceled` if that takes longer than
+    `DELETE_ALL_SECONDS`. The lock on the catalogue keeps imports from writing, and nothing else: an import that starts
+    meanwhile stages its file, and writes its first slice after this transaction has ended.
     """
     # Check before locking as well: the slices of a running import would make the lock wait.
     _raise_if_import_is_running(cursor)
     _limit_lock_waits(cursor)
     try:
-        _run_in_savepoint(cursor, lambda: cursor.execute("LOCK TABLE import_jobs IN EXCLUSIVE MODE"))
+        _run_in_savepoint(cursor, lambda: advisory_locks.lock(cursor, advisory_locks.CATALOGUE_KEY))
     except errors.LockNotAvailable:
         _raise_if_import_is_running(cursor)
         raise
@@ -118,6 +122,8 @@ def delete_all(cursor: Cursor) -> BulkResult:
         _run_in_savepoint(cursor, truncate)
     except (errors.LockNotAvailable, errors.DeadlockDetected):
         _limit_lock_waits(cursor)
+        # The deletion may wait for many rows, one after the other.
+        cursor.execute(f"SET LOCAL statement_timeout = '{DELETE_ALL_SECONDS}s'")
         cursor.execute("DELETE FROM products")
         deleted = cursor.rowcount
     return _report_deleted(cursor, deleted)

@@ -17,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
 from catalogue.filters import TEXT_COLUMNS, Filter
+from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX
 from catalogue.sorting import PageToken, Sorting
 
 SAMPLE_ROWS = 4_000
@@ -154,12 +155,18 @@ def find_page(
 
 def count(cursor: Cursor, product_filter: Filter) -> int:
     """Return exactly how many products match."""
-    parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(search_indexes.find_cutoff(cursor))
+    cutoffs = search_indexes.find_cutoffs(cursor)
+    parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(cutoffs.get(_filter_index(product_filter)))
     cursor.execute(PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL)
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
     cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) counts").format(_union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
+
+
+def _filter_index(product_filter: Filter) -> str:
+    """Return the kind of search index that finds the products that match a filter."""
+    return TEXT_INDEX if product_filter.has_text else ACTIVE_INDEX
 
 
 def _split_at(cutoff: datetime | None) -> list[sql.Composable]:
@@ -204,7 +211,7 @@ class _Search:
         self._offset = offset
         self._limit = limit
         self._thresholds = thresholds
-        self._cutoff = search_indexes.find_cutoff(cursor)
+        self._cutoffs = search_indexes.find_cutoffs(cursor)
         self._catalogue_rows = search_indexes.estimate_rows(cursor)
 
     def run(self) -> list[Row]:
@@ -248,10 +255,9 @@ class _Search:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         condition = self._filter.condition()
-        matches = [
-            sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part in _split_at(self._cutoff)
-        ]
-        use_indexes = self._cutoff and self._filter.has_trigrams
+        cutoff = self._cutoffs.get(_filter_index(self._filter))
+        matches = [sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part in _split_at(cutoff)]
+        use_indexes = cutoff and self._filter.has_trigrams
         self._cursor.execute(PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL)
         rows = self._execute(
             FETCH_MATCHES_SQL,
@@ -310,8 +316,9 @@ class _Search:
         key = sorting.key
         # Deep pages by SKU come from a search index that includes all their columns; the index on the table does not.
         is_deep_by_sku = max_rows > self._thresholds.deep_offset_rows and sorting.by == "sku"
-        # If `columns` is empty, the scan itself filters by `active`, which only a search index contains.
-        scan_table_index = key.indexed and not is_deep_by_sku and (self._filter.active is None or columns)
+        # Without `columns` the scan itself filters by `active`, and finds these products by id in a search index.
+        is_active_by_id = sorting.by == "id" and self._filter.active is not None and not columns
+        cutoff = self._cutoffs.get(key.search_index)
 
         def scan(part: sql.Composable, fence: str = "") -> sql.Composed:
             return sql.SQL(ORDERED_SCAN_SQL).format(
@@ -323,13 +330,15 @@ class _Search:
                 max_rows=sql.Literal(max_rows),
             )
 
-        if scan_table_index or self._cutoff is None:
+        if cutoff is None or (key.indexed and not is_deep_by_sku and not is_active_by_id):
             return scan(sql.SQL("true"))
-        indexed, recent = _split_at(self._cutoff)
+        indexed, recent = _split_at(cutoff)
+        conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
+        indexed_scans = [scan(sql.SQL(" AND ").join([indexed, condition])) for condition in conditions]
         # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
         # for them along an index of the whole table, which takes long.
         return sql.SQL(MERGE_SCANS_SQL).format(
-            scans=_union_all([scan(indexed), scan(recent, "OFFSET 0")]),
+            scans=_union_all([*indexed_scans, scan(recent, "OFFSET 0")]),
             order_by=sorting.order_by(),
             max_rows=sql.Literal(max_rows),
         )
@@ -338,7 +347,8 @@ class _Search:
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
-        self._cursor.execute(PLAN_ORDERED_SCAN_SQL if self._cutoff else PLAN_FREELY_SQL)
+        has_index = bool(self._cutoffs) if sorting.key.indexed else sorting.key.search_index in self._cutoffs
+        self._cursor.execute(PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL)
         return self._execute(
             PAGE_OF_SCAN_SQL,
             scan=scan,

@@ -4,65 +4,83 @@ Keeping a trigram index current with every row makes an import 5 to 13 times slo
 the products that were last updated before a cutoff timestamp, which is part of its condition and of its name. Every
 write sets `updated_at = now()`, so the row leaves the indexes, and PostgreSQL adds no entry for its new version.
 
-The indexes with the same cutoff form a generation. A search uses the newest generation for the products before its
-cutoff and reads the recent products, those updated since, through `products_updated_at_idx`. When there are too many
-recent products, a worker builds the next generation and drops the old one. Searches give the right products at any
-time, also while indexes are built or dropped and after a build was killed; only their speed varies.
+There are several kinds of search indexes. A search uses the newest index of the kind that it needs for the products
+before the cutoff, and reads the recent products, those updated since, through `products_updated_at_idx`. When there are
+too many recent products, a worker builds a new index of each kind and drops the old ones
+(catalogue/search_index_builder.py). Searches give the right products at any time, also while indexes are built or
+dropped, if only some kinds could be built, and after a build was killed; only their speed varies.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection
+import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from catalogue import search_index_builds
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
-from database.connect import Component, connected, run_until_stopped
-from database.listen import Listener
-from database.running_imports import find_running_import
+from database.connect import Component, connected
 from models import SEARCH_INDEX_PREFIX
 
 log = logging.getLogger(__name__)
 
-# A trigger notifies this channel after each statement that changed products.
-CHANNEL = "products_changed"
-
-# A search reads every recent product; a thousand of them take about a millisecond. A new generation is due when there
-# are more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products.
+# A search reads every recent product; a thousand of them take about a millisecond. A new index is due when there are
+# more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.01
 
-CHECK_SECONDS = 60
-# Changes that arrive within this time after a notification are covered by the same check.
-DEBOUNCE_SECONDS = 1
-STOP_CHECK_SECONDS = 1
-IMPORT_CHECK_SECONDS = 1
-RECONNECT_SECONDS = 10
-# For a database that has no pg_trgm, or does not allow this role to install it or to create indexes.
-UNSUPPORTED_RETRY_SECONDS = 3600
-# A build slows imports down, so it waits until none runs, but at most this long.
-MAX_IMPORT_WAIT_SECONDS = 300
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = (
     "SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;"
     " SET client_connection_check_interval = '5s'"
 )
+CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE updated_at < {} AND {}"
 
-# The text index is built last. So a generation is complete, and searches use it, as soon as its text index is valid.
-TEXT_INDEX = "text"
-INDEX_DEFINITIONS = {
-    "created": "USING btree (created_at, id)",
-    "active": "USING btree (active, id)",
+
+@dataclass(frozen=True)
+class IndexPart:
+    """An index of PostgreSQL, alone or with others a search index: together they cover all products.
+
+    `condition` is the SQL condition of the products that the part covers.
+    """
+
+    name: str
+    definition: str
+    condition: str = "true"
+
+
+TEXT_INDEX, NAME_INDEX, SKU_INDEX, ACTIVE_INDEX, CREATED_INDEX = "text", "name", "sku", "active", "created"
+# An entry of a B-tree has at most 2,704 bytes. A name has up to 2,000 bytes in UTF-8, and `lower()` makes it longer by
+# half at most, so an entry cannot hold both for every name. Names beyond this length are in an index of their own.
+MAX_INCLUDED_NAME_BYTES = 1000
+# The kinds of search indexes, in the order in which they are built: searches for a text miss theirs most.
+SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
+    TEXT_INDEX: (IndexPart("text", "USING gin (sku gin_trgm_ops, name gin_trgm_ops, description gin_trgm_ops)"),),
     # The included columns allow index-only scans, without which deep pages would read the table.
-    "name": 'USING btree ((lower(name) COLLATE "C"), id) INCLUDE (name)',
-    "sku": 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)',
-    TEXT_INDEX: "USING gin (sku gin_trgm_ops, name gin_trgm_ops, description gin_trgm_ops)",
+    NAME_INDEX: (
+        IndexPart(
+            "name",
+            'USING btree ((lower(name) COLLATE "C"), id) INCLUDE (name)',
+            f"octet_length(name) <= {MAX_INCLUDED_NAME_BYTES}",
+        ),
+        IndexPart(
+            "longname",
+            'USING btree ((lower(name) COLLATE "C"), id)',
+            f"octet_length(name) > {MAX_INCLUDED_NAME_BYTES}",
+        ),
+    ),
+    SKU_INDEX: (IndexPart("sku", 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)'),),
+    ACTIVE_INDEX: (IndexPart("active", "USING btree (active, id)"),),
+    CREATED_INDEX: (IndexPart("created", "USING btree (created_at, id)"),),
 }
+KINDS = tuple(SEARCH_INDEXES)
+KIND_OF_PART = {part.name: kind for kind, parts in SEARCH_INDEXES.items() for part in parts}
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIST_INDEXES_SQL = """
@@ -76,23 +94,49 @@ SELECT (pg_relation_size(oid) / current_setting('block_size')::int
 FROM pg_class WHERE oid = 'products'::regclass
 """
 COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
+MAX_REPORTED_RECENT_ROWS = 100_000
+
+# The cutoff of the newest search index of each kind that has one.
+Cutoffs = dict[str, datetime]
 
 
-def index_name(kind: str, cutoff: datetime) -> str:
-    """Return the name of a search index: its kind, and its cutoff in microseconds since 1970."""
-    return f"{SEARCH_INDEX_PREFIX}{kind}_{(cutoff - EPOCH) // timedelta(microseconds=1)}"
+class IndexBuildError(Exception):
+    """Some search indexes could not be built. The message says which, and why."""
+
+
+@dataclass(frozen=True)
+class SearchIndexHealth:
+    """How current the search indexes are.
+
+    `age_seconds` is the age of the oldest kind of index, None if a kind is missing. `recent_rows` is the number of
+    products that it does not cover, counted up to `MAX_REPORTED_RECENT_ROWS`. `error` says why the last build failed.
+    """
+
+    age_seconds: float | None
+    recent_rows: int
+    error: str | None
+
+
+def index_name(part: IndexPart, cutoff: datetime) -> str:
+    """Return the name of an index: that of its part, and its cutoff in microseconds since 1970."""
+    return f"{SEARCH_INDEX_PREFIX}{part.name}_{(cutoff - EPOCH) // timedelta(microseconds=1)}"
 
 
 def read_cutoff(name: str) -> datetime:
-    """Return the cutoff that is part of a search index's name."""
+    """Return the cutoff that is part of an index's name."""
     return EPOCH + timedelta(microseconds=int(name.rpartition("_")[2]))
 
 
-def find_cutoff(cursor: Cursor) -> datetime | None:
-    """Return the cutoff of the newest complete generation of search indexes; None if there is none."""
+def find_cutoffs(cursor: Cursor) -> Cutoffs:
+    """Return the cutoff of the newest search index of each kind. A kind without a complete index is left out."""
     cursor.execute(LIST_INDEXES_SQL)
-    names = [name for name, valid in cursor.fetchall() if valid and name.startswith(SEARCH_INDEX_PREFIX + TEXT_INDEX)]
-    return max(map(read_cutoff, names), default=None)
+    valid_names = {name for name, valid in cursor.fetchall() if valid}
+    cutoffs: Cutoffs = {}
+    for cutoff in sorted(set(map(read_cutoff, valid_names))):
+        for kind, parts in SEARCH_INDEXES.items():
+            if all(index_name(part, cutoff) in valid_names for part in parts):
+                cutoffs[kind] = cutoff
+    return cutoffs
 
 
 def estimate_rows(cursor: Cursor) -> int:
@@ -102,21 +146,67 @@ def estimate_rows(cursor: Cursor) -> int:
     return int(rows)
 
 
-def needs_rebuild(cursor: Cursor) -> bool:
-    """Return whether there are so many recent products that a new generation of indexes is worth building."""
+def find_outdated(cursor: Cursor) -> list[str]:
+    """Return the kinds whose newest index leaves out so many recent products that a new one is worth building."""
     limit = int(max(MAX_RECENT_ROWS, MAX_RECENT_SHARE * estimate_rows(cursor)))
-    cursor.execute(COUNT_RECENT_SQL, (find_cutoff(cursor) or EPOCH, limit + 1))
+    cutoffs = find_cutoffs(cursor)
+    cutoff_of_kind = {kind: cutoffs.get(kind, EPOCH) for kind in KINDS}
+    outdated = {cutoff for cutoff in set(cutoff_of_kind.values()) if _count_recent(cursor, cutoff, limit + 1) > limit}
+    return [kind for kind, cutoff in cutoff_of_kind.items() if cutoff in outdated]
+
+
+def find_due(cursor: Cursor) -> list[str]:
+    """Return the kinds to build now: those that are outdated, except those whose last build has just failed."""
+    outdated = find_outdated(cursor)
+    if not outdated:
+        return []
+    backing_off = search_index_builds.find_backing_off(cursor)
+    return [kind for kind in outdated if kind not in backing_off]
+
+
+def check_health(cursor: Cursor) -> SearchIndexHealth:
+    """Return how current the search indexes are, and what is wrong with them."""
+    cutoffs = find_cutoffs(cursor)
+    is_complete = len(cutoffs) == len(KINDS)
+    oldest = min(cutoffs.values()) if is_complete else EPOCH
+    cursor.execute("SELECT extract(epoch FROM clock_timestamp() - %s)::float8", (oldest,))
+    (age_seconds,) = cursor.fetchone() or (0.0,)
+    return SearchIndexHealth(
+        round(age_seconds, 3) if is_complete else None,
+        _count_recent(cursor, oldest, MAX_REPORTED_RECENT_ROWS),
+        search_index_builds.find_error(cursor),
+    )
+
+
+def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:
+    cursor.execute(COUNT_RECENT_SQL, (cutoff, limit))
     (recent,) = cursor.fetchone() or (0,)
-    return bool(recent > limit)
+    return int(recent)
 
 
-def build_indexes(url: str, *, pooled: bool = False) -> bool:
-    """Build a new generation of search indexes, drop all older ones and vacuum the table.
+def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False) -> bool:
+    """Build a new search index of each of these kinds, drop the older ones and vacuum the table.
 
-    Returns False, without building, if another process is building. Readers and writers carry on meanwhile. `pooled`
-    says that the database is behind a transaction pooler. The build then changes no session settings, because they
-    would leak into other sessions. The process may be killed at any point; the next build removes what is left.
+    Returns False, without building, if another process is building. Raises `IndexBuildError` if an index cannot be
+    built; the others are built nevertheless, and the table is vacuumed. Readers and writers carry on meanwhile.
+    `pooled` says that the database is behind a transaction pooler. The build then changes no session settings, because
+    they would leak into other sessions. The process may be killed at any point; the next build removes what is left.
     """
+    with _building(url, pooled=pooled) as cursor:
+        if cursor is None:
+            return False
+        _drop_unused(cursor)
+        problems = {kind: problem for kind in kinds if (problem := _try_build(cursor, kind))}
+        # Refreshes the planner's statistics and the visibility map, which index-only scans need.
+        cursor.execute("VACUUM (ANALYZE) products")
+    if problems:
+        raise IndexBuildError("; ".join(f"{kind}: {problem}" for kind, problem in problems.items()))
+    return True
+
+
+@contextmanager
+def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
+    """Yield a cursor in autocommit mode, while no other process builds; None if another process is building."""
     with (
         connected(url, Component.SEARCH_INDEX) as lock_connection,
         connected(url, Component.SEARCH_INDEX) as connection,
@@ -127,94 +217,53 @@ def build_indexes(url: str, *, pooled: bool = False) -> bool:
         # idle and holds no snapshot, so CREATE INDEX CONCURRENTLY and VACUUM do not wait for it.
         lock_cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         if not try_lock(lock_cursor, SEARCH_INDEX_BUILD_KEY):
-            return False
+            yield None
+            return
         connection.autocommit = True
         with connection.cursor() as cursor:
             if not pooled:
                 cursor.execute(BUILD_SETTINGS_SQL)
-            _drop_indexes_except(cursor, find_cutoff(cursor))
+            yield cursor
+
+
+def _try_build(cursor: Cursor, kind: str) -> str | None:
+    """Build a search index, and record the result; return what is wrong if it cannot be built.
+
+    Raises `psycopg2.Error` if the connection is lost. The attempt has been recorded by then, so an index whose build
+    takes the server down is not built again at once.
+    """
+    search_index_builds.record_start(cursor, kind)
+    problem = None
+    try:
+        if kind == TEXT_INDEX:
             cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-            cursor.execute("SELECT clock_timestamp()")
-            (cutoff,) = cursor.fetchone() or (EPOCH,)
-            for kind, definition in INDEX_DEFINITIONS.items():
-                cursor.execute(
-                    sql.SQL("CREATE INDEX CONCURRENTLY {} ON products {} WHERE updated_at < {}").format(
-                        sql.Identifier(index_name(kind, cutoff)), sql.SQL(definition), sql.Literal(cutoff)
-                    )
+        cursor.execute("SELECT clock_timestamp()")
+        (cutoff,) = cursor.fetchone() or (EPOCH,)
+        for part in SEARCH_INDEXES[kind]:
+            cursor.execute(
+                sql.SQL(CREATE_INDEX_SQL).format(
+                    sql.Identifier(index_name(part, cutoff)),
+                    sql.SQL(part.definition),
+                    sql.Literal(cutoff),
+                    sql.SQL(part.condition),
                 )
-            _drop_indexes_except(cursor, cutoff)
-            # Refreshes the planner's statistics and the visibility map, which index-only scans need.
-            cursor.execute("VACUUM (ANALYZE) products")
-    return True
+            )
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        problem = str(error).strip().partition("\n")[0]
+        search_index_builds.record_failure(cursor, kind, problem)
+    else:
+        search_index_builds.record_success(cursor, kind)
+    _drop_unused(cursor)
+    return problem
 
 
-def _drop_indexes_except(cursor: Cursor, cutoff: datetime | None) -> None:
-    """Drop every search index that is invalid or has another cutoff."""
+def _drop_unused(cursor: Cursor) -> None:
+    """Drop every index of which no search makes use: it is invalid, incomplete, superseded, or of an unknown kind."""
+    cutoffs = find_cutoffs(cursor)
     cursor.execute(LIST_INDEXES_SQL)
     for name, valid in cursor.fetchall():
-        if not valid or read_cutoff(name) != cutoff:
+        kind = KIND_OF_PART.get(name.removeprefix(SEARCH_INDEX_PREFIX).partition("_")[0])
+        if not valid or kind is None or read_cutoff(name) != cutoffs.get(kind):
             cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
-
-
-class SearchIndexBuilder(threading.Thread):
-    """A thread that builds the search indexes whenever a new generation is due.
-
-    It runs in the main process of every worker; an advisory lock lets one of them build at a time. It checks when
-    products have changed (LISTEN) and every `CHECK_SECONDS`, and waits while imports run.
-    """
-
-    def __init__(self, url: str, *, pooled: bool) -> None:
-        super().__init__(name="search-index-builder", daemon=True)
-        self._url = url
-        self._pooled = pooled
-        self._stopping = threading.Event()
-
-    def stop(self) -> None:
-        """Ask the thread to end. A build in progress is not awaited: PostgreSQL stops it when the process has ended."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Build indexes until stopped; reconnects after each database error."""
-        run_until_stopped(
-            self._url,
-            Component.SEARCH_INDEX,
-            self._keep_current,
-            stopping=self._stopping,
-            purpose="the build of search indexes",
-            error_delay_seconds=RECONNECT_SECONDS,
-            bug_delay_seconds=CHECK_SECONDS,
-        )
-
-    def _keep_current(self, connection: Connection) -> None:
-        listener = Listener(connection, [CHANNEL], pooled=self._pooled)
-        while not self._stopping.is_set():
-            try:
-                if self._is_due(connection):
-                    build_indexes(self._url, pooled=self._pooled)
-            except (errors.InsufficientPrivilege, errors.UndefinedFile, errors.FeatureNotSupported) as error:
-                log.warning("Searches are correct but slow, without search indexes: %s", str(error).strip())
-                self._stopping.wait(UNSUPPORTED_RETRY_SECONDS)
-            self._wait_for_changes(listener)
-
-    def _is_due(self, connection: Connection) -> bool:
-        """Return whether to build now. If a new generation is due while imports run, waits for them first."""
-        deadline = time.monotonic() + MAX_IMPORT_WAIT_SECONDS
-        with connection.cursor() as cursor:
-            while needs_rebuild(cursor):
-                if find_running_import(cursor) is None or time.monotonic() > deadline:
-                    return True
-                if self._stopping.wait(IMPORT_CHECK_SECONDS):
-                    return False
-        return False
-
-    def _wait_for_changes(self, listener: Listener) -> None:
-        """Wait until products have changed, at most `CHECK_SECONDS`; then discard the notifications."""
-        if self._pooled:
-            self._stopping.wait(CHECK_SECONDS)
-            return
-        deadline = time.monotonic() + CHECK_SECONDS
-        while time.monotonic() < deadline and not self._stopping.is_set():
-            if listener.wait(STOP_CHECK_SECONDS):
-                break
-        self._stopping.wait(DEBOUNCE_SECONDS)
-        listener.receive()

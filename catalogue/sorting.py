@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from psycopg2 import sql
 
+from catalogue.search_indexes import ACTIVE_INDEX, CREATED_INDEX, NAME_INDEX, SKU_INDEX
+
 MAX_BIGINT = 2**63 - 1
 MAX_TOKEN_CHARACTERS = 8_000
 
@@ -19,24 +21,26 @@ class SortKey(NamedTuple):
     """A value that products are sorted by.
 
     `expression` is SQL over `products`, and `type` the Python type of its values. `unique`: no two products share a
-    value. `indexed`: an index on the whole table has this order; for the other keys only the search indexes have it
-    (catalogue/search_indexes.py), and those leave out the recent products.
+    value. `indexed`: an index on the whole table has this order. `search_index`: the kind of search index that has this
+    order (catalogue/search_indexes.py), which leaves out the recent products.
     """
 
     expression: str
     type: type
     unique: bool
     indexed: bool
+    search_index: str
 
 
+# The search index of `active` has the products of each state in the order of their ids.
 # Texts are sorted by their lower-case bytes, which gives the same order in every database.
 SORT_KEYS = {
-    "id": SortKey("id", int, unique=True, indexed=True),
-    "sku": SortKey('lower(sku) COLLATE "C"', str, unique=True, indexed=True),
-    "name": SortKey('lower(name) COLLATE "C"', str, unique=False, indexed=False),
-    "active": SortKey("active", bool, unique=False, indexed=False),
-    "created_at": SortKey("created_at", datetime, unique=False, indexed=False),
-    "updated_at": SortKey("updated_at", datetime, unique=False, indexed=True),
+    "id": SortKey("id", int, unique=True, indexed=True, search_index=ACTIVE_INDEX),
+    "sku": SortKey('lower(sku) COLLATE "C"', str, unique=True, indexed=True, search_index=SKU_INDEX),
+    "name": SortKey('lower(name) COLLATE "C"', str, unique=False, indexed=False, search_index=NAME_INDEX),
+    "active": SortKey("active", bool, unique=False, indexed=False, search_index=ACTIVE_INDEX),
+    "created_at": SortKey("created_at", datetime, unique=False, indexed=False, search_index=CREATED_INDEX),
+    "updated_at": SortKey("updated_at", datetime, unique=False, indexed=True, search_index=""),
 }
 
 
@@ -82,7 +86,8 @@ class PageToken:
         """Return the token as an opaque text for clients, in the URL-safe base64 of RFC 4648 without padding."""
         value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
         fields = [self.sorting.by, int(self.sorting.descending), self.page, value, self.product_id]
-        return base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
+        text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @staticmethod
     def decode(text: str, sorting: Sorting) -> PageToken:

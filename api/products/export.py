@@ -15,7 +15,7 @@ from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from marshmallow import post_load
 
-from api.errors import ErrorType, error_response
+from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.products.schemas import ProductFilterQuerySchema
 from api.request_fields import Choice
@@ -26,7 +26,6 @@ from database.connect import Component, connect
 blueprint = Blueprint("export", __name__, url_prefix="/api/products", tag="Products")
 
 MAX_RUNNING_EXPORTS = 4
-RETRY_AFTER_SECONDS = 10
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "csv.gz": "application/gzip"}
 TOO_MANY_EXPORTS = ErrorType(503, "too_many_exports", "Too many exports are running. Try again in a few seconds.")
@@ -83,9 +82,7 @@ def export_products(query: ExportQuery) -> Response:
     connection = request.environ.get("gunicorn.socket")
     export = exports.start(query.filter, _client_of(connection))
     if export is None:
-        response = error_response(TOO_MANY_EXPORTS.exception())
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return response
+        raise TOO_MANY_EXPORTS.exception()
     blocks = export.read_gzip_blocks() if query.format == "csv.gz" else export.read_blocks()
     try:
         # Wait for the first block, so that an error before it is an ordinary error response.

@@ -8,6 +8,7 @@ from typing import TypeVar
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
+from database import advisory_locks
 from database.retry import TRANSIENT_ERRORS, retry
 from importer.errors import ImportFailure
 from importer.jobs import lease
@@ -47,6 +48,8 @@ def write_with_retries(
 
     def transaction() -> Result:
         with run.step(kind, checkpoint) as cursor:
+            # Waits while all products are deleted, before this transaction has locked anything else.
+            advisory_locks.share(cursor, advisory_locks.CATALOGUE_KEY)
             lease.lock(cursor, run.job)
             return write(cursor)
 

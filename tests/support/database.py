@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+from embedded.postgres import EmbeddedPostgres
+
 # The migrations build this database once. The database of each test is a copy of it.
 TEMPLATE_DATABASE = "template_of_tests"
+
+
+def create_server(folder: Path, *, settings: Mapping[str, str] | None = None) -> EmbeddedPostgres:
+    """Return a server whose cluster is in `folder`.
+
+    Its programs are those in TEST_POSTGRES_BIN, if that is set, so tests can run on another version of PostgreSQL.
+    """
+    programs = os.environ.get("TEST_POSTGRES_BIN")
+    return EmbeddedPostgres(folder, settings=settings, programs=Path(programs) if programs else None)
 
 
 def url_of(server_url: str, database: str) -> str:

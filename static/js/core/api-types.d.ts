@@ -1039,6 +1039,7 @@ export interface components {
             oldest_pending_seconds: number | null;
             /** @description The number of imports that wait for a worker. */
             queue_length: number | null;
+            search_index: components["schemas"]["SearchIndexHealth"] | null;
             /**
              * @description The version of the product.
              * @example 1.1.0
@@ -1777,6 +1778,17 @@ export interface components {
              */
             secret: string;
         };
+        SearchIndexHealth: {
+            /** @description The age of the search indexes; null if some are missing. */
+            age_seconds: number | null;
+            /** @description Why the last build of a search index failed; null if none did. */
+            error: string | null;
+            /**
+             * @description The number of products that were changed since, counted up to 100,000. A worker builds new search indexes when there are many.
+             * @example 1200
+             */
+            recent_rows: number;
+        };
         UndoRequest: {
             /** @description Whether to undo the rest even if most products were changed since and are left alone. */
             force?: boolean;
@@ -2046,6 +2058,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2110,6 +2124,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2141,6 +2157,11 @@ export interface operations {
                      *         "disk_free_bytes": 53000000000,
                      *         "oldest_pending_seconds": 4.2,
                      *         "queue_length": 2,
+                     *         "search_index": {
+                     *           "age_seconds": 86.5,
+                     *           "error": null,
+                     *           "recent_rows": 1200
+                     *         },
                      *         "version": "1.1.0"
                      *       },
                      *       "status": "healthy",
@@ -2183,6 +2204,11 @@ export interface operations {
                      *         "disk_free_bytes": 53000000000,
                      *         "oldest_pending_seconds": 4.2,
                      *         "queue_length": 2,
+                     *         "search_index": {
+                     *           "age_seconds": 86.5,
+                     *           "error": null,
+                     *           "recent_rows": 1200
+                     *         },
                      *         "version": "1.1.0"
                      *       },
                      *       "status": "unhealthy",
@@ -2247,6 +2273,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2306,6 +2334,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2383,6 +2413,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2460,6 +2492,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2526,6 +2560,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2590,6 +2626,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2658,6 +2696,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2757,6 +2797,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2856,6 +2898,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2903,6 +2947,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2996,6 +3042,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3102,6 +3150,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3203,6 +3253,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3274,6 +3326,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3331,6 +3385,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3398,6 +3454,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_exports`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3482,6 +3540,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3612,6 +3672,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3697,6 +3759,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3766,6 +3830,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3834,6 +3900,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3897,6 +3965,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3968,6 +4038,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4074,6 +4146,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4131,6 +4205,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4178,6 +4254,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4259,6 +4337,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4376,6 +4456,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4444,6 +4526,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4510,6 +4594,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4571,6 +4657,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4650,6 +4738,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4754,6 +4844,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4822,6 +4914,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4913,6 +5007,8 @@ export interface operations {
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`. */
             503: {
                 headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

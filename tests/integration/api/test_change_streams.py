@@ -22,8 +22,7 @@ from flask import Flask
 import config
 from api.sse import CHANGE_INTERVAL_SECONDS, StreamHub
 from database.migrate import upgrade_database
-from embedded.postgres import EmbeddedPostgres
-from support.database import execute
+from support.database import create_server, execute
 from support.job_streams import insert_running_job
 from support.jobs import create_runner, run_import
 from support.paths import SAMPLE
@@ -240,7 +239,7 @@ def test_changes_are_reported_after_the_database_connection_was_lost(web: Web, d
 def test_changes_are_reported_after_the_database_was_restarted(
     web: Web, processes: Processes, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    with EmbeddedPostgres(tmp_path / "cluster") as server:
+    with create_server(tmp_path / "cluster") as server:
         environment["DATABASE_URL"] = url = server.start()
         upgrade_database(url)
         web.start()

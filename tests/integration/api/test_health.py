@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 import celery_app
 import config
 from api import health_details
+from catalogue import search_index_builds, search_indexes
+from database.connect import Component, connected
 from importer.pipeline.runner import ImportRunner
 from support.api import read_json
 from support.database import execute, url_of
@@ -58,6 +60,7 @@ def test_the_details_tell_how_many_imports_wait_and_for_how_long(
 ) -> None:
     details = read_details(client)
     free = details.pop("disk_free_bytes")
+    del details["search_index"]
     assert details == {"queue_length": 0, "oldest_pending_seconds": 0, "version": config.VERSION}
     assert 0 < free <= shutil.disk_usage(settings.upload_dir).total
 
@@ -85,6 +88,7 @@ def test_a_detail_that_cannot_be_read_is_null_and_the_others_are_read(
     assert health["details"] == {
         "queue_length": None,
         "oldest_pending_seconds": 0,
+        "search_index": {"age_seconds": None, "recent_rows": 0, "error": None},
         "disk_free_bytes": None,
         "version": config.VERSION,
     }
@@ -121,3 +125,17 @@ def test_details_of_the_database_are_null_while_it_is_down(
     assert (health["details"]["queue_length"], health["details"]["oldest_pending_seconds"]) == (None, None)
     assert health["details"]["disk_free_bytes"] > 0
     assert "could not be read" not in caplog.text
+
+
+def test_health_says_how_current_the_search_indexes_are(client: FlaskClient, database_url: str) -> None:
+    execute(database_url, "INSERT INTO products (sku) VALUES ('A'), ('B')")
+    assert client.get("/api/health").get_json()["details"]["search_index"]["recent_rows"] == 2
+    assert search_indexes.build_indexes(database_url)
+    execute(database_url, "INSERT INTO products (sku) VALUES ('C')")
+    with connected(database_url, Component.SEARCH_INDEX) as connection, connection, connection.cursor() as cursor:
+        search_index_builds.record_start(cursor, "text")
+        search_index_builds.record_failure(cursor, "text", "could not extend file: No space left on device")
+    health = client.get("/api/health").get_json()["details"]["search_index"]
+    assert health["age_seconds"] >= 0
+    assert health["recent_rows"] == 1
+    assert health["error"] == "text: could not extend file: No space left on device"

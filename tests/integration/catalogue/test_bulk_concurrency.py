@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 import config
 from catalogue import bulk
+from database import advisory_locks
 from importer.pipeline.runner import ImportRunner
 from support.bulk import ALL_PRODUCTS, change, create_products, is_waiting_for_lock, open_transaction, read_active
 from support.database import execute
@@ -23,6 +24,8 @@ from support.waiting import wait_for
 
 # How the statement begins that deletes row by row.
 DELETE_ALL = "DELETE FROM products"
+SHARE_CATALOGUE = "SELECT pg_advisory_xact_lock_shared("
+WAIT_FOR_CATALOGUE = "SELECT pg_advisory_xact_lock("
 RESULT_SECONDS = 120
 CREATE_JOB = (
     "INSERT INTO import_jobs (task_id, filename, stored_name, file_size)"
@@ -78,42 +81,41 @@ def test_deleting_all_products_is_refused_while_an_import_waits_or_runs(
     assert change(client, "delete", **ALL_PRODUCTS)["count"] == 500
 
 
-def test_an_upload_waits_while_all_products_are_deleted_and_its_import_writes_the_whole_file(
+def test_an_import_that_starts_while_all_products_are_deleted_writes_the_whole_file_afterwards(
     app: Flask, database_url: str, runner: ImportRunner
 ) -> None:
     create_products(database_url, 300)
     execute(database_url, "UPDATE products SET name = 'imported ' || split_part(sku, '-', 2)")
-
-    def import_file() -> str:
-        task_id = create_job(runner, make_file(300))
-        runner.run(task_id)
-        return task_id
-
     with ThreadPoolExecutor(2) as threads:
         with open_transaction(database_url) as cursor:
-            # The deletion waits for this row, and holds its lock on the jobs meanwhile.
+            # The deletion waits for this row, and holds the lock on the catalogue meanwhile.
             cursor.execute("UPDATE products SET description = 'mine' WHERE sku = 'P-7'")
             deleting = threads.submit(lambda: app.test_client().delete("/api/products/bulk-delete"))
             wait_for("the deletion, row by row", lambda: is_waiting_for_lock(database_url, DELETE_ALL))
-            importing = threads.submit(import_file)
-            wait_for("the upload", lambda: is_waiting_for_lock(database_url, "INSERT INTO import_jobs"))
-            assert execute(database_url, "SELECT id FROM import_jobs") == []
+            # The upload and the worker's writes to the job do not wait.
+            task_id = create_job(runner, make_file(300))
+            importing = threads.submit(runner.run, task_id)
+            wait_for("the first slice", lambda: is_waiting_for_lock(database_url, SHARE_CATALOGUE))
+            job = read_job(database_url, task_id)
+            assert (job["phase"], job["rows_read"], job["rows_written"]) == ("writing", 300, 0)
         answer = deleting.result(RESULT_SECONDS)
         assert (answer.status_code, answer.get_json()["count"]) == (200, 300)
-        # The import found no old product that it could have counted as unchanged.
-        assert read_job(database_url, importing.result(RESULT_SECONDS))["created_count"] == 300
+        importing.result(RESULT_SECONDS)
+    # The import found no old product that it could have counted as unchanged.
+    assert read_job(database_url, task_id)["created_count"] == 300
     assert len(read_products(database_url)) == 300
 
 
-def test_deleting_all_products_is_refused_if_an_import_starts_while_it_waits_for_the_jobs(
+def test_deleting_all_products_is_refused_if_an_import_starts_while_it_waits_for_the_catalogue(
     app: Flask, database_url: str
 ) -> None:
     create_products(database_url, 10)
     with ThreadPoolExecutor(1) as threads:
-        with open_transaction(database_url) as upload:
-            upload.execute(CREATE_JOB)
+        with open_transaction(database_url) as import_slice:
+            advisory_locks.share(import_slice, advisory_locks.CATALOGUE_KEY)
             deleting = threads.submit(lambda: app.test_client().delete("/api/products/bulk-delete"))
-            wait_for("the deletion", lambda: is_waiting_for_lock(database_url, "LOCK TABLE import_jobs"))
+            wait_for("the deletion", lambda: is_waiting_for_lock(database_url, WAIT_FOR_CATALOGUE))
+            execute(database_url, CREATE_JOB)
         answer = deleting.result(RESULT_SECONDS)
     assert (answer.status_code, answer.get_json()["code"]) == (409, "import_running")
     assert "late.csv" in answer.get_json()["error"]
@@ -121,19 +123,31 @@ def test_deleting_all_products_is_refused_if_an_import_starts_while_it_waits_for
 
 
 @pytest.mark.parametrize(("import_starts", "code"), [(False, "busy"), (True, "import_running")])
-def test_deleting_all_products_does_not_wait_forever_for_the_jobs(
+def test_deleting_all_products_does_not_wait_forever_for_the_catalogue(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch, import_starts: bool, code: str
 ) -> None:
     monkeypatch.setattr(bulk, "LOCK_WAIT_SECONDS", 1)
     create_products(database_url, 10)
-    with ThreadPoolExecutor(1) as threads, open_transaction(database_url) as other:
-        other.execute("LOCK TABLE import_jobs IN ROW EXCLUSIVE MODE")
-        with open_transaction(database_url) as upload:
-            if import_starts:
-                upload.execute(CREATE_JOB)
-            deleting = threads.submit(lambda: app.test_client().delete("/api/products/bulk-delete"))
-            wait_for("the deletion", lambda: is_waiting_for_lock(database_url, "LOCK TABLE import_jobs"))
+    with ThreadPoolExecutor(1) as threads, open_transaction(database_url) as import_slice:
+        advisory_locks.share(import_slice, advisory_locks.CATALOGUE_KEY)
+        deleting = threads.submit(lambda: app.test_client().delete("/api/products/bulk-delete"))
+        wait_for("the deletion", lambda: is_waiting_for_lock(database_url, WAIT_FOR_CATALOGUE))
+        if import_starts:
+            execute(database_url, CREATE_JOB)
         assert deleting.result(RESULT_SECONDS).get_json()["code"] == code
+    assert len(read_products(database_url)) == 10
+
+
+def test_deleting_all_products_does_not_wait_forever_for_one_product_after_the_other(
+    client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "DELETE_ALL_SECONDS", 1)
+    create_products(database_url, 10)
+    with open_transaction(database_url) as cursor:
+        cursor.execute("UPDATE products SET description = 'mine' WHERE sku = 'P-7'")
+        answer = client.delete("/api/products/bulk-delete")
+        assert (answer.status_code, answer.get_json()["code"]) == (503, "busy")
+        assert int(answer.headers["Retry-After"]) > 0
     assert len(read_products(database_url)) == 10
 
 

@@ -17,6 +17,8 @@ from catalogue.sorting import SORT_KEYS, Sorting
 from support.database import execute
 
 WORDS = ["lamp", "Lampe", "BLUE", "100%", "a_b", "Straße", "İstanbul", "茶", "x\\y", "", "chair"]
+# Names in both parts of the index, some of which share all but their last letter.
+LONG_NAMES = [letter * 499 + end for letter in "Äß🧦" for end in "ZaÅ"] + ["茶" * 333, "茶" * 334]
 FILTERS = [
     Filter(),
     Filter(active=False),
@@ -56,15 +58,22 @@ THRESHOLDS = {
     ),
 }
 STRATEGIES = list(THRESHOLDS)
-INDEXES = ["without indexes", "with indexes", "with outdated indexes", "with an incomplete generation"]
+INDEXES = [
+    "without indexes",
+    "with indexes",
+    "with outdated indexes",
+    "with an incomplete generation",
+    "with indexes of different ages",
+]
 
 
 @pytest.fixture
 def cursor(database_url: str) -> Iterator[Cursor]:
     """A cursor on a catalogue of 600 products, many of which share names, times and states."""
     chance = random.Random(3)
+    names = WORDS + LONG_NAMES
     rows = [
-        (f"{chance.choice('kKx')}-{number}", chance.choice(WORDS), " ".join(chance.choices(WORDS, k=2)), number % 3 > 0)
+        (f"{chance.choice('kKx')}-{number}", chance.choice(names), " ".join(chance.choices(WORDS, k=2)), number % 3 > 0)
         for number in range(600)
     ]
     for offset in range(0, len(rows), 100):
@@ -90,8 +99,15 @@ def indexes(request: pytest.FixtureRequest, database_url: str, cursor: Cursor) -
         )
         execute(database_url, "DELETE FROM products WHERE id % 11 = 0")
     if request.param == "with an incomplete generation":
-        text_index = execute(database_url, "SELECT relname FROM pg_class WHERE relname LIKE 'products_search_text_%'")
-        execute(database_url, f"DROP INDEX {text_index[0][0]}")
+        for part in ("text", "longname"):
+            pattern = f"products_search_{part}_%"
+            ((name,),) = execute(database_url, "SELECT relname FROM pg_class WHERE relname LIKE %s", (pattern,))
+            execute(database_url, f"DROP INDEX {name}")
+    if request.param == "with indexes of different ages":
+        execute(database_url, "UPDATE products SET active = NOT active, updated_at = clock_timestamp() WHERE id < 200")
+        assert search_indexes.build_indexes(database_url, ["text"])
+        execute(database_url, "UPDATE products SET name = 'lamp', updated_at = clock_timestamp() WHERE id < 100")
+        assert search_indexes.build_indexes(database_url, ["name"])
     return str(request.param)
 
 
@@ -119,7 +135,7 @@ def find_ids(cursor: Cursor, product_filter: Filter, sorting: Sorting) -> list[i
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_page_is_right_by_number_and_by_token(cursor: Cursor, strategy: str, indexes: str) -> None:
-    # Each filter is tried with a third of the sortings; the other parameters of this test try the other thirds.
+    # Each filter is tried with a third of the sortings; other parameters of this test try the other thirds.
     start = STRATEGIES.index(strategy) + INDEXES.index(indexes)
     for number, product_filter in enumerate(FILTERS):
         for sorting in SORTINGS[(start + number) % 3 :: 3]:

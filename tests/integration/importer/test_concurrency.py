@@ -229,3 +229,36 @@ def test_clients_of_other_products_do_not_wait_for_an_import(runner: ImportRunne
     assert rounds > 10
     read_completed_import(runner, task_id)
     assert len(read_products(url)) == ROWS + 100
+
+
+def test_an_edit_between_the_comparison_and_the_write_is_compared_again(runner: ImportRunner) -> None:
+    """On servers before 15.15, 16.11, 17.7 and 18.1, an update by physical address follows a product that has moved."""
+    url = runner.database_url
+    execute(url, "INSERT INTO products (sku, name, description) VALUES ('a', 'before', 'before'), ('b', '', '')")
+    task_id = create_job(runner, b"sku,name\na,from the file\nb,from the file\n")
+    with Threads() as threads, client_cursor(url, autocommit=False) as cursor:
+        cursor.execute(
+            "UPDATE products SET name = 'edited', description = 'edited', updated_at = clock_timestamp()"
+            " WHERE sku = 'a'"
+        )
+        threads.start(runner.run, task_id)
+        wait_for("the import waits for the edit", lambda: is_waiting_for_lock(url, "WITH write_time"))
+    job = read_completed_import(runner, task_id)
+    assert job["updated_count"] == 2
+    assert read_products(url) == [("a", "from the file", "edited", True), ("b", "from the file", "", True)]
+    # An undo restores what the edit wrote, not what the first comparison saw.
+    assert execute(url, "SELECT updated, names FROM import_changes") == [([1, 2], ["edited", ""])]
+
+
+def test_an_edit_to_the_value_of_the_file_is_not_written_again(runner: ImportRunner) -> None:
+    url = runner.database_url
+    execute(url, "INSERT INTO products (sku, name) VALUES ('a', 'before')")
+    task_id = create_job(runner, b"sku,name\na,new\n")
+    with Threads() as threads, client_cursor(url, autocommit=False) as cursor:
+        cursor.execute("UPDATE products SET name = 'new', updated_at = clock_timestamp() RETURNING updated_at")
+        ((edited_at,),) = cursor.fetchall()
+        threads.start(runner.run, task_id)
+        wait_for("the import waits for the edit", lambda: is_waiting_for_lock(url, "WITH write_time"))
+    job = read_completed_import(runner, task_id)
+    assert (job["updated_count"], job["unchanged_count"]) == (0, 1)
+    assert execute(url, "SELECT updated_at FROM products") == [(edited_at,)]

@@ -21,8 +21,7 @@ import pytest
 
 import config
 from database.migrate import upgrade_database
-from embedded.postgres import EmbeddedPostgres
-from support.database import TEMPLATE_DATABASE, execute, url_of
+from support.database import TEMPLATE_DATABASE, create_server, execute, url_of
 from support.interruptions import staging_blocked
 from support.jobs import (
     announce,
@@ -246,7 +245,7 @@ def test_children_and_workers_are_killed_at_random_times(
 def test_the_database_goes_down_while_an_import_writes(
     environment: dict[str, str], tmp_path: Path, create_import: Callable[..., WatchedImport], number: signal.Signals
 ) -> None:
-    with EmbeddedPostgres(tmp_path / "cluster") as server:
+    with create_server(tmp_path / "cluster") as server:
         environment["DATABASE_URL"] = url = server.start()
         upgrade_database(url)
         watched = create_import()
@@ -263,7 +262,7 @@ def test_the_database_goes_down_while_an_import_writes(
 def test_the_database_crashes_while_an_import_stages_its_file_and_again_while_it_writes(
     environment: dict[str, str], tmp_path: Path, create_import: Callable[..., WatchedImport]
 ) -> None:
-    with EmbeddedPostgres(tmp_path / "cluster") as server:
+    with create_server(tmp_path / "cluster") as server:
         environment["DATABASE_URL"] = url = server.start()
         upgrade_database(url)
         watched = create_import()

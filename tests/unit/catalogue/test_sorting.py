@@ -11,6 +11,7 @@ import pytest
 from psycopg2 import sql
 
 from catalogue.sorting import MAX_BIGINT, MAX_TOKEN_CHARACTERS, SORT_KEYS, InvalidPageToken, PageToken, Sorting
+from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 TIMESTAMP = datetime(2026, 11, 28, 4, 5, 6, 789, tzinfo=UTC)
 VALUES = {"id": 7, "sku": "a-1", "name": "straße 🧦", "active": True, "created_at": TIMESTAMP, "updated_at": TIMESTAMP}
@@ -29,6 +30,13 @@ def test_a_token_survives_its_journey_through_a_client(by: str, descending: bool
     text = token.encode()
     assert PageToken.decode(text, sorting) == token
     assert text.replace("-", "").replace("_", "").isalnum(), "URL-safe"
+
+
+@pytest.mark.parametrize("letter", ["x", "茶", "🧦", "\x01", '"'])
+@pytest.mark.parametrize(("by", "length"), [("sku", SKU_MAX_CHARACTERS), ("name", NAME_MAX_CHARACTERS)])
+def test_a_token_holds_the_longest_value(by: str, length: int, letter: str) -> None:
+    token = PageToken(Sorting(by), 3, letter * length, 7)
+    assert PageToken.decode(token.encode(), Sorting(by)) == token
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 -- The comparison of a preview, also used to look ahead during a merge.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
-    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version,
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
         CASE WHEN write OR skip THEN s."sku" END AS "sku",
         CASE WHEN write OR skip THEN s."name" END AS "name",
         CASE WHEN write OR skip THEN s."description" END AS "description",
@@ -10,7 +10,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
         WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
     ) s
     LEFT JOIN (
-        SELECT id, ctid AS address, "sku", "name", "description", "active",
+        SELECT id, ctid AS address, updated_at, "sku", "name", "description", "active",
             NULL AS version
         FROM products q WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
     ) p ON lower(p.sku) COLLATE "C" = s.key

@@ -1,13 +1,13 @@
 -- A file that has only SKUs, with a change log: it creates products but updates none.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
-    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version,
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
         CASE WHEN write OR skip THEN s."sku" END AS "sku"
     FROM (
         SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
         WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
     ) s
     LEFT JOIN (
-        SELECT id, ctid AS address, "sku",
+        SELECT id, ctid AS address, updated_at, "sku",
             CASE WHEN q.restored[2] = q.updated_at THEN q.restored[1] ELSE q.updated_at END AS version
         FROM products q WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
     ) p ON lower(p.sku) COLLATE "C" = s.key

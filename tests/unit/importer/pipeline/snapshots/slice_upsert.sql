@@ -1,6 +1,6 @@
 -- Mode upsert, all columns, with a change log and a subscribed webhook.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
-    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.version,
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
         CASE WHEN write OR skip THEN s."sku" END AS "sku",
         CASE WHEN write OR skip THEN s."name" END AS "name",
         CASE WHEN write OR skip THEN s."description" END AS "description",
@@ -13,7 +13,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
         WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
     ) s
     LEFT JOIN (
-        SELECT id, ctid AS address, "sku", "name", "description", "active",
+        SELECT id, ctid AS address, updated_at, "sku", "name", "description", "active",
             CASE WHEN q.restored[2] = q.updated_at THEN q.restored[1] ELSE q.updated_at END AS version
         FROM products q WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
     ) p ON lower(p.sku) COLLATE "C" = s.key
@@ -37,6 +37,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MA
         "active" = coalesce(compared."active", p."active"),
         updated_at = (SELECT at FROM write_time)
     FROM compared WHERE write AND NOT is_new AND p.ctid = compared.address
+        AND p.updated_at IS NOT DISTINCT FROM compared.updated_at
     RETURNING p.id, compared.version,
         compared."previous_name",
         compared."previous_description",
