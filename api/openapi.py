@@ -38,6 +38,8 @@ from api.errors import (
     BODY_TOO_LARGE,
     INTERNAL_ERROR,
     NOT_JSON,
+    OVERLOADED,
+    QUERY_TIMEOUT,
     UNAVAILABLE,
     ApiError,
     ErrorType,
@@ -49,11 +51,12 @@ V = TypeVar("V", bound=Callable[..., Any])
 JSON = "application/json"
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
-ERRORS_OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE)
+ERRORS_OF_EVERY_CALL = (INTERNAL_ERROR, UNAVAILABLE, OVERLOADED, QUERY_TIMEOUT)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
 STATUS_DESCRIPTIONS = {
     400: "The request is invalid.",
     404: "It does not exist.",
+    408: "The request arrived too slowly.",
     409: "The current state does not allow this.",
     412: "The condition in `If-Match` is not met; nothing was changed.",
     413: "The body is too large.",

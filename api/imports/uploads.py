@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import uuid
@@ -12,7 +13,7 @@ from marshmallow import Schema
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.errors import BODY_TOO_LARGE, ApiError, ErrorType
+from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.jobs import announce_job, client_address
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
 from api.imports.schemas import EXAMPLE_TASK_ID
@@ -74,7 +75,7 @@ class AcceptedUploadSchema(Schema):
 @blueprint.document(operationId="uploadFile", requestBody=MULTIPART_BODY)
 @blueprint.accepts(UploadFormSchema, location="files", check=False)
 @blueprint.returns(202, AcceptedUploadSchema, "The file is stored, and its import waits for a worker.", links=LINKS)
-@blueprint.raises(INVALID_FILE, INVALID_PARAMETER, FILE_TOO_LARGE, STORAGE_ERROR, DISK_FULL)
+@blueprint.raises(INVALID_FILE, INVALID_PARAMETER, REQUEST_TIMEOUT, FILE_TOO_LARGE, STORAGE_ERROR, DISK_FULL)
 def upload_file() -> tuple[Response, int]:
     """Import a CSV file
 
@@ -162,8 +163,10 @@ def allow_large_body() -> None:
 
 def _discard(length: int) -> None:
     stream = request.environ["wsgi.input"]
-    while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
-        length -= len(data)
+    # A client that is too slow or gone does not see the response.
+    with contextlib.suppress(OSError):
+        while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
+            length -= len(data)
 
 
 def _file_too_large() -> ApiError:

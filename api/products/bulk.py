@@ -21,6 +21,7 @@ from catalogue import bulk
 from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
 from database.retry import TRANSIENT_ERRORS, retry
+from database.statement_timeout import allow_long_statements
 from models import db
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
@@ -167,6 +168,7 @@ def _run_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
     def transaction() -> BulkResult:
         connection: Any = db.session.connection().connection.driver_connection
         with connection.cursor() as cursor:
+            allow_long_statements(cursor)
             result = change(cursor)
         db.session.commit()
         return result
