@@ -90,7 +90,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if not self.is_parent_alive():
                 break
         self.alive = False
+        # Serve the connections that wait already. New ones are refused from now on, instead of waiting in vain.
+        for listener in self.sockets:
+            self.accept(listener)
         self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
         now = time.monotonic()
         for connection in self.connections:
             if connection.state in {State.READING, State.LINGERING}:
@@ -102,8 +107,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
-        for listener in self.sockets:
-            listener.close()
 
     def _serve_events(self) -> None:
         self.notify()

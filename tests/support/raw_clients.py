@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import select
 import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -44,6 +45,10 @@ class RawClient:
         response = http.client.HTTPResponse(self.socket, method=method)
         response.begin()
         return Answer(response.status, response.headers, response.read())
+
+    def has_answer(self) -> bool:
+        """Return whether something has arrived that was not read, or whether the server has closed the connection."""
+        return bool(select.select([self.socket], [], [], 0)[0])
 
     def is_closed(self) -> bool:
         """Return whether the server has closed the connection; drops what it has sent."""

@@ -17,7 +17,7 @@ import pytest
 import config
 from support.database import execute
 from support.processes import Processes
-from support.raw_clients import Answer, RawClient, raw_clients
+from support.raw_clients import Answer, RawClient, get, raw_clients
 from support.waiting import wait_for
 from support.web import REQUEST_SECONDS, WebProcess
 
@@ -133,12 +133,8 @@ def test_an_upload_that_trickles_ends_although_it_never_stalls(
         client.send(*UPLOAD, "Content-Length: 900000", body=FILE_HEAD)
 
         def trickle() -> bool:
-            # The server reads a connection to its end before it closes it, so sending cannot fail before that.
-            try:
-                client.socket.sendall(b"a")
-                return client.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-            except BlockingIOError:
-                return False
+            client.socket.sendall(b"a")
+            return client.has_answer()
 
         wait_for("the upload is refused", trickle)
         assert client.read_answer().status == 408
@@ -168,8 +164,12 @@ def test_a_client_that_stops_receiving_is_disconnected(impatient_web: WebProcess
         with raw_clients(impatient_web.port, 1, receive_buffer=4096) as (client,):
             client.send(f"GET {path} HTTP/1.1")
             wait_for("the server closes the connection", lambda: count_sockets(impatient_web.port) == 0)
-            # The client gets what the operating systems had buffered, but not the whole response.
-            assert client.is_closed()
+            # The client gets what the operating system has buffered, but not the whole response.
+            received = 0
+            with contextlib.suppress(ConnectionResetError):
+                while data := client.socket.recv(65_536):
+                    received += len(data)
+            assert received < 10_000_000
 
 
 def count_sockets(port: int) -> int:
