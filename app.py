@@ -12,15 +12,18 @@ from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
 from api import errors, request_guard
+from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
-from database.connect import CONNECT_TIMEOUT_SECONDS, Component, connect
+from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import sqlalchemy_url, upgrade_database
+from database.statement_timeout import limit_statements
 from models import ImportJob, db
 
 # gunicorn stops if a worker exits with this status. After any other status it starts new workers again and again.
@@ -28,6 +31,8 @@ GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
+# How long a request waits for a connection before it gets status 503.
+POOL_TIMEOUT_SECONDS = 5
 STATIC_MAX_AGE_SECONDS = 300
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -76,6 +81,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
 
     app = Application(__name__)
+    connect_args = {"application_name": Component.WEB.value, **KEEPALIVE_OPTIONS}
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=secret_key,
@@ -83,14 +89,32 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS={
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
+            "pool_timeout": POOL_TIMEOUT_SECONDS,
             "pool_pre_ping": True,
-            "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": Component.WEB.value},
+            "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
+        },
+        # Connections of its own, so that GET /api/health answers while other requests use all connections.
+        SQLALCHEMY_BINDS={
+            HEALTH_DATABASE: {
+                "url": sqlalchemy_url(url),
+                "pool_size": 1,
+                "max_overflow": 1,
+                "pool_timeout": HEALTH_SECONDS,
+                "pool_pre_ping": True,
+                "connect_args": {"connect_timeout": HEALTH_SECONDS, **connect_args},
+            }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
+    with app.app_context():
+        limit_statements(db.engine, settings.request_timeout_seconds)
+        limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
     request_guard.register(app)
     routes.register(app)

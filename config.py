@@ -226,6 +226,42 @@ class Settings:
             _integer(1, 10_000),
         ),
     ]
+    max_uploads: Annotated[
+        int,
+        Setting(
+            "16",
+            "maximum number of uploads at a time per web process; further ones get status 503",
+            _integer(1, 1000),
+        ),
+    ]
+    request_timeout_seconds: Annotated[
+        int,
+        Setting(
+            "30",
+            "seconds after which a query of a web request is cancelled; changes of many products get ten minutes",
+            _integer(1, 600),
+        ),
+    ]
+    client_stall_seconds: Annotated[
+        int,
+        Setting(
+            "30",
+            "seconds without progress after which a client that sends or receives is disconnected",
+            _integer(1, 3600),
+        ),
+    ]
+    client_bytes_per_second: Annotated[
+        int,
+        Setting("1000", "average speed below which such a client is disconnected", _integer(1, 1_000_000)),
+    ]
+    trusted_proxies: Annotated[
+        int,
+        Setting(
+            "0",
+            "number of proxies that set X-Forwarded-For, -Proto and -Host; if 0, these headers are ignored",
+            _integer(0, 10),
+        ),
+    ]
     webhook_allowed_networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         Setting(

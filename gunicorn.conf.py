@@ -1,14 +1,14 @@
 """The settings of gunicorn: `gunicorn 'app:create_app()'` reads this file by itself.
 
-Requests run in threads, so that open progress streams do not block other requests: there is one thread for each allowed
-stream, and REQUEST_THREADS for everything else. A waiting thread costs almost nothing.
+server/worker.py explains the worker. It decides how many threads there are.
 """
 
 import sys
 
 from config import ConfigError, load
 
-REQUEST_THREADS = 24
+# Connections besides those of streams. Most of them wait for the next request of a browser.
+OTHER_CONNECTIONS = 900
 
 try:
     _settings = load()
@@ -17,12 +17,17 @@ except ConfigError as error:
     sys.exit(f"error: {error}")
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "server.worker.Worker"
 workers = 1
-threads = _settings.max_streams + REQUEST_THREADS
+worker_connections = _settings.max_streams + OTHER_CONNECTIONS
 # In seconds. A request may take longer: the worker process keeps sending its heartbeat, even during a long upload.
 timeout = 60
 graceful_timeout = 5
 keepalive = 5
+# The socket of a response must see every byte, to notice a client that does not read.
+sendfile = False
+# TRUSTED_PROXIES decides who may set headers of proxies (app.py).
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 loglevel = "warning"

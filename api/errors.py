@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg2
-import psycopg2.errors
 from flask import Flask, Response, jsonify, request
+from psycopg2 import errors
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from database.retry import is_conflict
 
@@ -83,6 +84,14 @@ METHOD_NOT_ALLOWED = ErrorType(405, "method_not_allowed", "This address does not
 BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too large.")
 NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Content-Type: application/json).")
 INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged the error. Try again.")
+REQUEST_TIMEOUT = ErrorType(
+    408, "request_timeout", "The request arrived too slowly, so the server stopped waiting. Try again."
+)
+# The web server gives the same response before it runs a call (server/refusals.py).
+OVERLOADED = ErrorType(503, "overloaded", "The server has too much to do. Try again in a few seconds.")
+QUERY_TIMEOUT = ErrorType(
+    503, "query_timeout", "The database took too long, so this call was cancelled. Ask for less, or try again later."
+)
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
 # api/request_guard.py raises these two.
 UNTRUSTED_HOST = ErrorType(
@@ -157,8 +166,16 @@ def register(app: Flask) -> None:
         if is_conflict(error):
             log.warning("Other transactions kept %s %s from writing: %s", request.method, request.path, reason)
             return error_response(BUSY.exception())
+        if isinstance(getattr(error, "orig", error), errors.QueryCanceled):
+            log.warning("Cancelled a query of %s %s, because it took too long", request.method, request.path)
+            return error_response(QUERY_TIMEOUT.exception())
         log.error("The database is not available: %s", reason)
         return error_response(UNAVAILABLE.exception())
+
+    @app.errorhandler(PoolTimeoutError)
+    def _handle_pool_timeout(_error: PoolTimeoutError) -> Response:
+        log.warning("All database connections of the web process are in use")
+        return error_response(OVERLOADED.exception())
 
     @app.errorhandler(Exception)
     def _handle_unexpected_error(error: Exception) -> Response:
@@ -167,6 +184,8 @@ def register(app: Flask) -> None:
 
 
 def _convert_http_exception(error: HTTPException) -> ApiError:
+    if isinstance(error, ClientDisconnected) and isinstance(error.__context__, TimeoutError):
+        return REQUEST_TIMEOUT.exception()
     status = error.code or INTERNAL_ERROR.status
     if error_type := HTTP_ERRORS.get(status):
         return error_type.exception(error_type.message.format(method=request.method))

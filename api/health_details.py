@@ -12,12 +12,12 @@ import psycopg2
 from flask import current_app
 from marshmallow import Schema
 from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 import config
 from api.response_fields import integer, nested, seconds, text
 from catalogue import search_indexes
-from models import db
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +89,14 @@ OTHER_DETAILS: dict[str, Callable[[], Any]] = {
 }
 
 
-def read_details(*, database_is_up: bool) -> dict[str, Any]:
-    """Return the object `details` of the health. Details of a database that is down or slow are null."""
+def read_details(engine: Engine | None) -> dict[str, Any]:
+    """Return the object `details` of the health; `engine` is that of the database, or None if it is down.
+
+    Details of a database that is down or slow are null.
+    """
     details: dict[str, Any] = dict.fromkeys([*DATABASE_DETAILS, *OTHER_DETAILS])
-    if database_is_up:
-        details |= _read_database_details()
+    if engine is not None:
+        details |= _read_database_details(engine)
     for name, read in OTHER_DETAILS.items():
         try:
             details[name] = read()
@@ -102,17 +105,17 @@ def read_details(*, database_is_up: bool) -> dict[str, Any]:
     return details
 
 
-def _read_database_details() -> dict[str, Any]:
+def _read_database_details(engine: Engine) -> dict[str, Any]:
     details = {}
     for name, read in DATABASE_DETAILS.items():
         try:
-            connection: Any = db.session.connection().connection.driver_connection
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
-                details[name] = read(cursor)
+            with engine.begin() as connection:
+                driver_connection: Any = connection.connection.driver_connection
+                with driver_connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+                    details[name] = read(cursor)
         except Exception as error:
             _log_failure(name, error)
-            db.session.rollback()
             if isinstance(error, (psycopg2.OperationalError, SQLAlchemyError)):
                 # The database is slow or gone. Waiting again for each of the others would make the health slow.
                 break

@@ -41,6 +41,8 @@ from api.errors import (
     CROSS_SITE,
     INTERNAL_ERROR,
     NOT_JSON,
+    OVERLOADED,
+    QUERY_TIMEOUT,
     RETRY_AFTER_SECONDS,
     UNAVAILABLE,
     UNTRUSTED_HOST,
@@ -55,7 +57,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 JSON = "application/json"
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
-ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE)
+ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE, OVERLOADED, QUERY_TIMEOUT)
 ERRORS_OF_WRITING_CALLS = (BUSY, CROSS_SITE)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
 RETRY_AFTER_HEADER = {
@@ -68,6 +70,7 @@ STATUS_DESCRIPTIONS = {
     400: "The request is invalid.",
     403: "The request is not allowed.",
     404: "It does not exist.",
+    408: "The request arrived too slowly.",
     409: "The current state does not allow this.",
     412: "The condition in `If-Match` is not met; nothing was changed.",
     413: "The body is too large.",

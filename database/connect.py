@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -18,6 +19,8 @@ CONNECT_TIMEOUT_SECONDS = 10
 LOCK_WAIT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 10
 RECONNECT_SECONDS = 1
+# TCP keepalives detect within about 25 seconds that the peer has vanished.
+KEEPALIVE_OPTIONS: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 # PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
 LIMIT_IDLE_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
 LIMIT_LOCKS_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
@@ -45,17 +48,15 @@ class Component(StrEnum):
 def connect(url: str, component: Component) -> Connection:
     """Open a connection named after its component.
 
-    TCP keepalives detect within about 25 seconds that the peer has vanished. Raises `psycopg2.OperationalError` if the
-    database cannot be reached within `CONNECT_TIMEOUT_SECONDS`.
+    Raises `psycopg2.OperationalError` if the database cannot be reached within `CONNECT_TIMEOUT_SECONDS`.
     """
-    return psycopg2.connect(
+    connection: Connection = psycopg2.connect(
         url,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         application_name=component.value,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
+        **KEEPALIVE_OPTIONS,
     )
+    return connection
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from api.imports.schemas import ImportSchema
 from api.openapi import INVALID_PARAMETER, Blueprint, load, require_object
 from api.schemas import RequestSchema
 from database.serializers import serialize_import
+from database.statement_timeout import allow_long_statements
 from importer.jobs import actions
 from importer.jobs.retention import Retention
 from importer.pipeline.undo_check import check_undo
@@ -137,6 +138,7 @@ def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tu
     db.session.rollback()
     connection: Any = db.session.connection().connection.driver_connection
     with _convert_refusals(), connection.cursor() as cursor:
+        allow_long_statements(cursor)
         key = action(cursor, key) or key
     db.session.commit()
     announce_job(key)

@@ -58,5 +58,5 @@ def announce_job(task_id: str) -> None:
 
 
 def client_address() -> str:
-    """Return the address of the client: the first one in X-Forwarded-For, or else the one that is connected."""
-    return (request.access_route or [""])[0][:STARTED_BY_MAX_CHARACTERS]
+    """Return the address of the client: the one that is connected, or what TRUSTED_PROXIES say about it."""
+    return (request.remote_addr or "")[:STARTED_BY_MAX_CHARACTERS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import uuid
@@ -13,7 +14,7 @@ from marshmallow import Schema
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.errors import BODY_TOO_LARGE, ApiError, ErrorType
+from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.file_names import clean_filename
 from api.imports.jobs import announce_job, client_address
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
@@ -91,7 +92,14 @@ class AcceptedUploadSchema(Schema):
 @blueprint.accepts(UploadFormSchema, location="files", check=False)
 @blueprint.returns(202, AcceptedUploadSchema, "The file is stored, and its import waits for a worker.", links=LINKS)
 @blueprint.raises(
-    INVALID_FILE, SEVERAL_FILES, INVALID_PARAMETER, FILE_TOO_LARGE, FORM_TOO_LARGE, STORAGE_ERROR, DISK_FULL
+    INVALID_FILE,
+    SEVERAL_FILES,
+    INVALID_PARAMETER,
+    REQUEST_TIMEOUT,
+    FILE_TOO_LARGE,
+    FORM_TOO_LARGE,
+    STORAGE_ERROR,
+    DISK_FULL,
 )
 def upload_file() -> tuple[Response, int]:
     """Import a CSV file
@@ -201,8 +209,10 @@ def _discard(length: int) -> None:
     """Read on for a while: a client whose connection is closed while it sends never sees the response."""
     length = min(length, MAX_DISCARDED_BYTES)
     stream = request.environ["wsgi.input"]
-    while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
-        length -= len(data)
+    # A client that is too slow or gone does not see the response.
+    with contextlib.suppress(OSError):
+        while length > 0 and (data := stream.read(min(length, UPLOAD_BUFFER_BYTES))):
+            length -= len(data)
 
 
 def _file_too_large() -> ApiError:

@@ -19,6 +19,7 @@ from api.schemas import MessageSchema, RequestSchema
 from catalogue import bulk
 from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
+from database.statement_timeout import allow_long_statements
 from models import db
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
@@ -155,6 +156,7 @@ def _run_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
     connection: Any = db.session.connection().connection.driver_connection
     try:
         with connection.cursor() as cursor:
+            allow_long_statements(cursor)
             result = change(cursor)
     except ImportRunning as running:
         message = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it ends."

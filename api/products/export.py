@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _client_of(connection: Any) -> Client:
 
     With TLS or another server the socket says nothing about the client, which then never counts as disconnected.
     """
-    if type(connection) is not socket.socket:
+    if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
         return Client()
 
     def is_disconnected() -> bool:

@@ -103,7 +103,7 @@ def test_conflicts_without_end_are_an_error_that_says_what_to_do(
 def test_a_call_does_not_wait_for_a_lock_forever(
     client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(transactions, "LIMIT_WAITS_SQL", "SET LOCAL lock_timeout = '50ms'")
+    monkeypatch.setattr("database.connect.LIMIT_LOCKS_SQL", "SET LOCAL lock_timeout = '50ms'")
     (product,) = create_products(database_url, 1)
     path, body = {
         "product": (f"/api/products/{product}", {"name": "new"}),

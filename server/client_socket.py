@@ -1,0 +1,162 @@
+"""Sockets that wait for a client only as long as it makes progress."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import select
+import socket
+import struct
+import sys
+import termios
+import time
+from typing import Any
+
+from server.pacing import Memory, Pace, PaceLimits, TooSlowError
+
+# While a thread waits for its client, it looks this often whether the client makes progress.
+CHECK_SECONDS = 1.0
+MAX_OUTBOX_BYTES = 16_000_000
+HAS_SEND_QUEUE_IOCTL = sys.platform == "linux"
+
+
+class ClientSocket(socket.socket):
+    """The socket of a client.
+
+    If `keeps_rest` is set, `sendall` does not wait for a slow client: what the client does not accept at once goes to
+    the outbox, and the event loop sends it with `flush`. Otherwise, or if the outbox is full, `sendall` waits as long
+    as the client makes progress, and then fails as if the client had reset the connection. It fails at once if too many
+    other threads wait because of a full outbox.
+
+    The socket must be non-blocking or have no timeout: with a timeout, Python waits before each call.
+    """
+
+    def __init__(self, descriptor: int, limits: PaceLimits, memory: Memory) -> None:
+        super().__init__(fileno=descriptor)
+        self.limits = limits
+        self.keeps_rest = False
+        self.outbox = bytearray()
+        self._memory = memory
+        self._pace = Pace(limits)
+        self._sent_bytes = 0
+        self._received_bytes = 0
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send the data, or keep it for the event loop."""
+        rest = memoryview(data).cast("B")
+        if not self.outbox:
+            rest = rest[self._send_now(rest) :]
+        if not rest or (self.keeps_rest and self._keep(rest)):
+            return
+        if not self.keeps_rest:
+            self._send_slowly(rest)
+            return
+        if not self._memory.waiting_senders.acquire(blocking=False):
+            raise ConnectionResetError(errno.ECONNRESET, "too many clients receive slowly")
+        kept, self.outbox = self.outbox, bytearray()
+        try:
+            self._send_slowly(memoryview(kept))
+            self._send_slowly(rest)
+        finally:
+            self._memory.release(len(kept))
+            self._memory.waiting_senders.release()
+
+    def flush(self) -> bool:
+        """Send what the client accepts of the outbox now; return whether the outbox is empty. Raises `OSError`."""
+        sent = self._send_now(memoryview(self.outbox))
+        # A new object, because a view of the old one may still exist, and a bytearray with views cannot shrink.
+        self.outbox = self.outbox[sent:]
+        self._memory.release(sent)
+        return not self.outbox
+
+    def record_wait(self, seconds: float) -> None:
+        """Record that the server has waited for the client to receive data; raises `TooSlowError`."""
+        # Bytes in the buffer of the operating system have not reached the client. The buffer may hold megabytes.
+        received = self._sent_bytes - _count_unacknowledged_bytes(self)
+        moved = max(0, received - self._received_bytes)
+        self._received_bytes += moved
+        self._pace.record(seconds, moved)
+
+    def close(self) -> None:
+        """Close the socket and drop what was not sent."""
+        kept, self.outbox = self.outbox, bytearray()
+        self._memory.release(len(kept))
+        super().close()
+
+    def _keep(self, rest: memoryview) -> bool:
+        if len(self.outbox) + len(rest) > MAX_OUTBOX_BYTES or not self._memory.reserve(len(rest)):
+            return False
+        self.outbox += rest
+        return True
+
+    def _send_now(self, data: memoryview) -> int:
+        try:
+            sent = self.send(data, socket.MSG_DONTWAIT) if data else 0
+        except BlockingIOError:
+            return 0
+        self._sent_bytes += sent
+        return sent
+
+    def _send_slowly(self, rest: memoryview) -> None:
+        poller = select.poll()
+        poller.register(self, select.POLLOUT)
+        while rest := rest[self._send_now(rest) :]:
+            started = time.monotonic()
+            poller.poll(CHECK_SECONDS * 1000)
+            try:
+                self.record_wait(time.monotonic() - started)
+            except TooSlowError as error:
+                raise ConnectionResetError(errno.ECONNRESET, str(error)) from None
+
+
+class BodySource:
+    """What gunicorn's parser reads a request from: the client's socket, as long as the client makes progress.
+
+    `recv` raises `TooSlowError` when it does not. gunicorn sets the timeout to limit how long it reads a body that the
+    application did not want.
+    """
+
+    def __init__(self, client: ClientSocket) -> None:
+        self._client = client
+        self._pace = Pace(client.limits)
+        self._timeout: float | None = None
+
+    def gettimeout(self) -> float | None:
+        """Return the timeout of a read, in seconds."""
+        return self._timeout
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set the timeout of a read, in seconds."""
+        self._timeout = seconds
+
+    def recv(self, size: int) -> bytes:
+        """Return up to `size` bytes as soon as there are any; none if the client has closed the connection."""
+        started = time.monotonic()
+        poller = None
+        while True:
+            try:
+                data = self._client.recv(size, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                data = None
+            if data is not None:
+                self._pace.record(0.0, len(data))
+                return data
+            if self._timeout is not None and time.monotonic() - started > self._timeout:
+                raise TooSlowError("the rest of the body did not arrive in time")
+            if poller is None:
+                poller = select.poll()
+                poller.register(self._client, select.POLLIN)
+            waited_from = time.monotonic()
+            poller.poll(CHECK_SECONDS * 1000)
+            self._pace.record(time.monotonic() - waited_from, 0)
+
+
+def _count_unacknowledged_bytes(client: socket.socket) -> int:
+    """Return how many sent bytes the client has not acknowledged; 0 where the system does not tell."""
+    if not HAS_SEND_QUEUE_IOCTL:
+        return 0
+    try:
+        answer = fcntl.ioctl(client.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
+    except OSError:
+        return 0
+    return int(struct.unpack("i", answer)[0])
