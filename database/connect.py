@@ -22,12 +22,14 @@ RECONNECT_SECONDS = 1
 # TCP keepalives detect within about 25 seconds that the peer has vanished.
 KEEPALIVE_OPTIONS: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 # PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
-LIMIT_IDLE_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
-LIMIT_LOCKS_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
-# The role or the database may have a statement_timeout, such as Supabase's two minutes. The COPY of a large file takes
-# longer, so this limit does not apply. SET LOCAL ends with the transaction, so it also works behind a transaction
-# pooler.
-LIMIT_WAITS_SQL = f"SET LOCAL statement_timeout = 0; {LIMIT_LOCKS_SQL}"
+SET_IDLE_LIMIT_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
+SET_LOCK_LIMIT_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
+# For web requests, which have a statement_timeout of their own (database/statement_timeout.py).
+LIMIT_LOCKS_SQL = f"{SET_LOCK_LIMIT_SQL}; {SET_IDLE_LIMIT_SQL}"
+# The role or the database may have a statement_timeout, such as Supabase's two minutes, but the COPY of a large file
+# takes longer. SET LOCAL ends with the transaction, so it also works behind a transaction pooler.
+LIMIT_IDLE_SQL = f"SET LOCAL statement_timeout = 0; {SET_IDLE_LIMIT_SQL}"
+LIMIT_WAITS_SQL = f"{LIMIT_IDLE_SQL}; {SET_LOCK_LIMIT_SQL}"
 
 
 class Component(StrEnum):
