@@ -84,6 +84,7 @@ def test_migrations_can_be_reversed_and_applied_again(database_url: str) -> None
 
 
 def test_a_database_at_revision_0004_without_the_quote_column_is_migrated(database_url: str) -> None:
+    command.downgrade(create_alembic_config(database_url), "0005")
     execute(database_url, "ALTER TABLE import_jobs DROP COLUMN quote")
     command.stamp(create_alembic_config(database_url), "0004")
     command.upgrade(create_alembic_config(database_url), "head")
