@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import select
@@ -10,9 +11,10 @@ import struct
 import sys
 import termios
 import time
+from collections import deque
 from typing import Any
 
-from server.pacing import Memory, Pace, PaceLimits, TooSlowError
+from server.pacing import Pace, PaceLimits, ResponseMemory, TooSlowError
 
 # While a thread waits for its client, it looks this often whether the client makes progress.
 CHECK_SECONDS = 1.0
@@ -31,20 +33,28 @@ class ClientSocket(socket.socket):
     The socket must be non-blocking or have no timeout: with a timeout, Python waits before each call.
     """
 
-    def __init__(self, descriptor: int, limits: PaceLimits, memory: Memory) -> None:
+    def __init__(self, descriptor: int, limits: PaceLimits, memory: ResponseMemory) -> None:
         super().__init__(fileno=descriptor)
         self.limits = limits
         self.keeps_rest = False
-        self.outbox = bytearray()
+        self.has_failed = False
+        self._outbox: deque[memoryview] = deque()
+        self._outbox_bytes = 0
         self._memory = memory
         self._pace = Pace(limits)
         self._sent_bytes = 0
         self._received_bytes = 0
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send the data, or keep it for the event loop."""
-        rest = memoryview(data).cast("B")
-        if not self.outbox:
+        """Send the data, or keep it for the event loop. After an `OSError` the response is incomplete."""
+        try:
+            self._send_or_keep(memoryview(data).cast("B"))
+        except OSError:
+            self.has_failed = True
+            raise
+
+    def _send_or_keep(self, rest: memoryview) -> None:
+        if not self._outbox:
             rest = rest[self._send_now(rest) :]
         if not rest or (self.keeps_rest and self._keep(rest)):
             return
@@ -53,21 +63,25 @@ class ClientSocket(socket.socket):
             return
         if not self._memory.waiting_senders.acquire(blocking=False):
             raise ConnectionResetError(errno.ECONNRESET, "too many clients receive slowly")
-        kept, self.outbox = self.outbox, bytearray()
         try:
-            self._send_slowly(memoryview(kept))
+            for kept in list(self._outbox):
+                self._send_slowly(kept)
+            self._drop_outbox()
             self._send_slowly(rest)
         finally:
-            self._memory.release(len(kept))
             self._memory.waiting_senders.release()
 
     def flush(self) -> bool:
         """Send what the client accepts of the outbox now; return whether the outbox is empty. Raises `OSError`."""
-        sent = self._send_now(memoryview(self.outbox))
-        # A new object, because a view of the old one may still exist, and a bytearray with views cannot shrink.
-        self.outbox = self.outbox[sent:]
-        self._memory.release(sent)
-        return not self.outbox
+        while self._outbox:
+            sent = self._send_now(self._outbox[0])
+            self._outbox_bytes -= sent
+            self._memory.release(sent)
+            if sent < len(self._outbox[0]):
+                self._outbox[0] = self._outbox[0][sent:]
+                return False
+            self._outbox.popleft()
+        return True
 
     def record_wait(self, seconds: float) -> None:
         """Record that the server has waited for the client to receive data; raises `TooSlowError`."""
@@ -78,16 +92,26 @@ class ClientSocket(socket.socket):
         self._pace.record(seconds, moved)
 
     def close(self) -> None:
-        """Close the socket and drop what was not sent."""
-        kept, self.outbox = self.outbox, bytearray()
-        self._memory.release(len(kept))
+        """Close the socket. If a response is incomplete, reset the connection, so that the client notices."""
+        if self._outbox or self.has_failed:
+            # A lingering time of 0 makes close() send RST instead of FIN.
+            with contextlib.suppress(OSError):
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._drop_outbox()
         super().close()
 
     def _keep(self, rest: memoryview) -> bool:
-        if len(self.outbox) + len(rest) > MAX_OUTBOX_BYTES or not self._memory.reserve(len(rest)):
+        if self._outbox_bytes + len(rest) > MAX_OUTBOX_BYTES or not self._memory.reserve(len(rest)):
             return False
-        self.outbox += rest
+        self._outbox_bytes += len(rest)
+        # A copy, because the caller may change its data.
+        self._outbox.append(memoryview(bytes(rest)))
         return True
+
+    def _drop_outbox(self) -> None:
+        self._memory.release(self._outbox_bytes)
+        self._outbox_bytes = 0
+        self._outbox.clear()
 
     def _send_now(self, data: memoryview) -> int:
         try:

@@ -72,10 +72,15 @@ class Connection(TConn):  # type: ignore[misc]
         return self.head.method if self.head else "GET"
 
     def receive(self, data: bytes) -> Refusal | None:
-        """Append bytes to the request; return a refusal if the process keeps too many bytes already."""
-        if not self._memory.reserve(len(data)):
-            return OVERLOADED
-        self._reserved_bytes += len(data)
+        """Append bytes to the request; return a refusal if the process keeps too many bytes already.
+
+        The number of connections limits the memory for heads, which are always accepted.
+        """
+        needed = len(self._buffer) + len(data) - MAX_HEAD_BYTES - self._reserved_bytes
+        if needed > 0:
+            if not self._memory.reserve(needed):
+                return OVERLOADED
+            self._reserved_bytes += needed
         self._buffer += data
         if self.head is None and self._buffer.startswith(EMPTY_LINE):
             self._buffer = self._buffer.lstrip(EMPTY_LINE)

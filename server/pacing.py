@@ -35,20 +35,17 @@ class Pace:
         self._window_bytes += moved_bytes
         if self._stalled_seconds >= limits.stall_seconds:
             raise TooSlowError("the client has made no progress")
-        if self._window_seconds >= 2 * limits.stall_seconds:
+        # Judge when bytes arrive: in the middle of a pause even a fast client looks slow.
+        if moved_bytes and self._window_seconds >= 2 * limits.stall_seconds:
             if self._window_bytes < self._window_seconds * limits.bytes_per_second:
                 raise TooSlowError("the client is too slow")
             self._window_seconds, self._window_bytes = 0.0, 0
 
 
 class Memory:
-    """The bytes that all connections of the process together may keep for slow clients. Threads may share it.
+    """The bytes that all connections of the process together may keep for slow clients. Threads may share it."""
 
-    `waiting_senders` limits how many threads may wait for slow clients because no memory is left.
-    """
-
-    def __init__(self, max_bytes: int, max_waiting_senders: int) -> None:
-        self.waiting_senders = threading.BoundedSemaphore(max_waiting_senders)
+    def __init__(self, max_bytes: int) -> None:
         self._free_bytes = max_bytes
         self._lock = threading.Lock()
 
@@ -64,3 +61,11 @@ class Memory:
         """Release reserved bytes."""
         with self._lock:
             self._free_bytes += count
+
+
+class ResponseMemory(Memory):
+    """The memory for responses. When it is used up, some threads may wait for slow clients: `waiting_senders`."""
+
+    def __init__(self, max_bytes: int, max_waiting_senders: int) -> None:
+        super().__init__(max_bytes)
+        self.waiting_senders = threading.BoundedSemaphore(max_waiting_senders)

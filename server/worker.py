@@ -29,7 +29,7 @@ import config
 from server.admission import Admission, Decision
 from server.client_socket import ClientSocket
 from server.connection import EMPTY_LINE, MAX_BODY_BYTES, Connection, State
-from server.pacing import Memory, PaceLimits, TooSlowError
+from server.pacing import Memory, PaceLimits, ResponseMemory, TooSlowError
 from server.refusals import OVERLOADED, TOO_MANY_UPLOADS, TOO_SLOW, Refusal
 from server.request_classes import RequestClass, RequestClasses
 
@@ -44,8 +44,9 @@ LINGER_SECONDS = 5
 LINGER_BYTES = 64_000_000
 # A stopping process keeps unused connections for a moment, because a client may be sending a request.
 STOP_IDLE_SECONDS = 2
-MAX_MEMORY_BYTES = 64_000_000
-# When the memory is used up, so many threads may wait for slow clients. The classes have more threads than that.
+MAX_REQUEST_BYTES = 64_000_000
+MAX_RESPONSE_BYTES = 64_000_000
+# When the memory for responses is used up, so many threads may wait for slow clients: fewer than a class has.
 MAX_WAITING_SENDERS = 4
 # Files, pipes and database connections, which need descriptors besides those of clients.
 RESERVED_DESCRIPTORS = 128
@@ -67,7 +68,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.classes = RequestClasses(max_uploads=settings.max_uploads, max_streams=settings.max_streams)
         self.admission: Admission[Connection] = Admission(self.classes.all())
         self.limits = PaceLimits(settings.client_stall_seconds, settings.client_bytes_per_second)
-        self.memory = Memory(MAX_MEMORY_BYTES, MAX_WAITING_SENDERS)
+        self.request_memory = Memory(MAX_REQUEST_BYTES)
+        self.response_memory = ResponseMemory(MAX_RESPONSE_BYTES, MAX_WAITING_SENDERS)
         self.connections: set[Connection] = set()
         self.max_connections = _allow_descriptors(self.cfg.worker_connections)
         # Only gunicorn's own event loop uses this limit.
@@ -131,8 +133,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 elif error.errno not in NO_CONNECTION:
                     raise
                 return
-            client_socket = ClientSocket(accepted.detach(), self.limits, self.memory)
-            connection = Connection(self.cfg, client_socket, address, listener.getsockname(), self.memory)
+            client_socket = ClientSocket(accepted.detach(), self.limits, self.response_memory)
+            server = listener.getsockname()
+            connection = Connection(self.cfg, client_socket, address, server, self.request_memory)
             self.connections.add(connection)
             self._await_request(connection, self._head_seconds)
 
@@ -213,6 +216,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if waiting is not None:
             self._start(waiting, request_class)
         connection.keeps_alive = future.exception() is None and bool(future.result())
+        if connection.plain_socket.has_failed:
+            self._close(connection)
+            return
         try:
             connection.sock.setblocking(False)
         except OSError:
