@@ -122,7 +122,7 @@ class Heartbeat:
                 with contextlib.suppress(psycopg2.Error):
                     self._interrupt()
                 break
-            except psycopg2.Error as error:
+            except (psycopg2.Error, MemoryError) as error:
                 # The lease may expire before the next try. Then the fencing token keeps this worker from writing.
                 log.warning("Import %s: cannot extend the lease, will retry: %s", self._job.task_id, str(error).strip())
                 if connection is not None:
