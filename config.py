@@ -171,6 +171,9 @@ class Settings:
         int, Setting("8192", "maximum size of a compressed file once it is unpacked, in MB", _integer(1, 10_000_000))
     ]
     chunk_rows: Annotated[int, Setting("10000", "rows that the parser reads at a time", _integer(1, 1_000_000))]
+    max_rows: Annotated[
+        int, Setting("50000000", "maximum number of rows of a file; a larger one fails", _integer(1, 2_000_000_000))
+    ]
     max_record_kb: Annotated[
         int, Setting("1024", "maximum length of a row, in kB; a longer one is rejected", _integer(1, 10_240))
     ]

@@ -43,6 +43,7 @@ def run_import(task_id: str) -> None:
         upload_dir=settings.upload_dir,
         chunk_rows=settings.chunk_rows,
         slice_rows=settings.slice_rows,
+        max_rows=settings.max_rows,
         max_record_characters=settings.max_record_kb * BYTES_PER_KB,
         max_unpacked_bytes=settings.max_unpacked_mb * BYTES_PER_MB,
         lease_seconds=settings.lease_seconds,
@@ -52,7 +53,12 @@ def run_import(task_id: str) -> None:
         max_rejects=settings.max_rejects,
         retention=retention,
     )
-    if runner.run(task_id):
+    try:
+        must_continue = runner.run(task_id)
+    except MemoryError:
+        # Celery raises the MemoryError of a task once more in the worker's main process, which ends that process.
+        raise RuntimeError(f"Import {task_id}: out of memory; it is repeated when its lease expires") from None
+    if must_continue:
         wake_import(task_id)
 
 

@@ -20,6 +20,9 @@ FIELDS = ("sku", "name", "description", "active")
 REJECT_COLUMNS = ("line", "code", "message")
 SHOWN_COLUMNS = 8
 SHOWN_NAME_CHARACTERS = 40
+# Clients see so much of the name of a column, and less if the names of all columns together are longer.
+NAME_MAX_CHARACTERS = 200
+NAMES_MAX_CHARACTERS = 400_000
 
 # The product field of each column by its name; None leaves the column out.
 FieldByColumn = Mapping[str, "str | None"]
@@ -71,8 +74,9 @@ class ColumnMapping:
 
 
 def column_names(header: Row) -> list[str]:
-    """Return the names of the columns for clients: printable, and numbered if several have the same name."""
-    names = list(map(make_printable, header))
+    """Return the names of the columns for clients: printable, shortened, and numbered if several have the same name."""
+    max_characters = min(NAME_MAX_CHARACTERS, NAMES_MAX_CHARACTERS // max(1, len(header)))
+    names = [make_printable(name[:max_characters]) for name in header]
     used = Counter(names)
     numbers = {name: count(1) for name, columns in used.items() if columns > 1}
     for index, name in enumerate(names):
@@ -185,7 +189,8 @@ def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str
         if field not in taken and exact:
             found[exact[0]] = field
             taken = taken | {field}
-    normal = [normalise(name) for name in names[:width]]
+    # A longer name is none that is known.
+    normal = [normalise(name) if len(name) <= NAME_MAX_CHARACTERS else "" for name in names[:width]]
     for field in FIELDS:
         known = HEADER_NAMES[field]
         free = [index for index, name in enumerate(normal) if index not in found and name in known]

@@ -13,6 +13,7 @@ from psycopg2 import sql
 
 from importer.columns.column_mapping import FieldByColumn, column_names, count_known_columns, header_key, map_columns
 from importer.columns.validation import RowValidator
+from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
 from importer.files.encoding import find_encoding
 from importer.files.rows import Row, RowChunk
@@ -96,11 +97,6 @@ class ProductFile:
         return RowValidator(self._mapping.fields, self._file.dialect)
 
     @property
-    def share_read(self) -> float:
-        """The share of the file that has been read, from 0 to 1."""
-        return self._file.share_read
-
-    @property
     def copy_options(self) -> sql.Composable:
         """The options of COPY (FORMAT csv) that match the encoded rows."""
         return self._file.copy_options
@@ -117,14 +113,22 @@ def open_product_file(
     max_record: int,
     max_unpacked_bytes: int,
     tuning: ReaderTuning = DEFAULT_TUNING,
+    after_read: AfterRead = ignore_progress,
 ) -> ProductFile:
     """Open a file, read its header and map its columns.
 
-    `max_record` is in characters. Raises `FileNotFoundError`, and `UnusableFile` if the file is not a CSV file or an
+    `max_record` is in characters. `after_read` is called after each read of the file, with the share of it that has
+    been read. Raises `FileNotFoundError`, and `UnusableFile` if the file is not a CSV file or an
     option is unknown.
     """
     encoding = None if options.encoding is None else find_encoding(options.encoding)
-    source = TextSource(file, max_unpacked_bytes=max_unpacked_bytes, encoding=encoding, block_bytes=tuning.block_bytes)
+    source = TextSource(
+        file,
+        max_unpacked_bytes=max_unpacked_bytes,
+        encoding=encoding,
+        block_bytes=tuning.block_bytes,
+        after_read=after_read,
+    )
     try:
         csv_file = CsvFile(
             source,

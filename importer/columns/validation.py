@@ -9,7 +9,7 @@ from pathlib import Path
 
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
-from importer.files.rows import SURROGATE, Reject, Row, RowChunk, make_all_printable
+from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # The boolean for COPY by the word in the file. An empty cell means that the value is not given.
@@ -57,7 +57,7 @@ class RowValidator:
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 
-        A row has the values of `fields`; SKUs are trimmed. Rows without any content are left out. The work is done on
+        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells are left out. The work is done on
         whole columns, for speed.
         """
         if chunk.clean is not None:
@@ -77,9 +77,14 @@ class RowValidator:
             columns = list(zip(*rows, strict=True))
             values = {field: columns[index] for field, index in self._indexes.items()}
             values["sku"] = tuple(map(str.strip, values["sku"]))
+            if not all(values["sku"]):
+                is_row = [bool(sku) or has_content(row) for sku, row in zip(values["sku"], rows, strict=True)]
+                complete = list(compress(complete, is_row))
+                values = {field: tuple(compress(column, is_row)) for field, column in values.items()}
+                valid_rows = len(complete)
             if problems := _find_problems(values):
                 reasons.update((complete[number], reason) for number, reason in problems.items())
-                is_valid = [number not in problems for number in range(len(rows))]
+                is_valid = [number not in problems for number in range(valid_rows)]
                 values = {field: tuple(compress(column, is_valid)) for field, column in values.items()}
                 valid_rows -= len(problems)
             if valid_rows:
@@ -103,7 +108,7 @@ class RowValidator:
         reasons = {
             number: ("wrong_field_count", sentences[fields])
             for number, fields in enumerate(widths)
-            if fields != width and fields and (fields > 1 or rows[number][0].strip())
+            if fields != width and has_content(rows[number])
         }
         return complete, reasons
 
@@ -125,6 +130,8 @@ class RowValidator:
 def _find_problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
     """Return the reasons to reject rows by row number. A later check overwrites the reason of an earlier one."""
     problems: dict[int, Reason] = {}
+    if not values["sku"]:
+        return problems
     if "active" in values:
         words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
         reason = "invalid_active", "The column active must be true or false (also yes, no, 1, 0) or empty."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
+import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -18,6 +20,9 @@ ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 ENCRYPTED_FLAG = 0x1
 SHOWN_NAMES = 5
 SHOWN_NAME_CHARACTERS = 60
+# `zipfile` reads the whole directory of an archive into memory. Each entry takes 46 bytes and its name, so this is
+# enough for about 10,000 files and limits the memory to about 20 MB.
+MAX_ZIP_DIRECTORY_BYTES = 1_000_000
 
 # Files that people upload by mistake, by the bytes that they start with.
 OTHER_FILE_TYPES = {
@@ -52,27 +57,71 @@ ENCRYPTED_ZIP = "The ZIP archive is encrypted. Create it without a password and 
 UNSUPPORTED_ZIP = (
     "The ZIP archive uses an unusual compression. Create it again as a standard ZIP archive, or use .csv.gz."
 )
+LARGE_ZIP_DIRECTORY = (
+    f"The ZIP archive has too many files: its directory is larger than {MAX_ZIP_DIRECTORY_BYTES / 1e6:.0f} MB, which is"
+    " the limit. Create an archive of the CSV file alone."
+)
 # The exceptions that the standard library raises for malformed archives; it validates little of what it reads.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, IndexError)
+
+# Called after each read of a file with the share of the file that has been read, from 0 to 1. It may raise an exception
+# to end the reading.
+AfterRead = Callable[[float], None]
+
+
+def ignore_progress(_share: float) -> None:
+    """Do nothing after a read."""
+
+
+class _RawFile(io.BufferedReader):
+    """The bytes of a file on disk. Adds what it reads to the checksum of a stored file.
+
+    Calls `after_read` after each read. Raises `UnusableFile` before it reads more than `bytes_left`, which only limits
+    the directory of an archive.
+    """
+
+    def __init__(self, file: Path | StoredFile, after_read: Callable[[], None]) -> None:
+        super().__init__(file.open() if isinstance(file, StoredFile) else io.FileIO(file))
+        self._stored_file = file if isinstance(file, StoredFile) else None
+        self._after_read = after_read
+        self.bytes_left = math.inf
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self.bytes_left:
+            raise UnusableFile(LARGE_ZIP_DIRECTORY)
+        position = self.tell()
+        data = super().read(size)
+        if self._stored_file is not None:
+            self._stored_file.add(position, data)
+        self.bytes_left -= len(data)
+        self._after_read()
+        return data
 
 
 class CompressedFile:
     """An open file as decompressed bytes. `compression` is `none`, `gzip` or `zip`.
 
-    Raises `UnusableFile` if it is not a CSV file, is damaged, or decompresses to more than `max_unpacked_bytes`.
+    Calls `after_read` at least once for each read, also while a compressed file yields no bytes. Raises `UnusableFile`
+    if it is not a CSV file, is damaged, or decompresses to more than `max_unpacked_bytes`.
     """
 
-    def __init__(self, file: Path | StoredFile, *, max_unpacked_bytes: int) -> None:
+    def __init__(
+        self, file: Path | StoredFile, *, max_unpacked_bytes: int, after_read: AfterRead = ignore_progress
+    ) -> None:
+        self._size_bytes = 0
+        self._after_read = after_read
+        self._is_open = False
         self._max_unpacked_bytes = max_unpacked_bytes
         self._unpacked_bytes = 0
         self._at_start = True
-        self._raw = file.open() if isinstance(file, StoredFile) else file.open("rb")
+        self._raw = _RawFile(file, self._report)
         try:
             self._size_bytes = os.fstat(self._raw.fileno()).st_size
             magic = self._raw.read(4)
             self._raw.seek(0)
             self.compression = "gzip" if magic[:2] == GZIP_MAGIC else "zip" if magic in ZIP_MAGICS else "none"
             self._stream = self._open_stream()
+            self._is_open = True
         except BaseException:
             self._raw.close()
             raise
@@ -87,10 +136,10 @@ class CompressedFile:
         self._stream.close()
         self._raw.close()
 
-    @property
-    def share_read(self) -> float:
-        """The share of the file that has been read, from 0 to 1."""
-        return min(1.0, self._raw.tell() / self._size_bytes) if self._size_bytes else 1.0
+    def _report(self) -> None:
+        # Opening an archive reads the directory at its end, which is no progress.
+        position = self._raw.tell() if self._is_open else 0
+        self._after_read(min(1.0, position / self._size_bytes) if self._size_bytes else 1.0)
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, b"" at the end."""
@@ -100,6 +149,8 @@ class CompressedFile:
             if self.compression == "none":
                 raise
             raise UnusableFile(DAMAGED_GZIP if self.compression == "gzip" else DAMAGED_ZIP) from error
+        # A small part of a compressed file may unpack to many blocks.
+        self._report()
         self._unpacked_bytes += len(data)
         if self.compression != "none" and self._unpacked_bytes > self._max_unpacked_bytes:
             limit = f"{self._max_unpacked_bytes / 1e9:.3g} GB"
@@ -118,8 +169,9 @@ def _refuse_other_file_types(data: bytes) -> None:
             raise UnusableFile(f"This is {what}, not a CSV file. Export the products as CSV and upload that.")
 
 
-def _open_member(raw: IO[bytes]) -> IO[bytes]:
+def _open_member(raw: _RawFile) -> IO[bytes]:
     """Open the only CSV file of an archive. It is decompressed while it is read."""
+    raw.bytes_left = MAX_ZIP_DIRECTORY_BYTES
     try:
         archive = zipfile.ZipFile(raw)
         member = _find_csv(archive.infolist())
@@ -131,7 +183,8 @@ def _open_member(raw: IO[bytes]) -> IO[bytes]:
         raise UnusableFile(UNSUPPORTED_ZIP) from None
     except ZIP_ERRORS:
         raise UnusableFile(DAMAGED_ZIP) from None
-    # Opening the archive read the list of files at its end. `share_read` must start at 0.
+    raw.bytes_left = math.inf
+    # Opening the archive read the directory at its end.
     raw.seek(0)
     return stream
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from psycopg2 import sql
 
-from importer.files.dialect import SNIFFED_CHARACTERS, CountKnownColumns, find_delimiter, find_quote, sniff
+from importer.files.dialect import (
+    BLANK_BEFORE_HEADER,
+    SNIFFED_CHARACTERS,
+    CountKnownColumns,
+    find_delimiter,
+    find_quote,
+    sniff,
+)
 from importer.files.fast_path import Layout
 from importer.files.parser import Parser
 from importer.files.rows import RowChunk, make_printable
@@ -46,6 +53,7 @@ class CsvFile:
     ) -> None:
         self._source = source
         self._parser = Parser(source, max_record=max_record, tuning=tuning)
+        self._parser.skip_blank_lines(BLANK_BEFORE_HEADER)
         sniffed = sniff(
             self._parser.peek(SNIFFED_CHARACTERS),
             count_known_columns,
@@ -92,11 +100,6 @@ class CsvFile:
                     column.append(make_printable(cell[:SAMPLE_MAX_CHARACTERS]))
                     left -= len(column[-1])
         return samples
-
-    @property
-    def share_read(self) -> float:
-        """The share of the file that has been read, from 0 to 1."""
-        return self._source.share_read
 
     @property
     def copy_options(self) -> sql.Composable:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -22,8 +23,13 @@ SNIFFED_ROWS = 200
 # The line, such as `sep=;`, that names the delimiter for Excel at the start of a file.
 SEPARATOR_LINE = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
+# Blank text at the start of a file whose delimiter is not known yet.
+BLANK_BEFORE_HEADER = re.compile(rf"[\s{re.escape(''.join(DELIMITERS))}]*")
 # The quote that COPY gets for a file without quotes. Texts rarely contain it; if they do, it is doubled like any quote.
 COPY_QUOTE_FOR_NONE = "\x01"
+
+# Spreadsheets have at most this many columns. The limit bounds the work on a header and what is stored of it.
+MAX_COLUMNS = 16_384
 
 # Returns whether a header has a SKU column, and how many of its columns are known.
 CountKnownColumns = Callable[[list[str]], tuple[bool, int]]
@@ -50,6 +56,16 @@ class Dialect:
         if not self.quote:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+
+    @cached_property
+    def blank(self) -> re.Pattern[str]:
+        """Matches blank text at the start of a row: whitespace, line ends, delimiters and empty quoted fields."""
+        delimiter = re.escape(self.delimiter)
+        if not self.quote:
+            return re.compile(rf"[\s{delimiter}]*")
+        # The possessive quantifier keeps no position to go back to, so the memory does not grow with the text.
+        empty_field = rf"(?<![^\r\n{delimiter}]){self.quote * 2}(?![^\r\n{delimiter}])"
+        return re.compile(rf"(?:[\s{delimiter}]+|{empty_field})*+")
 
     @property
     def delimiter_name(self) -> str:
@@ -122,7 +138,7 @@ def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: s
             header, *others = rows
             # The last row may be cut off, so the share is rounded.
             same_width = sum(len(row) == len(header) for row in others) / len(others) if others else 1.0
-            has_sku, known_columns = count_known_columns(header)
+            has_sku, known_columns = count_known_columns(header[:MAX_COLUMNS])
             score = (has_sku, round(same_width, 1), known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score

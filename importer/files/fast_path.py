@@ -9,7 +9,9 @@ compare both.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -84,21 +86,45 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         payload = quote.join(parts)
     else:
         payload = text[: len(text) - cut] if cut else text
-    structure = _join_outside(outside, delimiter, quote)
-    if structure is None:
-        return None
-    # Each cell keeps its line end. If only the cells of the last column have one, each row has `width` cells.
-    cells = structure.replace("\n", "\n" + delimiter).split(delimiter)
-    cells.pop()
-    rows = -(-len(cells) // layout.width)
-    if len(cells) != rows * layout.width or {cell[-1:] for cell in cells[layout.width - 1 :: layout.width]} != {"\n"}:
-        return None
-    if structure.count("\n") != rows or not _are_values_clean(cells, parts[1::2], layout):
-        return None
+    rows = _count_clean_rows(outside, parts[1::2], layout)
+    if not rows:
+        # Files without blank lines, which are nearly all, do not pay for the search for them.
+        full = _remove_blank_lines(outside, delimiter)
+        if full == outside or not (rows := _count_clean_rows(full, parts[1::2], layout)):
+            return None
+        parts[::2] = full
+        payload = quote.join(parts)
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
     except UnicodeEncodeError:
         return None
+
+
+def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
+    """Remove the lines that consist of whitespace and delimiters from the text outside of quotes."""
+    blank_lines = _blank_lines(delimiter)
+    # Only the first part begins at the start of a line; the others continue one.
+    first, *others = outside
+    return [blank_lines.sub("\n", "\n" + first)[1:], *(blank_lines.sub("\n", part) for part in others)]
+
+
+@cache
+def _blank_lines(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf"\n[\s{re.escape(delimiter)}]*\n")
+
+
+def _count_clean_rows(outside: list[str], quoted: list[str], layout: Layout) -> int:
+    """Return the number of rows that these texts outside of quotes and within quotes make, 0 if one is not clean."""
+    structure = _join_outside(outside, layout.delimiter, layout.quote)
+    if structure is None:
+        return 0
+    # Each cell keeps its line end. If only the cells of the last column have one, each row has `width` cells.
+    cells = structure.replace("\n", "\n" + layout.delimiter).split(layout.delimiter)
+    cells.pop()
+    rows = -(-len(cells) // layout.width)
+    if len(cells) != rows * layout.width or {cell[-1:] for cell in cells[layout.width - 1 :: layout.width]} != {"\n"}:
+        return 0
+    return rows if structure.count("\n") == rows and _are_values_clean(cells, quoted, layout) else 0
 
 
 def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import compress, islice
 
 from importer.errors import UnusableFile
-from importer.files.dialect import Dialect
+from importer.files.dialect import MAX_COLUMNS, Dialect
 from importer.files.fast_path import Layout, read_clean_rows
 from importer.files.row_reader import RowReader
-from importer.files.rows import Row, RowChunk, RowPositions
-from importer.files.text_buffer import TextBuffer
+from importer.files.rows import Row, RowChunk, RowPositions, has_content
+from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
 # The parser has its own limit, beyond which a row is rejected.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
+# A block of many short or blank lines is parsed in parts, which limits the memory.
+MAX_BLOCK_LINES = 200_000
 # How many rows the row reader reads before the parser tries a whole block again. The number doubles after each failure.
 MIN_ROW_READER_ROWS, MAX_ROW_READER_ROWS = 256, 16_384
 
@@ -54,6 +57,11 @@ class Parser:
             self._buffer.unescape(dialect.quote)
         self._set_dialect(dialect)
 
+    def skip_blank_lines(self, blank: re.Pattern[str]) -> None:
+        """Consume the next lines as long as `blank` matches them."""
+        while self._buffer.ensure() and self._buffer.skip_blank_lines(blank, self._max_record):
+            pass
+
     def _set_dialect(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._row_reader = RowReader(
@@ -61,8 +69,9 @@ class Parser:
         )
 
     def read_header(self) -> Row:
-        """Return the first row that is not blank. Raise `UnusableFile` if there is none."""
+        """Return the first row that is not blank. Raise `UnusableFile` if there is none or it has too many columns."""
         while True:
+            self.skip_blank_lines(self._dialect.blank)
             raw, row, reject = self._row_reader.read_row()
             if reject is not None:
                 raise UnusableFile(
@@ -73,18 +82,28 @@ class Parser:
                 raise UnusableFile(
                     "The file is empty. It needs a header row with a column `sku` and one row per product."
                 )
-            if row and any(cell.strip() for cell in row):
-                return row
+            if row is None or not has_content(row):
+                continue
+            if len(row) > MAX_COLUMNS:
+                raise UnusableFile(
+                    f"The file has {len(row):,} columns; at most {MAX_COLUMNS:,} are possible. Delete the columns that"
+                    " hold no products' data, or check the delimiter of the file."
+                )
+            return row
 
     def read_chunks(self, chunk_rows: int, layout: Layout | None = None) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
-        With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`.
+        Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
+        control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`.
         """
         buffer = self._buffer
         length = max_length = min(self._block_characters, self._max_record)
         misses = 0
         while buffer.ensure():
+            if buffer.skip_blank_lines(self._dialect.blank, self._max_record):
+                yield RowChunk([], buffer.line)
+                continue
             if layout is not None and misses < self._tuning.max_fast_path_misses:
                 end = buffer.position + length
                 clean = read_clean_rows(
@@ -103,6 +122,8 @@ class Parser:
             is_parsed = end == block_end > buffer.position
             chunk = RowChunk(rows, buffer.line, buffer.text[buffer.position : end])
             buffer.consume(end - buffer.position)
+            if not all(rows):
+                chunk = _without_blank_lines(chunk)
             yield from _split(chunk, chunk_rows)
             if not is_parsed:
                 yield from self._read_singly(chunk_rows, len(rows))
@@ -124,14 +145,16 @@ class Parser:
         """Return the end of the last complete row in the buffer, judged by its quotes; the start if there is none.
 
         A row ends at a line end with an even number of quotes before it. If a stray quote makes that wrong, the text
-        ends within a quoted field, which `_parse` detects. Rows from a NUL on are left to the row reader.
+        ends within a quoted field, which `_parse` detects. Rows from a NUL on are left to the row reader. Many blank
+        lines end the text before them, because skipping them is faster than parsing them.
         """
         text, start, quote = self._buffer.text, self._buffer.position, self._dialect.quote
-        end = text.find("\0", start)
-        if end < 0:
-            end = len(text)
-            if self._buffer.at_end:
-                return end
+        end = blank_run if (blank_run := find_blank_run(text, start)) >= 0 else len(text)
+        end = nul if (nul := text.find("\0", start, end)) >= 0 else end
+        if (lines := text.count("\n", start, end)) > MAX_BLOCK_LINES:
+            end = start + (end - start) * MAX_BLOCK_LINES // lines
+        if end == len(text) and self._buffer.at_end:
+            return end
         quotes = text.count(quote, start, end) if quote else 0
         newline = carriage = end
         while True:
@@ -170,6 +193,12 @@ class Parser:
         lines = io.StringIO(text, newline="")
         deque(islice(self._dialect.reader(lines), len(rows)), maxlen=0)
         return rows, position + lines.tell()
+
+
+def _without_blank_lines(chunk: RowChunk) -> RowChunk:
+    lines, raws = chunk.positions()
+    positions = RowPositions(list(compress(lines, chunk.rows)), list(compress(raws, chunk.rows)))
+    return replace(chunk, rows=list(filter(None, chunk.rows)), known_positions=positions)
 
 
 def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:

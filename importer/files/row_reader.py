@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from importer.files.dialect import Dialect
 from importer.files.rows import Reject, Row, RowChunk, RowPositions, make_all_printable, make_printable
-from importer.files.text_buffer import TextBuffer
+from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.tuning import DEFAULT_TUNING
 
 TEXT_AFTER_QUOTE_MESSAGE = (
@@ -88,6 +88,9 @@ class RowReader:
         singly = 0
         while left > 0 and len(chunk.rows) + len(chunk.rejects) < limit:
             start = buffer.offset
+            if buffer.skip_blank_lines(self._dialect.blank, self._max_record):
+                left -= buffer.offset - start
+                continue
             if singly > 0 or not self._read_batch(chunk, lines, raws, limit):
                 singly = self._single_rows if singly <= 0 else singly - 1
                 line = buffer.line
@@ -111,6 +114,8 @@ class RowReader:
         if len(text) < len(buffer) or not buffer.at_end:
             # A CR at the very end may be the first half of a line end.
             text = text[: max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1]
+        if (blank_run := find_blank_run(text, 0)) > 0:
+            text = text[:blank_run]
         batch = io.StringIO(text, newline="").readlines()
         if not batch or max(map(len, batch)) * self._batch_lines > self._max_record:
             return False
@@ -148,6 +153,9 @@ class RowReader:
                     chunk.rows.append(row)
                     lines.append(first_line + start)
                     raws.append(raw)
+                else:
+                    # A blank line does not count. Otherwise the batch would be split into lines again and again.
+                    count -= 1
                 start = end
             count += 1
         if not start:

@@ -80,6 +80,11 @@ def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions
     return RowPositions([first_line + start for start in starts], raws)
 
 
+def has_content(row: Row) -> bool:
+    """Return whether any cell has more than whitespace. A row of empty cells counts as a blank line."""
+    return bool("".join(row).strip())
+
+
 def count_line_breaks(text: str, start: int = 0, end: int = sys.maxsize) -> int:
     """Count line ends as editors do: LF, CR LF and a single CR count as one each."""
     newlines = text.count("\n", start, end)

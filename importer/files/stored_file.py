@@ -30,20 +30,23 @@ class StoredFile:
         self._hash = hashlib.sha256()
         self._hashed_bytes = 0
 
-    def open(self) -> io.BufferedReader:
-        """Open the file for reading. Raise `UnusableFile` if it is missing or has another size."""
+    def open(self) -> io.FileIO:
+        """Open the file for reading. Raise `UnusableFile` if it is missing or has another size.
+
+        The reader must pass what it reads to `add`.
+        """
         self._hash = hashlib.sha256()
         self._hashed_bytes = 0
         try:
-            reader = _HashingReader(self, self._path)
+            file = io.FileIO(self._path)
         except FileNotFoundError:
             raise UnusableFile(MISSING) from None
         try:
-            self._check_size(reader)
+            self._check_size(file)
         except BaseException:
-            reader.close()
+            file.close()
             raise
-        return reader
+        return file
 
     def verify(self) -> None:
         """Raise `UnusableFile` unless the readers read the file that was uploaded. Read what they have left out."""
@@ -68,22 +71,8 @@ class StoredFile:
             self._hash.update(memoryview(data)[start:])
             self._hashed_bytes += len(data) - start
 
-    def _check_size(self, file: io.BufferedReader) -> None:
+    def _check_size(self, file: io.FileIO | io.BufferedReader) -> None:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         if self._sha256 is not None and size != self._size:
             raise UnusableFile(CHANGED.format(difference=f"it has {size:,} bytes instead of {self._size:,}"))
-
-
-class _HashingReader(io.BufferedReader):
-    """Reads a stored file and adds to its checksum what it reads."""
-
-    def __init__(self, file: StoredFile, path: Path) -> None:
-        super().__init__(io.FileIO(path))
-        self._file = file
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        position = self.tell()
-        data = super().read(size)
-        self._file.add(position, data)
-        return data

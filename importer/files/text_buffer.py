@@ -9,6 +9,8 @@ from importer.files.rows import count_line_breaks
 from importer.files.text_source import TextSource
 
 LINE_END = re.compile("[\r\n]")
+# Parsing so many blank lines takes longer than to interrupt the parser and skip them.
+BLANK_RUN_LINES = 4096
 
 
 class TextBuffer:
@@ -68,6 +70,29 @@ class TextBuffer:
         self.line += count_line_breaks(self.text, self.position, end)
         self.position = end
 
+    def skip_blank_lines(self, blank: re.Pattern[str], max_record: int) -> bool:
+        """Consume the buffered lines at `position` that `blank` matches as a whole. Return whether there are any.
+
+        `position` is at the start of a row. Lines from one that is longer than `max_record` on are kept.
+        """
+        match = blank.match(self.text, self.position)
+        end = match.end() if match else self.position
+        if end < len(self.text) or not self.at_end:
+            # A CR at the very end may be the first half of a line end.
+            carriage = self.text.rfind("\r", self.position, min(end, len(self.text) - 1))
+            end = max(self.text.rfind("\n", self.position, end), carriage) + 1
+        # A line that is too long covers at least one of these places.
+        for place in range(self.position, end, max_record):
+            newline, carriage = (self.text.rfind(letter, self.position, place) for letter in "\n\r")
+            line_start = max(newline + 1, carriage + 1, self.position)
+            if (self._line_end_at(place) or end) - line_start > max_record:
+                end = line_start
+                break
+        if end <= self.position:
+            return False
+        self.consume(end - self.position)
+        return True
+
     def find_line_end(self, offset: int, limit: int) -> int:
         """Return the end of the line that starts at `offset`, or of the file. Both count from `position`.
 
@@ -99,3 +124,14 @@ class TextBuffer:
         if match is None or (match[0] == "\r" and match.end() == len(self.text) and not self.at_end):
             return 0
         return match.end() + (match[0] == "\r" and self.text.startswith("\n", match.end()))
+
+
+def find_blank_run(text: str, start: int) -> int:
+    """Return where the first run of many blank lines from `start` on begins, after a line end; -1 if there is none.
+
+    Only lines without any character count. The run may be within a quoted field.
+    """
+    newline = text.find("\n", start)
+    line_end = "\r\n" if newline > start and text[newline - 1] == "\r" else "\n"
+    place = text.find(line_end * BLANK_RUN_LINES, start)
+    return place + len(line_end) if place >= 0 else -1

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from importer.errors import UnusableFile
-from importer.files.compression import CompressedFile
+from importer.files.compression import AfterRead, CompressedFile, ignore_progress
 from importer.files.encoding import SNIFFED_BYTES, Decoder
 from importer.files.stored_file import StoredFile
 from importer.files.tuning import DEFAULT_TUNING
@@ -20,8 +20,8 @@ class TextSource:
     """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
 
     `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in it
-    become lone surrogates (PEP 383), so that the parser can reject their rows. Raises `UnusableFile` if the whole
-    file cannot be imported.
+    become lone surrogates (PEP 383), so that the parser can reject their rows. `after_read` is called after each read.
+    Raises `UnusableFile` if the whole file cannot be imported.
     """
 
     def __init__(
@@ -31,9 +31,10 @@ class TextSource:
         max_unpacked_bytes: int,
         encoding: str | None = None,
         block_bytes: int = DEFAULT_TUNING.block_bytes,
+        after_read: AfterRead = ignore_progress,
     ) -> None:
         self.block_bytes = block_bytes
-        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes)
+        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
         self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
@@ -60,11 +61,6 @@ class TextSource:
     def encoding(self) -> str:
         """Python's name of the encoding; `utf-8` while everything read is ASCII."""
         return self._decoder.name
-
-    @property
-    def share_read(self) -> float:
-        """The share of the file that has been read, from 0 to 1."""
-        return self._file.share_read
 
     def read_block(self) -> str:
         """Return the next block of text, "" at the end of the file."""

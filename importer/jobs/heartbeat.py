@@ -155,7 +155,7 @@ class Heartbeat:
                 row_is_locked = True
                 self._file_description_changed = self._file_description is not None
                 self._look_for_cancel_request(connection)
-            except psycopg2.Error as error:
+            except (psycopg2.Error, MemoryError) as error:
                 self._file_description_changed = self._file_description is not None
                 # The lease may expire before the next try. Then the fencing token keeps this worker from writing.
                 log.warning("Import %s: cannot extend the lease, will retry: %s", self._job.task_id, str(error).strip())

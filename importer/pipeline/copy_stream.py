@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 QUEUED_CHUNKS = 2
 COPY_BUFFER_BYTES = 1 << 24
 PUT_TIMEOUT_SECONDS = 0.1
+GET_TIMEOUT_SECONDS = 1
 
 
 class CopyStream:
@@ -32,8 +33,11 @@ class CopyStream:
         self._aborted = threading.Event()
 
     def put(self, statement: sql.Composable, chunk: bytes) -> bool:
-        """Add a chunk for a statement; wait while the queue is full. Return False if the reader has stopped."""
-        return self._put((statement, chunk))
+        """Add a chunk for a statement; wait while the queue is full. Return False if the reader has stopped.
+
+        COPY takes an empty chunk for the end of its input, so an empty one is not added.
+        """
+        return self._put((statement, chunk)) if chunk else not self._closed.is_set()
 
     def end(self) -> None:
         """End the stream after the last chunk."""
@@ -56,10 +60,14 @@ class CopyStream:
         return False
 
     def _get(self) -> tuple[sql.Composable, bytes] | None:
-        item = self._chunks.get()
-        if self._aborted.is_set():
-            raise InterruptedError("The writing thread aborted the stream.")
-        return item
+        while True:
+            # The timeout matters if the writing thread lacked the memory for its last `put`.
+            with contextlib.suppress(queue.Empty):
+                item = self._chunks.get(timeout=GET_TIMEOUT_SECONDS)
+                if not self._aborted.is_set():
+                    return item
+            if self._aborted.is_set():
+                raise InterruptedError("The writing thread aborted the stream.")
 
     def next_statement(self) -> sql.Composable | None:
         """Wait for a chunk and return its statement; return None at the end of the stream."""

@@ -50,7 +50,7 @@ class Observer:
     """
 
     def after_chunk(self, job: Job) -> None:
-        """Called after each chunk of the file, in the middle of the step `STAGE_FILE`."""
+        """Called after each chunk of the file: in the step `STAGE_FILE`, unless the chunks so far have no rows."""
 
     def before_transaction(self, step: Step) -> None:
         """Called before the transaction of a step begins, again if the transaction is repeated."""

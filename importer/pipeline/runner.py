@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,10 @@ ALL_OR_NOTHING_MESSAGE = (
     " again, or retry without them (on_reject=skip)."
 )
 UNKNOWN_REASON = "The worker's log has the reason."
+OUT_OF_MEMORY_MESSAGE = (
+    "The worker ran out of memory. Give it more memory or run fewer imports at the same time, or split the file into"
+    " smaller files. Then retry the import."
+)
 DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the import."
 
 
@@ -42,17 +47,18 @@ DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, t
 class ImportRunner:
     """Run import jobs with the settings of this process.
 
-    An import reads its file in chunks of `chunk_rows` and writes it in slices of about `slice_rows`. After
-    `task_seconds` it stops and continues with another message. After `max_attempts` attempts without progress it fails.
-    After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it stores the first
-    `max_rejects` and counts all.
-    Tests pass an `observer`, or switch `look_ahead` off to know when each slice is compared.
+    An import reads its file, of at most `max_rows`, in chunks of `chunk_rows` and writes it in slices of about
+    `slice_rows`. After `task_seconds` it stops and continues with another message. After `max_attempts` attempts
+    without progress it fails. After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it
+    stores the first `max_rejects` and counts all. Tests pass an `observer`, or switch `look_ahead` off to know when
+    each slice is compared.
     """
 
     database_url: str
     upload_dir: Path
     chunk_rows: int
     slice_rows: int
+    max_rows: int
     max_record_characters: int
     max_unpacked_bytes: int
     lease_seconds: int
@@ -71,6 +77,7 @@ class ImportRunner:
         the database fails; another worker then continues the job.
         """
         time_limit = TimeLimit(self.task_seconds)
+        is_out_of_memory = False
         with connected(self.database_url, Component.IMPORTER) as connection:
             job = lease.acquire(connection, task_id, lease_seconds=self.lease_seconds)
             if job is None:
@@ -112,10 +119,17 @@ class ImportRunner:
                 if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
                     self._abandon(connection, task_id)
                     return False
-                with contextlib.suppress(psycopg2.Error):
-                    lease.release(connection, job)
-                raise
-            return False
+                is_out_of_memory = _is_out_of_memory(error)
+                if not is_out_of_memory:
+                    with contextlib.suppress(psycopg2.Error):
+                        lease.release(connection, job)
+                    raise
+        if is_out_of_memory:
+            # Here the traceback no longer holds the data, and the connection, which may be unusable, is closed.
+            gc.collect()
+            with connected(self.database_url, Component.IMPORTER) as connection:
+                self._fail(replace(run, connection=connection), OUT_OF_MEMORY_MESSAGE)
+        return False
 
     def _work(self, run: Run) -> None:
         """Take a job to its end, or a preview to where it awaits its confirmation; raises what `run` handles."""
@@ -126,7 +140,9 @@ class ImportRunner:
             return
         path = self.upload_dir / job.stored_name
         if not is_staged(run.connection, job):
-            limits = ReadLimits(self.chunk_rows, self.max_record_characters, self.max_unpacked_bytes, self.max_rejects)
+            limits = ReadLimits(
+                self.chunk_rows, self.max_rows, self.max_record_characters, self.max_unpacked_bytes, self.max_rejects
+            )
             stored_file = StoredFile(path, job.file_size, job.file_sha256)
             try:
                 stage_file(run, stored_file, limits)
@@ -174,3 +190,11 @@ class ImportRunner:
         log.warning("Import %s: lease lost: the job was cancelled, or another worker acquired it", task_id)
         with contextlib.suppress(psycopg2.Error):
             cleanup.drop_staging_of_ended_jobs(connection)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether this process lacks memory. If the database server lacks it, the job is repeated instead."""
+    if isinstance(error, psycopg2.Error):
+        # libpq raises its own errors without a code. The server reports an exception of `CopyStream.read` as its error.
+        return (error.pgcode is None and "memory" in str(error)) or "MemoryError" in str(error)
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)

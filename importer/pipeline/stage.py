@@ -1,11 +1,15 @@
 """Staging: the rows of the file go into the staging table of the job, rejected rows into `import_rejects`.
 
-All of it is one transaction. If reading is interrupted, nothing remains and the next worker reads the file again.
+All of it is one transaction. If reading is interrupted, nothing remains and the next worker reads the file again. The
+transaction begins with the first rows and then runs COPY until the last ones. So it is never idle, which PostgreSQL
+would end, however long the file has no rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -60,12 +64,13 @@ FIND_SAVED_MAPPING_SQL = (
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """Limits of reading a file: rows in a chunk, characters of a record, bytes of the decompressed file.
+    """Limits of reading a file: rows of a chunk and of the file, characters of a record, bytes once decompressed.
 
     The first `max_rejects` rejected rows are stored, the others are only counted.
     """
 
     chunk_rows: int
+    max_rows: int
     max_record_characters: int
     max_unpacked_bytes: int
     max_rejects: int
@@ -91,15 +96,29 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
     Raises `LeaseLost`, and `UnusableFile` if the file as a whole cannot be imported or has changed since its upload.
     """
     job = run.job
-    options = FileOptions(job.delimiter, job.quote, job.encoding, job.mapping)
+    reading = run.heartbeat.reading = ReadingProgress()
+
+    def after_read(share: float) -> None:
+        reading.share = share
+        reading.changed.set()
+        run.heartbeat.check()
+
     file = open_product_file(
-        stored_file, options, max_record=limits.max_record_characters, max_unpacked_bytes=limits.max_unpacked_bytes
+        stored_file,
+        FileOptions(job.delimiter, job.quote, job.encoding, job.mapping),
+        max_record=limits.max_record_characters,
+        max_unpacked_bytes=limits.max_unpacked_bytes,
+        after_read=after_read,
     )
     with file:
         _propose_saved_mapping(run.connection, job, file)
         run.heartbeat.file_description = file.describe()
         table_name = repository.staging_table_name(job)
         table = sql.Identifier(table_name)
+        payloads = _encode_chunks(run, file, stored_file, table, reading, limits)
+        first = next((payload for payload in payloads if payload[1]), None)
+        if first is None:
+            raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
         with run.step(StepKind.STAGE_FILE) as cursor:
             columns = sql.SQL(", ").join(
                 sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text")))
@@ -111,11 +130,8 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 raise LeaseLost
             cancel_work(cursor, job.id)
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
-            reading = run.heartbeat.reading = ReadingProgress()
-            _copy_file(run, cursor, file, stored_file, table, reading, limits)
+            _copy(cursor, chain([first], payloads))
             run.heartbeat.reading = None
-            if not reading.rows and not reading.rejected:
-                raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
             cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
             cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
             # A worker that has lost its lease must not lock the staging table of its successor.
@@ -139,16 +155,27 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             repository.append_log(cursor, job.id, "read", message)
 
 
-def _copy_file(
+def _copy(cursor: Cursor, payloads: Iterable[tuple[sql.Composable, bytes]]) -> None:
+    with running_copy(cursor) as stream:
+        for statement, payload in payloads:
+            if not stream.put(statement, payload):
+                # COPY failed. `running_copy` raises its error.
+                return
+
+
+def _encode_chunks(
     run: Run,
-    cursor: Cursor,
     file: ProductFile,
     stored_file: StoredFile,
     table: sql.Identifier,
     reading: ReadingProgress,
     limits: ReadLimits,
-) -> None:
-    """Copy the rows of a file into the staging table and its first rejects into `import_rejects`; count all."""
+) -> Iterator[tuple[sql.Composable, bytes]]:
+    """Yield the rows of a file for the staging table and its first rejects for `import_rejects`, and count all.
+
+    Each payload comes with its COPY statement. It is empty after a chunk without valid rows. Raises `UnusableFile` at
+    the end if the file has changed since its upload.
+    """
     validator = file.validator
     copy_rows = sql.SQL(COPY_ROWS_SQL).format(
         table=table,
@@ -158,26 +185,26 @@ def _copy_file(
         booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
     )
     rejects = bytearray()
-    with running_copy(cursor) as stream:
-        for chunk in file.read_chunks(limits.chunk_rows):
-            payload, row_count = validator.encode_rows(chunk)
-            if payload and not stream.put(copy_rows, payload):
-                # COPY failed. `running_copy` raises its error.
-                return
-            rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, limits.max_rejects - reading.rejected)])
-            if len(rejects) > REJECTS_BUFFER_BYTES:
-                stream.put(COPY_REJECTS_SQL, bytes(rejects))
-                rejects.clear()
-            reading.rows += row_count
-            reading.rejected += len(chunk.rejects)
-            reading.share = file.share_read
-            reading.changed.set()
-            run.observer.after_chunk(run.job)
-            run.heartbeat.check()
-        if rejects:
-            stream.put(COPY_REJECTS_SQL, bytes(rejects))
-        # While COPY runs, because PostgreSQL ends transactions that are idle for long.
-        stored_file.verify()
+    for chunk in file.read_chunks(limits.chunk_rows):
+        payload, row_count = validator.encode_rows(chunk)
+        if reading.rows + row_count + reading.rejected + len(chunk.rejects) > limits.max_rows:
+            raise UnusableFile(
+                f"The file has more than {limits.max_rows:,} rows, which is the limit. Split it into smaller files."
+            )
+        yield copy_rows, payload
+        rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, limits.max_rejects - reading.rejected)])
+        if len(rejects) > REJECTS_BUFFER_BYTES:
+            yield COPY_REJECTS_SQL, bytes(rejects)
+            rejects.clear()
+        reading.rows += row_count
+        reading.rejected += len(chunk.rejects)
+        reading.changed.set()
+        run.observer.after_chunk(run.job)
+        run.heartbeat.check()
+    if rejects:
+        yield COPY_REJECTS_SQL, bytes(rejects)
+    # While COPY runs, because PostgreSQL ends transactions that are idle for long.
+    stored_file.verify()
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:
@@ -189,8 +216,9 @@ def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) 
         return
     with transaction(connection) as cursor:
         cursor.execute(FIND_SAVED_MAPPING_SQL, (file.header_key,))
-        if row := cursor.fetchone():
-            file.propose(row[0])
+        row = cursor.fetchone()
+    if row:
+        file.propose(row[0])
 
 
 def _join_names(columns: list[str]) -> sql.Composed:

@@ -21,6 +21,7 @@ def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
         "upload_dir": settings.upload_dir,
         "chunk_rows": settings.chunk_rows,
         "slice_rows": settings.slice_rows,
+        "max_rows": settings.max_rows,
         "max_record_characters": settings.max_record_kb * 1024,
         "max_unpacked_bytes": settings.max_unpacked_mb * 1_000_000,
         "lease_seconds": settings.lease_seconds,

@@ -291,10 +291,11 @@ def test_any_sequence_of_files_matches_a_simple_model(
     model = Model(runner.database_url)
     for header, *rows in files:
         job = run_import(runner, encode_csv([header, *rows]))
-        if not rows or (len(header) > 1 and all(row == [""] for row in rows)):
+        # A row of empty cells is no row.
+        rows = [row for row in rows if "".join(row).strip()]
+        if not rows:
             assert job["status"] == "failed"
             continue
-        # A row with one empty cell is written as "", which is a row if the file has one column.
         assert read_counts(job) == model.load(header, rows)
         assert set(read_products(runner.database_url)) == {
             tuple(product.values()) for product in model.products.values()

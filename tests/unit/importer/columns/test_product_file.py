@@ -73,11 +73,19 @@ def test_copy_gets_the_delimiter_and_the_quote(tmp_path: Path) -> None:
 def test_the_share_that_has_been_read_is_known(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"sku\n" + b"x\n" * 200_000)
+    shares: list[float] = []
     with open_product_file(
-        path, FileOptions(), max_record=50_000, max_unpacked_bytes=1 << 30, tuning=create_tuning(1000)
+        path,
+        FileOptions(),
+        max_record=50_000,
+        max_unpacked_bytes=1 << 30,
+        tuning=create_tuning(1000),
+        after_read=lambda share: shares.append(share),
     ) as file:
-        shares = [file.share_read for _ in file.read_chunks(1000)]
-    assert 0 < shares[0] < 0.6
+        read_of_header = len(shares)
+        for _ in file.read_chunks(1000):
+            pass
+    assert 0 < shares[read_of_header - 1] < shares[read_of_header] < 0.6
     assert (shares[-1], shares) == (1, sorted(shares))
 
 

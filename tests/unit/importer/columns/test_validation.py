@@ -25,7 +25,7 @@ def validate(rows: list[Row], dialect: Dialect | None = None) -> tuple[str, int,
         (["", "n", "x", "1"], "missing_sku", "The row has no SKU."),
         ([" \t", "n", "x", "1"], "missing_sku", "The row has no SKU."),
         (["s"], "wrong_field_count", "The row has 1 field where the header has 4 fields."),
-        (["", ""], "wrong_field_count", "The row has 2 fields where the header has 4 fields."),
+        (["", "x"], "wrong_field_count", "The row has 2 fields where the header has 4 fields."),
         (["x"] * 1234, "wrong_field_count", "The row has 1,234 fields where the header has 4 fields."),
         (["s" * 256, "n", "x", "1"], "sku_too_long", "The SKU has 256 characters; at most 255 are allowed."),
         (["s", "n" * 1501, "x", "1"], "name_too_long", "The name has 1,501 characters; at most 500 are allowed."),
@@ -70,6 +70,9 @@ def test_a_row_has_the_reason_that_is_most_useful() -> None:
 
 def test_blank_rows_are_neither_valid_nor_rejected() -> None:
     assert validate([[], [""], [" "], ["a", "b", "c", ""], []]) == ('"a","b",""\n', 1, [])
+    assert validate([["", "", "", ""], ["", " "], [""] * 99, ["a", "b", "c", ""]]) == ('"a","b",""\n', 1, [])
+    # Content in a column that is left out counts.
+    assert [reject.line for reject in validate([["", "\t", "", " "], ["", "", "c", ""]])[2]] == [3]
     assert validate([]) == ("", 0, [])
     assert validate([[]]) == ("", 0, [])
 

@@ -21,6 +21,7 @@ from importer.files.dialect import (
     unescape,
 )
 from importer.files.fast_path import Layout, read_clean_rows
+from importer.files.rows import has_content
 from support.files import read_file
 
 DELIMITERS = [",", ";", "\t", "|"]
@@ -67,7 +68,7 @@ def test_the_fast_path_reads_every_dialect_as_the_parser_does(text: str, quotes:
     clean = read_clean_rows(text, layout, at_end=at_end)
     if clean is None:
         return
-    rows = list(Dialect(";", quotes[1]).reader(io.StringIO(text[: clean.length], newline="")))
+    rows = list(filter(has_content, Dialect(";", quotes[1]).reader(io.StringIO(text[: clean.length], newline=""))))
     payload = io.StringIO(clean.payload.decode(), newline="")
     assert list(csv.reader(payload, delimiter=";", quotechar=quotes[0], strict=True)) == rows
     assert len(rows) == clean.rows > 0

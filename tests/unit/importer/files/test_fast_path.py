@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from importer.columns.validation import RowValidator
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout, read_clean_rows
-from importer.files.rows import RowChunk
+from importer.files.rows import RowChunk, has_content
 
 LAYOUT = Layout(width=3, sku=1, name=0, active=None, sku_max=8, name_max=8)
 VALIDATOR = RowValidator(["name", "sku", "description"], Dialect())
@@ -39,13 +39,15 @@ def parse(text: str) -> list[list[str]]:
 @example("a, b,c\n")
 @example("a,,c\n")
 @example("a,b,c\n\nd,e,f\n")
+@example("\n ,\na,b,c\n\r\n,,\n\nd,e,f\n,,,,,,\n")
+@example('a,b,"c\n\n"\n\nd,"e","f"\n,,\n \n')
 @pytest.mark.parametrize("at_end", [False, True])
 def test_accepted_text_is_complete_rows_that_mean_the_same_to_copy(at_end: bool, text: str) -> None:
     clean = read_clean_rows(text, LAYOUT, at_end=at_end)
     if clean is None:
         return
     accepted = text[: clean.length]
-    expected = parse(accepted)
+    expected = list(filter(has_content, parse(accepted)))
     assert parse(clean.payload.decode()) == expected
     assert len(expected) == clean.rows > 0
     assert all(len(row) == 3 and row[1] == row[1].strip() != "" for row in expected)
@@ -94,7 +96,6 @@ def test_ordinary_files_take_the_fast_path(quoting: int, line_end: str) -> None:
         's,"n""345678",d,1',
         "s,n,d",
         "s,n,d,1,",
-        "s,n,d,1\n",
         "s,n,d,maybe",
         's,n,d,"maybe"',
         "s,n,d, 1",
@@ -122,3 +123,11 @@ def test_an_incomplete_row_is_not_accepted() -> None:
     assert clean is not None
     assert (clean.payload, clean.rows, clean.length) == (b"a,b,c\n", 1, 6)
     assert read_clean_rows('d,e,"f\ng', LAYOUT, at_end=False) is None
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", "\n\n\n", "  \n", ",,,\n", ",\n", " ,\t,,,,,\n", "\u3000\n"])
+@pytest.mark.parametrize("row", ["a,b,c\n", '"a","b","c\n\n,,\nd"\n'])
+def test_blank_lines_between_clean_rows_are_left_out(row: str, blank: str) -> None:
+    for text in (blank + row + blank + row, row + blank * 3 + row, row + row + blank * 2):
+        assert read_clean_rows(text, LAYOUT, at_end=True) == ((2 * row).encode(), 2, len(text))
+    assert read_clean_rows(blank * 2, LAYOUT, at_end=True) is None

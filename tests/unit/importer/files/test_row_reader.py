@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from importer.files.dialect import Dialect
 from importer.files.row_reader import RowReader
+from importer.files.rows import has_content
 from importer.files.text_buffer import TextBuffer
 from importer.files.text_source import TextSource
 
@@ -55,7 +56,7 @@ def read_with_row_reader(
             while buffer.ensure():
                 chunk = reader.read_rows(limit)
                 assert len(chunk.rows) + len(chunk.rejects) <= limit
-                rows += zip(chunk.lines(), chunk.rows, strict=True)
+                rows += ((line, row) for line, row in zip(chunk.lines(), chunk.rows, strict=True) if has_content(row))
                 for reject in chunk.rejects:
                     (problem,) = (name for words, name in PROBLEMS.items() if words in reject.message)
                     rejects.append((reject.line, problem))
@@ -72,7 +73,7 @@ def read_simply(text: str, *, max_record: int) -> Outcome:
         height, row, problem = read_row_simply(lines[start:], max_record)
         if problem is not None:
             rejects.append((start + 1, problem))
-        elif row:
+        elif has_content(row):
             rows.append((start + 1, row))
         start += height
     return rows, rejects

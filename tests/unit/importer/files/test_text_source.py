@@ -53,13 +53,14 @@ def test_the_share_that_has_been_read_grows_from_0_to_1(tmp_path: Path, compress
             archive.writestr("README", b"x")
     else:
         path.write_bytes(CSV if compression == "none" else gzip.compress(CSV * 10))
-    with open_source(path, block=4096) as source:
+    shares: list[float] = []
+    with TextSource(path, max_unpacked_bytes=1 << 30, block_bytes=4096, after_read=shares.append) as source:
         assert source.compression == compression
-        shares = [source.share_read]
-        while source.read_block():
-            shares.append(source.share_read)
+        # Opening an archive reads its end, which does not count.
+        assert set(shares) <= {0}
+        read_blocks(source)
     assert shares == sorted(shares)
-    assert shares[0] == 0
+    assert shares[0] < 0.2
     # A ZIP archive ends with the list of its files, which is not read again.
     assert 0.9 < shares[-1] <= 1 if compression == "zip" else shares[-1] == 1
     assert len(set(shares)) > 2
@@ -68,8 +69,35 @@ def test_the_share_that_has_been_read_grows_from_0_to_1(tmp_path: Path, compress
 def test_an_empty_file_has_been_read_completely(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with open_source(path) as source:
-        assert (read_blocks(source), source.share_read, source.encoding) == ([], 1, "utf-8")
+    shares: list[float] = []
+    with TextSource(path, max_unpacked_bytes=1 << 30, after_read=shares.append) as source:
+        assert (read_blocks(source), shares[-1], source.encoding) == ([], 1, "utf-8")
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zip"])
+def test_reading_can_be_ended_after_each_read(tmp_path: Path, compression: str) -> None:
+    """Also while a compressed file yields no bytes: this one starts with many empty members."""
+
+    class Ended(Exception):
+        """Ends the reading."""
+
+    reads = 0
+
+    def end(_share: float) -> None:
+        nonlocal reads
+        reads += 1
+        if reads == 5:
+            raise Ended
+
+    path = tmp_path / "file"
+    if compression == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("products.csv", CSV * 10)
+    else:
+        path.write_bytes(CSV if compression == "none" else gzip.compress(b"") * 10_000 + gzip.compress(CSV))
+    with pytest.raises(Ended), TextSource(path, max_unpacked_bytes=1 << 30, block_bytes=64, after_read=end) as source:
+        read_blocks(source)
+    assert reads == 5
 
 
 @pytest.mark.parametrize("block", [16, 1 << 20])
