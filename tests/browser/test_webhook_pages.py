@@ -258,7 +258,7 @@ def test_a_list_that_fails_to_load_says_so_until_it_loads(page: Page, site: Site
     console.allow_status(503)
     add(site, "https://example.com/x", "import.failed")
     # Without the event stream, which would reload the list.
-    page.route("**/api/webhooks/changes", lambda route: route.fulfill(status=503))
+    page.route("**/api/events?*", lambda route: route.fulfill(status=503))
     page.route("**/api/webhooks", lambda route: route.fulfill(status=500, json={"error": "Broken.", "status": 500}))
     page.goto("/#/webhooks")
     banner = page.get_by_test_id("banner-error")
