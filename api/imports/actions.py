@@ -1,4 +1,4 @@
-"""Calls that confirm, cancel, retry and undo an import."""
+"""Calls that confirm, cancel, retry, undo and delete an import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, client_add
 from api.imports.options import RetryOptionsSchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
 from api.openapi import INVALID_PARAMETER, Blueprint, load, require_object
-from api.schemas import RequestSchema
+from api.schemas import MessageSchema, RequestSchema
 from database.serializers import serialize_import
 from importer.jobs import actions
 from importer.jobs.retention import Retention
@@ -39,6 +39,9 @@ UNDO_BLOCKED = ErrorType(
     "undo_blocked",
     "900 of the 1,000 products of this import were changed since, mostly by the later import of “june.csv”. An undo"
     " leaves these alone. Undo that import first, or force this undo to take back only the rest.",
+)
+NOT_DELETABLE = ErrorType(
+    409, "not_deletable", "The import is running, so it cannot be deleted before it ends. Cancel it first."
 )
 JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
 OPTIONAL_BODY = {"required": False}
@@ -69,10 +72,8 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
     settings: config.Settings = current_app.config["SETTINGS"]
     retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
     key = str(find_job(task_id).task_id)
-    # `cancel` needs several transactions, so it gets a connection of its own.
-    db.session.remove()
-    with contextlib.closing(db.engine.raw_connection()) as connection, _convert_refusals():
-        actions.cancel(cast("Connection", connection.driver_connection), key, retention)
+    with _own_connection() as connection, _convert_refusals():
+        actions.cancel(connection, key, retention)
     return jsonify(serialize_import(find_job(key))), 202
 
 
@@ -126,6 +127,39 @@ def undo_import(task_id: str) -> tuple[Response, int]:
         return undo_task_id
 
     return _run_action(task_id, undo)
+
+
+@blueprint.delete("/<task_id>", parameters=TASK_ID)
+@blueprint.document(operationId="deleteImport")
+@blueprint.returns(
+    200, MessageSchema, "The import was deleted.", example={"message": "The import of products.csv was deleted."}
+)
+@blueprint.raises(IMPORT_NOT_FOUND, NOT_DELETABLE, JOB_BUSY)
+def delete_import(task_id: str) -> Response:
+    """Delete an import
+
+    Deletes an import that has ended, with everything that is kept of it: its file, rejected rows, log, progress over
+    time, and what an undo needs. The products stay as they are, and the import cannot be undone any more. Its undo, if
+    it has one, is a job of its own and stays. Webhooks still get the events of the import; they name an id that no
+    longer exists. If the call is interrupted, repeat it.
+    """
+    job = find_job(task_id)
+    key, name, stored_name = str(job.task_id), f"{job.kind} of {job.filename}", job.stored_name
+    with _own_connection() as connection, _convert_refusals():
+        actions.delete(connection, key)
+    # An undo has no file. The reaper of a worker removes a file that cannot be removed now.
+    if stored_name:
+        with contextlib.suppress(OSError):
+            (current_app.config["SETTINGS"].upload_dir / stored_name).unlink()
+    return jsonify(message=f"The {name} was deleted.")
+
+
+@contextlib.contextmanager
+def _own_connection() -> Iterator[Connection]:
+    """Open a connection for an action that needs several transactions."""
+    db.session.remove()
+    with contextlib.closing(db.engine.raw_connection()) as connection:
+        yield cast("Connection", connection.driver_connection)
 
 
 def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
