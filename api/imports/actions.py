@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, jsonify
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -15,8 +15,8 @@ from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, client_address, find_job
 from api.imports.options import RetryOptionsSchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
-from api.openapi import INVALID_PARAMETER, Blueprint, load, require_object
-from api.schemas import MessageSchema, RequestSchema
+from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
+from api.schemas import MessageSchema
 from database.serializers import serialize_import
 from importer.jobs import actions
 from importer.jobs.retention import Retention
@@ -44,7 +44,6 @@ NOT_DELETABLE = ErrorType(
     409, "not_deletable", "The import is running, so it cannot be deleted before it ends. Cancel it first."
 )
 JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
-OPTIONAL_BODY = {"required": False}
 
 
 @blueprint.post("/<task_id>/confirm", parameters=TASK_ID)
@@ -90,7 +89,7 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     interrupted while it wrote continues where it stopped.
     """
     job = find_job(task_id)
-    options = _load_optional_body(RetryOptionsSchema())
+    options = load_optional_body(RetryOptionsSchema())
     if "preview" in options:
         options["wants_preview"] = options.pop("preview")
     upload_dir = current_app.config["SETTINGS"].upload_dir
@@ -116,7 +115,7 @@ def undo_import(task_id: str) -> tuple[Response, int]:
     number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
     them, if there is one.
     """
-    body = _load_optional_body(UndoRequestSchema())
+    body = load_optional_body(UndoRequestSchema())
     started_from, started_by = body.get("started_from", "api"), body.get("started_by") or client_address()
 
     def undo(cursor: Cursor, key: str) -> str:
@@ -175,14 +174,6 @@ def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tu
     db.session.commit()
     announce_job(key)
     return jsonify(serialize_import(find_job(key))), 202
-
-
-def _load_optional_body(schema: RequestSchema) -> dict[str, Any]:
-    """Return what the schema loads from the JSON body; nothing if the body is empty, whatever its content type."""
-    if not request.get_data().strip():
-        return {}
-    loaded: dict[str, Any] = load(schema, require_object(request.get_json(force=True)))
-    return loaded
 
 
 @contextlib.contextmanager
