@@ -45,7 +45,7 @@ export function createHistoryTable({ onDeleted }) {
     NUMBER_COLUMNS.map(([, label, className]) => h('th', { scope: 'col', class: `number ${className}`, text: label })),
     h('th', { scope: 'col', class: 'medium', text: 'Started' }),
     h('th', { scope: 'col', class: 'number widest', text: 'Duration' }),
-    h('th', { scope: 'col', class: 'medium' }, h('span', { class: 'visually-hidden', text: 'Actions' })),
+    h('th', { scope: 'col', class: 'wide' }, h('span', { class: 'visually-hidden', text: 'Actions' })),
   ];
   const element = h(
     'div',
@@ -128,7 +128,7 @@ function importRow(job, onDeleted) {
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
     h('td', { class: 'number widest' }, duration, speed),
-    h('td', { class: 'medium cell-delete' }, deleteButton),
+    h('td', { class: 'wide cell-delete' }, deleteButton),
   );
 
   /** @type {(() => void) | null} */
