@@ -40,7 +40,7 @@ export async function deleteImport(job) {
 
 /**
  * Say what a deletion takes away, and what it does not.
- * @param {Pick<ImportJob, 'kind' | 'undo_until' | 'retry_until'>} job
+ * @param {Pick<ImportJob, 'kind' | 'undo_until'>} job
  */
 export function describeDeletion(job) {
   if (isUndo(job)) return 'Its result and log are deleted. The products stay as they are.';
