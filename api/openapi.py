@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import flask_smorest  # type: ignore[import-untyped]
 from flask import Blueprint as FlaskBlueprint
-from flask import Flask, Request, json
+from flask import Flask, Request, json, request
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from webargs.flaskparser import FlaskParser
@@ -55,6 +55,8 @@ from api.transactions import READING_METHODS, repeat_after_conflict
 V = TypeVar("V", bound=Callable[..., Any])
 
 JSON = "application/json"
+# For `document(requestBody=…)`. The view reads such a body with `load_optional_body`.
+OPTIONAL_BODY = {"required": False}
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
 ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE, OVERLOADED, QUERY_TIMEOUT)
@@ -109,6 +111,14 @@ def load(schema: RequestSchema, data: Any) -> Any:
         return schema.load(data)
     except ValidationError as error:
         raise _validation_error(schema, [error.messages]) from None
+
+
+def load_optional_body(schema: RequestSchema) -> dict[str, Any]:
+    """Return what a schema loads from the JSON body; nothing if the body is blank, whatever its content type."""
+    if not request.get_data().strip():
+        return {}
+    loaded: dict[str, Any] = load(schema, require_object(request.get_json()))
+    return loaded
 
 
 def _validation_error(schema: Schema, all_messages: Iterable[Any]) -> ApiError:

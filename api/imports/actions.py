@@ -1,4 +1,4 @@
-"""Calls that confirm, cancel, retry and undo an import."""
+"""Calls that confirm, cancel, retry, undo and delete an import."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, jsonify
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -15,8 +15,8 @@ from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, client_address, find_job
 from api.imports.options import RetryOptionsSchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
-from api.openapi import INVALID_PARAMETER, Blueprint, load, require_object
-from api.schemas import RequestSchema
+from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
+from api.schemas import MessageSchema
 from database.serializers import serialize_import
 from database.statement_timeout import allow_long_statements
 from importer.jobs import actions
@@ -41,8 +41,10 @@ UNDO_BLOCKED = ErrorType(
     "900 of the 1,000 products of this import were changed since, mostly by the later import of “june.csv”. An undo"
     " leaves these alone. Undo that import first, or force this undo to take back only the rest.",
 )
+NOT_DELETABLE = ErrorType(
+    409, "not_deletable", "The import is running, so it cannot be deleted before it ends. Cancel it first."
+)
 JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
-OPTIONAL_BODY = {"required": False}
 
 
 @blueprint.post("/<task_id>/confirm", parameters=TASK_ID)
@@ -70,10 +72,8 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
     settings: config.Settings = current_app.config["SETTINGS"]
     retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
     key = str(find_job(task_id).task_id)
-    # `cancel` needs several transactions, so it gets a connection of its own.
-    db.session.remove()
-    with contextlib.closing(db.engine.raw_connection()) as connection, _convert_refusals():
-        actions.cancel(cast("Connection", connection.driver_connection), key, retention)
+    with _own_connection() as connection, _convert_refusals():
+        actions.cancel(connection, key, retention)
     return jsonify(serialize_import(find_job(key))), 202
 
 
@@ -90,7 +90,7 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     interrupted while it wrote continues where it stopped.
     """
     job = find_job(task_id)
-    options = _load_optional_body(RetryOptionsSchema())
+    options = load_optional_body(RetryOptionsSchema())
     if "preview" in options:
         options["wants_preview"] = options.pop("preview")
     upload_dir = current_app.config["SETTINGS"].upload_dir
@@ -116,7 +116,7 @@ def undo_import(task_id: str) -> tuple[Response, int]:
     number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
     them, if there is one.
     """
-    body = _load_optional_body(UndoRequestSchema())
+    body = load_optional_body(UndoRequestSchema())
     started_from, started_by = body.get("started_from", "api"), body.get("started_by") or client_address()
 
     def undo(cursor: Cursor, key: str) -> str:
@@ -127,6 +127,39 @@ def undo_import(task_id: str) -> tuple[Response, int]:
         return undo_task_id
 
     return _run_action(task_id, undo)
+
+
+@blueprint.delete("/<task_id>", parameters=TASK_ID)
+@blueprint.document(operationId="deleteImport")
+@blueprint.returns(
+    200, MessageSchema, "The import was deleted.", example={"message": "The import of products.csv was deleted."}
+)
+@blueprint.raises(IMPORT_NOT_FOUND, NOT_DELETABLE, JOB_BUSY)
+def delete_import(task_id: str) -> Response:
+    """Delete an import
+
+    Deletes an import that has ended, with everything that is kept of it: its file, rejected rows, log, progress over
+    time, and what an undo needs. The products stay as they are, and the import cannot be undone any more. Its undo, if
+    it has one, is a job of its own and stays. Webhooks still get the events of the import; they name an id that no
+    longer exists. If the call is interrupted, repeat it.
+    """
+    job = find_job(task_id)
+    key, name, stored_name = str(job.task_id), f"{job.kind} of {job.filename}", job.stored_name
+    with _own_connection() as connection, _convert_refusals():
+        actions.delete(connection, key)
+    # An undo has no file. The reaper of a worker removes a file that cannot be removed now.
+    if stored_name:
+        with contextlib.suppress(OSError):
+            (current_app.config["SETTINGS"].upload_dir / stored_name).unlink()
+    return jsonify(message=f"The {name} was deleted.")
+
+
+@contextlib.contextmanager
+def _own_connection() -> Iterator[Connection]:
+    """Open a connection for an action that needs several transactions."""
+    db.session.remove()
+    with contextlib.closing(db.engine.raw_connection()) as connection:
+        yield cast("Connection", connection.driver_connection)
 
 
 def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
@@ -143,14 +176,6 @@ def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tu
     db.session.commit()
     announce_job(key)
     return jsonify(serialize_import(find_job(key))), 202
-
-
-def _load_optional_body(schema: RequestSchema) -> dict[str, Any]:
-    """Return what the schema loads from the JSON body; nothing if the body is empty, whatever its content type."""
-    if not request.get_data().strip():
-        return {}
-    loaded: dict[str, Any] = load(schema, require_object(request.get_json(force=True)))
-    return loaded
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from sqlalchemy import func, select
 
 from api.errors import ErrorType
-from api.openapi import Blueprint
+from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from api.webhooks.health import read_health
@@ -20,6 +20,7 @@ from api.webhooks.schemas import (
     EventTypeSchema,
     NewWebhookSchema,
     RotatedSecretSchema,
+    RotationRequestSchema,
     WebhookSchema,
     WebhookUpdateSchema,
 )
@@ -34,6 +35,12 @@ ROTATION_HOURS = 24
 
 INVALID_WEBHOOK = ErrorType(
     400, WebhookUpdateSchema.code, WebhookUpdateSchema.message, ("url",), "10.0.0.5 is a private address."
+)
+ROTATION_PENDING = ErrorType(
+    409,
+    "rotation_pending",
+    "The secret was replaced already, and its predecessor is valid until 2026-11-25T04:00:00Z. Wait until then, or"
+    " force the replacement, which ends the predecessor now.",
 )
 LINKS = {
     operation: {"operationId": operation, "parameters": {"webhook_id": "$response.body#/id"}}
@@ -153,16 +160,26 @@ def delete_webhook(webhook_id: int) -> Response:
 
 
 @blueprint.post("/<int:webhook_id>/rotate-secret", parameters=WEBHOOK_ID)
-@blueprint.document(operationId="rotateSecret")
+@blueprint.document(operationId="rotateSecret", requestBody=OPTIONAL_BODY)
+@blueprint.accepts(RotationRequestSchema, location="json", check=False)
 @blueprint.returns(200, RotatedSecretSchema, "The new secret.")
-@blueprint.raises(WEBHOOK_NOT_FOUND)
+@blueprint.raises(WEBHOOK_NOT_FOUND, INVALID_PARAMETER, ROTATION_PENDING)
 def rotate_secret(webhook_id: int) -> Response:
     """Replace the secret
 
     For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
-    time. Older secrets are no longer used.
+    time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
+    refuse every request after another replacement. `force` replaces the secret all the same, for example because both
+    became known: requests are then signed with the new secret and the one that it replaces. The body may be empty.
     """
+    force = load_optional_body(RotationRequestSchema()).get("force", False)
     webhook = find_webhook(webhook_id, lock="change")
+    if webhook.has_previous_secret and not force:
+        raise ROTATION_PENDING.exception(
+            "The secret was replaced already, and its predecessor is valid until"
+            f" {format_timestamp(webhook.previous_secret_expires_at)}. Wait until then, or force the replacement, which"
+            " ends the predecessor now."
+        )
     expires_at: Any = func.clock_timestamp() + timedelta(hours=ROTATION_HOURS)
     webhook.previous_secret = webhook.secret
     webhook.previous_secret_expires_at = expires_at if webhook.secret else None

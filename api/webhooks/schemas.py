@@ -226,6 +226,12 @@ class EventTypeSchema(Schema):
     description = text("When events of this type are sent.", "A product was created.")
 
 
+class RotationRequestSchema(RequestSchema):
+    """How to replace a secret."""
+
+    force = Boolean("Whether to replace the secret although the previous one is still valid, which then ends at once.")
+
+
 class RotatedSecretSchema(Schema):
     """A new secret."""
 

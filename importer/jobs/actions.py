@@ -1,8 +1,8 @@
-"""The actions of clients on a job: confirm, cancel, retry and undo. Each one changes the row of the job.
+"""The actions of clients on a job: confirm, cancel, retry, undo and delete. Each one changes the row of the job.
 
 `cancel` takes the lease away from the worker that runs the job. The worker notices at its next heartbeat and cannot
 write any more; what it has written stays and is counted exactly. The other actions only accept jobs that no worker
-runs. They work in the caller's transaction; `cancel` opens its own.
+runs. They work in the caller's transaction; `cancel` and `delete` open their own.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from psycopg2.extras import Json
 from database.advisory_locks import cancel_work, request_cancel
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
-from importer.jobs import repository
+from importer.jobs import cleanup, repository
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
+from models import FINAL_STATUSES
 
 # How long an action waits for the job's row, which a worker locks while it writes a slice.
 LOCK_WAIT_MS = 1000
@@ -237,6 +238,33 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     repository.append_log(cursor, job["id"], "undone", "The undo was started.")
     repository.append_log(cursor, undo_id, "uploaded", f"The undo of {job['filename']} was requested.")
     return undo_task_id
+
+
+def delete(connection: Connection, task_id: str) -> None:
+    """Delete an ended job with everything that is kept of it, except its file; raises `NotAllowed` and `JobLocked`.
+
+    `connection` must not be in a transaction. An interrupted deletion can be repeated; see `cleanup.delete_job`.
+    """
+    with transaction(connection) as cursor:
+        cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
+        (job_id,) = cursor.fetchone() or (0,)
+    try:
+        if cleanup.delete_job(connection, job_id):
+            return
+    except errors.LockNotAvailable:
+        raise JobLocked from None
+    with transaction(connection) as cursor:
+        cursor.execute("SELECT kind, status FROM import_jobs WHERE id = %s", (job_id,))
+        row = cursor.fetchone()
+    if row is None:
+        # Another client has deleted it at the same time.
+        return
+    kind, status = row
+    if status in FINAL_STATUSES:
+        message = "The undo of this import has not ended. Wait for its end, or cancel it; then delete the import."
+        raise NotAllowed("not_deletable", message)
+    state = _explain_state({"kind": kind, "status": status}, "it cannot be deleted before it ends")
+    raise NotAllowed("not_deletable", f"{state} Cancel it first.")
 
 
 def _lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:

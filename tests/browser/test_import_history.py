@@ -7,7 +7,17 @@ import re
 from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Site, drop, expect_counts, expect_query, expect_status, expect_step, wait_for_value
+from support.browser import (
+    NARROW,
+    Console,
+    Site,
+    drop,
+    expect_counts,
+    expect_query,
+    expect_status,
+    expect_step,
+    wait_for_value,
+)
 
 LAMPS = "sku,name\n" + "".join(f"LAMP-{n:03},Lamp {n}\n" for n in range(1, 21))
 
@@ -142,3 +152,60 @@ def test_the_check_switch_is_remembered_and_the_chart_survives_a_reload(page: Pa
     page.reload()
     expect(page.get_by_test_id("chart-note")).to_contain_text("Writing")
     check_accessible(page, "a result with a chart")
+
+
+def test_an_import_is_deleted_on_its_page_and_in_the_history(page: Page, site: Site, console: Console) -> None:
+    console.allow_status(409)
+    for name in ("first.csv", "second.csv", "third.csv"):
+        site.upload("sku,name\nA-1,Lamp\n", name)
+    site.wait_for_imports()
+    page.goto("/#/import")
+    table = page.get_by_test_id("imports-table")
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    table.get_by_role("link", name="first.csv").click()
+    page.get_by_test_id("delete-import").click()
+    dialog = page.get_by_test_id("confirm-dialog")
+    expect(dialog).to_contain_text("Delete the import of “first.csv”?")
+    expect(dialog).to_contain_text("once it is deleted, it cannot")
+    check_accessible(page, "the question before an import is deleted")
+    page.get_by_test_id("confirm-cancel").click()
+    assert site.sql("SELECT count(*) FROM import_jobs") == [(3,)]
+    page.get_by_test_id("delete-import").click()
+    page.get_by_test_id("confirm-ok").click()
+    page.wait_for_url(re.compile("#/import$"))
+    expect(page.get_by_test_id("toast")).to_have_text("Import deleted")
+    expect(table.get_by_role("link")).to_have_text(["third.csv", "second.csv"])
+    assert site.count() == 1
+
+    # Somebody retries an import just before it is deleted.
+    site.sql("UPDATE import_jobs SET status = 'processing', progress = 0 WHERE filename = 'second.csv'")
+    page.get_by_role("button", name="Delete second.csv").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_test_id("confirm-error")).to_contain_text("it cannot be deleted before it ends")
+    page.get_by_test_id("confirm-cancel").click()
+    site.sql("UPDATE import_jobs SET status = 'completed', progress = 100 WHERE filename = 'second.csv'")
+    # Somebody else deletes it.
+    page.get_by_role("button", name="Delete third.csv").click()
+    (third,) = site.sql("SELECT task_id FROM import_jobs WHERE filename = 'third.csv'")
+    site.call("DELETE", f"/api/imports/{third[0]}")
+    console.allow_status(404)
+    page.get_by_test_id("confirm-ok").click()
+    expect(table.get_by_role("link")).to_have_text(["second.csv"])
+    expect(page.get_by_role("region", name="Table of earlier imports")).to_be_focused()
+    page.get_by_role("button", name="Delete second.csv").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+
+
+def test_the_last_import_of_the_last_page_is_deleted(page: Page, site: Site) -> None:
+    for number in range(11):
+        site.upload("sku\nA-1\n", f"{number}.csv")
+    site.wait_for_imports()
+    page.goto("/#/import?page=2")
+    rows = page.get_by_test_id("imports-table").locator("tbody tr")
+    expect(rows).to_have_count(1)
+    rows.get_by_test_id("delete-import").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(rows).to_have_count(10)
+    expect_query(page)

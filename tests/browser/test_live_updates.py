@@ -21,7 +21,7 @@ from support.browser import (
 )
 
 UNDO_MS = 10_000
-STREAM = "**/api/products/changes"
+STREAM = "**/api/events?*"
 
 
 def show_live(page: Page, query: str = "") -> None:

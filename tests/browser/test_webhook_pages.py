@@ -195,10 +195,41 @@ def test_a_secret_is_shown_replaced_and_removed(page: Page, site: Site, receiver
     new = site.call("GET", f"/api/webhooks/{webhook}")["secret"]
     assert new != old
     expect(secret).to_have_value(new)
+
+    # The receiver may still use the old secret.
+    page.get_by_test_id("secret-rotate").click()
+    expect(page.get_by_role("alertdialog")).to_contain_text("the previous one ends now")
+    check_accessible(page, "the question before a secret is replaced again")
+    page.get_by_test_id("confirm-cancel").click()
+    assert site.call("GET", f"/api/webhooks/{webhook}")["secret"] == new
+    page.get_by_test_id("secret-rotate").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    expect(secret).to_have_value(site.call("GET", f"/api/webhooks/{webhook}")["secret"])
+    assert site.sql("SELECT previous_secret FROM webhooks") == [(new,)]
     page.get_by_test_id("secret-on").uncheck()
     page.get_by_test_id("webhook-save").click()
     expect(dialog(page)).to_have_count(0)
     assert site.call("GET", f"/api/webhooks/{webhook}")["secret"] is None
+
+
+def test_a_secret_that_somebody_else_replaces_meanwhile_is_not_replaced_at_once(
+    page: Page, site: Site, receiver: Receiver, console: Console
+) -> None:
+    console.allow_status(409)
+    webhook = add(site, receiver.url("/ok/x"))
+    show(page)
+    choose_action(page, "webhook-edit")
+    expect(page.get_by_test_id("secret-rotate")).to_be_visible()
+    secret = site.call("POST", f"/api/webhooks/{webhook}/rotate-secret")["secret"]
+    page.get_by_test_id("secret-rotate").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_test_id("confirm-error")).to_contain_text("The secret was replaced already")
+    assert site.call("GET", f"/api/webhooks/{webhook}")["secret"] == secret
+    expect(page.get_by_test_id("confirm-ok")).to_have_text("Replace again")
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    assert site.sql("SELECT previous_secret FROM webhooks") == [(secret,)]
 
 
 def test_a_test_request_shows_status_code_time_and_response(page: Page, site: Site, receiver: Receiver) -> None:
@@ -258,7 +289,7 @@ def test_a_list_that_fails_to_load_says_so_until_it_loads(page: Page, site: Site
     console.allow_status(503)
     add(site, "https://example.com/x", "import.failed")
     # Without the event stream, which would reload the list.
-    page.route("**/api/webhooks/changes", lambda route: route.fulfill(status=503))
+    page.route("**/api/events?*", lambda route: route.fulfill(status=503))
     page.route("**/api/webhooks", lambda route: route.fulfill(status=500, json={"error": "Broken.", "status": 500}))
     page.goto("/#/webhooks")
     banner = page.get_by_test_id("banner-error")

@@ -26,6 +26,8 @@ from support.waiting import wait_for
 # Without animations no test sees an element half-way to its place.
 CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
 LIST = re.compile(r"/api/products\?")
+# A name of this machine for Chromium. Pages of such a name lack what browsers offer on localhost and https only.
+OTHER_HOST = "products.example"
 NARROW: ViewportSize = {"width": 360, "height": 740}
 # Generous, because CI machines are busy.
 expect.set_options(timeout=15_000)
@@ -155,6 +157,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Chromium runs as root in containers, where its sandbox cannot. Its background traffic is off.
         arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+        arguments.append(f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1")
         yield playwright.chromium.launch(executable_path=chromium, args=arguments)
 
 

@@ -111,7 +111,14 @@ export interface paths {
         get: operations["getImport"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete an import
+         * @description Deletes an import that has ended, with everything that is kept of it: its file, rejected rows, log, progress over
+         *     time, and what an undo needs. The products stay as they are, and the import cannot be undone any more. Its undo, if
+         *     it has one, is a job of its own and stays. Webhooks still get the events of the import; they name an id that no
+         *     longer exists. If the call is interrupted, repeat it.
+         */
+        delete: operations["deleteImport"];
         options?: never;
         head?: never;
         patch?: never;
@@ -724,7 +731,9 @@ export interface paths {
         /**
          * Replace the secret
          * @description For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
-         *     time. Older secrets are no longer used.
+         *     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
+         *     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
+         *     became known: requests are then signed with the new secret and the one that it replaces. The body may be empty.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -1778,6 +1787,10 @@ export interface components {
              */
             secret: string;
         };
+        RotationRequest: {
+            /** @description Whether to replace the secret although the previous one is still valid, which then ends at once. */
+            force?: boolean;
+        };
         SearchIndexHealth: {
             /** @description The age of the search indexes; null if some are missing. */
             age_seconds: number | null;
@@ -2332,6 +2345,90 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The import was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "The import of products.csv was deleted."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_deletable`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -4873,7 +4970,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
         responses: {
             /** @description The new secret. */
             200: {
@@ -4884,7 +4985,7 @@ export interface operations {
                     "application/json": components["schemas"]["RotatedSecret"];
                 };
             };
-            /** @description The request is invalid. Codes: `untrusted_host`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4904,6 +5005,33 @@ export interface operations {
             };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `rotation_pending`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,7 @@ import { h } from '../core/dom.js';
 import { formatCount, formatMoment, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
+import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
 import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
@@ -90,6 +91,21 @@ export const createChooseFileButton = (text, isPrimary = false) =>
  */
 export const createProductsLink = (isPrimary = false) =>
   h('a', { class: `button ${isPrimary ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
+
+/**
+ * Create the button that asks for a confirmation and then deletes an import.
+ * @param {ImportJob} job an import or an undo that has ended
+ */
+export const createDeleteButton = (job) =>
+  createActionButton(
+    'Delete',
+    'delete-import',
+    async () => {
+      if (await deleteImport(job)) go('#/import');
+    },
+    'button-quiet import-delete',
+    icon('trash'),
+  );
 
 /**
  * Create the button that asks for a confirmation and then undoes an import.

@@ -2,8 +2,10 @@
 
 import { closestTo, h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
+import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
 import { progressBar, timeElement } from '../core/widgets.js';
+import { deleteImport } from './delete-import.js';
 import { describeOrigin } from './descriptions.js';
 import { watchJob } from './job-watcher.js';
 import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
@@ -31,9 +33,11 @@ const MIN_SPEED_SECONDS = 0.5;
 
 /**
  * Create the table.
+ * @param {object} options
+ * @param {() => void} options.onDeleted an import of the table was deleted
  * @returns {{element: HTMLElement, show: (jobs: ImportJob[]) => void, stop: () => void}}
  */
-export function createHistoryTable() {
+export function createHistoryTable({ onDeleted }) {
   const body = h('tbody');
   const heads = [
     h('th', { scope: 'col', text: 'File' }),
@@ -41,6 +45,7 @@ export function createHistoryTable() {
     NUMBER_COLUMNS.map(([, label, className]) => h('th', { scope: 'col', class: `number ${className}`, text: label })),
     h('th', { scope: 'col', class: 'medium', text: 'Started' }),
     h('th', { scope: 'col', class: 'number widest', text: 'Duration' }),
+    h('th', { scope: 'col', class: 'wide' }, h('span', { class: 'visually-hidden', text: 'Actions' })),
   ];
   const element = h(
     'div',
@@ -57,7 +62,7 @@ export function createHistoryTable() {
 
   /** @param {ImportJob} job */
   const rowOf = (job) => {
-    const row = rows.get(job.task_id) ?? importRow(job);
+    const row = rows.get(job.task_id) ?? importRow(job, onDeleted);
     rows.set(job.task_id, row);
     return row;
   };
@@ -79,8 +84,24 @@ export function createHistoryTable() {
   return { element, show, stop: () => rows.forEach((row) => row.stop()) };
 }
 
-/** @param {ImportJob} job */
-function importRow(job) {
+/**
+ * @param {ImportJob} job
+ * @param {() => void} onDeleted
+ */
+function importRow(job, onDeleted) {
+  let current = job;
+  const deleteButton = h(
+    'button',
+    {
+      class: 'icon-button',
+      type: 'button',
+      'aria-label': `Delete ${nameOf(job)}`,
+      title: 'Delete',
+      data: { testid: 'delete-import' },
+      on: { click: async () => (await deleteImport(current)) && onDeleted() },
+    },
+    icon('trash'),
+  );
   const address = importAddress(job.task_id);
   const pill = createStatusPill();
   const bar = progressBar({ label: isUndo(job) ? nameOf(job) : `Import of ${job.filename}`, size: 'slim' });
@@ -95,7 +116,7 @@ function importRow(job) {
   const speed = h('span', { class: 'cell-below muted' });
   const element = h(
     'tr',
-    { class: 'row-link', on: { click: (event) => closestTo(event, 'a') || go(address) } },
+    { class: 'row-link', on: { click: (event) => closestTo(event, 'a, button') || go(address) } },
     h(
       'td',
       { class: 'cell-file' },
@@ -107,12 +128,15 @@ function importRow(job) {
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
     h('td', { class: 'number widest' }, duration, speed),
+    h('td', { class: 'wide cell-delete' }, deleteButton),
   );
 
   /** @type {(() => void) | null} */
   let stopWatching = null;
   /** @param {ImportJob} latest */
   const show = (latest) => {
+    current = latest;
+    deleteButton.hidden = !isFinal(latest);
     pill.show(latest);
     progress.hidden = latest.status !== 'processing';
     bar.set(latest.progress);

@@ -28,11 +28,17 @@ const BANNER_KEY = 'imports-list';
  * @returns {ImportHistory}
  */
 export function createImportHistory() {
-  const table = createHistoryTable();
+  const table = createHistoryTable({
+    onDeleted: async () => {
+      await reload();
+      // The button that had the focus is gone.
+      if (table.element.isConnected) table.element.focus({ preventScroll: true });
+    },
+  });
   const filterBar = createImportFilterBar();
   const pager = createPager({
     label: 'earlier imports',
-    onPage: (page) => setQuery({ page: page > 1 ? page : undefined }),
+    onPage: showPage,
   });
   const body = h('div', { class: 'card table-card' }, loadingRows());
   const element = h(
@@ -80,6 +86,8 @@ export function createImportHistory() {
     // Before the first import there is nothing to filter.
     filterBar.element.hidden = !pagination.total && !isFiltered;
     if (!pagination.total) return fill(body, isFiltered ? noMatch() : noImports());
+    // The last import of the last page was deleted.
+    if (!imports.length) return showPage(pagination.pages, { replace: true });
     table.show(imports);
     pager.show(pagination);
     pager.element.hidden = pagination.pages <= 1 && page === 1;
@@ -94,6 +102,12 @@ export function createImportHistory() {
   };
   return { element, load, reload, stop };
 }
+
+/**
+ * @param {number} page
+ * @param {{replace?: boolean}} [options] of `setQuery`
+ */
+const showPage = (page, options) => setQuery({ page: page > 1 ? page : undefined }, options);
 
 const noImports = () =>
   emptyState({

@@ -6,6 +6,7 @@ import { formatMoment } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import {
   createChooseFileButton,
+  createDeleteButton,
   createProductsLink,
   createRetryButton,
   createSkipRejectsButton,
@@ -45,7 +46,7 @@ export function createResultStep(job, context) {
     const card = createProgressCard(latest);
     const chart = createThroughputChart();
     fill(card.problem, explanation(latest));
-    fill(card.actions, actions(latest, context));
+    fill(card.actions, ...actions(latest, context), createDeleteButton(latest));
     refill(
       element,
       card.element,

@@ -5,7 +5,7 @@ import { showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatTime } from '../core/format.js';
+import { formatTime, parseTime } from '../core/format.js';
 import { addressOf } from './actions.js';
 import { newSecret, webhookForm } from './form.js';
 
@@ -140,22 +140,13 @@ function open({ events, webhook, onSaved }) {
 
   async function rotate() {
     if (!webhook) return;
-    const address = `${addressOf(webhook.id)}/rotate-secret`;
-    /** @type {RotatedSecret | undefined} */
-    const rotated = await askToConfirm({
-      title: 'Replace the secret?',
-      text:
-        'The product creates a new secret. For 24 hours it signs requests with both, ' +
-        'so you have time to change the receiver.',
-      ok: 'Replace secret',
-      run: () => sendJson('POST', address),
-    });
-    if (rotated) {
-      form.setSecret(
-        rotated.secret,
-        `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
-      );
-    }
+    const rotated = await askToRotate(webhook);
+    if (!rotated) return;
+    webhook.previous_secret_expires_at = rotated.previous_secret_expires_at;
+    form.setSecret(
+      rotated.secret,
+      `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
+    );
   }
 
   const dialog = showDialog({
@@ -168,4 +159,34 @@ function open({ events, webhook, onSaved }) {
   form.set(webhook ?? { ...NEW_WEBHOOK, secret: newSecret() });
   setBusy(false);
   form.focus();
+}
+
+/**
+ * Replace the secret of a webhook after a confirmation. While the previous secret is valid, a receiver may still use
+ * it, so another replacement ends it only if the user wants that.
+ * @param {Webhook} webhook
+ * @returns {Promise<RotatedSecret | undefined>} undefined if the secret stays
+ */
+function askToRotate(webhook) {
+  const until = webhook.previous_secret_expires_at;
+  let force = parseTime(until) > Date.now();
+  return askToConfirm({
+    title: force ? 'Replace the secret again?' : 'Replace the secret?',
+    text: force
+      ? `The secret was replaced already, and the previous one is valid until ${formatTime(until)}. ` +
+        'If you replace it again, the previous one ends now. A receiver that still uses it refuses every request.'
+      : 'The product creates a new secret. For 24 hours it signs requests with both, ' +
+        'so you have time to change the receiver.',
+    ok: () => (force ? 'Replace again' : 'Replace secret'),
+    run: async () => {
+      try {
+        const body = force ? { force } : undefined;
+        return await sendJson('POST', `${addressOf(webhook.id)}/rotate-secret`, { body });
+      } catch (error) {
+        // Somebody else has replaced it meanwhile. The dialog says so, and its button now replaces it again.
+        force ||= error instanceof ApiError && error.code === 'rotation_pending';
+        throw error;
+      }
+    },
+  });
 }

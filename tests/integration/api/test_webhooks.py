@@ -88,6 +88,27 @@ def test_a_rotation_without_a_previous_secret_has_no_overlap(client: Client) -> 
     assert (rotated["secret"][:6], rotated["previous_secret_expires_at"]) == ("whsec_", None)
 
 
+def test_a_second_rotation_is_refused_while_the_previous_secret_is_valid(client: Client, database_url: str) -> None:
+    path = f"/api/webhooks/{create(client)['id']}"
+    rotated = read_json(client.post(f"{path}/rotate-secret"))
+    message = read_error(client.post(f"{path}/rotate-secret"), 409, "rotation_pending")
+    assert rotated["previous_secret_expires_at"] in message
+    read_error(client.post(f"{path}/rotate-secret", json={"force": False}), 409, "rotation_pending")
+    webhook = read_json(client.get(path))
+    assert {name: webhook[name] for name in rotated} == rotated
+    execute(database_url, "UPDATE webhooks SET previous_secret_expires_at = now() - interval '1 second'")
+    assert read_json(client.post(f"{path}/rotate-secret"))["secret"] != rotated["secret"]
+
+
+def test_a_forced_rotation_ends_the_previous_secret(client: Client, database_url: str) -> None:
+    path = f"/api/webhooks/{create(client)['id']}"
+    first = read_json(client.post(f"{path}/rotate-secret", json={"force": True}))
+    second = read_json(client.post(f"{path}/rotate-secret", json={"force": True}))
+    rows = execute(database_url, "SELECT secret, previous_secret FROM webhooks")
+    assert rows == [(second["secret"], first["secret"])]
+    read_error(client.post(f"{path}/rotate-secret", json={"force": 1}), 400, "invalid_parameter", "force")
+
+
 @pytest.mark.parametrize(
     ("values", "field", "part_of_message"),
     [

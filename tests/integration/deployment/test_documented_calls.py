@@ -40,9 +40,10 @@ def test_every_documented_call_works(processes: Processes, free_port: int, tmp_p
     runner.retry_early_calls()
     for command in curl_commands(job_actions_block):
         # curl prints the responses of all attempts; the last line is that of the successful one.
-        output = runner.run(command).splitlines()[-1]
-        runner.variables |= read_variables(output)
-    assert json.loads(output)["kind"] == "undo"
+        outputs.append(runner.run(command).splitlines()[-1])
+        runner.variables |= read_variables(outputs[-1])
+    assert json.loads(outputs[-2])["kind"] == "undo"
+    assert json.loads(outputs[-1])["message"] == "The undo of products-2k.csv was deleted."
 
 
 def read_variables(output: str) -> dict[str, str]:
