@@ -191,6 +191,9 @@ class Settings:
             _integer(1, 10_000),
         ),
     ]
+    export_seconds: Annotated[
+        int, Setting("600", "seconds after which an export of products is cancelled", _integer(1, 86_400))
+    ]
     webhook_allowed_networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         Setting(
