@@ -373,8 +373,8 @@ def test_a_client_that_accepts_no_data_is_disconnected(
     [
         (ExportLimits(total_seconds=1.5), "it took longer than 1.5 s"),
         (
-            ExportLimits(window_seconds=0.5, min_bytes_per_second=10**8),
-            "its client accepted less than 100000 kB per second",
+            ExportLimits(window_seconds=0.5, min_bytes_per_second=9e7),
+            "its client accepted less than 90000 kB per second",
         ),
     ],
 )
