@@ -22,7 +22,7 @@ from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
-from database.migrate import sqlalchemy_url, upgrade_database
+from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
 
@@ -65,7 +65,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     """Update the tables of the database and return the web application.
 
     The settings default to those of the environment. Raises `SystemExit` after printing one line if a setting is
-    unusable or the database does not answer.
+    unusable, or if the database does not answer or is too old.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -75,7 +75,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         config.make_folder("UPLOAD_DIR", settings.upload_dir)
         secret_key = config.load_secret_key(settings)
         upgrade_database(url)
-    except config.ConfigError as error:
+    except (config.ConfigError, UnsupportedServer) as error:
         _exit(str(error))
     except OperationalError as error:
         _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")

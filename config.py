@@ -273,6 +273,9 @@ class Settings:
             _integer(0, 10),
         ),
     ]
+    export_seconds: Annotated[
+        int, Setting("600", "seconds after which an export of products is cancelled", _integer(1, 86_400))
+    ]
     webhook_allowed_networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         Setting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from sqlalchemy.exc import OperationalError
@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 import config
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
-from database.migrate import upgrade_database
+from database.migrate import UnsupportedServer, upgrade_database
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.pipeline.runner import ImportRunner
@@ -66,14 +66,13 @@ def run_import(task_id: str) -> None:
 def prepare_worker(**_: Any) -> None:
     """Wait for the database, apply its migrations and start the dispatcher, before the first task.
 
-    Exits with status 2 if DATABASE_URL is missing. Celery only logs exceptions other than `SystemExit`, and would
-    start a worker that cannot work.
+    Exits with status 2 if DATABASE_URL is missing, or if its server is too old. Celery only logs exceptions other than
+    `SystemExit`, and would start a worker that cannot work.
     """
     try:
         url = settings.require_database_url()
     except config.ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        _exit(error)
     while True:
         try:
             upgrade_database(url)
@@ -81,8 +80,15 @@ def prepare_worker(**_: Any) -> None:
         except OperationalError as error:
             log.warning("The database is unavailable; the worker will retry: %s", str(error.orig).strip())
             time.sleep(DATABASE_RETRY_SECONDS)
+        except UnsupportedServer as error:
+            _exit(error)
     # The dispatcher does not start in `start_threads`, because it needs no broker.
     _start(DispatcherProcess())
+
+
+def _exit(error: Exception) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

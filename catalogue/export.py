@@ -1,8 +1,9 @@
 """Export of products as a CSV file, streamed at the speed of `COPY … TO STDOUT` in constant memory.
 
 COPY has its own thread and connection, because a slow client may take minutes. It writes large blocks into a short
-queue, from which the caller reads and sends them. COPY is cancelled if the caller reads nothing for a while or if the
-client disconnects. Otherwise its snapshot would keep VACUUM from removing the rows that are deleted in the meantime.
+queue, from which the caller reads and sends them. COPY is cancelled if the client disconnects or exceeds the limits of
+an export. Otherwise its snapshot would keep VACUUM from removing the rows that are deleted in the meantime, and the
+build of search indexes would wait for it.
 """
 
 from __future__ import annotations
@@ -12,34 +13,60 @@ import io
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 from isal import isal_zlib
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
-from catalogue.filters import Filter
+from catalogue.filters import TEXT_COLUMNS, Filter
 
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 18
 MAX_QUEUED_BLOCKS = 4
-CLIENT_STALL_SECONDS = 60
 CLIENT_CHECK_SECONDS = 0.25
 CANCEL_WAIT_SECONDS = 5
 # igzip has the levels 0 to 3. Level 2 gives smaller files than zlib's level 1, in a quarter of the time.
 GZIP_LEVEL = 2
 GZIP_WBITS = 31  # zlib's `wbits` for the gzip format with the largest window.
 
+# A text that begins with one of these is a formula to a spreadsheet; OWASP's page on CSV injection lists them, with the
+# wide ones of Japanese input. Apostrophes before it count, so removing one apostrophe restores every guarded text.
+FORMULA_PATTERN = "^'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
+# The column that marks a guarded file for importer/columns/formula_guard.py.
+GUARD_COLUMN = "formula_guard"
+
 # COPY writes a boolean as `t` or `f`; cast to text it is `true` or `false`, which imports accept as well.
 EXPORT_SQL = """
-COPY (SELECT sku, name, description, active::text AS active FROM products WHERE {condition} ORDER BY id)
-TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')
+COPY (SELECT {columns} FROM products WHERE {condition} ORDER BY id)
+TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8'{options})
 """
-EXPORT_SETTINGS_SQL = "SET LOCAL statement_timeout = 0; SET LOCAL jit = off"
+PLAIN_COLUMNS_SQL = "sku, name, description, active::text AS active"
+GUARDED_TEXT_SQL = "CASE WHEN {name} ~ {pattern} THEN {apostrophe} || {name} ELSE {name} END AS {name}"
+GUARDED_COLUMNS_SQL = "{texts}, active::text AS active, 'true' AS {guard_column}"
+EXPORT_SETTINGS_SQL = "SET LOCAL statement_timeout = '{seconds:g}s'; SET LOCAL jit = off"
+
+
+@dataclass(frozen=True)
+class ExportLimits:
+    """When an export is cancelled: after `total_seconds`, or because its client is too slow.
+
+    A client is too slow if it accepts no data for `window_seconds`, or less than `min_bytes_per_second` on average over
+    `window_seconds` in which the export waits for it.
+    """
+
+    total_seconds: float = 600
+    window_seconds: float = 60
+    min_bytes_per_second: float = 50_000
+
+
+class ExportLimitExceeded(TimeoutError):
+    """The export was cancelled because it exceeded one of its limits; the message completes "because …"."""
 
 
 class ClientDisconnected(ConnectionResetError):
@@ -62,21 +89,23 @@ class ExportPool:
     """The exports of one process, limited in number because each needs a thread and a database connection."""
 
     def __init__(
-        self, connect: Callable[[], Connection], *, max_running: int, stall_seconds: float = CLIENT_STALL_SECONDS
+        self, connect: Callable[[], Connection], *, max_running: int, limits: ExportLimits | None = None
     ) -> None:
         self._connect = connect
         self._free_slots = threading.BoundedSemaphore(max_running)
-        self._stall_seconds = stall_seconds
+        self._limits = limits or ExportLimits()
 
-    def start(self, product_filter: Filter, client: Client) -> Export | None:
+    def start(self, product_filter: Filter, client: Client, *, guard: bool = False) -> Export | None:
         """Start to export the products that match; return None if `max_running` exports are running.
 
-        Raises `psycopg2.Error` if the database cannot be reached.
+        `guard` puts an apostrophe before texts that a spreadsheet would run as formulas. Raises `psycopg2.Error` if the
+        database cannot be reached.
         """
         if not self._free_slots.acquire(blocking=False):
             return None
         try:
-            return Export(self._connect(), product_filter, client, self._stall_seconds, self._free_slots.release)
+            statement = render_export(product_filter, guard=guard)
+            return Export(self._connect(), statement, client, self._limits, self._free_slots.release)
         except BaseException:
             self._free_slots.release()
             raise
@@ -88,25 +117,25 @@ class Export:
     def __init__(
         self,
         connection: Connection,
-        product_filter: Filter,
+        statement: sql.Composable,
         client: Client,
-        stall_seconds: float,
+        limits: ExportLimits,
         on_end: Callable[[], None],
     ) -> None:
         self._connection = connection
-        self._filter = product_filter
+        self._statement = statement
         self._client = client
-        self._stall_seconds = stall_seconds
+        self._limits = limits
         self._on_end = on_end
         self._error: BaseException | None = None
-        self._queue = _BlockQueue(stall_seconds)
+        self._queue = _BlockQueue(limits)
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
         self._thread.start()
 
     def read_blocks(self) -> Generator[bytes, None, None]:
         """Yield the file in blocks.
 
-        Raises `psycopg2.Error` if the database fails, `TimeoutError` if no block was read for `stall_seconds`, and
+        Raises `psycopg2.Error` if the database fails, `ExportLimitExceeded` if a limit is exceeded, and
         `ClientDisconnected` if the client has disconnected. The blocks before an exception are not the whole file.
         """
         try:
@@ -156,46 +185,88 @@ class Export:
     def _copy(self, writer: io.BufferedWriter[Any]) -> None:
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(EXPORT_SETTINGS_SQL)
-                cursor.copy_expert(sql.SQL(EXPORT_SQL).format(condition=self._filter.condition()), writer)
+                # PostgreSQL's timeout ends a query that finds nothing to write.
+                cursor.execute(EXPORT_SETTINGS_SQL.format(seconds=self._limits.total_seconds))
+                cursor.copy_expert(self._statement, writer)
             writer.flush()
         except BaseException as error:
             if self._queue.cancelled:
                 return
+            if isinstance(error, errors.QueryCanceled) and self._queue.time_is_up:
+                error = self._queue.total_limit_exceeded()
             self._error = error
             self._queue.cancel()
-            if isinstance(error, TimeoutError):
-                log.warning("Cancelled an export because its client accepted no data for %s s", self._stall_seconds)
+            if isinstance(error, ExportLimitExceeded):
+                log.warning("Cancelled an export because %s", error)
                 self._client.disconnect()
             else:
                 log.error("An export failed: %s", str(error).strip())
 
 
+def render_export(product_filter: Filter, *, guard: bool) -> sql.Composed:
+    """Return the COPY statement that exports the products that match."""
+    columns: sql.Composable = sql.SQL(PLAIN_COLUMNS_SQL)
+    if guard:
+        parts = {"pattern": sql.Literal(FORMULA_PATTERN), "apostrophe": sql.Literal("'")}
+        texts = [sql.SQL(GUARDED_TEXT_SQL).format(name=sql.Identifier(name), **parts) for name in TEXT_COLUMNS]
+        columns = sql.SQL(GUARDED_COLUMNS_SQL).format(
+            texts=sql.SQL(", ").join(texts), guard_column=sql.Identifier(GUARD_COLUMN)
+        )
+    return sql.SQL(EXPORT_SQL).format(
+        columns=columns, condition=product_filter.condition(), options=sql.SQL(", FORCE_QUOTE *" if guard else "")
+    )
+
+
 class _BlockQueue(io.RawIOBase):
     """A short queue of blocks that COPY writes to, through a buffer that collects rows into blocks."""
 
-    def __init__(self, stall_seconds: float) -> None:
+    def __init__(self, limits: ExportLimits) -> None:
         self.cancelled = False
-        self._stall_seconds = stall_seconds
+        self._limits = limits
+        self._ends_at = time.monotonic() + limits.total_seconds
+        # How long the export has waited for the client in the current window, and how much the client accepted.
+        self._waited_seconds = 0.0
+        self._accepted_bytes = 0
         self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._free_slots = threading.Semaphore(MAX_QUEUED_BLOCKS)
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the export has used up its total time."""
+        return time.monotonic() >= self._ends_at
+
+    def total_limit_exceeded(self) -> ExportLimitExceeded:
+        """Return the error of an export that has used up its total time."""
+        return ExportLimitExceeded(f"it took longer than {self._limits.total_seconds:g} s")
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        """Append a block.
-
-        Raises `TimeoutError` if the queue stays full for `stall_seconds`, `BrokenPipeError` if it was cancelled.
-        """
-        has_slot = self.cancelled or self._free_slots.acquire(timeout=self._stall_seconds)
+        """Append a block. Raises `ExportLimitExceeded`, and `BrokenPipeError` if the export was cancelled."""
+        started_at = time.monotonic()
+        timeout = min(self._limits.window_seconds, max(0.0, self._ends_at - started_at))
+        has_slot = self.cancelled or self._free_slots.acquire(timeout=timeout)
         if self.cancelled:
             raise BrokenPipeError
+        if self.time_is_up:
+            raise self.total_limit_exceeded()
         if not has_slot:
-            raise TimeoutError
+            raise ExportLimitExceeded(f"its client accepted no data for {self._limits.window_seconds:g} s")
         block = bytes(data)
+        self._check_rate(time.monotonic() - started_at, len(block))
         self._blocks.put(block)
         return len(block)
+
+    def _check_rate(self, waited_seconds: float, accepted_bytes: int) -> None:
+        """Raise `ExportLimitExceeded` if the client was too slow in a window that is now complete."""
+        self._waited_seconds += waited_seconds
+        self._accepted_bytes += accepted_bytes
+        if self._waited_seconds >= self._limits.window_seconds:
+            if self._accepted_bytes < self._limits.min_bytes_per_second * self._waited_seconds:
+                min_kb = self._limits.min_bytes_per_second / 1000
+                raise ExportLimitExceeded(f"its client accepted less than {min_kb:g} kB per second")
+            self._waited_seconds, self._accepted_bytes = 0.0, 0
 
     def get(self, timeout_seconds: float) -> bytes | None:
         """Remove and return the next block, or None after the last one. Raises `queue.Empty` after the timeout."""

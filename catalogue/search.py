@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
 from catalogue.filters import TEXT_COLUMNS, Filter
-from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX
+from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Cutoffs
 from catalogue.sorting import PageToken, Sorting
 
 SAMPLE_ROWS = 4_000
@@ -145,7 +145,7 @@ def find_page(
         # This is the last page, so its offset and length give the total.
         search.total, search.estimated = offset + len(rows), False
     if search.estimated and exact_total:
-        search.total, search.estimated = count(cursor, product_filter), False
+        search.total, search.estimated = count(cursor, product_filter, search.cutoffs), False
     next_token = None
     if len(rows) > per_page:
         rows = rows[:per_page]
@@ -153,9 +153,8 @@ def find_page(
     return ProductPage([ProductRow(*row[:-1]) for row in rows], page, search.total, search.estimated, next_token)
 
 
-def count(cursor: Cursor, product_filter: Filter) -> int:
-    """Return exactly how many products match."""
-    cutoffs = search_indexes.find_cutoffs(cursor)
+def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
+    """Return exactly how many products match; `cutoffs` are those of the search indexes."""
     parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(cutoffs.get(_filter_index(product_filter)))
     cursor.execute(PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL)
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
@@ -211,14 +210,14 @@ class _Search:
         self._offset = offset
         self._limit = limit
         self._thresholds = thresholds
-        self._cutoffs = search_indexes.find_cutoffs(cursor)
+        self.cutoffs = search_indexes.find_cutoffs(cursor)
         self._catalogue_rows = search_indexes.estimate_rows(cursor)
 
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
         max_fetched_rows = self._thresholds.max_fetched_rows
         if not self._filter.has_text and self._catalogue_rows <= self._thresholds.max_counted_rows:
-            self.total = count(self._cursor, self._filter)
+            self.total = count(self._cursor, self._filter, self.cutoffs)
             if self._filter.is_empty:
                 return self._scan()
             if self.total <= max_fetched_rows:
@@ -255,7 +254,7 @@ class _Search:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         condition = self._filter.condition()
-        cutoff = self._cutoffs.get(_filter_index(self._filter))
+        cutoff = self.cutoffs.get(_filter_index(self._filter))
         matches = [sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part in _split_at(cutoff)]
         use_indexes = cutoff and self._filter.has_trigrams
         self._cursor.execute(PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL)
@@ -318,7 +317,7 @@ class _Search:
         is_deep_by_sku = max_rows > self._thresholds.deep_offset_rows and sorting.by == "sku"
         # Without `columns` the scan itself filters by `active`, and finds these products by id in a search index.
         is_active_by_id = sorting.by == "id" and self._filter.active is not None and not columns
-        cutoff = self._cutoffs.get(key.search_index)
+        cutoff = self.cutoffs.get(key.search_index)
 
         def scan(part: sql.Composable, fence: str = "") -> sql.Composed:
             return sql.SQL(ORDERED_SCAN_SQL).format(
@@ -347,7 +346,7 @@ class _Search:
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
-        has_index = bool(self._cutoffs) if sorting.key.indexed else sorting.key.search_index in self._cutoffs
+        has_index = bool(self.cutoffs) if sorting.key.indexed else sorting.key.search_index in self.cutoffs
         self._cursor.execute(PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL)
         return self._execute(
             PAGE_OF_SCAN_SQL,

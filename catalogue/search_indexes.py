@@ -196,7 +196,9 @@ def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = Fals
         if cursor is None:
             return False
         _drop_unused(cursor)
-        problems = {kind: problem for kind in kinds if (problem := _try_build(cursor, kind))}
+        cursor.execute("SELECT clock_timestamp()")
+        (cutoff,) = cursor.fetchone() or (EPOCH,)
+        problems = {kind: problem for kind in kinds if (problem := _try_build(cursor, kind, cutoff))}
         # Refreshes the planner's statistics and the visibility map, which index-only scans need.
         cursor.execute("VACUUM (ANALYZE) products")
     if problems:
@@ -226,7 +228,7 @@ def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
             yield cursor
 
 
-def _try_build(cursor: Cursor, kind: str) -> str | None:
+def _try_build(cursor: Cursor, kind: str, cutoff: datetime) -> str | None:
     """Build a search index, and record the result; return what is wrong if it cannot be built.
 
     Raises `psycopg2.Error` if the connection is lost. The attempt has been recorded by then, so an index whose build
@@ -237,8 +239,6 @@ def _try_build(cursor: Cursor, kind: str) -> str | None:
     try:
         if kind == TEXT_INDEX:
             cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        cursor.execute("SELECT clock_timestamp()")
-        (cutoff,) = cursor.fetchone() or (EPOCH,)
         for part in SEARCH_INDEXES[kind]:
             cursor.execute(
                 sql.SQL(CREATE_INDEX_SQL).format(

@@ -9,6 +9,7 @@ from sqlalchemy.pool import NullPool
 
 from database.advisory_locks import MIGRATION_KEY
 from database.connect import Component
+from database.migrate import check_server_version
 from models import SEARCH_INDEX_PREFIX, STAGING_TABLE_PREFIX, Base
 
 LOCK_TIMEOUT_SECONDS = 60
@@ -36,6 +37,8 @@ engine = create_engine(
     connect_args={"application_name": Component.MIGRATIONS.value},
 )
 with engine.connect() as connection:
+    check_server_version(connection)
+    connection.rollback()
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

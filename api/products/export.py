@@ -16,11 +16,12 @@ from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from marshmallow import post_load
 
+import config
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.products.schemas import ProductFilterQuerySchema
-from api.request_fields import Choice
-from catalogue.export import Client, ClientDisconnected, ExportPool
+from api.request_fields import Boolean, Choice
+from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
 
@@ -42,27 +43,34 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class ExportQuery:
-    """The products to export, and a key of `MEDIA_TYPES`."""
+    """The products to export, a key of `MEDIA_TYPES`, and whether formulas are guarded."""
 
     filter: Filter
     format: str
+    guard: bool
 
 
 class ExportQuerySchema(ProductFilterQuerySchema):
     """The filter of the products to export, and the format of the file."""
 
     format = Choice("The format of the file: CSV, or CSV compressed with gzip.", *MEDIA_TYPES, default="csv")
+    guard = Boolean(
+        "Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default."
+        " Importing such a file removes these apostrophes.",
+        in_query=True,
+    )
 
     @post_load
     def create(self, data: dict[str, Any], **_: Any) -> Any:
         """Return the `ExportQuery`."""
-        return ExportQuery(format=data.pop("format"), filter=Filter(**data))
+        return ExportQuery(format=data.pop("format"), guard=data.pop("guard", False), filter=Filter(**data))
 
 
 @blueprint.record_once
 def _create_export_pool(state: BlueprintSetupState) -> None:
-    url = state.app.config["SETTINGS"].require_database_url()
-    pool = ExportPool(lambda: connect(url, Component.EXPORT), max_running=MAX_RUNNING_EXPORTS)
+    settings: config.Settings = state.app.config["SETTINGS"]
+    url, limits = settings.require_database_url(), ExportLimits(total_seconds=settings.export_seconds)
+    pool = ExportPool(lambda: connect(url, Component.EXPORT), max_running=MAX_RUNNING_EXPORTS, limits=limits)
     state.app.extensions["exports"] = pool
 
 
@@ -77,11 +85,15 @@ def export_products(query: ExportQuery) -> Response:
 
     Returns the products that match every given filter, sorted by id, as CSV (RFC 4180, UTF-8) with the columns `sku`,
     `name`, `description` and `active`. Importing the file again changes nothing. If an error cuts the file short, the
-    connection is closed before the response is complete, so clients notice. A 503 has a `Retry-After` header.
+    connection is closed before the response is complete, so clients notice. The same happens if the export takes longer
+    than the server's setting `EXPORT_SECONDS`, or if the client reads too slowly.
+
+    The texts are exact copies. A spreadsheet runs those that begin with `=`, `+`, `-` or `@` as formulas, which does
+    harm if someone else wrote them. For a spreadsheet, set `guard`.
     """
     exports: ExportPool = current_app.extensions["exports"]
     connection = request.environ.get("gunicorn.socket")
-    export = exports.start(query.filter, _client_of(connection))
+    export = exports.start(query.filter, _client_of(connection), guard=query.guard)
     if export is None:
         raise TOO_MANY_EXPORTS.exception()
     blocks = export.read_gzip_blocks() if query.format == "csv.gz" else export.read_blocks()

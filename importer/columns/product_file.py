@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from importer.columns.column_mapping import FieldByColumn, column_names, count_known_columns, header_key, map_columns
+from importer.columns.formula_guard import is_guarded
 from importer.columns.validation import RowValidator
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
@@ -94,7 +95,7 @@ class ProductFile:
     def validator(self) -> RowValidator:
         """The validator of the rows. Raises `UnusableFile` if there is no SKU column or the mapping does not fit."""
         self._mapping.check()
-        return RowValidator(self._mapping.fields, self._file.dialect)
+        return RowValidator(self._mapping.fields, self._file.dialect, guarded=is_guarded(self.header))
 
     @property
     def copy_options(self) -> sql.Composable:

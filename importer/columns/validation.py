@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
 
+from importer.columns.formula_guard import remove_guard
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
 from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable
@@ -29,19 +30,21 @@ Reason = tuple[str, str]
 class RowValidator:
     """Validates the rows of a file. `columns` has the product field of each column, or None to leave it out.
 
-    `fields` are the product fields that the file has, in the order of its columns.
+    `fields` are the product fields that the file has, in the order of its columns. `guarded` says that its texts have a
+    formula guard, which is removed.
     """
 
-    def __init__(self, columns: Sequence[str | None], dialect: Dialect) -> None:
+    def __init__(self, columns: Sequence[str | None], dialect: Dialect, *, guarded: bool = False) -> None:
         self.dialect = dialect
+        self.guarded = guarded
         self.width = len(columns)
         self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
         self.fields = list(self._indexes)
 
     @property
     def layout(self) -> Layout | None:
-        """The layout for the fast path; None if the file has columns that are left out."""
-        if len(self.fields) != self.width:
+        """The layout for the fast path; None if the file has columns that are left out, or texts with a guard."""
+        if self.guarded or len(self.fields) != self.width:
             return None
         return Layout(
             width=self.width,
@@ -76,6 +79,8 @@ class RowValidator:
         if rows:
             columns = list(zip(*rows, strict=True))
             values = {field: columns[index] for field, index in self._indexes.items()}
+            if self.guarded:
+                values = {field: remove_guard(column) for field, column in values.items()}
             values["sku"] = tuple(map(str.strip, values["sku"]))
             if not all(values["sku"]):
                 is_row = [bool(sku) or has_content(row) for sku, row in zip(values["sku"], rows, strict=True)]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.exc import OperationalError
 
+import config
 import tasks
 from importer.jobs.reaper import Reaper
 from support.processes import Processes
@@ -33,6 +34,23 @@ def test_a_worker_without_a_database_url_exits_with_a_message(
     lines = processes.log.read_text().splitlines()
     assert len([line for line in lines if line.startswith("error: DATABASE_URL is not set")]) == 2
     assert not [line for line in lines if "Traceback" in line]
+
+
+def test_a_worker_refuses_an_old_server(
+    database_url: str,
+    settings: config.Settings,
+    started: list[threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Every server that the tests have is too old for this.
+    monkeypatch.setattr("database.migrate.MIN_SERVER_VERSION", 99)
+    monkeypatch.setattr(tasks, "settings", settings)
+    with pytest.raises(SystemExit) as caught:
+        tasks.prepare_worker()
+    assert caught.value.code == 2
+    assert "and version 99 or newer is needed" in capsys.readouterr().err
+    assert started == []
 
 
 def test_a_worker_waits_for_the_database(started: list[threading.Thread], monkeypatch: pytest.MonkeyPatch) -> None:

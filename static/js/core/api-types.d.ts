@@ -423,7 +423,11 @@ export interface paths {
          * Export products as a file
          * @description Returns the products that match every given filter, sorted by id, as CSV (RFC 4180, UTF-8) with the columns `sku`,
          *     `name`, `description` and `active`. Importing the file again changes nothing. If an error cuts the file short, the
-         *     connection is closed before the response is complete, so clients notice. A 503 has a `Retry-After` header.
+         *     connection is closed before the response is complete, so clients notice. The same happens if the export takes longer
+         *     than the server's setting `EXPORT_SECONDS`, or if the client reads too slowly.
+         *
+         *     The texts are exact copies. A spreadsheet runs those that begin with `=`, `+`, `-` or `@` as formulas, which does
+         *     harm if someone else wrote them. For a spreadsheet, set `guard`.
          */
         get: operations["exportProducts"];
         put?: never;
@@ -3507,6 +3511,8 @@ export interface operations {
                 active?: boolean;
                 /** @description The format of the file: CSV, or CSV compressed with gzip. */
                 format?: "csv" | "csv.gz";
+                /** @description Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing such a file removes these apostrophes. */
+                guard?: boolean;
             };
             header?: never;
             path?: never;

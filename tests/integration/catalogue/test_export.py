@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import http.client
+import io
 import logging
 import os
 import signal
@@ -20,7 +22,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.products.export import MAX_RUNNING_EXPORTS
-from catalogue.export import CLIENT_CHECK_SECONDS, Client, ExportPool
+from catalogue.export import CLIENT_CHECK_SECONDS, Client, ExportLimitExceeded, ExportLimits, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
 from importer.pipeline.runner import ImportRunner
@@ -58,6 +60,12 @@ HOSTILE_TEXTS = [
     "-1",
     "@SUM(A1)",
     "=cmd|' /C calc'!A0",
+    "'=1+1",
+    "''@SUM(A1)",
+    "'",
+    "'quoted'",
+    "\uff1d1+1",
+    "\u2212 1",
     "<img src=x onerror=alert(1)>",
     "مرحبا بالعالم \u202eabc\u202c",
     "🧦👩‍👩‍👧‍👦",
@@ -93,13 +101,13 @@ def read_rows(url: str) -> list[tuple[Any, ...]]:
     return execute(url, "SELECT * FROM products ORDER BY id")
 
 
-@pytest.mark.parametrize("file_format", ["csv", "csv.gz"])
+@pytest.mark.parametrize("query", ["format=csv", "format=csv.gz", "guard=true", "guard=true&format=csv.gz"])
 def test_importing_the_file_again_changes_nothing(
-    client: FlaskClient, runner: ImportRunner, database_url: str, file_format: str
+    client: FlaskClient, runner: ImportRunner, database_url: str, query: str
 ) -> None:
     count = create_hostile_products(client)
     before = read_rows(database_url)
-    exported = client.get("/api/products/export", query_string={"format": file_format}).data
+    exported = client.get(f"/api/products/export?{query}").data
     job = run_import(runner, exported)
     assert job["status"] == "completed", job["error_message"]
     counts = {name: job[f"{name}_count"] for name in ("unchanged", "created", "updated", "rejected", "duplicate")}
@@ -110,6 +118,36 @@ def test_importing_the_file_again_changes_nothing(
     assert client.delete("/api/products/bulk-delete").get_json()["count"] == count
     assert run_import(runner, exported)["created_count"] == count
     assert read_products(database_url) == products
+
+
+def test_a_spreadsheet_runs_no_text_of_a_guarded_file_as_a_formula(client: FlaskClient) -> None:
+    create_hostile_products(client)
+    exported = client.get("/api/products/export?guard=true").data.decode()
+    for row in csv.reader(io.StringIO(exported, newline="")):
+        assert not [cell for cell in row if cell.startswith(tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"))]
+    # Every text is quoted, so no separator in it starts another cell.
+    assert "\"'=cmd|' /C calc'!A0\"" in exported
+    assert client.get("/api/products/export?guard=maybe").status_code == 400
+
+
+def test_a_guarded_file_that_a_spreadsheet_has_saved_gives_the_same_products(
+    client: FlaskClient, runner: ImportRunner, database_url: str
+) -> None:
+    """Some spreadsheets drop the apostrophe, and none quotes more than it has to."""
+    client.post("/api/products", json={"sku": "-1", "name": "=1+1", "description": "'quoted'"})
+    client.post("/api/products", json={"sku": "'-1", "name": "@x", "description": "+"})
+    before = read_rows(database_url)
+    saved = "sku;name;description;active;Formula_Guard\r\n'-1;=1+1;'quoted';TRUE;TRUE\r\n''-1;'@x;+;TRUE;TRUE\r\n"
+    assert run_import(runner, saved)["unchanged_count"] == 2
+    # New rows of the same file have no guard.
+    job = run_import(runner, saved + "new;'a';-;;\r\n")
+    assert (job["created_count"], job["unchanged_count"]) == (1, 2)
+    assert read_rows(database_url)[: len(before)] == before
+
+
+def test_without_the_column_of_the_guard_apostrophes_stay(runner: ImportRunner, database_url: str) -> None:
+    run_import(runner, "sku,name\n'-1,'=x\n")
+    assert execute(database_url, "SELECT sku, name FROM products") == [("'-1", "'=x")]
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\n", ",", "ß", "🧦"])
@@ -312,7 +350,9 @@ def test_a_client_that_accepts_no_data_is_disconnected(
         database_url,
         "INSERT INTO products (sku, description) SELECT 'P-' || i, repeat('x', 1000) FROM generate_series(1, 5000) i",
     )
-    pool = ExportPool(lambda: connect(database_url, Component.EXPORT), max_running=1, stall_seconds=0.5)
+    pool = ExportPool(
+        lambda: connect(database_url, Component.EXPORT), max_running=1, limits=ExportLimits(window_seconds=0.5)
+    )
     app.extensions["exports"] = pool
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -326,6 +366,54 @@ def test_a_client_that_accepts_no_data_is_disconnected(
             with pytest.raises(TimeoutError):
                 list(answer.response)
     assert [record.levelno for record in caplog.records if record.name == "catalogue.export"] == [logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (ExportLimits(total_seconds=1.5), "it took longer than 1.5 s"),
+        (
+            ExportLimits(window_seconds=0.5, min_bytes_per_second=9e7),
+            "its client accepted less than 90000 kB per second",
+        ),
+    ],
+)
+def test_a_slow_client_does_not_hold_a_snapshot_for_long(
+    database_url: str, caplog: pytest.LogCaptureFixture, limits: ExportLimits, reason: str
+) -> None:
+    """The client always reads something, so it does not stall."""
+    execute(
+        database_url,
+        "INSERT INTO products (sku, description) SELECT 'P-' || i, repeat('x', 10000) FROM generate_series(1, 5000) i",
+    )
+    pool = ExportPool(lambda: connect(database_url, Component.EXPORT), max_running=1, limits=limits)
+    is_disconnected = threading.Event()
+    export = pool.start(Filter(), Client(disconnect=is_disconnected.set))
+    assert export is not None
+    with pytest.raises(ExportLimitExceeded, match=reason):
+        for _ in export.read_blocks():
+            is_disconnected.wait(0.2)
+    assert is_disconnected.is_set()
+    assert find_exports(database_url) == []
+    lines = [record.getMessage() for record in caplog.records if record.name == "catalogue.export"]
+    assert lines == [f"Cancelled an export because {reason}"]
+
+
+def test_an_export_that_finds_nothing_to_send_ends_in_time(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    execute(
+        database_url,
+        "INSERT INTO products (sku) VALUES ('A'); CREATE FUNCTION slow(text) RETURNS text LANGUAGE sql VOLATILE"
+        " AS 'SELECT $1 FROM pg_sleep(30)'; ALTER TABLE products RENAME TO stored;"
+        " CREATE VIEW products AS SELECT id, sku, name, slow(description) AS description, active FROM stored",
+    )
+    limits = ExportLimits(total_seconds=0.5)
+    export = ExportPool(lambda: connect(database_url, Component.EXPORT), max_running=1, limits=limits).start(
+        Filter(), Client()
+    )
+    assert export is not None
+    with pytest.raises(ExportLimitExceeded):
+        list(export.read_blocks())
+    assert "Cancelled an export because it took longer than 0.5 s" in caplog.text
 
 
 def test_an_error_before_the_first_row_gets_an_error_response(app: Flask, database_url: str) -> None:
