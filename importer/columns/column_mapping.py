@@ -35,6 +35,9 @@ UNDECOMPOSED_LETTERS = str.maketrans(
 
 def normalise(name: str) -> str:
     """Return the name of a column without case, accents, punctuation and spaces. Letters of every script stay."""
+    if name.isascii():
+        # Nearly all names are, and a header may have thousands of them.
+        return "".join(filter(str.isalnum, name.lower()))
     text = unicodedata.normalize("NFKD", name).casefold()
     # Only Latin accents are removed: the marks of other scripts, such as the voicing of kana, distinguish letters.
     text = "".join(letter for letter in text if not "\u0300" <= letter <= "\u036f")

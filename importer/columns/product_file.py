@@ -63,7 +63,7 @@ class ProductFile:
         """The cells of the header."""
         return self._file.header
 
-    @property
+    @cached_property
     def header_key(self) -> str:
         """The key under which a mapping for this header is saved."""
         return header_key(self.header)

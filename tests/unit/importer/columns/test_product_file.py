@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from psycopg2 import sql
 
+from importer.columns.column_mapping import column_names
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.errors import UnusableFile
 from support.files import create_tuning, read_file
@@ -103,3 +105,24 @@ def test_a_file_without_a_sku_column_is_described_but_has_no_validator(tmp_path:
         assert "no column `sku`" in file.describe()["problem"]
         with pytest.raises(UnusableFile, match="no column `sku`"):
             _ = file.validator
+
+
+def test_the_description_of_a_wide_file_is_bounded(tmp_path: Path) -> None:
+    """Of long names only the start is shown. A mapping and a reject file can use it in place of the name."""
+    for columns, length in ((16_384, 60), (1000, 1000), (2, 900_000)):
+        header = ["sku", *("é" * length + str(number) for number in range(columns - 1))]
+        content = "\n".join([",".join(header), ",".join(["a" * 60] * columns), ""])
+        path = tmp_path / "file"
+        path.write_text(content)
+        with open_product_file(path, FileOptions(), max_record=1 << 21, max_unpacked_bytes=1 << 30) as file:
+            about = file.describe()
+            assert len(json.dumps(about, ensure_ascii=False)) < 2_500_000
+            names = [column["name"] for column in about["columns"]]
+            assert len(set(names)) == columns
+            assert column_names(names) == names or columns > 1000
+            file.validator.encode_rows(next(file.read_chunks(10)))
+        for mapping in ({names[1]: "name", names[0]: "sku"}, {header[1]: "name"}):
+            with open_product_file(
+                path, FileOptions(mapping=mapping), max_record=1 << 21, max_unpacked_bytes=1 << 30
+            ) as file:
+                assert [column["field"] for column in file.describe()["columns"][:3]] == ["sku", "name", None][:columns]

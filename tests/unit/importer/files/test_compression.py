@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import warnings
 import zipfile
 
@@ -117,3 +118,44 @@ def test_a_damaged_archive_gives_rows_or_a_sentence(data: st.DataObject) -> None
     except UnusableFile as error:
         assert str(error).endswith(".")
         assert "\n" not in str(error)
+
+
+def create_large_directory(entries: int, *, zip64: bool = False, told: tuple[int, int] | None = None) -> bytes:
+    """Return an archive of one CSV file and so many entries; `told` replaces their number and size in the last record."""
+    archive = create_archive({"a.csv": CSV})
+    end = archive.index(b"PK\x05\x06")
+    directory_start = archive.index(b"PK\x01\x02")
+    entry = archive[directory_start:end].replace(b"a.csv", b"b.png")
+    directory = archive[directory_start:end] + entry * (entries - 1)
+    count, size = told or (entries, len(directory))
+    record = b""
+    if zip64:
+        record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, directory_start)
+        record += struct.pack("<4sLQL", b"PK\x06\x07", 0, directory_start + len(directory), 1)
+        count, size = 0xFFFF, 0xFFFFFFFF
+    record += struct.pack(
+        "<4sHHHHLLH", b"PK\x05\x06", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), size, directory_start, 0
+    )
+    return archive[:directory_start] + directory + record
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_an_archive_of_many_files_is_read_up_to_a_limit(zip64: bool) -> None:
+    assert len(read_file(create_large_directory(10_000, zip64=zip64)).rows) == 200
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnusableFile, match=r"has too many files: its directory is larger than 1 MB"):
+            read_file(create_large_directory(100_000, zip64=zip64))
+        # The archive itself is one of the test.
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("told", [(1, 1 << 40), (1 << 40, 1 << 62), (1, (1 << 64) - 1)])
+def test_an_archive_that_lies_about_its_directory_gives_a_sentence(told: tuple[int, int]) -> None:
+    with pytest.raises(UnusableFile, match=r"damaged|too many files"):
+        read_file(create_large_directory(3, zip64=True, told=told))
+    # A large directory that claims to be small is not found where it should be.
+    with pytest.raises(UnusableFile, match=r"damaged"):
+        read_file(create_large_directory(100_000, told=(1, 50)))
