@@ -94,7 +94,7 @@ def write_attempts(cursor: Cursor, attempts: Sequence[Attempt]) -> set[int]:
     unchangeable = _lock_webhooks(cursor, writable, is_failing, failing_for_days)
     writable = [attempt for attempt in writable if attempt.delivery.webhook_id not in unchangeable]
     if writable:
-        _write(cursor, writable)
+        _write(cursor, writable, is_failing, failing_for_days)
     written = {attempt.delivery.id for attempt in writable}
     if written == wanted:
         return set()
@@ -122,7 +122,9 @@ def _lock_webhooks(
     return changing - {id for (id,) in cursor.fetchall()}
 
 
-def _write(cursor: Cursor, attempts: Sequence[Attempt]) -> None:
+def _write(
+    cursor: Cursor, attempts: Sequence[Attempt], is_failing: dict[int, bool], failing_for_days: set[int]
+) -> None:
     """Write attempts whose deliveries are locked."""
     rows = execute_values(
         cursor,
@@ -132,12 +134,14 @@ def _write(cursor: Cursor, attempts: Sequence[Attempt]) -> None:
         page_size=len(attempts),
         fetch=True,
     )
-    if working := sorted(webhook_id for webhook_id, failing in rows if not failing):
+    # Most attempts change nothing in their webhook, and then nothing is written to it.
+    if working := sorted(id for id, fails in rows if not fails and is_failing[id]):
         cursor.execute(MARK_WORKING_SQL, (working,))
-    if failing := sorted(webhook_id for webhook_id, failing in rows if failing):
+    if failing := sorted(id for id, fails in rows if fails and not is_failing[id]):
         cursor.execute(MARK_FAILING_SQL, (failing,))
+    if disabled := sorted(id for id, fails in rows if fails and id in failing_for_days):
         reason = FAILED_FOR_DAYS_MESSAGE.format(days=DISABLE_WEBHOOK_DAYS)
-        cursor.execute(DISABLE_FAILING_SQL, (reason, failing, DISABLE_WEBHOOK_DAYS))
+        cursor.execute(DISABLE_FAILING_SQL, (reason, disabled, DISABLE_WEBHOOK_DAYS))
     for attempt in attempts:
         if attempt.outcome.disabled_reason:
             cursor.execute(DISABLE_WEBHOOK_SQL, (attempt.outcome.disabled_reason, attempt.delivery.webhook_id))
