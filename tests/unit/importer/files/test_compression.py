@@ -121,7 +121,7 @@ def test_a_damaged_archive_gives_rows_or_a_sentence(data: st.DataObject) -> None
 
 
 def create_large_directory(entries: int, *, zip64: bool = False, told: tuple[int, int] | None = None) -> bytes:
-    """Return an archive of one CSV file and so many entries; `told` replaces their number and size in the last record."""
+    """Return an archive of one CSV file and so many entries; `told` replaces their number and size at its end."""
     archive = create_archive({"a.csv": CSV})
     end = archive.index(b"PK\x05\x06")
     directory_start = archive.index(b"PK\x01\x02")
