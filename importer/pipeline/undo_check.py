@@ -7,7 +7,7 @@ from psycopg2.extensions import cursor as Cursor
 from importer.jobs.actions import NotAllowed
 from importer.pipeline.change_log import VERSION_SQL
 
-# A sample of this size answers within a tenth of a second, however many products the import wrote. Smaller imports are
+# A sample of this size takes less than a second, however many products the import wrote. Smaller imports are
 # counted exactly.
 MAX_SAMPLED_ENTRIES = 50
 MAX_SAMPLED_PRODUCTS = 20_000
