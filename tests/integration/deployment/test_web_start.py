@@ -10,7 +10,6 @@ import pytest
 
 import config
 from app import create_app
-from support.database import execute, url_of
 from support.paths import ROOT
 
 EXIT_STATUS = 3
@@ -66,24 +65,3 @@ def test_an_unusable_setting_stops_every_process_with_one_line(command: tuple[st
     assert result.returncode != 0
     (line,) = (result.stdout + result.stderr).splitlines()
     assert line == "error: LEASE_SECONDS must be a whole number from 2 to 3600, not 'soon'"
-
-
-def test_the_web_process_refuses_an_old_server_before_it_changes_anything(
-    server_url: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # Every server that the tests have is too old for this.
-    monkeypatch.setattr("database.migrate.MIN_SERVER_VERSION", 99)
-    execute(server_url, "CREATE DATABASE old_of_tests TEMPLATE template0")
-    url = url_of(server_url, "old_of_tests")
-    try:
-        with pytest.raises(SystemExit) as caught:
-            create_app(config.load({**environment, "DATABASE_URL": url}))
-        assert execute(url, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == [(0,)]
-        ((version,),) = execute(url, "SHOW server_version")
-    finally:
-        execute(server_url, "DROP DATABASE old_of_tests WITH (FORCE)")
-    assert caught.value.code == EXIT_STATUS
-    assert capsys.readouterr().err == (
-        f"error: DATABASE_URL: the server runs PostgreSQL {version}, and version 99 or newer is needed."
-        " Upgrade the server, or choose another one\n"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import config
 from importer.pipeline.runner import ImportRunner
+from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 from support.database import execute
 from support.jobs import create_runner, read_products, read_rejects, run_import
 from support.paths import SAMPLE
@@ -319,3 +321,15 @@ def test_slices_without_changes_are_counted(runner: ImportRunner) -> None:
     assert counts == [1, 3, 97, 1, 0]
     assert job["processed_records"] == job["total_records"] == 102
     assert [product[:2] for product in read_products(runner.database_url)] == sorted(map(tuple, rows[:-1]))
+
+
+def test_the_longest_sku_and_name_are_imported_twice(runner: ImportRunner, database_url: str) -> None:
+    """Random letters of four bytes, which PostgreSQL cannot compress in its indexes."""
+    letters = [chr(number) for number in range(0x1F300, 0x1F700)]
+    chance = random.Random(1)
+    lengths = (SKU_MAX_CHARACTERS, NAME_MAX_CHARACTERS)
+    rows = [["".join(chance.choices(letters, k=length)) for length in lengths] for _ in range(200)]
+    content = "sku,name\n" + "".join(f"{sku},{name}\n" for sku, name in rows)
+    assert run_import(runner, content)["created_count"] == len(rows)
+    assert run_import(runner, content)["unchanged_count"] == len(rows)
+    assert sorted([sku, name] for sku, name, *_ in read_products(database_url)) == sorted(rows)
