@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,6 +203,7 @@ def test_more_connections_than_the_process_allows_push_out_those_that_do_nothing
     assert "Traceback" not in processes.log.read_text()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes the limits of a running process")
 def test_a_process_without_free_file_descriptors_keeps_serving(processes: Processes, free_port: int) -> None:
     web = WebProcess(processes, free_port)
     # The limit counts from when the process is running, so it cannot raise it again.
@@ -224,8 +227,6 @@ def worker_pids(pid: int) -> list[int]:
 
 def limit_descriptors(pid: int, count: int) -> None:
     """Limit the open files of a running process."""
-    import resource
-
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
 
 

@@ -8,6 +8,7 @@ import itertools
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +158,7 @@ def test_a_slow_but_steady_upload_passes(impatient_web: WebProcess, settings: co
     assert len(list(settings.upload_dir.iterdir())) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc/net/tcp")
 def test_a_client_that_stops_receiving_is_disconnected(impatient_web: WebProcess, settings: config.Settings) -> None:
     execute(settings.database_url, PRODUCTS_SQL)
     execute(settings.database_url, PRODUCTS_SQL.replace("SELECT n,", "SELECT n + 1000,"))
