@@ -176,6 +176,14 @@ class Settings:
     lease_seconds: Annotated[
         int, Setting("20", "seconds without a heartbeat after which another worker takes over a job", _integer(2, 3600))
     ]
+    stall_seconds: Annotated[
+        int,
+        Setting(
+            "300",
+            "seconds without any progress after which a worker gives up its job, and another worker takes over",
+            _integer(10, 86_400),
+        ),
+    ]
     slice_rows: Annotated[
         int, Setting("25000", "rows that an import writes in one transaction", _integer(1, 1_000_000))
     ]

@@ -46,6 +46,7 @@ def run_import(task_id: str) -> None:
         max_record_characters=settings.max_record_kb * BYTES_PER_KB,
         max_unpacked_bytes=settings.max_unpacked_mb * BYTES_PER_MB,
         lease_seconds=settings.lease_seconds,
+        stall_seconds=settings.stall_seconds,
         task_seconds=settings.task_seconds,
         max_attempts=settings.max_attempts,
         max_rejects=settings.max_rejects,

@@ -7,15 +7,38 @@ from psycopg2.extensions import cursor as Cursor
 # Other programs must not use these keys in the same database. They are "ACME" in ASCII and the numbers after it.
 MIGRATION_KEY = 0x41434D45
 SEARCH_INDEX_BUILD_KEY = 0x41434D46
-# First half of a two-part key; the second half is the number of the job.
+# First halves of two-part keys; the second half is the number of the job. A transaction that works on a job holds a
+# lock of the first class if it is on a connection of its own, and of the second class behind a transaction pooler,
+# where its backend serves other clients as well. A client that waits to cancel the job holds one of the third class.
 JOB_WORK_CLASS = 0x41434D47
+POOLED_JOB_WORK_CLASS = 0x41434D48
+CANCEL_REQUEST_CLASS = 0x41434D49
 
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
-MARK_WORK_SQL = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
-CANCEL_WORK_SQL = """
+MARK_WORK_SQL = f"""
+SELECT pg_advisory_xact_lock_shared(
+    CASE WHEN pg_backend_pid() = %s THEN {JOB_WORK_CLASS} ELSE {POOLED_JOB_WORK_CLASS} END, %s
+)
+"""
+IS_DIRECT_SQL = "SELECT pg_backend_pid() = %s"
+REQUEST_CANCEL_SQL = f"SELECT pg_advisory_xact_lock_shared({CANCEL_REQUEST_CLASS}, %s)"
+# The condition on `pg_locks` for a granted lock on a job, of the class or classes that are filled in.
+JOB_LOCK_SQL = """locktype = 'advisory' AND granted AND classid IN ({classes}) AND objid = %s
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+CANCEL_WORK_SQL = f"""
 SELECT pg_cancel_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s AND pid <> pg_backend_pid()
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE {JOB_LOCK_SQL.format(classes=JOB_WORK_CLASS)} AND pid <> pg_backend_pid()
+"""
+IS_CANCEL_REQUESTED_SQL = (
+    f"SELECT EXISTS (SELECT FROM pg_locks WHERE {JOB_LOCK_SQL.format(classes=CANCEL_REQUEST_CLASS)})"
+)
+# A backend that waits for its client, such as a COPY for more rows, does not work.
+IS_WORK_RUNNING_SQL = f"""
+SELECT EXISTS (
+    SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE {JOB_LOCK_SQL.format(classes=f"{JOB_WORK_CLASS}, {POOLED_JOB_WORK_CLASS}")}
+        AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'
+)
 """
 
 
@@ -25,17 +48,45 @@ def try_lock(cursor: Cursor, key: int) -> bool:
     return cursor.fetchone() == (True,)
 
 
+def is_direct(cursor: Cursor) -> bool:
+    """Return whether this connection has a backend of its own; behind a transaction pooler it has not."""
+    cursor.execute(IS_DIRECT_SQL, (cursor.connection.info.backend_pid,))
+    return cursor.fetchone() == (True,)
+
+
 def mark_work(cursor: Cursor, job_id: int) -> None:
-    """Mark this transaction as work on a job, so that `cancel_work` finds its backend.
+    """Mark this transaction as work on a job, so that `cancel_work` and `is_work_running` find its backend.
 
     The lock is shared, so it never blocks. It only shows which backend works on the job.
     """
-    cursor.execute(MARK_WORK_SQL, (JOB_WORK_CLASS, _job_number(job_id)))
+    cursor.execute(MARK_WORK_SQL, (cursor.connection.info.backend_pid, _job_number(job_id)))
+
+
+def is_work_running(cursor: Cursor, job_id: int) -> bool:
+    """Return whether PostgreSQL is running a statement of a transaction that is marked as work on a job."""
+    cursor.execute(IS_WORK_RUNNING_SQL, (_job_number(job_id),))
+    return cursor.fetchone() == (True,)
 
 
 def cancel_work(cursor: Cursor, job_id: int) -> None:
-    """Cancel the statement of every transaction that is marked as work on a job."""
-    cursor.execute(CANCEL_WORK_SQL, (JOB_WORK_CLASS, _job_number(job_id)))
+    """Cancel the statement of every transaction that is marked as work on a job, unless it is behind a pooler.
+
+    The transaction may end while this looks for its backend. On a connection of its own, the backend can then only be
+    at the next statement of the same worker's run, which is repeated. Behind a pooler it could be at the statement of
+    another client, so only the worker's own heartbeat cancels there, which sees the request (`request_cancel`).
+    """
+    cursor.execute(CANCEL_WORK_SQL, (_job_number(job_id),))
+
+
+def request_cancel(cursor: Cursor, job_id: int) -> None:
+    """Show until the transaction ends that a client waits for the row of a job to cancel it."""
+    cursor.execute(REQUEST_CANCEL_SQL, (_job_number(job_id),))
+
+
+def is_cancel_requested(cursor: Cursor, job_id: int) -> bool:
+    """Return whether a client waits for the row of a job to cancel it."""
+    cursor.execute(IS_CANCEL_REQUESTED_SQL, (_job_number(job_id),))
+    return cursor.fetchone() == (True,)
 
 
 def _job_number(job_id: int) -> int:

@@ -19,10 +19,12 @@ LOCK_WAIT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 10
 RECONNECT_SECONDS = 1
 # PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
-LIMIT_IDLE_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
-# The role or the database may have a statement_timeout, such as Supabase's two minutes. The COPY of a large file takes
-# longer, so this limit does not apply. SET LOCAL ends with the transaction and so also works behind a transaction pooler.
-LIMIT_WAITS_SQL = f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; {LIMIT_IDLE_SQL}"
+# The role or the database may have a statement_timeout, such as Supabase's two minutes, but the COPY of a large file
+# takes longer. SET LOCAL ends with the transaction, so it also works behind a transaction pooler.
+LIMIT_IDLE_SQL = (
+    f"SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
+)
+LIMIT_WAITS_SQL = f"{LIMIT_IDLE_SQL}; SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
 
 
 class Component(StrEnum):

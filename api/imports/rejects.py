@@ -109,7 +109,7 @@ def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> s
     if not is_stored:
         return "The rejected rows are stored once the whole file has been read."
     if stored == 0:
-        return f"The {rejected:,} rejected rows are no longer stored, because the import ended long ago."
+        return "The rejected rows are no longer stored, because the import ended long ago."
     return f"Only the first {stored:,} of {rejected:,} rejected rows are stored. The others were only counted."
 
 

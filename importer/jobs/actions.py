@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from database.advisory_locks import cancel_work
+from database.advisory_locks import cancel_work, request_cancel
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import cleanup, repository
@@ -27,7 +27,9 @@ from models import FINAL_STATUSES
 LOCK_WAIT_MS = 1000
 # How long `cancel` waits before it cancels the worker's statement.
 LOCK_WAIT_BEFORE_CANCEL_MS = 500
-CANCEL_ATTEMPTS = 3
+CANCEL_ATTEMPTS = 4
+# A limit of our own replaces the statement_timeout of the role. Deleting the rejects for a retry can take seconds.
+STATEMENT_SECONDS = 30
 
 # The columns of a job that a retry may change.
 OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote", "encoding")
@@ -135,18 +137,19 @@ def confirm(cursor: Cursor, task_id: str) -> None:
 
 
 def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
-    """End a job early; what it has written stays. Raises `NotAllowed`, and `JobLocked` after two and a half seconds.
+    """End a job early; what it has written stays. Raises `NotAllowed`, and `JobLocked` after three and a half seconds.
 
     `connection` must not be in a transaction. If a worker keeps the row locked, its statement is cancelled and its
-    slice is rolled back.
+    slice is rolled back; behind a transaction pooler the worker's heartbeat does that.
     """
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
         (job_id,) = cursor.fetchone() or (0,)
     for attempt in range(CANCEL_ATTEMPTS):
         try:
-            with connection, connection.cursor() as cursor:
+            with transaction(connection) as cursor:
                 if attempt:
+                    request_cancel(cursor, job_id)
                     cancel_work(cursor, job_id)
                 lock_wait_ms = LOCK_WAIT_MS if attempt else LOCK_WAIT_BEFORE_CANCEL_MS
                 cursor.execute(f"SET LOCAL lock_timeout = '{lock_wait_ms}ms'")
@@ -266,7 +269,7 @@ def delete(connection: Connection, task_id: str) -> None:
 
 def _lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     """Return the columns of `LOCK_JOB_SQL`; the row stays locked until the transaction ends. Raises `JobLocked`."""
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
+    cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
     try:
         cursor.execute(LOCK_JOB_SQL, (task_id,))
     except errors.LockNotAvailable:

@@ -1,19 +1,26 @@
-"""The heartbeat of a worker: it extends the lease of a job, and reports how much of the file has been read."""
+"""The heartbeat of a worker: it extends the lease of a job, and reports how much of the file has been read.
+
+It extends the lease only while the worker's thread makes progress, so that another worker takes over the job of a
+thread that hangs. A statement that PostgreSQL runs is progress, however long it takes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from database.advisory_locks import is_cancel_requested, is_direct, is_work_running
 from database.connect import LIMIT_IDLE_SQL, Component, connect
 from database.lease import EXTEND_LEASE_SQL
 from importer.errors import LeaseLost
@@ -25,6 +32,10 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 # The lease is extended at least this often, because that is also how a worker notices that its job was cancelled.
 MAX_HEARTBEAT_SECONDS = 1
+# A round that took longer counts only so much as time without progress, because the process may have been suspended.
+MAX_ROUND_SECONDS = 2
+# Behind a transaction pooler, how long a beat waits for the row before it looks for a client that cancels the job.
+POOLED_LOCK_WAIT_MS = 1000
 # The progress of a job, in percent, at the end of reading. A preview reaches 50 % after it has also compared the rows.
 READ_PERCENT = 50
 READ_FOR_PREVIEW_PERCENT = 40
@@ -57,13 +68,21 @@ class Heartbeat:
     """Extend the lease of a job from a thread and a connection of its own, as long as the block runs.
 
     If the lease is lost, it calls `interrupt`, which should cancel the worker's current statement and may raise
-    `psycopg2.Error`. From then on `check` raises `LeaseLost` in the worker's thread.
+    `psycopg2.Error`. From then on `check` raises `LeaseLost` in the worker's thread. The same happens if the worker's
+    thread makes no progress for `stall_seconds`; another worker can then acquire the lease when it has expired.
     """
 
-    def __init__(self, url: str, job: Job, *, lease_seconds: int, interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, url: str, job: Job, *, lease_seconds: int, stall_seconds: float, interrupt: Callable[[], None]
+    ) -> None:
         self._url = url
         self._job = job
         self._lease_seconds = lease_seconds
+        self._stall_seconds = stall_seconds
+        # How often the worker's thread has shown progress, how often the heartbeat has seen that, and how long ago.
+        self._progress = self._seen_progress = 0
+        self._stalled_seconds = 0.0
+        self._is_direct: bool | None = None
         self._interrupt = interrupt
         self._stopping = threading.Event()
         self._lost = threading.Event()
@@ -86,9 +105,14 @@ class Heartbeat:
         return self._lost.is_set()
 
     def check(self) -> None:
-        """Raise `LeaseLost` if the lease is known to be lost."""
+        """Raise `LeaseLost` if the lease is known to be lost. The call shows progress."""
+        self.note_progress()
         if self.lease_is_lost:
             raise LeaseLost
+
+    def note_progress(self) -> None:
+        """Show that the worker's thread makes progress."""
+        self._progress += 1
 
     @property
     def file_description(self) -> dict[str, Any] | None:
@@ -104,25 +128,35 @@ class Heartbeat:
         connection: Connection | None = None
         ticks_per_beat = max(1, round(min(self._lease_seconds / 4, MAX_HEARTBEAT_SECONDS) / TICK_SECONDS))
         ticks = 0
-        while not self._stopping.wait(TICK_SECONDS):
+        round_began_at = time.monotonic()
+        row_is_locked = False
+        # A beat that has to wait for the row queues again at once. Otherwise slices that follow each other could keep
+        # it from extending the lease.
+        while not self._stopping.wait(0 if row_is_locked else TICK_SECONDS):
             ticks += 1
+            self._measure_stall(time.monotonic() - round_began_at)
+            round_began_at = time.monotonic()
             reading = self.reading if self.reading and self.reading.changed.is_set() else None
-            if ticks % ticks_per_beat and not reading and not self._file_description_changed:
+            if ticks % ticks_per_beat and not reading and not self._file_description_changed and not row_is_locked:
                 continue
+            row_is_locked = False
             try:
                 if connection is None:
                     connection = connect(self._url, Component.HEARTBEAT)
                 with connection, connection.cursor() as cursor:
                     cursor.execute(LIMIT_IDLE_SQL)
+                    self._check_stall(cursor)
                     self._beat(cursor, reading)
             except LeaseLost:
                 self._lost.set()
-                # The worker may be waiting for a long statement whose result nobody needs any more.
-                # If its connection is lost, there is none.
-                with contextlib.suppress(psycopg2.Error):
-                    self._interrupt()
+                self._cancel_statement()
                 break
+            except errors.LockNotAvailable:
+                row_is_locked = True
+                self._file_description_changed = self._file_description is not None
+                self._look_for_cancel_request(connection)
             except psycopg2.Error as error:
+                self._file_description_changed = self._file_description is not None
                 # The lease may expire before the next try. Then the fencing token keeps this worker from writing.
                 log.warning("Import %s: cannot extend the lease, will retry: %s", self._job.task_id, str(error).strip())
                 if connection is not None:
@@ -131,7 +165,51 @@ class Heartbeat:
         if connection is not None:
             connection.close()
 
+    def _cancel_statement(self) -> None:
+        # The worker may be waiting for a long statement whose result nobody needs any more.
+        # If its connection is lost, there is none.
+        with contextlib.suppress(psycopg2.Error):
+            self._interrupt()
+
+    def _measure_stall(self, round_seconds: float) -> None:
+        self._stalled_seconds += min(round_seconds, MAX_ROUND_SECONDS)
+        if self._progress != self._seen_progress:
+            self._seen_progress, self._stalled_seconds = self._progress, 0.0
+
+    def _check_stall(self, cursor: Cursor) -> None:
+        """Raise `LeaseLost` if neither the worker's thread nor PostgreSQL has made progress for `stall_seconds`."""
+        if self._stalled_seconds < self._stall_seconds:
+            return
+        if is_work_running(cursor, self._job.id):
+            self._stalled_seconds = 0.0
+            return
+        log.error(
+            "Import %s: the worker has made no progress for %.0f s; it gives up the lease, and another one takes over",
+            self._job.task_id,
+            self._stalled_seconds,
+        )
+        raise LeaseLost
+
+    def _look_for_cancel_request(self, connection: Connection | None) -> None:
+        """Cancel the worker's statement if a client waits for the row of the job, which a slice keeps locked."""
+        if connection is None:
+            return
+        with contextlib.suppress(psycopg2.Error), connection, connection.cursor() as cursor:
+            cursor.execute(LIMIT_IDLE_SQL)
+            if is_cancel_requested(cursor, self._job.id):
+                self._cancel_statement()
+
     def _beat(self, cursor: Cursor, reading: ReadingProgress | None) -> None:
+        """Extend the lease and write what is new; raises `LeaseLost`.
+
+        A slice may keep the row locked for long. On a connection of its own, the beat waits for it, and a client that
+        cancels the job cancels the statement of the slice. Behind a transaction pooler the heartbeat does that, so the
+        beat raises `psycopg2.errors.LockNotAvailable` after a while.
+        """
+        if self._is_direct is None:
+            self._is_direct = is_direct(cursor)
+        if not self._is_direct:
+            cursor.execute(f"SET LOCAL lock_timeout = '{POOLED_LOCK_WAIT_MS}ms'")
         assignments = EXTEND_LEASE_SQL
         values: dict[str, Any] = {"lease_seconds": self._lease_seconds}
         if self._file_description_changed:

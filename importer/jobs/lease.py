@@ -12,7 +12,6 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.advisory_locks import mark_work
 from database.connect import transaction
 from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
 from importer.errors import LeaseLost
@@ -31,6 +30,7 @@ UPDATE import_jobs SET status = 'processing',
     attempts = attempts + 1, {ACQUIRE_LEASE_SQL}, {BUMP_REVISION_SQL}
 WHERE task_id = %(task_id)s RETURNING {JOB_COLUMNS_SQL}
 """
+IS_HELD_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL}"
 LOCK_HELD_JOB_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL} FOR UPDATE"
 # Without `announced_at` the reaper sends the next message at once.
 RELEASE_JOB_SQL = (
@@ -70,16 +70,29 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
 def lock(cursor: Cursor, job: Job) -> None:
     """Lock the row of a job until the transaction ends, so that nobody else can acquire its lease; raises `LeaseLost`.
 
-    An advisory lock marks the transaction, so that `database.advisory_locks.cancel_work` can cancel its statement for a
-    client that cannot wait for the row.
+    The transaction must be marked as work on the job, so that a client that cannot wait for the row can have its
+    statement cancelled.
     """
-    mark_work(cursor, job.id)
     cursor.execute(LOCK_HELD_JOB_SQL, {"id": job.id, "token": job.token})
     if cursor.rowcount != 1:
         raise LeaseLost
 
 
-def release(connection: Connection, job: Job) -> None:
-    """Release the lease before it expires; the next worker that acquires it continues the job."""
+def is_held(cursor: Cursor, job: Job) -> bool:
+    """Return whether the worker holds the lease at the moment; only `lock` makes sure that it keeps it."""
+    cursor.execute(IS_HELD_SQL, {"id": job.id, "token": job.token})
+    return bool(cursor.rowcount == 1)
+
+
+def release(connection: Connection, job: Job, *, reason: str | None = None) -> bool:
+    """Release the lease before it expires; the next worker that acquires it continues the job.
+
+    Returns False if the worker does not hold the lease any more. Otherwise the sentence `reason` goes into the log of
+    the job.
+    """
     with transaction(connection) as cursor:
         cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token})
+        was_held = bool(cursor.rowcount == 1)
+        if reason and was_held:
+            append_log(cursor, job.id, "interrupted", reason)
+        return was_held

@@ -63,6 +63,11 @@ UPDATE import_jobs
 SET left_alone_count = (SELECT rejected_count FROM import_jobs WHERE id = %(id)s), {BUMP_REVISION_SQL}
 WHERE task_id = %(undo_of)s AND undone_by = %(task_id)s
 """
+FIND_INTERRUPTION_SQL = """
+SELECT message FROM (
+    SELECT event, message FROM import_log WHERE job_id = %s AND event <> 'resumed' ORDER BY id DESC LIMIT 1
+) last WHERE event = 'interrupted'
+"""
 APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
 
 IMPORT_COMPLETED_MESSAGE = (
@@ -145,6 +150,14 @@ def update(
     )
     if cursor.rowcount != 1:
         raise LeaseLost
+
+
+def find_interruption(connection: Connection, job: Job) -> str | None:
+    """Return why the previous attempt at a job was interrupted, if its log says that."""
+    with transaction(connection) as cursor:
+        cursor.execute(FIND_INTERRUPTION_SQL, (job.id,))
+        row = cursor.fetchone()
+        return row[0] if row else None
 
 
 def append_log(cursor: Cursor, job_id: int, event: str, message: str) -> None:

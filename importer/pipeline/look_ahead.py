@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from database.advisory_locks import mark_work
 from database.connect import Component, connect, transaction
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice
 from importer.pipeline.slices import compare_slice, count_staged_rows
@@ -62,6 +63,7 @@ class LookAhead:
         if self._connection is None:
             self._connection = connect(self._url, Component.LOOK_AHEAD)
         with transaction(self._connection) as cursor:
+            mark_work(cursor, part.job.id)
             cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
             comparison = compare_slice(cursor, part)
             staged_rows = count_staged_rows(cursor, part)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from database.advisory_locks import mark_work
 from database.connect import transaction
 from importer.errors import Interrupted
 from importer.jobs.heartbeat import Heartbeat
@@ -94,7 +95,10 @@ class Run:
         """Run the block in the transaction of a step, with limits on its waits; commit it at the end of the block."""
         step = Step(kind, self.job, checkpoint)
         self.observer.before_transaction(step)
+        self.heartbeat.note_progress()
         with transaction(self.connection) as cursor:
+            mark_work(cursor, self.job.id)
             yield cursor
             self.observer.before_commit(step, cursor)
+        self.heartbeat.note_progress()
         self.observer.after_commit(step)

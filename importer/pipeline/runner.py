@@ -20,18 +20,20 @@ from importer.pipeline.merge import merge
 from importer.pipeline.preview import create_preview
 from importer.pipeline.run import Observer, Run, StepKind, TimeLimit
 from importer.pipeline.stage import ReadLimits, is_staged, stage_file
+from importer.pipeline.transactions import CANCELLATIONS, explain
 from importer.pipeline.undo import undo_import
 
 log = logging.getLogger(__name__)
 
 NO_PROGRESS_MESSAGE = (
-    "The import was started {attempts} times and stopped each time before it made progress. The worker's log has the"
-    " reason. Retry the import when the problem is solved."
+    "The import was started {attempts} times and stopped each time before it made progress. {reason} Retry the import"
+    " when the problem is solved."
 )
 ALL_OR_NOTHING_MESSAGE = (
     "{rows} rejected, and this import is all or nothing (on_reject=fail). Correct the rejected rows and upload the file"
     " again, or retry without them (on_reject=skip)."
 )
+UNKNOWN_REASON = "The worker's log has the reason."
 DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the import."
 
 
@@ -41,7 +43,8 @@ class ImportRunner:
 
     An import reads its file in chunks of `chunk_rows` and writes it in slices of about `slice_rows`. After
     `task_seconds` it stops and continues with another message. After `max_attempts` attempts without progress it fails.
-    Of the rejected rows, it stores the first `max_rejects` and counts all.
+    After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it stores the first
+    `max_rejects` and counts all.
     Tests pass an `observer`, or switch `look_ahead` off to know when each slice is compared.
     """
 
@@ -52,6 +55,7 @@ class ImportRunner:
     max_record_characters: int
     max_unpacked_bytes: int
     lease_seconds: int
+    stall_seconds: float
     task_seconds: int
     max_attempts: int
     max_rejects: int
@@ -72,11 +76,18 @@ class ImportRunner:
                 log.info("Import %s: nothing to do", task_id)
                 return False
             log.info("Import %s: lease acquired", task_id)
-            heartbeat = Heartbeat(self.database_url, job, lease_seconds=self.lease_seconds, interrupt=connection.cancel)
+            heartbeat = Heartbeat(
+                self.database_url,
+                job,
+                lease_seconds=self.lease_seconds,
+                stall_seconds=self.stall_seconds,
+                interrupt=connection.cancel,
+            )
             run = Run(connection, job, heartbeat, time_limit, self.observer)
             try:
                 if job.attempts > self.max_attempts:
-                    raise ImportFailure(NO_PROGRESS_MESSAGE.format(attempts=self.max_attempts))
+                    reason = repository.find_interruption(connection, job) or UNKNOWN_REASON
+                    raise ImportFailure(NO_PROGRESS_MESSAGE.format(attempts=self.max_attempts, reason=reason))
                 with heartbeat:
                     self._work(run)
             except Interrupted:
@@ -88,8 +99,15 @@ class ImportRunner:
                 self._fail(run, str(failure))
             except psycopg2.errors.DiskFull:
                 self._fail(run, DISK_FULL_MESSAGE)
+            except CANCELLATIONS as error:
+                # If the lease is lost, the heartbeat or the next worker cancels the current statement.
+                reason = explain(error)
+                if heartbeat.lease_is_lost or not lease.release(connection, job, reason=reason):
+                    self._abandon(connection, task_id)
+                    return False
+                log.warning("Import %s: stopped, and continues with another message: %s", task_id, reason)
+                return True
             except Exception as error:
-                # The heartbeat cancels the current statement if the lease is lost.
                 if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
                     self._abandon(connection, task_id)
                     return False

@@ -13,6 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from database.advisory_locks import mark_work
 from database.connect import transaction
 from importer.jobs.repository import Job
 from importer.pipeline.slice_sql import COUNT_STAGED_ROWS_SQL, Slice, staging_table
@@ -54,6 +55,7 @@ def plan_slices(connection: Connection, job: Job, slice_rows: int) -> list[Slice
     """Split the staged rows after the checkpoint of a job into slices of about `slice_rows` rows, in key order."""
     checkpoint = job.checkpoint or ""
     with transaction(connection) as cursor:
+        mark_work(cursor, job.id)
         parts = {"table": staging_table(job), "checkpoint": sql.Literal(checkpoint)}
         cursor.execute(sql.SQL(COUNT_REMAINING_ROWS_SQL).format(**parts))
         (remaining_rows,) = cursor.fetchone() or (0,)

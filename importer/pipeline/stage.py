@@ -13,10 +13,11 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from database.advisory_locks import cancel_work
 from database.connect import transaction
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.columns.reject_file import encode_rejects
-from importer.errors import ImportFailure, UnusableFile
+from importer.errors import ImportFailure, LeaseLost, UnusableFile
 from importer.jobs import lease, repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
@@ -107,6 +108,10 @@ def stage_file(run: Run, path: Path, limits: ReadLimits, *, max_rejects: int) ->
                 for name in file.validator.fields
             )
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
+            # A worker that was suspended while it read the file would keep the rejects that it wrote locked.
+            if not lease.is_held(cursor, job):
+                raise LeaseLost
+            cancel_work(cursor, job.id)
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
             reading = run.heartbeat.reading = ReadingProgress()
             _copy_file(run, cursor, file, table, reading, limits.chunk_rows, max_rejects)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
+from database.advisory_locks import is_cancel_requested
+from database.connect import LOCK_WAIT_SECONDS, transaction
 from database.retry import TRANSIENT_ERRORS, retry
 from importer.errors import ImportFailure
 from importer.jobs import lease
 from importer.pipeline.run import Run, StepKind
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -27,13 +32,28 @@ class StaleSlice(Exception):
     """Another client changed or deleted a product after a slice was compared with it and before it was written."""
 
 
+# PostgreSQL cancelled a statement: for an administrator or a client of ours, or because of a timeout.
+CANCELLATIONS: tuple[type[Exception], ...] = (errors.QueryCanceled, errors.LockNotAvailable)
 RETRYABLE_ERRORS: tuple[type[Exception], ...] = (
     StaleSlice,
-    errors.QueryCanceled,
     errors.UniqueViolation,
-    errors.LockNotAvailable,
+    *CANCELLATIONS,
     *TRANSIENT_ERRORS,
 )
+# What PostgreSQL calls a timeout if its messages are in English. In another language, its own message tells the reason.
+STATEMENT_TIMEOUT_TEXT = "statement timeout"
+
+
+def explain(error: Exception) -> str:
+    """Return a sentence that says why PostgreSQL ended a transaction with one of `RETRYABLE_ERRORS`."""
+    if isinstance(error, errors.LockNotAvailable):
+        return f"Another client kept something locked that the job needs, for more than {LOCK_WAIT_SECONDS} seconds."
+    if not isinstance(error, errors.QueryCanceled):
+        return "Other clients kept changing the same products at the same time."
+    text = error.diag.message_primary or str(error).strip()
+    if STATEMENT_TIMEOUT_TEXT in text:
+        return f"A time limit of the database server (statement_timeout) ended a statement of the job: {text}."
+    return f"The database server cancelled a statement of the job, for example for an administrator: {text}."
 
 
 def write_with_retries(
@@ -45,20 +65,32 @@ def write_with_retries(
     `MAX_ATTEMPTS`. The message of the failure ends with the sentence `outcome`, which says what stays and how to go on.
     """
 
-    def transaction() -> Result:
+    def write_once() -> Result:
         with run.step(kind, checkpoint) as cursor:
             lease.lock(cursor, run.job)
             return write(cursor)
 
     try:
         return retry(
-            transaction,
+            write_once,
             attempts=MAX_ATTEMPTS,
             delay_seconds=_retry_delay_seconds,
-            retry_on=lambda error: isinstance(error, RETRYABLE_ERRORS),
+            retry_on=lambda error: _is_retryable(run, error),
         )
-    except RETRYABLE_ERRORS:
-        raise ImportFailure(f"Other clients kept changing the same products at the same time. {outcome}") from None
+    except RETRYABLE_ERRORS as error:
+        raise ImportFailure(f"{explain(error)} {outcome}") from None
+
+
+def _is_retryable(run: Run, error: Exception) -> bool:
+    if isinstance(error, CANCELLATIONS) and not run.heartbeat.lease_is_lost and not _is_being_cancelled(run):
+        log.warning("Import %s: a transaction is repeated: %s", run.job.task_id, explain(error))
+    return isinstance(error, RETRYABLE_ERRORS)
+
+
+def _is_being_cancelled(run: Run) -> bool:
+    """Return whether a client had the statement cancelled to cancel the job, which it has done or is about to do."""
+    with transaction(run.connection) as cursor:
+        return is_cancel_requested(cursor, run.job.id) or not lease.is_held(cursor, run.job)
 
 
 def _retry_delay_seconds(attempt: int, error: Exception) -> float:

@@ -7,7 +7,7 @@ from psycopg2.extensions import cursor as Cursor
 from importer.jobs.actions import NotAllowed
 from importer.pipeline.change_log import VERSION_SQL
 
-# A sample of this size answers within a tenth of a second, however many products the import wrote. Smaller imports are
+# A sample of this size takes less than a second, however many products the import wrote. Smaller imports are
 # counted exactly.
 MAX_SAMPLED_ENTRIES = 50
 MAX_SAMPLED_PRODUCTS = 20_000
@@ -68,7 +68,11 @@ def check_undo(cursor: Cursor, task_id: str) -> None:
         return
     is_estimate = sampled < products
     left_alone = round(products * changed / sampled) if is_estimate else changed
-    counted = f"{'About ' if is_estimate else ''}{left_alone:,} of the {products:,}"
+    if products == 1:
+        counted, them = "The only product of this import was", "it"
+    else:
+        about = "About " if is_estimate else ""
+        counted, them = f"{about}{left_alone:,} of the {products:,} products of this import were", "these"
     details = {"products": int(products), "left_alone": int(left_alone), "is_estimate": is_estimate}
     if later_task_id is None:
         cause, advice = "", "Force the undo to take back only the rest."
@@ -77,5 +81,5 @@ def check_undo(cursor: Cursor, task_id: str) -> None:
         share = "mostly" if 2 * changed_by_later > changed else "among others"
         cause = f", {share} by the later import of “{later_filename}”"
         advice = "Undo that import first, or force this undo to take back only the rest."
-    message = f"{counted} products of this import were changed since{cause}. An undo leaves these alone. {advice}"
+    message = f"{counted} changed since{cause}. An undo leaves {them} alone. {advice}"
     raise NotAllowed("undo_blocked", message, details)

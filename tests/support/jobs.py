@@ -24,6 +24,7 @@ def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
         "max_record_characters": settings.max_record_kb * 1024,
         "max_unpacked_bytes": settings.max_unpacked_mb * 1_000_000,
         "lease_seconds": settings.lease_seconds,
+        "stall_seconds": settings.stall_seconds,
         "task_seconds": settings.task_seconds,
         "max_attempts": settings.max_attempts,
         "max_rejects": settings.max_rejects,

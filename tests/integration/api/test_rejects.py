@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -115,3 +116,49 @@ def test_a_long_file_is_streamed(client: FlaskClient, runner: ImportRunner) -> N
     tracemalloc.stop()
     assert lines == 100_000
     assert peak_bytes < 10_000_000
+
+
+def test_only_the_first_rejected_rows_are_kept_and_all_are_counted(client: FlaskClient, runner: ImportRunner) -> None:
+    runner = replace(runner, max_rejects=30, chunk_rows=7)
+    job = run_import(runner, "sku,name\na,1\n" + "".join(f",{number}\n" for number in range(70)))
+    assert (job["created_count"], job["rejected_count"], job["total_records"]) == (1, 70, 71)
+    message = "Only the first 30 of 70 rejected rows are stored. The others were only counted."
+    path = f"/api/imports/{job['task_id']}/rejects"
+    page = read_json(client.get(path))
+    assert (page["pagination"]["total"], page["message"]) == (30, message)
+    assert [row["line"] for row in page["rejects"]] == list(range(3, 33))
+    log = read_json(client.get(f"/api/imports/{job['task_id']}"))["log"]
+    assert "Only the first 30 rejected rows are kept." in " ".join(entry["message"] for entry in log)
+
+    file = client.get(f"{path}.csv").data.decode()
+    rows = list(csv.reader(io.StringIO(file, newline="")))
+    assert len(rows) == 32
+    assert rows[-1] == ["", "", "", "more_rejects", message]
+    # Uploaded as it is, the file has the same rows, and none is imported.
+    again = run_import(runner, file)
+    assert (again["created_count"], again["status"]) == (0, "completed")
+
+
+def test_an_undisturbed_list_of_rejected_rows_has_no_message(client: FlaskClient, runner: ImportRunner) -> None:
+    job = run_import(runner, "sku,name\na,1\n,2\n")
+    assert read_json(client.get(f"/api/imports/{job['task_id']}/rejects"))["message"] is None
+    assert client.get(f"/api/imports/{job['task_id']}/rejects.csv").data.count(b"\r\n") == 2
+
+
+def test_rejected_rows_that_are_no_longer_stored_are_explained(client: FlaskClient, runner: ImportRunner) -> None:
+    job = run_import(runner, "sku,name\na,1\n,2\n")
+    execute(runner.database_url, "DELETE FROM import_rejects")
+    message = "The rejected rows are no longer stored, because the import ended long ago."
+    path = f"/api/imports/{job['task_id']}/rejects"
+    page = read_json(client.get(path))
+    assert (page["rejects"], page["message"]) == ([], message)
+    assert client.get(f"{path}.csv").data.decode().endswith(f',,,more_rejects,"{message}"\r\n')
+
+
+def test_rejected_rows_of_a_file_that_was_not_read_to_its_end_are_explained(
+    client: FlaskClient, runner: ImportRunner
+) -> None:
+    task_id = create_job(runner, b"sku\n")
+    execute(runner.database_url, "UPDATE import_jobs SET rejected_count = 5, status = 'failed'")
+    page = read_json(client.get(f"/api/imports/{task_id}/rejects"))
+    assert page["message"] == "The rejected rows are stored once the whole file has been read."

@@ -14,14 +14,19 @@ from typing import Any
 import psycopg2
 import pytest
 import requests
+from psycopg2 import errors
 from psycopg2.extensions import parse_dsn
 
+import config
 from catalogue import search_indexes
+from database.advisory_locks import cancel_work, is_direct, is_work_running, mark_work
+from database.connect import Component, connected
 from support.database import execute
-from support.jobs import delay_slices, read_products, stop_delaying_slices
+from support.jobs import create_runner, delay_slices, read_products, run_import, stop_delaying_slices
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, is_healthy
 from support.receiver import Receiver
+from support.threads import Threads
 from support.waiting import wait_for
 
 REQUEST_SECONDS = 60
@@ -153,6 +158,39 @@ def test_imports_can_be_confirmed_cancelled_retried_and_undone(
 
     wait_for("the events of four jobs", lambda: sum("import" in event for event in received_events()) == 4)
     assert sum(event.get("count", 0) for event in received_events()) == ROWS
+
+
+def test_no_statement_behind_the_pooler_is_cancelled_by_its_backend(pooler_url: str, database_url: str) -> None:
+    """The backend may serve another client by then, so only the worker itself cancels its statement."""
+    direct = connected(database_url, Component.IMPORTER)
+    pooled = connected(pooler_url.partition("?")[0], Component.IMPORTER)
+    with direct as direct_worker, pooled as pooled_worker, connected(database_url, Component.WEB) as client:
+        for worker, expected in ((direct_worker, True), (pooled_worker, False)):
+            with worker.cursor() as cursor, client, client.cursor() as client_cursor:
+                assert is_direct(cursor) is expected
+                mark_work(cursor, 7)
+                with Threads() as threads:
+                    sleep = threads.start(cursor.execute, "SELECT pg_sleep(2)")
+                    wait_for("the statement", lambda: execute(database_url, SLEEPING_SLICES_SQL) == [(1,)])
+                    assert is_work_running(client_cursor, 7)
+                    cancel_work(client_cursor, 7)
+                    if expected:
+                        sleep.join(STOP_SECONDS)
+                        (error,) = threads.errors
+                        assert isinstance(error, errors.QueryCanceled)
+                        threads.errors.clear()
+                assert not is_work_running(client_cursor, 7)
+
+
+def test_the_statement_timeout_of_the_role_does_not_limit_an_import(
+    pooler_url: str, database_url: str, environment: dict[str, str]
+) -> None:
+    database = parse_dsn(database_url)["dbname"]
+    execute(database_url, f"ALTER ROLE CURRENT_USER IN DATABASE {database} SET statement_timeout = '200ms'")
+    delay_slices(database_url, 0.6)
+    runner = create_runner(config.load(environment | {"DATABASE_URL": pooler_url}))
+    row = run_import(runner, FILE)
+    assert (row["status"], row["created_count"], row["attempts"]) == ("completed", ROWS, 0)
 
 
 def test_search_indexes_are_built(pooler_url: str, database_url: str) -> None:

@@ -204,7 +204,7 @@ def test_an_import_fails_if_clients_keep_its_products_locked(
     job = read_job(url, task_id)
     assert (job["status"], job["error_message"]) == (
         "failed",
-        "Other clients kept changing the same products at the same time."
+        "Another client kept something locked that the job needs, for more than 10 seconds."
         " What was written before stays. Retry the import to write the rest.",
     )
 
