@@ -31,6 +31,8 @@ BLOCK_BYTES = 1 << 18
 MAX_QUEUED_BLOCKS = 4
 CLIENT_CHECK_SECONDS = 0.25
 CANCEL_WAIT_SECONDS = 5
+# After this time a reader that has not ended counts as blocked, because the client accepts no data.
+READER_END_SECONDS = 1
 # igzip has the levels 0 to 3. Level 2 gives smaller files than zlib's level 1, in a quarter of the time.
 GZIP_LEVEL = 2
 GZIP_WBITS = 31  # zlib's `wbits` for the gzip format with the largest window.
@@ -129,6 +131,7 @@ class Export:
         self._on_end = on_end
         self._error: BaseException | None = None
         self._queue = _BlockQueue(limits)
+        self._reader_has_ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
         self._thread.start()
 
@@ -156,6 +159,7 @@ class Export:
     def close(self) -> None:
         """Cancel COPY if it is still running, and wait up to `CANCEL_WAIT_SECONDS` for its thread."""
         self._queue.cancel()
+        self._reader_has_ended.set()
         if self._thread.is_alive():
             # The thread may close its connection at any time.
             with contextlib.suppress(psycopg2.Error):
@@ -181,6 +185,9 @@ class Export:
             self._connection.close()
             self._on_end()
             self._queue.finish()
+        # A reader that is not blocked in sending sees the error, and ends the response itself.
+        if isinstance(self._error, ExportLimitExceeded) and not self._reader_has_ended.wait(READER_END_SECONDS):
+            self._client.disconnect()
 
     def _copy(self, writer: io.BufferedWriter[Any]) -> None:
         try:
@@ -198,7 +205,6 @@ class Export:
             self._queue.cancel()
             if isinstance(error, ExportLimitExceeded):
                 log.warning("Cancelled an export because %s", error)
-                self._client.disconnect()
             else:
                 log.error("An export failed: %s", str(error).strip())
 

@@ -129,12 +129,16 @@ def _stream_file(first_block: bytes, blocks: Iterator[bytes], unchunked_connecti
 
 def _reset(connection: socket.socket) -> None:
     """Reset a TCP connection. Its owner, gunicorn, keeps a file descriptor that it can close as usual."""
-    # A lingering time of 0 makes close() send RST instead of FIN.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    _reset_on_close(connection)
     closed, other = socket.socketpair()
     os.dup2(closed.fileno(), connection.fileno())
     closed.close()
     other.close()
+
+
+def _reset_on_close(connection: socket.socket) -> None:
+    """Make the end of a TCP connection a reset: a lingering time of 0 makes close() send RST instead of FIN."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _client_of(connection: Any) -> Client:
@@ -155,6 +159,9 @@ def _client_of(connection: Any) -> Client:
 
     def disconnect() -> None:
         with contextlib.suppress(OSError):
+            # The sender wakes up and closes the connection. That resets it, so the client does not take what is still
+            # buffered for the end of the file.
+            _reset_on_close(connection)
             connection.shutdown(socket.SHUT_RDWR)
 
     return Client(is_disconnected, disconnect)
