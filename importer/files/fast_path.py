@@ -88,11 +88,13 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         payload = text[: len(text) - cut] if cut else text
     rows = _count_clean_rows(outside, parts[1::2], layout)
     if not rows:
-        # Files without blank lines, which are nearly all, do not pay for the search for them.
-        full = _remove_blank_lines(outside, delimiter)
-        if full == outside or not (rows := _count_clean_rows(full, parts[1::2], layout)):
+        # Clean text, which nearly all text is, does not pay for the search for blank lines.
+        if not _blank_lines(delimiter).search("\n" + text):
             return None
-        parts[::2] = full
+        parts[::2] = outside = _remove_blank_lines(outside, delimiter)
+        rows = _count_clean_rows(outside, parts[1::2], layout)
+        if not rows:
+            return None
         payload = quote.join(parts)
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
