@@ -210,10 +210,8 @@ class ImportChanges(Base):
     `at` is the `updated_at` of every product that the slice wrote. `created` and `updated` hold product ids. `skipped`
     holds the SKUs that the mode of the import excludes. The other arrays have one entry for each id in `updated`:
     `names`, `descriptions` and `actives` hold the previous values (NULL if unchanged; the array is NULL if all are),
-    and `stamps` holds the timestamps of the previous versions.
-
-    `left_alone` holds the ids of the products that the last undo left alone. It is NULL until an undo has reversed the
-    entry.
+    and `stamps` holds the timestamps of the previous versions. `left_alone` holds the ids that the last undo left
+    alone, and is NULL until an undo has reversed the entry.
     """
 
     __tablename__ = "import_changes"
