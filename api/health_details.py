@@ -47,7 +47,9 @@ class HealthDetailsSchema(Schema):
 
     queue_length = integer("The number of imports that wait for a worker.", nullable=True)
     oldest_pending_seconds = seconds("How long the oldest of them has been waiting; 0 if there is none.", nullable=True)
-    search_index = nested(SearchIndexHealthSchema, nullable=True)
+    search_index = nested(
+        SearchIndexHealthSchema, "How current the search indexes are; null if that cannot be read.", nullable=True
+    )
     disk_free_bytes = integer("The free space of the disk that stores uploaded files.", nullable=True)
     version = text("The version of the product.", config.VERSION)
 

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue.filters import Filter
 from database import advisory_locks
 from database.running_imports import find_running_import
-from webhooks.events import INSERT_UPDATED_SQL, record_event
+from webhook_service import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
 # How long a statement waits for a lock of another transaction. A slice of an import holds such locks.

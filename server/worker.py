@@ -39,6 +39,7 @@ CHECK_SECONDS = 1.0
 ACCEPT_BATCH = 32
 READ_BYTES = 65_536
 HEAD_SECONDS = 10
+FRESH_SECONDS = 1
 # How long a client may take to close its connection after the last response, and to send the rest of a refused request.
 LINGER_SECONDS = 5
 LINGER_BYTES = 64_000_000
@@ -316,7 +317,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         candidates = [connection for connection in self.connections if connection.state in EVICTION_ORDER]
         if not candidates:
             return False
-        victim = min(candidates, key=lambda c: (EVICTION_ORDER[c.state], not c.is_idle, c.deadline))
+        # A client that has connected a moment ago is about to send its request.
+        fresh = time.monotonic() + self._head_seconds - FRESH_SECONDS
+
+        def loss(connection: Connection) -> tuple[int, bool, float]:
+            is_unused = connection.is_idle and connection.deadline < fresh
+            return EVICTION_ORDER[connection.state], not is_unused, connection.deadline
+
+        victim = min(candidates, key=loss)
         if victim.state is State.READING and not victim.is_idle:
             self._refused += 1
             with contextlib.suppress(OSError):

@@ -26,7 +26,7 @@ from catalogue import search
 from catalogue.sorting import InvalidPageToken
 from database.serializers import format_timestamp, serialize_product
 from models import Product, db
-from webhooks import events
+from webhook_service import record_event
 
 blueprint = Blueprint("products", __name__, url_prefix="/api/products", tag="Products")
 
@@ -219,7 +219,7 @@ def _record_event(event: str, product: Product) -> None:
     """Record an event for webhooks in the transaction of the change."""
     connection: Any = db.session.connection().connection.driver_connection
     with connection.cursor() as cursor:
-        events.record_event(cursor, event, {"product": serialize_product(product)})
+        record_event(cursor, event, {"product": serialize_product(product)})
 
 
 def _commit(product: Product, event: str | None) -> Response:

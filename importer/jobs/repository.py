@@ -21,7 +21,7 @@ from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from models import STAGING_TABLE_PREFIX
-from webhooks import events
+from webhook_service import record_event
 
 # Assignments of an UPDATE of `import_jobs`.
 BUMP_REVISION_SQL = "revision = revision + 1, updated_at = clock_timestamp()"
@@ -218,7 +218,7 @@ def notify_webhooks(cursor: Cursor, event: str, job_id: int) -> dict[str, Any]:
     """Record an event about a job for the webhooks, in the caller's transaction; return the job as clients see it."""
     cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job_id,))
     job = serialize_import(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone() or (), strict=True))))
-    events.record_event(cursor, event, {"import": job})
+    record_event(cursor, event, {"import": job})
     return job
 
 

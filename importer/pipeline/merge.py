@@ -17,7 +17,7 @@ from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import HAS_NO_PRODUCTS_SQL, SLICE_PLANNER_SETTINGS_SQL, Slice
 from importer.pipeline.slices import count_staged_rows, plan_slices
 from importer.pipeline.transactions import StaleSlice, write_with_retries
-from webhooks.events import has_import_subscribers
+from webhook_service import has_import_subscribers
 
 RECORD_SLICE_SQL = (
     "checkpoint = %(checkpoint)s, attempts = 0, created_count = created_count + %(created)s,"

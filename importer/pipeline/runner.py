@@ -107,19 +107,14 @@ class ImportRunner:
                 self._fail(run, str(failure))
             except psycopg2.errors.DiskFull:
                 self._fail(run, DISK_FULL_MESSAGE)
-            except CANCELLATIONS as error:
-                # If the lease is lost, the heartbeat or the next worker cancels the current statement.
-                reason = explain(error)
-                if heartbeat.lease_is_lost or not lease.release(connection, job, reason=reason):
-                    self._abandon(connection, task_id)
-                    return False
-                log.warning("Import %s: stopped, and continues with another message: %s", task_id, reason)
-                return True
             except Exception as error:
+                # If the lease is lost, the heartbeat or the next worker cancels the current statement.
                 if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
                     self._abandon(connection, task_id)
                     return False
                 is_out_of_memory = _is_out_of_memory(error)
+                if isinstance(error, CANCELLATIONS) and not is_out_of_memory:
+                    return self._stop(run, explain(error))
                 if not is_out_of_memory:
                     with contextlib.suppress(psycopg2.Error):
                         lease.release(connection, job)
@@ -130,6 +125,14 @@ class ImportRunner:
             with connected(self.database_url, Component.IMPORTER) as connection:
                 self._fail(replace(run, connection=connection), OUT_OF_MEMORY_MESSAGE)
         return False
+
+    def _stop(self, run: Run, reason: str) -> bool:
+        """Release the lease after PostgreSQL cancelled a statement. Return whether the job continues with a message."""
+        if not lease.release(run.connection, run.job, reason=reason):
+            self._abandon(run.connection, run.job.task_id)
+            return False
+        log.warning("Import %s: stopped, and continues with another message: %s", run.job.task_id, reason)
+        return True
 
     def _work(self, run: Run) -> None:
         """Take a job to its end, or a preview to where it awaits its confirmation; raises what `run` handles."""

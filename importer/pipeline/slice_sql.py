@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from importer.jobs.repository import Job
 from importer.pipeline import change_log
-from webhooks.events import insert_imported_sql
+from webhook_service import insert_imported_sql
 
 # The planner knows neither how full a slice is nor that both sides of the join come sorted by key. These settings leave
 # it two good plans: a merge join of both indexes, or an index lookup per row if the catalogue is much larger than the

@@ -19,7 +19,7 @@ from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.transactions import write_with_retries
-from webhooks.events import has_import_subscribers, insert_imported_sql, record_event
+from webhook_service import has_import_subscribers, insert_imported_sql, record_event
 
 FIND_ENTRIES_SQL = """
 SELECT c.id FROM import_changes c JOIN import_jobs j ON j.id = c.job_id

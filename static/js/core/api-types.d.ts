@@ -1052,6 +1052,7 @@ export interface components {
             oldest_pending_seconds: number | null;
             /** @description The number of imports that wait for a worker. */
             queue_length: number | null;
+            /** @description How current the search indexes are; null if that cannot be read. */
             search_index: components["schemas"]["SearchIndexHealth"] | null;
             /**
              * @description The version of the product.

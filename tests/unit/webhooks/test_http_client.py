@@ -175,7 +175,8 @@ def test_a_response_in_two_packets_is_not_delayed(sender: Sender) -> None:
         times = sorted(post(sender, url).response_time_ms for _ in range(60))
         server.kill()
     if hasattr(socket, "TCP_QUICKACK"):
-        assert times[30] < 20
+        # A delayed acknowledgement costs every request 40 ms.
+        assert times[0] < 35
 
 
 @pytest.mark.parametrize(
