@@ -227,7 +227,11 @@ class Settings:
     ]
     max_rejects: Annotated[
         int,
-        Setting("1000000", "rejected rows of an import that are kept; the others are only counted", _integer(1, 10**9)),
+        Setting(
+            "1000000",
+            "maximum number of rejected rows that are kept per import; the others are only counted",
+            _integer(1, 10**9),
+        ),
     ]
     max_streams: Annotated[
         int,
@@ -263,7 +267,11 @@ class Settings:
     ]
     client_bytes_per_second: Annotated[
         int,
-        Setting("1000", "average speed below which such a client is disconnected", _integer(1, 1_000_000)),
+        Setting(
+            "1000",
+            "average bytes per second below which a client that sends or receives is disconnected",
+            _integer(1, 1_000_000),
+        ),
     ]
     trusted_proxies: Annotated[
         int,

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 blueprint = Blueprint("health", __name__, url_prefix="/api", tag="About")
 
 BROKER_TIMEOUT_SECONDS = 3
-# The database that this call asks, with connections and a time limit of its own (app.py).
+# SQLAlchemy's name for this call's own connections to the same database, with their own time limit (app.py).
 HEALTH_DATABASE = "health"
 HEALTH_SECONDS = 3
 # A worker sends a heartbeat in each round of its reaper. It counts as down after this many rounds without one.

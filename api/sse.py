@@ -261,7 +261,8 @@ class StreamHub:
         while True:
             try:
                 connection = self._connect()
-            except psycopg2.Error as error:
+            except Exception as error:
+                # Without this thread, no stream would get an event until the process is started again.
                 log.warning("The database is unavailable; live updates will retry: %s", str(error).strip())
                 time.sleep(RECONNECT_SECONDS)
                 is_first_connection = False

@@ -126,6 +126,7 @@ def delete_all(cursor: Cursor) -> BulkResult:
         cursor.execute(f"SET LOCAL statement_timeout = '{DELETE_ALL_SECONDS}s'")
         cursor.execute("DELETE FROM products")
         deleted = cursor.rowcount
+    _limit_lock_waits(cursor)
     return _report_deleted(cursor, deleted)
 
 

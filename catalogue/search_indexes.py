@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
@@ -200,7 +200,10 @@ def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = Fals
         (cutoff,) = cursor.fetchone() or (EPOCH,)
         problems = {kind: problem for kind in kinds if (problem := _try_build(cursor, kind, cutoff))}
         # Refreshes the planner's statistics and the visibility map, which index-only scans need.
-        cursor.execute("VACUUM (ANALYZE) products")
+        try:
+            cursor.execute("VACUUM (ANALYZE) products")
+        except errors.QueryCanceled as error:
+            problems["vacuum"] = str(error).strip()
     if problems:
         raise IndexBuildError("; ".join(f"{kind}: {problem}" for kind, problem in problems.items()))
     return True

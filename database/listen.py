@@ -30,7 +30,8 @@ class Listener:
         connection.autocommit = True
         if not pooled:
             with connection.cursor() as cursor:
-                cursor.execute("; ".join(f"LISTEN {channel}" for channel in channels))
+                # The statements of this connection are short, but a role's statement_timeout may be even shorter.
+                cursor.execute("; ".join(["SET statement_timeout = 0", *(f"LISTEN {channel}" for channel in channels)]))
 
     def wait(self, seconds: float, *others: HasFileno) -> bool:
         """Wait until a notification arrives or one of `others` is readable, at most `seconds`.

@@ -43,7 +43,7 @@ class Pace:
 
 
 class Memory:
-    """The bytes that all connections of the process together may keep for slow clients. Threads may share it."""
+    """A limit on the bytes that all connections of the process buffer together. Threads may share it."""
 
     def __init__(self, max_bytes: int) -> None:
         self._free_bytes = max_bytes

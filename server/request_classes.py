@@ -39,6 +39,7 @@ class RequestClasses:
         self.upload = RequestClass("upload", threads=max_uploads, queue_length=16, reads_body=True)
         self.stream = RequestClass("stream", max_streams + THREADS_FOR_REFUSALS, queue_length=32, streams=True)
         self.export = RequestClass("export", EXPORT_THREADS, queue_length=8, streams=True)
+        self.rejects = RequestClass("rejects", threads=4, queue_length=8, streams=True)
         # Changes of many products, and requests to the receiver of a webhook, which may take 15 seconds.
         self.long = RequestClass("long", threads=8, queue_length=16)
         self.page = RequestClass("page", threads=4, queue_length=100)
@@ -63,11 +64,13 @@ class RequestClasses:
 
 READING_RULES = [
     ("health", re.compile(r"/api/health|/healthz|/readyz|/metrics")),
-    ("stream", re.compile(r"/api/upload/progress/[^/]+/stream|/api/(products|webhooks)/changes")),
-    ("export", re.compile(r"/api/products/export|/api/imports/[^/]+/rejects\.csv")),
+    ("stream", re.compile(r"/api/events|/api/upload/progress/[^/]+/stream|/api/(products|webhooks)/changes")),
+    ("export", re.compile(r"/api/products/export")),
+    ("rejects", re.compile(r"/api/imports/[^/]+/rejects\.csv")),
     ("page", re.compile(r"/|/static/.*|/favicon\.ico|/api/docs|/api/openapi\.json")),
 ]
 WRITING_RULES = [
     ("upload", re.compile(r"/api/upload|/api/uploads(/.*)?")),
-    ("long", re.compile(r"/api/products/(bulk|bulk-delete)|/api/webhooks/\d+/test|/api/imports/[^/]+")),
+    ("long", re.compile(r"/api/products/(bulk|bulk-delete)|/api/webhooks/\d+/test")),
+    ("long", re.compile(r"/api/imports/[^/]+(/(confirm|cancel|retry|undo))?")),
 ]

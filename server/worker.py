@@ -47,7 +47,7 @@ LINGER_BYTES = 64_000_000
 STOP_IDLE_SECONDS = 2
 MAX_REQUEST_BYTES = 64_000_000
 MAX_RESPONSE_BYTES = 64_000_000
-# When the memory for responses is used up, so many threads may wait for slow clients: fewer than a class has.
+# At most this many threads wait for slow clients once the memory for responses is used up.
 MAX_WAITING_SENDERS = 4
 # Files, pipes and database connections, which need descriptors besides those of clients.
 RESERVED_DESCRIPTORS = 128

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from psycopg2.extensions import connection as Connection
 
-from database.connect import Component, reconnect_until_stopped
+from database.connect import Component, reconnect_until_stopped, transaction
 from webhooks.outbox import WebhookLease
 from webhooks.webhook_worker import WebhookWorker
 
@@ -47,7 +47,6 @@ class LeaseKeeper:
         )
 
     def _renew_until_stopped(self, connection: Connection) -> None:
-        connection.autocommit = True
         while not self._stopping.is_set():
             parts = RENEWALS_PER_LEASE if self._renew(connection) else RETRIES_PER_LEASE
             self._stopping.wait(self._lease.seconds / parts)
@@ -59,7 +58,7 @@ class LeaseKeeper:
             return True
         # The lease begins when the statement runs, so this is early enough.
         now = time.monotonic()
-        with connection.cursor() as cursor:
+        with transaction(connection) as cursor:
             renewed, lost = self._lease.renew(cursor, workers)
         for id in renewed:
             workers[id].keep_until(now + self._lease.seconds)

@@ -57,7 +57,8 @@ class DispatcherProcess(threading.Thread):
             try:
                 self._process = self._start_process()
                 has_started = True
-            except OSError as error:
+            except Exception as error:
+                # Without this thread, nobody would start the process again.
                 has_started = False
                 log.error("The webhook dispatcher cannot be started, will retry: %s", error)
 

@@ -58,5 +58,5 @@ def announce_job(task_id: str) -> None:
 
 
 def client_address() -> str:
-    """Return the address of the client: the one that is connected, or what TRUSTED_PROXIES say about it."""
+    """Return the address of the client: that of the connection, or behind TRUSTED_PROXIES the forwarded one."""
     return (request.remote_addr or "")[:STARTED_BY_MAX_CHARACTERS]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from importer.errors import UnusableFile
@@ -48,8 +49,11 @@ class StoredFile:
             raise
         return file
 
-    def verify(self) -> None:
-        """Raise `UnusableFile` unless the readers read the file that was uploaded. Read what they have left out."""
+    def verify(self, *, after_read: Callable[[], None] = lambda: None) -> None:
+        """Raise `UnusableFile` unless the readers read the file that was uploaded.
+
+        Reads what they have left out, and calls `after_read` after each read.
+        """
         if self._sha256 is None:
             return
         try:
@@ -61,6 +65,7 @@ class StoredFile:
             rest.seek(self._hashed_bytes)
             while data := rest.read(HASHED_BLOCK_BYTES):
                 self.add(self._hashed_bytes, data)
+                after_read()
         if self._hash.hexdigest() != self._sha256:
             raise UnusableFile(CHANGED.format(difference="its content has changed"))
 

@@ -28,8 +28,6 @@ LOCK_WAIT_MS = 1000
 # How long `cancel` waits before it cancels the worker's statement.
 LOCK_WAIT_BEFORE_CANCEL_MS = 500
 CANCEL_ATTEMPTS = 4
-# A limit of our own replaces the statement_timeout of the role. Deleting the rejects for a retry can take seconds.
-STATEMENT_SECONDS = 30
 
 # The columns of a job that a retry may change.
 OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote", "encoding")
@@ -269,7 +267,7 @@ def delete(connection: Connection, task_id: str) -> None:
 
 def _lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     """Return the columns of `LOCK_JOB_SQL`; the row stays locked until the transaction ends. Raises `JobLocked`."""
-    cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
     try:
         cursor.execute(LOCK_JOB_SQL, (task_id,))
     except errors.LockNotAvailable:

@@ -78,6 +78,8 @@ WHERE (task_id, undone_by) = (SELECT undo_of, task_id FROM import_jobs WHERE id 
     AND (left_alone_count > 0 OR (SELECT status FROM import_jobs WHERE id = %(id)s) <> 'completed')
 """
 CLOSE_JOB_SQL = f"UPDATE import_jobs SET retry_until = NULL, undo_until = NULL, {BUMP_REVISION_SQL} WHERE id = %s"
+# The reaper must not wait long for a job that something else has locked.
+LIMIT_JOB_LOCK_SQL = "SET LOCAL lock_timeout = '1s'"
 FORBID_RETRY_SQL = "UPDATE import_jobs SET retry_until = NULL WHERE task_id = %s"
 
 
@@ -181,6 +183,7 @@ def delete_job(connection: Connection, job_id: int, *, ends_at: float = math.inf
     or its staging table stays locked.
     """
     with transaction(connection) as cursor:
+        cursor.execute(LIMIT_JOB_LOCK_SQL)
         cursor.execute(LOCK_IMPORT_OF_UNDO_SQL, (job_id,))
         job = _lock_ended_job(cursor, job_id)
         if job is None:
@@ -211,35 +214,44 @@ def _lock_ended_job(cursor: Cursor, job_id: int) -> tuple[str, str | None] | Non
 
 
 def _delete_old_jobs(connection: Connection, days: int, ends_at: float) -> bool:
-    while job_ids := _find_jobs(connection, FIND_OLD_JOBS_SQL, days):
-        for job_id in job_ids:
+    locked: set[int] = set()
+    while job_ids := set(_find_jobs(connection, FIND_OLD_JOBS_SQL, days)) - locked:
+        for job_id in sorted(job_ids):
             try:
                 if not delete_job(connection, job_id, ends_at=ends_at):
                     return False
             except errors.LockNotAvailable:
-                return False
+                locked.add(job_id)
     return True
 
 
 def _delete_expiring(connection: Connection, expiring: ExpiringDetails, days: int, ends_at: float) -> bool:
-    """Delete the details of jobs that ended more than `days` ago; return False if the time is up first."""
+    """Delete the details of jobs that ended more than `days` ago; return False if the time is up first.
+
+    Jobs that another transaction has locked are left for the next time.
+    """
     old_sql = (
         f"finished_at < clock_timestamp() - make_interval(days => %s) AND {HAS_ENDED_SQL}"
         f" AND {expiring.removed_at} IS NULL AND {expiring.condition}"
     )
     find_sql = f"SELECT id FROM import_jobs j WHERE {old_sql} ORDER BY finished_at LIMIT {BATCH_JOBS}"
-    while job_ids := _find_jobs(connection, find_sql, days):
-        for job_id in job_ids:
-            # A client may retry the job meanwhile, so each batch checks that it is still an old one.
-            if not _delete_details(connection, job_id, expiring.details, ends_at, guard_sql=old_sql, days=days):
-                return False
-            with transaction(connection) as cursor:
-                cursor.execute(
-                    f"UPDATE import_jobs SET {expiring.removed_at} = clock_timestamp() WHERE id = %s AND {old_sql}",
-                    (job_id, days),
-                )
-                if cursor.rowcount:
-                    repository.append_log(cursor, job_id, "removed", expiring.message.format(days=days))
+    locked: set[int] = set()
+    while job_ids := set(_find_jobs(connection, find_sql, days)) - locked:
+        for job_id in sorted(job_ids):
+            try:
+                # A client may retry the job meanwhile, so each batch checks that it is still an old one.
+                if not _delete_details(connection, job_id, expiring.details, ends_at, guard_sql=old_sql, days=days):
+                    return False
+                with transaction(connection) as cursor:
+                    cursor.execute(LIMIT_JOB_LOCK_SQL)
+                    cursor.execute(
+                        f"UPDATE import_jobs SET {expiring.removed_at} = clock_timestamp() WHERE id = %s AND {old_sql}",
+                        (job_id, days),
+                    )
+                    if cursor.rowcount:
+                        repository.append_log(cursor, job_id, "removed", expiring.message.format(days=days))
+            except errors.LockNotAvailable:
+                locked.add(job_id)
     return True
 
 
@@ -268,6 +280,7 @@ def _delete_details(
     while True:
         with transaction(connection) as cursor:
             if guard_sql is not None:
+                cursor.execute(LIMIT_JOB_LOCK_SQL)
                 cursor.execute(f"SELECT FROM import_jobs WHERE id = %s AND {guard_sql} FOR UPDATE", (job_id, days))
                 if not cursor.rowcount:
                     return True

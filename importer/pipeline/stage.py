@@ -125,7 +125,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 for name in file.validator.fields
             )
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
-            # A worker that was suspended while it read the file would keep the rejects that it wrote locked.
+            # A worker that lost its lease while it was suspended must not lock the rejects that its successor deletes.
             if not lease.is_held(cursor, job):
                 raise LeaseLost
             cancel_work(cursor, job.id)
@@ -204,7 +204,7 @@ def _encode_chunks(
     if rejects:
         yield COPY_REJECTS_SQL, bytes(rejects)
     # While COPY runs, because PostgreSQL ends transactions that are idle for long.
-    stored_file.verify()
+    stored_file.verify(after_read=run.heartbeat.check)
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:

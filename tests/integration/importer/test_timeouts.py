@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg2 import errors
 
+from database.connect import transaction
 from importer.jobs import actions
 from importer.jobs.repository import Job
 from importer.pipeline.run import Observer, Step, StepKind
@@ -131,7 +132,7 @@ def test_an_action_takes_as_long_as_it_needs_whatever_the_timeout_of_the_role(
         if action == "cancel":
             actions.cancel(connection, task_id, runner.retention)
         else:
-            with connection, connection.cursor() as cursor:
+            with transaction(connection) as cursor:
                 if action == "confirm":
                     actions.confirm(cursor, task_id)
                 else:
