@@ -13,6 +13,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from database.retry import is_conflict
+
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -87,6 +89,15 @@ def transaction(connection: Connection) -> Iterator[Cursor]:
         yield cursor
 
 
+def log_database_error(error: psycopg2.Error, purpose: str) -> None:
+    """Log why a thread repeats the work with this `purpose`: because of other transactions, or of an outage."""
+    reason = " ".join(str(error).split())
+    if is_conflict(error):
+        log.warning("Other transactions kept %s from working; it will retry: %s", purpose, reason)
+    else:
+        log.warning("The database is unavailable; %s will retry: %s", purpose, reason)
+
+
 def run_until_stopped(
     url: str,
     component: Component,
@@ -131,5 +142,5 @@ def reconnect_until_stopped(
             with connected(url, component) as connection:
                 work(connection)
         except psycopg2.Error as error:
-            log.warning("The database is unavailable; %s will retry: %s", purpose, str(error).strip())
+            log_database_error(error, purpose)
             stopping.wait(error_delay_seconds)

@@ -5,7 +5,6 @@ An expansion reads thousands of products. In the dispatcher's main thread it wou
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
@@ -14,13 +13,11 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from database.connect import Component, connected, limit_waits
+from database.connect import Component, connected, limit_waits, log_database_error
 from database.running_imports import find_running_import
 from webhooks import expander
 from webhooks.outbox import Delivery
 from webhooks.webhook_worker import WebhookWorker
-
-log = logging.getLogger(__name__)
 
 # Pause before the deliveries of a webhook are loaded again whose expansion has to wait.
 WAIT_SECONDS = 1
@@ -71,7 +68,7 @@ class Expansions:
                         request = None
                     request = self._next()
         except psycopg2.Error as error:
-            log.warning("The database is unavailable; the expansion of events will retry: %s", str(error).strip())
+            log_database_error(error, "the expansion of events")
         finally:
             if request is not None:
                 self._end_turn(request, waits=True)

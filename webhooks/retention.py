@@ -7,7 +7,6 @@ nor deadlocks with them.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -16,9 +15,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.connect import LIMIT_WAITS_SQL, Component, connected
-
-log = logging.getLogger(__name__)
+from database.connect import LIMIT_WAITS_SQL, Component, connected, log_database_error
 
 Result = TypeVar("Result")
 
@@ -102,7 +99,7 @@ class Retention:
                     remove_deleted_webhooks(connection, stopping=self._stopping)
                     remove_old(connection, self._days, stopping=self._stopping)
             except psycopg2.Error as error:
-                log.warning("The database is unavailable; removal of old deliveries will retry: %s", str(error).strip())
+                log_database_error(error, "removal of old deliveries")
             self._stopping.wait(MIN_PAUSE_SECONDS)
             self._check_now.wait(CHECK_SECONDS)
 

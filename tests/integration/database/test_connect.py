@@ -6,6 +6,7 @@ import threading
 
 import psycopg2
 import pytest
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from database.connect import Component, run_until_stopped
@@ -15,9 +16,10 @@ from database.connect import Component, run_until_stopped
     ("failure", "line"),
     [
         (psycopg2.OperationalError("gone away\n"), "The database is unavailable; the test will retry: gone away"),
+        (errors.DeadlockDetected("a\nb"), "Other transactions kept the test from working; it will retry: a b"),
         (ValueError("a bug"), "Unexpected error; the test will retry"),
     ],
-    ids=["a database error", "a bug"],
+    ids=["a database error", "a deadlock", "a bug"],
 )
 def test_work_that_fails_is_repeated_on_a_new_connection(
     database_url: str, failure: Exception, line: str, caplog: pytest.LogCaptureFixture
