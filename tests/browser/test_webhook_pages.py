@@ -291,7 +291,8 @@ def test_a_list_that_fails_to_load_says_so_until_it_loads(page: Page, site: Site
     # Without the event stream, which would reload the list.
     page.route("**/api/events?*", lambda route: route.fulfill(status=503))
     page.route("**/api/webhooks", lambda route: route.fulfill(status=500, json={"error": "Broken.", "status": 500}))
-    page.goto("/#/webhooks")
+    with page.expect_response("**/api/events?*"):
+        page.goto("/#/webhooks")
     banner = page.get_by_test_id("banner-error")
     expect(banner).to_contain_text("The webhooks could not be loaded. Broken.")
     page.unroute("**/api/webhooks")

@@ -86,3 +86,9 @@ def test_the_footer_of_each_page_shows_the_version(client: FlaskClient, path: st
         etag = response.headers["ETag"]
     with client.get(path, headers={"If-None-Match": etag}) as response:
         assert response.status_code == 304
+
+
+def test_what_has_no_link_to_an_icon_gets_the_same_one(client: FlaskClient) -> None:
+    with client.get("/favicon.ico") as response:
+        assert (response.status_code, response.mimetype) == (200, "image/svg+xml")
+        assert response.data == (ROOT / "static" / "favicon.svg").read_bytes()
