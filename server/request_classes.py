@@ -63,14 +63,14 @@ class RequestClasses:
 
 
 READING_RULES = [
-    ("health", re.compile(r"/api/health|/healthz|/readyz|/metrics")),
+    ("health", re.compile(r"/api/health")),
     ("stream", re.compile(r"/api/events|/api/upload/progress/[^/]+/stream|/api/(products|webhooks)/changes")),
     ("export", re.compile(r"/api/products/export")),
     ("rejects", re.compile(r"/api/imports/[^/]+/rejects\.csv")),
     ("page", re.compile(r"/|/static/.*|/favicon\.ico|/api/docs|/api/openapi\.json")),
 ]
 WRITING_RULES = [
-    ("upload", re.compile(r"/api/upload|/api/uploads(/.*)?")),
+    ("upload", re.compile(r"/api/upload")),
     ("long", re.compile(r"/api/products/(bulk|bulk-delete)|/api/webhooks/\d+/test")),
     ("long", re.compile(r"/api/imports/[^/]+(/(confirm|cancel|retry|undo))?")),
 ]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from database.connect import Component, connected, limit_waits, log_database_error
+from database.connect import Component, connected, log_database_error, transaction
 from database.running_imports import find_running_import
 from webhooks import expander
 from webhooks.outbox import Delivery
@@ -86,8 +86,7 @@ class Expansions:
 
 def _expand(connection: Connection, delivery: Delivery) -> bool:
     """Expand a delivery in a transaction; return False if it has to wait for an import or a lock."""
-    with connection, connection.cursor() as cursor:
-        limit_waits(cursor)
+    with transaction(connection) as cursor:
         if delivery.can_wait and find_running_import(cursor) is not None:
             return False
         return expander.expand(cursor, delivery.id)

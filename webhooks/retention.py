@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from database.connect import LIMIT_WAITS_SQL, Component, connected, log_database_error
+from database.connect import Component, connected, log_database_error, transaction
 
 Result = TypeVar("Result")
 
@@ -167,8 +167,7 @@ def _delete(connection: Connection, statement: str, values: dict[str, Any]) -> i
 
 
 def _run(connection: Connection, work: Callable[[Cursor], Result]) -> Result:
-    with connection, connection.cursor() as cursor:
-        cursor.execute(LIMIT_WAITS_SQL)
+    with transaction(connection) as cursor:
         return work(cursor)
 
 
