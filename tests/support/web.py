@@ -61,7 +61,7 @@ def count_connections(url: str, condition: str = "true") -> int:
 
 def count_listening_connections(url: str) -> int:
     """Return the number of connections that execute LISTEN."""
-    return count_connections(url, "query LIKE 'LISTEN%'")
+    return count_connections(url, "query LIKE '%LISTEN %'")
 
 
 def end_connections(url: str) -> None:
