@@ -33,8 +33,8 @@ KEPT_HEADERS = {"allow", "retry-after"}
 class ApiError(Exception):
     """An error response.
 
-    `message` is a sentence for a person, `fields` has the sentences for each invalid field. `details` has what the
-    message says as JSON, if programs need it.
+    `message` is a sentence for a person, `fields` has the sentences for each invalid field. `details` has the
+    same facts as JSON, for programs.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ CROSS_SITE = ErrorType(
     "A page of another site sent this request, so it was refused. If it was your own page, let the proxy in front of"
     " this server pass on the Host header of the browser.",
 )
-BUSY = ErrorType(503, "busy", "Another client or an import is changing the same data. Nothing was changed; try again.")
+BUSY = ErrorType(503, "busy", "Another client or an import is changing the same data. Try again in a few seconds.")
 HTTP_ERRORS = {
     error_type.status: error_type
     for error_type in (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import queue
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -22,6 +25,7 @@ from catalogue import search_indexes
 log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT_MS = 1000
+DISK_TIMEOUT_SECONDS = 1
 COUNT_PENDING_JOBS_SQL = "SELECT count(*) FROM import_jobs WHERE status = 'pending'"
 # A pending job is updated when it is created, confirmed or retried, and then not before a worker starts it.
 READ_LONGEST_WAIT_SQL = """
@@ -75,8 +79,36 @@ def _read_longest_wait(cursor: Cursor) -> float:
     return round(float(longest), 1)
 
 
-def _read_free_bytes() -> int:
-    return shutil.disk_usage(current_app.config["SETTINGS"].upload_dir).free
+class DiskReader:
+    """Reads the free space of a disk in a thread, because the call never returns if a network disk does not answer."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def read_free_bytes(self, folder: Path) -> int:
+        """Return the free bytes; raises `TimeoutError` while the disk does not answer."""
+        if self._thread is not None and self._thread.is_alive():
+            raise TimeoutError("The disk has not answered an earlier call.")
+        results: queue.SimpleQueue[int | OSError] = queue.SimpleQueue()
+
+        def read() -> None:
+            try:
+                results.put(shutil.disk_usage(folder).free)
+            except OSError as error:
+                results.put(error)
+
+        self._thread = threading.Thread(target=read, name="disk-reader", daemon=True)
+        self._thread.start()
+        try:
+            result = results.get(timeout=DISK_TIMEOUT_SECONDS)
+        except queue.Empty:
+            raise TimeoutError(f"The disk has not answered within {DISK_TIMEOUT_SECONDS} s.") from None
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+
+_disk_reader = DiskReader()
 
 
 # Each function returns one detail, or raises any exception. Those of the database have STATEMENT_TIMEOUT_MS.
@@ -86,7 +118,7 @@ DATABASE_DETAILS: dict[str, Callable[[Cursor], Any]] = {
     "search_index": lambda cursor: asdict(search_indexes.check_health(cursor)),
 }
 OTHER_DETAILS: dict[str, Callable[[], Any]] = {
-    "disk_free_bytes": _read_free_bytes,
+    "disk_free_bytes": lambda: _disk_reader.read_free_bytes(current_app.config["SETTINGS"].upload_dir),
     "version": lambda: config.VERSION,
 }
 

@@ -15,12 +15,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
 from database import advisory_locks
+from database.connect import LOCK_WAIT_SECONDS
 from database.running_imports import find_running_import
 from webhook_service import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
-# How long a statement waits for a lock of another transaction. A slice of an import holds such locks.
-LOCK_WAIT_SECONDS = 10
 # An import that has to wait for the catalogue gives up after more than this.
 DELETE_ALL_SECONDS = 120
 # New readers queue up while TRUNCATE waits for the current ones, so it must not wait for long.

@@ -7,7 +7,7 @@ from psycopg2.extensions import cursor as Cursor
 # Other programs must not use these keys in the same database. They are "ACME" in ASCII and the numbers after it.
 MIGRATION_KEY = 0x41434D45
 SEARCH_INDEX_BUILD_KEY = 0x41434D46
-# Work that writes products shares this lock; the deletion of all products holds it alone.
+# Work that writes products holds this lock in shared mode; the deletion of all products holds it exclusively.
 CATALOGUE_KEY = 0x41434D4A
 # First halves of two-part keys; the second half is the number of the job. A transaction that works on a job holds a
 # lock of the first class if it is on a connection of its own, and of the second class behind a transaction pooler,

@@ -1,4 +1,4 @@
-"""The classes of requests. Each has threads of its own, so that none can take the places of another."""
+"""Classes of requests. Each class has its own threads, so requests of one class never wait for those of another."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Supervisor:
                 log.exception("Unexpected error; %s will retry", name)
             failed_at.append(time.monotonic())
             if len(failed_at) == MAX_FAILURES and failed_at[-1] - failed_at[0] < FAILURE_WINDOW_SECONDS:
-                log.error("The webhook dispatcher ends, because its %s keeps failing", name)
+                log.error("The webhook dispatcher ends because its thread %s has failed too often", name)
                 self.has_given_up = True
                 self._on_give_up()
                 return

@@ -44,7 +44,7 @@ UNDO_BLOCKED = ErrorType(
 NOT_DELETABLE = ErrorType(
     409, "not_deletable", "The import is running, so it cannot be deleted before it ends. Cancel it first."
 )
-JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Nothing was changed; try again.")
+JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment. Try again in a few seconds.")
 
 
 @blueprint.post("/<task_id>/confirm", parameters=TASK_ID)

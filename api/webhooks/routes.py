@@ -39,8 +39,8 @@ INVALID_WEBHOOK = ErrorType(
 ROTATION_PENDING = ErrorType(
     409,
     "rotation_pending",
-    "The secret was replaced already, and its predecessor is valid until 2026-11-25T04:00:00Z. Wait until then, or"
-    " force the replacement, which ends the predecessor now.",
+    "The secret was replaced already, and the previous one is valid until 2026-11-25T04:00:00Z. Wait until then, or"
+    " force the replacement, which ends the previous secret now.",
 )
 LINKS = {
     operation: {"operationId": operation, "parameters": {"webhook_id": "$response.body#/id"}}
@@ -176,9 +176,9 @@ def rotate_secret(webhook_id: int) -> Response:
     webhook = find_webhook(webhook_id, lock="change")
     if webhook.has_previous_secret and not force:
         raise ROTATION_PENDING.exception(
-            "The secret was replaced already, and its predecessor is valid until"
+            "The secret was replaced already, and the previous one is valid until"
             f" {format_timestamp(webhook.previous_secret_expires_at)}. Wait until then, or force the replacement, which"
-            " ends the predecessor now."
+            " ends the previous secret now."
         )
     expires_at: Any = func.clock_timestamp() + timedelta(hours=ROTATION_HOURS)
     webhook.previous_secret = webhook.secret

@@ -1,8 +1,8 @@
 """Staging: the rows of the file go into the staging table of the job, rejected rows into `import_rejects`.
 
-All of it is one transaction. If reading is interrupted, nothing remains and the next worker reads the file again. The
-transaction begins with the first rows and then runs COPY until the last ones. So it is never idle, which PostgreSQL
-would end, however long the file has no rows.
+All of it is one transaction. If reading is interrupted, nothing remains, and the next worker reads the file again. The
+transaction begins with the first rows and runs COPY until the last ones. PostgreSQL ends transactions that are idle for
+long, and this one never is, even if the file has no rows for a long stretch.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class StaleSlice(Exception):
     """Another client changed or deleted a product after a slice was compared with it and before it was written."""
 
 
-# PostgreSQL cancelled a statement: for an administrator or a client of ours, or because of a timeout.
+# PostgreSQL cancelled a statement: an administrator or one of our own processes asked for it, or a timeout ended it.
 CANCELLATIONS: tuple[type[Exception], ...] = (errors.QueryCanceled, errors.LockNotAvailable)
 RETRYABLE_ERRORS: tuple[type[Exception], ...] = (
     StaleSlice,
@@ -40,20 +40,20 @@ RETRYABLE_ERRORS: tuple[type[Exception], ...] = (
     *CANCELLATIONS,
     *TRANSIENT_ERRORS,
 )
-# What PostgreSQL calls a timeout if its messages are in English. In another language, its own message tells the reason.
+# English messages of PostgreSQL call a timeout so. A message in another language is quoted as it is.
 STATEMENT_TIMEOUT_TEXT = "statement timeout"
 
 
 def explain(error: Exception) -> str:
     """Return a sentence that says why PostgreSQL ended a transaction with one of `RETRYABLE_ERRORS`."""
     if isinstance(error, errors.LockNotAvailable):
-        return f"Another client kept something locked that the job needs, for more than {LOCK_WAIT_SECONDS} seconds."
+        return f"Another client held a lock that the job needs for more than {LOCK_WAIT_SECONDS} seconds."
     if not isinstance(error, errors.QueryCanceled):
         return "Other clients kept changing the same products at the same time."
     text = error.diag.message_primary or str(error).strip()
     if STATEMENT_TIMEOUT_TEXT in text:
         return f"A time limit of the database server (statement_timeout) ended a statement of the job: {text}."
-    return f"The database server cancelled a statement of the job, for example for an administrator: {text}."
+    return f"The database server cancelled a statement of the job, perhaps on an administrator's request: {text}."
 
 
 def write_with_retries(

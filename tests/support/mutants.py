@@ -37,6 +37,8 @@ STOP_SECONDS = 30
 # Exit codes that mutmut stores: of pytest, or its own for a mutant that it did not run.
 STATUS_OF_EXIT_CODE = {0: "survived", 1: "killed", 3: "killed", 5: "untested", 33: "untested", None: "not run"}
 STATUSES = ("killed", "survived", "untested", "timeout", "not run")
+# mutmut numbers the mutants of each function. A sample has those whose number ends with one of these digits.
+SAMPLES = {1: "", 2: "13579", 5: "27", 10: "3"}
 NOT_COPIED = ("docs/*", "static/*", "tests/browser/*", "tests/js/*")
 
 
@@ -65,6 +67,9 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="modules to mutate, such as importer.files.dialect (default: all)")
     parser.add_argument("--minutes", type=float, default=120, help="stop after this time (default: %(default)s)")
     parser.add_argument("--children", type=int, default=os.cpu_count(), help="mutants tested at a time")
+    parser.add_argument(
+        "--every", type=int, choices=SAMPLES, default=1, help="test every n-th mutant of each function (default: all)"
+    )
     options = parser.parse_args()
     deadline = time.monotonic() + options.minutes * 60
     OUTPUT.mkdir(exist_ok=True)
@@ -73,7 +78,7 @@ def main() -> int:
     for suite in SUITES:
         paths = [path for path in _repository_files() if _is_chosen(path, suite, options.modules)]
         if paths and time.monotonic() < deadline:
-            failed |= not _run_suite(suite, paths, deadline, options.children)
+            failed |= not _run_suite(suite, paths, deadline, options)
             _append_report(paths)
             shutil.rmtree(WORK, ignore_errors=True)
     print(REPORT.read_text())
@@ -98,7 +103,7 @@ def _repository_files() -> list[str]:
     return sorted(path for path in set(listing.splitlines()) if (ROOT / path).is_file())
 
 
-def _run_suite(suite: Suite, paths: list[str], deadline: float, children: int) -> bool:
+def _run_suite(suite: Suite, paths: list[str], deadline: float, options: argparse.Namespace) -> bool:
     """Run mutmut in a new copy of the repository. Return False if it failed; running out of time is no failure."""
     shutil.rmtree(WORK, ignore_errors=True)
     copied = [path for path in _repository_files() if not any(fnmatch.fnmatch(path, pattern) for pattern in NOT_COPIED)]
@@ -126,7 +131,10 @@ def _run_suite(suite: Suite, paths: list[str], deadline: float, children: int) -
         if suite.needs_database:
             environment["TEST_POSTGRES_URL"] = stack.enter_context(_test_server())
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(children)],
+            [
+                *(str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(options.children)),
+                *(f"*{digit}" for digit in SAMPLES[options.every]),
+            ],
             cwd=WORK,
             env=environment,
             start_new_session=True,

@@ -115,6 +115,19 @@ def received_numbers(receiver: Receiver, path: str) -> list[int]:
     return [json.loads(request.body)["count"] for request in receiver.requests(path)]
 
 
+def sent_numbers(url: str, webhook_id: int) -> list[int]:
+    """Return the numbers of the events of a webhook, in the order in which their requests started.
+
+    A receiver may see two requests the other way round if it reads both at once, from two connections.
+    """
+    query = (
+        "SELECT (e.body::json->>'count')::integer FROM webhook_attempts a"
+        " JOIN webhook_deliveries d ON d.id = a.delivery_id JOIN webhook_events e ON e.id = d.event_id"
+        " WHERE d.webhook_id = %s ORDER BY a.at"
+    )
+    return [number for (number,) in execute(url, query, (webhook_id,))]
+
+
 def count_by_status(url: str, webhook_id: int) -> dict[str, int]:
     """Return the number of deliveries of a webhook by status."""
     query = "SELECT status, count(*) FROM webhook_deliveries WHERE webhook_id = %s GROUP BY status"

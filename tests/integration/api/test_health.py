@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from typing import Any
 
 import psycopg2
@@ -18,6 +19,7 @@ from importer.pipeline.runner import ImportRunner
 from support.api import read_json
 from support.database import execute, url_of
 from support.jobs import create_job
+from support.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,30 @@ def test_details_of_a_locked_table_are_null(
     # The second detail of a slow database is not even tried.
     assert caplog.text.count("could not be read") == 1
     assert read_json(client.get("/api/health"))["details"]["queue_length"] == 0
+
+
+def test_a_disk_that_does_not_answer_delays_no_answer(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = threading.Event()
+
+    def hang(_folder: object) -> None:
+        answered.wait()
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(health_details, "DISK_TIMEOUT_SECONDS", 0.1)
+    execute(settings.database_url, "INSERT INTO workers (name) VALUES ('one')")
+    with monkeypatch.context() as patch:
+        patch.setattr(health_details.shutil, "disk_usage", hang)
+        for reason in ("within 0.1 s", "an earlier call"):
+            health = read_json(client.get("/api/health"))
+            assert (health["status"], health["details"]["disk_free_bytes"]) == ("healthy", None)
+            assert reason in caplog.text
+        # Only one thread waits for the disk.
+        assert [thread.name for thread in threading.enumerate()].count("disk-reader") == 1
+        answered.set()
+    wait_for("the thread ends", lambda: "disk-reader" not in [thread.name for thread in threading.enumerate()])
+    assert read_json(client.get("/api/health"))["details"]["disk_free_bytes"] > 0
 
 
 def test_details_of_the_database_are_null_while_it_is_down(

@@ -204,7 +204,7 @@ def test_an_import_fails_if_clients_keep_its_products_locked(
     job = read_job(url, task_id)
     assert (job["status"], job["error_message"]) == (
         "failed",
-        "Another client kept something locked that the job needs, for more than 10 seconds."
+        "Another client held a lock that the job needs for more than 10 seconds."
         " What was written before stays. Retry the import to write the rest.",
     )
 

@@ -148,7 +148,10 @@ def test_a_slice_that_an_administrator_cancels_is_repeated(
         row = run_import(replace(runner, observer=observer), FILE)
     assert (row["status"], row["created_count"], len(read_products(runner.database_url))) == ("completed", ROWS, ROWS)
     (line,) = (record.message for record in caplog.records if "is repeated" in record.message)
-    assert "cancelled a statement of the job, for example for an administrator: canceling statement due to user" in line
+    assert (
+        "cancelled a statement of the job, perhaps on an administrator's request: canceling statement due to user"
+        in line
+    )
 
 
 @pytest.mark.parametrize("kind", [StepKind.STAGE_FILE, StepKind.COMPLETE])
@@ -167,8 +170,8 @@ def test_an_import_that_is_cancelled_each_time_says_why(runner: ImportRunner) ->
     assert row["status"] == "failed"
     assert row["error_message"] == (
         "The import was started 2 times and stopped each time before it made progress. The database server cancelled a"
-        " statement of the job, for example for an administrator: canceling statement due to user request. Retry the"
-        " import when the problem is solved."
+        " statement of the job, perhaps on an administrator's request: canceling statement due to user request. Retry"
+        " the import when the problem is solved."
     )
 
 
@@ -179,7 +182,7 @@ def test_an_import_that_waits_too_long_for_a_lock_each_time_says_why(
     with staging_blocked(runner.database_url):
         row = run_import(replace(runner, max_attempts=2), FILE)
     assert row["status"] == "failed"
-    assert "Another client kept something locked" in row["error_message"]
+    assert "Another client held a lock" in row["error_message"]
 
 
 def test_a_cancellation_by_a_client_is_not_reported_as_an_interruption(

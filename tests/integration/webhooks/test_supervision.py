@@ -102,7 +102,7 @@ def test_a_dispatcher_whose_thread_keeps_failing_ends_and_releases_its_leases(
         dispatcher = start_dispatcher(lease_seconds=1, stop_seconds=1)
         wait_for("the end", lambda: dispatcher.has_failed)
         wait_for("the release", lambda: execute(database_url, "SELECT lease_token FROM webhooks") == [(None,)])
-    assert "keeps failing" in caplog.text
+    assert "has failed too often" in caplog.text
     start_dispatcher()
     wait_for("another dispatcher", all_finished(database_url, webhook, 2))
 
