@@ -126,7 +126,7 @@ def test_a_disk_that_does_not_answer_delays_no_answer(
     monkeypatch.setattr(health_details, "DISK_TIMEOUT_SECONDS", 0.1)
     execute(settings.database_url, "INSERT INTO workers (name) VALUES ('one')")
     with monkeypatch.context() as patch:
-        patch.setattr(health_details.shutil, "disk_usage", hang)
+        patch.setattr(shutil, "disk_usage", hang)
         for reason in ("within 0.1 s", "an earlier call"):
             health = read_json(client.get("/api/health"))
             assert (health["status"], health["details"]["disk_free_bytes"]) == ("healthy", None)
