@@ -214,5 +214,5 @@ def test_the_sentence_says_why_a_statement_was_cancelled(database_url: str) -> N
     assert "statement_timeout" in explain(timed_out)
     translated = provoke(database_url, "DO $$ BEGIN RAISE query_canceled USING message = 'abgebrochen'; END $$")
     assert isinstance(translated, errors.QueryCanceled)
-    assert explain(translated).endswith("administrator: abgebrochen.")
+    assert explain(translated).endswith("administrator's request: abgebrochen.")
     assert explain(StaleSlice()).startswith("Other clients kept changing")
