@@ -157,9 +157,10 @@ def test_losing_the_connection_while_the_file_is_read_stops_the_run(runner: Impo
             if len(chunks) == 5:
                 wait_for("COPY fails", lambda: "copy" not in {thread.name for thread in threading.enumerate()})
             if len(chunks) == 1:
+                # Waits until the connection is closed. Otherwise the chunks might all be sent before.
                 execute(
                     url,
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND application_name = %s",
                     (Component.IMPORTER.value,),
                 )
