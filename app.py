@@ -26,7 +26,8 @@ from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
 
-# gunicorn stops if a worker exits with this status. After any other status it starts new workers again and again.
+# gunicorn stops if a worker exits with this status (`Arbiter.WORKER_BOOT_ERROR`). After most others it starts a new
+# worker, again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
 POOL_SIZE = 5
@@ -93,7 +94,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             "pool_pre_ping": True,
             "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
         },
-        # Connections of its own, so that GET /api/health answers while other requests use all connections.
+        # A separate pool, so that GET /api/health still answers while other requests use every other connection.
         SQLALCHEMY_BINDS={
             HEALTH_DATABASE: {
                 "url": sqlalchemy_url(url),

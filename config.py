@@ -27,7 +27,7 @@ from durable_files import sync_folder
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
-# A name, an address, `*.` and a name, or `*`. Names may have underscores, as those of Docker services do.
+# A name, an IP address, `*.` followed by a name, or `*`. Names may have underscores, as those of Docker services do.
 HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
 MAX_NUMBER_DIGITS = 20
 MAX_SHOWN_CHARACTERS = 50
@@ -387,7 +387,7 @@ def load_secret_key(settings: Settings) -> str:
 
 
 def _read_secret_key(file: IO[bytes]) -> str:
-    """Return the key in a file, "" if a power cut has left it empty or full of zeros."""
+    """Return the key in a file, or "" if a power cut has left the file empty or full of zeros."""
     return file.read().strip(b"\0 \r\n\t").decode(errors="replace")
 
 

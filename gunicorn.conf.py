@@ -24,7 +24,7 @@ worker_connections = _settings.max_streams + OTHER_CONNECTIONS
 timeout = 60
 graceful_timeout = 5
 keepalive = 5
-# The socket of a response must see every byte, to notice a client that does not read.
+# With sendfile, bytes would bypass `ClientSocket`, which notices a client that does not read.
 sendfile = False
 # TRUSTED_PROXIES decides who may set headers of proxies (app.py).
 forwarded_allow_ips = ""

@@ -42,7 +42,7 @@ FINAL_STATUSES = ("completed", "failed", "cancelled")
 JOB_KINDS = ("import", "undo")
 IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
-# Prefixes of tables and indexes that the product creates at run time. They have no models.
+# Prefixes of tables and indexes that the application creates at run time. They have no models.
 STAGING_TABLE_PREFIX = "import_staging_"
 SEARCH_INDEX_PREFIX = "products_search_"
 ORIGINS = ("page", "api")
@@ -153,7 +153,7 @@ class ImportJob(Base):
     retry_until: Mapped[datetime | None]
     undo_until: Mapped[datetime | None]
     undone_by: Mapped[uuid.UUID | None]
-    # The products that the last completed undo of this import left alone. If there are any, it can be undone again.
+    # How many products the last completed undo of this import left alone. If any, the import can be undone again.
     left_alone_count: Mapped[int] = mapped_column(server_default="0")
     file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
@@ -168,7 +168,7 @@ class ImportJob(Base):
     lease_expires_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
 
-    # When the reaper removed details of the ended job that are kept for a shorter time than the job.
+    # When the reaper removed the rejects and the samples of the ended job, which are kept for less time than the job.
     rejects_removed_at: Mapped[datetime | None]
     samples_removed_at: Mapped[datetime | None]
 
@@ -208,10 +208,10 @@ class ImportChanges(Base):
     """An entry of the change log: what a slice of an import did, and what an undo needs to reverse it.
 
     `at` is the `updated_at` of every product that the slice wrote. `created` and `updated` hold product ids. `skipped`
-    holds the SKUs that the mode of the import excludes. The other arrays have one entry for each id in `updated`:
-    `names`, `descriptions` and `actives` hold the previous values (NULL if unchanged; the array is NULL if all are),
-    and `stamps` holds the timestamps of the previous versions. `left_alone` holds the ids that the last undo left
-    alone, and is NULL until an undo has reversed the entry.
+    holds the SKUs that the mode of the import excludes. The other arrays have one entry for each id in `updated`.
+    `names`, `descriptions` and `actives` hold the previous values: a value that did not change is NULL, and if none of
+    the values changed, the whole array is NULL. `stamps` holds the timestamps of the previous versions. `left_alone`
+    holds the ids that the last undo left alone, and is NULL until an undo has reversed the entry.
     """
 
     __tablename__ = "import_changes"
@@ -301,7 +301,7 @@ class Webhook(Base):
     lease_expires_at: Mapped[datetime | None]
 
     deleted_at: Mapped[datetime | None]
-    # Whether `previous_secret` still signs requests, by the clock of the database, when the row was read.
+    # Whether `previous_secret` still signed requests when the row was read, by the database's clock.
     has_previous_secret: Mapped[bool] = column_property(
         and_(previous_secret.is_not(None), func.coalesce(previous_secret_expires_at > func.clock_timestamp(), false()))
     )

@@ -40,7 +40,7 @@ def register(app: Flask) -> None:
     def page() -> Response:
         return send_page("index.html")
 
-    # Browsers ask for it when they show something without a link to an icon, such as JSON.
+    # Browsers request this path when they show a response without a link to an icon, such as JSON.
     @app.get("/favicon.ico")
     def icon() -> Response:
         return app.send_static_file("favicon.svg")

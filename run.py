@@ -23,7 +23,7 @@ def web_command(descriptor: int) -> list[str]:
 
 def migrate(url: str) -> None:
     """Update the tables of the database at `url`."""
-    # This import is slow, and the launcher must handle signals before it.
+    # Import this late: it is slow, and by then the launcher handles signals.
     from database.migrate import upgrade_database
 
     upgrade_database(url)

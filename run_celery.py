@@ -13,7 +13,8 @@ from pathlib import Path
 OPTIONS = (
     "--loglevel=INFO",
     "--concurrency=2",
-    # Workers do not need to know each other. This saves queues and connections, which hosted brokers count.
+    # Workers do not need to know about each other. Without these features they use fewer queues and connections, which
+    # hosted brokers limit.
     "--without-gossip",
     "--without-mingle",
     "--without-heartbeat",

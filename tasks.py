@@ -37,7 +37,7 @@ companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
 
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
 def run_import(task_id: str) -> None:
-    """Work on the import `task_id`. Several tasks for the same import do no harm, even at the same time."""
+    """Work on the import `task_id`. Several tasks for the same import are harmless, even at the same time."""
     runner = ImportRunner(
         database_url=settings.require_database_url(),
         upload_dir=settings.upload_dir,

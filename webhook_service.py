@@ -1,6 +1,6 @@
-"""The entry point of webhooks for code that changes something: write events in the transaction of the change.
+"""What other packages use to record an event for webhooks, in the transaction of the change that it describes.
 
-`webhooks/` delivers them.
+`webhooks/` delivers the events.
 """
 
 from __future__ import annotations

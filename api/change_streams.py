@@ -50,9 +50,9 @@ def _describe(blueprint: Blueprint, operation_id: str) -> Callable[[V], V]:
 def follow_products() -> Response:
     """Follow changes of products
 
-    Server-Sent Events (WHATWG HTML, section 9.2). An event `changed` follows every change of any product, whatever made
-    it: at most one event per second, and always one after the last change. It does not say what has changed; reload
-    what you show. The stream sends a comment line every 5 seconds.
+    Server-Sent Events (WHATWG HTML, section 9.2). The stream sends an event `changed` after any client or import has
+    changed products: at most one per second, and always one after the last change. The event does not say what has
+    changed; reload what you show. The stream sends a comment line every 5 seconds.
     """
     return _stream(PRODUCTS_TOPIC)
 

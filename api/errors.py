@@ -3,7 +3,7 @@
 A module declares the errors of its calls as `ErrorType` constants. A view raises one with
 `raise PRODUCT_NOT_FOUND.exception()`, and `@blueprint.raises(PRODUCT_NOT_FOUND)` lists the same constant in the OpenAPI
 document (api/openapi.py), so that the two cannot disagree. `HTTP_ERRORS` declares those that Flask itself raises, such
-as 404 for an unknown path. `register` makes all of them responses with the body of `error_body`.
+as 404 for an unknown path. `register` turns every error into a response whose body `error_body` builds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from database.retry import is_conflict
 
 log = logging.getLogger(__name__)
 
-# When a client should repeat a call that got status 503.
+# How long a client should wait before it repeats a call that got status 503.
 RETRY_AFTER_SECONDS = 5
 
 # Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
@@ -57,7 +57,7 @@ class ErrorType(NamedTuple):
     """A kind of error, which views raise and the OpenAPI document describes.
 
     `code` identifies it and never changes; `message` is the default sentence. `fields` names the fields that are
-    invalid. The document's example shows `field_message` for them, or `message` without it.
+    invalid. The document's example shows `field_message` for them, or `message` if `field_message` is empty.
     """
 
     status: int

@@ -24,7 +24,7 @@ from models import ImportJob, db
 
 blueprint = Blueprint("events", __name__, url_prefix="/api", tag="About")
 
-# The address must fit into the longest request line that gunicorn accepts, 4,094 bytes.
+# A URL with this many ids must fit into the longest request line that gunicorn accepts, 4,094 bytes.
 MAX_IMPORTS = 50
 CHANGE_EVENTS = {PRODUCTS_TOPIC: "event: products\ndata: {}\n\n", WEBHOOKS_TOPIC: "event: webhooks\ndata: {}\n\n"}
 PING = "event: ping\ndata: {}\n\n"
@@ -61,8 +61,9 @@ class EventQuerySchema(QuerySchema):
 class EventSubscription:
     """The subscription of one stream to several topics. Iterating yields the texts of its events.
 
-    Yields None when a keep-alive is due. Of several states of a job that wait to be sent, only the newest is. Changes
-    of products or webhooks are reported at most once in `CHANGE_INTERVAL_SECONDS`, and always after the last one.
+    Yields None when a keep-alive is due. If several states of a job wait to be sent, only the newest one is sent.
+    Changes of products or webhooks are reported at most once in `CHANGE_INTERVAL_SECONDS`, and always after the last
+    change.
     """
 
     def __init__(self, topics: Iterable[int], keep_alive_seconds: float) -> None:
@@ -76,7 +77,7 @@ class EventSubscription:
         self._reported_at: dict[int, float] = {}
 
     def publish(self, topic: int, event: JobEvent | None) -> None:
-        """Take the state of a job, or a change of another topic, which has no event."""
+        """Record the new state of a job or, if `event` is None, a change of another topic."""
         with self._condition:
             if event is None:
                 due = self._reported_at.get(topic, float("-inf")) + CHANGE_INTERVAL_SECONDS
@@ -91,7 +92,7 @@ class EventSubscription:
             yield self._wait()
 
     def _wait(self) -> str | None:
-        """Return the events that are due as soon as there are any; None if there are none for too long."""
+        """Wait until events are due and return their text; return None if a keep-alive is due first."""
         keep_alive_at = time.monotonic() + self._keep_alive_seconds
         with self._condition:
             while not (text := self._take()):
@@ -123,7 +124,8 @@ def follow_events(query: dict[str, Any]) -> Response:
     Server-Sent Events (WHATWG HTML, section 9.2). Browsers open at most six connections to a server over HTTP/1.1, so a
     page that shows several things should follow them in one stream. Its events:
 
-    - `ready`: first, once the stream reports every later change. `missing` has the ids of imports that do not exist.
+    - `ready`: the first event; the stream reports every change from then on. `missing` has the ids of imports that do
+      not exist.
     - `import`: the job as JSON, once for each import at the start and then after each change.
     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
       after the last change.

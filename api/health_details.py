@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 STATEMENT_TIMEOUT_MS = 1000
 DISK_TIMEOUT_SECONDS = 1
 COUNT_PENDING_JOBS_SQL = "SELECT count(*) FROM import_jobs WHERE status = 'pending'"
-# A pending job is updated when it is created, confirmed or retried, and then not before a worker starts it.
+# The `updated_at` of a pending job is the time when the job was created, confirmed or retried. It does not change again
+# before a worker starts the job.
 READ_LONGEST_WAIT_SQL = """
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(updated_at)), 0)::float
 FROM import_jobs WHERE status = 'pending'
@@ -111,7 +112,7 @@ class DiskReader:
 _disk_reader = DiskReader()
 
 
-# Each function returns one detail, or raises any exception. Those of the database have STATEMENT_TIMEOUT_MS.
+# Each function returns one detail, or raises any exception. The queries run with STATEMENT_TIMEOUT_MS.
 DATABASE_DETAILS: dict[str, Callable[[Cursor], Any]] = {
     "queue_length": _count_pending_jobs,
     "oldest_pending_seconds": _read_longest_wait,

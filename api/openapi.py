@@ -234,8 +234,8 @@ class Blueprint(BlueprintBase):
         """Add a response for each status of the call's errors; flask-smorest calls this once per operation."""
         accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
         error_types = [
-            *(ERRORS_OF_WRITING_CALLS if method.upper() not in READING_METHODS else ()),
             *info.get("error_types", ()),
+            *(ERRORS_OF_WRITING_CALLS if method.upper() not in READING_METHODS else ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
             *ERRORS_OF_EVERY_CALL,
         ]
@@ -252,7 +252,7 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
     """Return OpenAPI's response object for errors of the same status, with an example for each code."""
     examples: dict[str, Any] = {}
     for error_type in error_types:
-        # A call's own error comes first; its sentence is more specific than that of a general error with the same code.
+        # Of several errors with the same code, the document shows the first one, which is the call's own.
         examples.setdefault(error_type.code, {"summary": error_type.message, "value": error_type.example()})
     codes = ", ".join(f"`{code}`" for code in examples)
     can_retry = error_types[0].status == UNAVAILABLE.status

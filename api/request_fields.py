@@ -1,7 +1,8 @@
 """Types of request fields. Each checks a value of the query, a form or a JSON body, and describes itself in OpenAPI.
 
 The message for an invalid query parameter or form field names it (`page must be …`), because clients show that message
-as the error. The message for a field of a JSON body does not, because it appears next to the field.
+as the error. `Boolean` and `Text` leave the name out in a JSON body, because there the message appears next to the
+field.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def is_storable(text: str) -> bool:
 
 
 class Boolean(fields.Boolean):
-    """A boolean: `true` or `false` in any case in a query or form, only JSON's own `true` or `false` in a JSON body."""
+    """A boolean: the word true or false, ignoring case, in a query or form; JSON's `true` or `false` in a JSON body."""
 
     def __init__(self, description: str, *, in_query: bool = False) -> None:
         super().__init__(metadata={"description": description}, error_messages={"null": "This must be true or false."})

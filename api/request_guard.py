@@ -1,12 +1,12 @@
 """Checks of every request before its view runs: the name of the server, the origin of the page, the type of the body.
 
-A browser sends requests for any web page. Three rules keep foreign pages out:
+A browser sends requests on behalf of any web page. Three rules keep foreign pages out:
 
 - `Host` must name this server. Otherwise a foreign name that resolves to this machine (DNS rebinding) would make a
   foreign page look like one of ours.
 - A call that changes something must not come from a page of another origin. The rule is that of
-  `http.CrossOriginProtection` in Go 1.25: browsers say it in `Sec-Fetch-Site`, older ones in `Origin`. Scripts send
-  neither header and pass.
+  `http.CrossOriginProtection` in Go 1.25: browsers say in `Sec-Fetch-Site` whether the page has the server's origin,
+  and older browsers name the page's origin in `Origin`. Scripts send neither header and pass.
 - The body of a JSON call must be declared as JSON. A foreign form can only send other types.
 """
 
@@ -46,7 +46,7 @@ def register(app: Flask) -> None:
 
 
 def check_host() -> None:
-    """Raise the 400 if `Host` does not name this server. A request without the header is not from a browser."""
+    """Raise the 400 if `Host` does not name this server. Requests without it pass: they are not from a browser."""
     host = request.headers.get("Host")
     if host is None:
         return
@@ -71,7 +71,8 @@ def is_trusted(name: str, settings: config.Settings, bound_address: str) -> bool
     address = parse_address(name)
     if address is None:
         return False
-    # Nobody else can make an address point to this server, so it is safe wherever clients can use it.
+    # An attacker can point a name at this server, but not an IP address. So trust every address at which clients can
+    # reach the server: any address, or only loopback addresses if the server listens only on loopback.
     return address.is_loopback or not (is_loopback(own_name) and is_loopback(bound_address))
 
 
@@ -89,7 +90,7 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address that a name is, or None if it is not one."""
+    """Return a name as an IP address, or None if it is not one."""
     try:
         return ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -97,7 +98,7 @@ def parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
 
 
 def check_origin() -> None:
-    """Raise the 403 if a browser sends a call that changes something for a page of another origin."""
+    """Raise the 403 if a browser sends a call that changes something on behalf of a page of another origin."""
     if request.method in SAFE_METHODS:
         return
     if site := request.headers.get("Sec-Fetch-Site"):

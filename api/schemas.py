@@ -67,7 +67,7 @@ class ErrorSchema(Schema):
     )
     details = fields.Dict(
         keys=fields.String(),
-        metadata={"description": "What the sentence says, for programs; only present for the codes that describe it."},
+        metadata={"description": "The facts in `error`, for programs; only present for codes whose calls describe it."},
     )
 
 

@@ -89,7 +89,7 @@ class Subscription(Protocol):
     topics: frozenset[int]
 
     def publish(self, topic: int, event: JobEvent | None) -> None:
-        """Take the current state of a job, or a change of a topic that is not a job, without an event."""
+        """Record the current state of a job or, if `event` is None, a change of a topic that is not a job."""
 
 
 class JobSubscription:
@@ -139,7 +139,7 @@ class JobSubscription:
             try:
                 return self._events.put_nowait(event)
             except queue.Full:
-                # The stream may take this event at the same time.
+                # The stream may take the oldest event at the same time.
                 with contextlib.suppress(queue.Empty):
                     self._events.get_nowait()
 
@@ -262,7 +262,7 @@ class StreamHub:
             try:
                 connection = self._connect()
             except Exception as error:
-                # Without this thread, no stream would get an event until the process is started again.
+                # Retry after any error: without this thread, no stream gets an event until the process is restarted.
                 log.warning("The database is unavailable; live updates will retry: %s", str(error).strip())
                 time.sleep(RECONNECT_SECONDS)
                 is_first_connection = False

@@ -38,7 +38,7 @@ def repeat_after_conflict(view: Callable[P, R]) -> Callable[P, R]:
         return retry(
             lambda: view(*args, **kwargs),
             attempts=MAX_ATTEMPTS,
-            # Two requests that repeat a conflict at the same time would have it again.
+            # The delay is random, because two requests that are repeated at the same time would conflict again.
             delay_seconds=lambda attempt, _: RETRY_DELAY_SECONDS * attempt * random.uniform(0.5, 1),  # noqa: S311
             retry_on=lambda error: is_transient(error) and not g.has_committed,
             roll_back=db.session.rollback,

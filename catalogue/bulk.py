@@ -1,7 +1,8 @@
 """Changes of many products at once: activate, deactivate, delete.
 
-Each change runs in the caller's transaction, and so do the events that report it. Every function locks rows in the
-order of their keys, as imports do, so a change and an import cannot deadlock.
+Each change runs in the caller's transaction, which also records the events that report it. `set_active` and `delete`
+lock rows in the order of their keys, as imports do, so they cannot deadlock with an import. `delete_all` keeps imports
+from writing instead.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from database.running_imports import find_running_import
 from webhook_service import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
-# An import that has to wait for the catalogue gives up after more than this.
+# This is less than the time for which an import waits for the catalogue before it gives up.
 DELETE_ALL_SECONDS = 120
 # New readers queue up while TRUNCATE waits for the current ones, so it must not wait for long.
 TRUNCATE_LOCK_WAIT_MS = 100
@@ -76,9 +77,7 @@ def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult
     }
     cursor.execute(sql.SQL(SET_ACTIVE_SQL).format(**parts))
     matched, changed = cursor.fetchone() or (0, 0)
-    # `matched` is counted in the snapshot of the statement. A product that another transaction made match after that is
-    # changed, too, so `changed` may be larger.
-    return BulkResult(max(matched, changed), changed)
+    return BulkResult(matched, changed)
 
 
 def delete(cursor: Cursor, selection: Selection) -> BulkResult:

@@ -38,7 +38,8 @@ GZIP_LEVEL = 2
 GZIP_WBITS = 31  # zlib's `wbits` for the gzip format with the largest window.
 
 # A text that begins with one of these is a formula to a spreadsheet; OWASP's page on CSV injection lists them, with the
-# wide ones of Japanese input. Apostrophes before it count, so removing one apostrophe restores every guarded text.
+# full-width forms of Japanese input. A text that begins with apostrophes and then one of these is guarded, too, so
+# removing one apostrophe restores every guarded text.
 FORMULA_PATTERN = "^'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
 # The column that marks a guarded file for importer/columns/formula_guard.py.
 GUARD_COLUMN = "formula_guard"
@@ -58,8 +59,8 @@ EXPORT_SETTINGS_SQL = "SET LOCAL statement_timeout = '{seconds:g}s'; SET LOCAL j
 class ExportLimits:
     """When an export is cancelled: after `total_seconds`, or because its client is too slow.
 
-    A client is too slow if it accepts no data for `window_seconds`, or less than `min_bytes_per_second` on average over
-    `window_seconds` in which the export waits for it.
+    A client is too slow if it accepts no data for `window_seconds`, or less than `min_bytes_per_second` on average. The
+    average is that of a window: `window_seconds` in which the export waits for the client. Other time does not count.
     """
 
     total_seconds: float = 600

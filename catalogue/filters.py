@@ -15,8 +15,8 @@ TEXT_COLUMNS = ("sku", "name", "description")
 class Filter:
     """A filter of products: a product matches if it meets every given field. Empty texts and None match everything.
 
-    A text matches if the column contains it, in any case; `q` matches if any of the three text columns contains it. No
-    text may hold a NUL or a lone surrogate, which PostgreSQL cannot store.
+    A text matches if the column contains it, ignoring case; `q` matches if any of the three text columns contains it.
+    No text may hold a NUL or a lone surrogate, which PostgreSQL cannot store.
     """
 
     q: str = ""
@@ -56,6 +56,6 @@ class Filter:
 
 
 def contains(column: str, text: str) -> sql.Composable:
-    """Return the SQL condition that a column contains a text, in any case; `%` and `_` are plain characters."""
+    """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return sql.SQL("{} ILIKE {}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))

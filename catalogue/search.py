@@ -74,8 +74,8 @@ class Thresholds:
     - `max_counted_rows`: in a catalogue of at most this size, a search without a text counts its matches exactly,
       because an index alone gives that count.
     - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
-    - `min_scan_rows`: a scan for a text may always read this many products.
-    - `max_scan_rows`: a search does not scan for a text if it expects to read more products than this.
+    - `min_scan_rows`: a scan that filters may always read this many products.
+    - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
     """
 
     max_fetched_rows: int = 10_000
@@ -183,7 +183,7 @@ def _union_all(queries: list[sql.Composed]) -> sql.Composable:
 
 
 def _round_estimate(estimate: float) -> int:
-    """Round to the number of digits that an estimate can know."""
+    """Round to `ESTIMATE_DIGITS` significant digits, because an estimate is no more exact than that."""
     rows = int(estimate)
     return round(rows, ESTIMATE_DIGITS - len(str(rows)))
 
@@ -238,7 +238,7 @@ class _Search:
         return self._scan_for(share)
 
     def _scan_for(self, share: float) -> list[Row]:
-        """Return the page by the scan that suits a filter that matches this share of all products."""
+        """Choose the scan for a filter that matches this share of all products, and return the page."""
         if not self._filter.has_text and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
             return self._scan()
         return self._scan_and_filter(share)
@@ -274,8 +274,8 @@ class _Search:
     def _scan(self) -> list[Row]:
         """Scan the matching products in order and return the page.
 
-        The scan of a deep page starts at the nearer end of the order. This is only for filters without a text;
-        `_scan_and_filter` handles the others.
+        The scan of a deep page starts at the nearer end of the order. This is only for filters without a text, and not
+        for all of them; see `_scan_for`.
         """
         sorting, offset, limit = self._sorting, self._offset, self._limit
         rows_after_page = self.total - offset - limit
@@ -313,9 +313,11 @@ class _Search:
         PostgreSQL reads only as many rows of it as the outer query asks for.
         """
         key = sorting.key
-        # Deep pages by SKU come from a search index that includes all their columns; the index on the table does not.
+        # Deep pages by SKU use the search index, which includes every column that the scan needs. The index on the
+        # whole table does not.
         is_deep_by_sku = max_rows > self._thresholds.deep_offset_rows and sorting.by == "sku"
-        # Without `columns` the scan itself filters by `active`, and finds these products by id in a search index.
+        # Without `columns` the scan itself filters by `active`: a search index has the products of each state in the
+        # order of their ids.
         is_active_by_id = sorting.by == "id" and self._filter.active is not None and not columns
         cutoff = self.cutoffs.get(key.search_index)
 

@@ -26,7 +26,7 @@ DEBOUNCE_SECONDS = 1
 STOP_CHECK_SECONDS = 1
 IMPORT_CHECK_SECONDS = 1
 RECONNECT_SECONDS = 10
-# For a database whose role may not even record that a build failed.
+# Delay before the next attempt if the role of the database may not even record that a build failed.
 UNSUPPORTED_RETRY_SECONDS = 3600
 # A build slows imports down, so it waits until none runs, but at most this long.
 MAX_IMPORT_WAIT_SECONDS = 300
@@ -76,7 +76,7 @@ class SearchIndexBuilder(threading.Thread):
             self._wait_for_changes(listener)
 
     def _find_due(self, connection: Connection) -> list[str]:
-        """Return the kinds of indexes to build now. If some are due while imports run, waits for these first."""
+        """Return the kinds of indexes to build now. If some are due while imports run, waits for the imports first."""
         deadline = time.monotonic() + MAX_IMPORT_WAIT_SECONDS
         with connection.cursor() as cursor:
             while due := search_indexes.find_due(cursor):

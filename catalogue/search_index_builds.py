@@ -1,6 +1,6 @@
 """What is known about the builds of search indexes: a row of `search_index_builds` for each kind of index.
 
-Workers share it, so a build that fails is not repeated by each of them, nor again after a restart.
+All workers share these rows, so a failed build is not repeated by each of them, nor at once after a restart.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 Keeping a trigram index current with every row makes an import 5 to 13 times slower. So each search index covers only
 the products that were last updated before a cutoff timestamp, which is part of its condition and of its name. Every
-write sets `updated_at = now()`, so the row leaves the indexes, and PostgreSQL adds no entry for its new version.
+write sets `updated_at` to the current time, so the row leaves the indexes, and PostgreSQL adds no entry for its new
+version.
 
 There are several kinds of search indexes. A search uses the newest index of the kind that it needs for the products
 before the cutoff, and reads the recent products, those updated since, through `products_updated_at_idx`. When there are
 too many recent products, a worker builds a new index of each kind and drops the old ones
-(catalogue/search_index_builder.py). Searches give the right products at any time, also while indexes are built or
-dropped, if only some kinds could be built, and after a build was killed; only their speed varies.
+(catalogue/search_index_builder.py). Searches always give the right products, even while indexes are built or dropped,
+if only some kinds could be built, or after a build was killed. Only their speed varies.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE updated_at
 
 @dataclass(frozen=True)
 class IndexPart:
-    """An index of PostgreSQL, alone or with others a search index: together they cover all products.
+    """A PostgreSQL index that is a part of a search index, or the whole of it. The parts together cover all products.
 
     `condition` is the SQL condition of the products that the part covers.
     """
@@ -57,9 +58,11 @@ class IndexPart:
 
 TEXT_INDEX, NAME_INDEX, SKU_INDEX, ACTIVE_INDEX, CREATED_INDEX = "text", "name", "sku", "active", "created"
 # An entry of a B-tree has at most 2,704 bytes. A name has up to 2,000 bytes in UTF-8, and `lower()` makes it longer by
-# half at most, so an entry cannot hold both for every name. Names beyond this length are in an index of their own.
+# half at most. So an entry cannot hold a name and its lower-case form if the name is long. Names beyond this length are
+# in an index of their own.
 MAX_INCLUDED_NAME_BYTES = 1000
-# The kinds of search indexes, in the order in which they are built: searches for a text miss theirs most.
+# The kinds of search indexes, in the order in which they are built. That of texts is the first one, because searches
+# for a text need their index most.
 SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
     TEXT_INDEX: (IndexPart("text", "USING gin (sku gin_trgm_ops, name gin_trgm_ops, description gin_trgm_ops)"),),
     # The included columns allow index-only scans, without which deep pages would read the table.
@@ -263,7 +266,7 @@ def _try_build(cursor: Cursor, kind: str, cutoff: datetime) -> str | None:
 
 
 def _drop_unused(cursor: Cursor) -> None:
-    """Drop every index of which no search makes use: it is invalid, incomplete, superseded, or of an unknown kind."""
+    """Drop every index that no search uses: an invalid, incomplete or superseded one, or one of an unknown kind."""
     cutoffs = find_cutoffs(cursor)
     cursor.execute(LIST_INDEXES_SQL)
     for name, valid in cursor.fetchall():

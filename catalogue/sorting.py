@@ -32,7 +32,7 @@ class SortKey(NamedTuple):
     search_index: str
 
 
-# The search index of `active` has the products of each state in the order of their ids.
+# `id` names the search index of `active`, because that has the products of each state in the order of their ids.
 # Texts are sorted by their lower-case bytes, which gives the same order in every database.
 SORT_KEYS = {
     "id": SortKey("id", int, unique=True, indexed=True, search_index=ACTIVE_INDEX),

@@ -1,4 +1,4 @@
-"""The advisory locks of the product. All belong to a transaction, so they also work behind a transaction pooler."""
+"""The advisory locks of the application. They end with their transaction, so they also work behind a pooler."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ MIGRATION_KEY = 0x41434D45
 SEARCH_INDEX_BUILD_KEY = 0x41434D46
 # Work that writes products holds this lock in shared mode; the deletion of all products holds it exclusively.
 CATALOGUE_KEY = 0x41434D4A
-# First halves of two-part keys; the second half is the number of the job. A transaction that works on a job holds a
-# lock of the first class if it is on a connection of its own, and of the second class behind a transaction pooler,
-# where its backend serves other clients as well. A client that waits to cancel the job holds one of the third class.
+# These are the first halves of two-part keys; the second half is the number of the job. A transaction that works on a
+# job holds a lock of JOB_WORK_CLASS if its connection has a backend of its own. Behind a transaction pooler, where the
+# backend also serves other clients, it holds a lock of POOLED_JOB_WORK_CLASS. A client that waits to cancel the job
+# holds a lock of CANCEL_REQUEST_CLASS.
 JOB_WORK_CLASS = 0x41434D47
 POOLED_JOB_WORK_CLASS = 0x41434D48
 CANCEL_REQUEST_CLASS = 0x41434D49
@@ -26,7 +27,7 @@ SELECT pg_advisory_xact_lock_shared(
 """
 IS_DIRECT_SQL = "SELECT pg_backend_pid() = %s"
 REQUEST_CANCEL_SQL = f"SELECT pg_advisory_xact_lock_shared({CANCEL_REQUEST_CLASS}, %s)"
-# The condition on `pg_locks` for a granted lock on a job, of the class or classes that are filled in.
+# A condition on `pg_locks`: the lock is granted, is on the given job, and has one of the given `classes`.
 JOB_LOCK_SQL = """locktype = 'advisory' AND granted AND classid IN ({classes}) AND objid = %s
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 CANCEL_WORK_SQL = f"""
@@ -36,7 +37,7 @@ WHERE {JOB_LOCK_SQL.format(classes=JOB_WORK_CLASS)} AND pid <> pg_backend_pid()
 IS_CANCEL_REQUESTED_SQL = (
     f"SELECT EXISTS (SELECT FROM pg_locks WHERE {JOB_LOCK_SQL.format(classes=CANCEL_REQUEST_CLASS)})"
 )
-# A backend that waits for its client, such as a COPY for more rows, does not work.
+# A backend that waits for its client, such as a COPY that waits for more rows, does not count as running.
 IS_WORK_RUNNING_SQL = f"""
 SELECT EXISTS (
     SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -61,12 +62,16 @@ def lock(cursor: Cursor, key: int) -> None:
 
 
 def share(cursor: Cursor, key: int) -> None:
-    """Share a lock until the transaction ends; waits, and raises, as `lock` does while another transaction has it."""
+    """Acquire a shared lock until the transaction ends.
+
+    Waits while another transaction holds it exclusively, and then raises the same error as `lock` after the
+    `lock_timeout`.
+    """
     cursor.execute(SHARE_SQL, (key,))
 
 
 def is_direct(cursor: Cursor) -> bool:
-    """Return whether this connection has a backend of its own; behind a transaction pooler it has not."""
+    """Return whether this connection has a backend of its own; return False behind a transaction pooler."""
     cursor.execute(IS_DIRECT_SQL, (cursor.connection.info.backend_pid,))
     return cursor.fetchone() == (True,)
 
@@ -88,25 +93,26 @@ def is_work_running(cursor: Cursor, job_id: int) -> bool:
 def cancel_work(cursor: Cursor, job_id: int) -> None:
     """Cancel the statement of every transaction that is marked as work on a job, unless it is behind a pooler.
 
-    The transaction may end while this looks for its backend. On a connection of its own, the backend can then only be
-    at the next statement of the same worker's run, which is repeated. Behind a pooler it could be at the statement of
-    another client, so only the worker's own heartbeat cancels there, which sees the request (`request_cancel`).
+    The transaction may end between the look-up of its backend and the cancellation. A backend that serves only the
+    worker can then only be running the next statement of the same run, which is repeated. Behind a pooler, the backend
+    may be running a statement of another client. There, the worker's own heartbeat sees the request
+    (`request_cancel`) and cancels the statement.
     """
     cursor.execute(CANCEL_WORK_SQL, (_job_number(job_id),))
 
 
 def request_cancel(cursor: Cursor, job_id: int) -> None:
-    """Show until the transaction ends that a client waits for the row of a job to cancel it."""
+    """Show, until the transaction ends, that a client is waiting for the row of a job in order to cancel the job."""
     cursor.execute(REQUEST_CANCEL_SQL, (_job_number(job_id),))
 
 
 def is_cancel_requested(cursor: Cursor, job_id: int) -> bool:
-    """Return whether a client waits for the row of a job to cancel it."""
+    """Return whether a client is waiting for the row of a job in order to cancel the job."""
     cursor.execute(IS_CANCEL_REQUESTED_SQL, (_job_number(job_id),))
     return cursor.fetchone() == (True,)
 
 
 def _job_number(job_id: int) -> int:
-    # The second half of a key is a signed 32-bit integer. Two jobs share one only if their ids differ by a multiple of
-    # 2^31.
+    # The second half of a key is a signed 32-bit integer. Two jobs get the same number only if their ids differ by a
+    # multiple of 2^31.
     return job_id & 0x7FFFFFFF

@@ -23,7 +23,7 @@ IDLE_IN_TRANSACTION_SECONDS = 10
 RECONNECT_SECONDS = 1
 # TCP keepalives detect within about 25 seconds that the peer has vanished.
 KEEPALIVE_OPTIONS: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-# PostgreSQL's own timeouts end a hung transaction, so that nobody waits for its locks for long.
+# PostgreSQL's own timeouts end a hung transaction, so that other transactions do not wait long for its locks.
 SET_IDLE_LIMIT_SQL = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"
 SET_LOCK_LIMIT_SQL = f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'"
 # For web requests, which have a statement_timeout of their own (database/statement_timeout.py).
@@ -90,7 +90,10 @@ def transaction(connection: Connection) -> Iterator[Cursor]:
 
 
 def log_database_error(error: psycopg2.Error, purpose: str) -> None:
-    """Log why a thread repeats the work with this `purpose`: because of other transactions, or of an outage."""
+    """Log why a thread will retry its work: other transactions got in the way, or the database is unavailable.
+
+    `purpose` names the work in the message, such as "the reaper" or "webhook delivery".
+    """
     reason = " ".join(str(error).split())
     if is_conflict(error):
         log.warning("Other transactions kept %s from working; it will retry: %s", purpose, reason)
@@ -110,9 +113,9 @@ def run_until_stopped(
 ) -> None:
     """Run `work(connection)` until `stopping` is set, on a new connection after each failure.
 
-    `work` must return soon after `stopping` is set. A database error is logged as a warning with the `purpose` and
-    followed by `error_delay_seconds`. Any other exception is logged with its traceback and followed by
-    `bug_delay_seconds`, because the thread that runs this must never die.
+    `work` must return soon after `stopping` is set. `purpose` names the work in log messages. After a database error,
+    logs a warning and waits `error_delay_seconds`. After any other exception, logs the traceback and waits
+    `bug_delay_seconds`. The thread that runs this must never die.
     """
     while not stopping.is_set():
         try:

@@ -2,8 +2,8 @@
 
 A row with the columns `lease_token`, `lease_holder` and `lease_expires_at` can be leased. The token is a fencing token:
 every write of the holder names it, so a holder that lost its lease cannot write. `lease_holder` describes the process
-that holds the lease. Another process of the same machine can see whether that process has ended; if so, it can take
-over the lease before it expires.
+that holds the lease. Another process on the same machine can see whether the holder has ended. If it has, the other
+process can take over the lease before the lease expires.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def current_holder() -> str:
 def holder_has_ended(holder: str | None) -> bool:
     """Return whether the process that holds a lease is known to have ended.
 
-    Only a process of this machine can be known to have ended. A lease without a holder counts as ended.
+    That can only be known of a process on this machine. Returns True for a lease without a holder.
     """
     if not holder:
         return True
@@ -42,9 +42,9 @@ def holder_has_ended(holder: str | None) -> bool:
 
 
 def _pid_namespace() -> str:
-    """Return a name of the machine and PID namespace in which the ids of processes are valid, or "" if it is unknown.
+    """Return a name for the machine and PID namespace in which the id of this process is valid; "" if unknown.
 
-    Two containers of one machine may share its host name and boot id, but not their PID namespace.
+    Two containers on one machine may share its host name and boot id, but each has its own PID namespace.
     """
     try:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -57,7 +57,7 @@ def _start_time(pid: int) -> str:
     """Return when a process started, in clock ticks since boot: field 22 of `/proc/<pid>/stat`, see proc(5).
 
     The start time distinguishes processes that had the same id one after the other. Returns `HAS_ENDED` if there is no
-    such process, and "" if the system does not say.
+    such process or it is a zombie, and "" if the system does not reveal the start time.
     """
     try:
         os.kill(pid, 0)

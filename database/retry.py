@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 # PostgreSQL rolled the transaction back; the same transaction succeeds when it is repeated.
 TRANSIENT_ERRORS: tuple[type[Exception], ...] = (errors.DeadlockDetected, errors.SerializationFailure)
 
-# The transaction waited for a lock for too long, or was one of the above.
+# The transaction waited too long for a lock, or failed with one of the errors above.
 CONFLICT_ERRORS: tuple[type[Exception], ...] = (errors.LockNotAvailable, *TRANSIENT_ERRORS)
 
 
@@ -38,7 +38,7 @@ def retry(
     """Run a transaction, and repeat it after each error that `retry_on` accepts, up to `attempts` runs in all.
 
     After the n-th such error, counted from 0, calls `roll_back` and sleeps for `delay_seconds(n, error)`. Raises the
-    error of the last run, and any other error at once.
+    error of the last run. An error that `retry_on` does not accept is raised at once.
     """
     for attempt in range(attempts - 1):
         try:

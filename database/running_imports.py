@@ -1,4 +1,4 @@
-"""Finding an unfinished import. Until there is none, some work waits, and deleting all products is refused."""
+"""Finds an unfinished import. While there is one, some background work waits, and no client can delete all products."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def serialize_import(job: Any) -> dict[str, Any]:
             values[name] = format_timestamp(value)
     for name in ("task_id", "undo_of", "undone_by"):
         values[name] = str(values[name]) if values[name] else None
-    # An import that was undone can be undone again if that left products alone.
+    # An import that was undone can be undone again only if its undo left products alone.
     if job.undone_by and not job.left_alone_count:
         values["undo_until"] = None
     is_completed = job.status == "completed"

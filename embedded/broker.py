@@ -29,7 +29,7 @@ MAX_DRAIN_SECONDS = 0.2
 class FileChannel(filesystem.Channel):
     """A channel whose messages are files, each named after its time and its queue.
 
-    With kombu's own channel, a worker can read a half-written file, and then it ends.
+    With kombu's own channel, a worker can read a half-written file, which ends the worker.
     """
 
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]

@@ -25,7 +25,7 @@ def spawn(command: Sequence[str], death_signal: signal.Signals, **options: Any) 
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def set_death_signal() -> None:
-        # subprocess calls this after it has changed the user, which would reset the death signal.
+        # subprocess calls this after it has changed the user. A later change of the user would reset the death signal.
         if libc is not None:
             libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent_pid:  # The parent ended before prctl took effect.

@@ -30,7 +30,7 @@ from embedded.server_account import ServerAccount
 
 DATABASE = "acme"
 PORT = 5432  # Part of the socket's name only; the server does not listen on the network.
-START_SECONDS = 120  # Counted anew from each progress report of a crash recovery. It logs one every 10 s.
+START_SECONDS = 120  # Starts again with each progress report of a crash recovery, which logs one every 10 s.
 RETRY_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "acme-launcher"  # In pg_stat_activity, like the names of `database.connect.Component`.

@@ -1,1 +1,1 @@
-"""Imports: from a file to products. Nothing in this package knows Flask or Celery."""
+"""Imports: from a file to products. No module in this package imports Flask or Celery."""

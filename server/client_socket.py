@@ -16,7 +16,7 @@ from typing import Any
 
 from server.pacing import Pace, PaceLimits, ResponseMemory, TooSlowError
 
-# While a thread waits for its client, it looks this often whether the client makes progress.
+# How often a thread that waits for its client checks whether the client makes progress.
 CHECK_SECONDS = 1.0
 MAX_OUTBOX_BYTES = 16_000_000
 HAS_SEND_QUEUE_IOCTL = sys.platform == "linux"
@@ -26,9 +26,9 @@ class ClientSocket(socket.socket):
     """The socket of a client.
 
     If `keeps_rest` is set, `sendall` does not wait for a slow client: what the client does not accept at once goes to
-    the outbox, and the event loop sends it with `flush`. Otherwise, or if the outbox is full, `sendall` waits as long
-    as the client makes progress, and then fails as if the client had reset the connection. It fails at once if too many
-    other threads wait because of a full outbox.
+    the outbox, and the event loop sends it with `flush`. Otherwise, or if the outbox is full, `sendall` waits for the
+    client. If the client makes no progress, `sendall` fails as if the client had reset the connection. It fails at once
+    if too many other threads wait because of a full outbox.
 
     The socket must be non-blocking or have no timeout: with a timeout, Python waits before each call.
     """
@@ -136,8 +136,8 @@ class ClientSocket(socket.socket):
 class BodySource:
     """What gunicorn's parser reads a request from: the client's socket, as long as the client makes progress.
 
-    `recv` raises `TooSlowError` when it does not. gunicorn sets the timeout to limit how long it reads a body that the
-    application did not want.
+    `recv` raises `TooSlowError` when the client makes no progress. gunicorn sets the timeout to limit how long it reads
+    a body that the application did not read.
     """
 
     def __init__(self, client: ClientSocket) -> None:
@@ -176,7 +176,7 @@ class BodySource:
 
 
 def _count_unacknowledged_bytes(client: socket.socket) -> int:
-    """Return how many sent bytes the client has not acknowledged; 0 where the system does not tell."""
+    """Return how many sent bytes the client has not acknowledged; 0 where the system cannot report that."""
     if not HAS_SEND_QUEUE_IOCTL:
         return 0
     try:

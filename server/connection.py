@@ -68,13 +68,13 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def method(self) -> str:
-        """The method of the request, as far as it is known."""
+        """The method of the request; GET until the head has arrived."""
         return self.head.method if self.head else "GET"
 
     def receive(self, data: bytes) -> Refusal | None:
         """Append bytes to the request; return a refusal if the process keeps too many bytes already.
 
-        The number of connections limits the memory for heads, which are always accepted.
+        The first MAX_HEAD_BYTES are always accepted, because the number of connections limits the memory for them.
         """
         needed = len(self._buffer) + len(data) - MAX_HEAD_BYTES - self._reserved_bytes
         if needed > 0:
@@ -94,7 +94,7 @@ class Connection(TConn):  # type: ignore[misc]
         if len(self._buffer) > MAX_HEAD_BYTES and (head is None or head.length > MAX_HEAD_BYTES):
             return HEAD_TOO_LARGE
         if head is None:
-            # A client that speaks TLS or another protocol would wait for an answer.
+            # Refuse a client that speaks TLS or another protocol at once, because it would wait for an answer.
             return NOT_HTTP if self._buffer and not self._buffer[:1].isalpha() else None
         request_class = classes.of(head)
         if request_class.reads_body:

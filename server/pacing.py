@@ -1,4 +1,4 @@
-"""How slow a client may be: the limits, and the memory that waits for slow clients."""
+"""How slow a client may be: the limits, and the memory for data that waits for slow clients."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Pace:
         self._window_bytes += moved_bytes
         if self._stalled_seconds >= limits.stall_seconds:
             raise TooSlowError("the client has made no progress")
-        # Judge when bytes arrive: in the middle of a pause even a fast client looks slow.
+        # Check the average only when bytes arrive: in the middle of a pause even a fast client looks slow.
         if moved_bytes and self._window_seconds >= 2 * limits.stall_seconds:
             if self._window_bytes < self._window_seconds * limits.bytes_per_second:
                 raise TooSlowError("the client is too slow")
@@ -50,7 +50,7 @@ class Memory:
         self._lock = threading.Lock()
 
     def reserve(self, count: int) -> bool:
-        """Reserve this many bytes; return False, and reserve nothing, if there are not as many."""
+        """Reserve this many bytes; return False, and reserve nothing, if fewer are free."""
         with self._lock:
             if count > self._free_bytes:
                 return False

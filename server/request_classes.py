@@ -40,7 +40,7 @@ class RequestClasses:
         self.stream = RequestClass("stream", max_streams + THREADS_FOR_REFUSALS, queue_length=32, streams=True)
         self.export = RequestClass("export", EXPORT_THREADS, queue_length=8, streams=True)
         self.rejects = RequestClass("rejects", threads=4, queue_length=8, streams=True)
-        # Changes of many products, and requests to the receiver of a webhook, which may take 15 seconds.
+        # Changes of many products, actions on an import, and test requests to a receiver, which may take 15 seconds.
         self.long = RequestClass("long", threads=8, queue_length=16)
         self.page = RequestClass("page", threads=4, queue_length=100)
         self.other = RequestClass("other", threads=16, queue_length=50)

@@ -120,7 +120,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._checked_at = now
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept the connections that wait. If there are too many, close those first that do nothing."""
+        """Accept the connections that wait. If there are too many, first close those that do nothing."""
         for _ in range(ACCEPT_BATCH):
             if len(self.connections) >= self.max_connections:
                 self._evict()
@@ -211,7 +211,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Continue with a connection whose request has run, and start the next request of its class."""
         waiting = self.admission.finish(request_class)
         while waiting is not None and not (self.cfg.is_ssl or waiting.has_client()):
-            # Nobody waits for this response any more.
+            # Its client has disconnected.
             self._close(waiting)
             waiting = self.admission.finish(request_class)
         if waiting is not None:
@@ -313,7 +313,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._refused, self._logged_at = 0, now
 
     def _evict(self) -> bool:
-        """Close the connection that is the least loss, if there is one; return whether there was one."""
+        """Close the connection that matters least; return False if there is none that may be closed."""
         candidates = [connection for connection in self.connections if connection.state in EVICTION_ORDER]
         if not candidates:
             return False
@@ -356,7 +356,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _allow_descriptors(connections: int) -> int:
-    """Raise the process's limit of open files so far that it can have this many connections; return how many it can."""
+    """Raise the limit of open files to allow this many connections; return how many connections the limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + RESERVED_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -32,7 +32,7 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 
-# No test judges times: a busy machine would fail it.
+# Hypothesis must not fail a slow example, because the machine may be busy.
 hypothesis.settings.register_profile("without-deadline", deadline=None)
 # Mutation testing repeats the tests thousands of times.
 hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20, derandomize=True)
@@ -40,19 +40,19 @@ hypothesis.settings.load_profile("without-deadline")
 
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
-# `support.browser` has the fixtures of one product and one Chromium, which all browser tests share.
+# `support.browser` has the fixtures that all browser tests share: one running product and one Chromium.
 pytest_plugins = ["support.browser", "support.network_guard", "support.scheduling", "support.webhook_fixtures"]
 
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the test server, which has the template database for those of the tests."""
+    """The URL of the test server. The database of each test is a copy of the template database on this server."""
     if url := os.environ.get("TEST_POSTGRES_URL"):
         # Mutation testing starts one server for the tests of all mutants.
         yield url
         return
     # Its data need not survive a power cut; tests of durability start their own servers. PostgreSQL scans all shared
-    # buffers whenever a database is created or dropped, so few of them are faster.
+    # buffers whenever it creates or drops a database, so fewer buffers make that faster.
     fast_settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
     server = create_server(tmp_path_factory.mktemp("postgres") / "cluster", settings=fast_settings)
     url = server.start()

@@ -39,8 +39,8 @@ from webhooks.sender import CONNECT_SECONDS, TOTAL_SECONDS, Sender
 from webhooks.supervision import Supervisor
 from webhooks.webhook_worker import IDLE_SECONDS, WebhookWorker
 
-# One dispatcher serves at most this many webhooks at a time. If more have due deliveries, those give way that were
-# served the longest, at most WEBHOOKS_PER_TURN of them once a second.
+# One dispatcher serves at most this many webhooks at a time. If more have due deliveries, the webhooks that were served
+# the longest give way: at most WEBHOOKS_PER_TURN at a time, and only after TURN_SECONDS.
 MAX_WORKERS = 200
 TURN_SECONDS = 2
 WEBHOOKS_PER_TURN = 50
@@ -86,8 +86,8 @@ class Options:
 class Dispatcher:
     """Loads due deliveries into webhook workers, which send them.
 
-    The thread of `run` only reads, and waits for no lock: it acquires leases and loads deliveries. Threads of their own
-    renew leases, expand events, write results and remove what is old, and every webhook worker has its own threads. All
+    The thread of `run` waits for no lock: it acquires and releases leases and loads deliveries. Other threads renew
+    leases, expand events, write results and remove what is old, and every webhook worker has its own threads. All
     state is in the database, so a dispatcher may be killed at any time: the next one repeats the requests whose result
     was not written, with the same message ids.
     """
@@ -217,7 +217,7 @@ class Dispatcher:
             worker.receiver = receivers[id]
 
     def _load(self, cursor: Cursor) -> bool:
-        """Load due deliveries into some of the workers that have few left, those first that have waited the longest.
+        """Load due deliveries into some of the workers that have few left, first into those that waited the longest.
 
         Returns whether more can be loaded at once. Deliveries that are still to be expanded are only queued.
         """

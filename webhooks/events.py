@@ -22,7 +22,8 @@ EVENT_TYPES = {
 ALL_EVENTS = "*"
 BATCH_PRODUCTS = 500
 
-# The largest number of product ids in one event. Each call of the expander reads all ids of an event.
+# The largest number of product ids in one event of a bulk change, because each call of the expander reads all ids of an
+# event. The event of an import has the ids of one slice.
 IDS_PER_EVENT = 25_000
 
 IS_SUBSCRIBED_SQL = "string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', {event}]"

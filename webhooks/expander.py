@@ -20,14 +20,14 @@ from webhooks.events import BATCH_PRODUCTS, encode_body
 # How many deliveries one call writes: enough to keep a receiver busy, and few enough to keep memory and latency low.
 BATCHES_PER_CALL = 8
 SINGLES_PER_CALL = 250
-# One call writes no more once the bodies are this long. How many products are read at once limits the rest.
+# One call stops once the bodies are this long. It exceeds this by at most the products that it reads at once.
 BYTES_PER_CALL = 4_000_000
 SINGLES_PER_READ = 50
 # The event type of a delivery, by the column `cut` of the row that it comes from.
 EVENT_TYPE_BY_CUT = {"batch": "products.imported", "created": "product.created", "updated": "product.updated"}
 
-# Locks webhooks before deliveries, and only what is free: if another transaction holds one of the rows, the expansion
-# has to wait for its next turn, and not the expansions of other webhooks for this one.
+# Locks webhooks before deliveries, and only rows that are free. If another transaction holds one of the rows, this
+# expansion waits for its next turn, so it does not delay the expansions of other webhooks.
 LOCK_UNEXPANDED_SQL = """
 SELECT d.webhook_id, d.event_id, d.cut, d.position, d.parts_left, d.next_attempt_at, d.created_at, e.task_id::text,
     coalesce(e.created, '{}'), coalesce(e.updated, '{}')

@@ -19,7 +19,7 @@ from webhooks import expander
 from webhooks.outbox import Delivery
 from webhooks.webhook_worker import WebhookWorker
 
-# Pause before the deliveries of a webhook are loaded again whose expansion has to wait.
+# If the expansion of a webhook has to wait, its deliveries are loaded again after this pause.
 WAIT_SECONDS = 1
 # The connection is closed after this time without expansions.
 IDLE_SECONDS = 10

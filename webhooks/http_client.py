@@ -177,7 +177,7 @@ def create_tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class _MalformedHeadersFilter(logging.Filter):
-    """Makes one short line of what urllib3 logs about malformed headers, which is a traceback for each response."""
+    """Replaces the traceback that urllib3 logs for each response with malformed headers by one short line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record."""

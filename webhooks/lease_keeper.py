@@ -12,7 +12,7 @@ from database.connect import Component, reconnect_until_stopped, transaction
 from webhooks.outbox import WebhookLease
 from webhooks.webhook_worker import WebhookWorker
 
-# Parts of the lease's duration: how often leases are renewed, and how soon again if the row of one is locked.
+# How many times per lease duration the leases are renewed, and how many times while the row of one of them is locked.
 RENEWALS_PER_LEASE = 4
 RETRIES_PER_LEASE = 40
 

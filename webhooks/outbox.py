@@ -42,7 +42,7 @@ FROM (
     ORDER BY id <= %(after)s, id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ) free WHERE w.id = free.id RETURNING w.id
 """
-# A client may have locked the row of a webhook. It must not delay the leases of the others, so its row is skipped.
+# Skips the row of a webhook that a client has locked, so that the client does not delay the leases of other webhooks.
 LOCK_HELD_SQL = """
 SELECT id FROM webhooks WHERE id = ANY (%(held)s) AND lease_token = %(token)s FOR NO KEY UPDATE SKIP LOCKED
 """
@@ -63,7 +63,7 @@ FROM webhooks w CROSS JOIN LATERAL (
     WHERE webhook_id = w.id AND status = 'pending' ORDER BY next_attempt_at LIMIT 1
 ) d WHERE w.enabled AND (lease_token IS NULL OR lease_token = %s)
 """
-# The bodies of a webhook are read until their bytes exceed a limit, but always the first one. Their sizes cost nothing
+# The first body of a webhook is always read, and further ones until their bytes reach a limit. Their sizes cost nothing
 # to read, because PostgreSQL stores the size of a value beside it.
 READ_DUE_SQL = f"""
 SELECT due.* FROM unnest(%(held)s::bigint[]) w (id) CROSS JOIN LATERAL (
@@ -92,8 +92,8 @@ SELECT due.* FROM unnest(%(held)s::bigint[]) w (id) CROSS JOIN LATERAL (
 class Receiver:
     """The receiver of a webhook.
 
-    `previous_until` is when the previous secret expires, on the monotonic clock of this process. The clock of the
-    database decides about the time that is left.
+    `previous_until` is when the previous secret expires, on the monotonic clock of this process. It is computed from
+    the remaining time, which the database measures with its own clock.
     """
 
     id: int

@@ -58,7 +58,7 @@ class DispatcherProcess(threading.Thread):
                 self._process = self._start_process()
                 has_started = True
             except Exception as error:
-                # Without this thread, nobody would start the process again.
+                # Retry after any error: only this thread starts the process again.
                 has_started = False
                 log.error("The webhook dispatcher cannot be started, will retry: %s", error)
 

@@ -21,7 +21,7 @@ from webhooks.sender import Response
 log = logging.getLogger(__name__)
 
 RESULTS_PER_WRITE = 500
-# Pause before results are written again whose rows were locked by another transaction.
+# If another transaction has locked the rows of results, these results are tried again after this pause.
 LOCKED_SECONDS = 0.1
 UNWRITABLE_MESSAGE = "The result of this request could not be stored. The log of the worker says why."
 
@@ -53,7 +53,7 @@ class ResultWriter:
         self._queue.put(None)
 
     def run(self) -> None:
-        """Write attempts until `finish` is called. After an error it can be called again, and loses none."""
+        """Write attempts until `finish` is called. After an error, `run` can be called again; no attempt is lost."""
         while not self._has_ended or self._unwritten:
             self._receive()
             if self._unwritten:
@@ -88,7 +88,7 @@ class ResultWriter:
             time.sleep(RECONNECT_SECONDS)
 
     def _save_batch(self, attempts: Sequence[Attempt]) -> None:
-        """Write attempts in one transaction, or in one each if one of them cannot be written."""
+        """Write attempts in one transaction, or each in a transaction of its own if one of them cannot be written."""
         try:
             self._save(attempts, attempts)
         except Exception as error:

@@ -26,7 +26,8 @@ DELIVERIES_PER_TRANSACTION = 500
 ATTEMPTS_PER_TRANSACTION = 2000
 EVENTS_PER_TRANSACTION = 100
 HOURS_PER_TRANSACTION = 2000
-# A statement that began before a webhook was deleted may still insert a delivery of it, which refers to its row.
+# How long the row of a deleted webhook is kept: a statement that began before the deletion may still insert a delivery,
+# which refers to the row.
 DELETED_WEBHOOK_SECONDS = 3600
 
 LIST_DELETED_WEBHOOKS_SQL = "SELECT id FROM webhooks WHERE deleted_at IS NOT NULL ORDER BY id"
@@ -77,7 +78,7 @@ DELETE FROM webhook_hours h USING old WHERE (h.webhook_id, h.hour) = (old.webhoo
 class Retention:
     """Removes what is no longer needed, from time to time and when `check` is called.
 
-    It opens a connection for each check only, and waits between two of them.
+    It opens a connection only for the duration of a check, and pauses between checks.
     """
 
     def __init__(self, url: str, days: int, *, stopping: threading.Event) -> None:
@@ -139,7 +140,7 @@ def remove_old(connection: Connection, days: int, *, stopping: threading.Event) 
 def _remove_deliveries(connection: Connection, lock_sql: str, values: dict[str, Any]) -> int | None:
     """Remove some of the deliveries that a statement locks, in one transaction; return None if it locks none.
 
-    Otherwise returns the id from which the next call should continue.
+    Otherwise returns the id after which the next call should continue.
     """
 
     def remove(cursor: Cursor) -> int | None:

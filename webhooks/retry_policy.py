@@ -1,4 +1,4 @@
-"""When a delivery is retried, and when it or its webhook is given up.
+"""When a delivery is retried, when it fails for good, and when its webhook is disabled.
 
 The schedule is the one that Standard Webhooks 1.0 recommends: ten attempts within about three days.
 """

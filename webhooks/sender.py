@@ -124,9 +124,9 @@ class Sender:
     ) -> Response:
         """Send `body` and return the response. Failures of the receiver or the network are part of the response.
 
-        `on_sent` is called when the request has been sent. If the kept connection turns out to be closed before any
-        byte of a response, the request is repeated on a new one; it can then arrive twice. Raises `ValueError` for
-        headers that HTTP does not allow.
+        `on_sent` is called once, when the request has been sent or has failed. If the kept connection turns out to be
+        closed before any byte of a response, the request is repeated on a new one; it can then arrive twice. Raises
+        `ValueError` for headers that HTTP does not allow.
         """
         started = time.monotonic()
         _check_headers(headers)
@@ -230,7 +230,7 @@ def _read(response: requests.Response) -> str:
     raw: Any = response.raw
     data = b""
     is_complete = False
-    # The status decides about success, so an error while reading the body does not matter.
+    # Only the status determines success, so an error while reading the body does not matter.
     with contextlib.suppress(Exception):
         while len(data) <= MAX_RESPONSE_BYTES and not is_complete:
             piece = raw.read1(MAX_RESPONSE_BYTES + 1 - len(data), decode_content=False)

@@ -34,7 +34,7 @@ def check_secret(secret: str) -> None:
 
 
 def mask_secret(secret: str | None) -> str | None:
-    """Return a secret as lists show it: masked, but for its last characters if it is long enough. None stays None."""
+    """Return a secret as lists show it: masked, except for its last characters if it is long. None stays None."""
     if secret is None:
         return None
     return MASK + (secret[-SHOWN_SECRET_CHARACTERS:] if len(secret) > 2 * SHOWN_SECRET_CHARACTERS else "")

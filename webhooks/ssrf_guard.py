@@ -19,8 +19,8 @@ MAX_URL_CHARACTERS = 2048
 MAX_PORT = 65_535
 
 # The IANA registries of special-purpose addresses (RFC 6890), and every IPv6 range that embeds IPv4 addresses. The list
-# is here because each Python version has another state of these registries in `ipaddress`. Only 2000::/3 of IPv6 is in
-# public use.
+# is here because `ipaddress` has a different state of these registries in each Python version. Only 2000::/3 of IPv6 is
+# in public use.
 SPECIAL_NETWORKS = [
     (ipaddress.ip_network(network), kind)
     for kind, networks in {
@@ -118,7 +118,7 @@ def check_url(url: str, allowed: Networks) -> str:
 
 def _check_host(host: str, allowed: Networks) -> None:
     try:
-        # Browsers and requests read full-width digits as digits.
+        # Browsers and the library `requests` read full-width digits as digits.
         plain = host if host.isascii() else idna.encode(host, uts46=True).decode()
     except idna.IDNAError:
         raise ValueError(f"{host!r} is not a host name.") from None

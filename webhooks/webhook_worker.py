@@ -17,7 +17,7 @@ from webhooks.signing import sign_headers
 
 log = logging.getLogger(__name__)
 
-# More deliveries are loaded once fewer than these wait, in number and in the length of their bodies.
+# More deliveries are loaded once fewer deliveries than this wait and their bodies have fewer characters than this.
 REFILL_BELOW = 16
 REFILL_BELOW_CHARACTERS = 1_000_000
 # A thread ends after this time without deliveries.

@@ -26,7 +26,7 @@ from models import db
 
 blueprint = Blueprint("import_actions", __name__, url_prefix="/api/imports", tag="Imports")
 
-# `importer.jobs.actions` raises the 409 errors with their codes and more specific messages.
+# `importer.jobs.actions` and `importer.pipeline.undo_check` raise these 409 errors with more specific messages.
 NOT_AWAITING_CONFIRMATION = ErrorType(
     409, "not_awaiting_confirmation", "The import is running, so there is nothing to confirm."
 )
@@ -85,8 +85,8 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
 def retry_import(task_id: str) -> tuple[Response, int]:
     """Retry an import
 
-    Runs an import again that failed or was cancelled, as long as its file is stored (`retry_until`), or gives other
-    options to one that awaits confirmation. The body may be empty. With the same options, an import that was
+    Runs a failed or cancelled import again, as long as its file is stored (`retry_until`). The call also gives other
+    options to an import that awaits confirmation. The body may be empty. With the same options, an import that was
     interrupted while it wrote continues where it stopped.
     """
     job = find_job(task_id)

@@ -15,8 +15,9 @@ INVISIBLE = (
 )
 VISIBLE = f"[^\x20-\x7e{INVISIBLE}]"
 VARIATION_SELECTOR = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-# Writing systems and emoji need some of them between or after visible characters that are not ASCII: joiners (Persian,
-# Hindi, families), variation selectors (Japanese names, hearts, keycaps), and the tags of a flag (England).
+# Writing systems and emoji need some of these characters: joiners (Persian, Hindi, families), variation selectors
+# (Japanese names, hearts, keycaps), and the tags of a flag (England). They stand between or after visible characters
+# that are not ASCII, or, in a keycap, between an ASCII character and U+20E3.
 NEEDED = "|".join(
     (
         f"(?:(?<={VISIBLE})|(?<={VISIBLE}{VARIATION_SELECTOR}))[\u200c\u200d](?={VISIBLE})",

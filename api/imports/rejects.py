@@ -104,7 +104,10 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
 
 
 def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> str | None:
-    """Return a sentence if fewer rejects are stored than were counted; `is_stored` is False until they are stored."""
+    """Return a sentence if fewer rejects are stored than were counted.
+
+    `is_stored` says whether the import has stored its rejects, which it does once it has read the whole file.
+    """
     if stored >= rejected:
         return None
     if not is_stored:
@@ -149,7 +152,7 @@ def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[
 
 
 def _stem(filename: str) -> str:
-    """Return a file name without its suffixes, and without invisible characters, as earlier versions stored them."""
+    """Return a file name without its suffixes and without invisible characters, which earlier versions kept."""
     name = clean_filename(PurePath(filename).name)
     for suffix in (".gz", ".zip", ".csv", ".tsv"):
         if name.lower().endswith(suffix):

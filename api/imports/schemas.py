@@ -45,7 +45,7 @@ class ImportQuerySchema(PageQuerySchema):
     status = Choice("Only jobs with this status.", *JOB_STATUSES)
     kind = Choice("Only imports, or only undos.", *JOB_KINDS)
     started_from = Choice("Only jobs that were started on the page, or only those of other clients.", *ORIGINS)
-    filename = ShortText("The name of the file contains this, in any case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
+    filename = ShortText("The file name contains this, ignoring case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
 
 
 class AffectedProductQuerySchema(PageQuerySchema):
@@ -120,7 +120,7 @@ class PreviewSchema(Schema):
     create = integer("Products that would be created.")
     update = integer("Products that would be updated.")
     unchanged = integer("Rows that would change nothing.")
-    skipped = integer("The number of unchanged rows that the mode would skip.")
+    skipped = integer("How many rows of `unchanged` the mode would skip.")
     rejected = integer("Rows that cannot be imported.")
     duplicate = integer("Rows whose SKU appears again further down; the last row counts.")
     changes = nested_list(PreviewChangeSchema)
@@ -164,8 +164,8 @@ class ImportSchema(Schema):
     rejected_count = integer(
         "Rows that could not be imported. For an undo: products that it left alone, because they were edited since."
     )
-    skipped_count = integer("The number of unchanged rows that the mode skipped.")
-    removed_count = integer("For an undo: the number of updated products that it removed.")
+    skipped_count = integer("How many rows of `unchanged_count` the mode skipped.")
+    removed_count = integer("For an undo: how many products of `updated_count` it removed; it restored the others.")
     run = integer("Increases by one with each retry, which may reset the other counts.", minimum=1, examples=[1])
     mode = text(MODE, "upsert", enum=list(IMPORT_MODES))
     on_reject = text(ON_REJECT, "skip", enum=list(REJECT_POLICIES))

@@ -51,8 +51,8 @@ class StoredUpload(NamedTuple):
 class UploadPart(io.BufferedRandom):
     """A file that is written once, from its start to its end. `sha256` is the checksum of what was written.
 
-    SHA-256, because it is the fastest strong hash of hashlib where the processor has instructions for it, as those of
-    servers do: twice as fast as BLAKE2b.
+    The checksum is SHA-256. On processors with instructions for it, as those of servers have, it is the fastest strong
+    hash of hashlib: twice as fast as BLAKE2b.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class UploadFolder:
         return folder
 
     def open(self) -> IO[bytes]:
-        """Create a file for the file of the request and return it, open for writing and reading.
+        """Create a file in the folder for the uploaded file, and return it open for writing and reading.
 
         Raises `SeveralFiles` if the request had a file already.
         """

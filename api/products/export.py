@@ -159,8 +159,8 @@ def _client_of(connection: Any) -> Client:
 
     def disconnect() -> None:
         with contextlib.suppress(OSError):
-            # The sender wakes up and closes the connection. That resets it, so the client does not take what is still
-            # buffered for the end of the file.
+            # The sender wakes up and closes the connection. That resets it, so the bytes that are still buffered do not
+            # look like the end of the file to the client.
             _reset_on_close(connection)
             connection.shutdown(socket.SHUT_RDWR)
 

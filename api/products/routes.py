@@ -127,7 +127,7 @@ def list_products(query: ProductQuery) -> Response:
 def create_product(values: dict[str, Any]) -> tuple[Response, int]:
     """Create a product
 
-    Returns 409 if a product already has this SKU, in any case. If several requests create the same SKU at the same
+    Returns 409 if a product already has this SKU, ignoring case. If several requests create the same SKU at the same
     time, exactly one succeeds. Unknown fields are ignored.
     """
     product = Product(**values)

@@ -53,10 +53,10 @@ class ProductFilterSchema(RequestSchema):
 
     error_messages = {"unknown": "This filter does not exist. Use q, sku, name, description or active."}  # noqa: RUF012
 
-    q = FilterText("The SKU, name or description contains this text, in any case.", "lamp")
-    sku = FilterText("The SKU contains this text, in any case.", "A-1")
-    name = FilterText("The name contains this text, in any case. `%` and `_` are ordinary characters.", "blue")
-    description = FilterText("The description contains this text, in any case.", "cotton")
+    q = FilterText("The SKU, name or description contains this text, ignoring case.", "lamp")
+    sku = FilterText("The SKU contains this text, ignoring case.", "A-1")
+    name = FilterText("The name contains this text, ignoring case. `%` and `_` are ordinary characters.", "blue")
+    description = FilterText("The description contains this text, ignoring case.", "cotton")
     active = Boolean(ACTIVE_FILTER)
 
     @post_load

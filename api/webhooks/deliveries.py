@@ -49,8 +49,8 @@ START_OVER = {"status": "pending", "tries": 0, "next_attempt_at": func.clock_tim
 def list_deliveries(query: dict[str, Any], webhook_id: int) -> Response:
     """List the deliveries of a webhook
 
-    Lists the newest first, with all attempts. If an event of an import needs many requests, their deliveries are listed
-    only shortly before they are due.
+    Lists the newest first, with all attempts. If an event of many products needs many requests, their deliveries are
+    listed only shortly before they are sent.
     """
     find_webhook(webhook_id)
     deliveries = (

@@ -16,8 +16,8 @@ WEBHOOK_ID = [{"in": "path", "name": "webhook_id", "description": "The id of the
 def find_webhook(webhook_id: int, *, lock: Literal["change", "keep"] | None = None) -> Webhook:
     """Return a webhook; raise the 404 if there is none.
 
-    `lock="change"` locks its row for a change. `lock="keep"` locks it before rows of its deliveries are written. Both
-    locks let others insert deliveries of the webhook meanwhile.
+    `lock="change"` locks its row for a change. `lock="keep"` only keeps the row from being removed, while the caller
+    writes rows of its deliveries. Both locks let others insert deliveries of the webhook meanwhile.
     """
     query = select(Webhook).where(Webhook.id == webhook_id, Webhook.deleted_at.is_(None))
     if lock is not None:

@@ -170,7 +170,7 @@ def rotate_secret(webhook_id: int) -> Response:
     For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
-    became known: requests are then signed with the new secret and the one that it replaces. The body may be empty.
+    have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty.
     """
     force = load_optional_body(RotationRequestSchema()).get("force", False)
     webhook = find_webhook(webhook_id, lock="change")

@@ -37,7 +37,7 @@ NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026
 
 EVENT_TYPE = "One event type, several separated by commas, or `*` for all."
 DESCRIPTION = "What the webhook is for."
-PREVIOUS_SECRET = "When the previous secret stops signing requests in addition to the new one"  # noqa: S105
+PREVIOUS_SECRET = "Until when requests are signed with the previous secret, too"  # noqa: S105
 
 
 class Url(fields.String):
@@ -229,7 +229,7 @@ class EventTypeSchema(Schema):
 class RotationRequestSchema(RequestSchema):
     """How to replace a secret."""
 
-    force = Boolean("Whether to replace the secret although the previous one is still valid, which then ends at once.")
+    force = Boolean("Whether to replace the secret although the previous one is still valid, and end that one at once.")
 
 
 class RotatedSecretSchema(Schema):

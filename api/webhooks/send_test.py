@@ -31,7 +31,7 @@ TEST_BODY = {
         }
     },
 }
-# Otherwise the signature of the product would make any body look like an event to the receiver.
+# Without the mark, a body would look like an event to the receiver, because this server signs it.
 NOT_MARKED_AS_TEST = ErrorType(
     400,
     "not_marked_as_test",

@@ -16,11 +16,12 @@ from importer.files.rows import Row, make_printable
 
 # The product fields that a file can have.
 FIELDS = ("sku", "name", "description", "active")
-# The columns that a reject file adds. They are never mapped, and a saved mapping ignores them.
+# The columns that a reject file adds. They are not mapped by their names, and `header_key` ignores them.
 REJECT_COLUMNS = ("line", "code", "message")
 SHOWN_COLUMNS = 8
 SHOWN_NAME_CHARACTERS = 40
-# Clients see so much of the name of a column, and less if the names of all columns together are longer.
+# Clients see at most NAME_MAX_CHARACTERS of the name of a column, and fewer if a file has so many columns that all
+# names together could exceed NAMES_MAX_CHARACTERS.
 NAME_MAX_CHARACTERS = 200
 NAMES_MAX_CHARACTERS = 400_000
 
@@ -36,7 +37,7 @@ UNDECOMPOSED_LETTERS = str.maketrans(
 def normalise(name: str) -> str:
     """Return the name of a column without case, accents, punctuation and spaces. Letters of every script stay."""
     if name.isascii():
-        # Nearly all names are, and a header may have thousands of them.
+        # This is faster. Nearly all names are ASCII, and a header may have thousands of them.
         return "".join(filter(str.isalnum, name.lower()))
     text = unicodedata.normalize("NFKD", name).casefold()
     # Only Latin accents are removed: the marks of other scripts, such as the voicing of kana, distinguish letters.
@@ -63,7 +64,8 @@ HEADER_NAMES = _read_names()
 class ColumnMapping:
     """The product field of each column, None to leave it out.
 
-    `problem` is a sentence if these columns cannot be imported. `is_saved` tells whether a saved mapping was used.
+    `problem` is a sentence if these columns cannot be imported. `is_saved` tells whether a saved mapping was used and
+    the client gave none.
     """
 
     fields: list[str | None]
@@ -122,6 +124,9 @@ def map_columns(header: Row, mapping: FieldByColumn | None = None, saved: FieldB
         return ColumnMapping([None] * len(header), str(error))
     proposed: dict[int, str | None] = {}
     if saved:
+        # It may have been saved for the reject file of a file with this header.
+        present = {*column_names(header)}
+        saved = {name: field for name, field in saved.items() if name in present or name not in REJECT_COLUMNS}
         try:
             proposed = _find_columns(header, saved)
         except UnusableFile:
@@ -192,7 +197,7 @@ def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str
         if field not in taken and exact:
             found[exact[0]] = field
             taken = taken | {field}
-    # A longer name is none that is known.
+    # A name longer than the limit is never a known one.
     normal = [normalise(name) if len(name) <= NAME_MAX_CHARACTERS else "" for name in names[:width]]
     for field in FIELDS:
         known = HEADER_NAMES[field]
@@ -203,7 +208,7 @@ def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str
 
 
 def _ambiguous(names: Sequence[str], assigned: Mapping[int, str | None]) -> dict[str, set[int]]:
-    """Return the column indexes of each field that is the exact name of several columns, unless a mapping has it."""
+    """Return the column indexes of each field that several columns are named after, if no mapping assigns the field."""
     named = {
         field: {index for index, name in enumerate(names) if name == field and index not in assigned}
         for field in FIELDS

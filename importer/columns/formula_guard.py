@@ -13,7 +13,8 @@ from importer.columns.column_mapping import normalise
 from importer.files.rows import Row
 
 GUARD_COLUMN = "formula_guard"
-# The export guards a text that begins with apostrophes, if any, and one of these characters.
+# Matches a guarded text. The export guards each text that starts with one of these characters, with or without
+# apostrophes before it.
 GUARDED_RE = re.compile("'+[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
 
 

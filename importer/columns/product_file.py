@@ -28,8 +28,8 @@ class FileOptions:
     """What a client knows about a file. A value that is None is detected in the file.
 
     `delimiter` is comma, semicolon, tab or pipe, as a character or by name. `quote` is one of `dialect.QUOTES`, or its
-    name. `encoding` is any name that Python knows. `mapping` gives the product field for the name of a
-    column; None leaves the column out.
+    name. `encoding` is any name that Python knows. `mapping` has the product field for each column name; a field that
+    is None leaves the column out.
     """
 
     delimiter: str | None = None
@@ -119,8 +119,8 @@ def open_product_file(
     """Open a file, read its header and map its columns.
 
     `max_record` is in characters. `after_read` is called after each read of the file, with the share of it that has
-    been read. Raises `FileNotFoundError`, and `UnusableFile` if the file is not a CSV file or an
-    option is unknown.
+    been read. Raises `UnusableFile` if the file is not a CSV file, an option is unknown, or a `StoredFile` is missing
+    or has changed. Raises `FileNotFoundError` if a `Path` does not exist.
     """
     encoding = None if options.encoding is None else find_encoding(options.encoding)
     source = TextSource(

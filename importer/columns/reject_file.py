@@ -99,7 +99,10 @@ def _split_one(row: str, dialect: Dialect) -> list[str]:
 
 
 def _align_cells(reject: Reject, cells: list[str], width: int, kept: int) -> list[str]:
-    """Return the cells for the columns of the file. A row with a wrong number of cells keeps a wrong number."""
+    """Return the cells of a row for the columns of the reject file.
+
+    A row with a wrong number of cells keeps a wrong number, so that an import of the unchanged file rejects it again.
+    """
     if len(cells) == width and reject.code not in UNSPLITTABLE_CODES:
         return cells[:kept]
     if len(cells) == kept or reject.code in UNSPLITTABLE_CODES:

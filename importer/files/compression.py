@@ -149,7 +149,7 @@ class CompressedFile:
             if self.compression == "none":
                 raise
             raise UnusableFile(DAMAGED_GZIP if self.compression == "gzip" else DAMAGED_ZIP) from error
-        # A small part of a compressed file may unpack to many blocks.
+        # Many blocks may come from bytes that were read before, so each block reports, not only each read of the file.
         self._report()
         self._unpacked_bytes += len(data)
         if self.compression != "none" and self._unpacked_bytes > self._max_unpacked_bytes:

@@ -150,7 +150,7 @@ def _has_content(row: list[str]) -> bool:
 
 
 def _sniff_quote(text: str, delimiter: str) -> Dialect:
-    """Return the dialect with the quote of a text, and with the way in which quotes within fields are written."""
+    """Return the dialect with the quote that a text uses, and with how the text writes quotes within fields."""
     # Fields can start with an apostrophe, so it is the quote only if the header uses it.
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     if _count_quoted_fields(header, delimiter, "'")[0]:
@@ -158,7 +158,7 @@ def _sniff_quote(text: str, delimiter: str) -> Dialect:
         if is_plausible:
             return dialect
     dialect, is_plausible = _try_quote(text, delimiter, '"')
-    # Files with tabs or pipes often have no quotes at all. In others, quotes that make no sense are mistakes.
+    # Files with tabs or pipes often use no quotes at all. With other delimiters, misplaced quotes are mistakes.
     return dialect if is_plausible or delimiter not in "\t|" else Dialect(delimiter, "")
 
 

@@ -204,7 +204,7 @@ def detect_utf_16(start: bytes) -> str | None:
 
 
 def is_utf_8(sample: bytes, *, is_complete: bool = True) -> bool:
-    """Return whether a text is UTF-8: at least as many of its sequences beyond ASCII are valid as are not.
+    """Return whether a text is UTF-8: it has at least as many valid sequences beyond ASCII as invalid ones.
 
     If the text is not complete, a sequence that is cut off at its end does not count.
     """

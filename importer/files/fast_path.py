@@ -88,7 +88,7 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         payload = text[: len(text) - cut] if cut else text
     rows = _count_clean_rows(outside, parts[1::2], layout)
     if not rows:
-        # Clean text, which nearly all text is, does not pay for the search for blank lines.
+        # Nearly all text is clean at once, so blank lines are only searched for when the first check has failed.
         if not _blank_lines(delimiter).search("\n" + text):
             return None
         parts[::2] = outside = _remove_blank_lines(outside, delimiter)
@@ -116,7 +116,7 @@ def _blank_lines(delimiter: str) -> re.Pattern[str]:
 
 
 def _count_clean_rows(outside: list[str], quoted: list[str], layout: Layout) -> int:
-    """Return the number of rows that these texts outside of quotes and within quotes make, 0 if one is not clean."""
+    """Return the number of rows that consist of these parts outside and within quotes; 0 if one is not clean."""
     structure = _join_outside(outside, layout.delimiter, layout.quote)
     if structure is None:
         return 0
@@ -145,7 +145,7 @@ def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
 
 
 def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
-    """Check the columns that have rules. `cells` has a quote in place of each field of `quoted`, and the line ends."""
+    """Check the columns that have rules. In `cells`, a quote stands for each quoted field, and line ends are kept."""
     width, last, quote = layout.width, layout.width - 1, layout.quote
     checked = [layout.sku] if layout.name is None else [layout.sku, layout.name]
     if quoted and any(quote in "".join(cells[place::width]) for place in checked):

@@ -1,4 +1,4 @@
-"""Parses text into rows, chunk by chunk: CSV after RFC 4180, with malformed rows rejected.
+"""Parses CSV text (RFC 4180) into rows, chunk by chunk, and rejects malformed rows.
 
 A whole block goes through `csv.reader` at once. If a block is malformed, the parser keeps the rows before the error and
 reads the next ones with `importer.files.row_reader`.
@@ -25,7 +25,7 @@ from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 
-# The parser has its own limit, beyond which a row is rejected.
+# The parser rejects rows beyond its own limit, so the limit of the csv module must not get in the way.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
 # A block of many short or blank lines is parsed in parts, which limits the memory.
@@ -145,8 +145,8 @@ class Parser:
         """Return the end of the last complete row in the buffer, judged by its quotes; the start if there is none.
 
         A row ends at a line end with an even number of quotes before it. If a stray quote makes that wrong, the text
-        ends within a quoted field, which `_parse` detects. Rows from a NUL on are left to the row reader. Many blank
-        lines end the text before them, because skipping them is faster than parsing them.
+        ends within a quoted field, which `_parse` detects. Rows from a NUL on are left to the row reader. The text also
+        ends before a long run of blank lines, because skipping them is faster than parsing them.
         """
         text, start, quote = self._buffer.text, self._buffer.position, self._dialect.quote
         end = blank_run if (blank_run := find_blank_run(text, start)) >= 0 else len(text)

@@ -31,16 +31,17 @@ NUL_MESSAGE = "The row contains a NUL character. Remove it."
 SHOWN_LONG_ROW_CHARACTERS = 200
 # The amount of text in a batch.
 BATCH_CHARACTERS = 1 << 18
-# The number of rows that are read singly before the next batch doubles after each failed batch, up to this limit.
+# After a failed batch, some rows are read singly before the next batch. Each failure doubles their number, up to this.
 MAX_SINGLE_ROWS = 1024
 
 
 class OpenQuote(NamedTuple):
     """Why a row could not be read: its quote was still open at `until`, the start of the last line that was read.
 
-    If a later line before `until` leaves a quote open, its quote is still open at `until`, too, so the text before that
-    need not be read again. Its row has the same `problem` or, if `problem` is None, reaches at least to `reaches` and
-    may be too long. `until` and `reaches` are counted in characters from the start of the file.
+    A quote that a later line before `until` leaves open is also still open at `until`, so the text up to there need not
+    be read again for the row that starts on that line. That row has the same `problem`. If `problem` is None, the row
+    reaches at least to `reaches` and may be too long. `until` and `reaches` are in characters from the start of the
+    file.
     """
 
     until: int = 0

@@ -39,8 +39,8 @@ class RowPositions(NamedTuple):
 class RowChunk:
     """Consecutive rows of a file, and the rejects among them.
 
-    `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it replaces
-    them. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty.
+    `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it is used
+    instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty.
     """
 
     rows: list[Row]

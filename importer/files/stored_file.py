@@ -1,7 +1,8 @@
 """The stored file of a job, which must still be the one that was uploaded.
 
-A file may be cut or replaced between its upload and its import: by a power cut, a copying tool, or another machine that
-shares the folder. Its checksum is computed from the bytes that the readers get, so that the file is read once.
+A file may be truncated or replaced between its upload and its import: by a power cut, a copying tool, or another
+machine that shares the folder. The checksum is computed from the bytes that the readers get, so that the file is read
+only once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CHANGED = "The stored file is not the one that was uploaded: {difference}. Uploa
 class StoredFile:
     """The file at `path`, which had `size` bytes and this SHA-256 (in hex) when it was uploaded.
 
-    Without a checksum, as jobs of earlier versions have none, nothing is checked.
+    Jobs of earlier versions have no checksum. Without one, neither the size nor the content is checked.
     """
 
     def __init__(self, path: Path, size: int, sha256: str | None) -> None:
@@ -52,7 +53,7 @@ class StoredFile:
     def verify(self, *, after_read: Callable[[], None] = lambda: None) -> None:
         """Raise `UnusableFile` unless the readers read the file that was uploaded.
 
-        Reads what they have left out, and calls `after_read` after each read.
+        Reads the part of the file that they did not read, and calls `after_read` after each read.
         """
         if self._sha256 is None:
             return
@@ -70,7 +71,7 @@ class StoredFile:
             raise UnusableFile(CHANGED.format(difference="its content has changed"))
 
     def add(self, position: int, data: bytes) -> None:
-        """Add data that was read at `position` to the checksum, unless it is not the next or was added before."""
+        """Add data that was read at `position` to the checksum. Ignores bytes added before, and data after a gap."""
         start = self._hashed_bytes - position
         if 0 <= start < len(data):
             self._hash.update(memoryview(data)[start:])

@@ -9,7 +9,7 @@ from importer.files.rows import count_line_breaks
 from importer.files.text_source import TextSource
 
 LINE_END = re.compile("[\r\n]")
-# Parsing so many blank lines takes longer than to interrupt the parser and skip them.
+# Parsing this many blank lines takes longer than interrupting the parser to skip them.
 BLANK_RUN_LINES = 4096
 
 
@@ -73,7 +73,7 @@ class TextBuffer:
     def skip_blank_lines(self, blank: re.Pattern[str], max_record: int) -> bool:
         """Consume the buffered lines at `position` that `blank` matches as a whole. Return whether there are any.
 
-        `position` is at the start of a row. Lines from one that is longer than `max_record` on are kept.
+        `position` is at the start of a row. Stops before the first line of more than `max_record` characters.
         """
         match = blank.match(self.text, self.position)
         end = match.end() if match else self.position

@@ -19,9 +19,9 @@ BYTE_ORDER_MARK = "\ufeff"
 class TextSource:
     """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
 
-    `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in it
-    become lone surrogates (PEP 383), so that the parser can reject their rows. `after_read` is called after each read.
-    Raises `UnusableFile` if the whole file cannot be imported.
+    `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in that
+    encoding become lone surrogates (PEP 383), so that the parser can reject their rows. `after_read` is called after
+    each read. Raises `UnusableFile` if the file as a whole cannot be imported.
     """
 
     def __init__(

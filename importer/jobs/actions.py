@@ -1,8 +1,8 @@
 """The actions of clients on a job: confirm, cancel, retry, undo and delete. Each one changes the row of the job.
 
-`cancel` takes the lease away from the worker that runs the job. The worker notices at its next heartbeat and cannot
-write any more; what it has written stays and is counted exactly. The other actions only accept jobs that no worker
-runs. They work in the caller's transaction; `cancel` and `delete` open their own.
+`cancel` takes the lease away from the worker that runs the job. The worker can no longer write, and notices that at its
+next heartbeat. What it has written stays and is counted exactly. The other actions only accept jobs that no worker
+runs. `cancel` and `delete` open their own transactions; the others run in the caller's.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ START_OVER_SQL = (
 )
 DELETE_REJECTS_SQL = "DELETE FROM import_rejects WHERE job_id = %s"
 FORGET_SKIPPED_PRODUCTS_SQL = "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL"
-# Keeps the entries with products that the undo left alone. An undo goes from the last entry of the change log to the
-# first one, and its checkpoint is the entry it reversed last. Those that version 1.1 reversed have no `left_alone`.
+# Keeps the entries with products that the undo left alone. An undo reverses the change log from its last entry to its
+# first, and its checkpoint is the entry that it reversed last. Version 1.1 did not set `left_alone`: without it, the
+# entries from the checkpoint on are the reversed ones.
 DELETE_REVERSED_ENTRIES_SQL = """
 DELETE FROM import_changes WHERE job_id = %s AND (cardinality(left_alone) = 0 OR (left_alone IS NULL AND id >= %s))
 """
@@ -96,8 +97,8 @@ STATES = {
 class NotAllowed(Exception):
     """The state of a job does not allow an action.
 
-    `code` is for programs; the message is a sentence for people. `details` has what the message says as JSON, if
-    programs need it.
+    `code` is for programs; the message is a sentence for people. `details` repeats the content of the message as JSON,
+    for the cases in which programs need it.
     """
 
     def __init__(self, code: str, message: str, details: dict[str, Any] | None = None) -> None:
@@ -165,7 +166,7 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
 
     `options` are new values for some of `OPTIONS`. If they change something, if the import awaits confirmation or was
     undone, or if its file has not been read completely, the import starts over. Otherwise it continues after the last
-    slice that was written. The caller makes sure that the file still exists.
+    slice that was written. The caller must make sure that the file still exists.
     """
     job = _lock_job(cursor, task_id)
     is_undo, awaits_confirmation = job["kind"] == "undo", job["status"] == "awaiting_confirmation"
@@ -198,7 +199,10 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
 
 
 def _detach_undo(cursor: Cursor, job: dict[str, Any]) -> None:
-    """Prepare the retry of an import that was undone, completely or in part: a later undo reverses only the rest."""
+    """Prepare the retry of an import that was undone, completely or in part; raises `NotAllowed` and `JobLocked`.
+
+    Deletes the reversed entries of its change log, so that a later undo does not reverse them again.
+    """
     try:
         cursor.execute(LOCK_UNDO_SQL, (job["undone_by"],))
     except errors.LockNotAvailable:
@@ -239,7 +243,7 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
 
 
 def delete(connection: Connection, task_id: str) -> None:
-    """Delete an ended job with everything that is kept of it, except its file; raises `NotAllowed` and `JobLocked`.
+    """Delete an ended job and all its data except its file; raises `NotAllowed` and `JobLocked`.
 
     `connection` must not be in a transaction. An interrupted deletion can be repeated; see `cleanup.delete_job`.
     """

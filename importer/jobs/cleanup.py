@@ -1,7 +1,7 @@
-"""The removal of what expired or ended jobs leave: previews, staging tables, files, change logs and old jobs.
+"""Cleans up after jobs: ends expired previews, and deletes staging tables, files, change logs and old jobs.
 
-Every worker runs these functions from time to time. They may run at the same time in any number of workers. Whatever
-can have many rows is deleted in batches, each in a short transaction, until it is time for the reaper's other work.
+Every worker runs these functions from time to time. They may run at the same time in any number of workers. Tables with
+many rows are emptied in batches, each in a short transaction, until it is time for the reaper's other work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from importer.jobs import repository
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import HistoryRetention, Retention
 
-# A file without a job is a broken upload. It may still be under way until this has passed since its last write.
+# A file without a job belongs to an upload that is still running or has been broken off. If nothing was written to it
+# for this long, the upload counts as broken off.
 STALE_UPLOAD_SECONDS = 24 * 3600
 # How many jobs are looked up at a time.
 BATCH_JOBS = 100
@@ -53,8 +54,8 @@ FILE_IS_EXPIRED_SQL = f"""
 SELECT {HAS_ENDED_SQL} AND coalesce(retry_until < clock_timestamp(), true)
 FROM import_jobs WHERE stored_name = %s
 """
-# The rows of a batch are found in the order of an index, and deleted by their addresses. The next batch starts behind
-# them, so it does not pass the index entries of deleted rows again.
+# Finds the rows of a batch in the order of an index, and deletes them by their physical addresses. The next batch
+# starts after them, so it does not scan the index entries of deleted rows again.
 DELETE_BATCH_SQL = """
 WITH batch AS MATERIALIZED (
     SELECT ctid AS address, {position} AS position FROM {table}
@@ -71,23 +72,24 @@ LOCK_ENDED_JOB_SQL = f"SELECT task_id, undone_by FROM import_jobs j WHERE id = %
 LOCK_IMPORT_OF_UNDO_SQL = """
 SELECT FROM import_jobs WHERE task_id = (SELECT undo_of FROM import_jobs WHERE id = %s) FOR UPDATE
 """
-# Without its undo, an import is undoable if that has left something to undo.
+# Deleting an undo makes its import undoable again if the undo left something to reverse: it left products alone, or it
+# did not complete.
 DETACH_UNDO_SQL = f"""
 UPDATE import_jobs SET undone_by = NULL, left_alone_count = 0, {BUMP_REVISION_SQL}
 WHERE (task_id, undone_by) = (SELECT undo_of, task_id FROM import_jobs WHERE id = %(id)s)
     AND (left_alone_count > 0 OR (SELECT status FROM import_jobs WHERE id = %(id)s) <> 'completed')
 """
 CLOSE_JOB_SQL = f"UPDATE import_jobs SET retry_until = NULL, undo_until = NULL, {BUMP_REVISION_SQL} WHERE id = %s"
-# The reaper must not wait long for a job that something else has locked.
+# The reaper must not wait long for a job that another transaction has locked.
 LIMIT_JOB_LOCK_SQL = "SET LOCAL lock_timeout = '1s'"
 FORBID_RETRY_SQL = "UPDATE import_jobs SET retry_until = NULL WHERE task_id = %s"
 
 
 @dataclass(frozen=True)
 class Details:
-    """A table with details of jobs. Its column `position` orders the rows of a job, by an index of both.
+    """A table with details of jobs. `position` is a column that orders the rows of a job.
 
-    A batch deletes at most `batch_rows` rows.
+    The table has an index on `job_id` and that column. A batch deletes at most `batch_rows` rows.
     """
 
     table: str
@@ -97,14 +99,18 @@ class Details:
 
 REJECTS = Details("import_rejects", "line", 10_000)
 SAMPLES = Details("import_samples", "id", 10_000)
-# An entry names all products of a slice, with their previous values.
+# An entry can hold all products of a slice with their previous values, so a batch has few entries.
 CHANGES = Details("import_changes", "id", 20)
 LOG = Details("import_log", "id", 10_000)
 
 
 @dataclass(frozen=True)
 class ExpiringDetails:
-    """Details that are removed before their job: the column that says when, and the sentence for the job's log."""
+    """Details that are removed before their job.
+
+    `removed_at` is the column of the job that records when. `condition` is true for jobs that may have such details.
+    `message` is the sentence for the job's log.
+    """
 
     details: Details
     removed_at: str
@@ -174,13 +180,13 @@ def delete_expired_change_logs(connection: Connection, *, ends_at: float = math.
 
 
 def delete_job(connection: Connection, job_id: int, *, ends_at: float = math.inf) -> bool:
-    """Delete an ended job with everything that is kept of it; return whether it is gone.
+    """Delete an ended job and all its data except its file; return whether it is gone.
 
-    A job that has not ended, or whose undo has not ended, stays as it is. From the first transaction on, the job can
-    be neither retried nor undone; its details follow in batches, and its row goes last. So an interrupted deletion
-    leaves a job that can be deleted again. That also holds if the time `ends_at` comes first, in the seconds of
-    `time.monotonic`. `connection` must not be in a transaction. Raises `psycopg2.errors.LockNotAvailable` if the job
-    or its staging table stays locked.
+    A job that has not ended, or whose undo has not ended, stays as it is. After the first transaction, the job can be
+    neither retried nor undone. Its details are then deleted in batches, and its row last, so an interrupted deletion
+    leaves a job that can be deleted again. The same is true if the deletion stops because the time `ends_at`, in the
+    seconds of `time.monotonic`, has come. `connection` must not be in a transaction. Raises
+    `psycopg2.errors.LockNotAvailable` if the job or its staging table stays locked.
     """
     with transaction(connection) as cursor:
         cursor.execute(LIMIT_JOB_LOCK_SQL)
@@ -239,7 +245,7 @@ def _delete_expiring(connection: Connection, expiring: ExpiringDetails, days: in
     while job_ids := set(_find_jobs(connection, find_sql, days)) - locked:
         for job_id in sorted(job_ids):
             try:
-                # A client may retry the job meanwhile, so each batch checks that it is still an old one.
+                # A client may retry the job in the meantime, so each batch checks that the job is still old.
                 if not _delete_details(connection, job_id, expiring.details, ends_at, guard_sql=old_sql, days=days):
                     return False
                 with transaction(connection) as cursor:
@@ -272,8 +278,8 @@ def _delete_details(
 ) -> bool:
     """Delete the details of a job in batches; return False if the time is up first.
 
-    Each batch locks the job and checks `guard_sql`, a condition with the parameter `days`, if there is one. It ends the
-    deletion when the condition is no longer true.
+    `guard_sql` is an optional condition on the job, with the parameter `days`. Each batch locks the job and checks the
+    condition; once it is no longer true, the deletion ends and returns True.
     """
     statement = DELETE_BATCH_SQL.format(table=details.table, position=details.position, rows=details.batch_rows)
     after: int | None = -1

@@ -32,9 +32,11 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 # The lease is extended at least this often, because that is also how a worker notices that its job was cancelled.
 MAX_HEARTBEAT_SECONDS = 1
-# A round that took longer counts only so much as time without progress, because the process may have been suspended.
+# A round that took longer than this still counts as only this much time without progress, because the process may have
+# been suspended.
 MAX_ROUND_SECONDS = 2
-# Behind a transaction pooler, how long a beat waits for the row before it looks for a client that cancels the job.
+# How long a beat behind a transaction pooler waits for the row before it checks whether a client is waiting to cancel
+# the job.
 POOLED_LOCK_WAIT_MS = 1000
 # The progress of a job, in percent, at the end of reading. A preview reaches 50 % after it has also compared the rows.
 READ_PERCENT = 50
@@ -79,7 +81,8 @@ class Heartbeat:
         self._job = job
         self._lease_seconds = lease_seconds
         self._stall_seconds = stall_seconds
-        # How often the worker's thread has shown progress, how often the heartbeat has seen that, and how long ago.
+        # `_progress` counts the signs of progress of the worker's thread. `_seen_progress` is the count that the
+        # heartbeat saw last, and `_stalled_seconds` is the time since that count changed.
         self._progress = self._seen_progress = 0
         self._stalled_seconds = 0.0
         self._is_direct: bool | None = None
@@ -101,17 +104,17 @@ class Heartbeat:
 
     @property
     def lease_is_lost(self) -> bool:
-        """Whether the job is known to have been cancelled or acquired by another worker."""
+        """Whether the lease is known to be lost: the job has ended, another worker has it, or this worker stalled."""
         return self._lost.is_set()
 
     def check(self) -> None:
-        """Raise `LeaseLost` if the lease is known to be lost. The call shows progress."""
+        """Raise `LeaseLost` if the lease is known to be lost. The call itself counts as progress."""
         self.note_progress()
         if self.lease_is_lost:
             raise LeaseLost
 
     def note_progress(self) -> None:
-        """Show that the worker's thread makes progress."""
+        """Record that the worker's thread is making progress."""
         self._progress += 1
 
     @property
@@ -130,8 +133,8 @@ class Heartbeat:
         ticks = 0
         round_began_at = time.monotonic()
         row_is_locked = False
-        # A beat that has to wait for the row queues again at once. Otherwise slices that follow each other could keep
-        # it from extending the lease.
+        # A beat that waited for the row in vain tries again at once. Otherwise slices in quick succession could keep
+        # the heartbeat from extending the lease.
         while not self._stopping.wait(0 if row_is_locked else TICK_SECONDS):
             ticks += 1
             self._measure_stall(time.monotonic() - round_began_at)
@@ -166,8 +169,8 @@ class Heartbeat:
             connection.close()
 
     def _cancel_statement(self) -> None:
-        # The worker may be waiting for a long statement whose result nobody needs any more.
-        # If its connection is lost, there is none.
+        # The worker may be waiting for a long statement whose result is no longer needed. If its connection is lost,
+        # there is no statement to cancel.
         with contextlib.suppress(psycopg2.Error):
             self._interrupt()
 
@@ -191,7 +194,7 @@ class Heartbeat:
         raise LeaseLost
 
     def _look_for_cancel_request(self, connection: Connection | None) -> None:
-        """Cancel the worker's statement if a client waits for the row of the job, which a slice keeps locked."""
+        """Cancel the worker's statement if a client is waiting to cancel the job, whose row a slice keeps locked."""
         if connection is None:
             return
         with contextlib.suppress(psycopg2.Error), connection, connection.cursor() as cursor:
@@ -202,9 +205,10 @@ class Heartbeat:
     def _beat(self, cursor: Cursor, reading: ReadingProgress | None) -> None:
         """Extend the lease and write what is new; raises `LeaseLost`.
 
-        A slice may keep the row locked for long. On a connection of its own, the beat waits for it, and a client that
-        cancels the job cancels the statement of the slice. Behind a transaction pooler the heartbeat does that, so the
-        beat raises `psycopg2.errors.LockNotAvailable` after a while.
+        A slice may keep the row locked for a long time. If the connection has a backend of its own, the beat waits for
+        the row: a client that cancels the job cancels the statement of the slice itself. Behind a transaction pooler,
+        the heartbeat must cancel that statement. So the beat waits no longer than `POOLED_LOCK_WAIT_MS`, and then
+        raises `psycopg2.errors.LockNotAvailable`.
         """
         if self._is_direct is None:
             self._is_direct = is_direct(cursor)
@@ -217,7 +221,7 @@ class Heartbeat:
             assignments += ", file = %(file)s"
             values["file"] = Json(self._file_description)
         if reading is None:
-            # Clients see nothing of this, so `revision` stays the same.
+            # The progress streams show nothing of this, so `revision` stays the same.
             statement = EXTEND_JOB_LEASE_SQL.format(assignments=assignments)
             cursor.execute(statement, {**values, "id": self._job.id, "token": self._job.token})
             if cursor.rowcount != 1:

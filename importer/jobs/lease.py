@@ -1,7 +1,7 @@
 """The lease of a job: at most one worker at a time works on it.
 
-The lease has a fencing token and an expiry time. A heartbeat extends it while the worker lives. Each write of the
-worker names the token, so it cannot write any more after another worker has acquired the lease. See `database.lease`.
+The lease has a fencing token and an expiry time. A heartbeat extends it while the worker makes progress. Each write
+names the token, so a worker can no longer write after another one has acquired the lease. See `database.lease`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ LOCK_UNFINISHED_JOB_SQL = f"""
 SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs
 WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE
 """
-# The first attempt moves the job from the phase 'queued' to its first phase. A later one continues in the same phase.
+# A queued job moves to the phase in which its work begins: 'writing' if its rows are staged already. An attempt that
+# takes over an interrupted job continues in the same phase.
 START_WORK_SQL = f"""
 UPDATE import_jobs SET status = 'processing',
     phase = CASE WHEN phase <> 'queued' THEN phase
@@ -41,9 +42,8 @@ RELEASE_JOB_SQL = (
 def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job | None:
     """Acquire the lease of a job for `lease_seconds`; return None if the job has ended or another worker has it.
 
-    If the holder was a process of this machine and has ended, its lease need not expire first. If another transaction
-    keeps the row locked, the job also counts as taken: its worker is writing, or hangs until PostgreSQL ends its
-    transaction.
+    If the holder was a process on this machine that has ended, its lease can be acquired before it expires. A job whose
+    row stays locked also counts as taken: its worker is writing, or hangs until PostgreSQL ends its transaction.
     """
     with transaction(connection) as cursor:
         try:
@@ -70,8 +70,8 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
 def lock(cursor: Cursor, job: Job) -> None:
     """Lock the row of a job until the transaction ends, so that nobody else can acquire its lease; raises `LeaseLost`.
 
-    The transaction must be marked as work on the job, so that a client that cannot wait for the row can have its
-    statement cancelled.
+    The transaction must be marked as work on the job (`mark_work`). A client that wants to cancel the job can then have
+    the statement of this transaction cancelled, instead of waiting for the row.
     """
     cursor.execute(LOCK_HELD_JOB_SQL, {"id": job.id, "token": job.token})
     if cursor.rowcount != 1:
@@ -79,7 +79,7 @@ def lock(cursor: Cursor, job: Job) -> None:
 
 
 def is_held(cursor: Cursor, job: Job) -> bool:
-    """Return whether the worker holds the lease at the moment; only `lock` makes sure that it keeps it."""
+    """Return whether the worker holds the lease at the moment; only `lock` guarantees that it keeps the lease."""
     cursor.execute(IS_HELD_SQL, {"id": job.id, "token": job.token})
     return bool(cursor.rowcount == 1)
 

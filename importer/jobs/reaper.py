@@ -1,7 +1,7 @@
 """The reaper: a thread of every worker that finds jobs nobody works on, and cleans up after jobs.
 
-A job is orphaned if it has not ended and no worker holds its lease: its message was lost, its worker died, or the
-broker was unavailable. The reaper sends its message again.
+A job is orphaned if it is pending or processing and no worker holds its lease. Its message may have been lost, its
+worker may have died, or the broker was unavailable. The reaper sends its message again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from importer.jobs.retention import HistoryRetention, Retention
 # A pending job is probably waiting in the queue behind others, so its message is only sent again in case it was lost.
 PENDING_REMINDER_SECONDS = 30
 PROCESSING_REMINDER_SECONDS = 5
-# The number of orphaned jobs, oldest first, that may have a message at the same time. The others follow when these have
-# a worker, so the queue stays short however many jobs are waiting.
+# At most this many orphaned jobs, the oldest ones, have a message at the same time. The reaper sends messages for the
+# others once workers have acquired these, so the queue stays short however many jobs are waiting.
 MAX_ANNOUNCED_ORPHANS = 4
 DELETE_EXPIRED_SECONDS = 60
 # How long a round of the reaper deletes before it looks for orphaned jobs again.
@@ -68,7 +68,7 @@ class ReaperSettings:
 
 
 class Reaper(threading.Thread):
-    """Reap in a worker's main process until stopped, also while the database or the broker is unavailable.
+    """Reap in a worker's main process until stopped, even while the database or the broker is unavailable.
 
     A deployment that starts a Celery worker needs nothing else, in particular no Celery beat. Any number of workers may
     reap at the same time. `worker` is the name under which this worker records that it is alive.
@@ -113,7 +113,7 @@ class Reaper(threading.Thread):
         if time.monotonic() >= self._file_deletion_due:
             cleanup.delete_expired_files(connection, self._settings.upload_dir, time.time())
             self._file_deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
-        # The next round goes on with what is left.
+        # If `delete_expired` leaves something to delete, the next round continues.
         if time.monotonic() >= self._deletion_due and cleanup.delete_expired(
             connection, self._settings.history, seconds=MAX_DELETION_SECONDS
         ):
@@ -137,7 +137,7 @@ def wake_orphaned_jobs(connection: Connection, *, wake: Wake) -> None:
         if is_due and _claim_announcement(connection, task_id, announced_at) and not wake(task_id):
             with transaction(connection) as cursor:
                 cursor.execute(WITHDRAW_ANNOUNCEMENT_SQL, (task_id,))
-            # The broker is unavailable, and each further message would wait for its timeout.
+            # The broker is unavailable, and each further message would wait until it times out.
             break
 
 

@@ -126,7 +126,7 @@ class Job:
 
 
 def reload(connection: Connection, job: Job) -> Job:
-    """Return the job as its row is now; raises `LeaseLost`."""
+    """Return the job with the current values of its row; raises `LeaseLost`."""
     with transaction(connection) as cursor:
         cursor.execute(
             f"SELECT {JOB_COLUMNS_SQL} FROM import_jobs WHERE id = %s AND lease_token = %s", (job.id, job.token)

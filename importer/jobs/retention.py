@@ -38,8 +38,8 @@ class Retention:
 class HistoryRetention:
     """How many days ended jobs are kept, and their rejected rows and progress samples, which take the most space.
 
-    A job whose import can still be undone or retried is kept longer. `history_days` is also how long a column mapping
-    is kept after its last use.
+    A job that can still be retried or undone is kept longer. `history_days` is also how long a column mapping is kept
+    after its last use.
     """
 
     history_days: int

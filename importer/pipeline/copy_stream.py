@@ -20,7 +20,7 @@ GET_TIMEOUT_SECONDS = 1
 class CopyStream:
     """The file that COPY reads: a bounded queue of chunks, each for one of several COPY statements.
 
-    Successive chunks for the same statement are one COPY. The writing thread calls `put`, then `end` or `abort`; the
+    Successive chunks for the same statement go to one COPY. The writing thread calls `put`, then `end` or `abort`; the
     thread that runs COPY calls the other methods.
     """
 
@@ -35,7 +35,7 @@ class CopyStream:
     def put(self, statement: sql.Composable, chunk: bytes) -> bool:
         """Add a chunk for a statement; wait while the queue is full. Return False if the reader has stopped.
 
-        COPY takes an empty chunk for the end of its input, so an empty one is not added.
+        An empty chunk is not added, because COPY would treat it as the end of its input.
         """
         return self._put((statement, chunk)) if chunk else not self._closed.is_set()
 
@@ -49,7 +49,7 @@ class CopyStream:
         self._put(None)
 
     def close(self) -> None:
-        """Tell the writing thread that nobody reads any more."""
+        """Tell the writing thread that the reader has stopped."""
         self._closed.set()
 
     def _put(self, item: tuple[sql.Composable, bytes] | None) -> bool:
@@ -61,7 +61,7 @@ class CopyStream:
 
     def _get(self) -> tuple[sql.Composable, bytes] | None:
         while True:
-            # The timeout matters if the writing thread lacked the memory for its last `put`.
+            # The timeout lets this thread see `abort` even if the writing thread had no memory to add the last item.
             with contextlib.suppress(queue.Empty):
                 item = self._chunks.get(timeout=GET_TIMEOUT_SECONDS)
                 if not self._aborted.is_set():
@@ -107,8 +107,8 @@ def running_copy(cursor: Cursor) -> Iterator[CopyStream]:
 
     thread = threading.Thread(target=copy, name="copy", daemon=True)
     thread.start()
-    # A chunk is many short-lived lists without reference cycles. Collecting garbage among them takes a third of the
-    # time of parsing.
+    # A chunk consists of many short-lived lists without reference cycles. Garbage collection among them would take a
+    # third of the parsing time.
     collects_garbage = gc.isenabled()
     gc.disable()
     try:

@@ -61,9 +61,9 @@ class SliceCounts:
 def merge(run: Run, *, url: str, slice_rows: int, keep_change_log: bool, look_ahead: bool) -> None:
     """Write every staged row after the checkpoint of the job, in slices of about `slice_rows` rows.
 
-    With `keep_change_log` the import can be undone. With `look_ahead` the merge compares a slice early, on a second
-    connection to the database `url`, if earlier slices changed nothing. Raises `Interrupted` between two slices when
-    the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
+    With `keep_change_log` the import can be undone. With `look_ahead`, while the merge writes a slice, it compares the
+    next one on a second connection to the database `url`, if the previous slice changed nothing. Raises `Interrupted`
+    between two slices when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
     """
     slices = plan_slices(run.connection, run.job, slice_rows)
     # The other modes skip products, which the change log names. The look-ahead does not find out which they are.

@@ -84,7 +84,7 @@ def create_preview(run: Run, *, slice_rows: int, retention: Retention) -> None:
 
 
 def _select_examples(cursor: Cursor, part: Slice, *, new: bool, limit: int) -> list[dict[str, Any]]:
-    """Return the first products of a slice that would be created, or updated, with their values before and after."""
+    """Return the first products of a slice that would be created (`new`) or updated, with values before and after."""
     columns = part.value_columns
     cursor.execute(render_examples(part, new=new, limit=limit))
     examples = []
@@ -96,7 +96,7 @@ def _select_examples(cursor: Cursor, part: Slice, *, new: bool, limit: int) -> l
 
 
 def render_examples(part: Slice, *, new: bool, limit: int) -> sql.Composed:
-    """Return the query for the first products of a slice that would be created, or updated.
+    """Return the query for the first products of a slice that would be created (`new`) or updated.
 
     Each row has the SKU, whether the product is new, and for each column of the file the value before and after.
     """

@@ -1,4 +1,4 @@
-"""A run: one worker's work on one job, as the modules of the pipeline share it.
+"""A run: one worker's work on one job. The modules of the pipeline pass it to each other.
 
 Every transaction in which a run changes its job is a step. An observer is called at each step, so that tests can watch
 or interrupt a run exactly there.
@@ -36,7 +36,7 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """A transaction of a run; `checkpoint` is where it moves the checkpoint of the job, if it does."""
+    """A transaction of a run; `checkpoint` is the new checkpoint of the job, or None if the step does not move it."""
 
     kind: StepKind
     job: Job
@@ -46,14 +46,14 @@ class Step:
 class Observer:
     """Watch a run: its methods are called in the worker's thread and do nothing unless a subclass overrides them.
 
-    An exception that a method raises ends the run as an exception at that place would.
+    An exception that a method raises ends the run as if the run itself had raised it there.
     """
 
     def after_chunk(self, job: Job) -> None:
-        """Called after each chunk of the file: in the step `STAGE_FILE`, unless the chunks so far have no rows."""
+        """Called after each chunk of the file. The step `STAGE_FILE` has begun unless all chunks so far had no rows."""
 
     def before_transaction(self, step: Step) -> None:
-        """Called before the transaction of a step begins, again if the transaction is repeated."""
+        """Called before the transaction of a step begins, and once more each time the transaction is repeated."""
 
     def before_commit(self, step: Step, cursor: Cursor) -> None:
         """Called after the last statement of a step, before its transaction is committed."""
@@ -63,7 +63,7 @@ class Observer:
 
 
 class TimeLimit:
-    """Stop a run after a number of seconds, so that a long import does not keep a broker's message forever."""
+    """Stop a run after a number of seconds, so that a long import does not hold its broker message forever."""
 
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds

@@ -108,7 +108,7 @@ class ImportRunner:
             except psycopg2.errors.DiskFull:
                 self._fail(run, DISK_FULL_MESSAGE)
             except Exception as error:
-                # If the lease is lost, the heartbeat or the next worker cancels the current statement.
+                # A lost lease explains a database error: the heartbeat or the next worker cancelled the statement.
                 if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
                     self._abandon(connection, task_id)
                     return False
@@ -120,7 +120,8 @@ class ImportRunner:
                         lease.release(connection, job)
                     raise
         if is_out_of_memory:
-            # Here the traceback no longer holds the data, and the connection, which may be unusable, is closed.
+            # At this point the traceback no longer holds the data, and the old connection, which may be unusable, is
+            # closed.
             gc.collect()
             with connected(self.database_url, Component.IMPORTER) as connection:
                 self._fail(replace(run, connection=connection), OUT_OF_MEMORY_MESSAGE)
@@ -178,7 +179,7 @@ class ImportRunner:
         log.info("Import %s: completed", run.job.task_id)
 
     def _fail(self, run: Run, message: str) -> None:
-        """End the job as failed; its file stays until it can no longer be retried."""
+        """End the job as failed. Its file stays until the job can no longer be retried."""
         log.warning("Import %s: failed: %s", run.job.task_id, message)
         try:
             with run.step(StepKind.FAIL) as cursor:
@@ -198,6 +199,6 @@ class ImportRunner:
 def _is_out_of_memory(error: Exception) -> bool:
     """Return whether this process lacks memory. If the database server lacks it, the job is repeated instead."""
     if isinstance(error, psycopg2.Error):
-        # libpq raises its own errors without a code. The server reports an exception of `CopyStream.read` as its error.
+        # Errors of libpq itself have no code. An exception in `CopyStream.read` comes back as an error of the server.
         return (error.pgcode is None and "memory" in str(error)) or "MemoryError" in str(error)
     return isinstance(error, MemoryError) or "can't start new thread" in str(error)

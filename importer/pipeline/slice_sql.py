@@ -55,7 +55,8 @@ INSERTED_SQL = """, inserted AS (
 # The physical address saves a second index lookup. A product that another client has changed since has a new address
 # and a new `updated_at`, so fewer products are updated than `compared` counts. The address alone does not suffice:
 # servers before 15.15, 16.11, 17.7 and 18.1 wait for the other client and then update the new version of the product.
-# The planner would also use an index for `=`, and all products of a slice may share one `updated_at`.
+# `updated_at` is compared with IS NOT DISTINCT FROM, because for `=` the planner would also use an index, and all
+# products of a slice may share one `updated_at`.
 UPDATED_SQL = """, updated AS (
     UPDATE products p SET
         {assignments},
@@ -121,7 +122,7 @@ class Slice:
         return [name for name in self.job.staged_columns or [] if name != "sku"]
 
     def render(self, template: str, **parts: sql.Composable) -> sql.Composed:
-        """Fill in a statement on this slice; `parts` are the values of placeholders that only this statement has."""
+        """Fill in a statement for this slice; `parts` are the values of placeholders that only this statement has."""
         columns = self.job.staged_columns or []
         write, skip = MODE_CONDITIONS_SQL[self.job.mode]
         common = {

@@ -49,8 +49,8 @@ COPY_REJECTS_SQL = sql.SQL("COPY import_rejects (job_id, line, code, message, ro
 CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
 # Rough statistics are enough, because the planner has few plans to choose from.
 ANALYZE_STAGING_TABLE_SQL = "SET LOCAL default_statistics_target = 10; ANALYZE {table}"
-# If `staged_columns` is set already, the staging table was lost in a crash of the server. The rows have been read a
-# second time, which is no progress, so the attempts continue to count.
+# If `staged_columns` is set already, the staging table was lost in a crash of the server. Reading the rows a second
+# time is no progress, so `attempts` is not reset.
 RECORD_STAGING_SQL = (
     "phase = %(phase)s, staging_table = %(table)s, staged_columns = %(columns)s, file = %(file)s,"
     " total_records = %(rows)s + %(rejected)s, attempts = CASE WHEN staged_columns IS NULL THEN 0 ELSE attempts END,"
@@ -171,7 +171,7 @@ def _encode_chunks(
     reading: ReadingProgress,
     limits: ReadLimits,
 ) -> Iterator[tuple[sql.Composable, bytes]]:
-    """Yield the rows of a file for the staging table and its first rejects for `import_rejects`, and count all.
+    """Yield the rows of a file for the staging table and its first rejects for `import_rejects`; count all of both.
 
     Each payload comes with its COPY statement. It is empty after a chunk without valid rows. Raises `UnusableFile` at
     the end if the file has changed since its upload.
@@ -203,7 +203,7 @@ def _encode_chunks(
         run.heartbeat.check()
     if rejects:
         yield COPY_REJECTS_SQL, bytes(rejects)
-    # While COPY runs, because PostgreSQL ends transactions that are idle for long.
+    # Verify the file here, while COPY still runs, because PostgreSQL ends transactions that are idle for long.
     stored_file.verify(after_read=run.heartbeat.check)
 
 

@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 MAX_ATTEMPTS = 20
 MAX_RETRY_DELAY_SECONDS = 1.0
 FIRST_RETRY_DELAY_SECONDS = 0.01
-# A statement is cancelled because a client waits for the job's row, for example to cancel the import. This delay lets
-# that client go first.
+# If a statement was cancelled, a client may be waiting for the job's row, for example to cancel the import. This delay
+# lets that client go first.
 CANCELLED_STATEMENT_DELAY_SECONDS = 0.5
 
 
@@ -40,7 +40,8 @@ RETRYABLE_ERRORS: tuple[type[Exception], ...] = (
     *CANCELLATIONS,
     *TRANSIENT_ERRORS,
 )
-# English messages of PostgreSQL call a timeout so. A message in another language is quoted as it is.
+# PostgreSQL's English message for a timeout contains this text. In other languages, a timeout is explained like any
+# other cancellation, with PostgreSQL's message.
 STATEMENT_TIMEOUT_TEXT = "statement timeout"
 
 
@@ -61,13 +62,13 @@ def write_with_retries(
 ) -> Result:
     """Call `write` in the transaction of a step that holds the lease; repeat it if other clients interfere.
 
-    `checkpoint` is where `write` moves the checkpoint of the job. Raises `LeaseLost`, and `ImportFailure` after
-    `MAX_ATTEMPTS`. The message of the failure ends with the sentence `outcome`, which says what stays and how to go on.
+    `checkpoint` is the checkpoint of the job that `write` sets. Raises `LeaseLost`, and `ImportFailure` after
+    `MAX_ATTEMPTS`. The failure's message ends with `outcome`, which says what stays and how to continue.
     """
 
     def write_once() -> Result:
         with run.step(kind, checkpoint) as cursor:
-            # Waits while all products are deleted, before this transaction has locked anything else.
+            # Waits while another transaction deletes all products, before this transaction locks any rows.
             advisory_locks.share(cursor, advisory_locks.CATALOGUE_KEY)
             lease.lock(cursor, run.job)
             return write(cursor)
@@ -90,7 +91,7 @@ def _is_retryable(run: Run, error: Exception) -> bool:
 
 
 def _is_being_cancelled(run: Run) -> bool:
-    """Return whether a client had the statement cancelled to cancel the job, which it has done or is about to do."""
+    """Return whether a client has cancelled the job or is about to, which explains the cancelled statement."""
     with transaction(run.connection) as cursor:
         return advisory_locks.is_cancel_requested(cursor, run.job.id) or not lease.is_held(cursor, run.job)
 

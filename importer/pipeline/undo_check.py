@@ -12,9 +12,10 @@ from importer.pipeline.change_log import VERSION_SQL
 MAX_SAMPLED_ENTRIES = 50
 MAX_SAMPLED_PRODUCTS = 20_000
 
-# The sample has every n-th product of every n-th entry that an undo would still have to reverse. `versions` counts
-# those that exist by their version, and `changed` keeps the versions that this import did not write. A product that it
-# wrote twice counts as unchanged, because the undo reverses the last write first.
+# The sample takes products at regular intervals, from entries at regular intervals, of those that an undo would still
+# have to reverse. `versions` counts the sampled products that still exist, by their version. `changed` keeps the
+# versions that this import did not write. A product that the import wrote twice counts as unchanged, because the undo
+# reverses the last write first.
 SAMPLE_SQL = f"""
 WITH entries AS MATERIALIZED (
     SELECT *, row_number() OVER (ORDER BY id) AS number, count(*) OVER () AS entries, sum(size) OVER () AS products
@@ -48,15 +49,15 @@ FROM (SELECT) one LEFT JOIN LATERAL (
     GROUP BY j.id ORDER BY 3 DESC, j.id DESC LIMIT 1
 ) later ON true
 """
-# The ids of a sample are spread over the whole table, so reading all of it would take longer.
+# The ids of a sample are spread over the whole table. Index look-ups are faster than reading all of it.
 PLANNER_SETTINGS_SQL = "SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off"
 
 
 def check_undo(cursor: Cursor, task_id: str) -> None:
     """Raise `NotAllowed` if the undo of an import would leave more than half of its products alone.
 
-    The message says how many that are, an estimate if they are many, and names the later import that changed most of
-    them. The details have the same for programs.
+    The message says how many products that would be, as an estimate for a large import. It names the later import that
+    changed the largest number of them, if there is one. `details` has the same facts for programs.
     """
     cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
     (job_id,) = cursor.fetchone() or (0,)

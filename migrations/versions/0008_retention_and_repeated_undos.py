@@ -16,7 +16,7 @@ def upgrade() -> None:
         op.add_column("import_jobs", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.create_index(op.f("import_jobs_finished_at_idx"), "import_jobs", ["finished_at"])
     op.add_column("import_changes", sa.Column("left_alone", postgresql.ARRAY(sa.BigInteger()), nullable=True))
-    # As with the other arrays, compression would take longer than writing.
+    # As with the other arrays, compressing a value would take longer than writing it uncompressed.
     op.execute("ALTER TABLE import_changes ALTER left_alone SET STORAGE EXTERNAL")
 
 

@@ -130,6 +130,19 @@ def test_new_deliveries_appear_but_never_move_an_open_row(page: Page, site: Site
     expect(page.get_by_test_id("delivery-row")).to_have_count(4)
 
 
+def test_a_filter_applies_although_a_row_is_open(page: Page, site: Site, receiver: Receiver) -> None:
+    webhook = add(site, receiver.url("/ok/x"), "product.created")
+    emit_events(site, 3)
+    wait_for_deliveries(site, webhook, "delivered", 3)
+    site.sql("UPDATE webhook_deliveries SET status = 'failed' WHERE id = (SELECT min(id) FROM webhook_deliveries)")
+    show(page, webhook)
+    row(page).get_by_test_id("delivery-open").click()
+    expect(page.get_by_role("region", name="Request body")).to_be_visible()
+    page.get_by_test_id("filter-failed").click()
+    expect(page.get_by_test_id("delivery-row")).to_have_count(1)
+    expect(row(page).get_by_test_id("delivery-status")).to_have_text("Failed")
+
+
 def test_all_failed_deliveries_are_recovered(page: Page, site: Site, receiver: Receiver) -> None:
     webhook = add(site, receiver.url("/ok/x"), "product.created")
     emit_events(site, 3)

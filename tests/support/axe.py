@@ -17,12 +17,12 @@ OPTIONS = {
     "rules": {"target-size": {"enabled": True}},
     "resultTypes": ["violations"],
 }
-# A table that is loading is dimmed. WCAG demands no contrast of what cannot be used.
+# A table that is loading is dimmed. WCAG requires no contrast for elements that cannot be used.
 CONTEXT = {"exclude": [".table-scroll[aria-busy=true] tbody"]}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-# Wait until no transition runs: a colour half-way through one would be judged. The end of a transition may start
-# another. A closed <details> keeps finished transitions in the list.
+# Wait until no transition runs: axe would judge a colour that is still changing. The end of a transition may start
+# another one. A closed <details> keeps finished transitions in the list.
 WAIT_FOR_TRANSITIONS = """async () => {
     const running = () => document.getAnimations().filter(animation => animation.playState !== 'finished');
     do {
@@ -36,7 +36,7 @@ WAIT_FOR_TRANSITIONS = """async () => {
 def check_accessible(page: Page, state: str) -> None:
     """Fail with every violation on the page, in the light and in the dark theme.
 
-    `state` describes what the page shows. The theme is the system's setting; it is light afterwards.
+    `state` describes what the page shows. Emulates each theme as the system's setting; the theme is light afterwards.
     """
     found = []
     for theme in THEMES:

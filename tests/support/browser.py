@@ -23,10 +23,11 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes
 from support.waiting import wait_for
 
-# Without animations no test sees an element half-way to its place.
+# Animations are off, so that no test sees an element that is still moving.
 CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
 LIST = re.compile(r"/api/products\?")
-# A name of this machine for Chromium. Pages of such a name lack what browsers offer on localhost and https only.
+# Chromium resolves this name to this machine. Pages at such an address lack the features that browsers offer only on
+# localhost and https.
 OTHER_HOST = "products.example"
 NARROW: ViewportSize = {"width": 360, "height": 740}
 # Generous, because CI machines are busy.
@@ -150,12 +151,12 @@ class Console:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven by Playwright."""
+    """The installed Chromium or Chrome, driven by Playwright."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         skip_or_fail("There is no Chromium; install it (apt-get install chromium)")
     with sync_playwright() as playwright:
-        # Chromium runs as root in containers, where its sandbox cannot. Its background traffic is off.
+        # In containers Chromium runs as root, which its sandbox does not support. Its background traffic is off.
         arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
         arguments.append(f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1")
         yield playwright.chromium.launch(executable_path=chromium, args=arguments)
@@ -301,5 +302,5 @@ def wait_for_value(what: str, read: Callable[[], Any], wanted: Any) -> None:
 
 
 def wait_until(page: Page, condition: Callable[[], Any]) -> None:
-    """Wait for a condition that a handler of page events fulfils; handlers run only while Playwright does."""
+    """Wait for a condition that a handler of page events fulfils; handlers run only during calls of Playwright."""
     wait_for("an event of the page", lambda: page.evaluate("() => true") and condition(), seconds=20)

@@ -50,7 +50,7 @@ def open_transaction(url: str) -> Iterator[Cursor]:
 
 
 def is_waiting_for_lock(url: str, statement: str) -> bool:
-    """Return whether a statement that begins like this is waiting for a lock."""
+    """Return whether a statement that begins with the text `statement` is waiting for a lock."""
     rows = execute(
         url,
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -39,7 +39,8 @@ def used_variables(block: str) -> set[str]:
 class CommandRunner:
     """Runs documented commands in `folder`, against the product at `address`.
 
-    `variables` are the shell variables of the commands. Further texts of the commands are exchanged by `replacements`.
+    `variables` are the shell variables of the commands. `replacements` maps other texts in the commands to the texts
+    that replace them.
     """
 
     address: str

@@ -43,7 +43,7 @@ class HoldReading(Observer):
 
 @contextlib.contextmanager
 def staging_blocked(url: str) -> Iterator[Callable[[], bool]]:
-    """Keep runs from staging their file; yield a function that tells whether one waits in a statement for that."""
+    """Keep runs from staging their file; yield a function that returns whether a run is waiting because of that."""
     with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE import_rejects IN SHARE MODE")
         yield lambda: bool(

@@ -37,7 +37,7 @@ def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
 def create_job(runner: ImportRunner, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:
     """Store a file and insert its job as an upload does; return the task id.
 
-    The reaper of a worker sends no message for an `announced` job.
+    For an `announced` job, the reaper of a worker sends no message within the first 30 s.
     """
     task_id = str(uuid.uuid4())
     (runner.upload_dir / f"{task_id}.upload").write_bytes(content)

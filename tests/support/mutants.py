@@ -34,7 +34,7 @@ OUTPUT = ROOT / ".mutants"
 WORK = OUTPUT / "work"
 REPORT = OUTPUT / "report.txt"
 STOP_SECONDS = 30
-# Exit codes that mutmut stores: of pytest, or its own for a mutant that it did not run.
+# The exit codes that mutmut stores: those of pytest, and its own for mutants that it did not run.
 STATUS_OF_EXIT_CODE = {0: "survived", 1: "killed", 3: "killed", 5: "untested", 33: "untested", None: "not run"}
 STATUSES = ("killed", "survived", "untested", "timeout", "not run")
 # mutmut numbers the mutants of each function. A sample has those whose number ends with one of these digits.

@@ -1,6 +1,6 @@
 """A pytest plugin that closes the network to tests: their sockets may connect only to this machine.
 
-It guards the sockets of the test process. libpq and child processes connect on their own.
+It guards Python's sockets in the test process. It does not see the connections of libpq and of child processes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Browser tests are many, so two processes share them.
+# There are many browser tests, so they form two groups, which two processes can run.
 BROWSER_GROUPS = 2
 # These files start a server that takes long to start.
 FILES_WITH_A_SERVER = {"test_rabbitmq.py"}

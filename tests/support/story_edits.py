@@ -74,7 +74,7 @@ class ProductEditor:
         self.change(kind, {"filter": selection}, products, values)
 
     def change(self, kind: str, selection: dict[str, Any], products: list[ModelProduct], values: Values) -> None:
-        """Delete, activate or deactivate the selected products, which are `products`."""
+        """Delete, activate or deactivate `products`, which `selection` selects in the call."""
         activate = "name" in values
         action = "delete" if kind.startswith("delete") else "activate" if activate else "deactivate"
         response = self.client.post("/api/products/bulk", json={"action": action, **selection})

@@ -31,9 +31,10 @@ class ModelProduct:
 
 @dataclass(eq=False)
 class ModelEntry:
-    """An entry of the change log: products that a slice created, or updated with their previous values and version.
+    """An entry of the change log: the products that a slice created, or those that it updated.
 
-    An undo reverses the entry and keeps in `products` those that it left alone.
+    Each updated product has its previous values and its previous version. An undo reverses the entry and keeps in
+    `products` those that it left alone.
     """
 
     id: int
@@ -46,8 +47,8 @@ class ModelEntry:
 class ModelJob:
     """An import or an undo. `rows` are the accepted rows of the file with their keys, `rejected` counts the others.
 
-    `entries` is the change log of an import, from all its runs. An undo has in `entries_left` what it still has to
-    reverse, and in `edited_skus` the products that it left alone.
+    `entries` is the change log of an import, from all its runs. For an undo, `entries_left` are the entries that it
+    still has to reverse, and `edited_skus` are the SKUs of the products that it left alone.
     """
 
     task_id: str
@@ -79,7 +80,7 @@ class ModelJob:
 
     @property
     def left_alone_count(self) -> int:
-        """The products that the last undo left alone, once it has completed."""
+        """The number of products that the last undo left alone; 0 until it has completed."""
         undo = self.undone_by
         return undo.counts["rejected"] if undo is not None and undo.status == "completed" else 0
 
@@ -204,7 +205,8 @@ class Model:
     def undoable_jobs(self) -> list[ModelJob]:
         return [job for job in self.jobs if self.refusal_of_undo(job, {"force": True}) is None]
 
-    # Actions of clients: the code of the refusal if the state of the job does not allow one, and its effect otherwise.
+    # Actions of clients. `refusal_of_…` returns the error code if the state of the job does not allow the action.
+    # `apply_…` makes the changes of an action that was allowed.
 
     def refusal_of_confirm(self, job: ModelJob, _: Any) -> str | None:
         if job.status != "awaiting_confirmation":
@@ -252,7 +254,7 @@ class Model:
             for product, _, _ in entry.products
             if self.catalogue.get(product.key) is product
         ]
-        # The undo reverses the last write of this import first.
+        # A product that this import wrote twice has the version of the second write. The undo reverses that one first.
         own_versions = {entry.version for entry in job.entries if entry.products}
         changed = [product for product in existing if product.version not in own_versions]
         return "undo_blocked" if 2 * len(changed) > len(existing) and not options.get("force") else None

@@ -12,7 +12,7 @@ from support.story_model import Values
 TOO_LONG_NAME = "x" * 501
 TOO_LONG_SKU = "x" * 256
 
-# Letters whose lower case differs between PostgreSQL and Python, or that share one.
+# SKUs whose lower case differs between PostgreSQL and Python, and different SKUs with the same lower case.
 SKUS = ["a", "A", "b", "c", "ß", "ẞ", "SS", "ss", "İ", "i̇", "k", "\u212a", "Σς", "σσ"]
 TEXTS = ["", "n", "N", "m, m"]
 # The values of the column `active`, and what they mean. An empty cell leaves a product as it is.
@@ -75,7 +75,7 @@ EDITS: st.SearchStrategy[Edit] = st.tuples(st.sampled_from(EDIT_KINDS), CHOICES,
 class Plan:
     """What happens to a worker at one of its steps, counted from 1.
 
-    A worker with `stops_early` stops in good order after each slice and continues with another message.
+    A worker with `stops_early` stops cleanly after each slice and continues with another message.
     """
 
     interruption: str = "nothing"

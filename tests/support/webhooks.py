@@ -101,7 +101,7 @@ def subscribe(client: Client, url: str, event_type: str = "*", **values: Any) ->
 
 
 def emit_events(url: str, count: int = 1, event: str = "product.bulk_deleted") -> None:
-    """Record events in one transaction each, numbered from 1."""
+    """Record `count` events, numbered from 1, each in a transaction of its own."""
     with psycopg2.connect(url) as connection:
         for number in range(1, count + 1):
             with connection.cursor() as cursor:

@@ -36,7 +36,8 @@ export interface paths {
          * @description Server-Sent Events (WHATWG HTML, section 9.2). Browsers open at most six connections to a server over HTTP/1.1, so a
          *     page that shows several things should follow them in one stream. Its events:
          *
-         *     - `ready`: first, once the stream reports every later change. `missing` has the ids of imports that do not exist.
+         *     - `ready`: the first event; the stream reports every change from then on. `missing` has the ids of imports that do
+         *       not exist.
          *     - `import`: the job as JSON, once for each import at the start and then after each change.
          *     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
          *       after the last change.
@@ -260,8 +261,8 @@ export interface paths {
         put?: never;
         /**
          * Retry an import
-         * @description Runs an import again that failed or was cancelled, as long as its file is stored (`retry_until`), or gives other
-         *     options to one that awaits confirmation. The body may be empty. With the same options, an import that was
+         * @description Runs a failed or cancelled import again, as long as its file is stored (`retry_until`). The call also gives other
+         *     options to an import that awaits confirmation. The body may be empty. With the same options, an import that was
          *     interrupted while it wrote continues where it stopped.
          */
         post: operations["retryImport"];
@@ -337,7 +338,7 @@ export interface paths {
         put?: never;
         /**
          * Create a product
-         * @description Returns 409 if a product already has this SKU, in any case. If several requests create the same SKU at the same
+         * @description Returns 409 if a product already has this SKU, ignoring case. If several requests create the same SKU at the same
          *     time, exactly one succeeds. Unknown fields are ignored.
          */
         post: operations["createProduct"];
@@ -399,9 +400,9 @@ export interface paths {
         };
         /**
          * Follow changes of products
-         * @description Server-Sent Events (WHATWG HTML, section 9.2). An event `changed` follows every change of any product, whatever made
-         *     it: at most one event per second, and always one after the last change. It does not say what has changed; reload
-         *     what you show. The stream sends a comment line every 5 seconds.
+         * @description Server-Sent Events (WHATWG HTML, section 9.2). The stream sends an event `changed` after any client or import has
+         *     changed products: at most one per second, and always one after the last change. The event does not say what has
+         *     changed; reload what you show. The stream sends a comment line every 5 seconds.
          */
         get: operations["followProducts"];
         put?: never;
@@ -637,8 +638,8 @@ export interface paths {
         };
         /**
          * List the deliveries of a webhook
-         * @description Lists the newest first, with all attempts. If an event of an import needs many requests, their deliveries are listed
-         *     only shortly before they are due.
+         * @description Lists the newest first, with all attempts. If an event of many products needs many requests, their deliveries are
+         *     listed only shortly before they are sent.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -737,7 +738,7 @@ export interface paths {
          * @description For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
          *     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
          *     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
-         *     became known: requests are then signed with the new secret and the one that it replaces. The body may be empty.
+         *     have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -969,7 +970,7 @@ export interface components {
              * @example product_not_found
              */
             code: string;
-            /** @description What the sentence says, for programs; only present for the codes that describe it. */
+            /** @description The facts in `error`, for programs; only present for codes whose calls describe it. */
             details?: {
                 [key: string]: unknown;
             };
@@ -1130,7 +1131,7 @@ export interface components {
             progress: number;
             /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
             rejected_count: number;
-            /** @description For an undo: the number of updated products that it removed. */
+            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. */
             removed_count: number;
             /**
              * Format: date-time
@@ -1149,7 +1150,7 @@ export interface components {
              * @example 1
              */
             run: number;
-            /** @description The number of unchanged rows that the mode skipped. */
+            /** @description How many rows of `unchanged_count` the mode skipped. */
             skipped_count: number;
             /**
              * Format: date-time
@@ -1285,7 +1286,7 @@ export interface components {
             progress: number;
             /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
             rejected_count: number;
-            /** @description For an undo: the number of updated products that it removed. */
+            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. */
             removed_count: number;
             /**
              * Format: date-time
@@ -1305,7 +1306,7 @@ export interface components {
              */
             run: number;
             samples: components["schemas"]["ProgressSample"][];
-            /** @description The number of unchanged rows that the mode skipped. */
+            /** @description How many rows of `unchanged_count` the mode skipped. */
             skipped_count: number;
             /**
              * Format: date-time
@@ -1548,7 +1549,7 @@ export interface components {
             /** @description Rows that cannot be imported. */
             rejected: number;
             rejects: components["schemas"]["RejectedRow"][];
-            /** @description The number of unchanged rows that the mode would skip. */
+            /** @description How many rows of `unchanged` the mode would skip. */
             skipped: number;
             /** @description Rows that would change nothing. */
             unchanged: number;
@@ -1610,22 +1611,22 @@ export interface components {
             /** @description `true` finds only active products, `false` only inactive ones. */
             active?: boolean;
             /**
-             * @description The description contains this text, in any case.
+             * @description The description contains this text, ignoring case.
              * @example cotton
              */
             description?: string;
             /**
-             * @description The name contains this text, in any case. `%` and `_` are ordinary characters.
+             * @description The name contains this text, ignoring case. `%` and `_` are ordinary characters.
              * @example blue
              */
             name?: string;
             /**
-             * @description The SKU, name or description contains this text, in any case.
+             * @description The SKU, name or description contains this text, ignoring case.
              * @example lamp
              */
             q?: string;
             /**
-             * @description The SKU contains this text, in any case.
+             * @description The SKU contains this text, ignoring case.
              * @example A-1
              */
             sku?: string;
@@ -1782,7 +1783,7 @@ export interface components {
         RotatedSecret: {
             /**
              * Format: date-time
-             * @description When the previous secret stops signing requests in addition to the new one; null if there was none (ISO 8601, UTC).
+             * @description Until when requests are signed with the previous secret, too; null if there was none (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             previous_secret_expires_at: string | null;
@@ -1793,7 +1794,7 @@ export interface components {
             secret: string;
         };
         RotationRequest: {
-            /** @description Whether to replace the secret although the previous one is still valid, which then ends at once. */
+            /** @description Whether to replace the secret although the previous one is still valid, and end that one at once. */
             force?: boolean;
         };
         SearchIndexHealth: {
@@ -1920,7 +1921,7 @@ export interface components {
             imports: "none" | "each";
             /**
              * Format: date-time
-             * @description When the previous secret stops signing requests in addition to the new one (ISO 8601, UTC).
+             * @description Until when requests are signed with the previous secret, too (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             previous_secret_expires_at: string | null;
@@ -2252,7 +2253,7 @@ export interface operations {
                 kind?: "import" | "undo";
                 /** @description Only jobs that were started on the page, or only those of other clients. */
                 started_from?: "page" | "api";
-                /** @description The name of the file contains this, in any case. */
+                /** @description The file name contains this, ignoring case. */
                 filename?: string;
             };
             header?: never;
@@ -3062,13 +3063,13 @@ export interface operations {
     listProducts: {
         parameters: {
             query?: {
-                /** @description The SKU, name or description contains this text, in any case. */
+                /** @description The SKU, name or description contains this text, ignoring case. */
                 q?: string;
-                /** @description The SKU contains this text, in any case. */
+                /** @description The SKU contains this text, ignoring case. */
                 sku?: string;
-                /** @description The name contains this text, in any case. `%` and `_` are ordinary characters. */
+                /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
                 name?: string;
-                /** @description The description contains this text, in any case. */
+                /** @description The description contains this text, ignoring case. */
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
@@ -3500,13 +3501,13 @@ export interface operations {
     exportProducts: {
         parameters: {
             query?: {
-                /** @description The SKU, name or description contains this text, in any case. */
+                /** @description The SKU, name or description contains this text, ignoring case. */
                 q?: string;
-                /** @description The SKU contains this text, in any case. */
+                /** @description The SKU contains this text, ignoring case. */
                 sku?: string;
-                /** @description The name contains this text, in any case. `%` and `_` are ordinary characters. */
+                /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
                 name?: string;
-                /** @description The description contains this text, in any case. */
+                /** @description The description contains this text, ignoring case. */
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;

@@ -12,7 +12,7 @@ let reachable = true;
 let timer = 0;
 let delayMs = FIRST_PROBE_MS;
 
-/** Return false between a request without an answer and the next answer. */
+/** Return whether the server is reachable: false after a request without an answer, until the next answer. */
 export const isReachable = () => reachable;
 
 /**

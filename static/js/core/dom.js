@@ -113,7 +113,7 @@ export function elementById(id) {
 }
 
 /**
- * Return the element that matches the selector and that an event came from or through, if there is one.
+ * Return the event's target, or its closest ancestor, that matches the selector; null if there is none.
  * @param {Event} event
  * @param {string} selector
  * @returns {HTMLElement | null}
@@ -123,7 +123,7 @@ export function closestTo(event, selector) {
 }
 
 /**
- * Delay a function until its caller has been silent for a while; only the last call counts.
+ * Delay a function until it has not been called for `delayMs`. Only the last call runs.
  * @template {unknown[]} Args
  * @param {(...args: Args) => void} callback
  * @param {number} delayMs

@@ -32,7 +32,7 @@ const SILENCE_MS = 15_000;
  */
 export const importTopic = (taskId) => `${IMPORT_PREFIX}${taskId}`;
 
-/** The connection to the server. */
+/** The stream of the leading tab. It opens a new connection if other topics are wanted, and after errors. */
 export class EventStream {
   /** @type {Set<string>} */
   #wanted = new Set();

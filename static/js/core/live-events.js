@@ -31,7 +31,7 @@ export class LiveEvents {
    */
   activated = createSignal();
   /**
-   * Other topics are covered, or the stream fails or works again.
+   * The set of covered topics has changed, or the stream has failed or works again.
    * @type {Signal<void>}
    */
   statusChanged = createSignal();
@@ -113,13 +113,13 @@ export class LiveEvents {
     if (isActive) this.activated.emit();
   }
 
-  /** Report that the page is about to leave the tab. It may come back later, with `setActive`. */
+  /** Report that the tab is leaving the page. If the browser restores the page later, call `setActive`. */
   suspend() {
     this.#isActive = false;
     this.#tabs.disconnect();
   }
 
-  /** Open a stream that has failed again at once. */
+  /** Open a failed stream again now, instead of after its delay. */
   retry() {
     this.#stream.retry();
   }

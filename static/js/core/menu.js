@@ -59,7 +59,7 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
     place(menu, button);
     items[0]?.focus();
   });
-  // The listener runs before that of the item: if the item opens a dialog, the dialog returns the focus to the button.
+  // This listener runs before that of the item, so a dialog that the item opens returns the focus to the button.
   /** @param {Event} event */
   const leave = (event) => {
     if (!closestTo(event, '[role="menuitem"]')) return;

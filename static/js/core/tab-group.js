@@ -8,8 +8,8 @@
 /** @import { StreamStatus } from './event-stream.js' */
 
 /**
- * What a tab sends to the others. `want`: what an active tab wants. `bye`: the tab is not active any more. `lead`: the
- * heartbeat of the leader, with the time since which it leads. `event`: an event of the stream.
+ * What a tab sends to the others. `want`: the topics that an active tab wants. `bye`: the tab is no longer active.
+ * `lead`: the heartbeat of the leader; `since` is when it became the leader. `event`: an event of the stream.
  * @typedef {{kind: 'want', topics: string[]}
  *   | {kind: 'bye'}
  *   | {kind: 'lead', since: number, status: StreamStatus}
@@ -24,14 +24,14 @@
  * @property {(topic: string, data: unknown) => void} onEvent The leader passes an event on.
  */
 
-/** The number changes with the messages, so that tabs with different versions of the page leave each other alone. */
+/** Increase the number when the messages change, so that tabs with different versions of the page ignore each other. */
 const CHANNEL = 'live-events-1';
 const HEARTBEAT_MS = 2_000;
 /** How long a leader, or a tab that wants something, may be silent before it counts as gone. */
 const LOST_MS = 7_000;
 /** How long a leader may take to answer a tab that has become active. */
 const ANSWER_MS = 1_000;
-/** Without a leader, tabs wait for different times, so that seldom two of them lead. */
+/** Without a leader, each tab waits for a random time before it leads, so two tabs rarely become leaders at once. */
 const ELECTION_MS = 150;
 const ELECTION_SPREAD_MS = 150;
 
@@ -66,13 +66,13 @@ export class TabGroup {
 
   /** Listen to the others, without being active. */
   connect() {
-    // Without channels, which old browsers lack, each active tab leads itself.
+    // Old browsers have no channels. There each active tab leads only itself.
     if (this.#channel || typeof BroadcastChannel === 'undefined') return;
     this.#channel = new BroadcastChannel(CHANNEL);
     this.#channel.onmessage = ({ data }) => this.#onMessage(data);
   }
 
-  /** Leave the group. A page with an open channel may not enter the browser's cache of pages. */
+  /** Leave the group. A page with an open channel may be kept out of the back/forward cache. */
   disconnect() {
     this.leave();
     this.#channel?.close();
@@ -81,7 +81,7 @@ export class TabGroup {
   }
 
   /**
-   * Be active: want these topics.
+   * Become active and want these topics; an active tab replaces those that it wanted before.
    * @param {string[]} topics
    */
   join(topics) {
@@ -166,7 +166,7 @@ export class TabGroup {
   /** @param {{from: string, since: number, status: StreamStatus}} message */
   #onLead({ from, since, status }) {
     if (this.#role === 'leader') {
-      // Two tabs lead, because one was too busy to answer the other. The one that leads for longer has the stream.
+      // Two tabs lead, because one was too busy to answer the other. The one that has led for longer stays the leader.
       if (this.#leadsSince < since || (this.#leadsSince === since && this.#id < from)) return this.report(this.#status);
       this.#role = 'follower';
       this.#resign();

@@ -32,7 +32,7 @@ export type Preview = Schemas['Preview'];
 /** What an import would do to one product. */
 export type PreviewChange = Schemas['PreviewChange'];
 export type LogEntry = Schemas['LogEntry'];
-/** How many rows a phase had processed at a time, in seconds of working time. */
+/** How many rows a phase had processed after a number of seconds of working time. */
 export type RateSample = Schemas['ProgressSample'];
 export type RejectedRow = Schemas['RejectedRow'];
 export type RejectedRows = Schemas['RejectedRowPage'];

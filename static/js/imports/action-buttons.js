@@ -32,8 +32,8 @@ export function createActionButton(text, testid, run, look = 'button-primary', s
 }
 
 /**
- * Create the button that cancels an import. It stays busy until the import has ended, because a worker takes up to two
- * seconds to notice.
+ * Create the button that cancels an import. After the call it stays busy until the page shows that the import has
+ * ended.
  * @param {StepContext} context
  * @param {string} [text]
  */
@@ -113,7 +113,7 @@ export const createDeleteButton = (job) =>
  * @param {() => Promise<void>} reload called if the import cannot be undone any more
  */
 export function createUndoButton(job, reload) {
-  // The dialog shows why most products would be left alone. A second press of its button goes on all the same.
+  // The dialog shows why most products would be left alone. A second press of its button forces the undo.
   let force = false;
   /** @returns {Promise<ImportJob>} */
   const startUndo = async () => {
@@ -152,7 +152,7 @@ function undoQuestion(job) {
   const until = `This is possible until ${formatMoment(job.undo_until)}.`;
   if (left) {
     const leftAlone = formatCount(left, 'product', 'products');
-    return `The last undo left ${leftAlone} alone. Those that are as this import wrote them are undone now. ${until}`;
+    return `The last undo left ${leftAlone} alone. Those that have this import’s values again are undone now. ${until}`;
   }
   const parts = [
     created && `${formatCount(created, 'product that it created is', 'products that it created are')} removed`,

@@ -1,4 +1,4 @@
-// How a file was read. In a form the user changes the format, the options and the columns, and has it read again.
+// How a file was read. In a form, the user can change the format, the options and the columns, and read the file again.
 
 import { h, setText } from '../core/dom.js';
 import { createMappingSummary, createMappingTable } from './column-mapping.js';

@@ -13,11 +13,11 @@ import { isFinal, isRunning, mergeJob } from './job.js';
 
 const POLL_MS = 1_000;
 const SLOWEST_POLL_MS = 10_000;
-/** Nobody sees the tab, and the job waits for its confirmation. */
+/** The delay between polls while the tab is hidden and the job waits for its confirmation. */
 const HIDDEN_WAITING_POLL_MS = 60_000;
 /** How many jobs are polled every `POLL_MS`. If there are more, each of them is polled less often. */
 const JOBS_AT_FULL_SPEED = 4;
-/** How long the stream may be silent about a running job, before and after its first event, until it is also polled. */
+/** A running job is also polled if the stream is silent about it for this long, before its first event and later. */
 const FIRST_EVENT_MS = 5_000;
 const SILENCE_MS = 15_000;
 const CHECK_MS = 2_500;
@@ -119,14 +119,14 @@ class Watcher {
 
   /** @param {unknown} data the job, or null if there is none */
   #onEvent(data) {
-    // The answer to a request says what is wrong.
+    // The server knows no such job. The error of a request says so.
     if (!data) return void this.#poll();
     this.#lastEventAt = Date.now();
     this.accept(/** @type {ImportJob} */ (data));
     return this.#check();
   }
 
-  /** Poll while the stream does not report the job: it fails, it is silent, or the job waits and needs none. */
+  /** Poll while the stream fails or is silent, or while the job waits for its confirmation and so needs no stream. */
   #check() {
     if (this.#isStopped || !isReachable()) return;
     // A job may wait for its confirmation for hours, and only a user changes it, so it does not keep a stream open.
@@ -175,12 +175,12 @@ class Watcher {
       if (error instanceof ApiError && error.status === 404) return void this.#reportMissing(error);
       if (!(error instanceof NetworkError)) this.#failures += 1;
     }
-    // Of several polls at the same time, only the last one goes on.
+    // If several polls run at the same time, only the latest one schedules the next.
     if (!this.#isPolling || this.#isStopped || number !== this.#pollCount) return;
     this.#pollTimer = setTimeout(() => this.#poll(), this.#pollDelayMs());
   }
 
-  /** Return the delay before the next poll. Together, all jobs are polled four times a second, less after errors. */
+  /** Return the delay before the next poll. It grows with the number of polled jobs, and after errors. */
   #pollDelayMs() {
     if (!liveEvents.isActive) return this.#isWaiting ? HIDDEN_WAITING_POLL_MS : SLOWEST_POLL_MS;
     if (!isReachable() || this.#isWaiting) return SLOWEST_POLL_MS;
@@ -189,7 +189,7 @@ class Watcher {
   }
 
   /**
-   * Take a version of the job, wherever it comes from.
+   * Accept a version of the job from the stream, a poll or another request.
    * @param {ImportJob} job
    */
   accept(job) {

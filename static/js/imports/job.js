@@ -18,7 +18,7 @@ const PHASE_WORDS = {
 };
 
 /**
- * Return whether a job has ended. Only a retry changes it after that.
+ * Return whether a job has ended. Only a retry changes its status after that.
  * @param {Pick<ImportJob, 'status'>} job
  */
 export const isFinal = (job) => FINAL_STATUSES.has(job.status);
@@ -101,7 +101,7 @@ export function mergeJob(known, arrived) {
   if (arrived.run !== known.run) return arrived.run > known.run ? arrived : known;
   const isOlder = parseTime(arrived.updated_at) < parseTime(known.updated_at);
   const isNewer = parseTime(arrived.updated_at) > parseTime(known.updated_at);
-  // Only a job that was started again leaves a final status.
+  // A version of an ended job is replaced by a newer one, or by a final one that is not older.
   if (isFinal(known)) return isNewer || (isFinal(arrived) && !isOlder) ? arrived : known;
   // The clocks of two machines may differ, so more progress counts as newer whatever the timestamps say.
   const isFurther = isFinal(arrived) || arrived.progress > known.progress;

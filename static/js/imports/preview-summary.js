@@ -17,7 +17,7 @@ import { createStatusPill } from './status-pill.js';
  * @param {ImportDetail} job
  * @param {StepContext | null} context null for the record of an earlier check, which has no buttons
  * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}} `setOutdated` blocks the import while
- *   options are changed that the preview does not consider
+ *   changed options make the preview outdated
  */
 export function createPreviewSummary(job, context) {
   const { preview } = job;

@@ -14,7 +14,7 @@ import { isUndo } from './job.js';
  * @param {ImportJob} job an import with rejected rows, or an undo that left products alone
  * @param {object} [options]
  * @param {boolean} [options.open]
- * @param {number} [options.count] rejected rows of a preview, whose job does not count them yet
+ * @param {number} [options.count] rejected rows; by default those that the job counts
  * @param {string} [options.hint] what happened to the other rows
  * @returns {HTMLElement}
  */

@@ -1,4 +1,5 @@
-// Rows per second of an import over time, from the samples that the server stores about twice a second.
+// Rows per second of an import over time, from the samples that the server stores: about twice a second while it reads
+// the file, then after each slice.
 
 import { isRunning, rowsDone } from './job.js';
 

@@ -48,7 +48,7 @@ export const uploadChanged = createSignal();
 
 /**
  * Add files to the queue.
- * @param {File[]} files without a problem that `findFileProblem` finds
+ * @param {File[]} files that `findFileProblem` has accepted
  * @param {Record<string, string>} fields the options of each import
  */
 export function enqueueUploads(files, fields) {

@@ -90,8 +90,8 @@ function commonLengths(oldWords, newWords) {
 }
 
 /**
- * Join adjacent words of one kind. Whitespace between two changed words becomes part of both sides of the change, and
- * within one change all old text comes before all new text.
+ * Join adjacent words of one kind. Whitespace between two changed words becomes part of both sides of the change. Each
+ * change has at most one old and one new part, the old one first.
  * @param {DiffPart[]} words
  * @returns {DiffPart[]}
  */
@@ -106,6 +106,7 @@ function joinParts(words) {
     const lastSame = joined.findLastIndex((part) => part.kind === 'same');
     const target = kind === 'same' ? joined.at(-1) : joined.slice(lastSame + 1).find((part) => part.kind === kind);
     if (target?.kind === kind) target.text += text;
+    else if (kind === 'old') joined.splice(lastSame + 1, 0, { kind, text });
     else joined.push({ kind, text });
   };
   words.forEach(({ kind, text }, index) => {

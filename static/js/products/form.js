@@ -11,7 +11,7 @@ import { FIELDS, FIELD_LABELS } from './edit-conflict.js';
 /**
  * @typedef {object} ProductForm
  * @property {HTMLFormElement} element
- * @property {(product: FieldValues) => void} set Fill the form; `changes` counts from these values.
+ * @property {(product: FieldValues) => void} set Fill the form; `changes` compares with these values.
  * @property {(values: FieldValues) => void} put Write values into the fields as if the user had typed them.
  * @property {() => FieldValues} changes
  * @property {() => FormValues} values

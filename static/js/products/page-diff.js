@@ -35,7 +35,7 @@ export function changedByOthers(shown, fetched, own) {
   const before = idsOf(shown, own);
   const now = idsOf(fetched, own);
   if (!own.ids.size) return !sameIds(before, now);
-  // Own changes move rows over the edges of a page, never out of its middle.
+  // Own changes can move other rows across the edges of the page, so compare from the first to the last common row.
   return !sameIds(trim(before, new Set(now)), trim(now, new Set(before)));
 }
 

@@ -12,7 +12,8 @@ import { deletesChanged, isRemoved, removedIn } from './undoable-deletes.js';
 /** @typedef {{products: Product[], pagination: ProductPagination, filters: Filters, isNew: boolean}} LoadedPage */
 
 /**
- * Why the page is fetched in the background: to detect changes ("check"), or to show own changes, too ("settle").
+ * Why the page is fetched in the background: to detect changes by others ("check"), or also to show the effect of own
+ * changes ("settle").
  * @typedef {'check' | 'settle'} Purpose
  */
 
@@ -174,7 +175,7 @@ export function createPageLoader(view) {
       if (running || before.ended !== ended) wait(what);
       else compare(page, answer, what);
     } catch (error) {
-      // A background check fails silently; the next change starts another.
+      // A failed check is silent, because the next change starts another. If "settle" fails, offer to load the page.
       if (!(error instanceof NetworkError) && what === 'settle') setOffer(true);
     }
   }

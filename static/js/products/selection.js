@@ -49,7 +49,10 @@ export function createSelection(onChange) {
     isEverything: () => everything !== null,
     ids: () => [...chosen.keys()],
     products: () => [...chosen.values()],
-    /** Select or deselect a product. With `range`, the products from the last one to this one get the same state. */
+    /**
+     * Select or deselect a product. With `range`, the products from the last toggled one to this one get the state of
+     * the last toggled one.
+     */
     toggle: changed(
       /**
        * @param {Product} product

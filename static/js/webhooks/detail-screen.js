@@ -292,6 +292,8 @@ function deliveryPart(id) {
   );
   let status = '';
   let page = 1;
+  // Which filter and page the list shows, once it shows any.
+  let shown = '';
 
   /** @param {URLSearchParams} query */
   const readQuery = (query) => {
@@ -318,9 +320,12 @@ function deliveryPart(id) {
       );
       return;
     }
-    // Rows must not move while someone reads an open one: new deliveries appear once it is closed.
-    if (!list.element.isConnected || page > 1 || !list.isOpen()) list.show(deliveries);
-    else list.update(deliveries);
+    // On the first page, rows must not move while someone reads an open one: new deliveries appear once it is closed.
+    const wanted = `${status} ${page}`;
+    const isUpdate = list.element.isConnected && wanted === shown;
+    if (isUpdate && page === 1 && list.isOpen()) list.update(deliveries);
+    else list.show(deliveries);
+    shown = wanted;
     pager.show(pagination);
     pager.element.hidden = pagination.pages <= 1 && page === 1;
     if (!list.element.isConnected) fill(body, list.element, pager.element);

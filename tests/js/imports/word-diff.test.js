@@ -30,6 +30,10 @@ test('whitespace between changed words belongs to the change', () => {
   assert.equal(diffText('a big red lamp', 'a small old lamp'), 'a -[big red]+[small old] lamp');
 });
 
+test('the old text of a change comes before the new text', () => {
+  assert.equal(diffText('one x', 'one, y z'), 'one-[ x]+[, y z]');
+});
+
 test('words can be inserted and removed', () => {
   assert.equal(diffText('desk lamp', 'desk lamp, dimmable'), 'desk lamp+[, dimmable]');
   assert.equal(diffText('old desk lamp', 'desk lamp'), '-[old ]desk lamp');

@@ -147,6 +147,16 @@ def test_a_saved_mapping_applies_if_it_fits_and_a_given_one_overrides_it() -> No
     assert (read.fields, read.description["remembered"]) == (["sku"], False)
 
 
+def test_a_mapping_that_was_saved_for_a_reject_file_applies_to_the_original_header() -> None:
+    remembered = {"No": "sku", "Text": "name", "line": None, "code": None, "message": None}
+    for header in (["No", "Text"], ["No", "Text", "line", "code", "message"]):
+        mapping = map_columns(header, saved=remembered)
+        assert (mapping.fields[:2], mapping.is_saved) == (["sku", "name"], True)
+    # A column of the file itself may have such a name.
+    assert map_columns(["code", "No"], saved={"code": None, "No": "sku"}).fields == [None, "sku"]
+    assert not map_columns(["No"], saved={"No": "sku", "Price": None}).is_saved
+
+
 def test_equivalent_headers_have_the_same_key() -> None:
     key = header_key(["Artikel-Nr.", "Größe"])
     assert key == header_key(["ARTIKEL NR", "grösse", "line", "code", "message"])
