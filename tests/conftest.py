@@ -26,7 +26,7 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 import config
 from database.migrate import upgrade_database
 from importer.pipeline.runner import ImportRunner
-from support.database import TEMPLATE_DATABASE, create_server, execute, url_of
+from support.database import TEMPLATE_DATABASE, create_server, execute, find_fast_folder, url_of
 from support.jobs import create_runner
 from support.prerequisites import skip_or_fail
 from support.processes import Processes, find_free_ports, run_program
@@ -45,21 +45,25 @@ pytest_plugins = ["support.browser", "support.network_guard", "support.schedulin
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """The URL of the test server. The database of each test is a copy of the template database on this server."""
     if url := os.environ.get("TEST_POSTGRES_URL"):
         # Mutation testing starts one server for the tests of all mutants.
         yield url
         return
     # Its data need not survive a power cut; tests of durability start their own servers. PostgreSQL scans all shared
-    # buffers whenever it creates or drops a database, so fewer buffers make that faster.
+    # buffers whenever it creates or drops a database, so fewer buffers make that faster. The data is in memory, so the
+    # WAL must stay small.
     fast_settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
-    server = create_server(tmp_path_factory.mktemp("postgres") / "cluster", settings=fast_settings)
-    url = server.start()
-    execute(url, f"CREATE DATABASE {TEMPLATE_DATABASE}")
-    upgrade_database(url_of(url, TEMPLATE_DATABASE))
-    yield url
-    server.stop()
+    fast_settings |= {"max_wal_size": "256MB", "min_wal_size": "80MB"}
+    with (
+        tempfile.TemporaryDirectory(prefix="acme-tests-", dir=find_fast_folder(), ignore_cleanup_errors=True) as folder,
+        create_server(Path(folder) / "cluster", settings=fast_settings) as server,
+    ):
+        url = server.start()
+        execute(url, f"CREATE DATABASE {TEMPLATE_DATABASE}")
+        upgrade_database(url_of(url, TEMPLATE_DATABASE))
+        yield url
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from embedded.postgres import EmbeddedPostgres
 
 # The migrations build this database once. The database of each test is a copy of it.
 TEMPLATE_DATABASE = "template_of_tests"
+# A folder in memory. Each test writes a copy of the template, and several servers run at the same time.
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108
+MEMORY_BYTES = 8 << 30
 
 
 def create_server(folder: Path, *, settings: Mapping[str, str] | None = None) -> EmbeddedPostgres:
@@ -22,6 +26,15 @@ def create_server(folder: Path, *, settings: Mapping[str, str] | None = None) ->
     """
     programs = os.environ.get("TEST_POSTGRES_BIN")
     return EmbeddedPostgres(folder, settings=settings, programs=Path(programs) if programs else None)
+
+
+def find_fast_folder() -> Path | None:
+    """Return a folder in memory if there is one with enough space, otherwise None for the default."""
+    try:
+        has_space = shutil.disk_usage(MEMORY_FOLDER).free >= MEMORY_BYTES
+    except OSError:
+        return None
+    return MEMORY_FOLDER if has_space and os.access(MEMORY_FOLDER, os.W_OK) else None
 
 
 def url_of(server_url: str, database: str) -> str:
