@@ -55,7 +55,11 @@ SUITES = (
     Suite(("importer.files.*", "importer.columns.*"), ("tests/unit/importer",)),
     Suite(
         tuple(f"importer.pipeline.{name}" for name in ("merge", "slices", "slice_sql", "look_ahead", "transactions")),
-        ("tests/integration/importer/test_import.py", "tests/integration/importer/test_policies.py"),
+        (
+            "tests/unit/importer/pipeline",
+            *(f"tests/integration/importer/test_{name}.py" for name in ("import", "policies", "slices", "timeouts")),
+            "tests/integration/webhooks/test_events.py",
+        ),
         needs_database=True,
     ),
 )
