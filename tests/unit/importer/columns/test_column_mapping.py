@@ -157,6 +157,18 @@ def test_a_mapping_that_was_saved_for_a_reject_file_applies_to_the_original_head
     assert not map_columns(["No"], saved={"No": "sku", "Price": None}).is_saved
 
 
+def test_several_columns_of_one_name_are_left_out_and_the_others_stay_mapped() -> None:
+    assert map_columns(["No", "Note", "Note"], {"No": "sku", "Note": None}).fields == ["sku", None, None]
+
+
+def test_the_message_about_a_missing_sku_column_lists_the_columns() -> None:
+    end = "Name the column with the SKUs `sku`, or choose it with a mapping."
+    few, many = ["a", ""], [f"c{number}" for number in range(1008)]
+    assert map_columns(few).problem == f"The file has no column `sku`. Its columns are: a, (empty). {end}"
+    first = ", ".join(many[:8])
+    assert map_columns(many).problem == f"The file has no column `sku`. Its columns are: {first} and 1,000 more. {end}"
+
+
 def test_equivalent_headers_have_the_same_key() -> None:
     key = header_key(["Artikel-Nr.", "Größe"])
     assert key == header_key(["ARTIKEL NR", "grösse", "line", "code", "message"])

@@ -11,6 +11,7 @@ from psycopg2 import sql
 from importer.columns.column_mapping import column_names
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.errors import UnusableFile
+from importer.files.csv_file import SAMPLE_MAX_CHARACTERS, SAMPLES_MAX_CHARACTERS
 from support.files import create_tuning, read_file
 
 
@@ -117,6 +118,9 @@ def test_the_description_of_a_wide_file_is_bounded(tmp_path: Path) -> None:
         with open_product_file(path, FileOptions(), max_record=1 << 21, max_unpacked_bytes=1 << 30) as file:
             about = file.describe()
             assert len(json.dumps(about, ensure_ascii=False)) < 2_500_000
+            samples = [sample for column in about["columns"] for sample in column["samples"]]
+            # The last sample may exceed the limit.
+            assert sum(map(len, samples)) <= SAMPLES_MAX_CHARACTERS + SAMPLE_MAX_CHARACTERS
             names = [column["name"] for column in about["columns"]]
             assert len(set(names)) == columns
             assert column_names(names) == names or columns > 1000

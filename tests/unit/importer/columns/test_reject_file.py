@@ -142,3 +142,18 @@ def test_every_character_is_encoded_for_copy() -> None:
     rejects = [Reject(2, "a", "b\\", "\\N\t\r\n\\."), Reject(30, "c", "d", "")]
     assert encode_rejects(7, rejects) == b"7\t2\ta\tb\\\\\t\\\\N\\t\\r\\n\\\\.\n7\t30\tc\td\t\n"
     assert encode_rejects(7, []) == b""
+
+
+def test_the_last_row_of_a_file_says_which_rejects_it_lacks() -> None:
+    batches = [[Reject(2, "missing_sku", "No SKU.", ",x")] * 2, [Reject(9, "missing_sku", "No SKU.", ",y")]]
+    counts: list[int] = []
+
+    def explain(written: int) -> str:
+        counts.append(written)
+        return "There are more."
+
+    content = b"".join(encode_reject_file(["sku", "name"], Dialect(), batches, explain_missing=explain))
+    rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    assert counts == [3]
+    assert [row[:3] for row in rows[1:-1]] == [["", "x", "2"], ["", "x", "2"], ["", "y", "9"]]
+    assert rows[-1] == ["", "", "", "more_rejects", "There are more."]

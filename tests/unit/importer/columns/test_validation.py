@@ -55,6 +55,26 @@ def test_an_invalid_row_is_rejected_with_a_reason_and_others_are_not(row: Row, c
     assert validate([row])[:2] == ("", 0)
 
 
+def test_values_of_the_greatest_length_are_valid_beside_longer_ones() -> None:
+    longest, too_long = ["s" * 255, "n" * 500, "", ""], ["t" * 256, "n" * 501, "", ""]
+    payload, valid_rows, rejects = validate([longest, too_long, longest])
+    assert (payload.count("s" * 255), valid_rows) == (2, 2)
+    assert [(reject.line, reject.code) for reject in rejects] == [(3, "sku_too_long")]
+
+
+def test_a_reject_keeps_the_spaces_at_its_ends() -> None:
+    assert validate([[" ", " n", "x", "1 "]])[2][0].row == " , n,x,1 "
+
+
+def test_the_guard_of_formulas_is_removed_from_guarded_files_only() -> None:
+    rows = [["'=a", "''+b", "'-c", "yes"], ["'x", "'", "", ""]]
+    text = "".join(",".join(row) + "\n" for row in rows)
+    for guarded, expected in ((True, ["=a", "'+b", "'x", "'"]), (False, ["'=a", "''+b", "'x", "'"])):
+        payload, _ = RowValidator(FIELDS, Dialect(), guarded=guarded).encode_rows(RowChunk(rows, 2, text))
+        values = [cell.strip('"') for line in payload.decode().splitlines() for cell in line.split(",")[:2]]
+        assert values == expected
+
+
 def test_a_row_has_the_reason_that_is_most_useful() -> None:
     too_long = ["s" * 256, "n" * 501, "x", "maybe"]
     rows = [

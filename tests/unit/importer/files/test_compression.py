@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import tracemalloc
@@ -81,8 +82,9 @@ def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
         (create_archive({"a.csv": b""}), "empty"),
         (create_encrypted_archive(), "without a password"),
         (create_unsupported_archive(), "unusual compression"),
-        (create_archive({"a.csv": CSV})[:-30], "damaged"),
-        (b"PK\x03\x04 and nothing else", "damaged"),
+        (create_archive({"a.csv": CSV})[:-30], "ZIP archive is damaged"),
+        (b"PK\x03\x04 and nothing else", "ZIP archive is damaged"),
+        (gzip.compress(CSV)[:-30], "gzip file is damaged"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
 )
