@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import queue
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -84,29 +84,29 @@ class DiskReader:
     """Reads the free space of a disk in a thread, because the call never returns if a network disk does not answer."""
 
     def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._reading: Future[int] | None = None
 
     def read_free_bytes(self, folder: Path) -> int:
-        """Return the free bytes; raises `TimeoutError` while the disk does not answer."""
-        if self._thread is not None and self._thread.is_alive():
-            raise TimeoutError("The disk has not answered an earlier call.")
-        results: queue.SimpleQueue[int | OSError] = queue.SimpleQueue()
+        """Return the free bytes. Raises `TimeoutError` if the disk does not answer, and `OSError`.
 
-        def read() -> None:
-            try:
-                results.put(shutil.disk_usage(folder).free)
-            except OSError as error:
-                results.put(error)
+        Calls at the same time wait for the same reading, so a disk that does not answer costs one thread.
+        """
+        with self._lock:
+            if self._reading is None or self._reading.done():
+                self._reading = Future()
+                threading.Thread(target=_read, args=(folder, self._reading), name="disk-reader", daemon=True).start()
+            reading = self._reading
+        if wait([reading], DISK_TIMEOUT_SECONDS).not_done:
+            raise TimeoutError(f"The disk has not answered within {DISK_TIMEOUT_SECONDS} s.")
+        return reading.result()
 
-        self._thread = threading.Thread(target=read, name="disk-reader", daemon=True)
-        self._thread.start()
-        try:
-            result = results.get(timeout=DISK_TIMEOUT_SECONDS)
-        except queue.Empty:
-            raise TimeoutError(f"The disk has not answered within {DISK_TIMEOUT_SECONDS} s.") from None
-        if isinstance(result, OSError):
-            raise result
-        return result
+
+def _read(folder: Path, reading: Future[int]) -> None:
+    try:
+        reading.set_result(shutil.disk_usage(folder).free)
+    except OSError as error:
+        reading.set_exception(error)
 
 
 _disk_reader = DiskReader()

@@ -105,7 +105,7 @@ class Dispatcher:
         self._results = ResultWriter(options.url, on_written=self._confirm_written)
         self._expansions = Expansions(options.url, stopping=self._stopping, on_done=self._wake)
         self._retention = Retention(options.url, options.retention_days, stopping=self._stopping)
-        self._leases = LeaseKeeper(options.url, self._lease, self._list_leased, stopping=self._ended)
+        self._leases = LeaseKeeper(options.url, self._lease, self.list_leased, stopping=self._ended)
         # Other threads and signal handlers wake `run` through this pair of sockets.
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -166,7 +166,7 @@ class Dispatcher:
                 self._retire_idle()
                 self._wait(listener, cursor, 0 if can_load_more else None)
 
-    def _list_leased(self) -> dict[int, WebhookWorker]:
+    def list_leased(self) -> dict[int, WebhookWorker]:
         """Return the workers whose lease must be renewed; for the thread that renews leases."""
         # The copies are made under Python's global lock.
         return {id: worker for id, (worker, _, _) in self._retired.copy().items()} | self._workers.copy()
@@ -314,7 +314,7 @@ class Dispatcher:
             self._wake_writer.send(b"!")
 
     def _confirm_written(self, attempts: Sequence[Attempt]) -> None:
-        workers = self._list_leased()
+        workers = self.list_leased()
         for attempt in attempts:
             if worker := workers.get(attempt.delivery.webhook_id):
                 worker.confirm_written(attempt.delivery.id, success=attempt.response.success)

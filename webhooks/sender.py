@@ -239,10 +239,10 @@ def _read(response: requests.Response) -> str:
     if not is_complete:
         raw.close()
     response.close()
-    return _decode(data, response.headers.get("Content-Type", ""))
+    return decode_body(data, response.headers.get("Content-Type", ""))
 
 
-def _decode(data: bytes, content_type: str) -> str:
+def decode_body(data: bytes, content_type: str) -> str:
     """Decode a body, without NUL characters and surrogates, which PostgreSQL does not store."""
     named = CHARSET_PARAMETER.search(content_type)
     charset = named[1] if named and TEXT_CHARSETS.fullmatch(named[1]) else "utf-8"

@@ -64,7 +64,7 @@ HEADER_NAMES = _read_names()
 class ColumnMapping:
     """The product field of each column, None to leave it out.
 
-    `problem` is a sentence if these columns cannot be imported. `is_saved` tells whether a saved mapping was used and
+    `problem` is a sentence if these columns cannot be imported. `is_saved` is true if a saved mapping was used and
     the client gave none.
     """
 

@@ -174,7 +174,7 @@ def delete_expired_change_logs(connection: Connection, *, ends_at: float = math.
     """
     while job_ids := _find_jobs(connection, FIND_EXPIRED_CHANGE_LOGS_SQL):
         for job_id in job_ids:
-            if not _delete_details(connection, job_id, CHANGES, ends_at):
+            if not delete_details(connection, job_id, CHANGES, ends_at):
                 return False
     return True
 
@@ -200,7 +200,7 @@ def delete_job(connection: Connection, job_id: int, *, ends_at: float = math.inf
         cursor.execute(FORBID_RETRY_SQL, (undone_by,))
         cursor.execute(CLOSE_JOB_SQL, (job_id,))
     for details in (REJECTS, CHANGES, SAMPLES, LOG):
-        if not _delete_details(connection, job_id, details, ends_at):
+        if not delete_details(connection, job_id, details, ends_at):
             return False
     with transaction(connection) as cursor:
         if _lock_ended_job(cursor, job_id) is not None:
@@ -246,7 +246,7 @@ def _delete_expiring(connection: Connection, expiring: ExpiringDetails, days: in
         for job_id in sorted(job_ids):
             try:
                 # A client may retry the job in the meantime, so each batch checks that the job is still old.
-                if not _delete_details(connection, job_id, expiring.details, ends_at, guard_sql=old_sql, days=days):
+                if not delete_details(connection, job_id, expiring.details, ends_at, guard_sql=old_sql, days=days):
                     return False
                 with transaction(connection) as cursor:
                     cursor.execute(LIMIT_JOB_LOCK_SQL)
@@ -267,7 +267,7 @@ def _find_jobs(connection: Connection, statement: str, days: int | None = None) 
         return [row[0] for row in cursor.fetchall()]
 
 
-def _delete_details(
+def delete_details(
     connection: Connection,
     job_id: int,
     details: Details,

@@ -99,7 +99,7 @@ def test_a_job_that_ends_again_while_its_rejects_are_removed_is_not_marked(
     job = run_import(runner, FILE)
     make_older(url, 91)
     execute(url, "UPDATE import_jobs SET samples_removed_at = now()")
-    delete_details = cleanup._delete_details
+    delete_details = cleanup.delete_details
 
     def delete_beside_a_retry(connection: Connection, job_id: int, details: Details, *rest: Any, **named: Any) -> bool:
         retry_sql = "UPDATE import_jobs SET finished_at = now()"
@@ -110,7 +110,7 @@ def test_a_job_that_ends_again_while_its_rejects_are_removed_is_not_marked(
             execute(url, retry_sql)
         return is_complete
 
-    monkeypatch.setattr(cleanup, "_delete_details", delete_beside_a_retry)
+    monkeypatch.setattr(cleanup, "delete_details", delete_beside_a_retry)
     assert cleanup.delete_expired(connection, HISTORY, seconds=60)
     assert len(read_rejects(url, job)) == (1 if moment == "before" else 0)
     assert read_job(url, job["task_id"])["rejects_removed_at"] is None

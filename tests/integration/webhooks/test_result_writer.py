@@ -269,7 +269,7 @@ def test_a_dispatcher_that_lost_a_lease_writes_the_last_result_and_serves_the_we
         " lease_expires_at = now() + interval '1 hour'",
     )
     wait_for("the loss of the lease", lambda: lost == {webhook})
-    wait_for("the end of the worker", lambda: webhook not in dispatcher._list_leased())
+    wait_for("the end of the worker", lambda: webhook not in dispatcher.list_leased())
     receiver.release("x")
     wait_for("the result", all_finished(database_url, webhook, 1))
     execute(database_url, "UPDATE webhooks SET lease_expires_at = now()")

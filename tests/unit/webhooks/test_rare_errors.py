@@ -34,7 +34,7 @@ def test_a_response_that_confuses_a_library_counts_as_no_http(
     shared_receiver: Receiver, sender: Sender, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(sender_module, "_decode", fail)
+        broken.setattr(sender_module, "decode_body", fail)
         response = sender.post(shared_receiver.url("/ok/secret-path"), b"{}", {})
     assert (response.status_code, response.success, response.error) == (None, False, NOT_HTTP)
     assert "The response of 127.0.0.1 cannot be read: RuntimeError: a bug" in caplog.text
