@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     MetaData,
     String,
     Text,
@@ -31,7 +32,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 SKU_MAX_CHARACTERS = 255
@@ -42,6 +43,8 @@ FINAL_STATUSES = ("completed", "failed", "cancelled")
 JOB_KINDS = ("import", "undo")
 IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
+SHORT_ROW_POLICIES = ("reject", "accept")
+MISSING_POLICIES = ("keep", "deactivate", "delete")
 # Prefixes of tables and indexes that the application creates at run time. They have no models.
 STAGING_TABLE_PREFIX = "import_staging_"
 SEARCH_INDEX_PREFIX = "products_search_"
@@ -129,7 +132,7 @@ class ImportJob(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
-    # What the client requested. If `mapping`, `delimiter`, `quote` or `encoding` is NULL, it is detected in the file.
+    # What the client requested. An option of the file that is NULL is detected in the file.
     kind: Mapped[str] = mapped_column(String(16), server_default="import")
     mode: Mapped[str] = mapped_column(String(16), server_default="upsert")
     on_reject: Mapped[str] = mapped_column(String(16), server_default="skip")
@@ -138,11 +141,17 @@ class ImportJob(Base):
     delimiter: Mapped[str | None]
     quote: Mapped[str | None]
     encoding: Mapped[str | None]
+    header_line: Mapped[int | None] = mapped_column(Integer)
+    sheet: Mapped[str | None]
+    short_rows: Mapped[str] = mapped_column(String(16), server_default="reject")
+    missing: Mapped[str] = mapped_column(String(16), server_default="keep")
+    missing_limit: Mapped[float] = mapped_column(Double, server_default="0.1")
     started_from: Mapped[str] = mapped_column(String(16), server_default="api")
     started_by: Mapped[str] = mapped_column(server_default="")
     undo_of: Mapped[uuid.UUID | None]
 
-    # The results. `file` holds what was detected in the file. `preview` holds what the import would do.
+    # The results. `file` holds what was detected in the file. `preview` holds what the import would do, and
+    # `notices` what a person should know about the file: a list of the objects of `importer.notices`.
     skipped_count: Mapped[int] = mapped_column(server_default="0")
     removed_count: Mapped[int] = mapped_column(server_default="0")
     run: Mapped[int] = mapped_column(server_default="1")
@@ -157,6 +166,7 @@ class ImportJob(Base):
     left_alone_count: Mapped[int] = mapped_column(server_default="0")
     file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    notices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
 
     # State for the next worker that acquires the lease: the staging table, its columns, and the last key written.
     staging_table: Mapped[str | None]
@@ -178,6 +188,10 @@ class ImportJob(Base):
         CheckConstraint(_is_one_of("mode", IMPORT_MODES), name="mode"),
         CheckConstraint(_is_one_of("on_reject", REJECT_POLICIES), name="on_reject"),
         CheckConstraint(_is_one_of("started_from", ORIGINS), name="started_from"),
+        CheckConstraint("header_line >= 1", name="header_line"),
+        CheckConstraint(_is_one_of("short_rows", SHORT_ROW_POLICIES), name="short_rows"),
+        CheckConstraint(_is_one_of("missing", MISSING_POLICIES), name="missing"),
+        CheckConstraint("missing_limit BETWEEN 0 AND 1", name="missing_limit"),
         CheckConstraint("progress BETWEEN 0 AND 100 AND (progress = 100) = (status = 'completed')", name="progress"),
         # For queries that read only unfinished jobs, such as the reaper's. There are few such jobs.
         Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),

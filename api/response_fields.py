@@ -29,6 +29,11 @@ def seconds(description: str, *, nullable: bool = False) -> fields.Float:
     return fields.Float(required=True, allow_none=nullable, metadata={"description": description, "minimum": 0})
 
 
+def share(description: str) -> fields.Float:
+    """Return the field of a number from 0 to 1."""
+    return fields.Float(required=True, metadata={"description": description, "minimum": 0, "maximum": 1})
+
+
 def boolean(description: str) -> fields.Boolean:
     """Return the field of a boolean."""
     return fields.Boolean(required=True, metadata={"description": description})

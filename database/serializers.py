@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 PRODUCT_FIELDS = ("id", "sku", "name", "description", "active", "created_at", "updated_at")
-# The columns of a job that its JSON needs. The last two are not in the JSON: they give the duration and the speed.
+# The columns of a job that its JSON needs. The last ones are not in the JSON: they give the
+# duration, the speed and `step_progress`.
 IMPORT_COLUMNS = (
     "id",
     "task_id",
@@ -45,6 +46,8 @@ IMPORT_COLUMNS = (
     "left_alone_count",
     "worked_seconds",
     "active_since",
+    "wants_preview",
+    "confirmed_at",
 )
 
 
@@ -67,9 +70,20 @@ def serialize_product(product: Any) -> dict[str, Any]:
     }
 
 
+def step_progress(progress: int, wants_preview: bool, confirmed_at: datetime | None) -> int:
+    """Return the percent of the current step of a job: of its check, then of its import.
+
+    A job without a check has one step.
+    """
+    if not wants_preview:
+        return progress
+    return max(0, 2 * progress - 100) if confirmed_at else min(100, 2 * progress)
+
+
 def serialize_import(job: Any) -> dict[str, Any]:
     """Return the JSON of a job, which can be any object with the attributes of `IMPORT_COLUMNS`."""
     values = {name: getattr(job, name) for name in IMPORT_COLUMNS}
+    values["step_progress"] = step_progress(job.progress, values.pop("wants_preview"), values.pop("confirmed_at"))
     worked_seconds, active_since = values.pop("worked_seconds"), values.pop("active_since")
     if active_since:
         worked_seconds += max(0.0, (job.updated_at - active_since).total_seconds())

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from marshmallow import RAISE, ValidationError, fields
 
-from api.request_fields import Boolean, Choice, ShortText, is_storable
+from api.request_fields import MAX_DIGITS, Boolean, Choice, ShortText, is_storable
 from api.schemas import FormSchema, RequestSchema
 from importer.columns.column_mapping import FIELDS
 from importer.errors import UnusableFile
 from importer.files.dialect import DELIMITERS, QUOTES, find_delimiter, find_quote
 from importer.files.encoding import find_encoding
-from models import IMPORT_MODES, ORIGINS, REJECT_POLICIES
+from models import IMPORT_MODES, MISSING_POLICIES, ORIGINS, REJECT_POLICIES, SHORT_ROW_POLICIES
 
 STARTED_BY_MAX_CHARACTERS = 200
 MAX_MAPPED_COLUMNS = 10_000
 MAX_SHOWN_CHARACTERS = 40
+SHEET_MAX_CHARACTERS = 255
+MAX_LINE = 1_000_000
+DECIMAL_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 DELIMITER_NAMES = (*DELIMITERS, *DELIMITERS.values())
 QUOTE_NAMES = tuple(dict.fromkeys([*QUOTES, *QUOTES.values()]))
 EXAMPLE_MAPPING = {"Artikelnummer": "sku", "Preis": None}
@@ -42,6 +46,20 @@ MAPPING = (
     "The product field (sku, name, description or active) of each column of the file, by the column's name in the"
     " header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed"
     " are mapped by their names."
+)
+HEADER_LINE = "The line of the header, counted from 1. The lines above it are skipped."
+SHEET = "The sheet of a workbook that has the products, by its name."
+SHORT_ROWS = (
+    "What happens to rows with fewer fields than the header: `reject` sets them aside, `accept` imports them and leaves"
+    " the missing fields unchanged."
+)
+MISSING = (
+    "What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false,"
+    " `delete` deletes them. The option is for files that list the whole catalogue."
+)
+MISSING_LIMIT = (
+    "The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds"
+    " it fails before it writes anything."
 )
 STARTED_FROM = "Where the job was started: on the page, or by another client."
 STARTED_BY = "The person or program that started the job, for the history. The default is the address of the client."
@@ -112,6 +130,51 @@ class FileProperty(fields.String):
             raise ValidationError(str(error)) from None
 
 
+class LineNumber(fields.Integer):
+    """A line of the file, counted from 1: an integer in a JSON body, ASCII digits in a form."""
+
+    def __init__(self, description: str, *, in_form: bool = False) -> None:
+        description += DETECTED_IF_MISSING if in_form else DETECTED_IF_NULL
+        metadata = {"description": description, "minimum": 1, "maximum": MAX_LINE, "examples": [3]}
+        super().__init__(allow_none=not in_form, metadata=metadata)
+        self._in_form = in_form
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if self._in_form and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_LINE:
+            raise ValidationError(f"{attr} must be a whole number from 1 to {MAX_LINE:,}.")
+        return value
+
+
+class SheetName(ShortText):
+    """The name of a sheet."""
+
+    def __init__(self, description: str, *, in_form: bool = False) -> None:
+        description += DETECTED_IF_MISSING if in_form else DETECTED_IF_NULL
+        super().__init__(description, "Products", SHEET_MAX_CHARACTERS)
+        self.allow_none = not in_form
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs) or None
+
+
+class Share(fields.Float):
+    """A number from 0 to 1: a number in a JSON body, its decimal notation in a form."""
+
+    def __init__(self, description: str, *, in_form: bool = False) -> None:
+        metadata = {"description": description, "minimum": 0, "maximum": 1, "examples": [0.1]}
+        super().__init__(metadata=metadata)
+        self._in_form = in_form
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if self._in_form and DECIMAL_NUMBER.fullmatch(value):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValidationError(f"{attr} must be a number from 0 to 1, such as 0.1.")
+        return float(value)
+
+
 class UploadOptionsSchema(FormSchema):
     """The options of an upload. Empty fields count as not given."""
 
@@ -122,6 +185,11 @@ class UploadOptionsSchema(FormSchema):
     delimiter = FileProperty(DELIMITER, "semicolon", find_delimiter, names=DELIMITER_NAMES, in_form=True)
     quote = FileProperty(QUOTE, "none", find_quote, names=QUOTE_NAMES, in_form=True)
     encoding = FileProperty(ENCODING, "windows-1252", find_encoding, in_form=True)
+    header_line = LineNumber(HEADER_LINE, in_form=True)
+    sheet = SheetName(SHEET, in_form=True)
+    short_rows = Choice(SHORT_ROWS, *SHORT_ROW_POLICIES, default="reject")
+    missing = Choice(MISSING, *MISSING_POLICIES, default="keep")
+    missing_limit = Share(MISSING_LIMIT, in_form=True)
     started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
     started_by = ShortText(STARTED_BY, "nightly job", STARTED_BY_MAX_CHARACTERS)
 
@@ -146,7 +214,8 @@ class RetryOptionsSchema(RequestSchema):
         unknown = RAISE
 
     error_messages = {  # noqa: RUF012
-        "unknown": "This option does not exist. Use preview, mode, on_reject, mapping, delimiter, quote or encoding."
+        "unknown": "This option does not exist. Use preview, mode, on_reject, mapping, delimiter, quote, encoding,"
+        " header_line, sheet, short_rows, missing or missing_limit."
     }
 
     preview = Boolean(PREVIEW)
@@ -156,6 +225,11 @@ class RetryOptionsSchema(RequestSchema):
     delimiter = FileProperty(DELIMITER, "semicolon", find_delimiter, names=DELIMITER_NAMES)
     quote = FileProperty(QUOTE, "none", find_quote, names=QUOTE_NAMES)
     encoding = FileProperty(ENCODING, "windows-1252", find_encoding)
+    header_line = LineNumber(HEADER_LINE)
+    sheet = SheetName(SHEET)
+    short_rows = Choice(SHORT_ROWS, *SHORT_ROW_POLICIES)
+    missing = Choice(MISSING, *MISSING_POLICIES)
+    missing_limit = Share(MISSING_LIMIT)
 
 
 class UndoRequestSchema(RequestSchema):

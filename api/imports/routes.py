@@ -19,6 +19,7 @@ from api.imports.schemas import (
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
 from database.serializers import format_timestamp, serialize_import, serialize_product
+from importer.notices import sort_notices
 from importer.pipeline.affected_products import AffectedProduct, list_affected_products
 from models import ImportJob, ImportLog, Product, db
 
@@ -62,7 +63,7 @@ def list_imports(query: dict[str, Any]) -> Response:
 def show_import(task_id: str) -> Response:
     """Get an import
 
-    Includes the options, what was detected in the file, the preview, the log and the progress over time.
+    Includes the options, what was detected in the file, the notices, the preview, the log and the progress over time.
     """
     job = find_job(task_id)
     entries = db.session.execute(
@@ -82,9 +83,15 @@ def show_import(task_id: str) -> Response:
                 "delimiter": job.delimiter,
                 "quote": job.quote,
                 "encoding": job.encoding,
+                "header_line": job.header_line,
+                "sheet": job.sheet,
+                "short_rows": job.short_rows,
+                "missing": job.missing,
+                "missing_limit": job.missing_limit,
             },
             "file": _serialize_file(job.file),
             "preview": job.preview,
+            "notices": sort_notices(job.notices or []),
             "log": [{"at": format_timestamp(at), "event": event, "message": message} for at, event, message in entries],
             "samples": [{"at": round(at, 3), "phase": phase, "rows": rows} for at, phase, rows in samples],
         }

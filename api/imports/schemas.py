@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema
+from marshmallow import Schema, fields
 
 from api.imports.options import (
     DELIMITER,
     ENCODING,
     EXAMPLE_MAPPING,
+    HEADER_LINE,
     MAPPING,
+    MAX_LINE,
+    MISSING,
+    MISSING_LIMIT,
     MODE,
     ON_REJECT,
     PREVIEW,
     QUOTE,
+    SHEET,
+    SHORT_ROWS,
 )
 from api.products.schemas import ProductSchema
 from api.request_fields import Choice, ShortText
@@ -23,6 +29,7 @@ from api.response_fields import (
     nested,
     nested_list,
     seconds,
+    share,
     strings,
     text,
     timestamp,
@@ -31,7 +38,16 @@ from api.response_fields import (
 from api.schemas import PageQuerySchema, PaginationSchema
 from importer.columns.column_mapping import FIELDS
 from importer.files.dialect import QUOTES
-from models import IMPORT_MODES, JOB_KINDS, JOB_STATUSES, ORIGINS, REJECT_POLICIES
+from importer.notices import MAX_LINES, MAX_SAMPLES, NOTICE_KINDS
+from models import (
+    IMPORT_MODES,
+    JOB_KINDS,
+    JOB_STATUSES,
+    MISSING_POLICIES,
+    ORIGINS,
+    REJECT_POLICIES,
+    SHORT_ROW_POLICIES,
+)
 
 FILENAME_FILTER_MAX_CHARACTERS = 255
 # What an import can do with a product, in the order of the list of affected products.
@@ -95,6 +111,40 @@ class ImportOptionsSchema(Schema):
     delimiter = text(DELIMITER, ";", nullable=True)
     quote = text(QUOTE, '"', nullable=True, enum=[*QUOTES, None])
     encoding = text(ENCODING, "cp1252", nullable=True)
+    header_line = integer(HEADER_LINE, nullable=True, minimum=1, maximum=MAX_LINE)
+    sheet = text(SHEET, "Products", nullable=True)
+    short_rows = text(SHORT_ROWS, "reject", enum=list(SHORT_ROW_POLICIES))
+    missing = text(MISSING, "keep", enum=list(MISSING_POLICIES))
+    missing_limit = share(MISSING_LIMIT)
+
+
+class NoticeFixSchema(Schema):
+    """Options of a retry that settle a notice."""
+
+    label = text("What the retry does, as the words of a button.", "Accept short rows")
+    options = dictionary("The options to retry the import with.", examples=[{"short_rows": "accept"}])
+
+
+class NoticeSchema(Schema):
+    """What a person should know about a file, beside its rejected rows."""
+
+    code = text("What was found, as a code for programs.", "many_rejects", enum=list(NOTICE_KINDS))
+    message = text("What was found and what to do, as a sentence or two for people.")
+    count = integer("How many rows or other places of the file it is about.", minimum=1)
+    lines = fields.List(
+        fields.Integer(metadata={"minimum": 1}),
+        required=True,
+        metadata={"description": f"The lines of the first of them, at most {MAX_LINES}.", "maxItems": MAX_LINES},
+    )
+    samples = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={
+            "description": "Some of them: objects with the key `text`, and with others that depend on the code.",
+            "maxItems": MAX_SAMPLES,
+        },
+    )
+    fix = nested(NoticeFixSchema, "Null if no option settles the notice.", nullable=True)
 
 
 class RejectedRowSchema(Schema):
@@ -153,6 +203,10 @@ class ImportSchema(Schema):
     status = text("The state of the job.", "processing", enum=list(JOB_STATUSES))
     phase = text("The current phase: queued, reading, comparing, writing, undoing or finished.", "writing")
     progress = integer("Percent; never decreases within a run, and is 100 exactly when `completed`.", maximum=100)
+    step_progress = integer(
+        "Percent of the current step: of the check, then of the import. A job without a check has one step.",
+        maximum=100,
+    )
     total_records = integer("Rows of the file: 0 or an estimate while the file is read, exact after that.")
     processed_records = integer("Rows that are finished; never decreases within a run.")
     rows_read = integer("Rows read so far.")
@@ -190,10 +244,11 @@ class ImportSchema(Schema):
 
 
 class ImportDetailsSchema(ImportSchema):
-    """A job with its options, its file, its preview and its log."""
+    """A job with its options, its file, its notices, its preview and its log."""
 
     options = nested(ImportOptionsSchema)
     file = nested(ImportFileSchema, "Null until the header has been read.", nullable=True)
+    notices = nested_list(NoticeSchema)
     preview = nested(PreviewSchema, "Null until the changes have been counted.", nullable=True)
     log = nested_list(LogEntrySchema)
     samples = nested_list(ProgressSampleSchema)

@@ -21,6 +21,7 @@ from importer.files.rows import Row, RowChunk
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.notices import Notices
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,28 @@ class FileOptions:
 
     `delimiter` is comma, semicolon, tab or pipe, as a character or by name. `quote` is one of `dialect.QUOTES`, or its
     name. `encoding` is any name that Python knows. `mapping` has the product field for each column name; a field that
-    is None leaves the column out.
+    is None leaves the column out. `header_line` is the line of the header, counted from 1. `sheet` is the name of the
+    sheet of a workbook. With `accept_short_rows`, the fields that a short row lacks stay unchanged.
     """
 
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
     mapping: FieldByColumn | None = None
+    header_line: int | None = None
+    sheet: str | None = None
+    accept_short_rows: bool = False
 
 
 class ProductFile:
-    """A CSV file and its column mapping. Close it, or use it as a context manager."""
+    """A CSV file and its column mapping. Close it, or use it as a context manager.
 
-    def __init__(self, file: CsvFile, mapping: FieldByColumn | None) -> None:
+    `notices` collects what a person should know about the file. It is complete once all rows have been read.
+    """
+
+    def __init__(self, file: CsvFile, mapping: FieldByColumn | None, notices: Notices) -> None:
         self._file = file
+        self.notices = notices
         self._given_mapping = mapping
         self._mapping = map_columns(file.header, mapping)
 
@@ -139,7 +148,7 @@ def open_product_file(
             max_record=max_record,
             tuning=tuning,
         )
-        return ProductFile(csv_file, options.mapping)
+        return ProductFile(csv_file, options.mapping, Notices())
     except BaseException:
         source.close()
         raise

@@ -30,7 +30,20 @@ LOCK_WAIT_BEFORE_CANCEL_MS = 500
 CANCEL_ATTEMPTS = 4
 
 # The columns of a job that a retry may change.
-OPTIONS = ("wants_preview", "mode", "on_reject", "mapping", "delimiter", "quote", "encoding")
+OPTIONS = (
+    "wants_preview",
+    "mode",
+    "on_reject",
+    "mapping",
+    "delimiter",
+    "quote",
+    "encoding",
+    "header_line",
+    "sheet",
+    "short_rows",
+    "missing",
+    "missing_limit",
+)
 LOCK_JOB_SQL = f"""
 SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by,
     left_alone_count, {", ".join(OPTIONS)},
@@ -59,8 +72,8 @@ CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
 START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
-    " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, started_at = NULL,"
-    " worked_seconds = 0, active_since = NULL, undone_by = NULL,"
+    " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, notices = NULL,"
+    " started_at = NULL, worked_seconds = 0, active_since = NULL, undone_by = NULL,"
     " left_alone_count = 0"
 )
 DELETE_REJECTS_SQL = "DELETE FROM import_rejects WHERE job_id = %s"

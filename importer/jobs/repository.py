@@ -6,6 +6,7 @@ fencing token of its lease in each change, so a worker that lost its lease canno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
+from importer.notices import Notices
 from models import STAGING_TABLE_PREFIX
 from webhook_service import record_event
 
@@ -68,6 +70,14 @@ SELECT message FROM (
     SELECT event, message FROM import_log WHERE job_id = %s AND event <> 'resumed' ORDER BY id DESC LIMIT 1
 ) last WHERE event = 'interrupted'
 """
+# Replaces earlier notices with the same codes.
+ADD_NOTICES_SQL = """
+UPDATE import_jobs SET notices = (
+    SELECT coalesce(jsonb_agg(kept), '[]') FROM jsonb_array_elements(coalesce(notices, '[]')) kept
+    WHERE kept ->> 'code' <> ALL (%(codes)s)
+) || %(notices)s::jsonb
+WHERE id = %(id)s
+"""
 APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
 
 IMPORT_COMPLETED_MESSAGE = (
@@ -83,7 +93,8 @@ REPEAT_UNDO_MESSAGE = " The import can be undone again for these."
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
     " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
-    " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, started_from, undo_of::text"
+    " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, header_line, sheet,"
+    " short_rows, missing, missing_limit, started_from, undo_of::text"
 )
 
 
@@ -116,6 +127,11 @@ class Job:
     delimiter: str | None
     quote: str | None
     encoding: str | None
+    header_line: int | None
+    sheet: str | None
+    short_rows: str
+    missing: str
+    missing_limit: float
     started_from: str
     undo_of: str | None
 
@@ -160,6 +176,11 @@ def find_interruption(connection: Connection, job: Job) -> str | None:
         cursor.execute(FIND_INTERRUPTION_SQL, (job.id,))
         row = cursor.fetchone()
         return row[0] if row else None
+
+
+def add_notices(cursor: Cursor, job: Job, notices: Notices, *, codes: Sequence[str]) -> None:
+    """Replace the notices of a job that have one of these codes, in a transaction that holds the job's lease."""
+    cursor.execute(ADD_NOTICES_SQL, {"id": job.id, "codes": list(codes), "notices": Json(notices.to_json())})
 
 
 def append_log(cursor: Cursor, job_id: int, event: str, message: str) -> None:

@@ -7,6 +7,7 @@ long, and this one never is, even if the file has no rows for a long stretch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -29,6 +30,7 @@ from importer.pipeline.copy_stream import running_copy
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
 
+MANY_REJECTS_PERCENT = 10
 # Rejects are collected up to this size, because each change from one table to the other starts another COPY.
 REJECTS_BUFFER_BYTES = 1 << 22
 
@@ -53,6 +55,7 @@ ANALYZE_STAGING_TABLE_SQL = "SET LOCAL default_statistics_target = 10; ANALYZE {
 # time is no progress, so `attempts` is not reset.
 RECORD_STAGING_SQL = (
     "phase = %(phase)s, staging_table = %(table)s, staged_columns = %(columns)s, file = %(file)s,"
+    " notices = %(notices)s,"
     " total_records = %(rows)s + %(rejected)s, attempts = CASE WHEN staged_columns IS NULL THEN 0 ELSE attempts END,"
     " rows_read = %(rows)s + %(rejected)s, rejected_count = %(rejected)s,"
     " processed_records = greatest(processed_records, %(rejected)s), progress = greatest(progress, %(progress)s)"
@@ -105,7 +108,15 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
 
     file = open_product_file(
         stored_file,
-        FileOptions(job.delimiter, job.quote, job.encoding, job.mapping),
+        FileOptions(
+            delimiter=job.delimiter,
+            quote=job.quote,
+            encoding=job.encoding,
+            mapping=job.mapping,
+            header_line=job.header_line,
+            sheet=job.sheet,
+            accept_short_rows=job.short_rows == "accept",
+        ),
         max_record=limits.max_record_characters,
         max_unpacked_bytes=limits.max_unpacked_bytes,
         after_read=after_read,
@@ -134,6 +145,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             run.heartbeat.reading = None
             cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
             cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
+            _notice_many_rejects(file, reading)
             # A worker that has lost its lease must not lock the staging table of its successor.
             lease.lock(cursor, job)
             repository.drop_staging_table(cursor, job.id)
@@ -144,6 +156,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 "table": table_name,
                 "columns": file.validator.fields,
                 "file": Json(run.heartbeat.file_description),
+                "notices": Json(file.notices.to_json()),
                 "rows": reading.rows,
                 "rejected": reading.rejected,
                 "progress": READ_FOR_PREVIEW_PERCENT if job.is_preview else READ_PERCENT,
@@ -205,6 +218,12 @@ def _encode_chunks(
         yield COPY_REJECTS_SQL, bytes(rejects)
     # Verify the file here, while COPY still runs, because PostgreSQL ends transactions that are idle for long.
     stored_file.verify(after_read=run.heartbeat.check)
+
+
+def _notice_many_rejects(file: ProductFile, reading: ReadingProgress) -> None:
+    percent = 100 * reading.rejected / (reading.rows + reading.rejected)
+    if percent > MANY_REJECTS_PERCENT:
+        file.notices.add("many_rejects", count=reading.rejected, percent=math.floor(percent))
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:

@@ -24,12 +24,15 @@ def create_tuning(block: int = HUGE_BLOCK, *, use_fast_path: bool = True) -> Rea
 
 @dataclass
 class ReadResult:
-    """The content of a file: its description, the valid rows with the product fields only, and the rejects in order."""
+    """The content of a file: its description, the valid rows with the product fields only, the rejects in order, and
+    the notices.
+    """
 
     description: dict[str, Any]
     fields: list[str]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def reject_codes(self) -> list[tuple[int, str]]:
@@ -74,6 +77,7 @@ def read_file(
                 result.rows += map(tuple, rows)
                 result.rejects += chunk.rejects
             result.description = product_file.describe()
+            result.notices = product_file.notices.to_json()
             assert {**result.description, "encoding": ""} == {**description, "encoding": ""}
     result.rejects.sort()
     return result

@@ -39,6 +39,11 @@ def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
         delimiter=None,
         quote=None,
         encoding=None,
+        header_line=None,
+        sheet=None,
+        short_rows="reject",
+        missing="keep",
+        missing_limit=0.1,
         started_from="api",
         undo_of=None,
     )

@@ -107,7 +107,7 @@ export interface paths {
         };
         /**
          * Get an import
-         * @description Includes the options, what was detected in the file, the preview, the log and the progress over time.
+         * @description Includes the options, what was detected in the file, the notices, the preview, the log and the progress over time.
          */
         get: operations["getImport"];
         put?: never;
@@ -1175,6 +1175,8 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
+            /** @description Percent of the current step: of the check, then of the import. A job without a check has one step. */
+            step_progress: number;
             /**
              * Format: uuid
              * @description The id of the job.
@@ -1266,6 +1268,7 @@ export interface components {
              * @enum {string}
              */
             mode: "upsert" | "create" | "update";
+            notices: components["schemas"]["Notice"][];
             /**
              * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
              * @example skip
@@ -1331,6 +1334,8 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
+            /** @description Percent of the current step: of the check, then of the import. A job without a check has one step. */
+            step_progress: number;
             /**
              * Format: uuid
              * @description The id of the job.
@@ -1409,6 +1414,8 @@ export interface components {
              * @example cp1252
              */
             encoding: string | null;
+            /** @description The line of the header, counted from 1. The lines above it are skipped. */
+            header_line: number | null;
             /**
              * @description The product field (sku, name, description or active) of each column of the file, by the column's name in the header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed are mapped by their names.
              * @example {
@@ -1419,6 +1426,14 @@ export interface components {
             mapping: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @example keep
+             * @enum {string}
+             */
+            missing: "keep" | "deactivate" | "delete";
+            /** @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything. */
+            missing_limit: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
@@ -1439,6 +1454,17 @@ export interface components {
              * @enum {string|null}
              */
             quote: "\"" | "'" | "none" | "\\\"" | "\\'" | null;
+            /**
+             * @description The sheet of a workbook that has the products, by its name.
+             * @example Products
+             */
+            sheet: string | null;
+            /**
+             * @description What happens to rows with fewer fields than the header: `reject` sets them aside, `accept` imports them and leaves the missing fields unchanged.
+             * @example reject
+             * @enum {string}
+             */
+            short_rows: "reject" | "accept";
         };
         ImportPage: {
             imports: components["schemas"]["Import"][];
@@ -1517,6 +1543,42 @@ export interface components {
              * @example https://example.com/hooks
              */
             url: string;
+        };
+        Notice: {
+            /**
+             * @description What was found, as a code for programs.
+             * @example many_rejects
+             * @enum {string}
+             */
+            code: "many_rejects";
+            /** @description How many rows or other places of the file it is about. */
+            count: number;
+            /** @description Null if no option settles the notice. */
+            fix: components["schemas"]["NoticeFix"] | null;
+            /** @description The lines of the first of them, at most 20. */
+            lines: number[];
+            /** @description What was found and what to do, as a sentence or two for people. */
+            message: string;
+            /** @description Some of them: objects with the key `text`, and with others that depend on the code. */
+            samples: {
+                [key: string]: unknown;
+            }[];
+        };
+        NoticeFix: {
+            /**
+             * @description What the retry does, as the words of a button.
+             * @example Accept short rows
+             */
+            label: string;
+            /**
+             * @description The options to retry the import with.
+             * @example {
+             *       "short_rows": "accept"
+             *     }
+             */
+            options: {
+                [key: string]: unknown;
+            };
         };
         Pagination: {
             /**
@@ -1752,6 +1814,11 @@ export interface components {
              */
             encoding?: string | null;
             /**
+             * @description The line of the header, counted from 1. The lines above it are skipped. If it is null, it is detected in the file.
+             * @example 3
+             */
+            header_line?: number | null;
+            /**
              * @description The product field (sku, name, description or active) of each column of the file, by the column's name in the header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed are mapped by their names. If it is null, it is detected in the file.
              * @example {
              *       "Artikelnummer": "sku",
@@ -1761,6 +1828,16 @@ export interface components {
             mapping?: {
                 [key: string]: "sku" | "name" | "description" | "active" | null;
             } | null;
+            /**
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @enum {string}
+             */
+            missing?: "keep" | "deactivate" | "delete";
+            /**
+             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything.
+             * @example 0.1
+             */
+            missing_limit?: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @enum {string}
@@ -1779,6 +1856,16 @@ export interface components {
              * @enum {string|null}
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | null;
+            /**
+             * @description The sheet of a workbook that has the products, by its name. If it is null, it is detected in the file.
+             * @example Products
+             */
+            sheet?: string | null;
+            /**
+             * @description What happens to rows with fewer fields than the header: `reject` sets them aside, `accept` imports them and leaves the missing fields unchanged.
+             * @enum {string}
+             */
+            short_rows?: "reject" | "accept";
         };
         RotatedSecret: {
             /**
@@ -1841,10 +1928,26 @@ export interface components {
              */
             file: string;
             /**
+             * @description The line of the header, counted from 1. The lines above it are skipped. If it is not given, it is detected in the file.
+             * @example 3
+             */
+            header_line?: number;
+            /**
              * @description The product field (sku, name, description or active) of each column of the file, by the column's name in the header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed are mapped by their names.
              * @example {"Artikelnummer": "sku", "Preis": null}
              */
             mapping?: string;
+            /**
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @default keep
+             * @enum {string}
+             */
+            missing: "keep" | "deactivate" | "delete" | "";
+            /**
+             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything.
+             * @example 0.1
+             */
+            missing_limit?: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @default upsert
@@ -1868,6 +1971,17 @@ export interface components {
              * @enum {string}
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | "";
+            /**
+             * @description The sheet of a workbook that has the products, by its name. If it is not given, it is detected in the file.
+             * @example Products
+             */
+            sheet?: string;
+            /**
+             * @description What happens to rows with fewer fields than the header: `reject` sets them aside, `accept` imports them and leaves the missing fields unchanged.
+             * @default reject
+             * @enum {string}
+             */
+            short_rows: "reject" | "accept" | "";
             /**
              * @description The person or program that started the job, for the history. The default is the address of the client.
              * @example nightly job

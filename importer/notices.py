@@ -1,0 +1,134 @@
+"""Notices: what a person should know about a file beside its rejected rows.
+
+Each part of the importer that repairs, skips or doubts something in a file adds a notice here. A job shows them on its
+check and on its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MAX_LINES = 20
+MAX_SAMPLES = 5
+MAX_SAMPLE_CHARACTERS = 200
+
+
+class Fix(NamedTuple):
+    """Options of a retry that settle a notice, and the words of the button that chooses them."""
+
+    label: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NoticeKind:
+    """A kind of notice. `one` and `many` are its sentences for a count of one and for other counts.
+
+    Both may contain `{count}`, and the details that the code that adds the notice gives.
+    """
+
+    code: str
+    one: str
+    many: str
+    fix: Fix | None = None
+
+
+# In the order in which clients see them: what changes most for the catalogue comes first.
+NOTICE_KINDS = {
+    kind.code: kind
+    for kind in (
+        NoticeKind(
+            "many_rejects",
+            "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
+            "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
+        ),
+    )
+}
+
+
+@dataclass
+class Notice:
+    """A notice about `count` rows, or other places of a file.
+
+    `lines` are the lines of the first of them, counted from 1. A sample is an object with the key `text`, and others
+    that depend on the code. `details` fill in the sentence.
+    """
+
+    kind: NoticeKind
+    count: int = 0
+    lines: list[int] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    fix: Fix | None = None
+
+    @property
+    def message(self) -> str:
+        """What was found and what to do, in a sentence or two."""
+        template = self.kind.one if self.count == 1 else self.kind.many
+        return template.format(count=f"{self.count:,}", **self.details)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the notice as clients see it."""
+        fix = self.fix or self.kind.fix
+        return {
+            "code": self.kind.code,
+            "message": self.message,
+            "count": self.count,
+            "lines": self.lines,
+            "samples": self.samples,
+            "fix": {"label": fix.label, "options": dict(fix.options)} if fix else None,
+        }
+
+
+class Notices:
+    """The notices about one file, at most one of each kind."""
+
+    def __init__(self) -> None:
+        self._notices: dict[str, Notice] = {}
+
+    def add(
+        self,
+        code: str,
+        *,
+        count: int = 1,
+        lines: Iterable[int] = (),
+        samples: Iterable[Mapping[str, Any]] = (),
+        fix: Fix | None = None,
+        **details: Any,
+    ) -> None:
+        """Add places to the notice with this code, one of `NOTICE_KINDS`.
+
+        Only the first lines and samples are kept. Texts of samples are shortened. `fix` and `details` replace earlier
+        ones.
+        """
+        notice = self._notices.setdefault(code, Notice(NOTICE_KINDS[code]))
+        notice.count += count
+        for line, _ in zip(lines, range(MAX_LINES - len(notice.lines)), strict=False):
+            notice.lines.append(line)
+        for sample, _ in zip(samples, range(MAX_SAMPLES - len(notice.samples)), strict=False):
+            notice.samples.append({key: _shorten(value) for key, value in sample.items()})
+        notice.details |= details
+        notice.fix = fix or notice.fix
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._notices
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the notices as clients see them."""
+        return sort_notices([notice.to_json() for notice in self._notices.values()])
+
+
+def sort_notices(notices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return notices in the order in which clients see them."""
+    ranks = {code: rank for rank, code in enumerate(NOTICE_KINDS)}
+    return sorted(notices, key=lambda notice: ranks.get(notice["code"], len(ranks)))
+
+
+def _shorten(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MAX_SAMPLE_CHARACTERS:
+        return value[: MAX_SAMPLE_CHARACTERS - 1] + "…"
+    if isinstance(value, Mapping):
+        return {key: _shorten(part) for key, part in value.items()}
+    return value
