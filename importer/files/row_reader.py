@@ -110,7 +110,7 @@ class RowReader:
 
         Skips malformed lines, and stops before a row with many lines. Returns whether any row or reject was read.
         """
-        buffer, dialect = self._buffer, self._dialect
+        buffer = self._buffer
         text = buffer.text[buffer.position : buffer.position + BATCH_CHARACTERS]
         if len(text) < len(buffer) or not buffer.at_end:
             # A CR at the very end may be the first half of a line end.
@@ -120,6 +120,7 @@ class RowReader:
         batch = io.StringIO(text, newline="").readlines()
         if not batch or max(map(len, batch)) * self._batch_lines > self._max_record:
             return False
+        dialect = self._dialect.for_text(text)
         has_nul = "\0" in text
         readable = [line.replace("\0", "\ufffd") for line in batch] if has_nul else batch
         bad = BadLines([], [], [])
@@ -195,7 +196,7 @@ class RowReader:
         if first_end > self._open.until - here:
             return self._parse_lines(first_end, 0)
         try:
-            return first_end, next(self._dialect.reader([self._peek(0, first_end)])), None
+            return first_end, next(self._dialect.with_spaces.reader([self._peek(0, first_end)])), None
         except csv.Error as error:
             if "expected after" in str(error):
                 return first_end, None, self._text_after_quote_message
@@ -230,7 +231,7 @@ class RowReader:
 
         here = buffer.offset
         try:
-            row = next(self._dialect.reader(lines()), None)
+            row = next(self._dialect.with_spaces.reader(lines()), None)
             return end, row, None
         except csv.Error as error:
             if "expected after" in str(error):

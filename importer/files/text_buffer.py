@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from importer.files.dialect import unescape
 from importer.files.rows import count_line_breaks
 from importer.files.text_source import TextSource
 
@@ -26,8 +25,6 @@ class TextBuffer:
         self.consumed_before = 0
         self.line = 1
         self.at_end = False
-        self._escaped_quote = ""
-        self._unescaped_rest = ""
 
     def __len__(self) -> int:
         return len(self.text) - self.position
@@ -51,18 +48,9 @@ class TextBuffer:
         while not block and not self.at_end:
             block = self._source.read_block()
             self.at_end = not block
-            if self._escaped_quote:
-                text = self._unescaped_rest + block
-                block, self._unescaped_rest = unescape(text, self._escaped_quote, is_complete=self.at_end)
         self.text = self.text[self.position :] + block
         self.consumed_before += self.position
         self.position = 0
-
-    def unescape(self, quote: str) -> None:
-        """From here on, double the quotes that a backslash escapes."""
-        self._escaped_quote = quote
-        text, self._unescaped_rest = unescape(self.text[self.position :], quote, is_complete=self.at_end)
-        self.text = self.text[: self.position] + text
 
     def consume(self, length: int) -> None:
         """Consume the next `length` characters."""
