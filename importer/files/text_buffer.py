@@ -19,7 +19,7 @@ class TextBuffer:
     """
 
     def __init__(self, source: TextSource) -> None:
-        self._source = source
+        self.source = source
         self.text = ""
         self.position = 0
         self.consumed_before = 0
@@ -36,7 +36,7 @@ class TextBuffer:
 
     def ensure(self, size: int = 0) -> bool:
         """Read until the buffer holds a block, and at least `size` characters. Return whether any text is left."""
-        if len(self) < self._source.block_bytes:
+        if len(self) < self.source.block_bytes:
             self.read_block()
         while len(self) < size and not self.at_end:
             self.read_block()
@@ -46,7 +46,7 @@ class TextBuffer:
         """Append the next block of the file."""
         block = ""
         while not block and not self.at_end:
-            block = self._source.read_block()
+            block = self.source.read_block()
             self.at_end = not block
         self.text = self.text[self.position :] + block
         self.consumed_before += self.position
@@ -57,6 +57,17 @@ class TextBuffer:
         end = self.position + length
         self.line += count_line_breaks(self.text, self.position, end)
         self.position = end
+
+    def skip(self, length: int) -> None:
+        """Consume the next `length` characters without ever holding all of them."""
+        while length > len(self) and not self.at_end:
+            # A CR at the end may be the first half of a line end.
+            step = max(0, len(self) - 1)
+            step -= self.text[self.position : self.position + step].endswith("\r")
+            self.consume(step)
+            length -= step
+            self.read_block()
+        self.consume(min(length, len(self)))
 
     def skip_blank_lines(self, blank: re.Pattern[str], max_record: int) -> bool:
         """Consume the buffered lines at `position` that `blank` matches as a whole. Return whether there are any.

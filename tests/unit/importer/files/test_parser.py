@@ -94,6 +94,7 @@ def parse(
                 (line, row) for line, row in zip(chunk.lines(), chunk.rows, strict=True) if has_content(row)
             ]
             parsed.rejects += chunk.rejects
+    parsed.rejects.sort()
     return parsed
 
 
