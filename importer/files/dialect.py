@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any, NamedTuple
 
 from importer.errors import UnusableFile
+from importer.files.header_search import MAX_COLUMNS, MAX_HEADER_ROWS, RateHeader, choose_header, read_leading_rows
 
-# Earlier delimiters win ties.
+# The delimiters that are detected. Earlier ones win ties.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+# Further delimiters that a client can choose, and a separator line can name.
+OTHER_DELIMITERS = "^~:*#!$%&+-./<=>?@_"
 # The quotes that a client can name. In the last two, a backslash escapes quotes within fields; they are not doubled.
 QUOTES = {'"': "double", "'": "single", "none": "none", '\\"': "double-escaped", "\\'": "single-escaped"}
 SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
 # The line, such as `sep=;`, that names the delimiter for Excel at the start of a file.
-SEPARATOR_LINE = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(
+    rf'"?sep=([{re.escape("".join(DELIMITERS) + OTHER_DELIMITERS)}])"?(?:\r\n|\n|\r)', re.IGNORECASE
+)
 ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
 # Blank text at the start of a file whose delimiter is not known yet.
 BLANK_BEFORE_HEADER = re.compile(rf"[\s{re.escape(''.join(DELIMITERS))}]*")
 # The quote that COPY gets for a file without quotes. Texts rarely contain it; if they do, it is doubled like any quote.
 COPY_QUOTE_FOR_NONE = "\x01"
-
-# Spreadsheets have at most this many columns. The limit bounds the work on a header and what is stored of it.
-MAX_COLUMNS = 16_384
-
-# Returns whether a header has a SKU column, and how many of its columns are known.
-CountKnownColumns = Callable[[list[str]], tuple[bool, int]]
 
 
 @dataclass(frozen=True)
@@ -86,8 +81,13 @@ def find_delimiter(name: str) -> str:
     for delimiter, delimiter_name in DELIMITERS.items():
         if wanted in {delimiter, delimiter_name} or (wanted, delimiter_name) == ("\\t", "tab"):
             return delimiter
+    if len(wanted) == 1 and wanted in OTHER_DELIMITERS:
+        return wanted
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe.")
+    raise UnusableFile(
+        f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe, or one of the characters"
+        f" {' '.join(OTHER_DELIMITERS)}"
+    )
 
 
 def find_quote(name: str) -> str:
@@ -102,19 +102,22 @@ def find_quote(name: str) -> str:
 
 def sniff(
     text: str,
-    count_known_columns: CountKnownColumns,
+    rate_header: RateHeader,
     delimiter: str | None = None,
     quote: str | None = None,
+    *,
+    max_header_rows: int = MAX_HEADER_ROWS,
 ) -> Sniffed:
     """Find the dialect of a file from the `text` that it starts with.
 
-    A given `delimiter` or `quote` (one of QUOTES) is used as it is.
+    `rate_header` judges which of the first `max_header_rows` rows is the header. A given `delimiter` or `quote` (one of
+    QUOTES) is used as it is.
     """
     separator_line = SEPARATOR_LINE.match(text)
     if separator_line:
         text = text[separator_line.end() :]
         delimiter = delimiter or separator_line[1]
-    chosen = delimiter or _sniff_delimiter(text, count_known_columns, quote)
+    chosen = delimiter or _sniff_delimiter(text, rate_header, quote, max_header_rows)
     return Sniffed(_create_dialect(text, chosen, quote), separator_line.end() if separator_line else 0)
 
 
@@ -124,29 +127,24 @@ def _create_dialect(text: str, delimiter: str, quote: str | None) -> Dialect:
     return Dialect(delimiter, "" if quote == "none" else quote[-1], escaped=quote.startswith("\\"))
 
 
-def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: str | None) -> str:
+def _sniff_delimiter(text: str, rate_header: RateHeader, quote: str | None, max_header_rows: int) -> str:
     best, best_score = ",", (False, 0.0, 0, 1)
     for delimiter in DELIMITERS:
         if delimiter not in text:
             continue
-        reader = _create_dialect(text, delimiter, quote).reader(io.StringIO(text.replace("\0", " "), newline=""))
-        rows: list[list[str]] = []
-        with suppress(csv.Error):
-            # After an error, the rows before it are enough.
-            rows.extend(filter(_has_content, islice(reader, SNIFFED_ROWS)))
-        if rows and len(rows[0]) > 1:
-            header, *others = rows
+        dialect = _create_dialect(text, delimiter, quote)
+        rows = [row.cells for row in read_leading_rows(text, dialect.reader, SNIFFED_ROWS)]
+        if not rows:
+            continue
+        header, *others = rows[choose_header(rows[:max_header_rows], rate_header) :]
+        if len(header) > 1:
             # The last row may be cut off, so the share is rounded.
             same_width = sum(len(row) == len(header) for row in others) / len(others) if others else 1.0
-            has_sku, known_columns = count_known_columns(header[:MAX_COLUMNS])
-            score = (has_sku, round(same_width, 1), known_columns, len(header))
+            rating = rate_header(header[:MAX_COLUMNS])
+            score = (rating.has_sku, round(same_width, 1), rating.known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score
     return best
-
-
-def _has_content(row: list[str]) -> bool:
-    return any(cell.strip() for cell in row)
 
 
 def _sniff_quote(text: str, delimiter: str) -> Dialect:
