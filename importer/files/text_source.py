@@ -19,7 +19,7 @@ DOS_END = "\x1a"
 DOS_END_MAX_CHARACTERS = 4096
 # What files that were joined have between them: the end of one and the start of the next.
 MARKS = BYTE_ORDER_MARK + DOS_END
-MARKS_BEFORE_CELL = re.compile(f'(?<=[\r\n,;\t|"])[{MARKS}]+')
+MARKS_BEFORE_CELL = re.compile(f'(?<=[\r\n])[{MARKS}]+|(?<=[,;\t|"]){BYTE_ORDER_MARK}+')
 
 
 class TextSource:
