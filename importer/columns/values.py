@@ -33,7 +33,7 @@ class Repair(NamedTuple):
 def repair_values(
     values: Mapping[str, Sequence[str]], *, guarded: bool
 ) -> tuple[dict[str, Sequence[str]], list[Repair]]:
-    """Return the columns of rows with repaired values, and the repairs, in the order of the columns.
+    """Return the columns of rows with repaired values, and the repairs, in the order of the rows.
 
     SKUs are trimmed, which is no repair. In a `guarded` file, formulas are texts; see `formula_guard`.
     """
@@ -50,7 +50,7 @@ def repair_values(
         repairs += _find_repairs(skus, repaired["sku"])
     elif repairs:
         repaired["sku"] = list(map(str.strip, skus))
-    return repaired, repairs
+    return repaired, sorted(repairs)
 
 
 def take_text(value: str) -> str:

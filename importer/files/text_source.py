@@ -19,14 +19,14 @@ DOS_END = "\x1a"
 DOS_END_MAX_CHARACTERS = 4096
 # What files that were joined have between them: the end of one and the start of the next.
 MARKS = BYTE_ORDER_MARK + DOS_END
-MARKS_BEFORE_CELL = re.compile(f'(?<=[\r\n])[{MARKS}]+|(?<=[,;\t|"]){BYTE_ORDER_MARK}+')
+MARKS_BEFORE_LINE = re.compile(f"(?<=[\r\n])[{MARKS}]+")
 
 
 class TextSource:
     """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
 
     `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in that
-    encoding become lone surrogates (PEP 383), so that the parser can reject their rows. Byte order marks before a cell
+    encoding become lone surrogates (PEP 383), so that the parser can reject their rows. Byte order marks before a line
     and the end of a DOS file are left out. `after_read` is called after each read. Raises `UnusableFile` if the file as
     a whole cannot be imported.
     """
@@ -83,7 +83,7 @@ class TextSource:
         return ""
 
     def _remove_marks(self, block: str) -> str:
-        """Remove byte order marks before cells, and hold back what may be the end of a DOS file."""
+        """Remove byte order marks before lines, and hold back what may be the end of a DOS file."""
         block, self._dos_end = self._dos_end + block, ""
         if DOS_END in block[-DOS_END_MAX_CHARACTERS:]:
             end = len(block.rstrip(f"{DOS_END}\r\n"))
@@ -96,7 +96,7 @@ class TextSource:
         if DOS_END in block or (not block.isascii() and BYTE_ORDER_MARK in block):
             if last in "\r\n":
                 block = block.lstrip(MARKS)
-            block = MARKS_BEFORE_CELL.sub("", block)
+            block = MARKS_BEFORE_LINE.sub("", block)
         return block
 
     def _check_start(self) -> None:

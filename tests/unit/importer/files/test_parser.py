@@ -33,7 +33,7 @@ HUGE_BLOCK = 1 << 20
 HEADER = "sku,name\n"
 
 text_cells = st.text(
-    # Byte order marks and the end of a DOS file are removed before cells, see test_text_source.py.
+    # Byte order marks and the end of a DOS file are removed before lines, see test_text_source.py.
     st.sampled_from('ab",;\r\n\t \\\x01\x02é\u2028🙂')
     | st.characters(exclude_categories=["Cs"], exclude_characters="\0\x1a\ufeff"),
     max_size=12,
