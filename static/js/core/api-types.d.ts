@@ -1405,7 +1405,7 @@ export interface components {
         };
         ImportOptions: {
             /**
-             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another punctuation character. Only the first four are detected.
              * @example ;
              */
             delimiter: string | null;
@@ -1509,7 +1509,7 @@ export interface components {
              */
             name?: string;
             /**
-             * @description The key of the product, unique regardless of case. Surrounding spaces are removed.
+             * @description The key of the product, unique regardless of case. Surrounding spaces and invisible characters, such as zero-width spaces, are removed, and it is normalised to NFC.
              * @example A-1
              */
             sku: string;
@@ -1550,7 +1550,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects";
+            code: "many_rejects" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */
@@ -1688,7 +1688,7 @@ export interface components {
              */
             q?: string;
             /**
-             * @description The SKU contains this text, ignoring case.
+             * @description The SKU contains this text, ignoring case and invisible characters.
              * @example A-1
              */
             sku?: string;
@@ -1737,7 +1737,7 @@ export interface components {
              */
             name?: string;
             /**
-             * @description The key of the product, unique regardless of case. Surrounding spaces are removed.
+             * @description The key of the product, unique regardless of case. Surrounding spaces and invisible characters, such as zero-width spaces, are removed, and it is normalised to NFC.
              * @example A-1
              */
             sku?: string;
@@ -1803,11 +1803,11 @@ export interface components {
         };
         RetryOptions: {
             /**
-             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word. If it is null, it is detected in the file.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another punctuation character. Only the first four are detected. If it is null, it is detected in the file.
              * @example semicolon
              * @enum {string|null}
              */
-            delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | null;
+            delimiter?: "," | ";" | "\t" | "|" | "^" | "~" | ":" | "*" | "#" | "!" | "$" | "%" | "&" | "+" | "-" | "." | "/" | "<" | "=" | ">" | "?" | "@" | "_" | "comma" | "semicolon" | "tab" | "pipe" | null;
             /**
              * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is null, it is detected in the file.
              * @example windows-1252
@@ -1912,11 +1912,11 @@ export interface components {
         };
         UploadForm: {
             /**
-             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word. If it is not given, it is detected in the file.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another punctuation character. Only the first four are detected. If it is not given, it is detected in the file.
              * @example semicolon
              * @enum {string}
              */
-            delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | "";
+            delimiter?: "," | ";" | "\t" | "|" | "^" | "~" | ":" | "*" | "#" | "!" | "$" | "%" | "&" | "+" | "-" | "." | "/" | "<" | "=" | ">" | "?" | "@" | "_" | "comma" | "semicolon" | "tab" | "pipe" | "";
             /**
              * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is not given, it is detected in the file.
              * @example windows-1252
@@ -3179,7 +3179,7 @@ export interface operations {
             query?: {
                 /** @description The SKU, name or description contains this text, ignoring case. */
                 q?: string;
-                /** @description The SKU contains this text, ignoring case. */
+                /** @description The SKU contains this text, ignoring case and invisible characters. */
                 sku?: string;
                 /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
                 name?: string;
@@ -3617,7 +3617,7 @@ export interface operations {
             query?: {
                 /** @description The SKU, name or description contains this text, ignoring case. */
                 q?: string;
-                /** @description The SKU contains this text, ignoring case. */
+                /** @description The SKU contains this text, ignoring case and invisible characters. */
                 sku?: string;
                 /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
                 name?: string;
