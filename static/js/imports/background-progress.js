@@ -66,7 +66,7 @@ export function installBackgroundProgress(root) {
 /** @param {Upload} upload */
 function onUpload(upload) {
   if (upload.state === 'done' && upload.taskId) {
-    follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', progress: 0 });
+    follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', phase: 'queued', step_progress: 0 });
   }
   if (upload.state === 'failed' && !isOnImportScreen()) showFailedUpload(upload);
   render();

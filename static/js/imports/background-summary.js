@@ -8,10 +8,16 @@ import { importAddress } from './steps.js';
 
 /**
  * The fields of a job that the bar shows. Nothing else is known yet about a file that was just uploaded.
- * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'progress'>} RunningJob
+ * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'phase' | 'step_progress'>} RunningJob
  */
 
 /** @typedef {Pick<Upload, 'state' | 'loaded' | 'total'> & {file: {name: string}}} UploadProgress */
+
+/**
+ * The percentage of a check and that of the import after it both go from 0 to 100, so the words differ.
+ * @type {Record<string, string | undefined>}
+ */
+const PHASE_WORDS = { reading: 'Reading', comparing: 'Checking' };
 
 /** @typedef {{text: string, href: string, percent: number | null}} Summary `percent` is null without progress. */
 
@@ -34,9 +40,9 @@ export function summarize(running, uploads, waiting) {
 function summarizeRunning(jobs) {
   const [first] = jobs;
   if (!first) return null;
-  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.progress, 0) / jobs.length);
+  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.step_progress, 0) / jobs.length);
   if (jobs.length > 1) return { text: `${jobs.length} imports · ${percent}%`, href: '#/import', percent };
-  const name = isUndo(first) ? nameOf(first) : `Importing ${first.filename}`;
+  const name = isUndo(first) ? nameOf(first) : `${PHASE_WORDS[first.phase] ?? 'Importing'} ${first.filename}`;
   return { text: `${name} · ${percent}%`, href: importAddress(first.task_id), percent };
 }
 

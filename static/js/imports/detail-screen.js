@@ -171,7 +171,7 @@ const TITLE_WORDS = {
 
 /** @param {ImportDetail} job */
 function pageTitle(job) {
-  const progress = isFinal(job) ? job.status : `${job.progress}%`;
+  const progress = isFinal(job) ? job.status : `${job.step_progress}%`;
   const state = isUndo(job) && job.status === 'completed' ? 'Undone' : (TITLE_WORDS[job.status] ?? progress);
   return `${state} · ${nameOf(job)} · ${APP_NAME}`;
 }

@@ -139,8 +139,8 @@ function importRow(job, onDeleted) {
     deleteButton.hidden = !isFinal(latest);
     pill.show(latest);
     progress.hidden = latest.status !== 'processing';
-    bar.set(latest.progress);
-    setText(percent, `${latest.progress}%`);
+    bar.set(latest.step_progress);
+    setText(percent, `${latest.step_progress}%`);
     setText(subtitle, subtitleOf(latest));
     for (const { field, cell } of numbers) showNumber(cell, field, latest);
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;

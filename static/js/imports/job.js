@@ -89,7 +89,8 @@ export function describeStatus(job) {
  * Merge a version of a job that has just arrived into the known one.
  *
  * Streams reconnect and polls overtake each other, so an older version may arrive last. It must not move anything
- * back: the run, the status, the progress and the number of processed rows only go forward.
+ * back: the run, the status, the progress and the number of processed rows only go forward. The progress of the step
+ * starts again with each step, so it belongs to the progress of the whole job.
  * @template {ImportJob} Job
  * @param {Job | null} known
  * @param {Job} arrived
@@ -106,9 +107,11 @@ export function mergeJob(known, arrived) {
   // The clocks of two machines may differ, so more progress counts as newer whatever the timestamps say.
   const isFurther = isFinal(arrived) || arrived.progress > known.progress;
   if (isOlder && !isFurther) return known;
+  const { progress, step_progress } = arrived.progress < known.progress ? known : arrived;
   return {
     ...arrived,
-    progress: Math.max(known.progress, arrived.progress),
+    progress,
+    step_progress,
     processed_records: Math.max(known.processed_records, arrived.processed_records),
   };
 }

@@ -63,7 +63,7 @@ export function createProgressCard(job) {
     estimator.add(next);
     pill.show(next);
     element.dataset.status = next.status;
-    const percent = percentOf(next);
+    const percent = next.step_progress;
     const { word, tone } = describeStatus(next);
     bar.set(percent, `${percent}%, ${word}`);
     bar.tone(tone);
@@ -88,12 +88,6 @@ export function createProgressCard(job) {
   const timer = setInterval(() => !isFinal(latest) && tick(), TICK_MS);
   return { element, problem, actions, show, stop: () => clearInterval(timer) };
 }
-
-/**
- * Return the percentage to show. A check is the first half of an import's progress, and it is shown from 0 to 100.
- * @param {ImportDetail} job
- */
-const percentOf = (job) => (isChecking(job) ? Math.min(100, 2 * job.progress) : job.progress);
 
 /**
  * @param {ImportDetail} job
@@ -147,7 +141,7 @@ function showFacts(list, facts) {
  * @param {ImportDetail} job
  */
 function announceChange(announceProgress, job) {
-  const percent = percentOf(job);
+  const percent = job.step_progress;
   if (job.status === 'completed') {
     announceProgress(100, `${jobHeadline(job)}. ${describeCounts(jobCounts(job))}`, true);
   } else if (isFinal(job) || job.status === 'awaiting_confirmation') {

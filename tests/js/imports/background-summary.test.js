@@ -6,15 +6,16 @@ import { summarize } from '../../../static/js/imports/background-summary.js';
 /** @import { RunningJob, UploadProgress } from '../../../static/js/imports/background-summary.js' */
 
 /**
- * @param {number} progress
+ * @param {number} percent
  * @param {Partial<RunningJob>} [changes]
  * @returns {RunningJob}
  */
-const createJob = (progress, changes = {}) => ({
-  task_id: `job-${progress}`,
+const createJob = (percent, changes = {}) => ({
+  task_id: `job-${percent}`,
   filename: 'lamps.csv',
   kind: 'import',
-  progress,
+  phase: 'writing',
+  step_progress: percent,
   ...changes,
 });
 
@@ -42,6 +43,8 @@ test('a single import has its name and address', () => {
     href: '#/imports/job-40',
     percent: 40,
   });
+  assert.equal(summarize([createJob(40, { phase: 'reading' })], [], [])?.text, 'Reading lamps.csv · 40%');
+  assert.equal(summarize([createJob(40, { phase: 'comparing' })], [], [])?.text, 'Checking lamps.csv · 40%');
   assert.equal(summarize([createJob(40, { kind: 'undo' })], [], [])?.text, 'Undo of lamps.csv · 40%');
 });
 

@@ -92,6 +92,15 @@ describe('merging versions of a job', () => {
     assert.equal(merged.updated_at, timeAt(2));
   });
 
+  test('the progress of the step starts again with the import, and goes with the progress of the job', () => {
+    const checked = versionAt(1, { progress: 50, step_progress: 100 });
+    const confirmed = mergeJob(checked, versionAt(2, { progress: 50, step_progress: 0 }));
+    assert.equal(confirmed.step_progress, 0);
+    const written = mergeJob(confirmed, versionAt(3, { progress: 75, step_progress: 50 }));
+    const merged = mergeJob(written, versionAt(4, { progress: 60, step_progress: 20 }));
+    assert.deepEqual([merged.progress, merged.step_progress], [75, 50]);
+  });
+
   test('a version with more progress is newer even if the clock of its machine is behind', () => {
     const merged = mergeJob(versionAt(9, { progress: 20 }), versionAt(3, { progress: 30 }));
     assert.equal(merged.progress, 30);
