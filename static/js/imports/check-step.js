@@ -7,6 +7,7 @@ import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { canRetry, isRunning } from './job.js';
 import { createChangesCard } from './preview-changes.js';
+import { createNoticesCard } from './notices-card.js';
 import { createPreviewSummary } from './preview-summary.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
@@ -84,6 +85,7 @@ function contentOf(mode, job, context) {
     const summary = createPreviewSummary(job, context);
     return [
       summary.element,
+      createNoticesCard(job, context),
       createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated }),
       previewParts(job, true),
     ];
@@ -91,11 +93,17 @@ function contentOf(mode, job, context) {
   if (mode === 'correctable') {
     return [
       buildBanner(describeProblem(job)),
+      createNoticesCard(job, context),
       createFileForm(job, { isRequired: true, onReadAgain: readAgain }),
       previewParts(job, false),
     ];
   }
-  return [createPreviewSummary(job, null).element, createFileSummary(job), previewParts(job, false)];
+  return [
+    createPreviewSummary(job, null).element,
+    createNoticesCard(job, null),
+    createFileSummary(job),
+    previewParts(job, false),
+  ];
 }
 
 /**

@@ -16,6 +16,7 @@ import { createAffectedProductsPanel } from './affected-products.js';
 import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
 import { canRetry, isInFuture, isUndo } from './job.js';
+import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
 import { importAddress } from './steps.js';
@@ -50,6 +51,7 @@ export function createResultStep(job, context) {
     refill(
       element,
       card.element,
+      createNoticesCard(latest, context),
       latest.rejected_count ? createRejectsPanel(latest, latest.status === 'completed' ? {} : { hint: '' }) : null,
       isUndo(latest) ? null : createAffectedProductsPanel(latest),
       chart.element,

@@ -1,6 +1,6 @@
 // Objects of the API for the tests of the import pages.
 
-/** @import { ImportDetail, ImportFile, LogEntry, Preview } from '../../../static/js/core/types.d.ts' */
+/** @import { ImportDetail, ImportFile, LogEntry, Notice, Preview } from '../../../static/js/core/types.d.ts' */
 
 /**
  * Create an import that was just queued, with changes.
@@ -105,6 +105,20 @@ export const createFile = (changes = {}) => ({
   quote: '"',
   remembered: false,
   unmapped: [],
+  ...changes,
+});
+
+/**
+ * @param {Partial<Notice>} [changes]
+ * @returns {Notice}
+ */
+export const createNotice = (changes = {}) => ({
+  code: 'short_rows',
+  message: 'Rows have fewer cells than the header.',
+  count: 1,
+  lines: [],
+  samples: [],
+  fix: null,
   ...changes,
 });
 
