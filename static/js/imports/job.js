@@ -62,8 +62,24 @@ export function rowsDone(job) {
 }
 
 /**
+ * The fields that the status of a job depends on. A job that has not ended needs no counts.
+ * @typedef {Pick<ImportJob, 'status' | 'phase'>
+ *   & Partial<Pick<ImportJob, 'kind' | 'total_records' | 'rejected_count'>>} StatusFields
+ */
+
+/**
+ * Return whether every row of an import was rejected: when it has been checked, or when it has ended.
+ * @param {Pick<StatusFields, 'kind' | 'status' | 'total_records' | 'rejected_count'>} job
+ */
+export const isAllRejected = ({ kind, status, total_records: total, rejected_count: rejected }) =>
+  kind === 'import' &&
+  (status === 'completed' || status === 'awaiting_confirmation') &&
+  Boolean(rejected) &&
+  rejected === total;
+
+/**
  * Return how to show the status of a job. `tone` is the suffix of a CSS class.
- * @param {Pick<ImportJob, 'status' | 'phase'>} job
+ * @param {StatusFields} job
  * @returns {{word: string, icon: IconName, tone: string}}
  */
 export function describeStatus(job) {
@@ -75,6 +91,7 @@ export function describeStatus(job) {
     case 'awaiting_confirmation':
       return { word: 'To confirm', icon: 'pause', tone: 'warning' };
     case 'completed':
+      if (isAllRejected(job)) return { word: 'All rejected', icon: 'warning', tone: 'warning' };
       return { word: 'Completed', icon: 'check', tone: 'success' };
     case 'failed':
       return { word: 'Failed', icon: 'cross', tone: 'danger' };

@@ -13,6 +13,8 @@ import { isChecking } from './steps.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
 
+/** @import { OpenLists } from './count-tiles.js' */
+
 /** @typedef {[label: string, value: string]} Fact */
 
 const TICK_MS = 1_000;
@@ -32,9 +34,10 @@ const MIN_AVERAGE_SECONDS = 0.5;
 /**
  * Create the card.
  * @param {ImportDetail} job
+ * @param {OpenLists} [lists] opens the lists of the counts
  * @returns {ProgressCard}
  */
-export function createProgressCard(job) {
+export function createProgressCard(job, lists) {
   const name = isUndo(job) ? nameOf(job) : `Import of ${job.filename}`;
   const pill = createStatusPill({ testid: 'import-status' });
   const bar = progressBar({ label: name, testid: 'import-progress' });
@@ -43,7 +46,7 @@ export function createProgressCard(job) {
   const factList = h('dl', { class: 'facts' });
   const problem = h('div', { class: 'import-problem' });
   const actions = h('div', { class: 'import-actions' });
-  const counts = createCountTiles();
+  const counts = createCountTiles(lists);
   const announceProgress = progressAnnouncer();
   const firstSeenAt = Date.now();
   let estimator = createRateEstimator();
@@ -67,6 +70,7 @@ export function createProgressCard(job) {
     const { word, tone } = describeStatus(next);
     bar.set(percent, `${percent}%, ${word}`);
     bar.tone(tone);
+    element.dataset.tone = tone;
     setText(percentText, `${percent}%`);
     counts.show(jobCounts(next));
     // The counts of a check are only known when it ends.

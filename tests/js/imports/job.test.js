@@ -6,6 +6,7 @@ import {
   describeRows,
   describeStatus,
   elapsedSeconds,
+  isAllRejected,
   isFinal,
   isInFuture,
   isRunning,
@@ -65,6 +66,17 @@ test('the status of a running job is its phase', () => {
     icon: 'cross',
     tone: 'danger',
   });
+});
+
+test('an import whose rows were all rejected is no success', () => {
+  const job = createImport({ status: 'completed', phase: 'finished', total_records: 3, rejected_count: 3 });
+  assert.equal(isAllRejected(job), true);
+  assert.deepEqual(describeStatus(job), { word: 'All rejected', icon: 'warning', tone: 'warning' });
+  assert.equal(isAllRejected({ ...job, status: 'awaiting_confirmation' }), true);
+  assert.equal(isAllRejected({ ...job, status: 'failed' }), false);
+  assert.equal(isAllRejected({ ...job, kind: 'undo' }), false);
+  assert.equal(describeStatus({ ...job, rejected_count: 2 }).tone, 'success');
+  assert.equal(isAllRejected({ ...job, total_records: 0, rejected_count: 0 }), false);
 });
 
 describe('merging versions of a job', () => {

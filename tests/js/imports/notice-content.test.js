@@ -11,6 +11,8 @@ import {
 } from '../../../static/js/imports/notice-content.js';
 import { LATER, createImport, createNotice } from './factories.js';
 
+/** @import { NoticeSample } from '../../../static/js/core/types.d.ts' */
+
 test('lines are listed, and the others counted', () => {
   assert.equal(describeLines(createNotice({ count: 3 }), 3), '');
   assert.equal(describeLines(createNotice({ count: 1, lines: [1200] }), 3), 'Line 1,200');
@@ -23,6 +25,7 @@ test('the fixes of a notice are those with a button of their own', () => {
   const latin = { label: 'Read as Latin 1', options: { encoding: 'latin-1' } };
   assert.deepEqual(fixesOf(createNotice()), []);
   assert.deepEqual(fixesOf(createNotice({ fix: accept, fixes: [accept, latin] })), [accept, latin]);
+  /** @type {NoticeSample[]} */
   const samples = [{ readings: { 'latin-1': 'Grün', cp850: 'Gr³n' } }, { readings: { koi8_r: 'Grэn' } }];
   assert.deepEqual(candidatesOf(samples), ['latin-1', 'cp850', 'koi8_r']);
   assert.deepEqual(fixesOf(createNotice({ fix: accept, fixes: [latin], samples })), [accept]);
