@@ -148,6 +148,7 @@ function importRow(job, { onDeleted, onStatus }) {
     setText(subtitle, subtitleOf(latest));
     setText(reason, latest.status === 'failed' ? (latest.error_message ?? '') : '');
     reason.title = reason.textContent;
+    element.classList.toggle('has-reason', Boolean(reason.textContent));
     for (const { field, cell } of numbers) showNumber(cell, field, latest);
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));

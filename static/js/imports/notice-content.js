@@ -31,6 +31,12 @@ export function describeLines({ count, lines }, maxLines) {
 }
 
 /**
+ * Return whether the sentence of a notice leaves out that there is more than one place.
+ * @param {Pick<Notice, 'count' | 'message'>} notice
+ */
+export const needsCount = ({ count, message }) => count > 1 && !message.includes(count.toLocaleString('en-US'));
+
+/**
  * Return the encodings in which samples were decoded, in the order of the server.
  * @param {NoticeSample[]} samples
  * @returns {string[]}

@@ -10,6 +10,7 @@ import {
   describeLines,
   describeSample,
   fixesOf,
+  needsCount,
   retryOptionsOf,
 } from './notice-content.js';
 import { encodingName, isSameEncoding } from './options.js';
@@ -73,7 +74,7 @@ function noticeItem(notice, job, retry) {
         'p',
         { class: 'notice-message' },
         notice.message,
-        notice.count > 1
+        needsCount(notice)
           ? h(
               'span',
               { class: 'pill notice-count', data: { testid: 'notice-count' } },
@@ -118,7 +119,10 @@ function noticeDetails(notice, job, retry) {
   const { samples, lines } = notice;
   const few = describeLines(notice, FEW_LINES);
   if (!samples.length && lines.length <= FEW_LINES) return few ? h('p', { class: 'muted', text: few }) : null;
-  const candidates = candidatesOf(samples);
+  const current = job.file?.encoding ?? '';
+  const candidates = candidatesOf(samples).sort(
+    (one, other) => Number(isSameEncoding(other, current)) - Number(isSameEncoding(one, current)),
+  );
   const texts = samples.filter(({ text, readings }) => text && !readings);
   return h(
     'details',

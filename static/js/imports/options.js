@@ -158,7 +158,7 @@ export const isWorkbook = (file) => Boolean(file?.sheets?.length);
  */
 export function describeFormat(file) {
   const packing = file.packing === 'none' ? [] : [packingName(file.packing)];
-  if (isWorkbook(file)) return [`workbook with ${formatCount(file.sheets?.length ?? 0, 'sheet')}`, ...packing];
+  if (isWorkbook(file)) return [`Workbook with ${formatCount(file.sheets?.length ?? 0, 'sheet')}`, ...packing];
   return [
     encodingName(file.encoding),
     `${delimiterName(file.delimiter).toLowerCase()} between fields`,

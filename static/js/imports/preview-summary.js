@@ -14,6 +14,7 @@ import {
   describeCounts,
   previewCounts,
 } from './descriptions.js';
+import { isAllRejected } from './job.js';
 import { createStatusPill } from './status-pill.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
@@ -38,12 +39,11 @@ export function createPreviewSummary(job, context, lists) {
   tiles.show(counts);
   const isBlocked = job.on_reject === 'fail' && preview !== null && preview.rejected > 0;
   const hint = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
-  const isDeletion = job.options.missing === 'delete' && countRemovals(job) > 0;
   const confirm = createActionButton(
     confirmLabel(job),
     'confirm-import',
     (button) => context?.runAction('confirm', { button, busy: 'Starting…' }),
-    isDeletion ? 'button-danger' : 'button-primary',
+    confirmLook(job),
   );
   confirm.setAttribute('aria-describedby', hint.id);
   /** @param {boolean} isOutdated */
@@ -74,6 +74,15 @@ export function createPreviewSummary(job, context, lists) {
       : h('p', { class: 'muted', text: 'This is what the check found. The outcome of the import is under Result.' }),
   );
   return { element, setOutdated };
+}
+
+/**
+ * Return the class of the button that confirms a check. It warns of deletions, and does not invite to import nothing.
+ * @param {ImportDetail} job
+ */
+function confirmLook(job) {
+  if (job.options.missing === 'delete' && countRemovals(job)) return 'button-danger';
+  return isAllRejected(job) ? '' : 'button-primary';
 }
 
 /** @param {ImportDetail} job */

@@ -6,7 +6,16 @@ import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../co
 import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
 import { describeCounts, jobCounts, jobHeadline } from './descriptions.js';
-import { describeRows, describeStatus, elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
+import {
+  describeRows,
+  describeStatus,
+  elapsedSeconds,
+  isAllRejected,
+  isFinal,
+  isRunning,
+  isUndo,
+  nameOf,
+} from './job.js';
 import { createRateEstimator } from './rate-estimator.js';
 import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
@@ -70,7 +79,9 @@ export function createProgressCard(job, lists) {
     const { word, tone } = describeStatus(next);
     bar.set(percent, `${percent}%, ${word}`);
     bar.tone(tone);
-    element.dataset.tone = tone;
+    // A full bar would look like a success.
+    bar.element.hidden = isAllRejected(next);
+    percentText.hidden = isAllRejected(next);
     setText(percentText, `${percent}%`);
     counts.show(jobCounts(next));
     // The counts of a check are only known when it ends.

@@ -7,6 +7,7 @@ import {
   describeLines,
   describeSample,
   fixesOf,
+  needsCount,
   retryOptionsOf,
 } from '../../../static/js/imports/notice-content.js';
 import { LATER, createImport, createNotice } from './factories.js';
@@ -18,6 +19,13 @@ test('lines are listed, and the others counted', () => {
   assert.equal(describeLines(createNotice({ count: 1, lines: [1200] }), 3), 'Line 1,200');
   assert.equal(describeLines(createNotice({ count: 3, lines: [2, 3, 7] }), 3), 'Lines 2, 3 and 7');
   assert.equal(describeLines(createNotice({ count: 1500, lines: [2, 3, 7, 9] }), 2), 'Lines 2, 3 and 1,498 more');
+});
+
+test('the count is only shown beside a sentence without it', () => {
+  const message = '1,204 rows have fewer cells than the header.';
+  assert.equal(needsCount({ count: 1204, message }), false);
+  assert.equal(needsCount({ count: 2, message: 'Lines above the header were skipped.' }), true);
+  assert.equal(needsCount({ count: 1, message: 'A line above the header was skipped.' }), false);
 });
 
 test('the fixes of a notice are those with a button of their own', () => {

@@ -107,7 +107,7 @@ test('a workbook is described by its sheets, another file by its format', () => 
     'fields quoted with "',
     'gzip',
   ]);
-  assert.deepEqual(describeFormat(createFile({ sheets: ['Prices', 'Notes'] })), ['workbook with 2 sheets']);
+  assert.deepEqual(describeFormat(createFile({ sheets: ['Prices', 'Notes'] })), ['Workbook with 2 sheets']);
 });
 
 test('a retry sends the options that differ, with the types of the API', () => {
