@@ -87,8 +87,10 @@ def test_a_check_shows_notices_and_a_fix_reads_the_file_again(page: Page, site: 
     check_accessible(page, "a check with notices")
     show_narrow(page, "a check with notices")
 
+    # The fix keeps what was changed in the form below.
+    page.get_by_test_id("option-mode").select_option("create")
     short_rows.get_by_test_id("notice-fix").click()
-    wait_for_value("the option", lambda: site.sql("SELECT short_rows FROM import_jobs"), [("accept",)])
+    wait_for_value("the option", lambda: site.sql("SELECT short_rows, mode FROM import_jobs"), [("accept", "create")])
     expect_status(page, "awaiting_confirmation")
     expect(page.get_by_test_id("option-short_rows")).to_have_value("accept")
     expect_counts(page, create=2)
@@ -124,6 +126,18 @@ def test_notices_stay_on_the_result(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("use-encoding")).to_have_count(0)
     check_accessible(page, "a result with notices")
     show_narrow(page, "a result with notices")
+
+
+def test_an_unchecked_import_shows_its_notices_while_it_runs(page: Page, site: Site) -> None:
+    with site.held_import():
+        drop(page, ("leuchten.csv", GERMAN), at_once=True)
+        expect_step(page, "progress")
+        expect(page.get_by_test_id("import-headline")).to_contain_text("Writing products")
+        add_notices(site, SHORT_ROWS)
+        page.reload()
+        expect(find_notice(page, "short_rows")).to_contain_text("1,204 rows have fewer cells")
+        expect(page.get_by_test_id("notice-fix")).to_have_count(0)
+        check_accessible(page, "a running import with notices")
 
 
 def test_a_cancelled_import_can_be_started_with_a_fix(page: Page, site: Site) -> None:

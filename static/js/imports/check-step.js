@@ -84,10 +84,11 @@ function contentOf(mode, job, context) {
   const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
   const { changes, rejects } = previewLists(job, mode === 'ready');
   if (mode === 'correctable') {
+    const form = createFileForm(job, { isRequired: true, onReadAgain: readAgain });
     return [
       buildBanner(describeProblem(job)),
-      createNoticesCard(job, context),
-      createFileForm(job, { isRequired: true, onReadAgain: readAgain }),
+      createNoticesCard(job, context, form.changes),
+      form.element,
       changes,
       rejects,
     ];
@@ -97,13 +98,8 @@ function contentOf(mode, job, context) {
   const lists = { create: openChanges, update: openChanges, rejected: openRejects };
   if (mode === 'ready') {
     const summary = createPreviewSummary(job, context, lists);
-    return [
-      summary.element,
-      createNoticesCard(job, context),
-      createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated }),
-      changes,
-      rejects,
-    ];
+    const form = createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated });
+    return [summary.element, createNoticesCard(job, context, form.changes), form.element, changes, rejects];
   }
   return [
     createPreviewSummary(job, null, lists).element,

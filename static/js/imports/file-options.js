@@ -31,7 +31,7 @@ const OPTION_NAMES = ['sheet', 'encoding', 'delimiter', 'quote', 'header_line', 
  * @param {boolean} settings.isRequired whether the import cannot go on until the file is read again
  * @param {(body: RetryOptions, button: HTMLButtonElement) => void} settings.onReadAgain
  * @param {(isChanged: boolean) => void} [settings.onChange]
- * @returns {HTMLElement}
+ * @returns {{element: HTMLElement, changes: () => RetryOptions}} `changes` returns what was changed and can be sent
  */
 export function createFileForm(job, { isRequired, onReadAgain, onChange = () => {} }) {
   const { file } = job;
@@ -79,15 +79,16 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
     onChange(isChanged);
   };
   /** @returns {RetryOptions} */
-  const retryOptions = () => {
-    const body = { preview: true, ...retryValues(chosen, changedNames()) };
+  const changes = () => {
+    const body = retryValues(chosen, changedNames());
     if (hasOtherFormat()) return { ...body, mapping: null };
-    return columns && (columns.isChanged() || needsColumns(job)) ? { ...body, mapping: columns.mapping() } : body;
+    const hasMapping = columns && !columns.problem() && (columns.isChanged() || needsColumns(job));
+    return hasMapping ? { ...body, mapping: columns.mapping() } : body;
   };
   /** @param {SubmitEvent} event */
   const submit = (event) => {
     event.preventDefault();
-    if (button.getAttribute('aria-disabled') !== 'true') onReadAgain(retryOptions(), button);
+    if (button.getAttribute('aria-disabled') !== 'true') onReadAgain({ preview: true, ...changes() }, button);
   };
   const element = h(
     'form',
@@ -98,7 +99,7 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
     foot,
   );
   show();
-  return element;
+  return { element, changes };
 }
 
 /**

@@ -1,6 +1,6 @@
 // What a notice shows: its lines, its samples, and the options of a retry that settle it.
 
-import { formatNumber } from '../core/format.js';
+import { formatCount, formatNumber } from '../core/format.js';
 import { canRetry } from './job.js';
 import { FORMAT_OPTIONS } from './options.js';
 
@@ -9,6 +9,12 @@ import { FORMAT_OPTIONS } from './options.js';
 /** The keys of a sample that have a place of their own. */
 const SHOWN_KEYS = new Set(['text', 'readings', 'line']);
 const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
+/**
+ * Return the heading of a list of notices.
+ * @param {Notice[]} notices
+ */
+export const noticesTitle = (notices) => `${formatCount(notices.length, 'thing')} to know about this file`;
 
 /**
  * Return whether an import can be started again with other options.
@@ -63,12 +69,13 @@ export function fixesOf({ fix, fixes = [], samples }) {
  * a mapping that was chosen by hand is removed.
  * @param {Pick<ImportDetail, 'options'>} job
  * @param {Record<string, unknown>} options of the fix
+ * @param {RetryOptions} [changes] what else was changed on the page, and is kept
  * @returns {RetryOptions}
  */
-export function retryOptionsOf(job, options) {
+export function retryOptionsOf(job, options, changes = {}) {
   const isOtherFormat = Object.keys(options).some((name) => FORMAT_OPTIONS.has(name));
-  const reset = isOtherFormat && job.options.mapping ? { mapping: null } : {};
-  return { ...reset, ...options, preview: true };
+  const reset = isOtherFormat && (job.options.mapping || changes.mapping) ? { mapping: null } : {};
+  return { ...changes, ...reset, ...options, preview: true };
 }
 
 /**

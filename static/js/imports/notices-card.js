@@ -1,7 +1,7 @@
 // What was noticed in the file of an import: each notice with its lines, samples and the buttons that settle it.
 
 import { h } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createActionButton } from './action-buttons.js';
 import {
@@ -11,12 +11,13 @@ import {
   describeSample,
   fixesOf,
   needsCount,
+  noticesTitle,
   retryOptionsOf,
 } from './notice-content.js';
 import { encodingName, isSameEncoding } from './options.js';
 
 /** @import { Child } from '../core/dom.js' */
-/** @import { ImportDetail, Notice, NoticeFix, NoticeSample } from '../core/types.d.ts' */
+/** @import { ImportDetail, Notice, NoticeFix, NoticeSample, RetryOptions } from '../core/types.d.ts' */
 /** @import { StepContext } from './job-actions.js' */
 
 /** How many lines a closed notice lists. */
@@ -29,25 +30,26 @@ const ALL_LINES = 20;
  * Create the card.
  * @param {ImportDetail} job
  * @param {StepContext | null} context null if the import cannot be read again from here
+ * @param {() => RetryOptions} [pendingChanges] returns what was changed on the page and not sent yet
  * @returns {HTMLElement | null} null if there are no notices
  */
-export function createNoticesCard(job, context) {
+export function createNoticesCard(job, context, pendingChanges = () => ({})) {
   const { notices } = job;
   if (!notices.length) return null;
   /** @type {Retry | null} */
   const retry =
     context && canChangeOptions(job)
       ? (options, button) =>
-          context.runAction('retry', { button, busy: 'Reading again…', body: retryOptionsOf(job, options) })
+          context.runAction('retry', {
+            button,
+            busy: 'Reading again…',
+            body: retryOptionsOf(job, options, pendingChanges()),
+          })
       : null;
   return h(
     'section',
     { class: 'card notices', 'aria-labelledby': 'notices-title', data: { testid: 'notices' } },
-    h(
-      'div',
-      { class: 'card-head-table' },
-      h('h2', { id: 'notices-title', text: `${formatCount(notices.length, 'thing')} to know about this file` }),
-    ),
+    h('div', { class: 'card-head-table' }, h('h2', { id: 'notices-title', text: noticesTitle(notices) })),
     h(
       'ul',
       { class: 'notice-list' },

@@ -114,7 +114,7 @@ export function createMissingFields({ missing, limit, defaultLimit, note = '', o
     },
   );
   percent.dataset.testid = 'option-missing_limit';
-  const limitField = h('label', { class: 'field' }, h('span', { text: 'At most, in % of all products' }), percent);
+  const limitField = h('label', { class: 'field' }, h('span', { text: OPTION_LABELS.missing_limit }), percent);
   choice.querySelector('select')?.setAttribute('aria-describedby', effect.id);
   const element = h('div', { class: 'missing-option' }, choice, limitField, effect);
   const show = () => {

@@ -62,7 +62,7 @@ export const OPTION_LABELS = {
   delimiter: 'Delimiter',
   quote: 'Quotes',
   missing: 'Products not in the file',
-  missing_limit: 'At most',
+  missing_limit: 'At most, in % of all products',
 };
 
 /**
@@ -213,10 +213,13 @@ const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1);
 export function describeMissing(missing, limit) {
   if (missing === 'keep') return 'They stay as they are.';
   const effect = missing === 'delete' ? 'is deleted' : 'becomes inactive';
-  return (
-    `Every product whose SKU is not in the file ${effect}. Choose this only for a file that lists your whole ` +
-    `catalogue. If it concerned more than ${formatShare(Number(limit))} of your products, nothing would be imported.`
-  );
+  const share = Number(limit);
+  const bound =
+    share < 1
+      ? `If it concerned more than ${formatShare(share)} of your products, nothing would be imported.`
+      : 'It may concern all of your products.';
+  const advice = 'Choose this only for a file that lists your whole catalogue.';
+  return `Every product whose SKU is not in the file ${effect}. ${advice} ${bound}`;
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   previewCounts,
 } from './descriptions.js';
 import { isAllRejected } from './job.js';
+import { noticesTitle } from './notice-content.js';
 import { createStatusPill } from './status-pill.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
@@ -53,7 +54,10 @@ export function createPreviewSummary(job, context, lists) {
     else setText(hint, isBlocked ? '' : describeDeadline(job));
   };
   setOutdated(false);
-  if (context) announce(`${headline}. ${describeCounts(counts)}. Nothing has been written yet.`);
+  if (context) {
+    const notices = job.notices.length ? ` ${noticesTitle(job.notices)}.` : '';
+    announce(`${headline}. ${describeCounts(counts)}.${notices} Nothing has been written yet.`);
+  }
   const element = h(
     'article',
     {

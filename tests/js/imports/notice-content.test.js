@@ -45,6 +45,13 @@ test('a fix is a check with its options, and removes a mapping that may not fit 
   assert.deepEqual(retryOptionsOf({ options }, { encoding: 'cp850' }), { encoding: 'cp850', preview: true });
   assert.deepEqual(retryOptionsOf(mapped, { header_line: 3 }), { mapping: null, header_line: 3, preview: true });
   assert.deepEqual(retryOptionsOf(mapped, { short_rows: 'accept' }), { short_rows: 'accept', preview: true });
+  const changes = { mode: /** @type {const} */ ('update'), mapping: { Nr: null } };
+  assert.deepEqual(retryOptionsOf({ options }, { short_rows: 'accept' }, changes), {
+    ...changes,
+    short_rows: 'accept',
+    preview: true,
+  });
+  assert.equal(retryOptionsOf({ options }, { encoding: 'cp850' }, changes).mapping, null);
   const mapping = { Status: null };
   assert.deepEqual(retryOptionsOf(mapped, { encoding: 'cp850', mapping }), {
     encoding: 'cp850',

@@ -97,6 +97,7 @@ test('options of the rows and of missing products are described', () => {
 test('the effect of missing products is stated', () => {
   assert.equal(describeMissing('keep', '0.1'), 'They stay as they are.');
   assert.match(describeMissing('deactivate', '0.1'), /becomes inactive\. .* more than 10% of your products/);
+  assert.match(describeMissing('deactivate', '1'), /It may concern all of your products\.$/);
   assert.match(describeMissing('delete', '0.0025'), /is deleted\. .* more than 0\.25% of your products/);
 });
 
