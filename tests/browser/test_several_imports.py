@@ -72,8 +72,12 @@ def test_imports_that_cannot_be_confirmed_with_others_say_why(page: Page, site: 
     expect(rows.filter(has_text="chairs.csv")).to_contain_text("The import was cancelled")
     expect(rows.filter(has_text="tables.csv")).to_contain_text("Started")
     check_accessible(page, "an import that did not start")
-    dialog.get_by_role("button", name="Close").last.click()
+    expect(page.get_by_test_id("plan-totals")).to_be_hidden()
     wait_for_value("the number of products", site.count, 1)
+    rows.get_by_role("link", name="lamps.csv").click()
+    expect(dialog).to_have_count(0)
+    expect_step(page, "check")
+    expect(page.get_by_role("heading", level=1)).to_have_text("lamps.csv")
 
 
 def test_the_next_import_to_confirm_is_one_click_away(page: Page, site: Site) -> None:

@@ -2,7 +2,7 @@
 
 import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
-import { fill, h, setText } from '../core/dom.js';
+import { closestTo, fill, h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { toast } from '../core/toast.js';
 import { importApiPath } from './job-actions.js';
@@ -37,6 +37,9 @@ function openConfirmAll(jobs, onChange) {
   const included = rows.filter(({ planned }) => !planned.blocked);
   const files = formatCount(included.length, 'file');
   const text = h('p', { role: 'status', text: describeTotals(included.length, totals) });
+  const table = planTable(rows, totals);
+  // The links to single imports leave the dialog.
+  table.element.addEventListener('click', (event) => !isBusy && closestTo(event, 'a') && dialog.close());
   let isBusy = false;
   const cancel = h('button', {
     class: 'button',
@@ -72,6 +75,7 @@ function openConfirmAll(jobs, onChange) {
       text,
       `${formatNumber(included.length - failures)} of ${files} started. The others are listed with the reason.`,
     );
+    table.totals.hidden = true;
     setText(cancel, 'Close');
     fill(actions, cancel);
     cancel.focus();
@@ -79,7 +83,7 @@ function openConfirmAll(jobs, onChange) {
 
   const dialog = showDialog({
     title: included.length ? `Import ${files}?` : 'None of these imports can be confirmed here',
-    content: [h('div', { class: 'confirm' }, text, planTable(rows, totals))],
+    content: [h('div', { class: 'confirm' }, text, table.element)],
     footer: actions,
     testid: 'confirm-all-dialog',
     role: 'alertdialog',
@@ -127,10 +131,16 @@ const noteOf = (text) => h('span', { class: 'cell-below muted', data: { testid: 
 /**
  * @param {Row[]} rows
  * @param {Totals} totals
+ * @returns {{element: HTMLElement, totals: HTMLElement}}
  */
 function planTable(rows, totals) {
   const head = ['Created', 'Updated', 'Rejected'].map((text) => h('th', { scope: 'col', class: 'number', text }));
-  return h(
+  const foot = h(
+    'tfoot',
+    {},
+    h('tr', { data: { testid: 'plan-totals' } }, h('th', { scope: 'row', text: 'Total' }), numberCells(totals)),
+  );
+  const element = h(
     'div',
     { class: 'table-scroll plan-scroll', tabindex: '0', role: 'region', 'aria-label': 'The imports' },
     h(
@@ -138,13 +148,10 @@ function planTable(rows, totals) {
       { class: 'table table-plan', data: { testid: 'plan-table' } },
       h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: 'File' }), head)),
       h('tbody', {}, rows.map(planRow)),
-      h(
-        'tfoot',
-        {},
-        h('tr', { data: { testid: 'plan-totals' } }, h('th', { scope: 'row', text: 'Total' }), numberCells(totals)),
-      ),
+      foot,
     ),
   );
+  return { element, totals: foot };
 }
 
 /** @param {Row} row */
