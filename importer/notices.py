@@ -44,6 +44,25 @@ NOTICE_KINDS = {
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
         ),
+        NoticeKind(
+            "other_sheets",
+            "Only the sheet {sheet} is imported. The workbook also has the sheet {others}: choose it if it has the"
+            " products.",
+            "Only the sheet {sheet} is imported. The workbook also has the sheets {others}: choose one of them if it"
+            " has the products.",
+        ),
+        NoticeKind(
+            "spreadsheet_errors",
+            "1 cell has an error of the spreadsheet, such as #N/A. Correct its formula, or empty the cell.",
+            "{count} cells have an error of the spreadsheet, such as #N/A. Correct their formulas, or empty the cells.",
+        ),
+        NoticeKind(
+            "long_numbers",
+            "1 number has more than 15 digits. Spreadsheets replace further digits by zeros: compare it with its source"
+            " and format its column as text.",
+            "{count} numbers have more than 15 digits. Spreadsheets replace further digits by zeros: compare them with"
+            " their source and format their columns as text.",
+        ),
     )
 }
 

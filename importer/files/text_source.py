@@ -8,20 +8,23 @@ from pathlib import Path
 from types import TracebackType
 
 from importer.errors import UnusableFile
-from importer.files.compression import AfterRead, CompressedFile, ignore_progress
+from importer.files.byte_source import open_byte_source
+from importer.files.compression import AfterRead, ignore_progress
 from importer.files.encoding import SNIFFED_BYTES, Decoder
 from importer.files.stored_file import StoredFile
 from importer.files.tuning import DEFAULT_TUNING
+from importer.files.workbook.workbook_file import SheetChoice, WorkbookFile
 
 BYTE_ORDER_MARK = "\ufeff"
 
 
 class TextSource:
-    """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
+    """An open file as blocks of text: compressed or not, in any encoding, or a sheet of a workbook.
 
     `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in that
     encoding become lone surrogates (PEP 383), so that the parser can reject their rows. `after_read` is called after
-    each read. Raises `UnusableFile` if the file as a whole cannot be imported.
+    each read. `workbook` is the workbook, if the file is one; its text is CSV with commas and double quotes. Raises
+    `UnusableFile` if the file as a whole cannot be imported.
     """
 
     def __init__(
@@ -32,10 +35,12 @@ class TextSource:
         encoding: str | None = None,
         block_bytes: int = DEFAULT_TUNING.block_bytes,
         after_read: AfterRead = ignore_progress,
+        sheet: SheetChoice | None = None,
     ) -> None:
         self.block_bytes = block_bytes
-        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
-        self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
+        self._file = open_byte_source(file, sheet, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
+        self.workbook = self._file if isinstance(self._file, WorkbookFile) else None
+        self._decoder = Decoder(self._file.read, "utf-8" if self.workbook else encoding, block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
         self._start: deque[str] = deque()
@@ -54,7 +59,7 @@ class TextSource:
 
     @property
     def compression(self) -> str:
-        """`none`, `gzip` or `zip`."""
+        """`none`, `gzip`, `zip`, `bzip2`, `xz` or `zstd`, or `workbook`."""
         return self._file.compression
 
     @property
