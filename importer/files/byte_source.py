@@ -26,4 +26,4 @@ def open_byte_source(
         raise
     if packed.compression != "none":
         packed.close()
-    return WorkbookFile(unpacked, sheet or SheetChoice(), after_read=after_read)
+    return WorkbookFile(unpacked, sheet or SheetChoice(), compression=packed.compression, after_read=after_read)

@@ -59,7 +59,7 @@ class TextSource:
 
     @property
     def compression(self) -> str:
-        """`none`, `gzip`, `zip`, `bzip2`, `xz` or `zstd`, or `workbook`."""
+        """`none`, `gzip`, `zip`, `bzip2`, `xz` or `zstd`."""
         return self._file.compression
 
     @property

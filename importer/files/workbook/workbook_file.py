@@ -112,19 +112,20 @@ class RowNumbers:
 class WorkbookFile:
     """The rows of a sheet of a workbook as CSV in UTF-8, with commas and double quotes. Closes `file`.
 
-    `file` is the workbook on disk. Raises `UnusableFile` if it cannot be read, exceeds a limit, or lacks the sheet.
-    Calls `after_read` at least every half second with the share of the rows that has been read.
+    `file` is the workbook on disk, and `compression` tells how it was compressed in addition. Raises `UnusableFile` if
+    it cannot be read, exceeds a limit, or lacks the sheet. Calls `after_read` at least every half second with the share
+    of the rows that has been read.
     """
-
-    compression = "workbook"
 
     def __init__(
         self,
         file: IO[bytes],
         choice: SheetChoice,
         *,
+        compression: str = "none",
         after_read: AfterRead = ignore_progress,
     ) -> None:
+        self.compression = compression
         self._file = file
         self._limits = choice.limits
         self._notices = choice.notices
