@@ -46,15 +46,10 @@ NOTICE_KINDS = {
         ),
         NoticeKind(
             "other_sheets",
-            "Only the sheet {sheet} is imported. The workbook also has the sheet {others}: choose it if it has the"
+            "Only the sheet {sheet} is imported. The workbook has another one: {others}. Choose it if it has the"
             " products.",
-            "Only the sheet {sheet} is imported. The workbook also has the sheets {others}: choose one of them if it"
-            " has the products.",
-        ),
-        NoticeKind(
-            "spreadsheet_errors",
-            "1 cell has an error of the spreadsheet, such as #N/A. Correct its formula, or empty the cell.",
-            "{count} cells have an error of the spreadsheet, such as #N/A. Correct their formulas, or empty the cells.",
+            "Only the sheet {sheet} is imported. The workbook has {count} other sheets: {others}. Choose one of them"
+            " if it has the products.",
         ),
         NoticeKind(
             "long_numbers",

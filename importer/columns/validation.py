@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from importer.columns.formula_guard import remove_guard
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
 from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable
+from importer.files.spreadsheet_errors import ERRORS, may_have_error
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # The boolean for COPY by the word in the file. An empty cell means that the value is not given.
@@ -148,13 +149,26 @@ def _find_problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
         missing = "missing_sku", "The row has no SKU."
         problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
     for field, column in reversed(list(values.items())):
+        text = "".join(column)
+        if may_have_error(text):
+            problems.update(_find_errors(field, column))
         try:
-            "".join(column).encode()
+            text.encode()
         except UnicodeEncodeError:
             shown = _display_name(field)
             reason = "invalid_encoding", f"The {shown} has bytes that are not text in the encoding of the file."
             problems.update((number, reason) for number, value in enumerate(column) if SURROGATE.search(value))
     return problems
+
+
+def _find_errors(field: str, column: Sequence[str]) -> Iterator[tuple[int, Reason]]:
+    for number, value in enumerate(column):
+        if (error := value.strip()) in ERRORS:
+            sentence = (
+                f"The {_display_name(field)} is `{error}`, an error of the spreadsheet. Correct the formula, or empty"
+                " the cell."
+            )
+            yield number, ("spreadsheet_error", sentence)
 
 
 def _display_name(field: str) -> str:

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from importer.files.dialect import COPY_QUOTE_FOR_NONE
+from importer.files.spreadsheet_errors import may_have_error
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
@@ -55,7 +56,7 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
 
     `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end.
     """
-    if "\0" in text or ("\\" in text and "\\." in text):
+    if "\0" in text or ("\\" in text and "\\." in text) or may_have_error(text):
         return None
     delimiter, quote = layout.delimiter, layout.quote
     if quote == COPY_QUOTE_FOR_NONE and quote in text:

@@ -72,7 +72,6 @@ class SheetText:
         self._width = width
         self._first_column = sheet.start[1] if sheet.start else 0
         self.long_numbers = Places()
-        self.errors = Places()
 
     def rows(self) -> Iterator[list[str]]:
         """Yield the texts of each row from the first row of the sheet on."""
@@ -100,7 +99,6 @@ class SheetText:
         if not 0 <= column < len(cells):
             return
         if special.error is not None:
-            self.errors.add(special.row, special.error)
             changes[column] = special.error
         elif special.format is not None and isinstance(cells[column], float):
             text = special.format.apply(cells[column])
@@ -181,7 +179,7 @@ class Reader:
                 self._send(frames.BREAKS, [part for part in breaks if part[1]])
             self._send_bytes(frames.TEXT, "".join(encoded).encode())
             first += len(batch)
-        self._send(frames.END, {"long_numbers": vars(text.long_numbers), "spreadsheet_errors": vars(text.errors)})
+        self._send(frames.END, {"long_numbers": vars(text.long_numbers)})
 
     def _fail(self, code: str) -> None:
         self._send(frames.FAILED, code)

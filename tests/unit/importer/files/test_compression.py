@@ -66,7 +66,7 @@ def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (create_archive({}), "no CSV file in it. It is empty"),
+        (create_archive({}), "no CSV file and no workbook in it. It is empty"),
         (create_archive({"a.png": b"x", "b/": b"", "c.json": b"{}"}), "It holds a.png, c.json"),
         (
             create_archive({f"{n}.csv": CSV for n in range(7)}),
@@ -74,8 +74,9 @@ def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
         ),
         (create_archive({f"{n}.csv": CSV for n in range(5)}), r"5 CSV files: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv\. Keep"),
         (create_archive({"a\nb\u202e.png": b"x"}), r"It holds ab.png\. Add"),
-        (create_archive({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}), "an Excel workbook"),
+        (create_archive({"[Content_Types].xml": b"x", "word/document.xml": b"x"}), "a Word document"),
         (create_archive({"mimetype": b"x", "content.xml": b"x", "a.csv": CSV}), "an OpenDocument file"),
+        (create_archive({f"{n}.xlsx": b"x" for n in range(2)}), r"2 workbooks: 0.xlsx, 1.xlsx\. Keep"),
         (create_archive({"a.csv": b"\x89PNG"}), "a PNG picture"),
         (create_archive({"a.csv": create_archive({"b.csv": CSV})}), "a ZIP archive inside"),
         (create_archive({"a.csv": b"\x1f\x8b"}), "a gzip file inside"),
