@@ -16,8 +16,15 @@ def open_byte_source(
 
     Raises `UnusableFile` if it cannot be read.
     """
-    packed = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
-    if not packed.may_be_workbook:
+    is_workbook = False
+
+    def report(share: float) -> None:
+        # Unpacking a workbook is no progress: the rows come after it.
+        after_read(0.0 if is_workbook else share)
+
+    packed = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=report)
+    is_workbook = packed.may_be_workbook
+    if not is_workbook:
         return packed
     try:
         unpacked = packed.unpack()

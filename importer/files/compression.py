@@ -47,7 +47,6 @@ OTHER_FILE_TYPES = {
     b"%PDF": "a PDF document",
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
-    b"BZh": "a bzip2 file inside a compressed file",
     GZIP_MAGIC: "a gzip file inside a compressed file",
     b"\x28\xb5\x2f\xfd": "a Zstandard file inside a compressed file",
     b"\xfd7zXZ": "an XZ file inside a compressed file",
@@ -222,5 +221,7 @@ def refuse_other_file_types(start: bytes) -> None:
     found = next((what for magic, what in OTHER_FILE_TYPES.items() if start.startswith(magic)), None)
     if start[TAR_MAGIC_OFFSET:].startswith(TAR_MAGIC):
         found = "a TAR archive"
+    if _find_compression(start) == "bzip2":
+        found = "a bzip2 file inside a compressed file"
     if found:
         raise UnusableFile(f"This is {found}, not a CSV file. Export the products as CSV and upload that.")

@@ -58,12 +58,14 @@ class Package:
         styles = b"|".join(str(style).encode() for style in self._padded)
         padded_cell = re.compile(rb"<(?:\w+:)?c\s([^>]*?\bs=\"(" + styles + rb")\"[^>]*)>") if styles else None
         with self._archive.open(path) as part:
-            rest = b""
+            parts: list[bytes] = []
             while block := part.read(BLOCK_BYTES):
-                text = rest + block
-                end = text.rfind(ROW_END) + 1
-                yield from self._scan_rows(text[:end], padded_cell)
-                rest = text[end:]
+                # Only the new block is searched: a row may be very long.
+                end = block.rfind(ROW_END) + 1
+                if end:
+                    yield from self._scan_rows(b"".join([*parts, block[:end]]), padded_cell)
+                    parts.clear()
+                parts.append(block[end:])
 
     def _scan_rows(self, text: bytes, padded_cell: re.Pattern[bytes] | None) -> Iterator[SpecialCell]:
         found = []

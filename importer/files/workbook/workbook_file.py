@@ -21,7 +21,7 @@ from importer.errors import UnusableFile
 from importer.files.compression import ZIP_MAGIC, AfterRead, ignore_progress, refuse_other_file_types
 from importer.files.rows import Row
 from importer.files.workbook import frames
-from importer.files.workbook.ole_file import read_entry_names
+from importer.files.workbook.ole_file import OleFile
 from importer.files.zip_archive import ZipArchive
 from importer.notices import Notices
 
@@ -33,9 +33,6 @@ PROGRAM = "importer.files.workbook.reader"
 WAIT_SECONDS = 0.5
 SHOWN_SHEETS = 20
 SHOWN_NAME_CHARACTERS = 60
-# What an OLE file is, by the name of a stream in it.
-ENCRYPTED_PACKAGE = "EncryptedPackage"
-OTHER_OLE_FILES = {"WordDocument": "a Word document", "PowerPoint Document": "a PowerPoint presentation"}
 
 OUT_OF_MEMORY = (
     "The workbook needs more than {memory} of memory, which is the limit. Delete rows and columns that only have"
@@ -182,11 +179,13 @@ class WorkbookFile:
                 refuse_other_file_types(start)
             size = archive.workbook_bytes
         else:
-            names = read_entry_names(self._file)
-            if ENCRYPTED_PACKAGE in names:
+            ole_file = OleFile(self._file)
+            if ole_file.is_encrypted:
                 raise UnusableFile(ENCRYPTED)
-            if what := next((what for name, what in OTHER_OLE_FILES.items() if name in names), None):
-                raise UnusableFile(f"This is {what}, not a file of products. Save the products as CSV and upload that.")
+            if ole_file.other_kind:
+                raise UnusableFile(
+                    f"This is {ole_file.other_kind}, not a file of products. Save the products as CSV and upload that."
+                )
         if size > self._limits.unpacked_bytes:
             raise UnusableFile(TOO_LARGE.format(size=_megabytes(size), limit=_megabytes(self._limits.unpacked_bytes)))
         self._file.seek(0)
@@ -205,6 +204,7 @@ class WorkbookFile:
         return subprocess.Popen(
             command,
             cwd=ROOT,
+            env={**os.environ, "RUST_BACKTRACE": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[descriptor],
