@@ -106,7 +106,10 @@ def test_an_unusable_archive_gives_a_sentence(content: bytes, message: str) -> N
 
 
 def compress_zstd(content: bytes, window_log: int = 20) -> bytes:
-    options = {zstd.CompressionParameter.window_log: window_log, zstd.CompressionParameter.checksum_flag: 1}
+    options: dict[int, int] = {
+        zstd.CompressionParameter.window_log: window_log,
+        zstd.CompressionParameter.checksum_flag: 1,
+    }
     compressor = zstd.ZstdCompressor(options=options)
     # In one call, the frame would state the size of its content, which may be smaller than the window.
     return compressor.compress(content) + compressor.flush()
