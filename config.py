@@ -170,6 +170,22 @@ class Settings:
     max_unpacked_mb: Annotated[
         int, Setting("8192", "maximum size of a compressed file once it is unpacked, in MB", _integer(1, 10_000_000))
     ]
+    max_workbook_mb: Annotated[
+        int,
+        Setting(
+            "1000",
+            "maximum size of a workbook (.xlsx, .ods …) once it is unpacked, without its pictures, in MB",
+            _integer(1, 100_000),
+        ),
+    ]
+    workbook_memory_mb: Annotated[
+        int,
+        Setting(
+            "4000",
+            "maximum memory of the process that reads a workbook, in MB; 1,000,000 rows of four columns take about 550",
+            _integer(200, 1_000_000),
+        ),
+    ]
     chunk_rows: Annotated[int, Setting("10000", "rows that the parser reads at a time", _integer(1, 1_000_000))]
     max_rows: Annotated[
         int, Setting("50000000", "maximum number of rows of a file; a larger one fails", _integer(1, 2_000_000_000))

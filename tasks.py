@@ -14,6 +14,7 @@ import config
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.migrate import UnsupportedServer, upgrade_database
+from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.pipeline.runner import ImportRunner
@@ -52,6 +53,9 @@ def run_import(task_id: str) -> None:
         max_attempts=settings.max_attempts,
         max_rejects=settings.max_rejects,
         retention=retention,
+        workbook_limits=WorkbookLimits(
+            settings.max_workbook_mb * BYTES_PER_MB, settings.workbook_memory_mb * BYTES_PER_MB
+        ),
     )
     try:
         must_continue = runner.run(task_id)

@@ -93,6 +93,20 @@ NOTICE_KINDS = {
             "{count} values were repaired: invisible characters of SKUs were removed, or texts in formulas such as"
             ' ="00123" were taken out of them. Check the values in the samples.',
         ),
+        NoticeKind(
+            "other_sheets",
+            "Only the sheet {sheet} is imported. The workbook has another one: {others}. Choose it if it has the"
+            " products.",
+            "Only the sheet {sheet} is imported. The workbook has {count} other sheets: {others}. Choose one of them"
+            " if it has the products.",
+        ),
+        NoticeKind(
+            "long_numbers",
+            "1 number has more than 15 digits. Spreadsheets replace further digits by zeros: compare it with its source"
+            " and format its column as text.",
+            "{count} numbers have more than 15 digits. Spreadsheets replace further digits by zeros: compare them with"
+            " their source and format their columns as text.",
+        ),
     )
 }
 

@@ -29,6 +29,23 @@ NEEDED = "|".join(
 CLEANED_RE = re.compile(f"({NEEDED})|[{INVISIBLE}]")
 
 
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+ARCHIVE_SUFFIX = ".zip"
+# The names of files that can be imported. What a file is, its content decides.
+ACCEPTED_SUFFIXES = (
+    *TEXT_SUFFIXES,
+    *WORKBOOK_SUFFIXES,
+    ARCHIVE_SUFFIX,
+    *(text + compression for text in TEXT_SUFFIXES for compression in COMPRESSION_SUFFIXES),
+)
+ACCEPTED_NAMES = (
+    "Its name must end in .csv, .tsv, .tab or .txt (also followed by .gz, .bz2, .xz or .zst), .xlsx, .xlsm, .xlsb,"
+    " .xls, .ods or .zip."
+)
+
+
 def clean_filename(name: str) -> str:
     """Return a name without invisible characters, except for those that its script or an emoji needs, in NFC."""
     return unicodedata.normalize("NFC", CLEANED_RE.sub(lambda match: match[1] or "", name))

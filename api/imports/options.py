@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import RAISE, ValidationError, fields
 
+from api.imports.file_names import ACCEPTED_NAMES
 from api.request_fields import MAX_DIGITS, Boolean, Choice, ShortText, is_storable
 from api.schemas import FormSchema, RequestSchema
 from importer.columns.column_mapping import FIELDS
@@ -51,7 +52,7 @@ MAPPING = (
     " are mapped by their names."
 )
 HEADER_LINE = "The line of the header, counted from 1. The lines above it are skipped."
-SHEET = "The sheet of a workbook that has the products, by its name."
+SHEET = "The sheet of a workbook that has the products, by its name. Other files ignore it."
 SHORT_ROWS = (
     "What happens to rows with fewer fields than the header: `reject` sets them aside, `accept` imports them and leaves"
     " the missing fields unchanged."
@@ -205,7 +206,7 @@ class UploadFormSchema(UploadOptionsSchema):
         metadata={
             "type": "string",
             "format": "binary",
-            "description": "The file. Its name must end in .csv, .tsv, .csv.gz, .tsv.gz or .zip.",
+            "description": f"The file. {ACCEPTED_NAMES}",
         },
     )
 

@@ -12,7 +12,13 @@ from urllib.parse import quote
 from flask import Response, jsonify
 from sqlalchemy import Engine, select, text
 
-from api.imports.file_names import clean_filename
+from api.imports.file_names import (
+    ARCHIVE_SUFFIX,
+    COMPRESSION_SUFFIXES,
+    TEXT_SUFFIXES,
+    WORKBOOK_SUFFIXES,
+    clean_filename,
+)
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
 from api.imports.schemas import RejectedRowPageSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
@@ -156,7 +162,7 @@ def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[
 def _stem(filename: str) -> str:
     """Return a file name without its suffixes and without invisible characters, which earlier versions kept."""
     name = clean_filename(PurePath(filename).name)
-    for suffix in (".gz", ".zip", ".csv", ".tsv"):
+    for suffix in (*COMPRESSION_SUFFIXES, ARCHIVE_SUFFIX, *TEXT_SUFFIXES, *WORKBOOK_SUFFIXES):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
     return name or "products"

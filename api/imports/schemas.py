@@ -88,9 +88,11 @@ class FileColumnSchema(Schema):
 class ImportFileSchema(Schema):
     """What was detected in an imported file."""
 
-    packing = text("The compression of the file.", "none", enum=["none", "gzip", "zip"])
-    encoding = text("The encoding of the file.", "cp1252")
-    delimiter = text("The character between fields.", ";")
+    packing = text("The compression of the file.", "none", enum=["none", "gzip", "zip", "bzip2", "xz", "zstd"])
+    sheet = text("The name of the sheet that is imported; null if the file is not a workbook.", nullable=True)
+    sheets = strings("The names of the sheets of a workbook, in their order; empty if the file is not a workbook.")
+    encoding = text("The encoding of the file. That of a workbook's text is utf-8.", "cp1252")
+    delimiter = text("The character between fields. That of a workbook's text is a comma.", ";")
     quote = text("The character around quoted fields; empty if fields are not quoted.", '"')
     escaped = boolean("Whether quotes within fields are escaped by a backslash instead of being doubled.")
     wrapped = boolean("Whether whole lines are quoted once more.")

@@ -15,7 +15,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
-from api.imports.file_names import clean_filename
+from api.imports.file_names import ACCEPTED_NAMES, ACCEPTED_SUFFIXES, clean_filename
 from api.imports.jobs import announce_job, client_address
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
 from api.imports.schemas import EXAMPLE_TASK_ID
@@ -37,13 +37,12 @@ log = logging.getLogger(__name__)
 blueprint = Blueprint("uploads", __name__, url_prefix="/api", tag="Imports")
 blueprint.teardown_app_request(remove_parts)
 
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".zip")
 FILENAME_MAX_CHARACTERS = 255
 # What the body may contain in addition to the file: boundaries, headers and form fields.
 MULTIPART_OVERHEAD_BYTES = 65_536
 MAX_DISCARDED_BYTES = 256_000_000
 
-INVALID_FILE = ErrorType(400, "invalid_file", "Send the CSV file in the multipart field `file`.", ("file",))
+INVALID_FILE = ErrorType(400, "invalid_file", "Send the CSV file or workbook in the multipart field `file`.", ("file",))
 SEVERAL_FILES = ErrorType(400, "several_files", "The form has several files. Upload them one by one.", ("file",))
 FORM_TOO_LARGE = ErrorType(
     413,
@@ -59,7 +58,10 @@ DISK_FULL = ErrorType(
 # What multipart/form-data looks like, in OpenAPI's form.
 DISPOSITION = {"schema": {"type": "string"}, "example": 'form-data; name="file"; filename="products.csv"'}
 FILE_ENCODING = {
-    "contentType": "text/csv, text/tab-separated-values, application/gzip, application/zip",
+    "contentType": "text/csv, text/tab-separated-values, text/plain, application/gzip, application/zip,"
+    " application/x-bzip2, application/x-xz, application/zstd, application/vnd.ms-excel,"
+    " application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
+    " application/vnd.oasis.opendocument.spreadsheet",
     "headers": {"Content-Disposition": DISPOSITION},
 }
 MULTIPART_BODY = {"content": {"multipart/form-data": {"encoding": {"file": FILE_ENCODING}}}}
@@ -102,12 +104,13 @@ class AcceptedUploadSchema(Schema):
     DISK_FULL,
 )
 def upload_file() -> tuple[Response, int]:
-    """Import a CSV file
+    """Import a CSV file or a workbook
 
     The header has the columns `sku` and optionally `name`, `description` and `active`, in any order, under these or
     other common names. The import updates products whose SKU exists and creates the others. Rows that cannot be
     imported are rejected; the others are imported. Follow the import by its `task_id`. With `preview=true` it waits for
-    a confirmation before it writes anything.
+    a confirmation before it writes anything. Of a workbook, the first sheet with a column for the SKU is imported,
+    or the one that `sheet` names.
     """
     file = _read_file()
     filename = _check_filename(file.filename or "")
@@ -174,15 +177,13 @@ def _read_file() -> FileStorage:
 def _check_filename(name: str) -> str:
     """Return the last part of a client's file name. The name is only a label.
 
-    Raises `ApiError` if there is no name, or if its suffix is not one of `SUFFIXES`.
+    Raises `ApiError` if there is no name, or if its suffix is not one of `ACCEPTED_SUFFIXES`.
     """
     filename = clean_filename(PurePath(name.replace("\\", "/")).name).strip()[-FILENAME_MAX_CHARACTERS:]
     if not filename:
-        raise INVALID_FILE.exception("The file has no name. Choose a CSV file.")
-    if not filename.lower().endswith(SUFFIXES):
-        raise INVALID_FILE.exception(
-            "This is not a CSV file: its name must end in .csv, .tsv, .csv.gz, .tsv.gz or .zip."
-        )
+        raise INVALID_FILE.exception("The file has no name. Choose a CSV file or a workbook.")
+    if not filename.lower().endswith(ACCEPTED_SUFFIXES):
+        raise INVALID_FILE.exception(f"This is not a CSV file or a workbook. {ACCEPTED_NAMES}")
     return filename
 
 

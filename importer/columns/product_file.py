@@ -31,6 +31,7 @@ from importer.files.rows import Row, RowChunk, make_printable
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, SheetChoice, WorkbookLimits
 from importer.notices import Fix, Notices
 
 
@@ -188,22 +189,26 @@ def open_product_file(
     max_unpacked_bytes: int,
     tuning: ReaderTuning = DEFAULT_TUNING,
     after_read: AfterRead = ignore_progress,
+    workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS,
 ) -> ProductFile:
     """Open a file, read its header and map its columns.
 
     `max_record` is in characters. `after_read` is called after each read of the file, with the share of it that has
-    been read. Raises `UnusableFile` if the file is not a CSV file, an option is unknown, or a `StoredFile` is missing
-    or has changed. Raises `FileNotFoundError` if a `Path` does not exist.
+    been read. Raises `UnusableFile` if the file is not a file of rows, an option is unknown, or a `StoredFile` is
+    missing or has changed. Raises `FileNotFoundError` if a `Path` does not exist.
     """
     encoding = None if options.encoding is None else find_encoding(options.encoding)
+    notices = Notices()
     source = TextSource(
         file,
         max_unpacked_bytes=max_unpacked_bytes,
         encoding=encoding,
         block_bytes=tuning.block_bytes,
         after_read=after_read,
+        sheet=SheetChoice(
+            options.sheet, lambda row: rate_header(row, options.mapping).has_sku, workbook_limits, notices
+        ),
     )
-    notices = Notices()
     try:
         csv_file = CsvFile(
             source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress, repeat
 from pathlib import Path
@@ -27,6 +27,7 @@ from importer.files.rows import (
     make_all_printable,
     make_printable,
 )
+from importer.files.spreadsheet_errors import ERRORS, may_have_error
 from importer.notices import MAX_LINES, MAX_SAMPLES, Notices
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
@@ -240,8 +241,11 @@ class RowValidator:
             missing = "missing_sku", f"The row has no SKU.{explained}"
             problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
         for field, column in reversed(list(values.items())):
+            text = "".join(column)
+            if may_have_error(text):
+                problems.update(self._find_errors(field, column))
             try:
-                "".join(column).encode()
+                text.encode()
             except UnicodeEncodeError:
                 for number, value in enumerate(column):
                     if SURROGATE.search(value):
@@ -252,6 +256,12 @@ class RowValidator:
                             ),
                         )
         return problems
+
+    def _find_errors(self, field: str, column: Sequence[str]) -> Iterator[tuple[int, Reason]]:
+        for number, value in enumerate(column):
+            if value.strip() in ERRORS:
+                problem = "is an error of the spreadsheet. Correct the formula, or empty the cell."
+                yield number, ("spreadsheet_error", self._describe(field, value, problem))
 
     def _check_length(
         self, problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int

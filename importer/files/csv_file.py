@@ -31,12 +31,14 @@ from importer.files.header_search import (
 )
 from importer.files.other_formats import refuse_other_formats
 from importer.files.parser import Parser
-from importer.files.rows import Row, RowChunk, count_line_breaks, has_content, make_printable
+from importer.files.rows import Row, RowChunk, RowPositions, count_line_breaks, has_content, make_printable
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.files.workbook.workbook_file import RowNumbers
 from importer.notices import Fix, Notices
 
 SAMPLES_PER_COLUMN = 5
+MAX_SHEETS = 1000
 SAMPLED_ROWS = 100
 SAMPLED_CHARACTERS = 1 << 16
 SAMPLE_MAX_CHARACTERS = 200
@@ -50,7 +52,8 @@ class CsvFile:
     `delimiter`, `quote` and `header_line` are what the client gave, see `find_delimiter` and `find_quote`; a value that
     is None is detected. `rate_header` judges candidates for the header. `max_record` is in characters. Adds to
     `notices` which lines are above the header. `delimiter_hint` is a sentence if the header has no SKU column and
-    another delimiter would give one. Raises `UnusableFile` if an option is unknown or the header cannot be read.
+    another delimiter would give one. Raises `UnusableFile` if an option is unknown or the header cannot be read. The
+    dialect of a workbook's text is fixed.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class CsvFile:
         tuning: ReaderTuning = DEFAULT_TUNING,
     ) -> None:
         self._source = source
+        if source.workbook:
+            delimiter, quote = "comma", "double"
         self._parser = Parser(source, max_record=max_record, tuning=tuning)
         given = None if delimiter is None else find_delimiter(delimiter)
         named = None
@@ -102,8 +107,11 @@ class CsvFile:
 
     def describe(self) -> dict[str, Any]:
         """Return the format of the file as JSON for clients. The encoding is final once all rows have been read."""
+        workbook = self._source.workbook
         return {
             "packing": self._source.compression,
+            "sheet": workbook.sheet if workbook else None,
+            "sheets": workbook.sheets[:MAX_SHEETS] if workbook else [],
             "encoding": self._source.encoding,
             "delimiter": self.dialect.delimiter,
             "quote": self.dialect.quote,
@@ -194,4 +202,15 @@ class CsvFile:
 
     def read_chunks(self, chunk_rows: int, layout: Layout | None, notices: Notices) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time; see `Parser.read_chunks`."""
-        return self._parser.read_chunks(chunk_rows, layout, notices)
+        chunks = self._parser.read_chunks(chunk_rows, layout, notices)
+        workbook = self._source.workbook
+        return chunks if workbook is None else (_use_row_numbers(chunk, workbook.row_numbers) for chunk in chunks)
+
+
+def _use_row_numbers(chunk: RowChunk, numbers: RowNumbers) -> RowChunk:
+    """Replace the lines of a chunk by the numbers of the rows in their sheet."""
+    if numbers:
+        lines, raws = chunk.positions()
+        chunk.known_positions = RowPositions(list(map(numbers.find, lines)), raws)
+        chunk.rejects = [reject._replace(line=numbers.find(reject.line)) for reject in chunk.rejects]
+    return chunk

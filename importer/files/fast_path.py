@@ -19,6 +19,7 @@ from typing import NamedTuple
 from database.skus import are_clean
 from importer.files.dialect import COPY_QUOTE_FOR_NONE
 from importer.files.rewritten_skus import has_rewritten
+from importer.files.spreadsheet_errors import may_have_error
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
@@ -62,7 +63,7 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
     `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end. With
     `requires_crlf`, rows that end with LF alone are not clean.
     """
-    if "\0" in text or ("\\" in text and "\\." in text):
+    if "\0" in text or ("\\" in text and "\\." in text) or may_have_error(text):
         return None
     delimiter, quote = layout.delimiter, layout.quote
     if quote == COPY_QUOTE_FOR_NONE and quote in text:

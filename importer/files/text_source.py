@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from importer.errors import UnusableFile
-from importer.files.compression import AfterRead, CompressedFile, ignore_progress
+from importer.files.byte_source import open_byte_source
+from importer.files.compression import AfterRead, ignore_progress
 from importer.files.encoding import SNIFFED_BYTES, Decoder
 from importer.files.stored_file import StoredFile
 from importer.files.tuning import DEFAULT_TUNING
+from importer.files.workbook.workbook_file import SheetChoice, WorkbookFile
+from importer.notices import Notices
 
 BYTE_ORDER_MARK = "\ufeff"
 # DOS programs end a text with this character, and repeat it to fill a sector.
@@ -23,12 +27,13 @@ MARKS_BEFORE_LINE = re.compile(f"(?<=[\r\n])[{MARKS}]+")
 
 
 class TextSource:
-    """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
+    """An open file as blocks of text: compressed or not, in any encoding, or a sheet of a workbook.
 
     `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in that
     encoding become lone surrogates (PEP 383), so that the parser can reject their rows. Byte order marks before a line
-    and the end of a DOS file are left out. `after_read` is called after each read. Raises `UnusableFile` if the file as
-    a whole cannot be imported.
+    and the end of a DOS file are left out. `after_read` is called after each read. `workbook` is the workbook, if the
+    file is one; its text is CSV with commas and double quotes. Raises `UnusableFile` if the file as a whole cannot be
+    imported.
     """
 
     def __init__(
@@ -39,15 +44,17 @@ class TextSource:
         encoding: str | None = None,
         block_bytes: int = DEFAULT_TUNING.block_bytes,
         after_read: AfterRead = ignore_progress,
+        sheet: SheetChoice | None = None,
     ) -> None:
         self.block_bytes = block_bytes
-        self._arguments = file, max_unpacked_bytes, encoding
+        self._arguments = file, max_unpacked_bytes, encoding, sheet
         self._after_read = after_read
         # The share of the file that has been read, from 0 to 1.
         self._share = 0.0
         self._second: TextSource | None = None
-        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=self._report)
-        self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
+        self._file = open_byte_source(file, sheet, max_unpacked_bytes=max_unpacked_bytes, after_read=self._report)
+        self.workbook = self._file if isinstance(self._file, WorkbookFile) else None
+        self._decoder = Decoder(self._file.read, "utf-8" if self.workbook else encoding, block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
         self._start: deque[str] = deque()
@@ -76,13 +83,15 @@ class TextSource:
         """
         if self._second is not None:
             self._second.close()
-        file, max_unpacked_bytes, encoding = self._arguments
+        file, max_unpacked_bytes, encoding, sheet = self._arguments
         self._second = TextSource(
             file,
             max_unpacked_bytes=max_unpacked_bytes,
             encoding=encoding,
             block_bytes=self.block_bytes,
             after_read=lambda _: self._after_read(self._share),
+            # The notices about the sheets were added when the file was opened first.
+            sheet=None if sheet is None else replace(sheet, notices=Notices()),
         )
         return self._second
 
@@ -92,7 +101,7 @@ class TextSource:
 
     @property
     def compression(self) -> str:
-        """`none`, `gzip` or `zip`."""
+        """`none`, `gzip`, `zip`, `bzip2`, `xz` or `zstd`."""
         return self._file.compression
 
     @property

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 from database.connect import Component, connected
 from importer.errors import ImportFailure, Interrupted, LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
+from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
 from importer.jobs import cleanup, lease, repository
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
@@ -67,6 +68,7 @@ class ImportRunner:
     max_attempts: int
     max_rejects: int
     retention: Retention
+    workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS
     look_ahead: bool = True
     observer: Observer = field(default_factory=Observer)
 
@@ -145,7 +147,12 @@ class ImportRunner:
         path = self.upload_dir / job.stored_name
         if not is_staged(run.connection, job):
             limits = ReadLimits(
-                self.chunk_rows, self.max_rows, self.max_record_characters, self.max_unpacked_bytes, self.max_rejects
+                self.chunk_rows,
+                self.max_rows,
+                self.max_record_characters,
+                self.max_unpacked_bytes,
+                self.max_rejects,
+                self.workbook_limits,
             )
             stored_file = StoredFile(path, job.file_size, job.file_sha256)
             try:

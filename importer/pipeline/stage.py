@@ -23,6 +23,7 @@ from importer.columns.product_file import FileOptions, ProductFile, open_product
 from importer.columns.reject_file import encode_rejects
 from importer.errors import LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
+from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs import lease, repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
@@ -79,6 +80,7 @@ class ReadLimits:
     max_record_characters: int
     max_unpacked_bytes: int
     max_rejects: int
+    workbook_limits: WorkbookLimits
 
 
 def is_staged(connection: Connection, job: Job) -> bool:
@@ -122,6 +124,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
         max_record=limits.max_record_characters,
         max_unpacked_bytes=limits.max_unpacked_bytes,
         after_read=after_read,
+        workbook_limits=limits.workbook_limits,
     )
     with file:
         _propose_saved_mapping(run.connection, job, file)

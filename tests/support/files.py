@@ -12,6 +12,7 @@ from typing import Any
 from importer.columns.product_file import FileOptions, open_product_file
 from importer.files.rows import Reject
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
 
 HUGE_BLOCK = 1 << 20
 
@@ -50,6 +51,7 @@ def read_file(
     max_unpacked_bytes: int = 1 << 30,
     use_fast_path: bool = True,
     saved_mapping: dict[str, str | None] | None = None,
+    workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS,
 ) -> ReadResult:
     """Read a whole file in blocks of `block` bytes. Raise `UnusableFile` if it cannot be imported."""
     with tempfile.NamedTemporaryFile() as file:
@@ -61,6 +63,7 @@ def read_file(
             max_record=max_record,
             max_unpacked_bytes=max_unpacked_bytes,
             tuning=create_tuning(block, use_fast_path=use_fast_path),
+            workbook_limits=workbook_limits,
         ) as product_file:
             if saved_mapping is not None:
                 product_file.propose(saved_mapping)

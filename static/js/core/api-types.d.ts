@@ -475,11 +475,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Import a CSV file
+         * Import a CSV file or a workbook
          * @description The header has the columns `sku` and optionally `name`, `description` and `active`, in any order, under these or
          *     other common names. The import updates products whose SKU exists and creates the others. Rows that cannot be
          *     imported are rejected; the others are imported. Follow the import by its `task_id`. With `preview=true` it waits for
-         *     a confirmation before it writes anything.
+         *     a confirmation before it writes anything. Of a workbook, the first sheet with a column for the SKU is imported,
+         *     or the one that `sheet` names.
          */
         post: operations["uploadFile"];
         delete?: never;
@@ -1374,12 +1375,12 @@ export interface components {
         ImportFile: {
             columns: components["schemas"]["FileColumn"][];
             /**
-             * @description The character between fields.
+             * @description The character between fields. That of a workbook's text is a comma.
              * @example ;
              */
             delimiter: string;
             /**
-             * @description The encoding of the file.
+             * @description The encoding of the file. That of a workbook's text is utf-8.
              * @example cp1252
              */
             encoding: string;
@@ -1390,7 +1391,7 @@ export interface components {
              * @example none
              * @enum {string}
              */
-            packing: "none" | "gzip" | "zip";
+            packing: "none" | "gzip" | "zip" | "bzip2" | "xz" | "zstd";
             /** @description Why the file cannot be imported with this mapping; null if it can. */
             problem: string | null;
             /**
@@ -1400,8 +1401,14 @@ export interface components {
             quote: string;
             /** @description Whether the mapping was taken from an earlier import with this header, confirmed on the page. */
             remembered: boolean;
+            /** @description The name of the sheet that is imported; null if the file is not a workbook. */
+            sheet: string | null;
+            /** @description The names of the sheets of a workbook, in their order; empty if the file is not a workbook. */
+            sheets: string[];
             /** @description The names of the columns that are ignored. */
             unmapped: string[];
+            /** @description Whether whole lines are quoted once more. */
+            wrapped: boolean;
         };
         ImportOptions: {
             /**
@@ -1455,7 +1462,7 @@ export interface components {
              */
             quote: "\"" | "'" | "none" | "\\\"" | "\\'" | null;
             /**
-             * @description The sheet of a workbook that has the products, by its name.
+             * @description The sheet of a workbook that has the products, by its name. Other files ignore it.
              * @example Products
              */
             sheet: string | null;
@@ -1550,7 +1557,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned";
+            code: "rows_inside_a_value" | "short_rows" | "many_rejects" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */
@@ -1857,7 +1864,7 @@ export interface components {
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | null;
             /**
-             * @description The sheet of a workbook that has the products, by its name. If it is null, it is detected in the file.
+             * @description The sheet of a workbook that has the products, by its name. Other files ignore it. If it is null, it is detected in the file.
              * @example Products
              */
             sheet?: string | null;
@@ -1924,7 +1931,7 @@ export interface components {
             encoding?: string;
             /**
              * Format: binary
-             * @description The file. Its name must end in .csv, .tsv, .csv.gz, .tsv.gz or .zip.
+             * @description The file. Its name must end in .csv, .tsv, .tab or .txt (also followed by .gz, .bz2, .xz or .zst), .xlsx, .xlsm, .xlsb, .xls, .ods or .zip.
              */
             file: string;
             /**
@@ -1972,7 +1979,7 @@ export interface components {
              */
             quote?: "\"" | "'" | "none" | "\\\"" | "\\'" | "double" | "single" | "double-escaped" | "single-escaped" | "";
             /**
-             * @description The sheet of a workbook that has the products, by its name. If it is not given, it is detected in the file.
+             * @description The sheet of a workbook that has the products, by its name. Other files ignore it. If it is not given, it is detected in the file.
              * @example Products
              */
             sheet?: string;

@@ -10,7 +10,8 @@ import { enqueueUploads } from './upload-queue.js';
 import { currentOptions, resetMissing, uploadFields } from './upload-settings.js';
 
 const CHECK_BANNER = 'file-check';
-const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,application/gzip,application/zip';
+// The media type of a file depends on the programs that are installed, so its name decides.
+const ACCEPT = '.csv,.tsv,.tab,.txt,.xlsx,.xlsm,.xlsb,.xls,.ods,.zip,.gz,.bz2,.xz,.zst';
 
 /**
  * Create the drop zone of the import screen.
@@ -33,7 +34,10 @@ export function createDropZone() {
     input,
     icon('upload', 'drop-icon'),
     h('span', { class: 'drop-title', text: 'Drop a product file here' }),
-    h('span', { class: 'drop-hint', text: '.csv, .tsv, .csv.gz or .zip, one file or several' }),
+    h('span', {
+      class: 'drop-hint',
+      text: 'CSV (also compressed) or Excel and OpenDocument workbooks, one file or several',
+    }),
     h('span', { class: 'button button-primary', 'aria-hidden': 'true', text: 'Choose a file' }),
   );
 }

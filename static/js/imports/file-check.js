@@ -1,5 +1,7 @@
 // Check files before they are uploaded.
 
+const ACCEPTED_NAME = /\.(?:(?:csv|tsv|tab|txt)(?:\.(?:gz|bz2|xz|zst))?|xls[xmb]?|ods|zip)$/i;
+
 /**
  * What is wrong with a file, and what to do about it.
  * @typedef {{title: string, detail: string}} FileProblem
@@ -11,10 +13,12 @@
  * @returns {FileProblem | null} null if the file can be uploaded
  */
 export function findFileProblem(file) {
-  if (!/\.((csv|tsv)(\.gz)?|zip)$/i.test(file.name)) {
+  if (!ACCEPTED_NAME.test(file.name)) {
     return {
-      title: `“${file.name}” is not a CSV file.`,
-      detail: 'Choose a file whose name ends in .csv, .tsv, .csv.gz, .tsv.gz or .zip. Spreadsheets can save as CSV.',
+      title: `“${file.name}” is not a CSV file or a workbook.`,
+      detail:
+        'Choose a file whose name ends in .csv, .tsv, .tab or .txt (also compressed: .gz, .bz2, .xz, .zst), .xlsx,' +
+        ' .xlsm, .xlsb, .xls, .ods or .zip.',
     };
   }
   if (file.size === 0) {
@@ -47,8 +51,7 @@ export function findSelectionProblem(count, missing) {
 export function summarizeProblems(problems, acceptedCount) {
   const [first] = problems;
   if (!first) return null;
-  const detail =
-    problems.length > 1 ? 'Choose .csv, .tsv, .csv.gz, .tsv.gz or .zip files that are not empty.' : first.detail;
+  const detail = problems.length > 1 ? 'Choose CSV files, workbooks or ZIP archives that are not empty.' : first.detail;
   return {
     title: problems.map((problem) => problem.title).join(' '),
     detail: detail + (acceptedCount ? ' The other files are being uploaded.' : ''),

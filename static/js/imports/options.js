@@ -49,7 +49,14 @@ const ENCODINGS = {
   euc_kr: 'EUC-KR (Korean)',
 };
 /** @type {Labels} */
-const PACKINGS = { none: 'uncompressed', gzip: 'gzip', zip: 'zip archive' };
+const PACKINGS = {
+  none: 'uncompressed',
+  gzip: 'gzip',
+  zip: 'zip archive',
+  bzip2: 'bzip2',
+  xz: 'xz',
+  zstd: 'Zstandard',
+};
 
 /** @type {Record<OptionName, string>} */
 export const OPTION_LABELS = {

@@ -104,6 +104,8 @@ export const createFile = (changes = {}) => ({
   problem: null,
   quote: '"',
   remembered: false,
+  sheet: null,
+  sheets: [],
   unmapped: [],
   ...changes,
 });

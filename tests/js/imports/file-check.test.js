@@ -4,14 +4,26 @@ import { test } from 'node:test';
 import { findFileProblem, findSelectionProblem, summarizeProblems } from '../../../static/js/imports/file-check.js';
 
 test('files with the suffix of a supported format are accepted', () => {
-  for (const name of ['a.csv', 'a.CSV', 'a.tsv', 'a.csv.gz', 'a.tsv.gz', 'a.zip']) {
+  const names = [
+    'a.csv',
+    'a.CSV',
+    'a.tsv',
+    'a.tab',
+    'a.txt',
+    'a.csv.gz',
+    'a.tsv.bz2',
+    'a.txt.xz',
+    'a.csv.zst',
+    'a.zip',
+  ];
+  for (const name of [...names, 'a.xlsx', 'a.XLSM', 'a.xlsb', 'a.xls', 'a.ods']) {
     assert.equal(findFileProblem({ name, size: 1 }), null, name);
   }
 });
 
 test('other files have a problem', () => {
-  for (const name of ['a.xlsx', 'a.gz', 'csv', 'a.csv.txt', 'a.zip.gz']) {
-    assert.equal(findFileProblem({ name, size: 1 })?.title, `“${name}” is not a CSV file.`);
+  for (const name of ['a.pdf', 'a.gz', 'csv', 'xlsx', 'a.xlsx.gz', 'a.zip.gz', 'a.xlsxx']) {
+    assert.equal(findFileProblem({ name, size: 1 })?.title, `“${name}” is not a CSV file or a workbook.`);
   }
   assert.equal(findFileProblem({ name: 'a.csv', size: 0 })?.title, '“a.csv” is empty.');
 });
@@ -30,5 +42,5 @@ test('problems of several files become one', () => {
   assert.equal(summarizeProblems([empty], 1)?.detail, 'Choose another file. The other files are being uploaded.');
   const both = summarizeProblems([empty, folder], 0);
   assert.equal(both?.title, '“a.csv” is empty. “b” is a folder.');
-  assert.match(both?.detail ?? '', /^Choose \.csv/);
+  assert.match(both?.detail ?? '', /^Choose CSV files/);
 });

@@ -1,13 +1,18 @@
-"""Compressed files: gzip, and ZIP archives with one CSV file."""
+"""Compressed files: gzip, bzip2, XZ, Zstandard, and ZIP archives with one CSV file."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
+import random
 import struct
+import sys
 import tracemalloc
 import warnings
 import zipfile
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -15,6 +20,11 @@ from hypothesis import strategies as st
 
 from importer.errors import UnusableFile
 from support.files import read_file
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CSV = b"sku,name\n" + b"".join(b"a-%d,b\n" % number for number in range(200))
 
@@ -66,7 +76,7 @@ def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (create_archive({}), "no CSV file in it. It is empty"),
+        (create_archive({}), "no CSV file and no workbook in it. It is empty"),
         (create_archive({"a.png": b"x", "b/": b"", "c.json": b"{}"}), "It holds a.png, c.json"),
         (
             create_archive({f"{n}.csv": CSV for n in range(7)}),
@@ -74,8 +84,9 @@ def test_a_text_file_is_read_if_there_is_no_csv_file() -> None:
         ),
         (create_archive({f"{n}.csv": CSV for n in range(5)}), r"5 CSV files: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv\. Keep"),
         (create_archive({"a\nb\u202e.png": b"x"}), r"It holds ab.png\. Add"),
-        (create_archive({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}), "an Excel workbook"),
+        (create_archive({"[Content_Types].xml": b"x", "word/document.xml": b"x"}), "a Word document"),
         (create_archive({"mimetype": b"x", "content.xml": b"x", "a.csv": CSV}), "an OpenDocument file"),
+        (create_archive({f"{n}.xlsx": b"x" for n in range(2)}), r"2 workbooks: 0.xlsx, 1.xlsx\. Keep"),
         (create_archive({"a.csv": b"\x89PNG"}), "a PNG picture"),
         (create_archive({"a.csv": create_archive({"b.csv": CSV})}), "a ZIP archive inside"),
         (create_archive({"a.csv": b"\x1f\x8b"}), "a gzip file inside"),
@@ -92,6 +103,102 @@ def test_an_unusable_archive_gives_a_sentence(content: bytes, message: str) -> N
     with pytest.raises(UnusableFile, match=message) as failure:
         read_file(content)
     assert str(failure.value).endswith(".")
+
+
+def compress_zstd(content: bytes, window_log: int = 20) -> bytes:
+    options: dict[int, int] = {
+        zstd.CompressionParameter.window_log: window_log,
+        zstd.CompressionParameter.checksum_flag: 1,
+    }
+    compressor = zstd.ZstdCompressor(options=options)
+    # In one call, the frame would state the size of its content, which may be smaller than the window.
+    return compressor.compress(content) + compressor.flush()
+
+
+def compress_xz(content: bytes, window_bytes: int = 1 << 20) -> bytes:
+    return lzma.compress(content, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": window_bytes}])
+
+
+STREAMS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": compress_zstd,
+}
+NAMES = {"gzip": "gzip", "bzip2": "bzip2", "xz": "XZ", "zstd": "Zstandard"}
+every_stream = pytest.mark.parametrize("name", STREAMS)
+
+
+@every_stream
+@pytest.mark.parametrize("block", [1, 100, 1 << 20])
+def test_a_compressed_file_is_read(name: str, block: int) -> None:
+    read = read_file(STREAMS[name](CSV), block=block)
+    assert (len(read.rows), read.description["packing"]) == (200, name)
+
+
+@every_stream
+def test_streams_that_were_joined_are_one_file(name: str) -> None:
+    compress = STREAMS[name]
+    parts = [compress(CSV[:500]), compress(b""), compress(CSV[500:1000]), compress(CSV[1000:]), bytes(64)]
+    for block in (100, 1 << 20):
+        assert len(read_file(b"".join(parts), block=block).rows) == 200
+
+
+def test_a_zstandard_file_may_begin_with_a_frame_to_skip() -> None:
+    for kind in (0x50, 0x5F):
+        skipped = bytes([kind]) + b"\x2a\x4d\x18" + struct.pack("<L", 4) + b"size"
+        read = read_file(skipped + compress_zstd(CSV) + skipped)
+        assert (len(read.rows), read.description["packing"]) == (200, "zstd")
+
+
+@every_stream
+def test_a_truncated_or_damaged_file_gives_a_sentence(name: str) -> None:
+    content = STREAMS[name](random.Random(1).randbytes(1000).hex().encode() + CSV)
+    sentence = f"The {NAMES[name]} file is damaged or incomplete"
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 0xFF
+    for unusable in (content[:-1], content[: len(content) // 2], bytes(damaged), content + b"rubbish"):
+        with pytest.raises(UnusableFile, match=sentence):
+            read_file(b"".join([STREAMS[name](b"sku,name\n"), unusable]))
+
+
+@every_stream
+def test_a_file_that_decompresses_to_too_much_is_not_read_to_its_end(name: str) -> None:
+    bomb = STREAMS[name](CSV + b"a,b\n" * 5_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnusableFile, match=r"decompresses to more than 0\.001 GB"):
+            read_file(bomb, max_unpacked_bytes=1_000_000, block=1000)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_window_of_128_mb_is_read_and_a_larger_one_is_refused() -> None:
+    for compress, window in ((compress_xz, 1 << 27), (compress_zstd, 27)):
+        assert len(read_file(compress(CSV, window)).rows) == 200
+    for compress, window, name in ((compress_xz, 1 << 28, "XZ"), (compress_zstd, 28, "Zstandard")):
+        with pytest.raises(UnusableFile, match=f"The {name} file needs more than 134 MB of memory"):
+            read_file(compress(CSV, window))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (bz2.compress(gzip.compress(CSV)), "a gzip file inside"),
+        (gzip.compress(bz2.compress(CSV)), "a bzip2 file inside"),
+        (gzip.compress(lzma.compress(CSV)), "an XZ file inside"),
+        (gzip.compress(compress_zstd(CSV)), "a Zstandard file inside"),
+        (lzma.compress(bytes(257) + b"ustar" + bytes(1000)), "a TAR archive"),
+    ],
+)
+def test_a_file_inside_a_compressed_file_is_named(content: bytes, sentence: str) -> None:
+    with pytest.raises(UnusableFile, match=sentence):
+        read_file(content)
+
+
+def test_a_text_that_begins_like_a_bzip2_file_is_a_text() -> None:
+    assert read_file(b"BZh9,sku\na,b\n").rows == [("b",)]
 
 
 def test_a_wrong_checksum_is_found() -> None:
