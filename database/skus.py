@@ -24,4 +24,7 @@ def clean_part(text: str) -> str:
 
 def are_clean(text: str) -> bool:
     """Return whether a text, such as many SKUs that are joined, has no invisible characters and is in NFC."""
-    return text.isascii() or (unicodedata.is_normalized("NFC", text) and not INVISIBLE.search(text))
+    if text.isascii():
+        return True
+    # No invisible character is printable to Python, and this check is faster than the search.
+    return (text.isprintable() or not INVISIBLE.search(text)) and unicodedata.is_normalized("NFC", text)

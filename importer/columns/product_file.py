@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +33,8 @@ from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, SheetChoice, WorkbookLimits
 from importer.notices import Fix, Notices
+
+MAX_RATED_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -209,13 +211,15 @@ def open_product_file(
             options.sheet, lambda row: rate_header(row, options.mapping).has_sku, workbook_limits, notices
         ),
     )
+    # The same rows are rated for each delimiter, and again to find the header.
+    rate = lru_cache(MAX_RATED_ROWS)(lambda cells: rate_header(list(cells), options.mapping))
     try:
         csv_file = CsvFile(
             source,
             delimiter=options.delimiter,
             quote=options.quote,
             header_line=options.header_line,
-            rate_header=lambda header: rate_header(header, options.mapping),
+            rate_header=lambda header: rate(tuple(header)),
             max_record=max_record,
             notices=notices,
             tuning=tuning,

@@ -41,7 +41,9 @@ def repair_values(
     repairs: list[Repair] = []
     if not guarded:
         for field, column in repaired.items():
-            if TEXT_FORMULA_START in "".join(column):
+            text = "".join(column)
+            # The search for a single character is much faster, and most texts have none.
+            if "=" in text and TEXT_FORMULA_START in text:
                 repaired[field] = list(map(take_text, column))
                 repairs += _find_repairs(column, repaired[field])
     skus = repaired["sku"]

@@ -133,7 +133,8 @@ class CsvFile:
     def _skip_to_header(self, leading: list[LeadingRow], rate_header: RateHeader, notices: Notices) -> None:
         """Consume the rows above the header, and report them."""
         index = choose_header([row.cells for row in leading], rate_header)
-        if not index:
+        # If no row names a SKU column, a first row that cannot be read is the problem.
+        if not index or not (leading[0].is_readable or rate_header(leading[index].cells).has_sku):
             return
         text = self._parser.peek(leading[index].start)
         above = leading[:index]

@@ -115,7 +115,7 @@ def find_delimiter(name: str) -> str:
     shown = "".join(filter(str.isprintable, name))[:20]
     raise UnusableFile(
         f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe, or one of the characters"
-        f" {' '.join(OTHER_DELIMITERS)}"
+        f" {' '.join(OTHER_DELIMITERS)} instead."
     )
 
 

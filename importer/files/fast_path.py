@@ -25,6 +25,9 @@ from importer.files.spreadsheet_errors import may_have_error
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
 LINE_END = re.compile("\r\n|\r|\n")
 
+# Searching for more names in a text takes longer than looking up each SKU.
+MAX_SEARCHED_NAMES = 2
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -198,11 +201,20 @@ def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bo
     skus = column(layout.sku)
     if not all(skus) or max(map(len, skus)) > layout.sku_max or list(map(str.strip, skus)) != skus:
         return False
-    joined = "\n" + "\n".join(skus)
-    if not are_clean(joined) or has_rewritten(joined):
+    joined = "\n".join(["", *skus, ""])
+    if not (joined.isascii() or are_clean("".join(skus))) or has_rewritten(joined):
         return False
     if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
         return False
-    if layout.header_names and not layout.header_names.isdisjoint(skus):
+    if layout.header_names and _may_repeat_header(skus, joined, layout.header_names):
         return False
     return layout.active is None or set(map(str.lower, column(layout.active))) <= COPY_BOOLEANS
+
+
+def _may_repeat_header(skus: list[str], joined: str, names: frozenset[str]) -> bool:
+    """Return whether a SKU is one of the names. `joined` has each SKU between line ends."""
+    # The search for a single character is much faster than that for a text.
+    possible = [name for name in names if all(letter in joined for letter in name)]
+    if len(possible) > MAX_SEARCHED_NAMES:
+        return not names.isdisjoint(skus)
+    return any(f"\n{name}\n" in joined for name in possible)

@@ -30,11 +30,12 @@ RateHeader = Callable[[list[str]], HeaderRating]
 
 
 class LeadingRow(NamedTuple):
-    """A row at the start of a text: where it starts, in characters, its text, and its cells."""
+    """A row at the start of a text: where it starts, in characters, its text, its cells, and if it could be read."""
 
     start: int
     raw: str
     cells: list[str]
+    is_readable: bool = True
 
 
 def read_leading_rows(text: str, read: Callable[[Iterator[str]], Iterator[Any]], limit: int) -> list[LeadingRow]:
@@ -48,10 +49,12 @@ def read_leading_rows(text: str, read: Callable[[Iterator[str]], Iterator[Any]],
     line = start = reader_line = malformed = 0
     reader: Any = read(iter(lines))
     while line < len(lines) and len(rows) < limit and malformed < MAX_HEADER_ROWS:
+        is_readable = True
         try:
             cells = next(reader, None)
             end = reader_line + reader.line_num
         except csv.Error:
+            is_readable = False
             malformed += 1
             end = line + 1
             cells = [lines[line].rstrip("\r\n")]
@@ -60,7 +63,7 @@ def read_leading_rows(text: str, read: Callable[[Iterator[str]], Iterator[Any]],
             break
         raw = "".join(lines[line:end])
         if has_content(cells):
-            rows.append(LeadingRow(start, raw, cells))
+            rows.append(LeadingRow(start, raw, cells, is_readable))
         line, start = end, start + len(raw)
     return rows
 

@@ -14,8 +14,9 @@ from support.file_cases import CASES, FileCase, complete
 from support.files import ReadResult, read_file
 
 GOOD_ROWS = 100_000
+BOOLEANS = {"1": "t", "0": "f", "yes": "t", "no": "f"}
 PREFIXES = ("before", "after")
-GOOD_CELLS = {"name": "good", "description": "text", "active": "t", "status": "In stock"}
+GOOD_CELLS = {"name": "good", "description": "text", "active": "1", "status": "In stock"}
 # How many lines each case has up to its header.
 HEADER_LINES = {
     "excel-text": 1,
@@ -91,6 +92,10 @@ def read(content: bytes, options: FileOptions | None = None, *, block: int = 1 <
     fast, slow = (
         read_file(content, options, block=block, use_fast_path=use_fast_path) for use_fast_path in (True, False)
     )
+    if "active" in fast.fields:
+        # The fast path leaves `1` to COPY, which reads it as a boolean.
+        active = fast.fields.index("active")
+        fast.rows = [(*row[:active], BOOLEANS.get(row[active], row[active]), *row[active + 1 :]) for row in fast.rows]
     assert fast.rows == slow.rows
     assert fast.rejects == slow.rejects
     assert fast.notices == slow.notices
@@ -133,7 +138,7 @@ def test_a_case_has_the_same_outcome_between_many_good_rows(name: str) -> None:
     assert len(result.rows) - len(others) == content.count(b"before") + content.count(b"after")
     products = {row[sku]: dict(zip(result.fields, row, strict=True)) for row in others}
     assert {
-        sku: (values.get("name", ""), values.get("description", ""), values.get("active", "t") not in {"f", "0"})
+        sku: (values.get("name", ""), values.get("description", ""), values.get("active", "t") == "t")
         for sku, values in products.items()
     } == {sku: complete(values) for sku, values in case.products.items()}
     assert result.rejects == []
@@ -207,7 +212,7 @@ def test_a_rejected_row_below_a_title_has_its_line_in_the_file() -> None:
     [
         (b"sku,name\nA1,x\n", 1),
         (b"# sku, name\n# made by hand\nsku,name\nA1,x\n", 3),
-        (b"SKU\nsku,name,active\nA1,x,t\n", 2),
+        (b"SKU\nsku,name,active\nA1,x,1\n", 2),
         (b"Exported,2026-11-28\nBy,admin\nsku,name\nA1,x\n", 3),
         (b"Product,,Price\nItem no.,Title,Net\nA1,x,1\n", 2),
         (b'"Price list" 2026\nsku;name\nA1;x\n', 2),
