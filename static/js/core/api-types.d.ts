@@ -1555,7 +1555,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects" | "other_sheets" | "spreadsheet_errors" | "long_numbers";
+            code: "many_rejects" | "other_sheets" | "long_numbers";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */
