@@ -14,7 +14,7 @@ from api.schemas import FormSchema, RequestSchema
 from importer.columns.column_mapping import FIELDS
 from importer.errors import UnusableFile
 from importer.files.dialect import DELIMITERS, QUOTES, find_delimiter, find_quote
-from importer.files.encoding import find_encoding
+from importer.files.encoding_names import find_encoding
 from models import IMPORT_MODES, MISSING_POLICIES, ORIGINS, REJECT_POLICIES, SHORT_ROW_POLICIES
 
 STARTED_BY_MAX_CHARACTERS = 200

@@ -16,7 +16,7 @@ from importer.columns.formula_guard import is_guarded
 from importer.columns.validation import RowValidator
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
-from importer.files.encoding import find_encoding
+from importer.files.encoding_names import find_encoding
 from importer.files.rows import Row, RowChunk
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
@@ -132,9 +132,11 @@ def open_product_file(
     or has changed. Raises `FileNotFoundError` if a `Path` does not exist.
     """
     encoding = None if options.encoding is None else find_encoding(options.encoding)
+    notices = Notices()
     source = TextSource(
         file,
         max_unpacked_bytes=max_unpacked_bytes,
+        notices=notices,
         encoding=encoding,
         block_bytes=tuning.block_bytes,
         after_read=after_read,
@@ -148,7 +150,7 @@ def open_product_file(
             max_record=max_record,
             tuning=tuning,
         )
-        return ProductFile(csv_file, options.mapping, Notices())
+        return ProductFile(csv_file, options.mapping, notices)
     except BaseException:
         source.close()
         raise

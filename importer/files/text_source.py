@@ -12,6 +12,7 @@ from importer.files.compression import AfterRead, CompressedFile, ignore_progres
 from importer.files.encoding import SNIFFED_BYTES, Decoder
 from importer.files.stored_file import StoredFile
 from importer.files.tuning import DEFAULT_TUNING
+from importer.notices import Notices
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -30,12 +31,13 @@ class TextSource:
         *,
         max_unpacked_bytes: int,
         encoding: str | None = None,
+        notices: Notices | None = None,
         block_bytes: int = DEFAULT_TUNING.block_bytes,
         after_read: AfterRead = ignore_progress,
     ) -> None:
         self.block_bytes = block_bytes
         self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
-        self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
+        self._decoder = Decoder(self._file.read, encoding, notices or Notices(), block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
         self._start: deque[str] = deque()
