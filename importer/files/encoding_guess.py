@@ -48,6 +48,8 @@ MAX_UNDECODABLE_SHARE = 0.1
 # An encoding whose score is less than this below the best one may be the right one.
 MIN_LEAD = 5.0
 MAX_RIVALS = 4
+# After this many lines, an encoding whose score is this far below the best one is given up.
+FIRST_LINES, HOPELESS_LAG = 16, 40.0
 # The score of a byte beyond ASCII at random, and how much better a text in a language must be.
 LOG_NOISE = -math.log(128)
 MIN_EVIDENCE = 0.0
@@ -114,9 +116,13 @@ def guess_encoding_of_lines(lines: Iterable[bytes], candidates: Iterable[str] = 
             readings[name] = reading
             bad.update(undecodable)
     judged = [line for line in counts if line not in bad] or list(counts)
-    scores = {name: CANDIDATES[name] + _score([reading[line] for line in judged]) for name, reading in readings.items()}
-    if not scores:
+    if not readings:
         return Guess(FALLBACK_ENCODING)
+    scores: dict[str, float] = {}
+    # The first lines leave few candidates.
+    for part in (judged[:FIRST_LINES], judged):
+        names = [name for name in readings if not scores or scores[name] > max(scores.values()) - HOPELESS_LAG]
+        scores = {name: CANDIDATES[name] + _score([readings[name][line] for line in part]) for name in names}
     ranked = sorted(scores, key=lambda name: -scores[name])
     best = ranked[0]
     different = {tuple(map(readings[best].__getitem__, judged)): best}

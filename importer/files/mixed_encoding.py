@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import islice
 
 from importer.files.encoding_guess import ONE_BYTE_CANDIDATES, guess_encoding_of_lines, utf_8_lead
 from importer.files.encoding_names import MIXED_PREFIX, shown_name
@@ -17,9 +18,14 @@ from importer.files.encoding_notice import NON_ASCII_RUN, UncertainLines, is_val
 from importer.files.escapes import ESCAPE_HANDLER
 from importer.notices import Fix, Notices
 
-# The other encoding is found by at most this many bytes.
-LOOK_AHEAD_BYTES = 1 << 21
+# An encoding is found by at most this many bytes and lines.
+LOOK_AHEAD_BYTES, JUDGED_LINES = 1 << 21, 2000
 UTF_8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+# With these letters in place of bytes, and without most ASCII bytes, a sequence in UTF-8 contains `LC` or `MCC`.
+# That finds blocks without any sequence many times faster than the pattern does.
+BYTE_CLASSES = bytes.maketrans(bytes(range(0x80, 0x100)), b"C" * 0x40 + b".." + b"L" * 0x1E + b"M" * 0x15 + b"." * 0x0B)
+BYTES_OF_WORDS = bytes(set(range(0x80)) - set(b" ,;|\t\n"))
+NOT_IN_SEQUENCES = bytes(set(range(0x100)) - set(range(0x80, 0xC0)))
 # The first byte of a letter in UTF-8 at the end of a cell, where a program has cut off a text.
 CUT_OFF = re.compile(rb"[a-z][\xc2-\xde](?![A-Za-z\x80-\xff])")
 # How much likelier than in the encoding of the file a whole line must be in UTF-8, or the part of it that can be.
@@ -101,10 +107,12 @@ class OneByteReader:
 
     def read_all(self, data: bytes) -> str | None:
         """Return the text of lines that are all in the encoding of the file, otherwise None."""
-        return None if UTF_8_SEQUENCE.search(data) else data.decode(self.codec, self.errors)
+        return None if _may_have_utf_8(data) else data.decode(self.codec, self.errors)
 
     def read(self, line: bytes, number: int, look_ahead: Callable[[], bytes]) -> str:
         """Return the text of a line that is not ASCII."""
+        if not _may_have_utf_8(line):
+            return line.decode(self.codec, self.errors)
         runs = [run.span() for run in NON_ASCII_RUN.finditer(line) if is_valid_utf_8(run[0])]
         lead = sum(self._lead(line[max(0, start - 1) : end + 1]) for start, end in runs)
         if is_valid_utf_8(line):
@@ -124,10 +132,17 @@ class OneByteReader:
 
 def find_other_lines(lines: Sequence[bytes]) -> list[bytes]:
     """Return the lines of a file that tell its encoding, if UTF-8 is not the encoding of most of them."""
-    others = [line for line in lines if not is_valid_utf_8(line)]
+    others = list(islice((line for line in lines if not is_valid_utf_8(line)), JUDGED_LINES))
     plain = [line for line in others if not UTF_8_SEQUENCE.search(line)]
     # In an encoding with several bytes for a character, most lines may look like UTF-8 in some place.
     return plain if 2 * len(plain) > len(others) else others
+
+
+def _may_have_utf_8(data: bytes) -> bool:
+    if not data.translate(None, NOT_IN_SEQUENCES):
+        return False
+    classes = data.translate(BYTE_CLASSES, BYTES_OF_WORDS)
+    return b"LC" in classes or b"MCC" in classes
 
 
 def _has_no_utf_8(line: bytes) -> bool:
