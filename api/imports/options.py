@@ -41,7 +41,11 @@ QUOTE = (
     "The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or"
     " escaped by a backslash."
 )
-ENCODING = "The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis."
+ENCODING = (
+    "The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis."
+    " `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each"
+    " character."
+)
 MAPPING = (
     "The product field (sku, name, description or active) of each column of the file, by the column's name in the"
     " header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed"

@@ -24,8 +24,9 @@ class LineCounter:
         """Return the number of line ends in bytes."""
         newlines = data.count(b"\n")
         carriage_returns = data.count(b"\r") if b"\r" in data else 0
-        # Counting CR LF takes several times longer. If both are as many, they belong together.
-        pairs = data.count(b"\r\n") if carriage_returns and carriage_returns != newlines else carriage_returns
+        # Counting CR LF takes several times longer. If both are as many, they belong together in all likely files.
+        is_paired = carriage_returns == newlines and not (data.startswith(b"\n") and data.endswith(b"\r"))
+        pairs = carriage_returns if is_paired or not carriage_returns else data.count(b"\r\n")
         return newlines + carriage_returns - pairs
 
     def add(self, data: bytes) -> None:

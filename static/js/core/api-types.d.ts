@@ -1410,7 +1410,7 @@ export interface components {
              */
             delimiter: string | null;
             /**
-             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each character.
              * @example cp1252
              */
             encoding: string | null;
@@ -1550,11 +1550,13 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects";
+            code: "encoding_uncertain" | "many_rejects";
             /** @description How many rows or other places of the file it is about. */
             count: number;
-            /** @description Null if no option settles the notice. */
+            /** @description Null if no option settles the notice, or several do. */
             fix: components["schemas"]["NoticeFix"] | null;
+            /** @description All options that settle the notice, to choose one of them. */
+            fixes: components["schemas"]["NoticeFix"][];
             /** @description The lines of the first of them, at most 20. */
             lines: number[];
             /** @description What was found and what to do, as a sentence or two for people. */
@@ -1809,7 +1811,7 @@ export interface components {
              */
             delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | null;
             /**
-             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is null, it is detected in the file.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each character. If it is null, it is detected in the file.
              * @example windows-1252
              */
             encoding?: string | null;
@@ -1918,7 +1920,7 @@ export interface components {
              */
             delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | "";
             /**
-             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is not given, it is detected in the file.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each character. If it is not given, it is detected in the file.
              * @example windows-1252
              */
             encoding?: string;
