@@ -17,7 +17,7 @@ from importer.files.escapes import ESCAPE_HANDLER
 from importer.files.line_decoder import LineCounter, LineDecoder, LineReader
 from importer.files.mixed_encoding import LOOK_AHEAD_BYTES, OneByteReader, Utf8Reader, find_other_lines
 from importer.files.tuning import DEFAULT_TUNING
-from importer.notices import Notices
+from importer.notices import Fix, Notices
 
 SNIFFED_BYTES = 4096
 ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
@@ -129,16 +129,17 @@ class Decoder:
         # The language of a line shows in its ASCII letters, too.
         lines = (_last_line(self._line_start + data[:start]) + sample).splitlines()
         guess = guess_encoding_of_lines(find_other_lines(lines))
+        fixes: list[Fix] = []
         if guess.rivals:
             # The last line of a sample is cut off.
             lines = lines if self._at_end else lines[:-1]
-            first_line = self._counter.line + LineCounter.count(data[:start])
+            first_line = self._counter.first_line(data) + LineCounter.count(data[:start])
             uncertain = find_uncertain_lines(lines, first_line, guess.name, guess.rivals)
             fixes = [uncertain.create_fix(rival, rival) for rival in guess.rivals]
             reason = "too few letters tell the encoding of the file"
             uncertain.report(self._notices, reason, fixes, at_least=not self._at_end)
         if guess.name in ONE_BYTE_CANDIDATES:
-            self._use_lines(OneByteReader(guess.name, self._notices))
+            self._use_lines(OneByteReader(guess.name, self._notices, rival_fixes=fixes))
         else:
             self._use(guess.name)
 

@@ -47,8 +47,13 @@ class UncertainLines:
             readings = {name: decode(part, name) for name in (self.chosen, *self.rivals)}
             self._samples.append({"text": readings[self.chosen], "line": number, "readings": readings})
 
-    def report(self, notices: Notices, reason: str, fixes: Sequence[Fix], *, at_least: bool = False) -> None:
-        """Add the lines to the notice, and forget them. With `at_least`, the file may have more of them."""
+    def report(
+        self, notices: Notices, reason: str, fixes: Sequence[Fix], *, at_least: bool = False, encoding: str = ""
+    ) -> None:
+        """Add the lines to the notice, and forget them. With `at_least`, the file may have more of them.
+
+        `encoding` is what all lines of the notice were read in, if it is not `chosen`.
+        """
         if not self.count:
             return
         notices.add(
@@ -58,7 +63,7 @@ class UncertainLines:
             samples=self._samples,
             fixes=fixes,
             at_least="At least " if at_least else "",
-            encoding=shown_name(self.chosen),
+            encoding=shown_name(encoding or self.chosen),
             reason=reason,
         )
         self.count = 0

@@ -31,13 +31,13 @@ class LineCounter:
 
     def add(self, data: bytes) -> None:
         """Count the line ends of the next bytes of the file."""
-        if not data:
-            return
-        self.line += self.count(data)
-        if self._ends_with_carriage_return and data.startswith(b"\n"):
-            # This line end was counted with the bytes before.
-            self.line -= 1
-        self._ends_with_carriage_return = data.endswith(b"\r")
+        if data:
+            self.line = self.first_line(data) + self.count(data)
+            self._ends_with_carriage_return = data.endswith(b"\r")
+
+    def first_line(self, data: bytes) -> int:
+        """Return the line of the first of the next bytes, which may be the second half of a line end."""
+        return self.line - (self._ends_with_carriage_return and data.startswith(b"\n"))
 
 
 class LineReader(Protocol):
@@ -123,7 +123,7 @@ class LineDecoder:
         # ASCII is the same in all encodings, so the start of the first line changes the text of the rest in none.
         start = self._line_start
 
-        for number, line in enumerate(data.splitlines(keepends=True), self._counter.line):
+        for number, line in enumerate(data.splitlines(keepends=True), self._counter.first_line(data)):
             if line.isascii():
                 yield line.decode("ascii")
             elif len(line.rstrip(b"\r\n")) > LINE_MAX_BYTES:

@@ -92,15 +92,16 @@ class Utf8Reader:
 class OneByteReader:
     """Reads the lines of a file in `name`, an encoding with one byte for each character.
 
-    Lines that surely are UTF-8 are read as such.
+    Lines that surely are UTF-8 are read as such. `rival_fixes` are the choices of a notice that `name` is uncertain.
     """
 
     errors = ESCAPE_HANDLER
 
-    def __init__(self, name: str, notices: Notices) -> None:
+    def __init__(self, name: str, notices: Notices, *, rival_fixes: Sequence[Fix] = ()) -> None:
         self.name = name
         self.codec = name
         self._notices = notices
+        self._rival_fixes = rival_fixes
         self._uncertain = UncertainLines("utf-8", (name,))
         # How much likelier a run of bytes is in UTF-8, with the characters around it.
         self._lead = lru_cache(CACHED_RUNS)(lambda run: utf_8_lead(run, name))
@@ -126,8 +127,12 @@ class OneByteReader:
 
     def report(self) -> None:
         """Report the lines in UTF-8."""
-        fixes = [self._uncertain.create_fix(self.codec, self.codec)]
-        self._uncertain.report(self._notices, f"the rest of the file is {shown_name(self.codec)}", fixes)
+        fixes = [*self._rival_fixes, self._uncertain.create_fix(self.codec, self.codec)]
+        if self._rival_fixes:
+            reason = "the file has rows in both and too few letters to be sure"
+            self._uncertain.report(self._notices, reason, fixes, encoding=self.name)
+        else:
+            self._uncertain.report(self._notices, f"the rest of the file is {shown_name(self.codec)}", fixes)
 
 
 def find_other_lines(lines: Sequence[bytes]) -> list[bytes]:
