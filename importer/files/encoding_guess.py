@@ -129,7 +129,7 @@ def guess_encoding_of_lines(lines: Iterable[bytes], candidates: Iterable[str] = 
     for name in ranked:
         if scores[best] - scores[name] < MIN_LEAD:
             different.setdefault(tuple(map(readings[name].__getitem__, judged)), name)
-    evidence = scores[best] - CANDIDATES[best] - LOG_NOISE * len(b"".join(judged).translate(None, ASCII_BYTES))
+    evidence = scores[best] - LOG_NOISE * len(b"".join(judged).translate(None, ASCII_BYTES))
     return Guess(best, tuple(different.values())[1 : MAX_RIVALS + 1], evidence > MIN_EVIDENCE)
 
 

@@ -118,7 +118,7 @@ class LineDecoder:
         position = 0
 
         def look_ahead() -> bytes:
-            return data[position:] + self._held + self._look_ahead()
+            return start + data[position:] + self._held + self._look_ahead()
 
         # ASCII is the same in all encodings, so the start of the first line changes the text of the rest in none.
         start = self._line_start

@@ -79,9 +79,9 @@ def test_the_other_encoding_is_found_by_its_letters(name: str) -> None:
 
 def test_damaged_utf_8_is_rejected() -> None:
     # A letter that was cut off, a byte that is no letter, and a row with letters of both.
-    damaged = b"a,Caf\xc3\nb,x\xff\nc," + "Größe".encode() + b" f\xfcr\n"
+    damaged = b"a,Caf\xc3\nb,x\xff\nb,\xff\nc," + "Größe".encode() + b" f\xfcr\n"
     read = read_file(HEADER + UTF_8_ROWS + damaged)
-    assert read.reject_codes == [(line, "invalid_encoding") for line in (4, 5, 6)]
+    assert read.reject_codes == [(line, "invalid_encoding") for line in (4, 5, 6, 7)]
     assert (read.description["encoding"], read.notices) == ("utf-8", [])
 
 
