@@ -15,13 +15,14 @@ UTF_8_ROWS = "sku,name\nA1,Möbel für Gärten\n"
 def retry_with(client: FlaskClient, runner: ImportRunner, content: bytes, choice: str) -> dict[str, str]:
     """Check a file, retry it with the fix of the notice that has this label, and return the names of the products."""
     job = upload_and_run(client, runner, content, preview="true")
-    assert job["status"] == "previewed", job["error_message"]
+    assert job["status"] == "awaiting_confirmation", job["error_message"]
     notice = next(notice for notice in job["notices"] if notice["code"] == "encoding_uncertain")
     fix = next(fix for fix in notice["fixes"] if fix["label"] == choice)
     request_action(client, job["task_id"], "cancel")
     request_action(client, job["task_id"], "retry", preview=False, **fix["options"])
     job = run_job(client, runner, job["task_id"])
-    assert (job["status"], job["notices"]) == ("completed", [])
+    assert job["status"] == "completed"
+    assert "encoding_uncertain" not in {notice["code"] for notice in job["notices"]}
     return {product[0]: product[1] for product in read_products(runner.database_url)}
 
 
