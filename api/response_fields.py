@@ -67,6 +67,8 @@ def nested(schema: type[Schema], description: str = "", *, nullable: bool = Fals
     return fields.Nested(schema, required=True, allow_none=nullable, metadata=metadata)
 
 
-def nested_list(schema: type[Schema]) -> Any:
+def nested_list(schema: type[Schema], description: str = "") -> Any:
     """Return the field of a list of objects."""
-    return fields.List(fields.Nested(schema), required=True)
+    return fields.List(
+        fields.Nested(schema), required=True, metadata={"description": description} if description else {}
+    )

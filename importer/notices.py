@@ -55,6 +55,12 @@ NOTICE_KINDS = {
             Fix("Accept short rows", {"short_rows": "accept"}),
         ),
         NoticeKind(
+            "encoding_uncertain",
+            "{at_least}1 row was read as {encoding}, because {reason}. Compare its readings and choose the right one.",
+            "{at_least}{count} rows were read as {encoding}, because {reason}. Compare their readings and choose the"
+            " right one.",
+        ),
+        NoticeKind(
             "many_rejects",
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
@@ -116,7 +122,7 @@ class Notice:
     """A notice about `count` rows, or other places of a file.
 
     `lines` are the lines of the first of them, counted from 1. A sample is an object with the key `text`, and others
-    that depend on the code. `details` fill in the sentence.
+    that depend on the code. `details` fill in the sentence. A retry can choose one of `fixes`.
     """
 
     kind: NoticeKind
@@ -124,7 +130,7 @@ class Notice:
     lines: list[int] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
-    fix: Fix | None = None
+    fixes: Sequence[Fix] = ()
 
     @property
     def message(self) -> str:
@@ -134,14 +140,16 @@ class Notice:
 
     def to_json(self) -> dict[str, Any]:
         """Return the notice as clients see it."""
-        fix = self.fix or self.kind.fix
+        fixes = self.fixes or ([self.kind.fix] if self.kind.fix else [])
+        shown = [{"label": fix.label, "options": dict(fix.options)} for fix in fixes]
         return {
             "code": self.kind.code,
             "message": self.message,
             "count": self.count,
             "lines": self.lines,
             "samples": self.samples,
-            "fix": {"label": fix.label, "options": dict(fix.options)} if fix else None,
+            "fix": shown[0] if len(shown) == 1 else None,
+            "fixes": shown,
         }
 
 
@@ -159,12 +167,13 @@ class Notices:
         lines: Iterable[int] = (),
         samples: Iterable[Mapping[str, Any]] = (),
         fix: Fix | None = None,
+        fixes: Sequence[Fix] = (),
         **details: Any,
     ) -> None:
         """Add places to the notice with this code, one of `NOTICE_KINDS`.
 
-        Only the first lines and samples are kept. Texts of samples are shortened. `fix` and `details` replace earlier
-        ones.
+        Only the first lines and samples are kept. Texts of samples are shortened. `details` replace earlier ones, and
+        so does `fix`, or `fixes` if there is a choice between several.
         """
         notice = self._notices.setdefault(code, Notice(NOTICE_KINDS[code]))
         notice.count += count
@@ -173,7 +182,7 @@ class Notices:
         for sample, _ in zip(samples, range(MAX_SAMPLES - len(notice.samples)), strict=False):
             notice.samples.append({key: _shorten(value) for key, value in sample.items()})
         notice.details |= details
-        notice.fix = fix or notice.fix
+        notice.fixes = fixes or ([fix] if fix else notice.fixes)
 
     def __contains__(self, code: str) -> bool:
         return code in self._notices

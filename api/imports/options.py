@@ -15,7 +15,7 @@ from api.schemas import FormSchema, RequestSchema
 from importer.columns.column_mapping import FIELDS
 from importer.errors import UnusableFile
 from importer.files.dialect import DELIMITERS, OTHER_DELIMITERS, QUOTES, find_delimiter, find_quote
-from importer.files.encoding import find_encoding
+from importer.files.encoding_names import find_encoding
 from models import IMPORT_MODES, MISSING_POLICIES, ORIGINS, REJECT_POLICIES, SHORT_ROW_POLICIES
 
 STARTED_BY_MAX_CHARACTERS = 200
@@ -45,7 +45,11 @@ QUOTE = (
     "The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or"
     " escaped by a backslash."
 )
-ENCODING = "The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis."
+ENCODING = (
+    "The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis."
+    " `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each"
+    " character."
+)
 MAPPING = (
     "The product field (sku, name, description or active) of each column of the file, by the column's name in the"
     " header; null ignores a column. Columns with the same name are numbered: `Name (2)`. Columns that are not listed"

@@ -147,7 +147,8 @@ class NoticeSchema(Schema):
             "maxItems": MAX_SAMPLES,
         },
     )
-    fix = nested(NoticeFixSchema, "Null if no option settles the notice.", nullable=True)
+    fix = nested(NoticeFixSchema, "Null if no option settles the notice, or several do.", nullable=True)
+    fixes = nested_list(NoticeFixSchema, "All options that settle the notice, to choose one of them.")
 
 
 class RejectedRowSchema(Schema):

@@ -26,7 +26,7 @@ from importer.columns.validation import ACTIVE_WORDS, RowValidator
 from importer.columns.values import take_text
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
-from importer.files.encoding import find_encoding
+from importer.files.encoding_names import find_encoding
 from importer.files.rows import Row, RowChunk, make_printable
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
@@ -204,6 +204,7 @@ def open_product_file(
     source = TextSource(
         file,
         max_unpacked_bytes=max_unpacked_bytes,
+        notices=notices,
         encoding=encoding,
         block_bytes=tuning.block_bytes,
         after_read=after_read,

@@ -42,6 +42,7 @@ class TextSource:
         *,
         max_unpacked_bytes: int,
         encoding: str | None = None,
+        notices: Notices | None = None,
         block_bytes: int = DEFAULT_TUNING.block_bytes,
         after_read: AfterRead = ignore_progress,
         sheet: SheetChoice | None = None,
@@ -54,7 +55,8 @@ class TextSource:
         self._second: TextSource | None = None
         self._file = open_byte_source(file, sheet, max_unpacked_bytes=max_unpacked_bytes, after_read=self._report)
         self.workbook = self._file if isinstance(self._file, WorkbookFile) else None
-        self._decoder = Decoder(self._file.read, "utf-8" if self.workbook else encoding, block_bytes=block_bytes)
+        encoding = "utf-8" if self.workbook else encoding
+        self._decoder = Decoder(self._file.read, encoding, notices or Notices(), block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
         self._start: deque[str] = deque()

@@ -31,19 +31,23 @@ const QUOTES = {
 const ENCODINGS = {
   'utf-8': 'UTF-8',
   'utf-16': 'UTF-16',
-  cp1252: 'Windows-1252 (Western)',
+  cp1252: 'Windows-1252 (Western European)',
   cp1250: 'Windows-1250 (Central European)',
   cp1251: 'Windows-1251 (Cyrillic)',
   cp1253: 'Windows-1253 (Greek)',
   cp1254: 'Windows-1254 (Turkish)',
   'iso-8859-1': 'ISO 8859-1 (Latin 1)',
-  'iso-8859-15': 'ISO 8859-15 (Latin 9)',
   'iso-8859-2': 'ISO 8859-2 (Central European)',
-  'koi8-r': 'KOI8-R (Cyrillic)',
+  'iso-8859-15': 'ISO 8859-15 (Latin 9)',
   cp437: 'DOS 437',
-  cp850: 'DOS 850 (Western)',
-  mac_roman: 'Mac OS Roman',
+  cp850: 'DOS 850 (Western European)',
+  cp852: 'DOS 852 (Central European)',
+  cp866: 'DOS 866 (Cyrillic)',
+  mac_roman: 'Mac OS Roman (Western European)',
+  mac_cyrillic: 'Mac OS Cyrillic',
+  'koi8-r': 'KOI8-R (Cyrillic)',
   shift_jis: 'Shift JIS (Japanese)',
+  euc_jp: 'EUC-JP (Japanese)',
   gb18030: 'GB 18030 (Chinese)',
   big5: 'Big5 (Chinese)',
   euc_kr: 'EUC-KR (Korean)',
@@ -100,9 +104,11 @@ export const delimiterName = (delimiter) => DELIMITERS[delimiter] ?? `“${delim
 
 /**
  * Return the name of an encoding.
- * @param {string} encoding in any of the spellings of Python
+ * @param {string} encoding in any of the spellings of Python; `utf-8+cp1252` if the rows of a file have both
+ * @returns {string}
  */
 export function encodingName(encoding) {
+  if (encoding.includes('+')) return encoding.split('+').map(encodingName).join(' and ');
   if (/^utf-?8-sig$/i.test(encoding)) return 'UTF-8 with a byte order mark';
   const known = Object.entries(ENCODINGS).find(([name]) => normalized(name) === normalized(encoding));
   if (known?.[1]) return known[1];

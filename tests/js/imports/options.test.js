@@ -23,10 +23,12 @@ test('delimiters have names, and unknown ones are quoted', () => {
 
 test('an encoding has one name in all of its spellings', () => {
   for (const spelling of ['cp1252', 'CP-1252', 'cp_1252']) {
-    assert.equal(encodingName(spelling), 'Windows-1252 (Western)');
+    assert.equal(encodingName(spelling), 'Windows-1252 (Western European)');
   }
   assert.equal(encodingName('UTF8'), 'UTF-8');
   assert.equal(encodingName('utf-8-sig'), 'UTF-8 with a byte order mark');
+  assert.equal(encodingName('koi8_r'), 'KOI8-R (Cyrillic)');
+  assert.equal(encodingName('utf-8+mac-roman'), 'UTF-8 and Mac OS Roman (Western European)');
 });
 
 test('an encoding that is not among the choices is named as the server names it', () => {
@@ -34,6 +36,7 @@ test('an encoding that is not among the choices is named as the server names it'
   assert.equal(encodingName('utf_32'), 'UTF-32');
   assert.equal(encodingName('hp_roman8'), 'hp_roman8');
   assert.equal(encodingName('koi8_r'), 'KOI8-R (Cyrillic)');
+  assert.equal(encodingName('mac_greek'), 'mac_greek');
 });
 
 test('compression formats have names', () => {
@@ -52,7 +55,7 @@ test('the detected format has the labels of the options', () => {
   assert.deepEqual(describeDetected(createFile({ delimiter: ';', quote: '', encoding: 'cp1252' })), {
     delimiter: 'Semicolon',
     quote: 'None',
-    encoding: 'Windows-1252 (Western)',
+    encoding: 'Windows-1252 (Western European)',
   });
   assert.equal(describeDetected(createFile({ quote: '"', escaped: true })).quote, 'Double quotes, \\" within');
 });
@@ -70,7 +73,7 @@ test('options are described without defaults', () => {
       encoding: 'cp1252',
       mapping: { Preis: null },
     }),
-    'Only create new · all or nothing · semicolon as delimiter · double quotes · Windows-1252 (Western) · ' +
+    'Only create new · all or nothing · semicolon as delimiter · double quotes · Windows-1252 (Western European) · ' +
       'columns chosen by hand',
   );
   assert.equal(describeOptions({ ...options, quote: 'none' }), 'Create and update · no quotes');

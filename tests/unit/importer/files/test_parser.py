@@ -73,7 +73,7 @@ def open_parser(
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        with TextSource(Path(file.name), max_unpacked_bytes=1 << 30, block_bytes=block) as source:
+        with TextSource(Path(file.name), max_unpacked_bytes=1 << 30, encoding="utf-8", block_bytes=block) as source:
             yield Parser(source, max_record=max_record, tuning=tuning)
 
 
