@@ -40,6 +40,13 @@ NOTICE_KINDS = {
     kind.code: kind
     for kind in (
         NoticeKind(
+            "missing_products",
+            "1 product is not in the file, and the import {verb} it.{doubt}{excess} Check that the file is complete.",
+            "{count} products are not in the file, and the import {verb} them.{doubt}{excess} Check that the file is"
+            " complete.",
+            Fix("Keep these products", {"missing": "keep"}),
+        ),
+        NoticeKind(
             "many_rejects",
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
 
 from importer.columns.formula_guard import remove_guard
+from importer.columns.rejected_skus import read_skus
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
 from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable
@@ -102,6 +103,10 @@ class RowValidator:
                 Reject(lines[number], *reasons[number], row) for number, row in zip(numbers, original_rows, strict=True)
             ]
         return payload, valid_rows
+
+    def read_rejected_skus(self, rejects: Sequence[Reject]) -> Iterator[str]:
+        """Return the SKUs that rejected rows may have; see `rejected_skus`."""
+        return read_skus(rejects, self.dialect, sku_index=self._indexes["sku"], width=self.width, guarded=self.guarded)
 
     def _check_widths(self, rows: list[Row], widths: list[int]) -> tuple[list[int], dict[int, Reason]]:
         """Return the numbers of the rows as wide as the header, and why others are rejected. Skip blank rows."""
