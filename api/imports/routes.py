@@ -119,7 +119,8 @@ def list_products(query: dict[str, Any], task_id: str) -> Response:
     """List the products that an import affected
 
     Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
-    file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the import can be undone (UNDO_DAYS).
+    file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
+    import can be undone (UNDO_DAYS).
     """
     job = find_job(task_id)
     page, per_page = query["page"], query["per_page"]
