@@ -58,7 +58,8 @@ def read_skus(url: str, condition: str = "true") -> list[str]:
 
 def find_notice(job: Any) -> Any:
     """Return the notice about missing products, or None."""
-    return next((notice for notice in job["notices"] if notice["code"] == "missing_products"), None)
+    found: Any = next((notice for notice in job["notices"] if notice["code"] == "missing_products"), None)
+    return found
 
 
 def undo(client: FlaskClient, runner: ImportRunner, job: Any, **options: Any) -> Any:
@@ -251,7 +252,8 @@ def test_products_that_were_created_or_changed_after_the_comparison_are_left_alo
     assert job["missing_count"] == change_count
     assert "2 others were left alone" in job["log"][-1]["message"]
     assert {"A-created", "K-01", "Z-renamed"} <= set(read_skus(url))
-    assert client.get(f"/api/products/{ids['K-01']}").json["active"] is True
+    edited: Any = client.get(f"/api/products/{ids['K-01']}").json
+    assert edited["active"] is True
 
 
 def test_a_product_of_a_transaction_that_was_open_during_the_comparison_is_left_alone(
@@ -275,7 +277,7 @@ def test_a_product_that_another_client_is_changing_is_compared_again(client: Fla
 
         def commit_when_waited_for() -> None:
             query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%WITH write_time%'"
-            wait_for(lambda: execute(url, query), "the removal to wait for the product")
+            wait_for("the removal waits for the product", lambda: execute(url, query))
             connection.commit()
 
         def lock() -> None:
@@ -321,7 +323,7 @@ def test_an_undo_leaves_a_deleted_product_alone_whose_sku_another_product_has_no
     url = runner.database_url
     before = execute(url, READ_ALL_SQL)
     job = upload_and_run(client, runner, make_file(SKUS[2:]), missing="delete")
-    other = client.post("/api/products", json={"sku": "k-01"}).json
+    other: Any = client.post("/api/products", json={"sku": "k-01"}).json
     result = undo(client, runner, job)
     assert (result["updated_count"], result["rejected_count"], result["total_records"]) == (1, 1, 2)
     assert [(row["code"], row["row"]) for row in list_rejects(client, result["task_id"])] == [("sku_taken", "K-01")]
