@@ -11,7 +11,7 @@ from typing import Any
 PARTICIPLES = {"deactivate": "deactivated", "delete": "deleted"}
 
 EXCEEDED_MESSAGE = (
-    "The import would {action} {found} of the {catalogue} in the catalogue ({share} %), because the file does not have"
+    "The import would {action} {products} in the catalogue ({share} %), because the file does not have"
     " {them}. The limit is {limit} %, so nothing was written. If the file is complete, retry with"
     " missing_limit={needed_limit}. Otherwise upload the complete file, or retry with missing=keep."
 )
@@ -44,8 +44,9 @@ class MissingProducts:
         """Return why the import must not write anything, with the numbers and what to do."""
         return EXCEEDED_MESSAGE.format(
             action=self.action,
-            found=f"{self.found:,}",
-            catalogue="1 product" if self.catalogue == 1 else f"{self.catalogue:,} products",
+            products="the only product"
+            if self.catalogue == 1
+            else f"{self.found:,} of the {self.catalogue:,} products",
             them="it" if self.found == 1 else "them",
             share=f"{100 * self.found / self.catalogue:.4g}",
             limit=f"{100 * self.limit:.4g}",

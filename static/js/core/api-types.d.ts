@@ -184,8 +184,9 @@ export interface paths {
         };
         /**
          * List the products that an import affected
-         * @description Lists the created products first, then the updated ones, then those left out because of the mode, each as it is now.
-         *     The list is kept as long as the import can be undone (UNDO_DAYS).
+         * @description Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
+         *     file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
+         *     import can be undone (UNDO_DAYS).
          */
         get: operations["listImportedProducts"];
         put?: never;
@@ -801,13 +802,13 @@ export interface components {
              * @example created
              * @enum {string}
              */
-            change: "created" | "updated" | "left_out";
+            change: "created" | "updated" | "deactivated" | "deleted" | "left_out";
             /** @description The id of the product; null if it was left out. */
             id: number | null;
             /** @description The product as it is now; null if it does not exist. */
             product: components["schemas"]["Product"] | null;
             /**
-             * @description The SKU; null if the product no longer exists.
+             * @description The SKU; null if the product was deleted, unless this import deleted it.
              * @example A-1
              */
             sku: string | null;
@@ -1108,6 +1109,8 @@ export interface components {
             kind: "import" | "undo";
             /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
             left_alone_count: number;
+            /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
+            missing_count: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
@@ -1262,6 +1265,8 @@ export interface components {
             /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
             left_alone_count: number;
             log: components["schemas"]["LogEntry"][];
+            /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
+            missing_count: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
@@ -1427,12 +1432,12 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`. Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU can be read.
              * @example keep
              * @enum {string}
              */
             missing: "keep" | "deactivate" | "delete";
-            /** @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything. */
+            /** @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything, and its check cannot be confirmed. */
             missing_limit: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
@@ -1550,7 +1555,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects";
+            code: "missing_products" | "many_rejects";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */
@@ -1603,11 +1608,21 @@ export interface components {
             total: number;
         };
         Preview: {
+            /** @description The number of products in the catalogue, of which `missing` is a part; null with `keep`. */
+            catalogue: number | null;
             changes: components["schemas"]["PreviewChange"][];
             /** @description Products that would be created. */
             create: number;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate: number;
+            /** @description Products that the file does not have and that would be deactivated or deleted. */
+            missing: number;
+            /**
+             * @description What would happen to these products. It is `keep` if the file has no valid rows.
+             * @example keep
+             * @enum {string}
+             */
+            missing_action: "keep" | "deactivate" | "delete";
             /** @description Rows that cannot be imported. */
             rejected: number;
             rejects: components["schemas"]["RejectedRow"][];
@@ -1829,12 +1844,12 @@ export interface components {
                 [key: string]: "sku" | "name" | "description" | "active" | null;
             } | null;
             /**
-             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`. Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU can be read.
              * @enum {string}
              */
             missing?: "keep" | "deactivate" | "delete";
             /**
-             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything.
+             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything, and its check cannot be confirmed.
              * @example 0.1
              */
             missing_limit?: number;
@@ -1938,13 +1953,13 @@ export interface components {
              */
             mapping?: string;
             /**
-             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`. Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU can be read.
              * @default keep
              * @enum {string}
              */
             missing: "keep" | "deactivate" | "delete" | "";
             /**
-             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything.
+             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything, and its check cannot be confirmed.
              * @example 0.1
              */
             missing_limit?: number;
@@ -2688,7 +2703,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`. */
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`, `too_many_missing`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2726,8 +2741,8 @@ export interface operations {
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description Only products that the import created, updated, or left out because of its mode. */
-                change?: "created" | "updated" | "left_out";
+                /** @description Only products that the import created or updated; that it deactivated or deleted, because the file does not have them; or that it left out because of its mode. */
+                change?: "created" | "updated" | "deactivated" | "deleted" | "left_out";
             };
             header?: never;
             path: {
