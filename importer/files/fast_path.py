@@ -1,7 +1,7 @@
 """The fast path for clean CSV: it checks that PostgreSQL can read a text unchanged, without parsing it into rows.
 
 Nearly all blocks of nearly all files are clean: every quote is where RFC 4180 requires it, every row has the same
-number of fields, SKUs have no surrounding spaces, and no value is too long. To check this, the fast path only splits
+number of fields, SKUs need no repair, and no value is too long. To check this, the fast path only splits
 the text at quotes and delimiters. That is several times faster than parsing it into rows, and COPY gets the text
 unchanged. Text that is not obviously clean goes through the parser and the validation. The result is the same; tests
 compare both.
@@ -12,20 +12,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
+from itertools import compress, repeat
+from operator import contains, itemgetter
 from typing import NamedTuple
 
+from database.skus import are_clean
 from importer.files.dialect import COPY_QUOTE_FOR_NONE
+from importer.files.rewritten_skus import has_rewritten
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
+LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class Layout:
     """The index of each product field in a row of `width` cells, from 0; None if the file has no such column.
 
-    `sku_max` and `name_max` are in characters. `quote` is the quote for COPY.
+    `sku_max` and `name_max` are in characters. `quote` is the quote for COPY. A row whose SKU is one of `header_names`
+    may repeat the header. They may be left out if no value in the column `active` can be one of them.
     """
 
     width: int
@@ -36,6 +41,7 @@ class Layout:
     name_max: int
     delimiter: str = ","
     quote: str = '"'
+    header_names: frozenset[str] = frozenset()
 
 
 class CleanRows(NamedTuple):
@@ -50,19 +56,22 @@ class CleanRows(NamedTuple):
     length: int
 
 
-def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | None:
+def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: bool = False) -> CleanRows | None:
     """Return the complete rows at the start of `text` if all of them are clean, otherwise None.
 
-    `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end.
+    `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end. With
+    `requires_crlf`, rows that end with LF alone are not clean.
     """
     if "\0" in text or ("\\" in text and "\\." in text):
         return None
     delimiter, quote = layout.delimiter, layout.quote
     if quote == COPY_QUOTE_FOR_NONE and quote in text:
         return None
+    if quote != '"' and '="' in text:
+        return None
     length = len(text)
     if at_end and not text.endswith("\n"):
-        text += "\n"
+        text += "\r\n" if requires_crlf else "\n"
     # Every second part is inside quotes. If the number of parts is even, the last quoted field is not closed yet.
     parts = text.split(quote)
     cut = len(parts[-1]) + 1 if len(parts) % 2 == 0 else 0
@@ -78,11 +87,13 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
     cut += len(parts[-1]) - end
     parts[-1] = parts[-1][:end]
     outside = parts[::2]
-    if "\r" in text:
-        outside = [part.replace("\r\n", "\n") for part in outside]
-        if any("\r" in part for part in outside):
+    if "\r" in text or requires_crlf:
+        # NUL separates the parts, because the text has none.
+        with_carriages = "\0".join(outside)
+        joined = with_carriages.replace("\r\n", "\n")
+        if "\r" in joined or (requires_crlf and joined.count("\n") != len(with_carriages) - len(joined)):
             return None
-        parts[::2] = outside
+        parts[::2] = outside = joined.split("\0")
         payload = quote.join(parts)
     else:
         payload = text[: len(text) - cut] if cut else text
@@ -96,6 +107,8 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         if not rows:
             return None
         payload = quote.join(parts)
+    if payload.count("\n") > rows and _has_rows_in_values(payload, layout):
+        return None
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
     except UnicodeEncodeError:
@@ -108,6 +121,25 @@ def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
     # Only the first part begins at the start of a line; the others continue one.
     first, *others = outside
     return [blank_lines.sub("\n", "\n" + first)[1:], *(blank_lines.sub("\n", part) for part in others)]
+
+
+def _has_rows_in_values(payload: str, layout: Layout) -> bool:
+    """Return whether a line within a quoted value may look like a row."""
+    # Doubled quotes split a value; without them, every second part is a whole value.
+    values = payload.replace(layout.quote * 2, "").split(layout.quote)[1::2]
+    multi_line = compress(values, map(contains, values, repeat("\n")))
+    return any(holds_rows(value, layout.width, layout.delimiter) for value in multi_line)
+
+
+def holds_rows(value: str, width: int, delimiter: str) -> bool:
+    """Return whether a line within a value, after its first one, looks like a row of `width` fields."""
+    if width < 2 or delimiter not in value:
+        return False
+    _, *lines = LINE_END.split(value)
+    return any(
+        line.count(delimiter) == width - 1 and f"{delimiter} " not in line and line.strip(f"{delimiter} ")
+        for line in lines
+    )
 
 
 @cache
@@ -147,6 +179,9 @@ def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
 def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
     """Check the columns that have rules. In `cells`, a quote stands for each quoted field, and line ends are kept."""
     width, last, quote = layout.width, layout.width - 1, layout.quote
+    if "=" in quoted:
+        # The start of a text in a formula: `"=""00123"""`.
+        return False
     checked = [layout.sku] if layout.name is None else [layout.sku, layout.name]
     if quoted and any(quote in "".join(cells[place::width]) for place in checked):
         # A doubled quote splits its field into two parts; then parts and cells do not correspond.
@@ -162,6 +197,11 @@ def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bo
     skus = column(layout.sku)
     if not all(skus) or max(map(len, skus)) > layout.sku_max or list(map(str.strip, skus)) != skus:
         return False
+    joined = "\n" + "\n".join(skus)
+    if not are_clean(joined) or has_rewritten(joined):
+        return False
     if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
+        return False
+    if layout.header_names and not layout.header_names.isdisjoint(skus):
         return False
     return layout.active is None or set(map(str.lower, column(layout.active))) <= COPY_BOOLEANS

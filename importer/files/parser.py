@@ -17,13 +17,16 @@ from dataclasses import replace
 from itertools import compress, islice
 
 from importer.errors import UnusableFile
-from importer.files.dialect import MAX_COLUMNS, Dialect
-from importer.files.fast_path import Layout, read_clean_rows
+from importer.files.dialect import Dialect
+from importer.files.fast_path import CleanRows, Layout, read_clean_rows
+from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
+from importer.files.row_repair import RowRepair
 from importer.files.rows import Row, RowChunk, RowPositions, has_content
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.notices import Notices
 
 # The parser rejects rows beyond its own limit, so the limit of the csv module must not get in the way.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
@@ -43,6 +46,8 @@ class Parser:
         self._buffer = TextBuffer(source)
         self._max_record = max_record
         self._row_reader_rows = MIN_ROW_READER_ROWS
+        # The header: its text and the number of its cells.
+        self._header, self._width = "", 0
         self._set_dialect(Dialect())
 
     def peek(self, size: int) -> str:
@@ -50,11 +55,24 @@ class Parser:
         self._buffer.ensure(size)
         return self._buffer.text[self._buffer.position : self._buffer.position + size]
 
+    @property
+    def line(self) -> int:
+        """The next line of the file, counted from 1."""
+        return self._buffer.line
+
+    def skip(self, length: int) -> None:
+        """Consume the next `length` characters, which end with a row."""
+        self._buffer.consume(length)
+
+    def skip_to_line(self, line: int) -> bool:
+        """Consume the lines before `line`. Return whether the file has that line."""
+        while self._buffer.ensure() and self._buffer.line < line:
+            self._buffer.skip_line()
+        return self._buffer.line == line and self._buffer.ensure()
+
     def use(self, dialect: Dialect, *, skip: int = 0) -> None:
         """Continue in this dialect after skipping `skip` characters."""
         self._buffer.consume(skip)
-        if dialect.escaped:
-            self._buffer.unescape(dialect.quote)
         self._set_dialect(dialect)
 
     def skip_blank_lines(self, blank: re.Pattern[str]) -> None:
@@ -89,14 +107,25 @@ class Parser:
                     f"The file has {len(row):,} columns; at most {MAX_COLUMNS:,} are possible. Delete the columns that"
                     " hold no products' data, or check the delimiter of the file."
                 )
+            self._header, self._width = raw, len(row)
             return row
 
-    def read_chunks(self, chunk_rows: int, layout: Layout | None = None) -> Iterator[RowChunk]:
+    def read_chunks(
+        self, chunk_rows: int, layout: Layout | None = None, notices: Notices | None = None
+    ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
         Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
-        control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`.
+        control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`. `notices` gets the
+        notices about the rows.
         """
+        repair = RowRepair(
+            self._dialect, width=self._width, header=self._header, max_record=self._max_record, notices=notices
+        )
+        for chunk in repair.repair(self._parse_chunks(chunk_rows, layout, repair)):
+            yield from _split(chunk, chunk_rows)
+
+    def _parse_chunks(self, chunk_rows: int, layout: Layout | None, repair: RowRepair) -> Iterator[RowChunk]:
         buffer = self._buffer
         length = max_length = min(self._block_characters, self._max_record)
         misses = 0
@@ -104,10 +133,13 @@ class Parser:
             if buffer.skip_blank_lines(self._dialect.blank, self._max_record):
                 yield RowChunk([], buffer.line)
                 continue
-            if layout is not None and misses < self._tuning.max_fast_path_misses:
+            if layout is not None and misses < self._tuning.max_fast_path_misses and not repair.has_open_row:
                 end = buffer.position + length
-                clean = read_clean_rows(
-                    buffer.text[buffer.position : end], layout, at_end=buffer.at_end and end >= len(buffer.text)
+                clean = self._read_clean_rows(
+                    buffer.text[buffer.position : end],
+                    layout,
+                    at_end=buffer.at_end and end >= len(buffer.text),
+                    requires_crlf=repair.requires_crlf,
                 )
                 misses = misses + 1 if clean is None else 0
                 if clean is not None:
@@ -124,9 +156,27 @@ class Parser:
             buffer.consume(end - buffer.position)
             if not all(rows):
                 chunk = _without_blank_lines(chunk)
-            yield from _split(chunk, chunk_rows)
+            if rows:
+                yield chunk
             if not is_parsed:
                 yield from self._read_singly(chunk_rows, len(rows))
+
+    def _read_clean_rows(self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool) -> CleanRows | None:
+        """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first."""
+        dialect = self._dialect
+        if not (dialect.wrapped or (dialect.escaped and "\\" in text)):
+            clean = read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)
+            if clean is not None or not dialect.has_spaced_quotes(text):
+                return clean
+        rewritten = "".join(dialect.repair(io.StringIO(text, newline="")))
+        clean = read_clean_rows(rewritten, layout, at_end=at_end, requires_crlf=requires_crlf)
+        if clean is None or clean.length == len(rewritten):
+            return clean and clean._replace(length=len(text))
+        # Rewriting keeps the line ends, so the rest has as many of them as before.
+        start = len(text)
+        for _ in range(rewritten.count("\n", clean.length) + 1):
+            start = text.rfind("\n", 0, start)
+        return clean._replace(length=start + 1)
 
     def _read_singly(self, chunk_rows: int, parsed_rows: int) -> Iterator[RowChunk]:
         """Read the next rows with the row reader: more and more of them while parsing whole blocks fails."""
@@ -155,6 +205,9 @@ class Parser:
             end = start + (end - start) * MAX_BLOCK_LINES // lines
         if end == len(text) and self._buffer.at_end:
             return end
+        if self._dialect.escaped and "\\" in text:
+            # Escaped quotes open and close nothing.
+            text = text.replace("\\\\", "  ").replace(f"\\{quote}", "  ")
         quotes = text.count(quote, start, end) if quote else 0
         newline = carriage = end
         while True:
@@ -175,11 +228,12 @@ class Parser:
         """Parse the text up to `end`. Return the leading rows that need no row reader, and the position after them."""
         position = self._buffer.position
         text = self._buffer.text[position:end]
+        dialect = self._dialect.for_text(text)
         rows: list[Row] = []
         is_complete = False
         with suppress(csv.Error):
             # After an error, `rows` has the rows before the malformed one.
-            rows.extend(self._dialect.reader(io.StringIO(text, newline="")))
+            rows.extend(dialect.reader(io.StringIO(text, newline="")))
             is_complete = True
         # An upper bound of the length of a row, with its quotes, delimiters and line end. The row reader is exact.
         longest, widest = max(map(len, map("".join, rows)), default=0), max(map(len, rows), default=0)
@@ -191,7 +245,7 @@ class Parser:
         if is_complete:
             return rows, end
         lines = io.StringIO(text, newline="")
-        deque(islice(self._dialect.reader(lines), len(rows)), maxlen=0)
+        deque(islice(dialect.reader(lines), len(rows)), maxlen=0)
         return rows, position + lines.tell()
 
 
@@ -202,14 +256,14 @@ def _without_blank_lines(chunk: RowChunk) -> RowChunk:
 
 
 def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
-    """Split a chunk into chunks of at most `chunk_rows` rows."""
+    """Split a chunk into chunks of at most `chunk_rows` rows. The first one has the rejects."""
     rows = chunk.rows
     if len(rows) <= chunk_rows:
-        if rows:
-            yield chunk
+        yield chunk
         return
     lines, raws = chunk.positions()
     for start in range(0, len(rows), chunk_rows):
         end = start + chunk_rows
         positions = RowPositions(lines[start:end], raws[start:end])
-        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=[], known_positions=positions)
+        rejects = [] if start else chunk.rejects
+        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=rejects, known_positions=positions)

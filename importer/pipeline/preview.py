@@ -103,7 +103,9 @@ def render_examples(part: Slice, *, new: bool, limit: int) -> sql.Composed:
     Each row has the SKU, whether the product is new, and for each column of the file the value before and after.
     """
     columns = part.value_columns
-    values = [_render_value(alias, name) for name in columns for alias in "ps"]
+    values = [
+        _render_value(alias, name, may_be_null=part.job.short_rows == "accept") for name in columns for alias in "ps"
+    ]
     is_changed = sql.SQL("p.id IS NOT NULL AND ({})").format(render_difference(columns))
     return part.render(
         SELECT_EXAMPLES_SQL,
@@ -113,10 +115,11 @@ def render_examples(part: Slice, *, new: bool, limit: int) -> sql.Composed:
     )
 
 
-def _render_value(alias: str, name: str) -> sql.Composable:
-    """Return the value of a column in the product `p` or in the staged row `s`."""
+def _render_value(alias: str, name: str, *, may_be_null: bool) -> sql.Composable:
+    """Return the value of a column in the product `p` or in the staged row `s`, where a text may be NULL."""
     if name == "active":
         return sql.SQL("p.active" if alias == "p" else "coalesce(s.active, p.active, true)")
-    return sql.SQL("left({alias}.{name}, {limit})").format(
-        alias=sql.SQL(alias), name=sql.Identifier(name), limit=sql.Literal(MAX_SHOWN_CHARACTERS)
+    value = "coalesce(s.{name}, p.{name}, '')" if alias == "s" and may_be_null else f"{alias}.{{name}}"
+    return sql.SQL(f"left({value}, {{limit}})").format(
+        name=sql.Identifier(name), limit=sql.Literal(MAX_SHOWN_CHARACTERS)
     )

@@ -51,6 +51,8 @@ COLUMN_TYPES = {"active": "boolean"}
 COPY_ROWS_SQL = (
     "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}, FORCE_NOT_NULL ({texts}){booleans})"
 )
+# The cells that short rows lack are NULL: empty without quotes. Empty texts have quotes in this format.
+COPY_SHORT_ROWS_SQL = "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}{booleans})"
 COPY_REJECTED_SKUS_SQL = "COPY {table} (rejected_sku) FROM STDIN (FREEZE)"
 COPY_REJECTS_SQL = sql.SQL("COPY import_rejects (job_id, line, code, message, row) FROM STDIN")
 CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
@@ -202,12 +204,15 @@ def _encode_chunks(
     the end if the file has changed since its upload.
     """
     validator = file.validator
-    copy_rows = sql.SQL(COPY_ROWS_SQL).format(
-        table=table,
-        columns=_join_names(validator.fields),
-        options=file.copy_options,
-        texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
-        booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
+    copy_rows, copy_short_rows = (
+        sql.SQL(statement).format(
+            table=table,
+            columns=_join_names(validator.fields),
+            options=file.copy_options,
+            texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
+            booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
+        )
+        for statement in (COPY_ROWS_SQL, COPY_SHORT_ROWS_SQL)
     )
     copy_rejected_skus = sql.SQL(COPY_REJECTED_SKUS_SQL).format(table=table)
     rejects = bytearray()
@@ -218,7 +223,7 @@ def _encode_chunks(
             raise UnusableFile(
                 f"The file has more than {limits.max_rows:,} rows, which is the limit. Split it into smaller files."
             )
-        yield copy_rows, payload
+        yield copy_short_rows if chunk.has_short_rows else copy_rows, payload
         rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, limits.max_rejects - reading.rejected)])
         if len(rejects) > REJECTS_BUFFER_BYTES:
             yield COPY_REJECTS_SQL, bytes(rejects)

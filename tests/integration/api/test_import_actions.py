@@ -64,7 +64,7 @@ def test_an_import_without_its_file_cannot_be_retried(
 def test_a_retry_accepts_other_options_and_null_for_detection(client: FlaskClient, runner: ImportRunner) -> None:
     job = upload_and_run(client, runner, "Preis;sku\n1;a\n", delimiter="comma", mapping='{"Preis;sku": "name"}')
     assert job["status"] == "failed"
-    options = {"preview": True, "mode": "create", "mapping": None, "delimiter": "semicolon"}
+    options = {"preview": True, "mode": "create", "mapping": None, "delimiter": "semicolon", "header_line": None}
     read_json(client.post(f"/api/imports/{job['task_id']}/retry", json=options), 202)
     job = run_job(client, runner, job["task_id"])
     assert (job["status"], job["mode"], job["preview"]["create"]) == ("awaiting_confirmation", "create", 1)
@@ -77,6 +77,14 @@ def test_a_retry_accepts_other_options_and_null_for_detection(client: FlaskClien
         ({"preview": "true"}, "preview"),
         ({"delimiter": 7}, "delimiter"),
         ({"quote": "x"}, "quote"),
+        ({"header_line": 0}, "header_line"),
+        ({"header_line": "3"}, "header_line"),
+        ({"header_line": True}, "header_line"),
+        ({"sheet": 1}, "sheet"),
+        ({"short_rows": "keep"}, "short_rows"),
+        ({"missing": None}, "missing"),
+        ({"missing_limit": 1.5}, "missing_limit"),
+        ({"missing_limit": "0.5"}, "missing_limit"),
         ({"mapping": '{"a": "sku"}'}, "mapping"),
         ({"mapping": {"a": "price"}}, "mapping"),
         ({"chunk_rows": 1}, "chunk_rows"),

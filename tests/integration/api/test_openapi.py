@@ -92,7 +92,16 @@ def test_an_upload_accepts_empty_form_fields_and_the_document_says_so(client: Fl
     content = list_operations(document)["post", "/api/upload"]["requestBody"]["content"]["multipart/form-data"]
     fields = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]["properties"]
     values = {name: field["enum"] for name, field in fields.items() if "enum" in field}
-    assert set(values) == {"preview", "mode", "on_reject", "delimiter", "quote", "started_from"}
+    assert set(values) == {
+        "preview",
+        "mode",
+        "on_reject",
+        "delimiter",
+        "quote",
+        "short_rows",
+        "missing",
+        "started_from",
+    }
     assert all(enum.count("") == 1 for enum in values.values())
     empty_fields = dict.fromkeys(set(fields) - {"file"}, "")
     response = client.post("/api/upload", data={"file": (io.BytesIO(b"sku\nA\n"), "a.csv"), **empty_fields})

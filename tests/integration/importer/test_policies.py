@@ -213,6 +213,16 @@ def test_an_upload_with_an_invalid_option_is_rejected_and_leaves_nothing(
         {"quote": "x"},
         {"encoding": "klingon"},
         {"encoding": "rot13"},
+        {"header_line": "0"},
+        {"header_line": "1.0"},
+        {"header_line": "1000001"},
+        {"sheet": "x" * 256},
+        {"short_rows": "skip"},
+        {"missing": "remove"},
+        {"missing_limit": "10%"},
+        {"missing_limit": "1.01"},
+        {"missing_limit": "nan"},
+        {"missing_limit": "-0.1"},
         {"started_from": "moon"},
         {"started_by": "x" * 201},
     ):
@@ -308,3 +318,35 @@ def test_deleting_a_job_deletes_its_rejects_and_no_others(client: FlaskClient, r
     kept, deleted = upload_and_run(client, runner, NEW), upload_and_run(client, runner, NEW)
     execute(runner.database_url, "DELETE FROM import_jobs WHERE id = %s", (deleted["id"],))
     assert execute(runner.database_url, "SELECT job_id FROM import_rejects") == [(kept["id"],)]
+
+
+def test_the_options_of_an_upload_are_shown_with_their_defaults(client: FlaskClient, runner: ImportRunner) -> None:
+    names = ("header_line", "sheet", "short_rows", "missing", "missing_limit")
+    plain = upload_and_run(client, runner, OLD)
+    assert [plain["options"][name] for name in names] == [None, None, "reject", "keep", 0.1]
+    given = {"short_rows": "accept", "missing_limit": "0.25"}
+    job = upload_and_run(client, runner, OLD, **given, sheet="", header_line="")
+    assert [job["options"][name] for name in names] == [None, None, "accept", "keep", 0.25]
+
+
+def test_many_rejected_rows_are_noticed_on_the_check_and_on_the_result(
+    client: FlaskClient, runner: ImportRunner
+) -> None:
+    rows = "".join(f"B-{number},Box\n" for number in range(8))
+    job = upload_and_run(client, runner, f"sku,name\n{rows},one\n", preview="true")
+    (notice,) = job["notices"]
+    assert (notice["code"], notice["count"]) == ("many_rejects", 1)
+    assert notice["message"].startswith("1 row was rejected: 11 % of the file.")
+    request_action(client, job["task_id"], "confirm")
+    assert run_job(client, runner, job["task_id"])["notices"] == [notice]
+    assert upload_and_run(client, runner, f"sku,name\n{rows}C-1,\nC-2,\n,one\n")["notices"] == []
+
+
+def test_the_check_and_the_import_have_their_own_percentages(client: FlaskClient, runner: ImportRunner) -> None:
+    job = upload_and_run(client, runner, OLD, preview="true")
+    assert (job["progress"], job["step_progress"]) == (50, 100)
+    job = request_action(client, job["task_id"], "confirm")
+    assert (job["progress"], job["step_progress"]) == (50, 0)
+    job = run_job(client, runner, job["task_id"])
+    assert (job["progress"], job["step_progress"]) == (100, 100)
+    assert upload_and_run(client, runner, OLD)["step_progress"] == 100

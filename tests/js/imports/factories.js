@@ -1,6 +1,6 @@
 // Objects of the API for the tests of the import pages.
 
-/** @import { ImportDetail, ImportFile, LogEntry, Preview } from '../../../static/js/core/types.d.ts' */
+/** @import { ImportDetail, ImportFile, LogEntry, Notice, Preview } from '../../../static/js/core/types.d.ts' */
 
 /**
  * Create an import that was just queued, with changes.
@@ -19,6 +19,7 @@ export const createImport = (changes = {}) => ({
   mode: 'upsert',
   on_reject: 'skip',
   progress: 0,
+  step_progress: 0,
   total_records: 0,
   processed_records: 0,
   rows_read: 0,
@@ -30,6 +31,7 @@ export const createImport = (changes = {}) => ({
   duplicate_count: 0,
   rejected_count: 0,
   removed_count: 0,
+  missing_count: 0,
   created_at: timeAt(0),
   started_at: null,
   finished_at: null,
@@ -53,8 +55,14 @@ export const createImport = (changes = {}) => ({
     quote: null,
     encoding: null,
     mapping: null,
+    header_line: null,
+    sheet: null,
+    short_rows: 'reject',
+    missing: 'keep',
+    missing_limit: 0.1,
   },
   file: null,
+  notices: [],
   preview: null,
   log: [],
   samples: [],
@@ -79,6 +87,9 @@ export const createPreview = (changes = {}) => ({
   skipped: 0,
   duplicate: 0,
   rejected: 0,
+  missing: 0,
+  missing_action: 'keep',
+  catalogue: null,
   changes: [],
   rejects: [],
   ...changes,
@@ -93,11 +104,26 @@ export const createFile = (changes = {}) => ({
   delimiter: ',',
   encoding: 'utf-8',
   escaped: false,
+  wrapped: false,
   packing: 'none',
   problem: null,
   quote: '"',
   remembered: false,
   unmapped: [],
+  ...changes,
+});
+
+/**
+ * @param {Partial<Notice>} [changes]
+ * @returns {Notice}
+ */
+export const createNotice = (changes = {}) => ({
+  code: 'short_rows',
+  message: 'Rows have fewer cells than the header.',
+  count: 1,
+  lines: [],
+  samples: [],
+  fix: null,
   ...changes,
 });
 

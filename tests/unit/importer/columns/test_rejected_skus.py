@@ -12,13 +12,15 @@ from importer.files.rows import Reject
 def read(code: str, row: str, *, guarded: bool = False, dialect: Dialect | None = None) -> list[str]:
     """Return the SKUs of a row of a file whose second of three columns has the SKU."""
     rejects = [Reject(2, code, "It is wrong.", row)]
-    return list(read_skus(rejects, dialect or Dialect(), sku_index=1, width=3, guarded=guarded))
+    return list(read_skus(rejects, dialect or Dialect(), sku_index=1, guarded=guarded))
 
 
 @pytest.mark.parametrize(
     ("code", "row", "skus"),
     [
         ("invalid_active", "Lamp, A-1 ,maybe", ["A-1"]),
+        ("invalid_active", 'Lamp,"=""001""",maybe', ["001"]),
+        ("invalid_active", "Lamp,A\u200b-1,maybe", ["A-1"]),
         ("name_too_long", 'n,"A,1",yes', ["A,1"]),
         ("missing_sku", "Lamp,,yes", [""]),
         ("sku_too_long", f"Lamp,{'s' * 256},yes", [""]),

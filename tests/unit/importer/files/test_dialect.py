@@ -18,7 +18,6 @@ from importer.files.dialect import (
     Dialect,
     find_delimiter,
     find_quote,
-    unescape,
 )
 from importer.files.fast_path import Layout, read_clean_rows
 from importer.files.rows import has_content
@@ -161,14 +160,16 @@ def test_the_message_shows_the_start_of_an_unknown_delimiter_or_quote() -> None:
     with pytest.raises(UnusableFile) as failure:
         find_delimiter(name)
     shown = "x" + "é" * 19
-    assert str(failure.value) == f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe."
+    assert str(failure.value).startswith(f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe, or")
     with pytest.raises(UnusableFile) as failure:
         find_quote(name)
     assert str(failure.value) == f"The quote `{shown}` is unknown. Use one of {', '.join(QUOTES.values())}."
 
 
 def test_a_wrong_delimiter_gives_a_sentence() -> None:
-    with pytest.raises(UnusableFile, match=r"no column `sku`\. Its columns are: sku;name"):
+    with pytest.raises(
+        UnusableFile, match=r"no column `sku`\. Its columns are: `sku;name`\. With the delimiter semicolon"
+    ):
         read_file(b"sku;name\na;b\n", FileOptions("|"))
 
 
@@ -246,13 +247,6 @@ def test_escaped_quotes_are_read_to_the_end_of_a_long_file(block: int) -> None:
 def test_a_backslash_before_the_closing_quote_is_plain_if_quotes_are_doubled() -> None:
     read = read_file(b'"sku","name"\n"a","C:\\"\n"b","say ""x\\"""\n')
     assert read.rows == [("a", "C:\\"), ("b", 'say "x\\"')]
-
-
-@given(st.text('a\\"', max_size=20), st.integers(0, 20))
-def test_splitting_a_text_does_not_change_its_escapes(text: str, cut: int) -> None:
-    first, waiting = unescape(text[:cut], '"', is_complete=False)
-    second, rest = unescape(waiting + text[cut:], '"')
-    assert (first + second, rest) == (unescape(text, '"')[0], "")
 
 
 def test_apostrophes_that_make_no_sense_as_quotes_are_text() -> None:
