@@ -2,8 +2,8 @@
 
     python -m benchmarks.missing_speed [--rows 500000] [--repeat 3]
 
-The catalogue has twice as many products as the file has rows, and the file has every other product, or only products
-that are new. Each import runs with `missing=keep`, `deactivate` and `delete`, and is undone before the next one. The
+The catalogue has twice as many products as the file has rows, and the file has every other product, unchanged or
+with another name. Each import runs with `missing=keep`, `deactivate` and `delete`, and is undone before the next one. The
 ratios refer to the import with `keep` in the same round.
 """
 
@@ -47,11 +47,10 @@ def main() -> None:
     options = parser.parse_args()
     with temporary_folder() as folder, running_product(folder) as product:
         everything = folder / "everything.csv"
-        files = {name: folder / f"{name}.csv" for name in ("unchanged", "changed", "new")}
+        files = {name: folder / f"{name}.csv" for name in ("unchanged", "changed")}
         write_catalogue(everything, 2 * options.rows)
         write_half(everything, files["unchanged"])
         write_changed_catalogue(files["unchanged"], files["changed"], 1, "Other")
-        write_new(files["unchanged"], files["new"])
         time_import(product.port, everything)
         measure(product, files, options)
 
@@ -63,15 +62,6 @@ def write_half(source: Path, target: Path) -> None:
         csv.writer(new, lineterminator="\n").writerows([header, *rows[::2]])
 
 
-def write_new(source: Path, target: Path) -> None:
-    """Write a catalogue with another SKU in each row."""
-    with source.open(newline="", encoding="utf-8") as old, target.open("w", newline="", encoding="utf-8") as new:
-        header, *rows = csv.reader(old)
-        csv.writer(new, lineterminator="\n").writerows(
-            [header, *([name, f"{sku}-x", text] for name, sku, text in rows)]
-        )
-
-
 def measure(product: Product, files: dict[str, Path], options: argparse.Namespace) -> None:
     """Import each file with each action in each round, undo the imports, and print the table."""
     times: dict[tuple[str, str], list[float]] = {}
@@ -79,17 +69,16 @@ def measure(product: Product, files: dict[str, Path], options: argparse.Namespac
     bytes_per_product = 0.0
     for _ in range(options.repeat):
         for name, path in files.items():
-            missing = options.rows * (2 if name == "new" else 1)
             for action in ACTIONS:
                 wait_until_idle(product.url)
                 seconds, job, phases = time_import(product.port, path, missing=action, missing_limit="1")
                 if options.phases:
                     print(name, action, f"{seconds:.2f} s", {key: round(value, 2) for key, value in phases.items()})
-                if job["missing_count"] != (0 if action == "keep" else missing):
-                    sys.exit(f"{name}, {action}: {missing} products should have been removed: {job}")
+                if job["missing_count"] != (0 if action == "keep" else options.rows):
+                    sys.exit(f"{name}, {action}: {options.rows} products should have been removed: {job}")
                 times.setdefault((name, action), []).append(seconds)
                 if action == "delete":
-                    bytes_per_product = read_change_log_bytes(product.url, str(job["task_id"])) / missing
+                    bytes_per_product = read_change_log_bytes(product.url, str(job["task_id"])) / options.rows
                 if action != "keep" or name != "unchanged":
                     wait_until_idle(product.url)
                     undos.setdefault((name, action), []).append(time_undo(product.port, str(job["task_id"])))
