@@ -3,8 +3,8 @@
     python -m benchmarks.missing_speed [--rows 500000] [--repeat 3]
 
 The catalogue has twice as many products as the file has rows, and the file has every other product, unchanged or
-with another name. Each import runs with `missing=keep`, `deactivate` and `delete`, and is undone before the next one. The
-ratios refer to the import with `keep` in the same round.
+with another name. Each import runs with `missing=keep`, `deactivate` and `delete`, and is undone before the next one.
+The ratios refer to the import with `keep` in the same round.
 """
 
 from __future__ import annotations
