@@ -166,12 +166,20 @@ class ImportJob(Base):
     left_alone_count: Mapped[int] = mapped_column(server_default="0")
     file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    # Products that the file does not have: how many of them the import has deactivated or deleted so far, and how many
+    # it found before it wrote anything.
+    missing_count: Mapped[int] = mapped_column(server_default="0")
+    missing_found: Mapped[int | None]
     notices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
 
     # State for the next worker that acquires the lease: the staging table, its columns, and the last key written.
     staging_table: Mapped[str | None]
     staged_columns: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     checkpoint: Mapped[str | None]
+    # The snapshot of PostgreSQL in which the missing products were found, and the last key up to which they have been
+    # deactivated or deleted. See importer/pipeline/missing.py.
+    missing_snapshot: Mapped[str | None]
+    missing_checkpoint: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default="0")
     lease_token: Mapped[uuid.UUID | None]
     lease_holder: Mapped[str | None]
@@ -226,6 +234,9 @@ class ImportChanges(Base):
     `names`, `descriptions` and `actives` hold the previous values: a value that did not change is NULL, and if none of
     the values changed, the whole array is NULL. `stamps` holds the timestamps of the previous versions. `left_alone`
     holds the ids that the last undo left alone, and is NULL until an undo has reversed the entry.
+
+    With `deactivated`, the file did not have the products in `updated`, and the import deactivated them. In an entry
+    with `deleted` products, the other arrays have all that an undo needs to insert these again.
     """
 
     __tablename__ = "import_changes"
@@ -240,6 +251,11 @@ class ImportChanges(Base):
     actives: Mapped[list[bool | None] | None] = mapped_column(ARRAY(Boolean))
     stamps: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
     skipped: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    deactivated: Mapped[bool] = mapped_column(server_default=false())
+    deleted: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    skus: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    created_ats: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
+    updated_ats: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
     left_alone: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
 
     __table_args__ = (Index("import_changes_job_id_idx", "job_id", "id"),)
@@ -326,8 +342,9 @@ class Webhook(Base):
 class WebhookEvent(Base):
     """An event in the outbox, inserted in the transaction of the change that it reports.
 
-    It holds either `body`, exactly as it is sent, or the ids of `created` and `updated` products. From ids, the
-    dispatcher builds the bodies when it sends them.
+    It holds either `body`, exactly as it is sent, or the ids of `created` and `updated` products, or the `deleted`
+    products of an import: a list of objects with their columns. From these, the dispatcher builds the bodies when it
+    sends them.
     """
 
     __tablename__ = "webhook_events"
@@ -339,6 +356,7 @@ class WebhookEvent(Base):
     task_id: Mapped[uuid.UUID | None]
     created: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     updated: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    deleted: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
     __table_args__ = (Index(None, "created_at"),)
@@ -348,9 +366,9 @@ class WebhookDelivery(Base):
     """The delivery of an event to one webhook.
 
     Deliveries of a webhook are due in the order of `next_attempt_at`, event and `position`. If the event has many
-    products, `cut` says how they are split: `batch` for requests with many products, `created` or `updated` for one
-    request per product. A row with `parts_left` stands for the deliveries from `position` on that have not been split
-    off yet.
+    products, `cut` says how they are split: `batch` for requests with many products, `created`, `updated` or `deleted`
+    for one request per product. A row with `parts_left` stands for the deliveries from `position` on that have not been
+    split off yet.
     """
 
     __tablename__ = "webhook_deliveries"

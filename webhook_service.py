@@ -5,6 +5,18 @@
 
 from __future__ import annotations
 
-from webhooks.events import INSERT_UPDATED_SQL, has_import_subscribers, insert_imported_sql, record_event
+from webhooks.events import (
+    INSERT_UPDATED_SQL,
+    has_import_subscribers,
+    insert_deleted_sql,
+    insert_imported_sql,
+    record_event,
+)
 
-__all__ = ["INSERT_UPDATED_SQL", "has_import_subscribers", "insert_imported_sql", "record_event"]
+__all__ = [
+    "INSERT_UPDATED_SQL",
+    "has_import_subscribers",
+    "insert_deleted_sql",
+    "insert_imported_sql",
+    "record_event",
+]

@@ -14,6 +14,7 @@ import psycopg2
 STREAM_TIMEOUT_SECONDS = 120
 BLOCK_BYTES = 1 << 20
 EVENT_PREFIX = b"data: "
+MULTIPART_OPTION = '--frame\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
 MULTIPART_HEAD = (
     b'--frame\r\nContent-Disposition: form-data; name="file"; filename="products.csv"\r\nContent-Type: text/csv\r\n\r\n'
 )
@@ -43,14 +44,15 @@ def time_raw_copy(url: str, path: Path) -> float:
     return seconds
 
 
-def upload(port: int, path: Path) -> str:
-    """Upload a file and return the task id."""
+def upload(port: int, path: Path, **options: str) -> str:
+    """Upload a file with the options of its import, and return the task id."""
+    head = "".join(MULTIPART_OPTION.format(*option) for option in options.items()).encode() + MULTIPART_HEAD
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.putrequest("POST", "/api/upload")
     connection.putheader("Content-Type", "multipart/form-data; boundary=frame")
-    connection.putheader("Content-Length", str(len(MULTIPART_HEAD) + path.stat().st_size + len(MULTIPART_TAIL)))
+    connection.putheader("Content-Length", str(len(head) + path.stat().st_size + len(MULTIPART_TAIL)))
     connection.endheaders()
-    connection.send(MULTIPART_HEAD)
+    connection.send(head)
     with path.open("rb") as file:
         connection.sock.sendfile(file)
     connection.send(MULTIPART_TAIL)
@@ -68,10 +70,10 @@ def follow(port: int, task_id: str) -> Iterator[Job]:
             yield json.loads(line.removeprefix(EVENT_PREFIX))
 
 
-def time_import(port: int, path: Path) -> tuple[float, Job, dict[str, float]]:
+def time_import(port: int, path: Path, **options: str) -> tuple[float, Job, dict[str, float]]:
     """Import a file; return the seconds that it took, the last state of the job, and the second each phase started."""
     started_at = time.perf_counter()
-    task_id = upload(port, path)
+    task_id = upload(port, path, **options)
     phases: dict[str, float] = {"uploaded": time.perf_counter() - started_at}
     job: Job = {}
     for job in follow(port, task_id):

@@ -27,6 +27,7 @@ IMPORT_COLUMNS = (
     "rejected_count",
     "skipped_count",
     "removed_count",
+    "missing_count",
     "run",
     "mode",
     "on_reject",

@@ -40,6 +40,13 @@ NOTICE_KINDS = {
     kind.code: kind
     for kind in (
         NoticeKind(
+            "missing_products",
+            "1 product is not in the file, and the import {verb} it.{doubt}{excess} Check that the file is complete.",
+            "{count} products are not in the file, and the import {verb} them.{doubt}{excess} Check that the file is"
+            " complete.",
+            Fix("Keep these products", {"missing": "keep"}),
+        ),
+        NoticeKind(
             "rows_inside_a_value",
             "1 quoted value contains lines that look like rows of this file. They are imported as part of the value."
             " If they are rows, a quote is missing or too many: correct it and upload the file again.",

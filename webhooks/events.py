@@ -15,7 +15,7 @@ EVENT_TYPES = {
     "product.updated": "A product was changed.",
     "product.deleted": "A product was deleted.",
     "product.bulk_deleted": "Many products were deleted at once.",
-    "products.imported": "An import created or changed these products, at most 500 in one request.",
+    "products.imported": "An import created, changed or deleted these products, at most 500 in one request.",
     "import.completed": "An import has completed. Its counts say what it did.",
     "import.failed": "An import has failed.",
 }
@@ -35,9 +35,10 @@ WITH receivers AS MATERIALIZED (
 )
 INSERT INTO webhook_deliveries (webhook_id, event_id) SELECT receivers.id, event.id FROM receivers, event
 """
+SINGLE_EVENTS_SQL = "'product.created', 'product.updated', 'product.deleted'"
 HAS_IMPORT_SUBSCRIBERS_SQL = f"""
 SELECT EXISTS (SELECT FROM webhooks w WHERE enabled AND ({IS_SUBSCRIBED_SQL.format(event="'products.imported'")}
-    OR imports = 'each' AND ({IS_SUBSCRIBED_SQL.format(event="'product.created', 'product.updated'")})))
+    OR imports = 'each' AND ({IS_SUBSCRIBED_SQL.format(event=SINGLE_EVENTS_SQL)})))
 """
 
 # Parts of statements that write products. Such a statement has the ids of the products in its CTEs `inserted` and
@@ -64,6 +65,27 @@ INSERT_IMPORTED_SQL = f""", ids AS MATERIALIZED (
 ), deliveries AS (
     INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
     SELECT webhook_id, event.id, cut, parts FROM cuts, event
+)"""
+# The statement has the columns of the products in its CTE `deleted`. Nobody can read them later, so the events hold
+# them, at most `BATCH_PRODUCTS` each.
+INSERT_DELETED_SQL = f""", cuts AS MATERIALIZED (
+    SELECT w.id AS webhook_id, c.cut
+    FROM webhooks w CROSS JOIN LATERAL (VALUES
+        ('batch', {IS_SUBSCRIBED_SQL.format(event="'products.imported'")}),
+        ('deleted', w.imports = 'each' AND {IS_SUBSCRIBED_SQL.format(event="'product.deleted'")})
+    ) c (cut, wanted)
+    WHERE w.enabled AND c.wanted
+), event AS (
+    INSERT INTO webhook_events (type, task_id, deleted)
+    SELECT 'products.imported', {{task_id}}, json_agg(json_build_object('id', id, 'sku', sku, 'name', name,
+        'description', description, 'active', active, 'created_at', created_at, 'updated_at', updated_at))
+    FROM (
+        SELECT *, (row_number() OVER () - 1) / {BATCH_PRODUCTS} AS portion FROM deleted
+    ) numbered WHERE EXISTS (SELECT FROM cuts) GROUP BY portion ORDER BY portion
+    RETURNING id, json_array_length(deleted) AS products
+), deliveries AS (
+    INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
+    SELECT webhook_id, event.id, cut, CASE cut WHEN 'batch' THEN 1 ELSE products END FROM cuts, event
 )"""
 INSERT_UPDATED_SQL = f""", receivers AS MATERIALIZED (
     SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="'product.updated'")}
@@ -99,6 +121,11 @@ def has_import_subscribers(cursor: Cursor) -> bool:
 def insert_imported_sql(task_id: str) -> sql.Composable:
     """Return the part of a statement that writes the event of an import; see `INSERT_IMPORTED_SQL`."""
     return sql.SQL(INSERT_IMPORTED_SQL).format(task_id=sql.Literal(task_id))
+
+
+def insert_deleted_sql(task_id: str) -> sql.Composable:
+    """Return the part of a statement that writes the event of products that an import deletes."""
+    return sql.SQL(INSERT_DELETED_SQL).format(task_id=sql.Literal(task_id))
 
 
 def encode_body(event: str, content: Mapping[str, Any]) -> str:

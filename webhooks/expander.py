@@ -1,13 +1,15 @@
 """Expands an event with many products into deliveries, a few at a time, after the earlier ones were sent.
 
 The event holds product ids. The body of a delivery has the products as they are when it is written. A product that was
-deleted by then is listed as `gone` in a batch, and gets no delivery of its own.
+deleted by then is listed as `gone` in a batch, and gets no delivery of its own. Of products that an import deletes, the
+event holds all columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,13 +26,18 @@ SINGLES_PER_CALL = 250
 BYTES_PER_CALL = 4_000_000
 SINGLES_PER_READ = 50
 # The event type of a delivery, by the column `cut` of the row that it comes from.
-EVENT_TYPE_BY_CUT = {"batch": "products.imported", "created": "product.created", "updated": "product.updated"}
+EVENT_TYPE_BY_CUT = {
+    "batch": "products.imported",
+    "created": "product.created",
+    "updated": "product.updated",
+    "deleted": "product.deleted",
+}
 
 # Locks webhooks before deliveries, and only rows that are free. If another transaction holds one of the rows, this
 # expansion waits for its next turn, so it does not delay the expansions of other webhooks.
 LOCK_UNEXPANDED_SQL = """
 SELECT d.webhook_id, d.event_id, d.cut, d.position, d.parts_left, d.next_attempt_at, d.created_at, e.task_id::text,
-    coalesce(e.created, '{}'), coalesce(e.updated, '{}')
+    coalesce(e.created, '{}'), coalesce(e.updated, '{}'), coalesce(e.deleted, '[]')
 FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id JOIN webhooks w ON w.id = d.webhook_id
 WHERE d.id = %s AND d.parts_left IS NOT NULL AND d.status = 'pending'
 FOR KEY SHARE OF w SKIP LOCKED FOR UPDATE OF d SKIP LOCKED FOR KEY SHARE OF e SKIP LOCKED
@@ -70,13 +77,15 @@ def expand(
     row = cursor.fetchone()
     if row is None:
         return False
-    webhook_id, event_id, cut, position, left, due_at, created_at, task_id, created, updated = row
+    webhook_id, event_id, cut, position, left, due_at, created_at, task_id, created, updated, deleted = row
     max_parts, read_size = (max_batches, 1) if cut == "batch" else (max_singles, SINGLES_PER_READ)
     parts: list[Part] = []
     count = size = 0
     while count < min(left, max_parts) and size < BYTES_PER_CALL:
         positions = range(position + count, position + min(count + read_size, left, max_parts))
-        if cut == "batch":
+        if deleted:
+            new = _create_deletions(task_id, cut, deleted, positions)
+        elif cut == "batch":
             new = [_create_batch(cursor, task_id, created, updated, number) for number in positions]
         else:
             new = _create_singles(cursor, cut, created if cut == "created" else updated, positions)
@@ -106,6 +115,24 @@ def _create_batch(cursor: Cursor, task_id: str, created: Sequence[int], updated:
     if gone := [id for id in ids if id not in products]:
         content["gone"] = gone
     return Part(position, f"_b{position}", encode_body(EVENT_TYPE_BY_CUT["batch"], content))
+
+
+def _create_deletions(task_id: str, cut: str, deleted: Sequence[dict[str, Any]], positions: range) -> list[Part]:
+    """Return the parts of an event with deleted products, which fit into one batch."""
+    products = [_deserialize_product(product) for product in deleted]
+    if cut == "batch":
+        content = {"import": task_id, "created": [], "updated": [], "deleted": products}
+        return [Part(0, "_b0", encode_body(EVENT_TYPE_BY_CUT[cut], content))]
+    return [
+        Part(number, f"_p{products[number]['id']}", encode_body(EVENT_TYPE_BY_CUT[cut], {"product": products[number]}))
+        for number in positions
+    ]
+
+
+def _deserialize_product(product: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a product from its columns as `webhook_events.deleted` has them."""
+    times = {name: datetime.fromisoformat(product[name]) for name in ("created_at", "updated_at")}
+    return serialize_product(SimpleNamespace(**{**product, **times}))
 
 
 def _create_singles(cursor: Cursor, cut: str, ids: Sequence[int], positions: range) -> list[Part]:

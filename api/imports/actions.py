@@ -31,6 +31,13 @@ NOT_AWAITING_CONFIRMATION = ErrorType(
     409, "not_awaiting_confirmation", "The import is running, so there is nothing to confirm."
 )
 HAS_REJECTS = ErrorType(409, "has_rejects", "3 rows were rejected, and this import is all or nothing (on_reject=fail).")
+TOO_MANY_MISSING = ErrorType(
+    409,
+    "too_many_missing",
+    "The import would delete 600 of the 1,000 products in the catalogue (60 %), because the file does not have them."
+    " The limit is 10 %, so nothing was written. If the file is complete, retry with missing_limit=0.6. Otherwise"
+    " upload the complete file, or retry with missing=keep.",
+)
 ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so there is nothing to cancel.")
 NOT_RETRYABLE = ErrorType(409, "not_retryable", "The import has completed, so it cannot be retried.")
 FILE_GONE = ErrorType(409, "file_gone", "The file is no longer stored. Upload it again.")
@@ -50,7 +57,7 @@ JOB_BUSY = ErrorType(503, "busy", "A worker is writing this import at the moment
 @blueprint.post("/<task_id>/confirm", parameters=TASK_ID)
 @blueprint.document(operationId="confirmImport")
 @blueprint.returns(202, ImportSchema, "The import continues.")
-@blueprint.raises(IMPORT_NOT_FOUND, NOT_AWAITING_CONFIRMATION, HAS_REJECTS, JOB_BUSY)
+@blueprint.raises(IMPORT_NOT_FOUND, NOT_AWAITING_CONFIRMATION, HAS_REJECTS, TOO_MANY_MISSING, JOB_BUSY)
 def confirm_import(task_id: str) -> tuple[Response, int]:
     """Confirm a preview
 

@@ -63,11 +63,13 @@ SHORT_ROWS = (
 )
 MISSING = (
     "What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false,"
-    " `delete` deletes them. The option is for files that list the whole catalogue."
+    " `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`."
+    " Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU"
+    " can be read."
 )
 MISSING_LIMIT = (
     "The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds"
-    " it fails before it writes anything."
+    " it fails before it writes anything, and its check cannot be confirmed."
 )
 STARTED_FROM = "Where the job was started: on the page, or by another client."
 STARTED_BY = "The person or program that started the job, for the history. The default is the address of the client."

@@ -21,6 +21,7 @@ from api.pagination import fetch_page, pagination_json
 from database.serializers import format_timestamp, serialize_import, serialize_product
 from importer.notices import sort_notices
 from importer.pipeline.affected_products import AffectedProduct, list_affected_products
+from importer.pipeline.missing import NOTHING_MISSING
 from models import ImportJob, ImportLog, Product, db
 
 blueprint = Blueprint("imports", __name__, url_prefix="/api/imports", tag="Imports")
@@ -90,7 +91,8 @@ def show_import(task_id: str) -> Response:
                 "missing_limit": job.missing_limit,
             },
             "file": _serialize_file(job.file),
-            "preview": job.preview,
+            # Jobs of earlier versions lack the part about missing products.
+            "preview": {**NOTHING_MISSING, **job.preview} if job.preview else None,
             "notices": sort_notices(job.notices or []),
             "log": [{"at": format_timestamp(at), "event": event, "message": message} for at, event, message in entries],
             "samples": [{"at": round(at, 3), "phase": phase, "rows": rows} for at, phase, rows in samples],
@@ -116,8 +118,9 @@ def _serialize_file(file: dict[str, Any] | None) -> dict[str, Any] | None:
 def list_products(query: dict[str, Any], task_id: str) -> Response:
     """List the products that an import affected
 
-    Lists the created products first, then the updated ones, then those left out because of the mode, each as it is now.
-    The list is kept as long as the import can be undone (UNDO_DAYS).
+    Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
+    file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
+    import can be undone (UNDO_DAYS).
     """
     job = find_job(task_id)
     page, per_page = query["page"], query["per_page"]

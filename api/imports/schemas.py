@@ -51,7 +51,7 @@ from models import (
 
 FILENAME_FILTER_MAX_CHARACTERS = 255
 # What an import can do with a product, in the order of the list of affected products.
-PRODUCT_CHANGES = ("created", "updated", "left_out")
+PRODUCT_CHANGES = ("created", "updated", "deactivated", "deleted", "left_out")
 EXAMPLE_TASK_ID = "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
 
 
@@ -68,7 +68,9 @@ class AffectedProductQuerySchema(PageQuerySchema):
     """The filter and the page of a list of products that an import affected."""
 
     change = Choice(
-        "Only products that the import created, updated, or left out because of its mode.", *PRODUCT_CHANGES
+        "Only products that the import created or updated; that it deactivated or deleted, because the file does not"
+        " have them; or that it left out because of its mode.",
+        *PRODUCT_CHANGES,
     )
 
 
@@ -177,6 +179,15 @@ class PreviewSchema(Schema):
     skipped = integer("How many rows of `unchanged` the mode would skip.")
     rejected = integer("Rows that cannot be imported.")
     duplicate = integer("Rows whose SKU appears again further down; the last row counts.")
+    missing = integer("Products that the file does not have and that would be deactivated or deleted.")
+    missing_action = text(
+        "What would happen to these products. It is `keep` if the file has no valid rows.",
+        "keep",
+        enum=list(MISSING_POLICIES),
+    )
+    catalogue = integer(
+        "The number of products in the catalogue, of which `missing` is a part; null with `keep`.", nullable=True
+    )
     changes = nested_list(PreviewChangeSchema)
     rejects = nested_list(RejectedRowSchema)
 
@@ -224,6 +235,9 @@ class ImportSchema(Schema):
     )
     skipped_count = integer("How many rows of `unchanged_count` the mode skipped.")
     removed_count = integer("For an undo: how many products of `updated_count` it removed; it restored the others.")
+    missing_count = integer(
+        "Products that the file does not have and that were deactivated or deleted. They are not in the other counts."
+    )
     run = integer("Increases by one with each retry, which may reset the other counts.", minimum=1, examples=[1])
     mode = text(MODE, "upsert", enum=list(IMPORT_MODES))
     on_reject = text(ON_REJECT, "skip", enum=list(REJECT_POLICIES))
@@ -277,11 +291,11 @@ class RejectedRowPageSchema(Schema):
 
 
 class AffectedProductSchema(Schema):
-    """A product that an import created, updated or left out."""
+    """A product that an import created, changed, deleted or left out."""
 
     change = text("What the import did with the product.", "created", enum=list(PRODUCT_CHANGES))
     id = integer("The id of the product; null if it was left out.", minimum=1, nullable=True)
-    sku = text("The SKU; null if the product no longer exists.", "A-1", nullable=True)
+    sku = text("The SKU; null if the product was deleted, unless this import deleted it.", "A-1", nullable=True)
     product = nested(ProductSchema, "The product as it is now; null if it does not exist.", nullable=True)
 
 

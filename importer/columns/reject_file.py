@@ -70,7 +70,7 @@ def encode_reject_file(
         out = io.StringIO(newline="")
         rows = (
             [*_align_cells(reject, cells, width, kept), reject.line, reject.code, reject.message]
-            for reject, cells in zip(batch, _split(batch, dialect), strict=True)
+            for reject, cells in zip(batch, split_rejects(batch, dialect), strict=True)
         )
         csv.writer(out, delimiter=dialect.delimiter).writerows(rows)
         yield out.getvalue().encode()
@@ -80,7 +80,7 @@ def encode_reject_file(
         yield out.getvalue().encode()
 
 
-def _split(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[str]]:
+def split_rejects(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[str]]:
     """Yield the cells of each row, or the whole row as one cell if it cannot be split."""
     rows = [reject.row for reject in batch if reject.code not in UNSPLITTABLE_CODES]
     dialect = dialect.for_text("\n".join(rows))

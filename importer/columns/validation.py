@@ -11,6 +11,7 @@ from pathlib import Path
 from importer.columns.column_mapping import shorten
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
+from importer.columns.rejected_skus import read_skus
 from importer.columns.values import repair_values
 from importer.files.dialect import Dialect
 from importer.files.fast_path import COPY_BOOLEANS, Layout
@@ -144,6 +145,10 @@ class RowValidator:
                 Reject(lines[number], *reasons[number], row) for number, row in zip(numbers, original_rows, strict=True)
             ]
         return payload, valid_rows
+
+    def read_rejected_skus(self, rejects: Sequence[Reject]) -> Iterator[str]:
+        """Return the SKUs that rejected rows may have; see `rejected_skus`."""
+        return read_skus(rejects, self.dialect, sku_index=self._indexes["sku"], guarded=self.guarded)
 
     def _leave_out_headers(self, chunk: RowChunk) -> RowChunk:
         """Return a chunk without the rows that repeat the header. Its rejects are the same list."""

@@ -19,6 +19,7 @@ from database.advisory_locks import cancel_work, request_cancel
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import cleanup, repository
+from importer.jobs.missing_limit import MissingProducts
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
 from models import FINAL_STATUSES
@@ -47,6 +48,7 @@ OPTIONS = (
 LOCK_JOB_SQL = f"""
 SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by,
     left_alone_count, {", ".join(OPTIONS)},
+    preview ->> 'missing' AS missing_products, preview ->> 'catalogue' AS catalogue,
     staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
     undo_until IS NOT NULL AS has_undo_deadline, undo_until > clock_timestamp() AS can_undo
 FROM import_jobs WHERE task_id = %s FOR UPDATE
@@ -74,7 +76,7 @@ START_OVER_SQL = (
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
     " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, notices = NULL,"
     " started_at = NULL, worked_seconds = 0, active_since = NULL, undone_by = NULL,"
-    " left_alone_count = 0"
+    " left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
 )
 DELETE_REJECTS_SQL = "DELETE FROM import_rejects WHERE job_id = %s"
 FORGET_SKIPPED_PRODUCTS_SQL = "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL"
@@ -90,7 +92,8 @@ INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, starte
     total_records)
 SELECT %(task_id)s, 'undo', filename, '', 0, %(started_from)s, %(started_by)s, j.task_id, (
     SELECT coalesce(sum(coalesce(
-        cardinality(left_alone), coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
+        cardinality(left_alone), cardinality(deleted),
+        coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
     )), 0)
     FROM import_changes c WHERE c.job_id = j.id
 ) FROM import_jobs j WHERE id = %(id)s RETURNING id
@@ -140,6 +143,10 @@ def confirm(cursor: Cursor, task_id: str) -> None:
             f"{rows} rejected, and this import is all or nothing (on_reject=fail)."
             " Correct the file, or retry without the rejected rows (on_reject=skip).",
         )
+    found, catalogue = (int(job[name] or 0) for name in ("missing_products", "catalogue"))
+    missing = MissingProducts(job["missing"], found, catalogue, job["missing_limit"])
+    if missing.exceed_limit:
+        raise NotAllowed("too_many_missing", missing.explain_excess(), missing.to_json())
     cursor.execute(CONFIRM_SQL, (job["id"],))
     repository.append_log(cursor, job["id"], "confirmed", "The preview was confirmed.")
     file_description = job["file"] or {}

@@ -20,6 +20,7 @@ from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
+from importer.jobs.missing_limit import PARTICIPLES as MISSING_PARTICIPLES
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
 from models import STAGING_TABLE_PREFIX
@@ -57,7 +58,7 @@ CANCEL_JOB_SQL = f"""
 UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH_SQL}, {SET_RETRY_DEADLINE_SQL},
     {BUMP_REVISION_SQL}
 WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
-RETURNING kind, created_count, updated_count
+RETURNING kind, created_count, updated_count, missing_count, missing
 """
 # An import whose undo left products alone can be undone again. Imports are locked before their undos, as in `actions`.
 RECORD_LEFT_ALONE_SQL = f"""
@@ -88,13 +89,18 @@ UNDO_COMPLETED_MESSAGE = (
     "{removed_count:,} products removed, {restored_count:,} restored, {rejected_count:,} left unchanged because they"
     " were edited after the import."
 )
+MISSING_MESSAGE = " {missing_count:,} products that the file does not have were {missing_participle}."
+MISSING_LEFT_ALONE_MESSAGE = (
+    " {missing_left_alone:,} others were left alone, because they were changed after the import had found them."
+)
 REPEAT_UNDO_MESSAGE = " The import can be undone again for these."
 
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
     " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
     " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, header_line, sheet,"
-    " short_rows, missing, missing_limit, started_from, undo_of::text"
+    " short_rows, missing, missing_limit, missing_found, missing_snapshot, missing_checkpoint, started_from,"
+    " undo_of::text"
 )
 
 
@@ -103,7 +109,8 @@ class Job:
     """A job as its worker knows it: the columns of `JOB_COLUMNS_SQL`, in that order.
 
     `token` is the fencing token of the worker's lease. `checkpoint` is the last key that an import has written, or the
-    id of the last change log entry that an undo has reversed.
+    id of the last change log entry that an undo has reversed. `missing_found`, `missing_snapshot` and
+    `missing_checkpoint` belong to `importer.pipeline.missing`.
     """
 
     id: int
@@ -132,6 +139,9 @@ class Job:
     short_rows: str
     missing: str
     missing_limit: float
+    missing_found: int | None
+    missing_snapshot: str | None
+    missing_checkpoint: str | None
     started_from: str
     undo_of: str | None
 
@@ -139,6 +149,14 @@ class Job:
     def is_preview(self) -> bool:
         """Whether the job must wait for a confirmation before it may write."""
         return self.wants_preview and not self.confirmed
+
+    @property
+    def removes_missing(self) -> bool:
+        """Whether the import deactivates or deletes the products that its file does not have.
+
+        A file without valid rows never removes anything. The property is only valid once the rows are staged.
+        """
+        return self.missing != "keep" and self.total_records > self.rejected_count
 
 
 def reload(connection: Connection, job: Job) -> Job:
@@ -197,8 +215,17 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
     message = UNDO_COMPLETED_MESSAGE if job.kind == "undo" else IMPORT_COMPLETED_MESSAGE
     if job.kind == "undo" and counts["rejected_count"]:
         message += REPEAT_UNDO_MESSAGE
-    restored_count = counts["updated_count"] - counts["removed_count"]
-    append_log(cursor, job.id, "completed", message.format(**counts, restored_count=restored_count))
+    missing_left_alone = (job.missing_found or 0) - counts["missing_count"]
+    if counts["missing_count"]:
+        message += MISSING_MESSAGE
+    if missing_left_alone:
+        message += MISSING_LEFT_ALONE_MESSAGE
+    words = {
+        "missing_left_alone": missing_left_alone,
+        "restored_count": counts["updated_count"] - counts["removed_count"],
+        "missing_participle": MISSING_PARTICIPLES.get(job.missing),
+    }
+    append_log(cursor, job.id, "completed", message.format(**counts, **words))
     drop_staging_table(cursor, job.id)
 
 
@@ -227,9 +254,12 @@ def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, mes
     if row is None:
         return False
     if message is None:
-        kind, created, updated = row
+        kind, created, updated, missing_count, missing = row
         written = f"{created:,} created, {updated:,} updated" if kind == "import" else f"{updated:,} products undone"
-        kept = f"What it had written stays: {written}." if created or updated else "Nothing had been written."
+        if missing_count:
+            written += f", {missing_count:,} that the file does not have {MISSING_PARTICIPLES[missing]}"
+        has_written = created or updated or missing_count
+        kept = f"What it had written stays: {written}." if has_written else "Nothing had been written."
         message = f"Cancelled. {kept}"
     append_log(cursor, job_id, event, message)
     return True

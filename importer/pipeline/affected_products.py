@@ -1,14 +1,21 @@
-"""The products that an import created, updated or left out, page by page, as its change log names them."""
+"""The products that an import created, changed, deleted or left out, page by page, as its change log names them."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-# The array column of the change log for each kind of change.
-ARRAY_COLUMNS = {"created": "created", "updated": "updated", "left_out": "skipped"}
+# The array of an entry of the change log for each kind of change.
+ARRAYS_SQL = {
+    "created": "created",
+    "updated": "CASE WHEN NOT deactivated THEN updated END",
+    "deactivated": "CASE WHEN deactivated THEN updated END",
+    "deleted": "deleted",
+    "left_out": "skipped",
+}
 
 FIND_PRODUCTS_BY_SKU_SQL = """
 SELECT p.id, s.sku FROM unnest(%s) WITH ORDINALITY s (sku, place)
@@ -17,10 +24,11 @@ LEFT JOIN products p ON lower(p.sku) COLLATE "C" = lower(s.sku) COLLATE "C" ORDE
 
 
 class AffectedProduct(NamedTuple):
-    """A product that an import affected; `change` is created, updated or left_out.
+    """A product that an import affected; `change` is a key of `ARRAYS_SQL`.
 
     For a product that was left out, `sku` is the SKU in the file, and `product_id` is None if no product has it now.
-    For the other changes, `sku` is None, and the product may have been deleted since.
+    For a deleted product, `sku` is the SKU that it had. For the other changes, `sku` is None, and the product may have
+    been deleted since.
     """
 
     change: str
@@ -35,25 +43,34 @@ def list_affected_products(
 
     They are sorted by change, in the order of `changes`, then in the order of the change log.
     """
-    columns = [ARRAY_COLUMNS[change] for change in changes]
-    lengths = ", ".join(f"coalesce(cardinality({column}), 0)" for column in columns)
+    arrays = [ARRAYS_SQL[change] for change in changes]
+    lengths = ", ".join(f"coalesce(cardinality({array}), 0)" for array in arrays)
     cursor.execute(f"SELECT id, {lengths} FROM import_changes WHERE job_id = %s ORDER BY id", (job_id,))
     entries = cursor.fetchall()
     products: list[AffectedProduct] = []
     passed = 0
-    for place, (change, column) in enumerate(zip(changes, columns, strict=True), 1):
+    for place, (change, array) in enumerate(zip(changes, arrays, strict=True), 1):
         for entry in entries:
             entry_id, length = entry[0], entry[place]
             first, last = max(0, offset - passed), min(length, offset + limit - passed)
             passed += length
             if first < last:
-                cursor.execute(f"SELECT {column}[%s:%s] FROM import_changes WHERE id = %s", (first + 1, last, entry_id))
-                (values,) = cursor.fetchone() or ((),)
+                values = _read_part(cursor, array, entry_id, first, last)
                 if change == "left_out":
                     products += _find_left_out(cursor, values)
+                elif change == "deleted":
+                    skus = _read_part(cursor, "skus", entry_id, first, last)
+                    products += map(AffectedProduct, itertools.repeat(change), values, skus)
                 else:
                     products += (AffectedProduct(change, product_id, None) for product_id in values)
     return products, passed
+
+
+def _read_part(cursor: Cursor, array: str, entry_id: int, first: int, last: int) -> Sequence[Any]:
+    """Return the values of an array of an entry from the index `first`, counted from 0, to `last` (exclusive)."""
+    cursor.execute(f"SELECT ({array})[%s:%s] FROM import_changes WHERE id = %s", (first + 1, last, entry_id))
+    (values,) = cursor.fetchone() or ((),)
+    return tuple(values)
 
 
 def _find_left_out(cursor: Cursor, skus: Sequence[str]) -> Iterator[AffectedProduct]:

@@ -25,7 +25,8 @@ RECORD_SLICE_SQL = (
     " skipped_count = skipped_count + %(skipped)s, duplicate_count = duplicate_count + %(duplicates)s,"
     " rows_written = rows_written + %(created)s + %(updated)s,"
     " processed_records = processed_records + %(processed)s,"
-    " progress = greatest(progress, least(99, 50 + 50 * (processed_records + %(processed)s) / total_records))"
+    " progress = greatest(progress, least(99, 50 + 50 * (processed_records + %(processed)s)"
+    " / (total_records + coalesce(missing_found, 0))))"
 )
 INTERRUPTED_OUTCOME = "What was written before stays. Retry the import to write the rest."
 

@@ -14,6 +14,7 @@ from psycopg2.extras import Json
 from importer.jobs import repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT
 from importer.jobs.retention import SET_CONFIRM_DEADLINE_SQL, Retention
+from importer.pipeline.missing import describe_removal, preview_missing
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice, render_difference
 from importer.pipeline.slices import Comparison, compare_slice, plan_slices
@@ -70,6 +71,7 @@ def create_preview(run: Run, *, slice_rows: int, retention: Retention) -> None:
         "rejected": job.rejected_count,
         "duplicate": job.total_records - job.rejected_count - total.keys,
         "changes": [*updates, *creations][:MAX_EXAMPLES],
+        **preview_missing(run),
     }
     with run.step(StepKind.AWAIT_CONFIRMATION) as cursor:
         cursor.execute(SELECT_REJECTS_SQL, (job.id, MAX_SHOWN_REJECTS))
@@ -78,7 +80,7 @@ def create_preview(run: Run, *, slice_rows: int, retention: Retention) -> None:
         repository.update(cursor, job, AWAIT_CONFIRMATION_SQL, values)
         message = (
             f"{total.created:,} products would be created, {total.updated:,} updated; {job.rejected_count:,} rows were"
-            " rejected. Nothing has been written yet."
+            f" rejected.{describe_removal(preview)} Nothing has been written yet."
         )
         repository.append_log(cursor, job.id, "compared", message)
 

@@ -20,6 +20,7 @@ from importer.jobs import cleanup, lease, repository
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
 from importer.pipeline.merge import merge
+from importer.pipeline.missing import prepare_removal, remove_missing
 from importer.pipeline.preview import create_preview
 from importer.pipeline.run import Observer, Run, StepKind, TimeLimit
 from importer.pipeline.stage import ReadLimits, is_staged, stage_file
@@ -170,13 +171,16 @@ class ImportRunner:
         if job.on_reject == "fail" and job.rejected_count:
             rows = "1 row was" if job.rejected_count == 1 else f"{job.rejected_count:,} rows were"
             raise ImportFailure(ALL_OR_NOTHING_MESSAGE.format(rows=rows))
+        run = prepare_removal(run)
+        keep_change_log = self.retention.undo_days > 0
         merge(
             run,
             url=self.database_url,
             slice_rows=self.slice_rows,
-            keep_change_log=self.retention.undo_days > 0,
+            keep_change_log=keep_change_log,
             look_ahead=self.look_ahead,
         )
+        remove_missing(run, slice_rows=self.slice_rows, keep_change_log=keep_change_log)
         self._complete(run)
         path.unlink(missing_ok=True)
 

@@ -20,17 +20,19 @@ from importer.pipeline.slice_sql import COUNT_STAGED_ROWS_SQL, Slice, staging_ta
 
 SAMPLED_KEYS_PER_SLICE = 1000
 
-COUNT_REMAINING_ROWS_SQL = "SELECT count(*) FROM {table} WHERE key > {checkpoint}"
+COUNT_REMAINING_ROWS_SQL = "SELECT count(*) FROM {rows} WHERE key > {checkpoint}"
 # The last key of each slice: evenly spread keys of a sample, and the last key of all. Any keys would do, but these make
 # slices of similar size.
 FIND_SLICE_ENDS_SQL = """
 SELECT key FROM (
     SELECT key, row_number() OVER (ORDER BY key) AS place, count(*) OVER () AS sampled
-    FROM {table} TABLESAMPLE SYSTEM ({percent}) WHERE key > {checkpoint}
+    FROM {sample} WHERE key > {checkpoint}
 ) keys WHERE place * {slices} / sampled <> (place - 1) * {slices} / sampled
-UNION SELECT max(key) FROM {table} WHERE key > {checkpoint} HAVING count(*) > 0
+UNION (SELECT key FROM {rows} WHERE key > {checkpoint} ORDER BY key DESC LIMIT 1)
 ORDER BY key
 """
+SAMPLE_SQL = "{table} TABLESAMPLE SYSTEM ({percent})"
+PRODUCT_KEYS_SQL = '(SELECT lower(sku) COLLATE "C" AS key FROM {products}) products'
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,45 @@ class Comparison:
 
 def plan_slices(connection: Connection, job: Job, slice_rows: int) -> list[Slice]:
     """Split the staged rows after the checkpoint of a job into slices of about `slice_rows` rows, in key order."""
-    checkpoint = job.checkpoint or ""
+    table = staging_table(job)
+    return _plan(connection, job, job.checkpoint or "", slice_rows, table, _render_sample(table, slice_rows))
+
+
+def plan_product_ranges(connection: Connection, job: Job, slice_rows: int) -> list[Slice]:
+    """Split the keys of the catalogue after the `missing_checkpoint` of a job, in key order.
+
+    The ranges have about `slice_rows` products each and cover all products that exist now.
+    """
+    products = sql.Identifier("products")
+    rows, sample = (
+        sql.SQL(PRODUCT_KEYS_SQL).format(products=source) for source in (products, _render_sample(products, slice_rows))
+    )
+    return _plan(connection, job, job.missing_checkpoint or "", slice_rows, rows, sample)
+
+
+def _plan(
+    connection: Connection,
+    job: Job,
+    checkpoint: str,
+    slice_rows: int,
+    rows: sql.Composable,
+    sample: sql.Composable,
+) -> list[Slice]:
+    """Split the keys after `checkpoint`; `rows` is a table with the column `key`, and `sample` a sample of it."""
+    parts = {"rows": rows, "checkpoint": sql.Literal(checkpoint)}
     with transaction(connection) as cursor:
         mark_work(cursor, job.id)
-        parts = {"table": staging_table(job), "checkpoint": sql.Literal(checkpoint)}
         cursor.execute(sql.SQL(COUNT_REMAINING_ROWS_SQL).format(**parts))
         (remaining_rows,) = cursor.fetchone() or (0,)
-        slices = max(1, -(-remaining_rows // slice_rows))
-        percent = min(100.0, 100 * SAMPLED_KEYS_PER_SLICE / slice_rows)
-        cursor.execute(
-            sql.SQL(FIND_SLICE_ENDS_SQL).format(**parts, percent=sql.Literal(percent), slices=sql.Literal(slices))
-        )
+        slices = sql.Literal(max(1, -(-remaining_rows // slice_rows)))
+        cursor.execute(sql.SQL(FIND_SLICE_ENDS_SQL).format(**parts, sample=sample, slices=slices))
         ends = [row[0] for row in cursor.fetchall()]
     return [Slice(job, after, last) for after, last in itertools.pairwise([checkpoint, *ends])]
+
+
+def _render_sample(table: sql.Composable, slice_rows: int) -> sql.Composable:
+    percent = min(100.0, 100 * SAMPLED_KEYS_PER_SLICE / slice_rows)
+    return sql.SQL(SAMPLE_SQL).format(table=table, percent=sql.Literal(percent))
 
 
 def compare_slice(cursor: Cursor, part: Slice) -> Comparison:

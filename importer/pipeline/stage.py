@@ -21,6 +21,7 @@ from database.advisory_locks import cancel_work
 from database.connect import transaction
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.columns.reject_file import encode_rejects
+from importer.columns.rejected_skus import encode_skus
 from importer.errors import LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import WorkbookLimits
@@ -43,6 +44,9 @@ CREATE UNLOGGED TABLE {table} (
     key text COLLATE "C" GENERATED ALWAYS AS (lower(sku)) STORED
 ) WITH (autovacuum_enabled = off)
 """
+# Such a row has a SKU of a rejected row. All its other columns, also `key`, are NULL, so no slice contains it. See
+# importer/pipeline/missing.py.
+REJECTED_SKU_COLUMN_SQL = ", rejected_sku text"
 COLUMN_TYPES = {"active": "boolean"}
 # FREEZE is possible because this transaction creates the table. No later statement has to mark the rows as visible.
 COPY_ROWS_SQL = (
@@ -50,8 +54,12 @@ COPY_ROWS_SQL = (
 )
 # The cells that short rows lack are NULL: empty without quotes. Empty texts have quotes in this format.
 COPY_SHORT_ROWS_SQL = "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}{booleans})"
+COPY_REJECTED_SKUS_SQL = "COPY {table} (rejected_sku) FROM STDIN (FREEZE)"
 COPY_REJECTS_SQL = sql.SQL("COPY import_rejects (job_id, line, code, message, row) FROM STDIN")
 CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
+CREATE_REJECTED_SKU_INDEX_SQL = (
+    'CREATE INDEX ON {table} ((lower(rejected_sku) COLLATE "C")) WHERE rejected_sku IS NOT NULL'
+)
 # Rough statistics are enough, because the planner has few plans to choose from.
 ANALYZE_STAGING_TABLE_SQL = "SET LOCAL default_statistics_target = 10; ANALYZE {table}"
 # If `staged_columns` is set already, the staging table was lost in a crash of the server. Reading the rows a second
@@ -140,6 +148,8 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text")))
                 for name in file.validator.fields
             )
+            if job.missing != "keep":
+                columns += sql.SQL(REJECTED_SKU_COLUMN_SQL)
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
             # A worker that lost its lease while it was suspended must not lock the rejects that its successor deletes.
             if not lease.is_held(cursor, job):
@@ -149,6 +159,8 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             _copy(cursor, chain([first], payloads))
             run.heartbeat.reading = None
             cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
+            if job.missing != "keep":
+                cursor.execute(sql.SQL(CREATE_REJECTED_SKU_INDEX_SQL).format(table=table))
             cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
             _notice_many_rejects(file, reading)
             # A worker that has lost its lease must not lock the staging table of its successor.
@@ -205,7 +217,9 @@ def _encode_chunks(
         )
         for statement in (COPY_ROWS_SQL, COPY_SHORT_ROWS_SQL)
     )
+    copy_rejected_skus = sql.SQL(COPY_REJECTED_SKUS_SQL).format(table=table)
     rejects = bytearray()
+    rejected_skus = bytearray()
     for chunk in file.read_chunks(limits.chunk_rows):
         payload, row_count = validator.encode_rows(chunk)
         if reading.rows + row_count + reading.rejected + len(chunk.rejects) > limits.max_rows:
@@ -217,6 +231,11 @@ def _encode_chunks(
         if len(rejects) > REJECTS_BUFFER_BYTES:
             yield COPY_REJECTS_SQL, bytes(rejects)
             rejects.clear()
+        if run.job.missing != "keep":
+            rejected_skus += encode_skus(validator.read_rejected_skus(chunk.rejects))
+            if len(rejected_skus) > REJECTS_BUFFER_BYTES:
+                yield copy_rejected_skus, bytes(rejected_skus)
+                rejected_skus.clear()
         reading.rows += row_count
         reading.rejected += len(chunk.rejects)
         reading.changed.set()
@@ -224,6 +243,8 @@ def _encode_chunks(
         run.heartbeat.check()
     if rejects:
         yield COPY_REJECTS_SQL, bytes(rejects)
+    if rejected_skus:
+        yield copy_rejected_skus, bytes(rejected_skus)
     # Verify the file here, while COPY still runs, because PostgreSQL ends transactions that are idle for long.
     stored_file.verify(after_read=run.heartbeat.check)
 

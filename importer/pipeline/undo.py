@@ -1,5 +1,7 @@
 """Undoing an import: products that it created are deleted, products that it updated get their previous values back.
 
+Products that it deleted, because its file did not have them, are inserted again; see `restore`.
+
 An undo is a job of its own. It reverses the entries of the import's change log, the last one first, each in a short
 transaction. It does not change products that were edited after the import: their version is no longer that of the
 entry (see `change_log`). So any number of imports can be undone, the last one first. The entry keeps the ids of the
@@ -8,6 +10,7 @@ products that were left alone, and a later undo of the same import reverses only
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from psycopg2 import sql
@@ -17,14 +20,15 @@ from database.connect import transaction
 from importer.jobs import repository
 from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL
+from importer.pipeline.restore import render_restoration
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.transactions import write_with_retries
 from webhook_service import has_import_subscribers, insert_imported_sql, record_event
 
 FIND_ENTRIES_SQL = """
-SELECT c.id FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
+SELECT c.id, c.deleted IS NOT NULL FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
 WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
-    AND (c.created IS NOT NULL OR c.updated IS NOT NULL) AND (c.left_alone IS NULL OR cardinality(c.left_alone) > 0)
+    AND num_nonnulls(c.created, c.updated, c.deleted) > 0 AND (c.left_alone IS NULL OR cardinality(c.left_alone) > 0)
 ORDER BY c.id DESC
 """
 # `locked` locks the products in key order, as imports do. It sees the edits of transactions for which it had to wait.
@@ -115,11 +119,11 @@ def undo_import(run: Run, *, max_rejects: int) -> None:
     job = run.job
     with transaction(run.connection) as cursor:
         cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
-        entry_ids = [row[0] for row in cursor.fetchall()]
-    for entry_id in entry_ids:
+        entries = cursor.fetchall()
+    for entry_id, has_deleted in entries:
         run.time_limit.check()
         run.heartbeat.check()
-        _reverse_entry(run, entry_id, max_rejects)
+        _reverse_entry(run, entry_id, max_rejects, render_restoration if has_deleted else render_reversal)
 
 
 def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber: bool) -> sql.Composed:
@@ -136,13 +140,13 @@ def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber
     )
 
 
-def _reverse_entry(run: Run, entry_id: int, max_rejects: int) -> None:
+def _reverse_entry(run: Run, entry_id: int, max_rejects: int, render: Callable[..., sql.Composed]) -> None:
     checkpoint = str(entry_id)
 
     def write(cursor: Cursor) -> None:
         cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
         has_subscriber = has_import_subscribers(cursor)
-        cursor.execute(render_reversal(run.job, entry_id, max_rejects=max_rejects, has_subscriber=has_subscriber))
+        cursor.execute(render(run.job, entry_id, max_rejects=max_rejects, has_subscriber=has_subscriber))
         counts = ReversalCounts(*(cursor.fetchone() or ()))
         if counts.removed:
             record_event(cursor, "product.bulk_deleted", {"count": counts.removed})

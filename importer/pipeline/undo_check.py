@@ -15,13 +15,15 @@ MAX_SAMPLED_PRODUCTS = 20_000
 # The sample takes products at regular intervals, from entries at regular intervals, of those that an undo would still
 # have to reverse. `versions` counts the sampled products that still exist, by their version. `changed` keeps the
 # versions that this import did not write. A product that the import wrote twice counts as unchanged, because the undo
-# reverses the last write first.
+# reverses the last write first. `restorable` has the sampled products that the import deleted; `taken` is 1 if another
+# product has the SKU now, which counts as a change.
 SAMPLE_SQL = f"""
 WITH entries AS MATERIALIZED (
     SELECT *, row_number() OVER (ORDER BY id) AS number, count(*) OVER () AS entries, sum(size) OVER () AS products
     FROM (
         SELECT c.*, coalesce(
-            cardinality(left_alone), coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
+            cardinality(left_alone), cardinality(deleted),
+            coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
         ) AS size
         FROM import_changes c WHERE job_id = %(job_id)s
     ) c WHERE size > 0
@@ -30,15 +32,24 @@ WITH entries AS MATERIALIZED (
     WHERE (number - 1) %% ((entries - 1) / %(max_entries)s + 1) = 0
 ), sampled AS MATERIALIZED (
     SELECT u.id FROM chosen, unnest(coalesce(left_alone, created || updated)) WITH ORDINALITY u (id, place)
-    WHERE place %% stride = 0
+    WHERE deleted IS NULL AND place %% stride = 0
+), restorable AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM products p WHERE lower(p.sku) COLLATE "C" = lower(u.sku) COLLATE "C") AS taken
+    FROM chosen CROSS JOIN LATERAL (
+        SELECT sku, row_number() OVER () AS place
+        FROM unnest(deleted, skus) d (id, sku) LEFT JOIN unnest(left_alone) l (id) USING (id)
+        WHERE left_alone IS NULL OR l.id IS NOT NULL
+    ) u WHERE place %% stride = 0
 ), versions AS MATERIALIZED (
     SELECT {VERSION_SQL.format(p="p")} AS version, count(*) AS products
     FROM sampled JOIN products p USING (id) GROUP BY 1
 ), changed AS MATERIALIZED (
     SELECT * FROM versions WHERE version NOT IN (SELECT at FROM entries)
 )
-SELECT (SELECT max(products) FROM entries), (SELECT count(*) FROM sampled),
-    (SELECT coalesce(sum(products), 0)::bigint FROM versions), (SELECT coalesce(sum(products), 0)::bigint FROM changed),
+SELECT (SELECT max(products) FROM entries), (SELECT count(*) FROM sampled) + (SELECT count(*) FROM restorable),
+    (SELECT coalesce(sum(products), 0)::bigint FROM versions) + (SELECT count(*) FROM restorable),
+    (SELECT coalesce(sum(products), 0)::bigint FROM changed)
+        + (SELECT coalesce(sum(taken), 0)::bigint FROM restorable),
     later.task_id::text, later.filename, later.products
 FROM (SELECT) one LEFT JOIN LATERAL (
     SELECT j.task_id, j.filename, sum(changed.products)::bigint AS products

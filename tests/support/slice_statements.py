@@ -6,7 +6,9 @@ from psycopg2 import sql
 from psycopg2.extensions import adapt
 
 from importer.jobs.repository import Job
+from importer.pipeline.missing_sql import render_find_missing, render_removal
 from importer.pipeline.preview import render_examples
+from importer.pipeline.restore import render_restoration
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.undo import render_reversal
 
@@ -15,7 +17,14 @@ STAGING_TABLE = "import_staging_7_5eed5eed"
 ALL_COLUMNS = ["sku", "name", "description", "active"]
 
 
-def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
+def make_job(
+    *,
+    mode: str = "upsert",
+    columns: list[str] = ALL_COLUMNS,
+    rejected_count: int = 0,
+    missing: str = "keep",
+    snapshot: str | None = None,
+) -> Job:
     """Return job 7, whose rows are staged."""
     return Job(
         id=7,
@@ -28,7 +37,7 @@ def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
         staged_columns=columns,
         checkpoint=None,
         total_records=1000,
-        rejected_count=0,
+        rejected_count=rejected_count,
         attempts=1,
         kind="import",
         mode=mode,
@@ -42,8 +51,11 @@ def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
         header_line=None,
         sheet=None,
         short_rows="reject",
-        missing="keep",
+        missing=missing,
         missing_limit=0.1,
+        missing_found=None,
+        missing_snapshot=snapshot,
+        missing_checkpoint=None,
         started_from="api",
         undo_of=None,
     )
@@ -52,6 +64,12 @@ def make_job(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Job:
 def make_slice(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Slice:
     """Return the slice of job 7 with the keys from "k-0100" (exclusive) to "k-0200" (inclusive)."""
     return Slice(make_job(mode=mode, columns=columns), "k-0100", "k-0200")
+
+
+def make_missing_slice(missing: str) -> Slice:
+    """Return the same slice of a job that has found missing products, while two other transactions were running."""
+    job = make_job(rejected_count=3, missing=missing, snapshot="4294968000:4294968300:4294968000,4294968200")
+    return Slice(job, "k-0100", "k-0200")
 
 
 def render_statements() -> dict[str, tuple[str, sql.Composable]]:
@@ -90,6 +108,22 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
         "slice_examples": (
             "Examples of updated products for a preview.",
             render_examples(make_slice(), new=False, limit=20),
+        ),
+        "missing_found": (
+            "The products that the file does not have; some rows were rejected.",
+            render_find_missing(make_job(rejected_count=3, missing="delete")),
+        ),
+        "missing_deactivated": (
+            "Missing products are deactivated, with a change log and a subscribed webhook.",
+            render_removal(make_missing_slice("deactivate"), **complete),
+        ),
+        "missing_deleted": (
+            "Missing products are deleted, with a change log and a subscribed webhook.",
+            render_removal(make_missing_slice("delete"), **complete),
+        ),
+        "undo_deletion": (
+            "Deleted products are restored, with a subscribed webhook.",
+            render_restoration(make_job(), 42, max_rejects=1000, has_subscriber=True),
         ),
         "undo_entry": (
             "An entry of the change log is reversed, with a subscribed webhook.",

@@ -55,7 +55,7 @@ class ProductEditor:
         if not belongs_to_another and {**product.values, **values} != product.values:
             del self.model.catalogue[product.key]
             product.key, product.values = key, {**product.values, **values}
-            product.version = self.model.next_version()
+            self.model.touch(product)
             self.model.catalogue[key] = product
 
     def delete(self, product: ModelProduct) -> None:
@@ -86,7 +86,8 @@ class ProductEditor:
             if action == "delete":
                 del self.model.catalogue[product.key]
             else:
-                product.values, product.version = {**product.values, "active": activate}, self.model.next_version()
+                product.values = {**product.values, "active": activate}
+                self.model.touch(product)
 
     def delete_all(self) -> None:
         response = self.client.delete("/api/products/bulk-delete")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 UNFINISHED = {"pending", "processing"}
@@ -21,31 +22,39 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 @dataclass(eq=False)
 class ModelProduct:
-    """A product. `version` identifies the write that gave it its values; an undo compares versions."""
+    """A product. `version` identifies the write that gave it its values; an undo compares versions.
+
+    `written` identifies its last write. After an undo, this is a later write than that of its version.
+    """
 
     key: str
     values: Values
     version: int
     id: int | None = None
+    written: int = 0
+
+    def __post_init__(self) -> None:
+        self.written = self.version
 
 
 @dataclass(eq=False)
 class ModelEntry:
-    """An entry of the change log: the products that a slice created, or those that it updated.
+    """An entry of the change log: the products that a slice created, those that it updated, or those that it deleted.
 
-    Each updated product has its previous values and its previous version. An undo reverses the entry and keeps in
-    `products` those that it left alone.
+    `kind` is the name of the column with their ids. Each updated product has its previous values and its previous
+    version. An undo reverses the entry and keeps in `products` those that it left alone.
     """
 
     id: int
     version: int
-    is_creation: bool
+    kind: str
     products: list[tuple[ModelProduct, Values, int]]
 
 
 @dataclass(eq=False)
 class ModelJob:
     """An import or an undo. `rows` are the accepted rows of the file with their keys, `rejected` counts the others.
+    `rejected_keys` are the keys that the others may have.
 
     `entries` is the change log of an import, from all its runs. For an undo, `entries_left` are the entries that it
     still has to reverse, and `edited_skus` are the SKUs of the products that it left alone.
@@ -57,6 +66,7 @@ class ModelJob:
     header: list[str] = field(default_factory=list)
     rows: list[tuple[str, Values]] = field(default_factory=list)
     rejected: int = 0
+    rejected_keys: set[str] = field(default_factory=set)
     entries: list[ModelEntry] = field(default_factory=list)
     undone_by: ModelJob | None = None
     undo_of: ModelJob | None = None
@@ -70,6 +80,11 @@ class ModelJob:
     is_confirmed: bool = False
     can_retry: bool = False
     checkpoint: str = ""
+    # The last write before the missing products were found; None until then, or if there were too many.
+    compared_at: int | None = None
+    missing_found: int = 0
+    has_too_many_missing: bool = False
+    missing_checkpoint: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     processed: int = 0
     progress: int = 0
@@ -93,11 +108,19 @@ class ModelJob:
             return "failed"
         if self.is_preview:
             return "awaiting_confirmation"
+        if self.has_too_many_missing:
+            return "failed"
         return "failed" if self.options["on_reject"] == "fail" and self.rejected else "completed"
+
+    @property
+    def removes_missing(self) -> bool:
+        """Whether the import removes the products that its file does not have."""
+        return self.options["missing"] != "keep" and bool(self.rows)
 
     def start_over(self) -> None:
         self.is_staged = self.is_confirmed = False
         self.checkpoint, self.processed, self.progress, self.undone_by = "", 0, 0, None
+        self.compared_at, self.missing_found, self.has_too_many_missing, self.missing_checkpoint = None, 0, False, ""
         self.counts.clear()
 
 
@@ -116,6 +139,10 @@ class Model:
     def next_version(self) -> int:
         self.last_version += 1
         return self.last_version
+
+    def touch(self, product: ModelProduct) -> None:
+        """Give a product a new version."""
+        product.version = product.written = self.next_version()
 
     # What workers do.
 
@@ -139,18 +166,60 @@ class Model:
             self.catalogue[key] = ModelProduct(key, values, version)
         entries: list[ModelEntry] = []
         if created:
-            entries.append(ModelEntry(0, version, True, [(self.catalogue[key], {}, 0) for key in created]))
+            entries.append(ModelEntry(0, version, "created", [(self.catalogue[key], {}, 0) for key in created]))
         if updated:
-            entries.append(ModelEntry(0, version, False, []))
+            entries.append(ModelEntry(0, version, "updated", []))
             for key, new_values in updated.items():
                 product = self.catalogue[key]
                 entries[-1].products.append((product, product.values, product.version))
-                product.values, product.version = {**product.values, **new_values}, version
+                product.values = {**product.values, **new_values}
+                product.version = product.written = version
         job.counts += counts
         job.processed += len(rows)
         job.checkpoint = last_key
         self.read_product_ids()
         self.read_entry_ids(job, entries)
+
+    def find_missing(self, job: ModelJob) -> None:
+        """Find the products that the file does not have; there is no row to compare with in a rejected one."""
+        assert job.removes_missing
+        assert not job.is_preview or job.checkpoint == ""
+        missing = self.missing_products(job)
+        limit = Fraction(str(job.options["missing_limit"]))
+        job.missing_found, job.has_too_many_missing = len(missing), len(missing) > limit * len(self.catalogue)
+        job.compared_at = None if job.has_too_many_missing else self.last_version
+
+    def missing_products(self, job: ModelJob) -> list[ModelProduct]:
+        keys = {key for key, _ in job.rows} | job.rejected_keys
+        return [
+            product
+            for product in self.catalogue.values()
+            if product.key not in keys and (product.values["active"] or job.options["missing"] == "delete")
+        ]
+
+    def remove_missing(self, job: ModelJob, last_key: str) -> None:
+        """Remove the missing products whose keys are greater than `missing_checkpoint` and at most `last_key`."""
+        assert job.compared_at is not None
+        assert job.checkpoint == max(key for key, _ in job.rows)
+        assert last_key > job.missing_checkpoint
+        products = [
+            product
+            for product in self.missing_products(job)
+            if job.missing_checkpoint < product.key <= last_key and product.written <= job.compared_at
+        ]
+        version = self.next_version()
+        deletes = job.options["missing"] == "delete"
+        removed = [(product, product.values, product.version) for product in products]
+        for product in products:
+            if deletes:
+                del self.catalogue[product.key]
+            else:
+                product.values = {**product.values, "active": False}
+                product.version = product.written = version
+        job.counts["missing"] += len(products)
+        job.missing_checkpoint = last_key
+        kind = "deleted" if deletes else "updated"
+        self.read_entry_ids(job, [ModelEntry(0, version, kind, removed)] if removed else [])
 
     def compare(
         self, job: ModelJob, rows: list[tuple[str, Values]]
@@ -179,9 +248,19 @@ class Model:
         entry = job.entries_left.pop()
         assert entry.id == entry_id
         products, entry.products = sorted(entry.products, key=lambda item: item[0].key), []
+        version = self.next_version()
         for product, previous_values, previous_version in products:
             job.processed += 1
-            if self.catalogue.get(product.key) is not product:
+            if entry.kind == "deleted":
+                if product.key in self.catalogue:
+                    job.counts["rejected"] += 1
+                    job.edited_skus.append(product.values["sku"])
+                    entry.products.append((product, previous_values, previous_version))
+                else:
+                    job.counts["updated"] += 1
+                    self.catalogue[product.key] = product
+                    product.written = version
+            elif self.catalogue.get(product.key) is not product:
                 job.counts["unchanged"] += 1
             elif product.version != entry.version:
                 job.counts["rejected"] += 1
@@ -189,11 +268,12 @@ class Model:
                 entry.products.append((product, previous_values, previous_version))
             else:
                 job.counts["updated"] += 1
-                if entry.is_creation:
+                if entry.kind == "created":
                     job.counts["removed"] += 1
                     del self.catalogue[product.key]
                 else:
                     product.values, product.version = previous_values, previous_version
+                    product.written = version
 
     def finish(self, job: ModelJob, status: str) -> None:
         job.status = status
@@ -211,7 +291,9 @@ class Model:
     def refusal_of_confirm(self, job: ModelJob, _: Any) -> str | None:
         if job.status != "awaiting_confirmation":
             return "not_awaiting_confirmation"
-        return "has_rejects" if job.options["on_reject"] == "fail" and job.rejected else None
+        if job.options["on_reject"] == "fail" and job.rejected:
+            return "has_rejects"
+        return "too_many_missing" if job.has_too_many_missing else None
 
     def apply_confirm(self, job: ModelJob, *_: Any) -> None:
         job.is_confirmed, job.status = True, "pending"
@@ -252,12 +334,15 @@ class Model:
             product
             for entry in job.entries
             for product, _, _ in entry.products
-            if self.catalogue.get(product.key) is product
+            if entry.kind != "deleted" and self.catalogue.get(product.key) is product
         ]
+        deleted = [product for entry in job.entries if entry.kind == "deleted" for product, _, _ in entry.products]
+        taken = [product for product in deleted if product.key in self.catalogue]
         # A product that this import wrote twice has the version of the second write. The undo reverses that one first.
         own_versions = {entry.version for entry in job.entries if entry.products}
         changed = [product for product in existing if product.version not in own_versions]
-        return "undo_blocked" if 2 * len(changed) > len(existing) and not options.get("force") else None
+        is_blocked = 2 * len(changed + taken) > len(existing + deleted)
+        return "undo_blocked" if is_blocked and not options.get("force") else None
 
     def apply_undo(self, job: ModelJob, _: Any, response: Any) -> None:
         entries_left = [entry for entry in job.entries if entry.products]
@@ -279,17 +364,19 @@ class Model:
         """Read the ids of the entries that a slice has added to the change log; check that they name its products."""
         last_id = max((entry.id for entry in job.entries), default=0)
         rows = self.query(
-            "SELECT c.id, c.created, c.updated FROM import_changes c JOIN import_jobs j ON j.id = c.job_id"
-            " WHERE j.task_id = %s AND c.id > %s AND (c.created IS NOT NULL OR c.updated IS NOT NULL) ORDER BY c.id",
+            "SELECT c.id, c.created, c.updated, c.deleted FROM import_changes c JOIN import_jobs j ON j.id = c.job_id"
+            " WHERE j.task_id = %s AND c.id > %s AND num_nonnulls(c.created, c.updated, c.deleted) > 0 ORDER BY c.id",
             [job.task_id, last_id],
         )
-        entries = {entry.is_creation: entry for entry in new_entries}
+        entries = {entry.kind: entry for entry in new_entries}
         assert len(rows) == len(entries)
-        for entry_id, created, updated in rows:
-            assert (created is None) != (updated is None)
-            entry = entries.pop(created is not None)
+        for entry_id, *arrays in rows:
+            ((kind, ids),) = [
+                (kind, ids) for kind, ids in zip(("created", "updated", "deleted"), arrays, strict=True) if ids
+            ]
+            entry = entries.pop(kind)
             entry.id = entry_id
-            assert sorted(created or updated) == sorted(product.id or 0 for product, _, _ in entry.products)
+            assert sorted(ids) == sorted(product.id or 0 for product, _, _ in entry.products)
             job.entries.append(entry)
 
     def check_preview(self, job: ModelJob) -> None:
@@ -297,7 +384,9 @@ class Model:
         created, updated, counts = self.compare(job, job.rows)
         numbers = {"create": counts["created"], "update": counts["updated"], "rejected": job.rejected}
         numbers |= {name: counts[name] for name in ("unchanged", "skipped", "duplicate")}
+        numbers |= {"missing": job.missing_found}
         assert {name: preview[name] for name in numbers} == numbers
+        assert preview["missing_action"] == (job.options["missing"] if job.removes_missing else "keep")
         columns = [name for name in job.header if name != "sku"]
         examples = []
         for key, new_values in updated.items():
@@ -333,6 +422,7 @@ class Model:
                 **{f"{name}_count": job.counts[name] for name in ("created", "updated", "unchanged", "skipped")},
                 "duplicate_count": job.counts["duplicate"],
                 "removed_count": job.counts["removed"],
+                "missing_count": job.counts["missing"],
                 "left_alone_count": job.left_alone_count,
             }
             if job.is_staged:

@@ -13,7 +13,7 @@ TOO_LONG_NAME = "x" * 501
 TOO_LONG_SKU = "x" * 256
 
 # SKUs whose lower case differs between PostgreSQL and Python, and different SKUs with the same lower case.
-SKUS = ["a", "A", "b", "c", "ß", "ẞ", "SS", "ss", "İ", "i̇", "k", "\u212a", "Σς", "σσ"]
+SKUS = ["a", "A", "b", "c", "ß", "ẞ", "SS", "ss", "İ", "i̇", "k", "K", "Σς", "σσ"]
 TEXTS = ["", "n", "N", "m, m"]
 # The values of the column `active`, and what they mean. An empty cell leaves a product as it is.
 ACTIVE = {"": None, "yes": True, "NO": False}
@@ -44,14 +44,30 @@ def is_accepted(header: list[str], row: list[str]) -> bool:
     return len(row) == len(header) and not {TOO_LONG_NAME, TOO_LONG_SKU, UNUSABLE_ACTIVE} & set(row)
 
 
+def find_skus(header: list[str], row: list[str]) -> list[str]:
+    """Return the SKUs that a rejected row may have: any of its cells if it has a wrong number of them."""
+    cells = [row[header.index("sku")]] if len(row) == len(header) else row
+    return [cell for cell in cells if cell in SKUS]
+
+
 TABLES: st.SearchStrategy[Table] = st.sampled_from(HEADERS).flatmap(
     lambda header: st.tuples(st.just(header), _rows_below(header))
 )
 MODES = st.sampled_from(["upsert", "upsert", "upsert", "create", "update"])
 REJECT_POLICIES = st.sampled_from(["skip", "skip", "skip", "skip", "fail"])
 PREVIEW = st.sampled_from([False, False, True])
+# What happens to products that are not in the file, and the largest share of the catalogue to which it may happen.
+MISSING = st.sampled_from(["keep", "keep", "deactivate", "delete"])
+MISSING_LIMITS = st.sampled_from([1, 1, 0.5, 0.29])
 RETRY_OPTIONS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {}, optional={"preview": st.booleans(), "mode": MODES, "on_reject": REJECT_POLICIES}
+    {},
+    optional={
+        "preview": st.booleans(),
+        "mode": MODES,
+        "on_reject": REJECT_POLICIES,
+        "missing": MISSING,
+        "missing_limit": MISSING_LIMITS,
+    },
 ) | st.just({})
 VALUES = st.fixed_dictionaries(
     {},

@@ -42,6 +42,8 @@ from support.story_strategies import (
     CHOICES,
     EDITS,
     FULL_HEADER,
+    MISSING,
+    MISSING_LIMITS,
     MODES,
     PLANS,
     PLANS_OR_NONE,
@@ -54,6 +56,7 @@ from support.story_strategies import (
     Edit,
     Plan,
     Table,
+    find_skus,
     is_accepted,
 )
 
@@ -120,6 +123,10 @@ class StoryObserver(Observer):
             assert job.is_preview
             job.status = "awaiting_confirmation"
             model.check_preview(job)
+        elif step.kind is StepKind.COMPARE_MISSING:
+            model.find_missing(job)
+        elif step.kind is StepKind.REMOVE_MISSING:
+            model.remove_missing(job, step.checkpoint or "")
         elif step.kind is StepKind.WRITE_SLICE:
             model.write_slice(job, step.checkpoint or "")
         elif step.kind is StepKind.REVERSE_ENTRY:
@@ -127,6 +134,10 @@ class StoryObserver(Observer):
         elif step.kind is StepKind.COMPLETE:
             if job.kind == "import":
                 assert job.checkpoint == max((key for key, _ in job.rows), default="")
+                if job.removes_missing:
+                    assert job.compared_at is not None
+                    left = [product for product in model.missing_products(job) if product.written <= job.compared_at]
+                    assert not left
             assert not job.entries_left
             model.finish(job, "completed")
         elif step.kind is StepKind.FAIL:
@@ -202,27 +213,47 @@ class Story(RuleBasedStateMachine):
         """Mostly start with products, which files can then change or skip."""
         if has_products:
             rows = [[sku, "n", "N", "NO" if number % 3 else ""] for number, sku in enumerate(SKUS)]
-            self.work(self.start_import((FULL_HEADER, rows), "upsert", "skip", False), Plan())
+            self.work(self.start_import((FULL_HEADER, rows)), Plan())
 
-    @rule(table=TABLES, mode=MODES, on_reject=REJECT_POLICIES, preview=PREVIEW, plan=PLANS_OR_NONE)
-    def upload_a_file(self, table: Table, mode: str, on_reject: str, preview: bool, plan: Plan | None) -> None:
-        job = self.start_import(table, mode, on_reject, preview)
+    @rule(
+        table=TABLES,
+        mode=MODES,
+        on_reject=REJECT_POLICIES,
+        preview=PREVIEW,
+        missing=MISSING,
+        missing_limit=MISSING_LIMITS,
+        plan=PLANS_OR_NONE,
+    )
+    def upload_a_file(self, table: Table, preview: bool, plan: Plan | None, **options: Any) -> None:
+        job = self.start_import(table, preview=preview, **options)
         if plan:
             self.work(job, plan)
 
-    def start_import(self, table: Table, mode: str, on_reject: str, preview: bool) -> ModelJob:
+    def start_import(
+        self,
+        table: Table,
+        *,
+        mode: str = "upsert",
+        on_reject: str = "skip",
+        preview: bool = False,
+        missing: str = "keep",
+        missing_limit: float = 0.1,
+    ) -> ModelJob:
         header, rows = table
         content = io.StringIO()
         csv.writer(content).writerows([header, *rows])
-        form = {"mode": mode, "on_reject": on_reject, **({"preview": "true"} if preview else {})}
+        options = {"mode": mode, "on_reject": on_reject, "missing": missing, "missing_limit": missing_limit}
+        form = {name: str(value) for name, value in options.items()} | ({"preview": "true"} if preview else {})
         task_id = upload(self.world.client, content.getvalue(), **form)
         accepted: list[Values] = [
             {name: ACTIVE[cell] if name == "active" else cell for name, cell in zip(header, row, strict=True)}
             for row in rows
             if is_accepted(header, row)
         ]
-        options = {"mode": mode, "on_reject": on_reject, "preview": preview}
+        options |= {"preview": preview}
         job = ModelJob(task_id, options=options, header=header, rejected=len(rows) - len(accepted))
+        possible_skus = [sku for row in rows if not is_accepted(header, row) for sku in find_skus(header, row)]
+        job.rejected_keys = {self.world.keys[sku] for sku in possible_skus}
         job.rows = [(self.world.keys[row["sku"]], row) for row in accepted]
         self.model.jobs.append(job)
         return job

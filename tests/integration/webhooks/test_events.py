@@ -12,6 +12,7 @@ from catalogue import bulk
 from catalogue.filters import Filter
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
+from support.imports import upload
 from support.jobs import create_job, create_runner, read_job, run_import
 from support.webhooks import Client
 from webhooks import events, expander
@@ -193,6 +194,54 @@ def test_products_deleted_before_their_delivery_are_listed_as_gone(
         ("product.created", "B"),
         ("product.deleted", "A"),
     ]
+
+
+@pytest.mark.parametrize("imports", ["none", "each"])
+def test_products_that_an_import_deletes_are_sent_as_they_were(
+    runner: ImportRunner, client: Client, database_url: str, imports: str
+) -> None:
+    run_import(runner, "sku,name\nkept,n\n" + "".join(f"k{number:04},\u00e4\n" for number in range(1001)))
+    products = {product["sku"]: product for product in client.get("/api/products?per_page=500&sku=k0").json["products"]}
+    batches = subscribe(database_url, "products.imported,product.bulk_deleted")
+    each = subscribe(database_url, "product.deleted,import.completed", imports=imports)
+    task_id = upload(client, "sku,name\nkept,n\n", missing="delete", missing_limit="1")
+    while runner.run(task_id):
+        pass
+    *imported, deleted = read_bodies(database_url, batches)
+    assert deleted == {"event": "product.bulk_deleted", "count": 1001}
+    assert [len(body["deleted"]) for body in imported] == [500, 500, 1]
+    assert all((body["import"], body["created"], body["updated"]) == (task_id, [], []) for body in imported)
+    found = {product["sku"]: product for body in imported for product in body["deleted"]}
+    assert len(found) == 1001
+    assert {sku: found[sku] for sku in products} == products
+
+    *singles, completed = read_bodies(database_url, each, max_singles=200)
+    assert completed["import"]["missing_count"] == 1001
+    assert [body["event"] for body in singles] == ["product.deleted"] * (1001 if imports == "each" else 0)
+    assert {body["product"]["sku"]: body["product"] for body in singles} == (found if imports == "each" else {})
+
+
+def test_products_that_an_import_deactivates_are_updated_and_restored_ones_created_or_updated(
+    runner: ImportRunner, client: Client, database_url: str
+) -> None:
+    run_import(runner, "sku\nA\nB\n")
+    webhook = subscribe(database_url, "products.imported")
+
+    def run(task_id: str) -> dict[str, Any]:
+        while runner.run(task_id):
+            pass
+        return read_bodies(database_url, webhook)[-1]
+
+    for missing in ("deactivate", "delete"):
+        task_id = upload(client, "sku\nA\n", missing=missing, missing_limit="1")
+        removed = run(task_id)
+        restored = run(client.post(f"/api/imports/{task_id}/undo").json["task_id"])
+        if missing == "deactivate":
+            assert [(row["sku"], row["active"]) for row in removed["updated"]] == [("B", False)]
+            assert [(row["sku"], row["active"]) for row in restored["updated"]] == [("B", True)]
+        else:
+            assert [row["sku"] for row in removed["deleted"]] == ["B"]
+            assert [row["sku"] for row in restored["created"]] == ["B"]
 
 
 def test_one_row_holds_all_products_of_an_event_until_they_are_due(runner: ImportRunner, database_url: str) -> None:
