@@ -1402,6 +1402,8 @@ export interface components {
             remembered: boolean;
             /** @description The names of the columns that are ignored. */
             unmapped: string[];
+            /** @description Whether whole lines are quoted once more. */
+            wrapped: boolean;
         };
         ImportOptions: {
             /**
@@ -1550,7 +1552,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects";
+            code: "rows_inside_a_value" | "short_rows" | "many_rejects";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */

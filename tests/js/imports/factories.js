@@ -93,6 +93,7 @@ export const createFile = (changes = {}) => ({
   delimiter: ',',
   encoding: 'utf-8',
   escaped: false,
+  wrapped: false,
   packing: 'none',
   problem: null,
   quote: '"',
