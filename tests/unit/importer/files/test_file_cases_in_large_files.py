@@ -47,8 +47,8 @@ def pad(case: FileCase) -> tuple[bytes, int]:
     header = lines[leading - 1] if case.name == "blank-lines-first" else lines[0]
     line_end = b"\r\n" if header.endswith(b"\r\n") else b"\n"
     delimiter = b";" if b";" in header else b","
-    names = [name.strip(b' "') for name in header.rstrip(b"\r\n,").split(delimiter)]
-    values = {b"sku": b"P%d", b"name": b"Pad", b"description": b"", b"active": b"1"}
+    names = [name.strip(b' "') for name in header.rstrip(b"\r\n").split(delimiter)]
+    values = {b"": b"", b"sku": b"P%d", b"name": b"Pad", b"description": b"", b"active": b"1"}
     row = delimiter.join(values[name] for name in names) + line_end
     before = b"".join(row % number for number in range(GOOD_ROWS))
     after = b"".join(row % number for number in range(GOOD_ROWS, 2 * GOOD_ROWS))
