@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress, repeat
-from operator import contains, itemgetter
+from operator import contains, itemgetter, sub
 from typing import NamedTuple
 
 from importer.files.dialect import COPY_QUOTE_FOR_NONE
@@ -122,7 +122,12 @@ def _has_rows_in_values(parts: list[str], layout: Layout) -> bool:
     if "" in parts[2:-1:2]:
         # Doubled quotes split a value. Without them, every second part is a whole value.
         values = layout.quote.join(parts).replace(layout.quote * 2, "").split(layout.quote)[1::2]
-    multi_line = compress(values, map(contains, values, repeat("\n")))
+    multi_line = list(compress(values, map(contains, values, repeat("\n"))))
+    delimiters = map(str.count, multi_line, repeat(layout.delimiter))
+    # Spaces follow the delimiters of prose, but not those of rows.
+    in_prose = map(str.count, multi_line, repeat(f"{layout.delimiter} "))
+    if max(map(sub, delimiters, in_prose), default=0) < layout.width - 1:
+        return False
     return any(holds_rows(value, layout.width, layout.delimiter) for value in multi_line)
 
 
