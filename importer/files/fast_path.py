@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress, repeat
-from operator import contains, itemgetter
+from operator import contains, itemgetter, sub
 from typing import NamedTuple
 
 from database.skus import are_clean
@@ -23,7 +23,6 @@ from importer.files.spreadsheet_errors import may_have_error
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
-LINE_END = re.compile("\r\n|\r|\n")
 
 # Searching for more names in a text takes longer than looking up each SKU.
 MAX_SEARCHED_NAMES = 2
@@ -111,7 +110,7 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
         if not rows:
             return None
         payload = quote.join(parts)
-    if payload.count("\n") > rows and _has_rows_in_values(payload, layout):
+    if payload.count("\n") > rows and _has_rows_in_values(parts, layout):
         return None
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
@@ -127,22 +126,28 @@ def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
     return [blank_lines.sub("\n", "\n" + first)[1:], *(blank_lines.sub("\n", part) for part in others)]
 
 
-def _has_rows_in_values(payload: str, layout: Layout) -> bool:
-    """Return whether a line within a quoted value may look like a row."""
-    # Doubled quotes split a value; without them, every second part is a whole value.
-    values = payload.replace(layout.quote * 2, "").split(layout.quote)[1::2]
-    multi_line = compress(values, map(contains, values, repeat("\n")))
+def _has_rows_in_values(parts: list[str], layout: Layout) -> bool:
+    """Return whether a line within a quoted value may look like a row. Every second part is inside quotes."""
+    values = parts[1::2]
+    if "" in parts[2:-1:2]:
+        # Doubled quotes split a value. Without them, every second part is a whole value.
+        values = layout.quote.join(parts).replace(layout.quote * 2, "").split(layout.quote)[1::2]
+    multi_line = list(compress(values, map(contains, values, repeat("\n"))))
+    delimiters = map(str.count, multi_line, repeat(layout.delimiter))
+    # Spaces follow the delimiters of prose, but not those of rows.
+    in_prose = map(str.count, multi_line, repeat(f"{layout.delimiter} "))
+    if max(map(sub, delimiters, in_prose), default=0) < layout.width - 1:
+        return False
     return any(holds_rows(value, layout.width, layout.delimiter) for value in multi_line)
 
 
 def holds_rows(value: str, width: int, delimiter: str) -> bool:
     """Return whether a line within a value, after its first one, looks like a row of `width` fields."""
-    if width < 2 or delimiter not in value:
+    if width < 2 or value.count(delimiter) < width - 1:
         return False
-    _, *lines = LINE_END.split(value)
     return any(
-        line.count(delimiter) == width - 1 and f"{delimiter} " not in line and line.strip(f"{delimiter} ")
-        for line in lines
+        line.count(delimiter) == width - 1 and f"{delimiter} " not in line and line.strip(f"{delimiter} \r")
+        for line in value.replace("\r\n", "\n").replace("\r", "\n").split("\n")[1:]
     )
 
 

@@ -1,6 +1,6 @@
-"""Finds the end of a row that is too long to hold in memory, by reading ahead in the file.
+"""Skips rows that are too long to hold in memory. To find the end of such a row, it reads ahead in the file.
 
-Reading ahead goes back only a few times, so all of it together takes no longer than reading the file some times more.
+Reading ahead never goes back, so all of it together takes as long as reading the file once more.
 """
 
 from __future__ import annotations
@@ -13,88 +13,93 @@ from importer.files.dialect import Dialect
 from importer.files.text_buffer import TextBuffer
 from importer.files.text_source import TextSource
 
-# Going back means to read the file from its start. Only rows whose first line is too long can require it.
-MAX_RESTARTS = 16
 
+class Place(Enum):
+    """Where a character is: at the start of a field, in a field without quotes, within quotes, or at a line end.
 
-class State(Enum):
-    """Where in a row a place is: at the start of a field, within quotes, or in a field without quotes."""
+    At `LINE_END`, the row has ended. At `MISPLACED`, text follows a closing quote.
+    """
 
-    FIELD_START = "field_start"
-    QUOTED = "quoted"
+    FIELD_START = "field start"
     UNQUOTED = "unquoted"
-
-
-class Problem(Enum):
-    """Why a row has no end: text follows a closing quote, or a quote is open at the end of the file."""
-
-    TEXT_AFTER_QUOTE = "text_after_quote"
-    OPEN_QUOTE = "open_quote"
+    QUOTED = "quoted"
+    LINE_END = "line end"
+    MISPLACED = "misplaced"
 
 
 class RowEnd(NamedTuple):
-    """The place after a row, or of its problem, in characters from the start of the file."""
+    """The offset of the end of a row, or of what keeps it from ending; in characters from the start of the file.
+
+    `place` is `LINE_END`, `QUOTED` if the file ends within quotes, or `MISPLACED`.
+    """
 
     offset: int
-    problem: Problem | None = None
+    place: Place
 
 
 class LongRows:
-    """Reads ahead in `source` to find the ends of long rows."""
+    """Finds the ends of long rows of `source` in this dialect."""
 
     def __init__(self, source: TextSource, dialect: Dialect) -> None:
         self._source = source
         self._delimiter, self._quote = dialect.delimiter, dialect.quote
         self._ahead: TextBuffer | None = None
-        self._restarts = 0
         delimiter, quote = re.escape(dialect.delimiter), dialect.quote
-        plain, escape = (rf"[^{quote}\\]", r"|\\.") if dialect.escaped else (f"[^{quote}]", "")
         self._patterns = {
-            State.FIELD_START: re.compile(" *"),
-            State.QUOTED: re.compile(rf"(?:{plain}++|{quote}{quote}{escape})*+", re.DOTALL),
-            State.UNQUOTED: re.compile(rf"[^{delimiter}\r\n]*"),
+            Place.FIELD_START: re.compile(" *+"),
+            # Fields that cannot start with a quote are read on the way.
+            Place.UNQUOTED: re.compile(rf"(?:[^{delimiter}\r\n]++|{delimiter}(?= *[^ {quote}]))*+"),
         }
+        if quote:
+            # A backslash or a quote at the end of the text is left out, because the next character explains it.
+            plain, escape = (rf"{quote}\\", r"|\\[^\r\n]") if dialect.escaped else (quote, "")
+            self._patterns[Place.QUOTED] = re.compile(rf"(?:[^{plain}\r\n]++|{quote}{quote}{escape})*+")
 
-    def find_end(self, offset: int, state: State) -> RowEnd | None:
-        """Return the end of the row whose place at `offset` is in this state.
-
-        Returns None if that would mean to go back too often.
-        """
+    def find_end(self, offset: int) -> RowEnd:
+        """Return the end of the row that has a quote open at `offset`. Calls must be in the order of the file."""
+        if self._ahead is None:
+            self._ahead = TextBuffer(self._source.reopen())
         ahead = self._ahead
-        if ahead is None or offset < ahead.offset:
-            if self._restarts > MAX_RESTARTS:
-                return None
-            self._restarts += 1
-            ahead = self._ahead = TextBuffer(self._source.reopen())
         ahead.skip(offset - ahead.offset)
+        place = Place.QUOTED
+        while (place := self._read_line(ahead, place)) is Place.QUOTED and ahead.ensure():
+            pass
+        return RowEnd(ahead.offset, place)
+
+    def skip_line(self, buffer: TextBuffer) -> bool:
+        """Consume the first line of a row without ever holding all of it; return whether it leaves a quote open."""
+        line = buffer.line
+        place = self._read_line(buffer, Place.FIELD_START)
+        if place is Place.MISPLACED:
+            buffer.skip_line()
+        buffer.line = line + 1
+        return place is Place.QUOTED
+
+    def _read_line(self, buffer: TextBuffer, place: Place) -> Place:
+        """Read to the end of the line or file, whose start is at `place`; stop where text follows a closing quote.
+
+        Returns `LINE_END`, `QUOTED` or `MISPLACED`. Does not count the line.
+        """
         while True:
-            # The longest match leaves out a quote or a CR at the end of the text, which the next character explains.
-            ahead.position = self._patterns[state].match(ahead.text, ahead.position).end()  # type: ignore[union-attr]  # Each matches "".
-            if len(ahead) < 2 and not ahead.at_end:
-                ahead.read_block()
+            match = self._patterns[place].match(buffer.text, buffer.position)
+            buffer.position = match.end() if match else buffer.position
+            if len(buffer) < 2 and not buffer.at_end:
+                buffer.read_block()
                 continue
-            character, after = (
-                ahead.text[ahead.position : ahead.position + 1],
-                ahead.text[ahead.position + 1 : ahead.position + 2],
-            )
-            if not character:
-                return RowEnd(ahead.offset, Problem.OPEN_QUOTE if state is State.QUOTED else None)
-            if state is State.QUOTED:
-                if character != self._quote:
-                    # A backslash at the end of the file.
-                    return RowEnd(ahead.offset, Problem.OPEN_QUOTE)
-                if after and after not in {self._delimiter, "\r", "\n"}:
-                    return RowEnd(ahead.offset, Problem.TEXT_AFTER_QUOTE)
-                ahead.position += 1
-                state = State.UNQUOTED
+            text, position = buffer.text, buffer.position
+            character, after = text[position : position + 1], text[position + 1 : position + 2]
+            buffer.position += len(character)
+            if not character or character in "\r\n":
+                buffer.position += character + after == "\r\n"
+                return Place.QUOTED if place is Place.QUOTED else Place.LINE_END
+            if place is Place.QUOTED:
+                if character == self._quote and after and after not in {self._delimiter, "\r", "\n"}:
+                    return Place.MISPLACED
+                # A backslash before a line end, or at the end of the file, changes nothing.
+                place = Place.UNQUOTED if character == self._quote else Place.QUOTED
             elif character == self._delimiter:
-                ahead.position += 1
-                state = State.FIELD_START
-            elif character in "\r\n":
-                ahead.position += 2 if character + after == "\r\n" else 1
-                return RowEnd(ahead.offset)
-            elif state is State.FIELD_START and character == self._quote:
-                ahead.position += 1
-                state = State.QUOTED
+                place = Place.FIELD_START
+            elif place is Place.FIELD_START and character == self._quote:
+                place = Place.QUOTED
             else:
-                state = State.UNQUOTED
+                place = Place.UNQUOTED

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from importer.files.dialect import Dialect
-from importer.files.long_rows import LongRows, Problem, State
+from importer.files.long_rows import LongRows, Place
 from importer.files.rows import Reject, Row, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.tuning import DEFAULT_TUNING
@@ -173,7 +173,7 @@ class RowReader:
         line = buffer.line
         first_end = buffer.find_line_end(0, self._max_record)
         if first_end > self._max_record:
-            return self._reject_long_row(line, self._find_long_row_end())
+            return self._reject_long_line(line)
         end, row, problem = self._parse_row(first_end)
         if end > self._max_record:
             return self._reject_long_row(line, end)
@@ -223,11 +223,11 @@ class RowReader:
             until = here + begin
             if "expected after" in str(error):
                 problem = self._text_after_quote_message
-            elif is_too_long and (row_end := self._long_rows.find_end(until, State.QUOTED)):
-                if row_end.problem is None:
-                    return row_end.offset - here, None, None
-                until = row_end.offset
-                if row_end.problem is Problem.TEXT_AFTER_QUOTE:
+            elif is_too_long:
+                until, place = self._long_rows.find_end(until)
+                if place is Place.LINE_END:
+                    return until - here, None, None
+                if place is Place.MISPLACED:
                     problem = self._text_after_quote_message
         if until > self._open.until:
             self._open = OpenQuote(until, problem)
@@ -238,20 +238,26 @@ class RowReader:
         text, position = self._buffer.text, self._buffer.position
         return text[position + begin : position + end].replace("\0", "\ufffd")
 
-    def _find_long_row_end(self) -> int:
-        """Return the length of the next row, whose first line is too long; 0 if its quotes are misplaced."""
-        if not self._dialect.quote:
-            return 0
-        row_end = self._long_rows.find_end(self._buffer.offset, State.FIELD_START)
-        return row_end.offset - self._buffer.offset if row_end and row_end.problem is None else 0
-
     def _reject_long_row(self, line: int, length: int) -> tuple[str, None, Reject]:
-        """Skip a row of `length` characters without ever holding all of it; skip its first line if `length` is 0."""
+        """Skip a row of `length` characters without ever holding all of it."""
+        start = self._peek_start()
+        self._buffer.skip(length)
+        return self._reject_long(line, start)
+
+    def _reject_long_line(self, line: int) -> tuple[str, None, Reject]:
+        """Skip a row whose first line is too long; skip only that line if it leaves a quote open without an end."""
         buffer = self._buffer
-        start = buffer.text[buffer.position : buffer.position + min(SHOWN_LONG_ROW_CHARACTERS, self._max_record)]
-        if length:
-            buffer.skip(length)
-        else:
-            buffer.skip_line()
+        start = self._peek_start()
+        if self._long_rows.skip_line(buffer):
+            end, place = self._long_rows.find_end(buffer.offset)
+            if place is Place.LINE_END:
+                buffer.skip(end - buffer.offset)
+        return self._reject_long(line, start)
+
+    def _peek_start(self) -> str:
+        buffer = self._buffer
+        return buffer.text[buffer.position : buffer.position + min(SHOWN_LONG_ROW_CHARACTERS, self._max_record)]
+
+    def _reject_long(self, line: int, start: str) -> tuple[str, None, Reject]:
         message = LONG_ROW_MESSAGE.format(limit=self._max_record)
         return start, None, Reject(line, "row_too_long", message, make_printable(start) + "…")

@@ -50,10 +50,8 @@ class TextSource:
         self.block_bytes = block_bytes
         self._arguments = file, max_unpacked_bytes, encoding, sheet
         self._after_read = after_read
-        # The share of the file that has been read, from 0 to 1.
-        self._share = 0.0
         self._second: TextSource | None = None
-        self._file = open_byte_source(file, sheet, max_unpacked_bytes=max_unpacked_bytes, after_read=self._report)
+        self._file = open_byte_source(file, sheet, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
         self.workbook = self._file if isinstance(self._file, WorkbookFile) else None
         encoding = "utf-8" if self.workbook else encoding
         self._decoder = Decoder(self._file.read, encoding, notices or Notices(), block_bytes=block_bytes)
@@ -79,7 +77,7 @@ class TextSource:
         self._file.close()
 
     def reopen(self) -> TextSource:
-        """Open the file a second time, to read ahead in it. The progress stays where it is.
+        """Open the file a second time, to read ahead in it. Its reads are reported, too.
 
         `close` closes both. A later call closes what the earlier one opened.
         """
@@ -91,15 +89,11 @@ class TextSource:
             max_unpacked_bytes=max_unpacked_bytes,
             encoding=encoding,
             block_bytes=self.block_bytes,
-            after_read=lambda _: self._after_read(self._share),
+            after_read=self._after_read,
             # The notices about the sheets were added when the file was opened first.
             sheet=None if sheet is None else replace(sheet, notices=Notices()),
         )
         return self._second
-
-    def _report(self, share: float) -> None:
-        self._share = share
-        self._after_read(share)
 
     @property
     def compression(self) -> str:

@@ -288,13 +288,25 @@ def test_a_row_is_accepted_up_to_the_limit_and_rejected_beyond_it(block: int) ->
     assert parsed.rows[0] == (2, ["a", "x" * 17])
     assert parsed.rows[1] == (4, ["c", "\n" * 15])
     assert parsed.rows[-1][1] == ["e", "f"]
-    assert [(reject.line, reject.code) for reject in parsed.rejects][:2] == [(3, "row_too_long"), (20, "bad_quoting")]
+    assert [(reject.line, reject.code) for reject in parsed.rejects] == [(3, "row_too_long"), (20, "row_too_long")]
 
 
-def test_a_long_line_after_a_quoted_line_end_is_not_split() -> None:
-    parsed = parse((HEADER + 'a,"b\nc",' + "x" * 500 + "\nd,e\n").encode(), block=16, max_record=50)
-    assert parsed.rows == [(4, ["d", "e"])]
-    assert [(reject.line, reject.code) for reject in parsed.rejects] == [(2, "bad_quoting"), (3, "row_too_long")]
+@pytest.mark.parametrize("long", ['"b\nc",' + "x" * 500, '"b' + "\nx,y" * 100 + '"', '"' + "x" * 500 + '\ny,z"'])
+def test_a_long_row_is_rejected_as_a_whole(long: str) -> None:
+    parsed = parse((HEADER + "a," + long + "\nd,e\n").encode(), block=16, max_record=50)
+    assert parsed.rows == [(3 + long.count("\n"), ["d", "e"])]
+    assert [(reject.line, reject.code) for reject in parsed.rejects] == [(2, "row_too_long")]
+
+
+@pytest.mark.parametrize("end", ["", 'f,"g"h\n', 'f,"g'])
+def test_a_long_quote_without_an_end_rejects_only_its_line(end: str) -> None:
+    rows = "x,y\n" * 100
+    parsed = parse(f'{HEADER}a,"b\n{rows}{end}'.encode(), block=16, max_record=50)
+    assert parsed.rows == [(line, ["x", "y"]) for line in range(3, 103)]
+    assert [(reject.line, reject.code) for reject in parsed.rejects] == [
+        (2, "bad_quoting"),
+        *([(103, "bad_quoting")] if end else []),
+    ]
 
 
 def test_lines_are_counted_from_the_start_of_the_file() -> None:
