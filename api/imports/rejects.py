@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 
 from api.imports.file_names import clean_filename
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
-from api.imports.schemas import RejectedRowPageSchema
+from api.imports.list_schemas import RejectedRowPageSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page
 from api.request_fields import Boolean

@@ -60,8 +60,8 @@ class RowValidator:
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 
-        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells are left out. The work is done on
-        whole columns, for speed.
+        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells are left out. `chunk.valid` says which
+        rows the payload has. The work is done on whole columns, for speed.
         """
         if chunk.clean is not None:
             return chunk.clean.payload, chunk.clean.rows
@@ -91,9 +91,12 @@ class RowValidator:
                 reasons.update((complete[number], reason) for number, reason in problems.items())
                 is_valid = [number not in problems for number in range(valid_rows)]
                 values = {field: tuple(compress(column, is_valid)) for field, column in values.items()}
+                complete = list(compress(complete, is_valid))
                 valid_rows -= len(problems)
             if valid_rows:
                 payload = self._encode(values)
+        if len(complete) < len(widths):
+            chunk.valid = complete
         if reasons:
             lines, raws = chunk.positions()
             numbers = sorted(reasons)

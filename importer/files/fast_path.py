@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, compress, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -100,6 +101,29 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
     except UnicodeEncodeError:
         return None
+
+
+def find_clean_lines(text: str, layout: Layout, first_line: int) -> list[int]:
+    """Return the first line of each clean row in the file. `text` has complete clean rows and starts at `first_line`.
+
+    Line ends count as in `count_line_breaks`.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    parts = text.split(layout.quote)
+    # Only the line ends outside of quotes stay, so each row is one line of the joined text. No clean text has a NUL.
+    parts[1::2] = [part.replace("\n", "\0") for part in parts[1::2]]
+    rows = layout.quote.join(parts).split("\n")
+    if not rows[-1]:
+        rows.pop()
+    breaks = map(str.count, rows, repeat("\0"))
+    starts = accumulate((count + 1 for count in breaks), initial=first_line)
+    return list(compress(starts, map(_row_content(layout.delimiter).search, rows)))
+
+
+@cache
+def _row_content(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf"[^\s{re.escape(delimiter)}]")
 
 
 def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:

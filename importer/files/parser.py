@@ -11,14 +11,14 @@ import io
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import compress, islice
 
 from importer.errors import UnusableFile
 from importer.files.dialect import MAX_COLUMNS, Dialect
-from importer.files.fast_path import Layout, read_clean_rows
+from importer.files.fast_path import Layout, find_clean_lines, read_clean_rows
 from importer.files.row_reader import RowReader
 from importer.files.rows import Row, RowChunk, RowPositions, has_content
 from importer.files.text_buffer import TextBuffer, find_blank_run
@@ -106,16 +106,19 @@ class Parser:
                 continue
             if layout is not None and misses < self._tuning.max_fast_path_misses:
                 end = buffer.position + length
-                clean = read_clean_rows(
-                    buffer.text[buffer.position : end], layout, at_end=buffer.at_end and end >= len(buffer.text)
-                )
+                text = buffer.text[buffer.position : end]
+                clean = read_clean_rows(text, layout, at_end=buffer.at_end and end >= len(buffer.text))
                 misses = misses + 1 if clean is None else 0
                 if clean is not None:
                     length = max(1, min(max_length, clean.length * chunk_rows // clean.rows))
                     if clean.rows <= chunk_rows:
-                        chunk = RowChunk([], buffer.line, clean=clean)
+                        first_line = buffer.line
                         buffer.consume(clean.length)
-                        yield chunk
+                        lines: Sequence[int] = range(first_line, buffer.line)
+                        if len(lines) != clean.rows or text[clean.length - 1] != "\n":
+                            # Values have line ends, lines are blank, or the last line has no end.
+                            lines = find_clean_lines(text[: clean.length], layout, first_line)
+                        yield RowChunk([], first_line, clean=clean, clean_lines=lines)
                     continue
             block_end = self._find_last_row_end()
             rows, end = self._parse(block_end)

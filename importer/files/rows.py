@@ -40,7 +40,8 @@ class RowChunk:
     """Consecutive rows of a file, and the rejects among them.
 
     `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it is used
-    instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty.
+    instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty; `clean_lines` has
+    their lines. The validation sets `valid`: the numbers of the rows that it takes, from 0, or None for all of them.
     """
 
     rows: list[Row]
@@ -49,6 +50,8 @@ class RowChunk:
     rejects: list[Reject] = field(default_factory=list)
     known_positions: RowPositions | None = None
     clean: CleanRows | None = None
+    clean_lines: Sequence[int] = ()
+    valid: Sequence[int] | None = None
 
     def positions(self) -> RowPositions:
         """Return the positions of the rows."""
@@ -58,7 +61,19 @@ class RowChunk:
 
     def lines(self) -> Sequence[int]:
         """Return the first line of each row in the file, counted from 1."""
+        if self.clean is not None:
+            return self.clean_lines
+        if self.known_positions is None:
+            breaks = count_line_breaks(self.text)
+            if breaks + (not self.text.endswith(("\n", "\r"))) == len(self.rows):
+                # Each row is one line, as in nearly all files.
+                return range(self.first_line, self.first_line + len(self.rows))
         return self.positions().lines
+
+    def valid_lines(self) -> Sequence[int]:
+        """Return the first lines of the rows that the validation has taken."""
+        lines = self.lines()
+        return lines if self.valid is None else [lines[number] for number in self.valid]
 
 
 def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions:

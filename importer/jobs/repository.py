@@ -25,6 +25,10 @@ from importer.notices import Notices
 from models import STAGING_TABLE_PREFIX
 from webhook_service import record_event
 
+# A staging table has two companions: the lines of its rows, and what the check found out about each of them.
+LINES_TABLE_SUFFIX = "_lines"
+OUTCOMES_TABLE_SUFFIX = "_outcomes"
+
 # Assignments of an UPDATE of `import_jobs`.
 BUMP_REVISION_SQL = "revision = revision + 1, updated_at = clock_timestamp()"
 # The seconds of work on the job so far, in all its attempts.
@@ -252,9 +256,12 @@ def staging_table_name(job: Job) -> str:
 
 
 def drop_staging_table(cursor: Cursor, job_id: int) -> None:
-    """Drop the staging table that the row of a job names, if any, in the caller's transaction."""
+    """Drop the staging table that the row of a job names, if any, and its companions, in the caller's transaction."""
     cursor.execute("SELECT staging_table FROM import_jobs WHERE id = %s", (job_id,))
     row = cursor.fetchone()
     if row and row[0]:
-        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(row[0])))
+        names = sql.SQL(", ").join(
+            sql.Identifier(row[0] + suffix) for suffix in ("", LINES_TABLE_SUFFIX, OUTCOMES_TABLE_SUFFIX)
+        )
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(names))
         cursor.execute("UPDATE import_jobs SET staging_table = NULL WHERE id = %s", (job_id,))

@@ -27,12 +27,15 @@ from importer.jobs import lease, repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
+from importer.pipeline.line_map import COPY_LINES_SQL, CREATE_LINES_TABLE_SQL, LineMap, lines_table
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
 
 MANY_REJECTS_PERCENT = 10
 # Rejects are collected up to this size, because each change from one table to the other starts another COPY.
 REJECTS_BUFFER_BYTES = 1 << 22
+# The same limit for the entries of the line map, in entries of at most a few kilobytes.
+MAX_LINE_ENTRIES = 1 << 10
 
 # `number` is the position of the row in the file: the last row with a key counts. `key` has the collation of the unique
 # index on `products`.
@@ -126,7 +129,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
         run.heartbeat.file_description = file.describe()
         table_name = repository.staging_table_name(job)
         table = sql.Identifier(table_name)
-        payloads = _encode_chunks(run, file, stored_file, table, reading, limits)
+        payloads = _encode_chunks(run, file, stored_file, table_name, reading, limits)
         first = next((payload for payload in payloads if payload[1]), None)
         if first is None:
             raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
@@ -136,6 +139,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 for name in file.validator.fields
             )
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
+            cursor.execute(sql.SQL(CREATE_LINES_TABLE_SQL).format(lines=lines_table(table_name)))
             # A worker that lost its lease while it was suspended must not lock the rejects that its successor deletes.
             if not lease.is_held(cursor, job):
                 raise LeaseLost
@@ -180,23 +184,25 @@ def _encode_chunks(
     run: Run,
     file: ProductFile,
     stored_file: StoredFile,
-    table: sql.Identifier,
+    table_name: str,
     reading: ReadingProgress,
     limits: ReadLimits,
 ) -> Iterator[tuple[sql.Composable, bytes]]:
-    """Yield the rows of a file for the staging table and its first rejects for `import_rejects`; count all of both.
+    """Yield the rows of a file for the staging table, their lines, and its first rejects; count all rows and rejects.
 
     Each payload comes with its COPY statement. It is empty after a chunk without valid rows. Raises `UnusableFile` at
     the end if the file has changed since its upload.
     """
     validator = file.validator
     copy_rows = sql.SQL(COPY_ROWS_SQL).format(
-        table=table,
+        table=sql.Identifier(table_name),
         columns=_join_names(validator.fields),
         options=file.copy_options,
         texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
         booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
     )
+    copy_lines = sql.SQL(COPY_LINES_SQL).format(lines=lines_table(table_name))
+    lines = LineMap()
     rejects = bytearray()
     for chunk in file.read_chunks(limits.chunk_rows):
         payload, row_count = validator.encode_rows(chunk)
@@ -205,6 +211,9 @@ def _encode_chunks(
                 f"The file has more than {limits.max_rows:,} rows, which is the limit. Split it into smaller files."
             )
         yield copy_rows, payload
+        lines.add(chunk.valid_lines())
+        if lines.entry_count > MAX_LINE_ENTRIES:
+            yield copy_lines, lines.take()
         rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, limits.max_rejects - reading.rejected)])
         if len(rejects) > REJECTS_BUFFER_BYTES:
             yield COPY_REJECTS_SQL, bytes(rejects)
@@ -216,6 +225,7 @@ def _encode_chunks(
         run.heartbeat.check()
     if rejects:
         yield COPY_REJECTS_SQL, bytes(rejects)
+    yield copy_lines, lines.finish()
     # Verify the file here, while COPY still runs, because PostgreSQL ends transactions that are idle for long.
     stored_file.verify(after_read=run.heartbeat.check)
 
