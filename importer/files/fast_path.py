@@ -103,21 +103,25 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         return None
 
 
-def find_clean_lines(text: str, layout: Layout, first_line: int) -> list[int]:
+def find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int) -> list[int]:
     """Return the first line of each clean row in the file. `text` has complete clean rows and starts at `first_line`.
 
     Line ends count as in `count_line_breaks`.
     """
+    quote = layout.quote
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    parts = text.split(layout.quote)
-    # Only the line ends outside of quotes stay, so each row is one line of the joined text. No clean text has a NUL.
-    parts[1::2] = [part.replace("\n", "\0") for part in parts[1::2]]
-    rows = layout.quote.join(parts).split("\n")
+    if quote in text:
+        # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
+        parts = text.split(quote)
+        parts[1::2] = quote.join(parts[1::2]).replace("\n", "\0").split(quote)
+        text = quote.join(parts)
+    rows = text.split("\n")
     if not rows[-1]:
         rows.pop()
-    breaks = map(str.count, rows, repeat("\0"))
-    starts = accumulate((count + 1 for count in breaks), initial=first_line)
+    starts = accumulate(map((1).__add__, map(str.count, rows[:-1], repeat("\0"))), initial=first_line)
+    if len(rows) == row_count:
+        return list(starts)
     return list(compress(starts, map(_row_content(layout.delimiter).search, rows)))
 
 

@@ -117,7 +117,7 @@ class Parser:
                         lines: Sequence[int] = range(first_line, buffer.line)
                         if len(lines) != clean.rows or text[clean.length - 1] != "\n":
                             # Values have line ends, lines are blank, or the last line has no end.
-                            lines = find_clean_lines(text[: clean.length], layout, first_line)
+                            lines = find_clean_lines(text[: clean.length], layout, first_line, clean.rows)
                         yield RowChunk([], first_line, clean=clean, clean_lines=lines)
                     continue
             block_end = self._find_last_row_end()

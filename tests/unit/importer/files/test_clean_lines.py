@@ -35,3 +35,9 @@ def test_rejected_rows_have_no_line_among_the_valid_ones() -> None:
         file = read_file(content, use_fast_path=use_fast_path)
         assert file.lines == [2, 5]
         assert [reject.line for reject in file.rejects] == [3, 4]
+
+
+def test_blank_lines_between_unquoted_rows_count() -> None:
+    content = b"sku,name,description\na,x,\n\n , \nb,x,\n\n\nc,x,"
+    for use_fast_path in (False, True):
+        assert read_file(content, use_fast_path=use_fast_path).lines == [2, 5, 8]
