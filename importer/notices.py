@@ -44,6 +44,18 @@ NOTICE_KINDS = {
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
         ),
+        NoticeKind(
+            "clears_values",
+            "1 value of an existing product would become empty: {fields}. Leave the column out to keep it.",
+            "{count} values of existing products would become empty: {fields}. Leave the columns out to keep them.",
+        ),
+        NoticeKind(
+            "duplicates_differ",
+            "1 row has other values than a later row with the same SKU. The last row of a SKU counts, so its values are"
+            " dropped. Check which row is right.",
+            "{count} rows have other values than a later row with the same SKU. The last row of a SKU counts, so their"
+            " values are dropped. Check which rows are right.",
+        ),
     )
 }
 

@@ -104,7 +104,12 @@ class ProductFile:
     def validator(self) -> RowValidator:
         """The validator of the rows. Raises `UnusableFile` if there is no SKU column or the mapping does not fit."""
         self._mapping.check()
-        return RowValidator(self._mapping.fields, self._file.dialect, guarded=is_guarded(self.header))
+        return RowValidator(
+            self._mapping.fields,
+            self._file.dialect,
+            guarded=is_guarded(self.header),
+            names=column_names(self.header),
+        )
 
     @property
     def copy_options(self) -> sql.Composable:

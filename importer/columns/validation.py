@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 from importer.columns.formula_guard import remove_guard
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
-from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable
+from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable, make_printable
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # The boolean for COPY by the word in the file. An empty cell means that the value is not given.
@@ -23,23 +24,44 @@ ACTIVE_WORDS: Mapping[str, str] = {
     "": "",
 }
 
-# A reason code and a sentence.
-Reason = tuple[str, str]
+# Longer values are shortened beside a reject.
+VALUE_MAX_CHARACTERS = 200
+
+
+class Reason(NamedTuple):
+    """Why a row is rejected: a code and a sentence, and the field that is to blame if it is one.
+
+    `is_about_value` says that other values of the field would be valid, so that rows with the same value go together.
+    """
+
+    code: str
+    message: str
+    field: str | None = None
+    is_about_value: bool = False
 
 
 class RowValidator:
     """Validates the rows of a file. `columns` has the product field of each column, or None to leave it out.
 
-    `fields` are the product fields that the file has, in the order of its columns. `guarded` says that its texts have a
-    formula guard, which is removed.
+    `names` are the names of the columns in the file; without them, the fields stand for the columns. `fields` are the
+    product fields that the file has, in the order of its columns. `guarded` says that its texts have a formula guard,
+    which is removed.
     """
 
-    def __init__(self, columns: Sequence[str | None], dialect: Dialect, *, guarded: bool = False) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str | None],
+        dialect: Dialect,
+        *,
+        guarded: bool = False,
+        names: Sequence[str] | None = None,
+    ) -> None:
         self.dialect = dialect
         self.guarded = guarded
         self.width = len(columns)
         self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
         self.fields = list(self._indexes)
+        self._names = {field: names[index] if names else field for field, index in self._indexes.items()}
 
     @property
     def layout(self) -> Layout | None:
@@ -102,9 +124,17 @@ class RowValidator:
             numbers = sorted(reasons)
             original_rows = make_all_printable([raws[number] for number in numbers])
             chunk.rejects += [
-                Reject(lines[number], *reasons[number], row) for number, row in zip(numbers, original_rows, strict=True)
+                Reject(lines[number], *reasons[number][:2], row, *self._find_cause(chunk.rows[number], reasons[number]))
+                for number, row in zip(numbers, original_rows, strict=True)
             ]
         return payload, valid_rows
+
+    def _find_cause(self, row: Row, reason: Reason) -> tuple[str | None, str | None]:
+        """Return the column and the value of a rejected row that are to blame, if the reason is about them."""
+        if reason.field is None:
+            return None, None
+        value = make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])
+        return self._names[reason.field], value if reason.is_about_value else None
 
     def _check_widths(self, rows: list[Row], widths: list[int]) -> tuple[list[int], dict[int, Reason]]:
         """Return the numbers of the rows as wide as the header, and why others are rejected. Skip blank rows."""
@@ -114,7 +144,7 @@ class RowValidator:
             fields: f"The row has {_fields(fields)} where the header has {_fields(width)}." for fields in set(widths)
         }
         reasons = {
-            number: ("wrong_field_count", sentences[fields])
+            number: Reason("wrong_field_count", sentences[fields])
             for number, fields in enumerate(widths)
             if fields != width and has_content(rows[number])
         }
@@ -142,20 +172,22 @@ def _find_problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
         return problems
     if "active" in values:
         words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
-        reason = "invalid_active", "The column active must be true or false (also yes, no, 1, 0) or empty."
+        sentence = "The column active must be true or false (also yes, no, 1, 0) or empty."
+        reason = Reason("invalid_active", sentence, "active", is_about_value=True)
         problems.update((number, reason) for number, word in enumerate(words) if word == "?")
     if "name" in values:
         _check_length(problems, "name", values["name"], NAME_MAX_CHARACTERS)
     _check_length(problems, "sku", values["sku"], SKU_MAX_CHARACTERS)
     if not all(values["sku"]):
-        missing = "missing_sku", "The row has no SKU."
+        missing = Reason("missing_sku", "The row has no SKU.", "sku")
         problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
     for field, column in reversed(list(values.items())):
         try:
             "".join(column).encode()
         except UnicodeEncodeError:
             shown = _display_name(field)
-            reason = "invalid_encoding", f"The {shown} has bytes that are not text in the encoding of the file."
+            sentence = f"The {shown} has bytes that are not text in the encoding of the file."
+            reason = Reason("invalid_encoding", sentence, field)
             problems.update((number, reason) for number, value in enumerate(column) if SURROGATE.search(value))
     return problems
 
@@ -172,7 +204,7 @@ def _check_length(problems: dict[int, Reason], field: str, column: Sequence[str]
     for number, length in enumerate(lengths):
         if length > max_characters:
             sentence = f"The {shown} has {length:,} characters; at most {max_characters} are allowed."
-            problems[number] = f"{field}_too_long", sentence
+            problems[number] = Reason(f"{field}_too_long", sentence, field)
 
 
 def _fields(count: int) -> str:

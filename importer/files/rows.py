@@ -20,12 +20,17 @@ SHOWN_BYTES = {chr(0xDC00 + byte): bytes([byte]).decode("cp1252", "replace") for
 
 
 class Reject(NamedTuple):
-    """A rejected row: its first line in the file, counted from 1, a reason code, a sentence, and the original row."""
+    """A rejected row: its first line in the file, counted from 1, a reason code, a sentence, and the original row.
+
+    `column` is the name in the file of the column that is to blame, and `value` its value, if the reason is about them.
+    """
 
     line: int
     code: str
     message: str
     row: str
+    column: str | None = None
+    value: str | None = None
 
 
 class RowPositions(NamedTuple):

@@ -50,7 +50,7 @@ COLUMN_TYPES = {"active": "boolean"}
 COPY_ROWS_SQL = (
     "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}, FORCE_NOT_NULL ({texts}){booleans})"
 )
-COPY_REJECTS_SQL = sql.SQL("COPY import_rejects (job_id, line, code, message, row) FROM STDIN")
+COPY_REJECTS_SQL = sql.SQL('COPY import_rejects (job_id, line, code, message, row, "column", value) FROM STDIN')
 CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
 # Rough statistics are enough, because the planner has few plans to choose from.
 ANALYZE_STAGING_TABLE_SQL = "SET LOCAL default_statistics_target = 10; ANALYZE {table}"
@@ -87,7 +87,9 @@ def is_staged(connection: Connection, job: Job) -> bool:
     if job.staging_table is None or job.staged_columns is None:
         return False
     with transaction(connection) as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
+        # Earlier versions kept no lines.
+        tables = [job.staging_table, lines_table(job.staging_table).string]
+        cursor.execute("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s) name", (tables,))
         if cursor.fetchone() != (True,):
             return False
         if job.total_records == job.rejected_count:

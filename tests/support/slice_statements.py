@@ -6,7 +6,8 @@ from psycopg2 import sql
 from psycopg2.extensions import adapt
 
 from importer.jobs.repository import Job
-from importer.pipeline.preview import render_examples
+from importer.pipeline.duplicates import render_duplicates
+from importer.pipeline.outcomes import render_outcomes
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.undo import render_reversal
 
@@ -84,12 +85,20 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
             make_slice().render_insert(**complete),
         ),
         "slice_comparison": (
-            "The comparison of a preview, also used to look ahead during a merge.",
+            "The comparison that looks ahead during a merge.",
             make_slice().render_comparison(),
         ),
-        "slice_examples": (
-            "Examples of updated products for a preview.",
-            render_examples(make_slice(), new=False, limit=20),
+        "slice_outcomes": (
+            "The comparison of a check, which records what the import would do with each row.",
+            render_outcomes(make_slice(), 3),
+        ),
+        "slice_outcomes_create": (
+            "The comparison of a check, mode create, a file without descriptions.",
+            render_outcomes(make_slice(mode="create", columns=["sku", "name", "active"]), 3),
+        ),
+        "duplicates": (
+            "The duplicates of a file are stored.",
+            render_duplicates(make_job(), 1000),
         ),
         "undo_entry": (
             "An entry of the change log is reversed, with a subscribed webhook.",

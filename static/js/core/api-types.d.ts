@@ -172,6 +172,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{task_id}/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the duplicates
+         * @description Lists the rows whose SKU appears again further down in the file, with the values that the import drops and those
+         *     that count, in the order of the file. They are stored once the check is done, or the import has completed, for
+         *     REJECT_DAYS after its end. If there are more than MAX_REJECTS, those that differ are stored first, and `message`
+         *     says that others are missing.
+         */
+        get: operations["listDuplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/duplicates.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Export the duplicates as a file
+         * @description The file is CSV (RFC 4180) in UTF-8: the line of each row, the line of the row that counts, the SKU, whether their
+         *     values differ, and for each field of the file the value that the import drops and the one that counts.
+         */
+        get: operations["exportDuplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{task_id}/products": {
         parameters: {
             query?: never;
@@ -247,6 +297,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{task_id}/rejects/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the rejected rows by reason
+         * @description Groups the rows by reason, column and value, the largest group first. The lists of rejected rows take the `code`, as
+         *     `reason`, the `column` and the `value` of a group. Only stored rows count; if some are missing, `message` says so.
+         */
+        get: operations["listRejectGroups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{task_id}/retry": {
         parameters: {
             query?: never;
@@ -266,6 +340,56 @@ export interface paths {
          *     interrupted while it wrote continues where it stopped.
          */
         post: operations["retryImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the rows of a check
+         * @description Lists what an import that awaits its confirmation would do with each row of its file, in the order of the SKUs. Of
+         *     rows with the same SKU, the list has the last one, which counts; see the list of duplicates for the others. What
+         *     would happen is as of the check, at `checked_at`; the values before are those of the product now.
+         */
+        get: operations["listCheckedRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/rows.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Export the rows of a check as a file
+         * @description The file is CSV (RFC 4180) in UTF-8 and has the whole list with all values in full: line, SKU, the fields that would
+         *     change, and for each field of the file its value before and after. If the import is confirmed or cancelled
+         *     meanwhile, the response breaks off.
+         */
+        get: operations["exportCheckedRows"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -845,6 +969,41 @@ export interface components {
              */
             message: string;
         };
+        CheckedRow: {
+            /** @description The values after the import, for the fields that the file has. */
+            after: {
+                [key: string]: unknown;
+            };
+            /** @description The current values; null if there is no such product. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The fields that would change, as of the check. */
+            fields: ("name" | "description" | "active")[];
+            /**
+             * @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import.
+             * @example changed
+             * @enum {string}
+             */
+            kind: "created" | "changed" | "unchanged" | "skipped";
+            /** @description The line of the file where the row begins; null if it is not known. */
+            line: number | null;
+            /**
+             * @description The SKU of the product.
+             * @example A-1
+             */
+            sku: string;
+        };
+        CheckedRowPage: {
+            /**
+             * Format: date-time
+             * @description When the rows were compared with the products (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            checked_at: string | null;
+            pagination: components["schemas"]["Pagination"];
+            rows: components["schemas"]["CheckedRow"][];
+        };
         Delivery: {
             attempts: components["schemas"]["DeliveryAttempt"][];
             /**
@@ -964,6 +1123,39 @@ export interface components {
             deliveries: components["schemas"]["Delivery"][];
             pagination: components["schemas"]["Pagination"];
         };
+        Duplicate: {
+            /** @description Whether the two rows have different values. */
+            differs: boolean;
+            /** @description The values of this row, for the fields that the file has. */
+            dropped: {
+                [key: string]: unknown;
+            };
+            /** @description The values of the last row with this SKU, which counts; those of `dropped` if both rows are the same. */
+            kept: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The line of the last row with this SKU, which counts.
+             * @example 42
+             */
+            kept_line: number;
+            /**
+             * @description The line of the file where the row begins.
+             * @example 17
+             */
+            line: number;
+            /**
+             * @description The SKU as this row has it.
+             * @example A-1
+             */
+            sku: string;
+        };
+        DuplicatePage: {
+            duplicates: components["schemas"]["Duplicate"][];
+            /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
+            message: string | null;
+            pagination: components["schemas"]["Pagination"];
+        };
         Error: {
             /**
              * @description The kind of error, as a code for programs; it never changes.
@@ -998,6 +1190,12 @@ export interface components {
              * @enum {string}
              */
             event: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
+        };
+        FieldChanges: {
+            /** @description Products whose value would change. */
+            changed: number;
+            /** @description How many of them have a value that would become empty. */
+            cleared: number;
         };
         FileColumn: {
             /**
@@ -1550,7 +1748,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects";
+            code: "many_rejects" | "clears_values" | "duplicates_differ";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */
@@ -1604,10 +1802,20 @@ export interface components {
         };
         Preview: {
             changes: components["schemas"]["PreviewChange"][];
+            /**
+             * Format: date-time
+             * @description When the rows were compared with the products (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            checked_at: string | null;
             /** @description Products that would be created. */
             create: number;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate: number;
+            /** @description The changes of existing products, for each field that the file has. */
+            fields: {
+                [key: string]: components["schemas"]["FieldChanges"];
+            };
             /** @description Rows that cannot be imported. */
             rejected: number;
             rejects: components["schemas"]["RejectedRow"][];
@@ -1773,12 +1981,40 @@ export interface components {
              */
             message: string;
         };
+        RejectGroup: {
+            /**
+             * @description The reason, as a code for programs.
+             * @example invalid_active
+             */
+            code: string;
+            /** @description The column that is to blame, by its name in the file; null if it is the whole row. */
+            column: string | null;
+            /** @description How many rows there are. */
+            count: number;
+            /** @description The lines of the first of them, at most 20. */
+            lines: number[];
+            /** @description The reason of the first of them, as a sentence for people. */
+            message: string;
+            /** @description The value that is to blame; null if the reason is not about one value. */
+            value: string | null;
+        };
+        RejectGroupPage: {
+            groups: components["schemas"]["RejectGroup"][];
+            /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
+            message: string | null;
+            pagination: components["schemas"]["Pagination"];
+        };
         RejectedRow: {
             /**
              * @description The reason, as a code for programs.
              * @example missing_sku
              */
             code: string;
+            /**
+             * @description The column that is to blame, by its name in the file; null if it is the whole row.
+             * @example Status
+             */
+            column: string | null;
             /**
              * @description The line of the file where the row begins.
              * @example 17
@@ -1794,6 +2030,11 @@ export interface components {
              * @example ,Blue lamp,
              */
             row: string;
+            /**
+             * @description The value that is to blame; null if the reason is not about one value.
+             * @example maybe
+             */
+            value: string | null;
         };
         RejectedRowPage: {
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
@@ -2719,6 +2960,150 @@ export interface operations {
             };
         };
     };
+    listDuplicates: {
+        parameters: {
+            query?: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of entries per page. */
+                per_page?: number;
+                /** @description SKU or values contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows whose values differ from those of the row that counts, or only the others. */
+                differs?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of duplicates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicatePage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportDuplicates: {
+        parameters: {
+            query?: {
+                /** @description SKU or values contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows whose values differ from those of the row that counts, or only the others. */
+                differs?: boolean;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: that of the imported file, followed by `-duplicates.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example line,kept_line,sku,differs,name,name_kept
+                     *     17,42,A-1,true,Blue lamp,Red lamp
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listImportedProducts: {
         parameters: {
             query?: {
@@ -2794,6 +3179,14 @@ export interface operations {
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
+                /** @description The original row contains this, ignoring case. */
+                q?: string;
+                /** @description Only rows with this reason code. */
+                reason?: string;
+                /** @description Only rows that are rejected because of this column of the file. */
+                column?: string;
+                /** @description Only rows that are rejected because of this value. */
+                value?: string;
             };
             header?: never;
             path: {
@@ -2881,6 +3274,72 @@ export interface operations {
                      *     ,Blue lamp,17,missing_sku,The row has no SKU.
                      */
                     "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listRejectGroups: {
+        parameters: {
+            query?: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of entries per page. */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejectGroupPage"];
                 };
             };
             /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
@@ -3012,6 +3471,176 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listCheckedRows: {
+        parameters: {
+            query: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of entries per page. */
+                per_page?: number;
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
+                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description SKU, name or description contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows that change this field of a product. */
+                field?: "name" | "description" | "active";
+                /** @description Only rows that make a name or a description empty; with `field`, only this one. */
+                cleared?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of rows. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedRowPage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportCheckedRows: {
+        parameters: {
+            query: {
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
+                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description SKU, name or description contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows that change this field of a product. */
+                field?: "name" | "description" | "active";
+                /** @description Only rows that make a name or a description empty; with `field`, only this one. */
+                cleared?: boolean;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: that of the imported file, followed by `-changed.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example line,sku,fields,name_before,name
+                     *     17,A-1,name,Blue lamp,Red lamp
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
