@@ -227,13 +227,12 @@ class ImportDuplicate(Base):
     """A row of a file whose SKU appears again further down, on `kept_line`.
 
     `dropped` has its values and `kept` those of the row that counts, by field; `kept` is NULL if they are the same.
+    `job_id` has no foreign key, as in `import_rejects`.
     """
 
     __tablename__ = "import_duplicates"
 
-    job_id: Mapped[int] = mapped_column(
-        ForeignKey("import_jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kept_line: Mapped[int]
     sku: Mapped[str]

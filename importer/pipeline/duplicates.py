@@ -23,26 +23,34 @@ FEW_SHARE = 0.1
 
 LOOK_UP_EACH_SQL = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 DELETE_DUPLICATES_SQL = "DELETE FROM import_duplicates WHERE job_id = %s"
-# The index of the staging table has all that `pairs` needs. The rows that differ are stored first, because they matter
-# most. A row without differences needs no values of the row that counts.
-RECORD_DUPLICATES_SQL = """
+# The index of the staging table has all that `pairs` needs. A row without differences needs no values of the row that
+# counts.
+FIND_PAIRS_SQL = """
 WITH pairs AS MATERIALIZED (
     SELECT * FROM (
         SELECT key, number, first_value(number) OVER (PARTITION BY key ORDER BY number DESC) AS kept_number FROM {table}
     ) numbered WHERE number <> kept_number
-), compared AS MATERIALIZED (
-    SELECT pairs.*, {differs} AS differs
-    FROM pairs JOIN {table} d ON d.key = pairs.key AND d.number = pairs.number
+)"""
+FROM_PAIRS_SQL = """
+FROM pairs JOIN {table} d ON d.key = pairs.key AND d.number = pairs.number
     JOIN {table} k ON k.key = pairs.key AND k.number = kept_number
-), stored AS (
+    CROSS JOIN LATERAL (SELECT {differs} AS differs) c"""
+RECORD_DUPLICATES_SQL = (
+    FIND_PAIRS_SQL
+    + """, stored AS (
     INSERT INTO import_duplicates (job_id, line, kept_line, sku, differs, dropped, kept)
-    SELECT {job_id}, {line}, {kept_line}, d.sku, differs, {dropped}, CASE WHEN differs THEN {kept} END
-    FROM (SELECT * FROM compared ORDER BY differs DESC, number LIMIT {limit}) c
-    JOIN {table} d ON d.key = c.key AND d.number = c.number
-    JOIN {table} k ON k.key = c.key AND k.number = kept_number
+    SELECT {job_id}, {line}, {kept_line}, d.sku, differs,
+        {dropped},
+        CASE WHEN differs THEN {kept} END"""
+    + FROM_PAIRS_SQL
+    + """{first}
+    RETURNING differs
 )
-SELECT count(*) FROM compared WHERE differs
-"""
+SELECT count(*) FROM stored WHERE differs"""
+)
+# The rows that differ matter most, so they are stored first if there are too many.
+FIRST_SQL = "\n    ORDER BY differs DESC, pairs.number LIMIT {limit}"
+COUNT_DIFFERING_SQL = FIND_PAIRS_SQL + "\nSELECT count(*)" + FROM_PAIRS_SQL + "\nWHERE differs"
 LIST_DIFFERING_SQL = """
 SELECT line, kept_line, sku, dropped, kept FROM import_duplicates WHERE job_id = %s AND differs ORDER BY line LIMIT %s
 """
@@ -56,8 +64,11 @@ def record_duplicates(cursor: Cursor, job: Job, count: int, notices: Notices, *,
     cursor.execute(DELETE_DUPLICATES_SQL, (job.id,))
     if count < FEW_SHARE * job.total_records:
         cursor.execute(LOOK_UP_EACH_SQL)
-    cursor.execute(render_duplicates(job, max_stored))
+    cursor.execute(render_duplicates(job, max_stored if count > max_stored else None))
     (differing,) = cursor.fetchone() or (0,)
+    if differing == max_stored:
+        cursor.execute(sql.SQL(COUNT_DIFFERING_SQL).format(**_render_pairs(job)))
+        (differing,) = cursor.fetchone() or (0,)
     if not differing:
         return
     cursor.execute(LIST_DIFFERING_SQL, (job.id, MAX_LINES))
@@ -83,20 +94,33 @@ def record_duplicates_of_import(cursor: Cursor, job: Job, *, max_stored: int) ->
         repository.add_notices(cursor, job, notices, codes=[DUPLICATES_DIFFER])
 
 
-def render_duplicates(job: Job, limit: int) -> sql.Composed:
-    """Return the statement that stores the duplicates of a job and returns how many of them differ."""
-    columns = [name for name in job.staged_columns or [] if name != "sku"]
-    differs = [sql.SQL("d.{0} IS DISTINCT FROM k.{0}").format(sql.Identifier(name)) for name in columns]
+def render_duplicates(job: Job, limit: int | None) -> sql.Composed:
+    """Return the statement that stores the duplicates of a job, at most `limit` of them if it is given.
+
+    It returns how many of the stored ones differ.
+    """
+    columns = _value_columns(job)
     return sql.SQL(RECORD_DUPLICATES_SQL).format(
-        table=staging_table(job),
-        differs=sql.SQL(" OR ").join(differs) if differs else sql.SQL("false"),
         job_id=sql.Literal(job.id),
-        line=render_line(job.staging_table or "", "c.number"),
-        kept_line=render_line(job.staging_table or "", "c.kept_number"),
+        line=render_line(job.staging_table or "", "pairs.number"),
+        kept_line=render_line(job.staging_table or "", "kept_number"),
         dropped=_render_values("d", columns),
         kept=_render_values("k", columns),
-        limit=sql.Literal(limit),
+        first=sql.SQL(FIRST_SQL).format(limit=sql.Literal(limit)) if limit is not None else sql.SQL(""),
+        **_render_pairs(job),
     )
+
+
+def _render_pairs(job: Job) -> dict[str, sql.Composable]:
+    differs = [sql.SQL("d.{0} IS DISTINCT FROM k.{0}").format(sql.Identifier(name)) for name in _value_columns(job)]
+    return {
+        "table": staging_table(job),
+        "differs": sql.SQL(" OR ").join(differs) if differs else sql.SQL("false"),
+    }
+
+
+def _value_columns(job: Job) -> list[str]:
+    return [name for name in job.staged_columns or [] if name != "sku"]
 
 
 def _render_values(alias: str, columns: list[str]) -> sql.Composable:

@@ -33,10 +33,14 @@ SHOW_PART_SQL = (
     + "\nWHERE o.slice = {slice} AND u.address IS NOT NULL ORDER BY u.place)"
     + SHOW_ROWS_SQL
 )
+# A search in the whole staging table reads it in its physical order, which is several times faster than row by row.
+FIND_TEXT_SQL = "found AS MATERIALIZED (SELECT s.ctid AS address FROM {table} s WHERE {matches}), "
+JOIN_FOUND_SQL = "JOIN found ON found.address = m.address"
+JOIN_TEXT_SQL = "JOIN {table} s ON s.ctid = m.address AND ({matches})"
 # The page is empty if it lies after the last row; the number of rows is there all the same.
 SHOW_MATCHING_SQL = (
     """
-WITH matching AS MATERIALIZED (SELECT m.* FROM ("""
+WITH {found_rows}matching AS MATERIALIZED (SELECT m.* FROM ("""
     + OUTCOMES_SQL
     + """
 WHERE {in_slice}) m {join} WHERE {condition}), rows AS MATERIALIZED (
@@ -121,7 +125,7 @@ class RowList:
         counts = self._count_rows(cursor)
         if self._filter.is_plain:
             return self._fetch_plain_page(cursor, counts, offset, limit)
-        cursor.execute(self._render_matching(sql.SQL("true"), offset, limit))
+        cursor.execute(self._render_matching(None, offset, limit))
         found = cursor.fetchall()
         return [self._to_row(row[3:]) for row in found if row[1] is not None], found[0][0]
 
@@ -165,21 +169,29 @@ class RowList:
                 rows += (self._to_row(row[2:]) for row in cursor.fetchall())
         return rows, passed
 
-    def _render_matching(self, in_slice: sql.Composable, offset: int, limit: int) -> sql.Composed:
-        conditions: list[sql.Composable] = [sql.SQL("true")]
+    def _render_matching(self, in_slice: sql.Composable | None, offset: int, limit: int) -> sql.Composed:
+        """Return the statement for the rows that match the filter: all of them, or those in a part of a slice."""
+        table = sql.Identifier(self._staging_table)
+        condition: sql.Composable = sql.SQL("true")
         if self._filter.field or self._filter.cleared:
-            conditions.append(sql.SQL("m.changes & {} <> 0").format(sql.Literal(self._filter.bits)))
-        join: sql.Composable = sql.SQL("")
+            condition = sql.SQL("m.changes & {} <> 0").format(sql.Literal(self._filter.bits))
+        found_rows = join = sql.Composed([])
         if self._filter.text:
-            join = sql.SQL("JOIN {} s ON s.ctid = m.address").format(sql.Identifier(self._staging_table))
             texts = [name for name in ("sku", *self._columns) if name != "active"]
             pattern = sql.Literal(f"%{escape_pattern(self._filter.text)}%")
-            matches = [sql.SQL("s.{} ILIKE {}").format(sql.Identifier(name), pattern) for name in texts]
-            conditions.append(sql.SQL("({})").format(sql.SQL(" OR ").join(matches)))
+            matches = sql.SQL(" OR ").join(
+                sql.SQL("s.{} ILIKE {}").format(sql.Identifier(name), pattern) for name in texts
+            )
+            if in_slice is None:
+                found_rows = sql.SQL(FIND_TEXT_SQL).format(table=table, matches=matches)
+                join = sql.SQL(JOIN_FOUND_SQL).format()
+            else:
+                join = sql.SQL(JOIN_TEXT_SQL).format(table=table, matches=matches)
         return sql.SQL(SHOW_MATCHING_SQL).format(
-            in_slice=in_slice,
+            found_rows=found_rows,
+            in_slice=in_slice or sql.SQL("true"),
             join=join,
-            condition=sql.SQL(" AND ").join(conditions),
+            condition=condition,
             offset=sql.Literal(offset),
             limit=sql.Literal(limit),
             **self._render_parts(""),

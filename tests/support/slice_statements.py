@@ -97,7 +97,7 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
             render_outcomes(make_slice(mode="create", columns=["sku", "name", "active"]), 3),
         ),
         "duplicates": (
-            "The duplicates of a file are stored.",
+            "The first 1,000 duplicates of a file are stored.",
             render_duplicates(make_job(), 1000),
         ),
         "undo_entry": (
