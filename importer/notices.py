@@ -40,6 +40,16 @@ NOTICE_KINDS = {
     kind.code: kind
     for kind in (
         NoticeKind(
+            "all_rejected",
+            "The only row was rejected, so nothing can be imported. Check the format and the columns of the file.",
+            "All {count} rows were rejected, so nothing can be imported. Check the format and the columns of the file.",
+        ),
+        NoticeKind(
+            "looks_like_another_file",
+            "Check that this is the right file: {finding}.",
+            "Check that this is the right file: {finding}. {count} SKUs of this file do not exist.",
+        ),
+        NoticeKind(
             "many_rejects",
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",

@@ -88,6 +88,9 @@ IMPORT_COMPLETED_MESSAGE = (
     "{created_count:,} products created, {updated_count:,} updated; {unchanged_count:,} rows changed nothing,"
     " {duplicate_count:,} were duplicates, {rejected_count:,} were rejected."
 )
+ALL_REJECTED_MESSAGE = (
+    "Every row was rejected ({rejected_count:,}), so nothing was imported. Correct the rejected rows and upload them."
+)
 UNDO_COMPLETED_MESSAGE = (
     "{removed_count:,} products removed, {restored_count:,} restored, {rejected_count:,} left unchanged because they"
     " were edited after the import."
@@ -199,6 +202,8 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
     update(cursor, job, COMPLETE_SQL, retention.parameters)
     counts = notify_webhooks(cursor, "import.completed", job.id)
     message = UNDO_COMPLETED_MESSAGE if job.kind == "undo" else IMPORT_COMPLETED_MESSAGE
+    if job.kind == "import" and counts["rejected_count"] == counts["total_records"]:
+        message = ALL_REJECTED_MESSAGE
     if job.kind == "undo" and counts["rejected_count"]:
         message += REPEAT_UNDO_MESSAGE
     restored_count = counts["updated_count"] - counts["removed_count"]

@@ -16,6 +16,7 @@ from importer.jobs.repository import Job
 from importer.jobs.retention import SET_CONFIRM_DEADLINE_SQL, Retention
 from importer.notices import MAX_LINES, Notices
 from importer.pipeline.duplicates import DUPLICATES_DIFFER, record_duplicates
+from importer.pipeline.other_file import LOOKS_LIKE_ANOTHER_FILE, notice_unknown_skus
 from importer.pipeline.outcomes import OutcomeCounts, prepare_outcomes, record_outcomes
 from importer.pipeline.row_lists import CheckedRow, RowFilter, RowList
 from importer.pipeline.run import Run, StepKind
@@ -82,12 +83,18 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
         preview["rejects"] = [dict(zip(REJECT_KEYS, row, strict=True)) for row in cursor.fetchall()]
         _notice_cleared_values(cursor, job, total, notices)
         repository.add_notices(cursor, job, notices, codes=[CLEARS_VALUES, DUPLICATES_DIFFER])
+        other_file = Notices()
+        new_keys = total.skipped if job.mode == "update" else total.created
+        if notice_unknown_skus(cursor, job, other_file, keys=total.keys, known=total.keys - new_keys):
+            repository.add_notices(cursor, job, other_file, codes=[LOOKS_LIKE_ANOTHER_FILE])
         values = {"preview": Json(preview), "progress": READ_PERCENT, **retention.parameters}
         repository.update(cursor, job, AWAIT_CONFIRMATION_SQL, values)
         message = (
             f"{total.created:,} products would be created, {total.updated:,} updated; {job.rejected_count:,} rows were"
             " rejected. Nothing has been written yet."
         )
+        if not total.keys:
+            message = f"Every row was rejected ({job.rejected_count:,}), so nothing can be imported."
         repository.append_log(cursor, job.id, "compared", message)
 
 

@@ -28,6 +28,7 @@ from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, Read
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
 from importer.pipeline.line_map import COPY_LINES_SQL, CREATE_LINES_TABLE_SQL, LineMap, lines_table
+from importer.pipeline.other_file import notice_same_content
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
 
@@ -152,6 +153,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
             cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
             _notice_many_rejects(file, reading)
+            notice_same_content(cursor, job, file.notices)
             # A worker that has lost its lease must not lock the staging table of its successor.
             lease.lock(cursor, job)
             repository.drop_staging_table(cursor, job.id)
@@ -169,6 +171,8 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             }
             repository.update(cursor, job, RECORD_STAGING_SQL, totals, phase_of_sample="reading")
             message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
+            if not reading.rows:
+                message = f"Every row was rejected ({reading.rejected:,}), so nothing can be imported."
             if reading.rejected > limits.max_rejects:
                 message += f" Only the first {limits.max_rejects:,} rejected rows are kept."
             repository.append_log(cursor, job.id, "read", message)
@@ -234,7 +238,9 @@ def _encode_chunks(
 
 def _notice_many_rejects(file: ProductFile, reading: ReadingProgress) -> None:
     percent = 100 * reading.rejected / (reading.rows + reading.rejected)
-    if percent > MANY_REJECTS_PERCENT:
+    if not reading.rows:
+        file.notices.add("all_rejected", count=reading.rejected)
+    elif percent > MANY_REJECTS_PERCENT:
         file.notices.add("many_rejects", count=reading.rejected, percent=math.floor(percent))
 
 
