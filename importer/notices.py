@@ -50,6 +50,21 @@ NOTICE_KINDS = {
             "Check that this is the right file: {finding}. {count} SKUs of this file do not exist.",
         ),
         NoticeKind(
+            "rows_inside_a_value",
+            "1 quoted value contains lines that look like rows of this file. They are imported as part of the value."
+            " If they are rows, a quote is missing or too many: correct it and upload the file again.",
+            "{count} quoted values contain lines that look like rows of this file. They are imported as part of the"
+            " values. If they are rows, a quote is missing or too many: correct it and upload the file again.",
+        ),
+        NoticeKind(
+            "short_rows",
+            "1 row has fewer fields than the header and was rejected. Import the file with short rows accepted to leave"
+            " the missing fields unchanged, or complete the row.",
+            "{count} rows have fewer fields than the header and were rejected. Import the file with short rows accepted"
+            " to leave the missing fields unchanged, or complete the rows.",
+            Fix("Accept short rows", {"short_rows": "accept"}),
+        ),
+        NoticeKind(
             "many_rejects",
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",

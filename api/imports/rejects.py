@@ -193,7 +193,9 @@ def _file_format(job: ImportJob) -> tuple[list[str], Dialect, bool]:
     if not job.file:
         return ["row"], Dialect(), True
     header = [str(column["name"]) for column in job.file["columns"]]
-    return header, Dialect(job.file["delimiter"], job.file["quote"]), False
+    # Jobs of earlier versions lack the last two keys.
+    escaped, wrapped = (job.file.get(key, False) for key in ("escaped", "wrapped"))
+    return header, Dialect(job.file["delimiter"], job.file["quote"], escaped=escaped, wrapped=wrapped), False
 
 
 def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[Sequence[Reject]]:

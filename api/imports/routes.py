@@ -102,8 +102,8 @@ def _serialize_file(file: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return what clients see of `ImportJob.file`."""
     if not file:
         return None
-    # Jobs of earlier versions lack these two keys.
-    shown = {"escaped": False, "problem": None, **file}
+    # Jobs of earlier versions lack these keys.
+    shown = {"escaped": False, "wrapped": False, "problem": None, **file}
     shown.pop("header_key", None)
     return shown
 

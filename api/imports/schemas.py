@@ -93,6 +93,7 @@ class ImportFileSchema(Schema):
     delimiter = text("The character between fields.", ";")
     quote = text("The character around quoted fields; empty if fields are not quoted.", '"')
     escaped = boolean("Whether quotes within fields are escaped by a backslash instead of being doubled.")
+    wrapped = boolean("Whether whole lines are quoted once more.")
     columns = nested_list(FileColumnSchema)
     unmapped = strings("The names of the columns that are ignored.")
     problem = text("Why the file cannot be imported with this mapping; null if it can.", nullable=True)

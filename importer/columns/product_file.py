@@ -49,8 +49,11 @@ class ProductFile:
     `notices` collects what a person should know about the file. It is complete once all rows have been read.
     """
 
-    def __init__(self, file: CsvFile, mapping: FieldByColumn | None, notices: Notices) -> None:
+    def __init__(
+        self, file: CsvFile, mapping: FieldByColumn | None, notices: Notices, *, accept_short_rows: bool = False
+    ) -> None:
         self._file = file
+        self._accept_short_rows = accept_short_rows
         self.notices = notices
         self._given_mapping = mapping
         self._mapping = map_columns(file.header, mapping)
@@ -109,6 +112,8 @@ class ProductFile:
             self._file.dialect,
             guarded=is_guarded(self.header),
             names=column_names(self.header),
+            accept_short_rows=self._accept_short_rows,
+            notices=self.notices,
         )
 
     @property
@@ -118,7 +123,7 @@ class ProductFile:
 
     def read_chunks(self, chunk_rows: int) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time."""
-        return self._file.read_chunks(chunk_rows, self.validator.layout)
+        return self._file.read_chunks(chunk_rows, self.validator.layout, self.notices)
 
 
 def open_product_file(
@@ -153,7 +158,7 @@ def open_product_file(
             max_record=max_record,
             tuning=tuning,
         )
-        return ProductFile(csv_file, options.mapping, Notices())
+        return ProductFile(csv_file, options.mapping, Notices(), accept_short_rows=options.accept_short_rows)
     except BaseException:
         source.close()
         raise

@@ -10,7 +10,7 @@ from typing import Literal
 
 from importer.columns.column_mapping import REJECT_COLUMNS, width_without_reject_columns
 from importer.files.dialect import DELIMITERS, Dialect
-from importer.files.rows import Reject
+from importer.files.rows import Reject, has_width
 
 # The reason codes of rows that cannot be split into cells.
 UNSPLITTABLE_CODES = {"bad_quoting", "nul", "row_too_long"}
@@ -89,6 +89,7 @@ def encode_reject_file(
 def _split(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[str]]:
     """Yield the cells of each row, or the whole row as one cell if it cannot be split."""
     rows = [reject.row for reject in batch if reject.code not in UNSPLITTABLE_CODES]
+    dialect = dialect.for_text("\n".join(rows))
     try:
         # The reader takes each row as one line, even if its cells contain line ends.
         split = iter([*dialect.reader(rows)])
@@ -109,7 +110,7 @@ def _align_cells(reject: Reject, cells: list[str], width: int, kept: int) -> lis
 
     A row with a wrong number of cells keeps a wrong number, so that an import of the unchanged file rejects it again.
     """
-    if len(cells) == width and reject.code not in UNSPLITTABLE_CODES:
+    if has_width(cells, width) and reject.code not in UNSPLITTABLE_CODES:
         return cells[:kept]
     if len(cells) == kept or reject.code in UNSPLITTABLE_CODES:
         return [reject.row, ""] if kept == 1 else [reject.row]

@@ -11,7 +11,18 @@ from typing import NamedTuple
 from importer.columns.formula_guard import remove_guard
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
-from importer.files.rows import SURROGATE, Reject, Row, RowChunk, has_content, make_all_printable, make_printable
+from importer.files.rows import (
+    SURROGATE,
+    Reject,
+    Row,
+    RowChunk,
+    count_fields,
+    has_content,
+    has_width,
+    make_all_printable,
+    make_printable,
+)
+from importer.notices import MAX_LINES, Notices
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # The boolean for COPY by the word in the file. An empty cell means that the value is not given.
@@ -45,7 +56,8 @@ class RowValidator:
 
     `names` are the names of the columns in the file; without them, the fields stand for the columns. `fields` are the
     product fields that the file has, in the order of its columns. `guarded` says that its texts have a formula guard,
-    which is removed.
+    which is removed. With `accept_short_rows`, rows may lack their last cells, which then are NULL for COPY. Without
+    it, `notices` gets the notice `short_rows`.
     """
 
     def __init__(
@@ -55,9 +67,13 @@ class RowValidator:
         *,
         guarded: bool = False,
         names: Sequence[str] | None = None,
+        accept_short_rows: bool = False,
+        notices: Notices | None = None,
     ) -> None:
         self.dialect = dialect
         self.guarded = guarded
+        self._accept_short_rows = accept_short_rows
+        self._notices = notices or Notices()
         self.width = len(columns)
         self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
         self.fields = list(self._indexes)
@@ -82,21 +98,20 @@ class RowValidator:
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 
-        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells are left out. `chunk.valid` says which
-        rows the payload has. The work is done on whole columns, for speed.
+        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells are left out, surplus empty cells
+        dropped. If `chunk.has_short_rows` is set, empty values without quotes are NULL. `chunk.valid` says which rows
+        the payload has. The work is done on whole columns, for speed.
         """
         if chunk.clean is not None:
             return chunk.clean.payload, chunk.clean.rows
         rows = chunk.rows
         if not rows:
             return b"", 0
-        widths = list(map(len, rows))
         # The numbers of the rows in the chunk that have the right width.
         complete: Sequence[int] = range(len(rows))
         reasons: dict[int, Reason] = {}
-        if set(widths) != {self.width}:
-            complete, reasons = self._check_widths(rows, widths)
-            rows = [rows[number] for number in complete]
+        if set(map(len, rows)) != {self.width}:
+            rows, complete, reasons = self._fit_widths(chunk)
         payload, valid_rows = b"", len(rows)
         if rows:
             columns = list(zip(*rows, strict=True))
@@ -112,12 +127,13 @@ class RowValidator:
             if problems := _find_problems(values):
                 reasons.update((complete[number], reason) for number, reason in problems.items())
                 is_valid = [number not in problems for number in range(valid_rows)]
-                values = {field: tuple(compress(column, is_valid)) for field, column in values.items()}
                 complete = list(compress(complete, is_valid))
+                values = {field: tuple(compress(column, is_valid)) for field, column in values.items()}
                 valid_rows -= len(problems)
             if valid_rows:
-                payload = self._encode(values)
-        if len(complete) < len(widths):
+                widths = [len(chunk.rows[number]) for number in complete] if chunk.has_short_rows else None
+                payload = self._encode(values, widths)
+        if len(complete) < len(chunk.rows):
             chunk.valid = complete
         if reasons:
             lines, raws = chunk.positions()
@@ -133,24 +149,49 @@ class RowValidator:
         """Return the column and the value of a rejected row that are to blame, if the reason is about them."""
         if reason.field is None:
             return None, None
-        value = make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])
-        return self._names[reason.field], value if reason.is_about_value else None
+        column = self._names[reason.field]
+        if not reason.is_about_value:
+            return column, None
+        return column, make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])
 
-    def _check_widths(self, rows: list[Row], widths: list[int]) -> tuple[list[int], dict[int, Reason]]:
-        """Return the numbers of the rows as wide as the header, and why others are rejected. Skip blank rows."""
+    def _fit_widths(self, chunk: RowChunk) -> tuple[list[Row], list[int], dict[int, Reason]]:
+        """Return the rows with the width of the header, their numbers, and why others are rejected.
+
+        Surplus cells that are empty are cut off. Blank rows are skipped. Accepted short rows are filled up with empty
+        cells.
+        """
         width = self.width
-        complete = [number for number, fields in enumerate(widths) if fields == width]
-        sentences = {
-            fields: f"The row has {_fields(fields)} where the header has {_fields(width)}." for fields in set(widths)
-        }
-        reasons = {
-            number: Reason("wrong_field_count", sentences[fields])
-            for number, fields in enumerate(widths)
-            if fields != width and has_content(rows[number])
-        }
-        return complete, reasons
+        rows: list[Row] = []
+        numbers: list[int] = []
+        reasons: dict[int, Reason] = {}
+        short: list[int] = []
+        for number, row in enumerate(chunk.rows):
+            if len(row) != width:
+                if not has_content(row):
+                    continue
+                is_short = len(row) < width
+                if is_short:
+                    short.append(number)
+                if not (self._accept_short_rows if is_short else has_width(row, width)):
+                    sentence = f"The row has {count_fields(len(row))} where the header has {count_fields(width)}."
+                    reasons[number] = Reason("wrong_field_count", sentence)
+                    continue
+                row = [*row, *[""] * (width - len(row))][:width]
+            rows.append(row)
+            numbers.append(number)
+        if self._accept_short_rows:
+            chunk.has_short_rows = bool(short)
+        elif short:
+            lines, raws = chunk.positions()
+            first = short[:MAX_LINES]
+            samples = [{"text": row} for row in make_all_printable([raws[number] for number in first])]
+            self._notices.add(
+                "short_rows", count=len(short), lines=[lines[number] for number in first], samples=samples
+            )
+        return rows, numbers, reasons
 
-    def _encode(self, values: Mapping[str, Sequence[str]]) -> bytes:
+    def _encode(self, values: Mapping[str, Sequence[str]], widths: Sequence[int] | None) -> bytes:
+        """Encode values for COPY. If the `widths` of the rows are given, cells beyond them are NULL."""
         delimiter, quote = self.dialect.delimiter, self.dialect.copy_quote
         columns: list[Sequence[str]] = []
         for field, column in values.items():
@@ -158,10 +199,19 @@ class RowValidator:
                 column = list(map(ACTIVE_WORDS.__getitem__, map(str.lower, map(str.strip, column))))
             elif quote in "".join(column):
                 column = [value.replace(quote, quote + quote) for value in column]
+            if widths is not None:
+                index = self._indexes[field]
+                column = [
+                    f"{quote}{value}{quote}" if index < width else ""
+                    for value, width in zip(column, widths, strict=True)
+                ]
             columns.append(column)
+        rows = zip(*columns, strict=True)
+        if widths is not None:
+            return ("\n".join(map(delimiter.join, rows)) + "\n").encode()
         # Quoting every field is simpler than finding out which fields need it.
         between = f"{quote}{delimiter}{quote}"
-        text = f"{quote}\n{quote}".join(map(between.join, zip(*columns, strict=True)))
+        text = f"{quote}\n{quote}".join(map(between.join, rows))
         return f"{quote}{text}{quote}\n".encode()
 
 
@@ -205,7 +255,3 @@ def _check_length(problems: dict[int, Reason], field: str, column: Sequence[str]
         if length > max_characters:
             sentence = f"The {shown} has {length:,} characters; at most {max_characters} are allowed."
             problems[number] = Reason(f"{field}_too_long", sentence, field)
-
-
-def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count:,} fields"

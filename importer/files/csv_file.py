@@ -24,6 +24,7 @@ from importer.files.parser import Parser
 from importer.files.rows import RowChunk, make_printable
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.notices import Notices
 
 SAMPLES_PER_COLUMN = 5
 SAMPLED_ROWS = 100
@@ -77,6 +78,7 @@ class CsvFile:
             "delimiter": self.dialect.delimiter,
             "quote": self.dialect.quote,
             "escaped": self.dialect.escaped,
+            "wrapped": self.dialect.wrapped,
         }
 
     def _read_samples(self) -> list[list[str]]:
@@ -86,7 +88,7 @@ class CsvFile:
         rows: list[list[str]] = []
         with suppress(csv.Error):
             # After an error, the rows before it are enough.
-            reader = self.dialect.reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
+            reader = self.dialect.for_text(text).reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
             rows.extend(islice(reader, SAMPLED_ROWS))
         if len(text) == SAMPLED_CHARACTERS and len(rows) < SAMPLED_ROWS:
             # The last row may be cut off.
@@ -108,6 +110,6 @@ class CsvFile:
             sql.Literal(self.dialect.delimiter), sql.Literal(self.dialect.copy_quote)
         )
 
-    def read_chunks(self, chunk_rows: int, layout: Layout | None) -> Iterator[RowChunk]:
+    def read_chunks(self, chunk_rows: int, layout: Layout | None, notices: Notices) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time; see `Parser.read_chunks`."""
-        return self._parser.read_chunks(chunk_rows, layout)
+        return self._parser.read_chunks(chunk_rows, layout, notices)

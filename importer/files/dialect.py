@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
 from importer.errors import UnusableFile
+from importer.files.line_repair import LineRepair, spaced_quote, unescape, unwrap
 
 # Earlier delimiters win ties.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -22,7 +23,6 @@ SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
 # The line, such as `sep=;`, that names the delimiter for Excel at the start of a file.
 SEPARATOR_LINE = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
-ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
 # Blank text at the start of a file whose delimiter is not known yet.
 BLANK_BEFORE_HEADER = re.compile(rf"[\s{re.escape(''.join(DELIMITERS))}]*")
 # The quote that COPY gets for a file without quotes. Texts rarely contain it; if they do, it is doubled like any quote.
@@ -39,12 +39,15 @@ CountKnownColumns = Callable[[list[str]], tuple[bool, int]]
 class Dialect:
     """A delimiter and a quote: `"`, `'`, or "" if fields are never quoted.
 
-    If `escaped`, quotes within fields are written as backslash and quote, not doubled.
+    If `escaped`, quotes within fields are written as backslash and quote, not doubled. If `wrapped`, whole lines are
+    quoted once more. If `spaced`, quotes may have spaces before them.
     """
 
     delimiter: str = ","
     quote: str = '"'
     escaped: bool = False
+    wrapped: bool = False
+    spaced: bool = False
 
     @property
     def copy_quote(self) -> str:
@@ -55,7 +58,31 @@ class Dialect:
         """Return a `csv.reader` of lines. It raises `csv.Error` at a misplaced quote."""
         if not self.quote:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
+        if self.escaped or self.wrapped or self.spaced:
+            lines = self.repair(lines)
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+
+    def repair(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield lines, of which the first one starts a row, with their quotes as RFC 4180 has them."""
+        return self._line_repair.repair(lines)
+
+    @cached_property
+    def _line_repair(self) -> LineRepair:
+        return LineRepair(self.delimiter, self.quote, escaped=self.escaped, wrapped=self.wrapped)
+
+    @cached_property
+    def with_spaces(self) -> Dialect:
+        """The same dialect for text in which quotes may have spaces before them."""
+        return replace(self, spaced=True)
+
+    def for_text(self, text: str) -> Dialect:
+        """Return the dialect to read a text with: `with_spaces` if any quote at the start of a field follows spaces."""
+        return self.with_spaces if self.has_spaced_quotes(text) else self
+
+    def has_spaced_quotes(self, text: str) -> bool:
+        """Return whether any quote at the start of a field has spaces before it. It may be within a quoted field."""
+        quote = self.quote
+        return bool(quote) and f" {quote}" in text and spaced_quote(self.delimiter, quote).search(text) is not None
 
     @cached_property
     def blank(self) -> re.Pattern[str]:
@@ -114,8 +141,28 @@ def sniff(
     if separator_line:
         text = text[separator_line.end() :]
         delimiter = delimiter or separator_line[1]
+    separator_line_length = separator_line.end() if separator_line else 0
+    wrapper = _find_wrapper(text, count_known_columns, delimiter, quote)
+    if wrapper:
+        text = "".join(unwrap(line, wrapper) for line in io.StringIO(text, newline=""))
     chosen = delimiter or _sniff_delimiter(text, count_known_columns, quote)
-    return Sniffed(_create_dialect(text, chosen, quote), separator_line.end() if separator_line else 0)
+    dialect = _create_dialect(text, chosen, wrapper or quote)
+    return Sniffed(replace(dialect, wrapped=bool(wrapper)), separator_line_length)
+
+
+def _find_wrapper(
+    text: str, count_known_columns: CountKnownColumns, delimiter: str | None, quote: str | None
+) -> str | None:
+    """Return the quote in which each whole line is quoted once more; None if the header is no such line."""
+    header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    for wrapper in "\"'":
+        if quote not in {None, wrapper} or (inner := unwrap(header, wrapper)) == header:
+            continue
+        for separator in [delimiter] if delimiter else DELIMITERS:
+            cells = next(csv.reader([inner], delimiter=separator, quotechar=wrapper), [])
+            if len(cells) > 1 and count_known_columns(cells[:MAX_COLUMNS])[0]:
+                return wrapper
+    return None
 
 
 def _create_dialect(text: str, delimiter: str, quote: str | None) -> Dialect:
@@ -129,7 +176,8 @@ def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: s
     for delimiter in DELIMITERS:
         if delimiter not in text:
             continue
-        reader = _create_dialect(text, delimiter, quote).reader(io.StringIO(text.replace("\0", " "), newline=""))
+        dialect = _create_dialect(text, delimiter, quote).for_text(text)
+        reader = dialect.reader(io.StringIO(text.replace("\0", " "), newline=""))
         rows: list[list[str]] = []
         with suppress(csv.Error):
             # After an error, the rows before it are enough.
@@ -137,12 +185,17 @@ def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: s
         if rows and len(rows[0]) > 1:
             header, *others = rows
             # The last row may be cut off, so the share is rounded.
-            same_width = sum(len(row) == len(header) for row in others) / len(others) if others else 1.0
+            same_width = sum(_has_width(row, len(header)) for row in others) / len(others) if others else 1.0
             has_sku, known_columns = count_known_columns(header[:MAX_COLUMNS])
             score = (has_sku, round(same_width, 1), known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score
     return best
+
+
+def _has_width(row: list[str], width: int) -> bool:
+    """Return whether a row has this width but for surplus empty cells."""
+    return len(row) == width or (len(row) > width and not any(row[width:]))
 
 
 def _has_content(row: list[str]) -> bool:
@@ -166,7 +219,7 @@ def _try_quote(text: str, delimiter: str, quote: str) -> tuple[Dialect, bool]:
     """Return the dialect with this quote, and whether it is plausible for the text."""
     closed, continued = _count_quoted_fields(text, delimiter, quote)
     if continued and f"\\{quote}" in text:
-        unescaped = unescape(text, quote)[0]
+        unescaped = unescape(text, quote)
         closed_unescaped, continued_unescaped = _count_quoted_fields(unescaped, delimiter, quote)
         if closed_unescaped and 2 * continued_unescaped < continued:
             return Dialect(delimiter, quote, escaped=True), True
@@ -191,21 +244,3 @@ def _count_quoted_fields(text: str, delimiter: str, quote: str) -> tuple[int, in
             # Only the last field can be cut off; it counts for neither.
             continued += 1
     return closed, continued
-
-
-def unescape(text: str, quote: str, *, is_complete: bool = True) -> tuple[str, str]:
-    """Double the quotes that a backslash escapes, and halve double backslashes.
-
-    Returns the text, and a backslash that was cut off from its end because it may escape the next character, or "".
-    """
-    rest = ""
-    if not is_complete and text.endswith("\\") and (len(text) - len(text.rstrip("\\"))) % 2:
-        text, rest = text[:-1], "\\"
-    if "\\" not in text:
-        return text, rest
-
-    def replace(match: re.Match[str]) -> str:
-        character = match[1]
-        return character * 2 if character == quote else character if character == "\\" else match[0]
-
-    return ESCAPED_CHARACTER.sub(replace, text), rest

@@ -13,13 +13,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, compress, repeat
-from operator import itemgetter
+from operator import contains, itemgetter
 from typing import NamedTuple
 
 from importer.files.dialect import COPY_QUOTE_FOR_NONE
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
+LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class CleanRows(NamedTuple):
     length: int
 
 
-def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | None:
+def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: bool = False) -> CleanRows | None:
     """Return the complete rows at the start of `text` if all of them are clean, otherwise None.
 
-    `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end.
+    `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end. With
+    `requires_crlf`, rows that end with LF alone are not clean.
     """
     if "\0" in text or ("\\" in text and "\\." in text):
         return None
@@ -63,7 +65,7 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         return None
     length = len(text)
     if at_end and not text.endswith("\n"):
-        text += "\n"
+        text += "\r\n" if requires_crlf else "\n"
     # Every second part is inside quotes. If the number of parts is even, the last quoted field is not closed yet.
     parts = text.split(quote)
     cut = len(parts[-1]) + 1 if len(parts) % 2 == 0 else 0
@@ -79,11 +81,13 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
     cut += len(parts[-1]) - end
     parts[-1] = parts[-1][:end]
     outside = parts[::2]
-    if "\r" in text:
-        outside = [part.replace("\r\n", "\n") for part in outside]
-        if any("\r" in part for part in outside):
+    if "\r" in text or requires_crlf:
+        # NUL separates the parts, because the text has none.
+        with_carriages = "\0".join(outside)
+        joined = with_carriages.replace("\r\n", "\n")
+        if "\r" in joined or (requires_crlf and joined.count("\n") != len(with_carriages) - len(joined)):
             return None
-        parts[::2] = outside
+        parts[::2] = outside = joined.split("\0")
         payload = quote.join(parts)
     else:
         payload = text[: len(text) - cut] if cut else text
@@ -97,6 +101,8 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool) -> CleanRows | N
         if not rows:
             return None
         payload = quote.join(parts)
+    if payload.count("\n") > rows and _has_rows_in_values(payload, layout):
+        return None
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
     except UnicodeEncodeError:
@@ -136,6 +142,25 @@ def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
     # Only the first part begins at the start of a line; the others continue one.
     first, *others = outside
     return [blank_lines.sub("\n", "\n" + first)[1:], *(blank_lines.sub("\n", part) for part in others)]
+
+
+def _has_rows_in_values(payload: str, layout: Layout) -> bool:
+    """Return whether a line within a quoted value may look like a row."""
+    # Doubled quotes split a value; without them, every second part is a whole value.
+    values = payload.replace(layout.quote * 2, "").split(layout.quote)[1::2]
+    multi_line = compress(values, map(contains, values, repeat("\n")))
+    return any(holds_rows(value, layout.width, layout.delimiter) for value in multi_line)
+
+
+def holds_rows(value: str, width: int, delimiter: str) -> bool:
+    """Return whether a line within a value, after its first one, looks like a row of `width` fields."""
+    if width < 2 or delimiter not in value:
+        return False
+    _, *lines = LINE_END.split(value)
+    return any(
+        line.count(delimiter) == width - 1 and f"{delimiter} " not in line and line.strip(f"{delimiter} ")
+        for line in lines
+    )
 
 
 @cache

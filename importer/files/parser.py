@@ -18,12 +18,14 @@ from itertools import compress, islice
 
 from importer.errors import UnusableFile
 from importer.files.dialect import MAX_COLUMNS, Dialect
-from importer.files.fast_path import Layout, find_clean_lines, read_clean_rows
+from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
 from importer.files.row_reader import RowReader
+from importer.files.row_repair import RowRepair
 from importer.files.rows import Row, RowChunk, RowPositions, has_content
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
+from importer.notices import Notices
 
 # The parser rejects rows beyond its own limit, so the limit of the csv module must not get in the way.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
@@ -43,6 +45,8 @@ class Parser:
         self._buffer = TextBuffer(source)
         self._max_record = max_record
         self._row_reader_rows = MIN_ROW_READER_ROWS
+        # The header: its text and the number of its cells.
+        self._header, self._width = "", 0
         self._set_dialect(Dialect())
 
     def peek(self, size: int) -> str:
@@ -53,8 +57,6 @@ class Parser:
     def use(self, dialect: Dialect, *, skip: int = 0) -> None:
         """Continue in this dialect after skipping `skip` characters."""
         self._buffer.consume(skip)
-        if dialect.escaped:
-            self._buffer.unescape(dialect.quote)
         self._set_dialect(dialect)
 
     def skip_blank_lines(self, blank: re.Pattern[str]) -> None:
@@ -89,14 +91,25 @@ class Parser:
                     f"The file has {len(row):,} columns; at most {MAX_COLUMNS:,} are possible. Delete the columns that"
                     " hold no products' data, or check the delimiter of the file."
                 )
+            self._header, self._width = raw, len(row)
             return row
 
-    def read_chunks(self, chunk_rows: int, layout: Layout | None = None) -> Iterator[RowChunk]:
+    def read_chunks(
+        self, chunk_rows: int, layout: Layout | None = None, notices: Notices | None = None
+    ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
         Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
-        control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`.
+        control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`. `notices` gets the
+        notices about the rows.
         """
+        repair = RowRepair(
+            self._dialect, width=self._width, header=self._header, max_record=self._max_record, notices=notices
+        )
+        for chunk in repair.repair(self._parse_chunks(chunk_rows, layout, repair)):
+            yield from _split(chunk, chunk_rows)
+
+    def _parse_chunks(self, chunk_rows: int, layout: Layout | None, repair: RowRepair) -> Iterator[RowChunk]:
         buffer = self._buffer
         length = max_length = min(self._block_characters, self._max_record)
         misses = 0
@@ -104,10 +117,14 @@ class Parser:
             if buffer.skip_blank_lines(self._dialect.blank, self._max_record):
                 yield RowChunk([], buffer.line)
                 continue
-            if layout is not None and misses < self._tuning.max_fast_path_misses:
+            if layout is not None and misses < self._tuning.max_fast_path_misses and not repair.has_open_row:
                 end = buffer.position + length
-                text = buffer.text[buffer.position : end]
-                clean = read_clean_rows(text, layout, at_end=buffer.at_end and end >= len(buffer.text))
+                clean, text = self._read_clean_rows(
+                    buffer.text[buffer.position : end],
+                    layout,
+                    at_end=buffer.at_end and end >= len(buffer.text),
+                    requires_crlf=repair.requires_crlf,
+                )
                 misses = misses + 1 if clean is None else 0
                 if clean is not None:
                     length = max(1, min(max_length, clean.length * chunk_rows // clean.rows))
@@ -115,9 +132,9 @@ class Parser:
                         first_line = buffer.line
                         buffer.consume(clean.length)
                         lines: Sequence[int] = range(first_line, buffer.line)
-                        if len(lines) != clean.rows or text[clean.length - 1] != "\n":
+                        if len(lines) != clean.rows or not text.endswith("\n"):
                             # Values have line ends, lines are blank, or the last line has no end.
-                            lines = find_clean_lines(text[: clean.length], layout, first_line, clean.rows)
+                            lines = find_clean_lines(text, layout, first_line, clean.rows)
                         yield RowChunk([], first_line, clean=clean, clean_lines=lines)
                     continue
             block_end = self._find_last_row_end()
@@ -127,9 +144,29 @@ class Parser:
             buffer.consume(end - buffer.position)
             if not all(rows):
                 chunk = _without_blank_lines(chunk)
-            yield from _split(chunk, chunk_rows)
+            if rows:
+                yield chunk
             if not is_parsed:
                 yield from self._read_singly(chunk_rows, len(rows))
+
+    def _read_clean_rows(
+        self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool
+    ) -> tuple[CleanRows | None, str]:
+        """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first. Also return their text."""
+        dialect = self._dialect
+        if not (dialect.wrapped or (dialect.escaped and "\\" in text)):
+            clean = read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)
+            if clean is not None or not dialect.has_spaced_quotes(text):
+                return clean, text[: clean.length] if clean else ""
+        rewritten = "".join(dialect.repair(io.StringIO(text, newline="")))
+        clean = read_clean_rows(rewritten, layout, at_end=at_end, requires_crlf=requires_crlf)
+        if clean is None or clean.length == len(rewritten):
+            return clean and clean._replace(length=len(text)), rewritten
+        # Rewriting keeps the line ends, so the rest has as many of them as before.
+        start = len(text)
+        for _ in range(rewritten.count("\n", clean.length) + 1):
+            start = text.rfind("\n", 0, start)
+        return clean._replace(length=start + 1), rewritten[: clean.length]
 
     def _read_singly(self, chunk_rows: int, parsed_rows: int) -> Iterator[RowChunk]:
         """Read the next rows with the row reader: more and more of them while parsing whole blocks fails."""
@@ -158,6 +195,9 @@ class Parser:
             end = start + (end - start) * MAX_BLOCK_LINES // lines
         if end == len(text) and self._buffer.at_end:
             return end
+        if self._dialect.escaped and "\\" in text:
+            # Escaped quotes open and close nothing.
+            text = text.replace("\\\\", "  ").replace(f"\\{quote}", "  ")
         quotes = text.count(quote, start, end) if quote else 0
         newline = carriage = end
         while True:
@@ -178,11 +218,12 @@ class Parser:
         """Parse the text up to `end`. Return the leading rows that need no row reader, and the position after them."""
         position = self._buffer.position
         text = self._buffer.text[position:end]
+        dialect = self._dialect.for_text(text)
         rows: list[Row] = []
         is_complete = False
         with suppress(csv.Error):
             # After an error, `rows` has the rows before the malformed one.
-            rows.extend(self._dialect.reader(io.StringIO(text, newline="")))
+            rows.extend(dialect.reader(io.StringIO(text, newline="")))
             is_complete = True
         # An upper bound of the length of a row, with its quotes, delimiters and line end. The row reader is exact.
         longest, widest = max(map(len, map("".join, rows)), default=0), max(map(len, rows), default=0)
@@ -194,7 +235,7 @@ class Parser:
         if is_complete:
             return rows, end
         lines = io.StringIO(text, newline="")
-        deque(islice(self._dialect.reader(lines), len(rows)), maxlen=0)
+        deque(islice(dialect.reader(lines), len(rows)), maxlen=0)
         return rows, position + lines.tell()
 
 
@@ -205,14 +246,14 @@ def _without_blank_lines(chunk: RowChunk) -> RowChunk:
 
 
 def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
-    """Split a chunk into chunks of at most `chunk_rows` rows."""
+    """Split a chunk into chunks of at most `chunk_rows` rows. The first one has the rejects."""
     rows = chunk.rows
     if len(rows) <= chunk_rows:
-        if rows:
-            yield chunk
+        yield chunk
         return
     lines, raws = chunk.positions()
     for start in range(0, len(rows), chunk_rows):
         end = start + chunk_rows
         positions = RowPositions(lines[start:end], raws[start:end])
-        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=[], known_positions=positions)
+        rejects = [] if start else chunk.rejects
+        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=rejects, known_positions=positions)

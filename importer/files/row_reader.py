@@ -1,6 +1,7 @@
 """Reads rows singly where a block is malformed, to find the malformed rows and the line on which each starts.
 
-If a quote is misplaced, only its line is rejected: reading continues with the next line.
+If a quote is misplaced, only its line is rejected: reading continues with the next line. If a row is longer than the
+limit, it is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from importer.files.dialect import Dialect
+from importer.files.long_rows import LongRows, Problem, State
 from importer.files.rows import Reject, Row, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.tuning import DEFAULT_TUNING
@@ -21,12 +23,9 @@ TEXT_AFTER_QUOTE_MESSAGE = (
     "{delimiter} after the closing one, or choose another quote for the whole file."
 )
 UNCLOSED_QUOTE_MESSAGE = (
-    "A quote is opened on this line and never closed. Close it, or write a quote within a quoted field as two."
+    "The row has an opening quote without an end. Close it, or write a quote within a quoted field as two."
 )
-QUOTE_TOO_LONG_MESSAGE = (
-    "A quote is opened on this line and not closed within {limit:,} characters, which is the limit of a row. Close it, "
-    "or write a quote within a quoted field as two."
-)
+LONG_ROW_MESSAGE = "The row is longer than {limit:,} characters, which is the limit. Shorten it."
 NUL_MESSAGE = "The row contains a NUL character. Remove it."
 SHOWN_LONG_ROW_CHARACTERS = 200
 # The amount of text in a batch.
@@ -36,17 +35,14 @@ MAX_SINGLE_ROWS = 1024
 
 
 class OpenQuote(NamedTuple):
-    """Why a row could not be read: its quote was still open at `until`, the start of the last line that was read.
+    """Why a row could not be read: its quote was still open at `until`, which is the place of the `problem`.
 
-    A quote that a later line before `until` leaves open is also still open at `until`, so the text up to there need not
-    be read again for the row that starts on that line. That row has the same `problem`. If `problem` is None, the row
-    reaches at least to `reaches` and may be too long. `until` and `reaches` are in characters from the start of the
-    file.
+    A quote that a later line before `until` leaves open is also still open at `until`, so the row that starts on that
+    line need not be read again: it has the same problem. `until` is in characters from the start of the file.
     """
 
     until: int = 0
-    reaches: int = 0
-    problem: str | None = None
+    problem: str = UNCLOSED_QUOTE_MESSAGE
 
 
 class BadLines(NamedTuple):
@@ -76,7 +72,7 @@ class RowReader:
         self._text_after_quote_message = TEXT_AFTER_QUOTE_MESSAGE.format(
             quote=dialect.quote, delimiter=dialect.delimiter_name
         )
-        self._quote_too_long_message = QUOTE_TOO_LONG_MESSAGE.format(limit=max_record)
+        self._long_rows = LongRows(buffer.source, dialect)
         self._single_rows = 1
 
     def read_rows(self, limit: int) -> RowChunk:
@@ -110,7 +106,7 @@ class RowReader:
 
         Skips malformed lines, and stops before a row with many lines. Returns whether any row or reject was read.
         """
-        buffer, dialect = self._buffer, self._dialect
+        buffer = self._buffer
         text = buffer.text[buffer.position : buffer.position + BATCH_CHARACTERS]
         if len(text) < len(buffer) or not buffer.at_end:
             # A CR at the very end may be the first half of a line end.
@@ -120,6 +116,7 @@ class RowReader:
         batch = io.StringIO(text, newline="").readlines()
         if not batch or max(map(len, batch)) * self._batch_lines > self._max_record:
             return False
+        dialect = self._dialect.for_text(text)
         has_nul = "\0" in text
         readable = [line.replace("\0", "\ufffd") for line in batch] if has_nul else batch
         bad = BadLines([], [], [])
@@ -176,8 +173,10 @@ class RowReader:
         line = buffer.line
         first_end = buffer.find_line_end(0, self._max_record)
         if first_end > self._max_record:
-            return self._skip_long_line(line)
+            return self._reject_long_row(line, self._find_long_row_end())
         end, row, problem = self._parse_row(first_end)
+        if end > self._max_record:
+            return self._reject_long_row(line, end)
         raw = buffer.text[buffer.position : buffer.position + end]
         buffer.consume(end)
         if problem is not None:
@@ -189,65 +188,70 @@ class RowReader:
     def _parse_row(self, first_end: int) -> tuple[int, Row | None, str | None]:
         """Return the length of the next row, whose first line ends at `first_end`, and its cells.
 
-        For a malformed row: the length of its first line, and its problem.
+        For a malformed row: the length of its first line, and its problem. For a row that is too long: its length.
         """
-        here = self._buffer.offset
-        if first_end > self._open.until - here:
-            return self._parse_lines(first_end, 0)
+        if first_end > self._open.until - self._buffer.offset:
+            return self._parse_lines(first_end)
         try:
-            return first_end, next(self._dialect.reader([self._peek(0, first_end)])), None
+            return first_end, next(self._dialect.with_spaces.reader([self._peek(0, first_end)])), None
         except csv.Error as error:
-            if "expected after" in str(error):
-                return first_end, None, self._text_after_quote_message
-        if self._open.problem is not None:
-            return first_end, None, self._open.problem
-        if self._open.reaches - here > self._max_record:
-            return first_end, None, self._quote_too_long_message
-        _, _, problem = read = self._parse_lines(first_end, self._open.until - here)
-        return read if problem is not None else self._parse_lines(first_end, 0)
+            is_text_after_quote = "expected after" in str(error)
+            return first_end, None, self._text_after_quote_message if is_text_after_quote else self._open.problem
 
-    def _parse_lines(self, first_end: int, start: int) -> tuple[int, Row | None, str | None]:
-        """Parse the next row from its line at `start` on; the lines before that are known to leave a quote open.
-
-        Returns the same as `_parse_row`, except that the cells are those of the row only if `start` is 0.
-        """
-        buffer = self._buffer
-        begin = end = start
-        outcome = OpenQuote(problem=UNCLOSED_QUOTE_MESSAGE)
+    def _parse_lines(self, first_end: int) -> tuple[int, Row | None, str | None]:
+        """Parse the next row line by line; return the same as `_parse_row`."""
+        buffer, here = self._buffer, self._buffer.offset
+        begin = end = 0
+        is_too_long = False
 
         def lines() -> Iterator[str]:
-            nonlocal begin, end, outcome
-            if start:
-                yield self._dialect.quote
+            nonlocal begin, end, is_too_long
             while True:
                 begin, end = end, buffer.find_line_end(end, self._max_record)
                 if begin == end:
                     return
                 if end > self._max_record:
-                    outcome = OpenQuote(reaches=here + end)
+                    is_too_long = True
                     return
                 yield self._peek(begin, end)
 
-        here = buffer.offset
+        until, problem = 0, UNCLOSED_QUOTE_MESSAGE
         try:
-            row = next(self._dialect.reader(lines()), None)
+            row = next(self._dialect.with_spaces.reader(lines()), None)
             return end, row, None
         except csv.Error as error:
+            until = here + begin
             if "expected after" in str(error):
-                outcome = OpenQuote(problem=self._text_after_quote_message)
-        if here + begin > self._open.until:
-            self._open = outcome._replace(until=here + begin)
-        return first_end, None, outcome.problem or self._quote_too_long_message
+                problem = self._text_after_quote_message
+            elif is_too_long and (row_end := self._long_rows.find_end(until, State.QUOTED)):
+                if row_end.problem is None:
+                    return row_end.offset - here, None, None
+                until = row_end.offset
+                if row_end.problem is Problem.TEXT_AFTER_QUOTE:
+                    problem = self._text_after_quote_message
+        if until > self._open.until:
+            self._open = OpenQuote(until, problem)
+        return first_end, None, problem
 
     def _peek(self, begin: int, end: int) -> str:
         # A row with NUL is rejected later; the replacement only keeps positions the same.
         text, position = self._buffer.text, self._buffer.position
         return text[position + begin : position + end].replace("\0", "\ufffd")
 
-    def _skip_long_line(self, line: int) -> tuple[str, None, Reject]:
-        """Skip a line that is longer than the limit, without ever holding all of it."""
+    def _find_long_row_end(self) -> int:
+        """Return the length of the next row, whose first line is too long; 0 if its quotes are misplaced."""
+        if not self._dialect.quote:
+            return 0
+        row_end = self._long_rows.find_end(self._buffer.offset, State.FIELD_START)
+        return row_end.offset - self._buffer.offset if row_end and row_end.problem is None else 0
+
+    def _reject_long_row(self, line: int, length: int) -> tuple[str, None, Reject]:
+        """Skip a row of `length` characters without ever holding all of it; skip its first line if `length` is 0."""
         buffer = self._buffer
         start = buffer.text[buffer.position : buffer.position + min(SHOWN_LONG_ROW_CHARACTERS, self._max_record)]
-        buffer.skip_line()
-        message = f"The row is longer than {self._max_record:,} characters, which is the limit. Shorten it."
+        if length:
+            buffer.skip(length)
+        else:
+            buffer.skip_line()
+        message = LONG_ROW_MESSAGE.format(limit=self._max_record)
         return start, None, Reject(line, "row_too_long", message, make_printable(start) + "…")

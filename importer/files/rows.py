@@ -46,7 +46,8 @@ class RowChunk:
 
     `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it is used
     instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty; `clean_lines` has
-    their lines. The validation sets `valid`: the numbers of the rows that it takes, from 0, or None for all of them.
+    their lines. `has_short_rows` says that accepted rows lack their last cells. The validation sets `valid`: the
+    numbers of the rows that it takes, from 0, or None for all of them.
     """
 
     rows: list[Row]
@@ -57,6 +58,7 @@ class RowChunk:
     clean: CleanRows | None = None
     clean_lines: Sequence[int] = ()
     valid: Sequence[int] | None = None
+    has_short_rows: bool = False
 
     def positions(self) -> RowPositions:
         """Return the positions of the rows."""
@@ -103,6 +105,16 @@ def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions
 def has_content(row: Row) -> bool:
     """Return whether any cell has more than whitespace. A row of empty cells counts as a blank line."""
     return bool("".join(row).strip())
+
+
+def has_width(row: Row, width: int) -> bool:
+    """Return whether a row has `width` cells, apart from surplus cells that are empty."""
+    return len(row) == width or (len(row) > width and not has_content(row[width:]))
+
+
+def count_fields(count: int) -> str:
+    """Return a number of fields in words."""
+    return "1 field" if count == 1 else f"{count:,} fields"
 
 
 def count_line_breaks(text: str, start: int = 0, end: int = sys.maxsize) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from importer.files.dialect import unescape
 from importer.files.rows import count_line_breaks
 from importer.files.text_source import TextSource
 
@@ -20,14 +19,12 @@ class TextBuffer:
     """
 
     def __init__(self, source: TextSource) -> None:
-        self._source = source
+        self.source = source
         self.text = ""
         self.position = 0
         self.consumed_before = 0
         self.line = 1
         self.at_end = False
-        self._escaped_quote = ""
-        self._unescaped_rest = ""
 
     def __len__(self) -> int:
         return len(self.text) - self.position
@@ -39,7 +36,7 @@ class TextBuffer:
 
     def ensure(self, size: int = 0) -> bool:
         """Read until the buffer holds a block, and at least `size` characters. Return whether any text is left."""
-        if len(self) < self._source.block_bytes:
+        if len(self) < self.source.block_bytes:
             self.read_block()
         while len(self) < size and not self.at_end:
             self.read_block()
@@ -49,26 +46,28 @@ class TextBuffer:
         """Append the next block of the file."""
         block = ""
         while not block and not self.at_end:
-            block = self._source.read_block()
+            block = self.source.read_block()
             self.at_end = not block
-            if self._escaped_quote:
-                text = self._unescaped_rest + block
-                block, self._unescaped_rest = unescape(text, self._escaped_quote, is_complete=self.at_end)
         self.text = self.text[self.position :] + block
         self.consumed_before += self.position
         self.position = 0
-
-    def unescape(self, quote: str) -> None:
-        """From here on, double the quotes that a backslash escapes."""
-        self._escaped_quote = quote
-        text, self._unescaped_rest = unescape(self.text[self.position :], quote, is_complete=self.at_end)
-        self.text = self.text[: self.position] + text
 
     def consume(self, length: int) -> None:
         """Consume the next `length` characters."""
         end = self.position + length
         self.line += count_line_breaks(self.text, self.position, end)
         self.position = end
+
+    def skip(self, length: int) -> None:
+        """Consume the next `length` characters without ever holding all of them."""
+        while length > len(self) and not self.at_end:
+            # A CR at the end may be the first half of a line end.
+            step = max(0, len(self) - 1)
+            step -= self.text[self.position : self.position + step].endswith("\r")
+            self.consume(step)
+            length -= step
+            self.read_block()
+        self.consume(min(length, len(self)))
 
     def skip_blank_lines(self, blank: re.Pattern[str], max_record: int) -> bool:
         """Consume the buffered lines at `position` that `blank` matches as a whole. Return whether there are any.

@@ -34,7 +34,12 @@ class TextSource:
         after_read: AfterRead = ignore_progress,
     ) -> None:
         self.block_bytes = block_bytes
-        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=after_read)
+        self._arguments = file, max_unpacked_bytes, encoding
+        self._after_read = after_read
+        # The share of the file that has been read, from 0 to 1.
+        self._share = 0.0
+        self._second: TextSource | None = None
+        self._file = CompressedFile(file, max_unpacked_bytes=max_unpacked_bytes, after_read=self._report)
         self._decoder = Decoder(self._file.read, encoding, block_bytes=block_bytes)
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
@@ -50,7 +55,30 @@ class TextSource:
 
     def close(self) -> None:
         """Close the file."""
+        if self._second is not None:
+            self._second.close()
         self._file.close()
+
+    def reopen(self) -> TextSource:
+        """Open the file a second time, to read ahead in it. The progress stays where it is.
+
+        `close` closes both. A later call closes what the earlier one opened.
+        """
+        if self._second is not None:
+            self._second.close()
+        file, max_unpacked_bytes, encoding = self._arguments
+        self._second = TextSource(
+            file,
+            max_unpacked_bytes=max_unpacked_bytes,
+            encoding=encoding,
+            block_bytes=self.block_bytes,
+            after_read=lambda _: self._after_read(self._share),
+        )
+        return self._second
+
+    def _report(self, share: float) -> None:
+        self._share = share
+        self._after_read(share)
 
     @property
     def compression(self) -> str:

@@ -125,6 +125,8 @@ class Slice:
         """Fill in a statement for this slice; `parts` are the values of placeholders that only this statement has."""
         columns = self.job.staged_columns or []
         write, skip = MODE_CONDITIONS_SQL[self.job.mode]
+        # A short row lacks its last cells: they keep the values of the product, as an empty cell of `active` does.
+        texts = self.value_columns if self.job.short_rows == "accept" else []
         common = {
             "table": staging_table(self.job),
             "staged_range": self._render_range("key"),
@@ -133,12 +135,15 @@ class Slice:
             "staged_values": _join(
                 columns, "CASE WHEN write OR skip THEN s.{name} END AS {name}", separator=COMMA_AND_NEW_LINE
             ),
-            "new_values": _join(columns, "{name}", active="coalesce({name}, true)"),
+            "new_values": _join(
+                columns, "{name}", active="coalesce({name}, true)", nullable=(texts, "coalesce({name}, '')")
+            ),
             # An empty cell of `active` keeps the value of the product.
             "assignments": _join(
                 self.value_columns,
                 "{name} = compared.{name}",
                 active="{name} = coalesce(compared.{name}, p.{name})",
+                nullable=(texts, "{name} = coalesce(compared.{name}, p.{name})"),
                 separator=COMMA_AND_NEW_LINE,
             ),
             "write": sql.SQL(write).format(differs=render_difference(self.value_columns)),
@@ -195,14 +200,26 @@ def staging_table(job: Job) -> sql.Identifier:
 def render_difference(columns: list[str]) -> sql.Composable:
     """Return the condition that the staged row `s` has another value than the product `p` in one of the columns.
 
-    An empty cell of `active` is NULL in `s` and never differs.
+    An empty cell of `active`, and a cell that a short row lacks, is NULL in `s` and never differs.
     """
     return _join(columns, "p.{name} <> s.{name}", separator="\n            OR ") if columns else sql.SQL("false")
 
 
-def _join(columns: list[str], template: str, *, active: str | None = None, separator: str = ", ") -> sql.Composed:
-    """Fill in the template for each column; the column `active` may have a template of its own."""
-    return sql.SQL(separator).join(
-        sql.SQL(active if active and name == "active" else template).format(name=sql.Identifier(name))
-        for name in columns
-    )
+def _join(
+    columns: list[str],
+    template: str,
+    *,
+    active: str | None = None,
+    nullable: tuple[list[str], str] = ([], ""),
+    separator: str = ", ",
+) -> sql.Composed:
+    """Fill in the template for each column.
+
+    The column `active` may have a template of its own, and so may the columns of texts that may be NULL.
+    """
+    nullable_columns, nullable_template = nullable
+    parts = []
+    for name in columns:
+        chosen = nullable_template if name in nullable_columns else template
+        parts.append(sql.SQL(active if active and name == "active" else chosen).format(name=sql.Identifier(name)))
+    return sql.SQL(separator).join(parts)

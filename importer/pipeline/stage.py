@@ -51,6 +51,8 @@ COLUMN_TYPES = {"active": "boolean"}
 COPY_ROWS_SQL = (
     "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}, FORCE_NOT_NULL ({texts}){booleans})"
 )
+# The cells that short rows lack are NULL: empty without quotes. Empty texts have quotes in this format.
+COPY_SHORT_ROWS_SQL = "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}{booleans})"
 COPY_REJECTS_SQL = sql.SQL('COPY import_rejects (job_id, line, code, message, row, "column", value) FROM STDIN')
 CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
 # Rough statistics are enough, because the planner has few plans to choose from.
@@ -200,12 +202,15 @@ def _encode_chunks(
     the end if the file has changed since its upload.
     """
     validator = file.validator
-    copy_rows = sql.SQL(COPY_ROWS_SQL).format(
-        table=sql.Identifier(table_name),
-        columns=_join_names(validator.fields),
-        options=file.copy_options,
-        texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
-        booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
+    copy_rows, copy_short_rows = (
+        sql.SQL(statement).format(
+            table=sql.Identifier(table_name),
+            columns=_join_names(validator.fields),
+            options=file.copy_options,
+            texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
+            booleans=sql.SQL(", FORCE_NULL (active)" if "active" in validator.fields else ""),
+        )
+        for statement in (COPY_ROWS_SQL, COPY_SHORT_ROWS_SQL)
     )
     copy_lines = sql.SQL(COPY_LINES_SQL).format(lines=lines_table(table_name))
     lines = LineMap()
@@ -216,7 +221,7 @@ def _encode_chunks(
             raise UnusableFile(
                 f"The file has more than {limits.max_rows:,} rows, which is the limit. Split it into smaller files."
             )
-        yield copy_rows, payload
+        yield copy_short_rows if chunk.has_short_rows else copy_rows, payload
         lines.add(chunk.valid_lines())
         if lines.entry_count > MAX_LINE_ENTRIES:
             yield copy_lines, lines.take()

@@ -97,7 +97,7 @@ CASES = [
     FileCase(
         "short-rows",
         data=b"sku,name,description,active\nA1,Bolt\nA3,Pin,d,1\n",
-        products={"A3": "Pin"},
+        products={"A3": ("Pin", "d", True)},
         rejects=[2],
         notices=["short_rows"],
     ),
@@ -134,13 +134,13 @@ CASES = [
     FileCase(
         "rows-swallowed",
         data=b'sku,name,description\nA1,Nut,"open\nA2,Nut,b\nA3,Bolt,c"\nA4,d,e\n',
-        products={"A1": "Nut", "A4": "d"},
+        products={"A1": ("Nut", "open\nA2,Nut,b\nA3,Bolt,c", True), "A4": ("d", "e", True)},
         notices=["rows_inside_a_value"],
     ),
     FileCase(
         "rows-swallowed-and-too-many-fields",
         data=b'sku,name,description\nA1,Nut,"open\nA2,Nut,b\nA3,Bolt,c",x\nA4,d,e\n',
-        products={"A2": "Nut", "A4": "d"},
+        products={"A2": ("Nut", "b", True), "A4": ("d", "e", True)},
         rejects=[2, 4],
     ),
     FileCase(

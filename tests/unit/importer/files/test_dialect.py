@@ -18,7 +18,6 @@ from importer.files.dialect import (
     Dialect,
     find_delimiter,
     find_quote,
-    unescape,
 )
 from importer.files.fast_path import Layout, read_clean_rows
 from importer.files.rows import has_content
@@ -246,13 +245,6 @@ def test_escaped_quotes_are_read_to_the_end_of_a_long_file(block: int) -> None:
 def test_a_backslash_before_the_closing_quote_is_plain_if_quotes_are_doubled() -> None:
     read = read_file(b'"sku","name"\n"a","C:\\"\n"b","say ""x\\"""\n')
     assert read.rows == [("a", "C:\\"), ("b", 'say "x\\"')]
-
-
-@given(st.text('a\\"', max_size=20), st.integers(0, 20))
-def test_splitting_a_text_does_not_change_its_escapes(text: str, cut: int) -> None:
-    first, waiting = unescape(text[:cut], '"', is_complete=False)
-    second, rest = unescape(waiting + text[cut:], '"')
-    assert (first + second, rest) == (unescape(text, '"')[0], "")
 
 
 def test_apostrophes_that_make_no_sense_as_quotes_are_text() -> None:

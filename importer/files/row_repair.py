@@ -1,0 +1,257 @@
+"""Repairs rows whose line ends or quotes are misplaced, after the parser has split the text into rows.
+
+The line end of the header ends the rows of a file. The parser ends rows at any line end, so this module joins the parts
+of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is rejected.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from importer.files.dialect import Dialect
+from importer.files.fast_path import holds_rows
+from importer.files.rows import (
+    Reject,
+    Row,
+    RowChunk,
+    RowPositions,
+    count_fields,
+    count_line_breaks,
+    has_content,
+    has_width,
+    make_printable,
+)
+from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, Notices
+
+STRAY_QUOTE_MESSAGE = (
+    "The row has an opening quote without an end: it takes in {lines} below, up to the next quote. Close it, or write "
+    "a quote within a quoted field as two."
+)
+STRAY_END_MESSAGE = (
+    "The row has a quote that ends the opening quote of line {line:,}. Correct that line, and check the quotes of this "
+    "one."
+)
+BROKEN_ROW_MESSAGE = (
+    "A line end within a value breaks this row, and the header has {fields}. Put values with line ends in quotes."
+)
+
+
+class Part(NamedTuple):
+    """A row as the parser has split it: its first line in the file, its text, and its cells."""
+
+    line: int
+    raw: str
+    row: Row
+
+
+class RowRepair:
+    """Repairs the rows of a file whose header has `width` cells and the text `header`.
+
+    `max_record` is in characters, including the line end; longer rows are not joined. Adds the notice
+    `rows_inside_a_value`.
+    """
+
+    def __init__(self, dialect: Dialect, *, width: int, header: str, max_record: int, notices: Notices | None) -> None:
+        self._dialect = dialect
+        self._width = width
+        self._max_record = max_record
+        self._notices = notices
+        # Line ends that do not end a row if they are outside of quotes.
+        self._has_crlf = header.endswith("\r\n")
+        self._is_strict = header.endswith("\n")
+        # Parts of a row that has not ended yet, and their size in characters.
+        self._parts: list[Part] = []
+        self._size = 0
+        # Line ends within quoted values, apart from the values that seem to hold rows.
+        self._line_ends_in_values = 0
+        # The values that seem to hold rows: how many, and the lines and the starts of the first of them.
+        self._suspect_count = 0
+        self._suspects: list[tuple[int, str]] = []
+
+    @property
+    def has_open_row(self) -> bool:
+        """Whether the last row has not ended yet."""
+        return bool(self._parts)
+
+    @property
+    def requires_crlf(self) -> bool:
+        """Whether only CR LF ends a row."""
+        return self._has_crlf
+
+    def repair(self, chunks: Iterable[RowChunk]) -> Iterator[RowChunk]:
+        """Yield the chunks with their rows repaired. A chunk may end with the rows that the one before began."""
+        line = 1
+        for chunk in chunks:
+            line = chunk.first_line
+            if chunk.clean is not None:
+                self._line_ends_in_values += chunk.clean.payload.count(b"\n") - chunk.clean.rows
+            elif self._parts or self._needs_repair(chunk):
+                chunk = self._repair_chunk(chunk)
+            yield chunk
+        if self._parts:
+            chunk = RowChunk([], line, known_positions=RowPositions([], []))
+            rows: list[Part] = []
+            self._end_row(rows, chunk.rejects)
+            yield _with_rows(chunk, rows)
+        self._add_notice()
+
+    def _needs_repair(self, chunk: RowChunk) -> bool:
+        if not chunk.rows:
+            return False
+        text = chunk.text if chunk.known_positions is None else "".join(chunk.known_positions.raws)
+        if count_line_breaks(text) > len(chunk.rows) - (not text.endswith(("\n", "\r"))):
+            # A row has several lines.
+            return True
+        if not self._is_strict:
+            return False
+        carriages = text.count("\r")
+        pairs = text.count("\r\n") if carriages else 0
+        return carriages != pairs or (self._has_crlf and text.count("\n") != pairs)
+
+    def _repair_chunk(self, chunk: RowChunk) -> RowChunk:
+        rows: list[Part] = []
+        lines, raws = chunk.positions()
+        bad_lines = {reject.line for reject in chunk.rejects}
+        for part in map(Part, lines, raws, chunk.rows):
+            if self._parts:
+                last = self._parts[-1]
+                next_line = last.line + count_line_breaks(last.raw)
+                if next_line != part.line:
+                    # Blank lines, or rejected ones, are between them.
+                    is_cut = next_line in bad_lines or not has_width(part.row, self._width)
+                    self._end_row(rows, chunk.rejects, is_cut=is_cut)
+            if self._ends_within(part.raw):
+                if self._size + len(part.raw) > self._max_record:
+                    self._end_row(rows, chunk.rejects)
+                self._parts.append(part)
+                self._size += len(part.raw)
+            elif self._parts:
+                self._parts.append(part)
+                self._end_row(rows, chunk.rejects)
+            elif has_lines(part.raw):
+                self._add_row_of_lines(part, rows, chunk.rejects)
+            else:
+                rows.append(part)
+        if self._parts and (last := self._parts[-1]).line + count_line_breaks(last.raw) in bad_lines:
+            self._end_row(rows, chunk.rejects, is_cut=True)
+        return _with_rows(chunk, rows)
+
+    def _ends_within(self, raw: str) -> bool:
+        """Return whether a part ends with a line end that does not end rows in this file."""
+        if not self._is_strict:
+            return False
+        return raw.endswith("\r") or (self._has_crlf and raw.endswith("\n") and not raw.endswith("\r\n"))
+
+    def _end_row(self, rows: list[Part], rejects: list[Reject], *, is_cut: bool = False) -> None:
+        """Add the parts of a row as one row if they have the width of the header together, as rows if each has it.
+
+        `is_cut` says that the text after the parts was rejected.
+        """
+        parts, self._parts, self._size = [part for part in self._parts if has_content(part.row)], [], 0
+        fits = [has_width(part.row, self._width) for part in parts]
+        if not is_cut and not all(fits):
+            joined = _join(parts, self._dialect.quote)
+            if joined and has_width(joined.row, self._width):
+                rows.append(joined)
+                return
+        # A part beside one with another width may be half a row.
+        fits = [True, *fits, not is_cut]
+        message = BROKEN_ROW_MESSAGE.format(fields=count_fields(self._width))
+        for number, part in enumerate(parts):
+            if all(fits[number : number + 3]):
+                rows.append(part)
+                self._note_values(part)
+            else:
+                rejects.append(Reject(part.line, "wrong_field_count", message, make_printable(part.raw)))
+
+    def _add_row_of_lines(self, part: Part, rows: list[Part], rejects: list[Reject]) -> None:
+        """Add a row with line ends within quotes, or the rows that a quote without an end has taken in."""
+        if not has_width(part.row, self._width) and has_content(part.row):
+            lines = io.StringIO(part.raw, newline="").readlines()
+            if self._count_fields_without_quotes(lines[0]) == self._width:
+                self._split_at_stray_quote(part.line, lines, rows, rejects)
+                return
+        rows.append(part)
+        self._note_values(part)
+
+    def _note_values(self, part: Part) -> None:
+        """Count the line ends within values, and the values that seem to hold rows."""
+        if not has_lines(part.raw):
+            return
+        for value in part.row:
+            if holds_rows(value, self._width, self._dialect.delimiter):
+                self._suspect_count += 1
+                if len(self._suspects) < MAX_LINES:
+                    self._suspects.append((part.line, value[: 2 * MAX_SAMPLE_CHARACTERS]))
+            else:
+                self._line_ends_in_values += value.count("\n")
+
+    def _count_fields_without_quotes(self, line: str) -> int:
+        """Return the number of fields of a line whose last quote is not closed, taken as a plain character."""
+        dialect = self._dialect.with_spaces
+        lines = dialect.repair([line]) if dialect.quote else [line]
+        row = next(csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None), [])
+        return len(row) + (row[-1].count(dialect.delimiter) if row else 0)
+
+    def _split_at_stray_quote(self, line: int, lines: list[str], rows: list[Part], rejects: list[Reject]) -> None:
+        """Reject the line with the quote and the one with its end; the lines between them are rows of their own.
+
+        A line between them that has quotes other than doubled ones was not taken in as a whole, and is rejected, too.
+        """
+        below = len(lines) - 1
+        stray = STRAY_QUOTE_MESSAGE.format(lines="the line" if below == 1 else f"the {below:,} lines")
+        rejects.append(Reject(line, "bad_quoting", stray, make_printable(lines[0])))
+        end = STRAY_END_MESSAGE.format(line=line)
+        for number, raw in enumerate(lines[1:-1], line + 1):
+            row = self._read_line(raw)
+            if row is None:
+                rejects.append(Reject(number, "bad_quoting", end, make_printable(raw)))
+            elif has_content(row):
+                rows.append(Part(number, raw, row))
+        rejects.append(Reject(line + below, "bad_quoting", end, make_printable(lines[-1])))
+
+    def _read_line(self, raw: str) -> Row | None:
+        """Return the cells of a line without quotes other than doubled ones; None if it has others."""
+        quote = self._dialect.quote
+        if quote in raw.replace(quote * 2, ""):
+            return None
+        with suppress(csv.Error):
+            return next(self._dialect.reader([raw]), [])
+        return None
+
+    def _add_notice(self) -> None:
+        """Add the notice, unless values with several lines mostly look like that in this file."""
+        if self._notices is not None and self._suspects and not 0 < self._line_ends_in_values < self._suspect_count:
+            self._notices.add(
+                "rows_inside_a_value",
+                count=self._suspect_count,
+                lines=[line for line, _ in self._suspects],
+                samples=[{"text": make_printable(value)} for _, value in self._suspects],
+            )
+
+
+def has_lines(raw: str) -> bool:
+    """Return whether the text of a row has a line end before the one at its end."""
+    return count_line_breaks(raw.rstrip("\r\n")) > 0
+
+
+def _join(parts: Sequence[Part], quote: str) -> Part | None:
+    """Return the row of which these are the parts; None if a part starts or ends in a quoted field."""
+    first, *others = parts
+    row, raw = list(first.row), first.raw
+    for part in others:
+        end = raw[len(raw.rstrip("\r\n")) :]
+        if quote and (raw.endswith(quote + end) or part.raw.startswith(quote)):
+            return None
+        row = [*row[:-1], row[-1] + end + part.row[0], *part.row[1:]]
+        raw += part.raw
+    return Part(first.line, raw, row)
+
+
+def _with_rows(chunk: RowChunk, rows: Sequence[Part]) -> RowChunk:
+    positions = RowPositions([part.line for part in rows], [part.raw for part in rows])
+    return RowChunk([part.row for part in rows], chunk.first_line, rejects=chunk.rejects, known_positions=positions)
