@@ -216,3 +216,17 @@ def test_an_interrupted_check_lists_each_row_once(client: FlaskClient, runner: I
     assert run_job(client, small, task_id)["preview"]["create"] == 100
     page = _list(client, task_id, "created", per_page=500)
     assert page["pagination"]["total"] == len({row["line"] for row in page["rows"]}) == 100
+
+
+def test_the_fields_that_an_accepted_short_row_lacks_stay_as_they_are(
+    client: FlaskClient, runner: ImportRunner
+) -> None:
+    run_import(runner, OLD)
+    content = "sku,name,description\na-1,Lantern\na-2\nb-1,Bed\n"
+    job = upload_and_run(client, runner, content, preview="true", short_rows="accept")
+    (changed,) = _list(client, job["task_id"], "changed")["rows"]
+    assert (changed["line"], changed["fields"]) == (2, ["name"])
+    assert changed["after"] == {"name": "Lantern", "description": "bright"}
+    assert [(row["line"], row["sku"]) for row in _list(client, job["task_id"], "unchanged")["rows"]] == [(3, "a-2")]
+    assert _list(client, job["task_id"], "created")["rows"][0]["after"] == {"name": "Bed", "description": ""}
+    assert job["preview"]["fields"]["name"] == {"changed": 1, "cleared": 0}
