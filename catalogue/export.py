@@ -49,7 +49,11 @@ EXPORT_SQL = """
 COPY (SELECT {columns} FROM products WHERE {condition} ORDER BY id)
 TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8'{options})
 """
-PLAIN_COLUMNS_SQL = "sku, name, description, active::text AS active"
+# An import takes the text out of a formula such as `="00123"`. So a text that looks like one is written as one.
+FORMULA_LIKE_TEXT_SQL = """
+CASE WHEN {name} LIKE '="%' THEN '="' || replace({name}, '"', '""') || '"' ELSE {name} END AS {name}
+"""
+PLAIN_COLUMNS_SQL = "{texts}, active::text AS active"
 GUARDED_TEXT_SQL = "CASE WHEN {name} ~ {pattern} THEN {apostrophe} || {name} ELSE {name} END AS {name}"
 GUARDED_COLUMNS_SQL = "{texts}, active::text AS active, 'true' AS {guard_column}"
 EXPORT_SETTINGS_SQL = "SET LOCAL statement_timeout = '{seconds:g}s'; SET LOCAL jit = off"
@@ -212,13 +216,16 @@ class Export:
 
 def render_export(product_filter: Filter, *, guard: bool) -> sql.Composed:
     """Return the COPY statement that exports the products that match."""
-    columns: sql.Composable = sql.SQL(PLAIN_COLUMNS_SQL)
+    names = [sql.Identifier(name) for name in TEXT_COLUMNS]
     if guard:
         parts = {"pattern": sql.Literal(FORMULA_PATTERN), "apostrophe": sql.Literal("'")}
-        texts = [sql.SQL(GUARDED_TEXT_SQL).format(name=sql.Identifier(name), **parts) for name in TEXT_COLUMNS]
+        texts = [sql.SQL(GUARDED_TEXT_SQL).format(name=name, **parts) for name in names]
         columns = sql.SQL(GUARDED_COLUMNS_SQL).format(
             texts=sql.SQL(", ").join(texts), guard_column=sql.Identifier(GUARD_COLUMN)
         )
+    else:
+        texts = [sql.SQL(FORMULA_LIKE_TEXT_SQL).format(name=name) for name in names]
+        columns = sql.SQL(PLAIN_COLUMNS_SQL).format(texts=sql.SQL(", ").join(texts))
     return sql.SQL(EXPORT_SQL).format(
         columns=columns, condition=product_filter.condition(), options=sql.SQL(", FORCE_QUOTE *" if guard else "")
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from database.skus import clean_part
+
 TRIGRAM_PATTERN = re.compile(r"[^\W_]{3}")
 TEXT_COLUMNS = ("sku", "name", "description")
 
@@ -16,6 +18,7 @@ class Filter:
     """A filter of products: a product matches if it meets every given field. Empty texts and None match everything.
 
     A text matches if the column contains it, ignoring case; `q` matches if any of the three text columns contains it.
+    A text that is looked for in SKUs is cleaned like a SKU.
     No text may hold a NUL or a lone surrogate, which PostgreSQL cannot store.
     """
 
@@ -47,7 +50,9 @@ class Filter:
         """
         conditions: list[sql.Composable] = []
         if self.q:
-            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in TEXT_COLUMNS)
+            # A text of invisible characters only is in no SKU.
+            columns = TEXT_COLUMNS if clean_part(self.q) else TEXT_COLUMNS[1:]
+            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in columns)
             conditions.append(sql.SQL("({})").format(in_any_column))
         conditions += [contains(column, text) for column in TEXT_COLUMNS if (text := getattr(self, column))]
         if self.active is not None:
@@ -57,5 +62,7 @@ class Filter:
 
 def contains(column: str, text: str) -> sql.Composable:
     """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters."""
+    if column == "sku":
+        text = clean_part(text)
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return sql.SQL("{} ILIKE {}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))

@@ -81,6 +81,40 @@ NOTICE_KINDS = {
             "{count} rows have other values than a later row with the same SKU. The last row of a SKU counts, so their"
             " values are dropped. Check which rows are right.",
         ),
+        NoticeKind(
+            "lines_above_header",
+            "The header is on line {header_line:,}; 1 line above it was skipped. If that is the header, choose it.",
+            "The header is on line {header_line:,}; {count} lines above it were skipped. If one of them is the header,"
+            " choose its line.",
+        ),
+        NoticeKind(
+            "repeated_header",
+            "1 row repeats the header and was skipped. If it is a product, change its SKU or the names of the columns.",
+            "{count} rows repeat the header and were skipped. If one of them is a product, change its SKU or the names"
+            " of the columns.",
+        ),
+        NoticeKind(
+            "column_left_out",
+            "The column `{columns}` was left out: its name says whether products are active, but its values, such as"
+            " `{value}`, are not yes or no. If they do say that, map the column to active and correct its values.",
+            "The columns `{columns}` were left out: their names say whether products are active, but their values, such"
+            " as `{value}`, are not yes or no. If those of one do say that, map it to active and correct its values.",
+        ),
+        NoticeKind(
+            "skus_rewritten_by_spreadsheet",
+            "1 row has a SKU that looks as if a spreadsheet had turned it into a number or a date. It is imported as it"
+            " is. If it is wrong, format the column as text before you enter or open the SKUs, and upload that file.",
+            "{count} rows have SKUs that look as if a spreadsheet had turned them into numbers or dates. They are"
+            " imported as they are. If they are wrong, format the column as text before you enter or open the SKUs, and"
+            " upload that file.",
+        ),
+        NoticeKind(
+            "values_cleaned",
+            "1 value was repaired: invisible characters of a SKU were removed, or a text in a formula such as"
+            ' ="00123" was taken out of it. Check the value in the samples.',
+            "{count} values were repaired: invisible characters of SKUs were removed, or texts in formulas such as"
+            ' ="00123" were taken out of them. Check the values in the samples.',
+        ),
     )
 }
 

@@ -13,7 +13,7 @@ from api.request_fields import MAX_DIGITS, Boolean, Choice, ShortText, is_storab
 from api.schemas import FormSchema, RequestSchema
 from importer.columns.column_mapping import FIELDS
 from importer.errors import UnusableFile
-from importer.files.dialect import DELIMITERS, QUOTES, find_delimiter, find_quote
+from importer.files.dialect import DELIMITERS, OTHER_DELIMITERS, QUOTES, find_delimiter, find_quote
 from importer.files.encoding import find_encoding
 from models import IMPORT_MODES, MISSING_POLICIES, ORIGINS, REJECT_POLICIES, SHORT_ROW_POLICIES
 
@@ -23,7 +23,7 @@ MAX_SHOWN_CHARACTERS = 40
 SHEET_MAX_CHARACTERS = 255
 MAX_LINE = 1_000_000
 DECIMAL_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
-DELIMITER_NAMES = (*DELIMITERS, *DELIMITERS.values())
+DELIMITER_NAMES = (*DELIMITERS, *OTHER_DELIMITERS, *DELIMITERS.values())
 QUOTE_NAMES = tuple(dict.fromkeys([*QUOTES, *QUOTES.values()]))
 EXAMPLE_MAPPING = {"Artikelnummer": "sku", "Preis": None}
 
@@ -36,7 +36,10 @@ ON_REJECT = (
     "What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected."
 )
 PREVIEW = "Whether the import shows what it would do and waits for a confirmation before it writes anything."
-DELIMITER = "The character between fields: comma, semicolon, tab or pipe, as the character or as the word."
+DELIMITER = (
+    "The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another"
+    " punctuation character. Only the first four are detected."
+)
 QUOTE = (
     "The character around quoted fields: a double quote, a single quote, or none. Quotes within fields are doubled, or"
     " escaped by a backslash."

@@ -13,6 +13,7 @@ from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, nested_l
 from api.schemas import PaginationSchema, QuerySchema, RequestSchema
 from catalogue.filters import Filter
 from catalogue.sorting import SORT_KEYS, Sorting
+from database.skus import INVISIBLE_CHARACTERS, clean_sku
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 EXAMPLE_PRODUCT = {
@@ -24,6 +25,8 @@ EXAMPLE_PRODUCT = {
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
 }
+# For JSON Schema: no NUL, and at least one character that is visible.
+SKU_PATTERN = rf"^[^\u0000]*[^\u0000\s{INVISIBLE_CHARACTERS.encode('ascii', 'backslashreplace').decode()}][^\u0000]*$"
 ACTIVE_FILTER = "`true` finds only active products, `false` only inactive ones."
 
 
@@ -54,7 +57,7 @@ class ProductFilterSchema(RequestSchema):
     error_messages = {"unknown": "This filter does not exist. Use q, sku, name, description or active."}  # noqa: RUF012
 
     q = FilterText("The SKU, name or description contains this text, ignoring case.", "lamp")
-    sku = FilterText("The SKU contains this text, ignoring case.", "A-1")
+    sku = FilterText("The SKU contains this text, ignoring case and invisible characters.", "A-1")
     name = FilterText("The name contains this text, ignoring case. `%` and `_` are ordinary characters.", "blue")
     description = FilterText("The description contains this text, ignoring case.", "cotton")
     active = Boolean(ACTIVE_FILTER)
@@ -116,15 +119,18 @@ class ProductQuerySchema(ProductFilterQuerySchema):
 
 
 class Sku(Text):
-    """The SKU of a product; surrounding spaces are removed."""
+    """The SKU of a product; surrounding spaces and invisible characters are removed."""
 
     def __init__(self, *, required: bool = False) -> None:
-        description = "The key of the product, unique regardless of case. Surrounding spaces are removed."
+        description = (
+            "The key of the product, unique regardless of case. Surrounding spaces and invisible characters, such as"
+            " zero-width spaces, are removed, and it is normalised to NFC."
+        )
         super().__init__(description, "A-1", SKU_MAX_CHARACTERS, required=required)
-        self.metadata = {**self.metadata, "minLength": 1, "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"}
+        self.metadata = {**self.metadata, "minLength": 1, "pattern": SKU_PATTERN}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        sku = super()._deserialize(value.strip() if isinstance(value, str) else value, attr, data)
+        sku = super()._deserialize(clean_sku(value) if isinstance(value, str) else value, attr, data)
         if not sku:
             raise ValidationError("The SKU must not be empty.")
         return sku

@@ -6,12 +6,13 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from importer.errors import UnusableFile
+from importer.files.header_search import HeaderRating
 from importer.files.rows import Row, make_printable
 
 # The product fields that a file can have.
@@ -65,12 +66,13 @@ class ColumnMapping:
     """The product field of each column, None to leave it out.
 
     `problem` is a sentence if these columns cannot be imported. `is_saved` is true if a saved mapping was used and
-    the client gave none.
+    the client gave none. `guessed` are the columns that are mapped because suppliers use their names.
     """
 
     fields: list[str | None]
     problem: str | None = None
     is_saved: bool = False
+    guessed: frozenset[int] = frozenset()
 
     def check(self) -> None:
         """Raise `UnusableFile` if there is a problem."""
@@ -101,22 +103,35 @@ def header_key(header: Row) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def count_known_columns(header: Row, mapping: FieldByColumn | None = None) -> tuple[bool, int]:
-    """Return whether a header has a SKU column, and how many of its columns are known."""
-    fields = _map_by_name(header, {}, set())
+def rate_header(header: Row, mapping: FieldByColumn | None = None) -> HeaderRating:
+    """Return how well a row names the columns of products, by their names and by the `mapping` of the client."""
+    fields = _map_by_name(header, {}, set())[0]
     named = {_fold(name): field for name, field in (mapping or {}).items()}
-    for index, names in enumerate(zip(header, column_names(header), strict=True)):
-        for name in map(_fold, names):
-            if name in named:
-                fields[index] = named[name] or "left out"
-    return "sku" in fields.values(), len(fields)
+    is_exact = any(_fold(name) == "sku" for name in header)
+    if named:
+        for index, names in enumerate(zip(header, column_names(header), strict=True)):
+            for name in map(_fold, names):
+                if name in named:
+                    fields[index] = named[name] or "left out"
+                    is_exact = is_exact or named[name] == "sku"
+    return HeaderRating("sku" in fields.values(), is_exact, len(fields))
 
 
-def map_columns(header: Row, mapping: FieldByColumn | None = None, saved: FieldByColumn | None = None) -> ColumnMapping:
+def map_columns(
+    header: Row,
+    mapping: FieldByColumn | None = None,
+    saved: FieldByColumn | None = None,
+    *,
+    unfit: Container[int] = (),
+    hint: str | None = None,
+    line: int | None = None,
+) -> ColumnMapping:
     """Map the columns of a header to product fields.
 
     A column in `mapping` is mapped as given. A `saved` mapping applies to other columns, if the header has all of its
-    columns. The remaining columns are mapped by their names, to fields that are still free.
+    columns. The remaining columns are mapped by their names, to fields that are still free. The names that suppliers
+    use do not count for `unfit` columns, whose values do not fit. If there is no SKU column, the problem ends with the
+    sentence `hint`. `line` is the line of the header, if the client gave it.
     """
     try:
         assigned = _find_columns(header, mapping or {})
@@ -138,14 +153,17 @@ def map_columns(header: Row, mapping: FieldByColumn | None = None, saved: FieldB
         for index, field in proposed.items()
         if index not in assigned and (field is None or field not in taken)
     }
-    found = _map_by_name(header, assigned, {field for field in assigned.values() if field})
+    found, guessed = _map_by_name(header, assigned, {field for field in assigned.values() if field}, unfit)
     names = [_fold(make_printable(name)) for name in header]
-    for field, columns in _ambiguous(names, assigned).items():
+    for columns in _ambiguous(names, assigned).values():
         fields = [None if index in columns else found.get(index) for index in range(len(header))]
-        problem = f"The file has {len(columns)} columns named `{field}`. Keep one, or choose one with a mapping."
-        return ColumnMapping(fields, problem)
+        name = shorten(header[min(columns)].strip())
+        return ColumnMapping(
+            fields, f"The file has {len(columns)} columns named `{name}`. Keep one, or choose one with a mapping."
+        )
     fields = [found.get(index) for index in range(len(header))]
-    return ColumnMapping(fields, _find_problem(names, fields), is_saved=bool(saved) and not mapping)
+    problem = None if "sku" in fields else _describe_missing_sku(header, hint, line)
+    return ColumnMapping(fields, problem, is_saved=bool(saved) and not mapping, guessed=guessed)
 
 
 def _find_columns(header: Row, mapping: FieldByColumn) -> dict[int, str | None]:
@@ -158,21 +176,23 @@ def _find_columns(header: Row, mapping: FieldByColumn) -> dict[int, str | None]:
     assigned: dict[int, str | None] = {}
     for name, field in mapping.items():
         if field is not None and field not in FIELDS:
-            raise UnusableFile(f"The mapping names a field `{_short(str(field))}`. The fields are {', '.join(FIELDS)}.")
+            raise UnusableFile(
+                f"The mapping names a field `{shorten(str(field))}`. The fields are {', '.join(FIELDS)}."
+            )
         found = next((index[name] for index in exact if name in index), None)
         found = found or next((index[_fold(name)] for index in folded if _fold(name) in index), None)
         if not found:
-            raise UnusableFile(f"The mapping names a column `{_short(name)}`, which the file does not have.")
+            raise UnusableFile(f"The mapping names a column `{shorten(name)}`, which the file does not have.")
         if len(found) > 1 and field is None:
             assigned |= dict.fromkeys(found)
             continue
         if len(found) > 1:
             raise UnusableFile(
-                f"The mapping names the column `{_short(name)}`, and the file has {len(found)} of that name. Choose"
-                f" one: `{_short(names[found[0]])}`, `{_short(names[found[1]])}` …"
+                f"The mapping names the column `{shorten(name)}`, and the file has {len(found)} of that name. Choose"
+                f" one: `{shorten(names[found[0]])}`, `{shorten(names[found[1]])}` …"
             )
         if found[0] in assigned:
-            raise UnusableFile(f"The mapping names the column `{_short(names[found[0]])}` twice.")
+            raise UnusableFile(f"The mapping names the column `{shorten(names[found[0]])}` twice.")
         if field is not None and field in assigned.values():
             raise UnusableFile(f"The mapping gives the field `{field}` to more than one column.")
         assigned[found[0]] = field
@@ -187,8 +207,14 @@ def _index_names(names: Iterable[str]) -> dict[str, list[int]]:
     return indexes
 
 
-def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str]) -> dict[int, str | None]:
-    """Return fields by column index: `assigned`, and the fields that other columns name, if they are not `taken`."""
+def _map_by_name(
+    header: Row, assigned: Mapping[int, str | None], taken: set[str], unfit: Container[int] = ()
+) -> tuple[dict[int, str | None], frozenset[int]]:
+    """Return fields by column index: `assigned`, and the fields that other columns name, if they are not `taken`.
+
+    Returns besides which columns are mapped by a name that suppliers use.
+    """
+    guessed: set[int] = set()
     found = dict(assigned)
     width = width_without_reject_columns(header)
     names = [make_printable(name) for name in header]
@@ -201,10 +227,14 @@ def _map_by_name(header: Row, assigned: Mapping[int, str | None], taken: set[str
     normal = [normalise(name) if len(name) <= NAME_MAX_CHARACTERS else "" for name in names[:width]]
     for field in FIELDS:
         known = HEADER_NAMES[field]
-        free = [index for index, name in enumerate(normal) if index not in found and name in known]
+        free = [
+            index for index, name in enumerate(normal) if name in known and index not in found and index not in unfit
+        ]
         if field not in taken and free:
-            found[min(free, key=lambda index: known[normal[index]])] = field
-    return found
+            best = min(free, key=lambda index: known[normal[index]])
+            found[best] = field
+            guessed.add(best)
+    return found, frozenset(guessed)
 
 
 def _ambiguous(names: Sequence[str], assigned: Mapping[int, str | None]) -> dict[str, set[int]]:
@@ -216,15 +246,16 @@ def _ambiguous(names: Sequence[str], assigned: Mapping[int, str | None]) -> dict
     return {field: columns for field, columns in named.items() if len(columns) > 1 and field not in assigned.values()}
 
 
-def _find_problem(names: Sequence[str], fields: Sequence[str | None]) -> str | None:
-    if "sku" in fields:
-        return None
-    shown = ", ".join(name[:SHOWN_NAME_CHARACTERS] or "(empty)" for name in names[:SHOWN_COLUMNS])
-    more = f" and {len(names) - SHOWN_COLUMNS:,} more" if len(names) > SHOWN_COLUMNS else ""
-    return (
-        f"The file has no column `sku`. Its columns are: {shown}{more}. Name the column with the SKUs `sku`, or"
-        " choose it with a mapping."
-    )
+def _describe_missing_sku(header: Row, hint: str | None, line: int | None) -> str:
+    place = "The file" if line is None else f"Line {line:,}, which was given as the line of the header,"
+    advice = hint or "Name the column with the SKUs `sku`, or choose it with a mapping."
+    return f"{place} has no column `sku`. Its columns are: {describe_names(header)}. {advice}"
+
+
+def describe_names(header: Row) -> str:
+    """Return the first names of a header for a sentence, as they are in the file."""
+    shown = ", ".join(f"`{shorten(name.strip())}`" if name.strip() else "(empty)" for name in header[:SHOWN_COLUMNS])
+    return f"{shown} and {len(header) - SHOWN_COLUMNS:,} more" if len(header) > SHOWN_COLUMNS else shown
 
 
 def width_without_reject_columns(header: Sequence[str]) -> int:
@@ -239,6 +270,8 @@ def _fold(name: str) -> str:
     return name.strip().lower()
 
 
-def _short(name: str) -> str:
-    shown = "".join(letter if letter.isprintable() else " " for letter in make_printable(name))
-    return shown[:SHOWN_NAME_CHARACTERS]
+def shorten(text: str) -> str:
+    """Return a name or a value for a sentence: printable, and shortened."""
+    shown = make_printable(text[: SHOWN_NAME_CHARACTERS + 1])
+    shown = "".join(letter if letter.isprintable() else " " for letter in shown)
+    return shown if len(shown) <= SHOWN_NAME_CHARACTERS else shown[: SHOWN_NAME_CHARACTERS - 1] + "…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,27 +11,38 @@ from typing import Any
 
 from psycopg2 import sql
 
-from importer.columns.column_mapping import FieldByColumn, column_names, count_known_columns, header_key, map_columns
+from importer.columns.column_mapping import (
+    ColumnMapping,
+    FieldByColumn,
+    column_names,
+    header_key,
+    map_columns,
+    rate_header,
+    shorten,
+)
 from importer.columns.formula_guard import is_guarded
-from importer.columns.validation import RowValidator
+from importer.columns.header_rows import is_second_header
+from importer.columns.validation import ACTIVE_WORDS, RowValidator
+from importer.columns.values import take_text
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
 from importer.files.encoding import find_encoding
-from importer.files.rows import Row, RowChunk
+from importer.files.rows import Row, RowChunk, make_printable
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
-from importer.notices import Notices
+from importer.notices import Fix, Notices
 
 
 @dataclass(frozen=True)
 class FileOptions:
     """What a client knows about a file. A value that is None is detected in the file.
 
-    `delimiter` is comma, semicolon, tab or pipe, as a character or by name. `quote` is one of `dialect.QUOTES`, or its
-    name. `encoding` is any name that Python knows. `mapping` has the product field for each column name; a field that
-    is None leaves the column out. `header_line` is the line of the header, counted from 1. `sheet` is the name of the
-    sheet of a workbook. With `accept_short_rows`, the fields that a short row lacks stay unchanged.
+    `delimiter` is a character, or comma, semicolon, tab or pipe; see `dialect.find_delimiter`. `quote` is one of
+    `dialect.QUOTES`, or its name. `encoding` is any name that Python knows. `mapping` has the product field for each
+    column name; a field that is None leaves the column out. `header_line` is the line of the header, counted from 1.
+    `sheet` is the name of the sheet of a workbook. With `accept_short_rows`, the fields that a short row lacks stay
+    unchanged.
     """
 
     delimiter: str | None = None
@@ -49,14 +60,15 @@ class ProductFile:
     `notices` collects what a person should know about the file. It is complete once all rows have been read.
     """
 
-    def __init__(
-        self, file: CsvFile, mapping: FieldByColumn | None, notices: Notices, *, accept_short_rows: bool = False
-    ) -> None:
+    def __init__(self, file: CsvFile, options: FileOptions, notices: Notices) -> None:
         self._file = file
-        self._accept_short_rows = accept_short_rows
         self.notices = notices
-        self._given_mapping = mapping
-        self._mapping = map_columns(file.header, mapping)
+        self._options = options
+        self._mapping, self._unfit = self._map_columns(None)
+        if file.first_row is not None and is_second_header(file.first_row, self._mapping):
+            sample = {"text": self._file.dialect.delimiter.join(map(make_printable, file.first_row))}
+            notices.add("repeated_header", lines=[file.skip_first_row()], samples=[sample])
+            self._mapping, self._unfit = self._map_columns(None)
 
     def __enter__(self) -> ProductFile:
         return self
@@ -82,7 +94,27 @@ class ProductFile:
 
     def propose(self, saved: FieldByColumn) -> None:
         """Use a saved mapping, if the file has all of its columns."""
-        self._mapping = map_columns(self.header, self._given_mapping, saved)
+        self._mapping, self._unfit = self._map_columns(saved)
+
+    def _map_columns(self, saved: FieldByColumn | None) -> tuple[ColumnMapping, list[int]]:
+        """Map the columns. Return besides which columns are left out because their values are no booleans.
+
+        Only columns whose names are similar to `active` are left out. Others are what the client says that they are.
+        """
+        unfit: list[int] = []
+        while True:
+            mapping = map_columns(
+                self.header,
+                self._options.mapping,
+                saved,
+                unfit=unfit,
+                hint=self._file.delimiter_hint,
+                line=self._options.header_line,
+            )
+            column = mapping.fields.index("active") if "active" in mapping.fields else None
+            if column not in mapping.guessed or _are_booleans(self._file.values(column)):
+                return mapping, unfit
+            unfit.append(column)
 
     def describe(self) -> dict[str, Any]:
         """Return the format and the columns of the file as JSON for clients.
@@ -107,13 +139,29 @@ class ProductFile:
     def validator(self) -> RowValidator:
         """The validator of the rows. Raises `UnusableFile` if there is no SKU column or the mapping does not fit."""
         self._mapping.check()
+        if self._unfit:
+            self._notice_left_out_columns()
         return RowValidator(
             self._mapping.fields,
             self._file.dialect,
+            header=self.header,
             guarded=is_guarded(self.header),
-            names=column_names(self.header),
-            accept_short_rows=self._accept_short_rows,
+            accept_short_rows=self._options.accept_short_rows,
             notices=self.notices,
+        )
+
+    def _notice_left_out_columns(self) -> None:
+        names = column_names(self.header)
+        columns = [names[index] for index in self._unfit]
+        values = [value for index in self._unfit for value in dict.fromkeys(self._file.values(index))]
+        mapping = {**(self._options.mapping or {}), columns[0]: "active"}
+        self.notices.add(
+            "column_left_out",
+            count=len(columns),
+            samples=[{"text": make_printable(value)} for value in values],
+            fix=Fix(f"Use “{columns[0]}” as active", {"mapping": mapping}),
+            columns="`, `".join(columns),
+            value=shorten(values[0]),
         )
 
     @property
@@ -124,6 +172,12 @@ class ProductFile:
     def read_chunks(self, chunk_rows: int) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time."""
         return self._file.read_chunks(chunk_rows, self.validator.layout, self.notices)
+
+
+def _are_booleans(values: Sequence[str]) -> bool:
+    """Return whether at least half of the values of a column say whether products are active."""
+    booleans = sum(take_text(value).strip().lower() in ACTIVE_WORDS for value in values)
+    return 2 * booleans >= len(values)
 
 
 def open_product_file(
@@ -149,16 +203,19 @@ def open_product_file(
         block_bytes=tuning.block_bytes,
         after_read=after_read,
     )
+    notices = Notices()
     try:
         csv_file = CsvFile(
             source,
             delimiter=options.delimiter,
             quote=options.quote,
-            count_known_columns=lambda header: count_known_columns(header, options.mapping),
+            header_line=options.header_line,
+            rate_header=lambda header: rate_header(header, options.mapping),
             max_record=max_record,
+            notices=notices,
             tuning=tuning,
         )
-        return ProductFile(csv_file, options.mapping, Notices(), accept_short_rows=options.accept_short_rows)
+        return ProductFile(csv_file, options, notices)
     except BaseException:
         source.close()
         raise

@@ -8,21 +8,26 @@ from itertools import compress, repeat
 from pathlib import Path
 from typing import NamedTuple
 
+from importer.columns.column_mapping import shorten
 from importer.columns.formula_guard import remove_guard
+from importer.columns.header_rows import HeaderRows
+from importer.columns.values import repair_values
 from importer.files.dialect import Dialect
-from importer.files.fast_path import Layout
+from importer.files.fast_path import COPY_BOOLEANS, Layout
+from importer.files.rewritten_skus import find_rewritten
 from importer.files.rows import (
     SURROGATE,
     Reject,
     Row,
     RowChunk,
+    RowPositions,
     count_fields,
     has_content,
     has_width,
     make_all_printable,
     make_printable,
 )
-from importer.notices import MAX_LINES, Notices
+from importer.notices import MAX_LINES, MAX_SAMPLES, Notices
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # The boolean for COPY by the word in the file. An empty cell means that the value is not given.
@@ -54,10 +59,10 @@ class Reason(NamedTuple):
 class RowValidator:
     """Validates the rows of a file. `columns` has the product field of each column, or None to leave it out.
 
-    `names` are the names of the columns in the file; without them, the fields stand for the columns. `fields` are the
-    product fields that the file has, in the order of its columns. `guarded` says that its texts have a formula guard,
-    which is removed. With `accept_short_rows`, rows may lack their last cells, which then are NULL for COPY. Without
-    it, `notices` gets the notice `short_rows`.
+    `fields` are the product fields that the file has, in the order of its columns. `guarded` says that its texts have a
+    formula guard, which is removed. `header` has the cells of the header, the fields by default. With
+    `accept_short_rows`, rows may lack their last cells, which then are NULL for COPY. What is repaired, doubtful or
+    left out is added to `notices`.
     """
 
     def __init__(
@@ -65,25 +70,31 @@ class RowValidator:
         columns: Sequence[str | None],
         dialect: Dialect,
         *,
+        header: Row | None = None,
         guarded: bool = False,
-        names: Sequence[str] | None = None,
         accept_short_rows: bool = False,
         notices: Notices | None = None,
     ) -> None:
+        self.notices = notices or Notices()
         self.dialect = dialect
         self.guarded = guarded
         self._accept_short_rows = accept_short_rows
-        self._notices = notices or Notices()
         self.width = len(columns)
         self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
         self.fields = list(self._indexes)
-        self._names = {field: names[index] if names else field for field, index in self._indexes.items()}
+        header = header or [field or "" for field in columns]
+        self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
+        self._header_rows = HeaderRows(header, self._indexes["sku"])
 
     @property
     def layout(self) -> Layout | None:
         """The layout for the fast path; None if the file has columns that are left out, or texts with a guard."""
         if self.guarded or len(self.fields) != self.width:
             return None
+        # A row with the name of a column as `active` is not clean anyway.
+        is_checked = "active" not in self.fields or not COPY_BOOLEANS.isdisjoint(
+            map(str.lower, self._header_rows.names)
+        )
         return Layout(
             width=self.width,
             sku=self._indexes["sku"],
@@ -93,17 +104,20 @@ class RowValidator:
             name_max=NAME_MAX_CHARACTERS,
             delimiter=self.dialect.delimiter,
             quote=self.dialect.copy_quote,
+            header_names=self._header_rows.names if is_checked else frozenset(),
         )
 
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 
-        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells are left out, surplus empty cells
-        dropped. If `chunk.has_short_rows` is set, empty values without quotes are NULL. `chunk.valid` says which rows
-        the payload has. The work is done on whole columns, for speed.
+        A row has the values of `fields`; SKUs are trimmed. Rows of empty cells and repeated headers are left out,
+        surplus empty cells dropped. If `chunk.has_short_rows` is set, empty values without quotes are NULL.
+        `chunk.valid` says which rows the payload has. The work is done on whole columns, for speed. Raises
+        `UnusableFile` at a row that is another header.
         """
         if chunk.clean is not None:
             return chunk.clean.payload, chunk.clean.rows
+        self._leave_out_headers(chunk)
         rows = chunk.rows
         if not rows:
             return b"", 0
@@ -115,16 +129,16 @@ class RowValidator:
         payload, valid_rows = b"", len(rows)
         if rows:
             columns = list(zip(*rows, strict=True))
-            values = {field: columns[index] for field, index in self._indexes.items()}
+            values: dict[str, Sequence[str]] = {field: columns[index] for field, index in self._indexes.items()}
             if self.guarded:
                 values = {field: remove_guard(column) for field, column in values.items()}
-            values["sku"] = tuple(map(str.strip, values["sku"]))
+            values = self._repair(values, complete, chunk)
             if not all(values["sku"]):
                 is_row = [bool(sku) or has_content(row) for sku, row in zip(values["sku"], rows, strict=True)]
                 complete = list(compress(complete, is_row))
                 values = {field: tuple(compress(column, is_row)) for field, column in values.items()}
                 valid_rows = len(complete)
-            if problems := _find_problems(values):
+            if problems := self._find_problems(values):
                 reasons.update((complete[number], reason) for number, reason in problems.items())
                 is_valid = [number not in problems for number in range(valid_rows)]
                 complete = list(compress(complete, is_valid))
@@ -153,6 +167,44 @@ class RowValidator:
         if not reason.is_about_value:
             return column, None
         return column, make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])
+
+    def _leave_out_headers(self, chunk: RowChunk) -> None:
+        """Remove the rows that repeat the header from a chunk."""
+        repeated = self._header_rows.find(chunk.rows, chunk.lines)
+        if not repeated:
+            return
+        lines, raws = chunk.positions()
+        self.notices.add(
+            "repeated_header",
+            count=len(repeated),
+            lines=[lines[number] for number in repeated[:MAX_LINES]],
+            samples=[{"text": make_printable(raws[number])} for number in repeated[:MAX_SAMPLES]],
+        )
+        left_out = set(repeated)
+        kept = [number not in left_out for number in range(len(chunk.rows))]
+        chunk.known_positions = RowPositions(list(compress(lines, kept)), list(compress(raws, kept)))
+        chunk.rows = list(compress(chunk.rows, kept))
+
+    def _repair(
+        self, values: Mapping[str, Sequence[str]], numbers: Sequence[int], chunk: RowChunk
+    ) -> dict[str, Sequence[str]]:
+        """Return the columns of rows with repaired values. `numbers` are the numbers of the rows in the chunk."""
+        repaired, repairs = repair_values(values, guarded=self.guarded)
+        skus = repaired["sku"]
+        rewritten = find_rewritten(skus)
+        for code, found, samples in (
+            ("values_cleaned", [repair.number for repair in repairs], [repair.sample for repair in repairs]),
+            (
+                "skus_rewritten_by_spreadsheet",
+                rewritten,
+                [{"text": make_printable(skus[index])} for index in rewritten],
+            ),
+        ):
+            if found:
+                lines = chunk.lines()
+                places = [lines[numbers[index]] for index in found[:MAX_LINES]]
+                self.notices.add(code, count=len(found), lines=places, samples=samples)
+        return repaired
 
     def _fit_widths(self, chunk: RowChunk) -> tuple[list[Row], list[int], dict[int, Reason]]:
         """Return the rows with the width of the header, their numbers, and why others are rejected.
@@ -185,10 +237,56 @@ class RowValidator:
             lines, raws = chunk.positions()
             first = short[:MAX_LINES]
             samples = [{"text": row} for row in make_all_printable([raws[number] for number in first])]
-            self._notices.add(
-                "short_rows", count=len(short), lines=[lines[number] for number in first], samples=samples
-            )
+            self.notices.add("short_rows", count=len(short), lines=[lines[number] for number in first], samples=samples)
         return rows, numbers, reasons
+
+    def _find_problems(self, values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
+        """Return the reasons to reject rows by row number. A later check overwrites the reason of an earlier one."""
+        problems: dict[int, Reason] = {}
+        if not values["sku"]:
+            return problems
+        if "active" in values:
+            words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
+            for number, word in enumerate(words):
+                if word == "?":
+                    sentence = self._describe(
+                        "active", values["active"][number], "is not yes or no. Write true, false, yes, no, 1 or 0."
+                    )
+                    problems[number] = Reason("invalid_active", sentence, "active", is_about_value=True)
+        if "name" in values:
+            self._check_length(problems, "name", values["name"], NAME_MAX_CHARACTERS)
+        self._check_length(problems, "sku", values["sku"], SKU_MAX_CHARACTERS)
+        if not all(values["sku"]):
+            name = self._names["sku"]
+            explained = "" if name.lower() == "sku" else f" `{name}` is empty."
+            missing = Reason("missing_sku", f"The row has no SKU.{explained}", "sku")
+            problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
+        for field, column in reversed(list(values.items())):
+            try:
+                "".join(column).encode()
+            except UnicodeEncodeError:
+                for number, value in enumerate(column):
+                    if SURROGATE.search(value):
+                        sentence = self._describe(
+                            field, make_printable(value), "has bytes that are not text in the encoding of the file."
+                        )
+                        problems[number] = Reason("invalid_encoding", sentence, field)
+        return problems
+
+    def _check_length(
+        self, problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int
+    ) -> None:
+        lengths = list(map(len, column))
+        if max(lengths) <= max_characters:
+            return
+        for number, length in enumerate(lengths):
+            if length > max_characters:
+                sentence = f"has {length:,} characters; at most {max_characters} are allowed."
+                problems[number] = Reason(f"{field}_too_long", self._describe(field, column[number], sentence), field)
+
+    def _describe(self, field: str, value: str, problem: str) -> str:
+        """Return a sentence about a value, with the name of its column as it is in the file."""
+        return f"{self._names[field]}: `{shorten(value.strip())}` {problem}"
 
     def _encode(self, values: Mapping[str, Sequence[str]], widths: Sequence[int] | None) -> bytes:
         """Encode values for COPY. If the `widths` of the rows are given, cells beyond them are NULL."""
@@ -213,45 +311,3 @@ class RowValidator:
         between = f"{quote}{delimiter}{quote}"
         text = f"{quote}\n{quote}".join(map(between.join, rows))
         return f"{quote}{text}{quote}\n".encode()
-
-
-def _find_problems(values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:
-    """Return the reasons to reject rows by row number. A later check overwrites the reason of an earlier one."""
-    problems: dict[int, Reason] = {}
-    if not values["sku"]:
-        return problems
-    if "active" in values:
-        words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
-        sentence = "The column active must be true or false (also yes, no, 1, 0) or empty."
-        reason = Reason("invalid_active", sentence, "active", is_about_value=True)
-        problems.update((number, reason) for number, word in enumerate(words) if word == "?")
-    if "name" in values:
-        _check_length(problems, "name", values["name"], NAME_MAX_CHARACTERS)
-    _check_length(problems, "sku", values["sku"], SKU_MAX_CHARACTERS)
-    if not all(values["sku"]):
-        missing = Reason("missing_sku", "The row has no SKU.", "sku")
-        problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
-    for field, column in reversed(list(values.items())):
-        try:
-            "".join(column).encode()
-        except UnicodeEncodeError:
-            shown = _display_name(field)
-            sentence = f"The {shown} has bytes that are not text in the encoding of the file."
-            reason = Reason("invalid_encoding", sentence, field)
-            problems.update((number, reason) for number, value in enumerate(column) if SURROGATE.search(value))
-    return problems
-
-
-def _display_name(field: str) -> str:
-    return "SKU" if field == "sku" else field
-
-
-def _check_length(problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int) -> None:
-    lengths = list(map(len, column))
-    if max(lengths) <= max_characters:
-        return
-    shown = _display_name(field)
-    for number, length in enumerate(lengths):
-        if length > max_characters:
-            sentence = f"The {shown} has {length:,} characters; at most {max_characters} are allowed."
-            problems[number] = Reason(f"{field}_too_long", sentence, field)

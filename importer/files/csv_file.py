@@ -11,20 +11,30 @@ from typing import Any
 
 from psycopg2 import sql
 
+from importer.errors import UnusableFile
+from importer.files.delimiter_hint import suggest_delimiter
 from importer.files.dialect import (
     BLANK_BEFORE_HEADER,
+    SEPARATOR_LINE,
     SNIFFED_CHARACTERS,
-    CountKnownColumns,
     find_delimiter,
     find_quote,
     sniff,
 )
 from importer.files.fast_path import Layout
+from importer.files.header_search import (
+    MAX_HEADER_ROWS,
+    LeadingRow,
+    RateHeader,
+    choose_header,
+    read_leading_rows,
+)
+from importer.files.other_formats import refuse_other_formats
 from importer.files.parser import Parser
-from importer.files.rows import RowChunk, make_printable
+from importer.files.rows import Row, RowChunk, count_line_breaks, has_content, make_printable
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
-from importer.notices import Notices
+from importer.notices import Fix, Notices
 
 SAMPLES_PER_COLUMN = 5
 SAMPLED_ROWS = 100
@@ -37,9 +47,10 @@ SAMPLES_MAX_CHARACTERS = 200_000
 class CsvFile:
     """A CSV file whose header has been read; `header` holds its cells. It closes `source` when it is closed.
 
-    `delimiter` and `quote` are what the client gave, see `find_delimiter` and `find_quote`; a value that is None is
-    detected. `count_known_columns` judges candidates for the header. `max_record` is in characters. Raises
-    `UnusableFile` if an option is unknown or the header cannot be read.
+    `delimiter`, `quote` and `header_line` are what the client gave, see `find_delimiter` and `find_quote`; a value that
+    is None is detected. `rate_header` judges candidates for the header. `max_record` is in characters. Adds to
+    `notices` which lines are above the header. `delimiter_hint` is a sentence if the header has no SKU column and
+    another delimiter would give one. Raises `UnusableFile` if an option is unknown or the header cannot be read.
     """
 
     def __init__(
@@ -48,23 +59,42 @@ class CsvFile:
         *,
         delimiter: str | None,
         quote: str | None,
-        count_known_columns: CountKnownColumns,
+        header_line: int | None = None,
+        rate_header: RateHeader,
         max_record: int,
+        notices: Notices,
         tuning: ReaderTuning = DEFAULT_TUNING,
     ) -> None:
         self._source = source
         self._parser = Parser(source, max_record=max_record, tuning=tuning)
-        self._parser.skip_blank_lines(BLANK_BEFORE_HEADER)
+        given = None if delimiter is None else find_delimiter(delimiter)
+        named = None
+        if header_line is None:
+            self._parser.skip_blank_lines(BLANK_BEFORE_HEADER)
+            refuse_other_formats(self._parser.peek(SNIFFED_CHARACTERS))
+        else:
+            named = self._skip_to_line(header_line)
+        max_header_rows = MAX_HEADER_ROWS if header_line is None else 1
         sniffed = sniff(
             self._parser.peek(SNIFFED_CHARACTERS),
-            count_known_columns,
-            None if delimiter is None else find_delimiter(delimiter),
+            rate_header,
+            given or named,
             None if quote is None else find_quote(quote),
+            max_header_rows=max_header_rows,
         )
         self.dialect = sniffed.dialect
         self._parser.use(sniffed.dialect, skip=sniffed.separator_line_length)
+        text = self._parser.peek(SNIFFED_CHARACTERS)
+        leading = read_leading_rows(text, self.dialect.for_text(text).reader, MAX_HEADER_ROWS)
+        if header_line is None:
+            self._skip_to_header(leading, rate_header, notices)
         self.header = self._parser.read_header()
-        self.samples = self._read_samples()
+        self.delimiter_hint: str | None = None
+        if not rate_header(self.header).has_sku:
+            lines = [row.raw.rstrip("\r\n") for row in leading[:max_header_rows]]
+            self.delimiter_hint = suggest_delimiter(lines, self.dialect.delimiter, rate_header)
+        self._sampled = self._sample_rows()
+        self.samples = self._collect_samples()
 
     def close(self) -> None:
         """Close the file."""
@@ -81,11 +111,58 @@ class CsvFile:
             "wrapped": self.dialect.wrapped,
         }
 
-    def _read_samples(self) -> list[list[str]]:
-        """Return the first non-empty values of each column, without consuming rows."""
-        samples: list[list[str]] = [[] for _ in self.header]
+    def _skip_to_line(self, line: int) -> str | None:
+        """Consume the lines before the header. Return the delimiter that the first line names, if any."""
+        separator_line = SEPARATOR_LINE.match(self._parser.peek(SNIFFED_CHARACTERS))
+        if not self._parser.skip_to_line(line):
+            raise UnusableFile(
+                f"The file has no line {line:,}, which was given as the line of the header. Give another one."
+            )
+        if not self._parser.peek(SNIFFED_CHARACTERS).splitlines()[0].strip():
+            raise UnusableFile(f"Line {line:,}, which was given as the line of the header, is blank. Give another one.")
+        return separator_line[1] if separator_line else None
+
+    def _skip_to_header(self, leading: list[LeadingRow], rate_header: RateHeader, notices: Notices) -> None:
+        """Consume the rows above the header, and report them."""
+        index = choose_header([row.cells for row in leading], rate_header)
+        if not index:
+            return
+        text = self._parser.peek(leading[index].start)
+        above = leading[:index]
+        lines = [self._parser.line + count_line_breaks(text, 0, row.start) for row in above]
+        self._parser.skip(leading[index].start)
+        notices.add(
+            "lines_above_header",
+            count=index,
+            lines=lines,
+            samples=[{"text": make_printable(row.raw)} for row in above],
+            fix=Fix(f"Use line {lines[0]:,} as the header", {"header_line": lines[0]}),
+            header_line=self._parser.line,
+        )
+
+    @property
+    def first_row(self) -> Row | None:
+        """The first row below the header; None if there is none, or it cannot be read."""
+        return self._sampled[0] if self._sampled else None
+
+    def skip_first_row(self) -> int:
+        """Leave out the first row below the header, which is `first_row`. Return its line, counted from 1."""
+        self._parser.skip_blank_lines(self.dialect.blank)
+        line = self._parser.line
+        self._parser.read_header()
+        del self._sampled[0]
+        self.samples = self._collect_samples()
+        return line
+
+    def values(self, column: int) -> list[str]:
+        """Return the values of a column in the first rows, without consuming rows. Empty ones are left out."""
+        values = [row[column].strip() for row in self._sampled if len(row) == len(self.header)]
+        return list(filter(None, values))
+
+    def _sample_rows(self) -> list[Row]:
+        """Return the first rows below the header, without consuming them."""
         text = self._parser.peek(SAMPLED_CHARACTERS)
-        rows: list[list[str]] = []
+        rows: list[Row] = []
         with suppress(csv.Error):
             # After an error, the rows before it are enough.
             reader = self.dialect.for_text(text).reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
@@ -93,8 +170,13 @@ class CsvFile:
         if len(text) == SAMPLED_CHARACTERS and len(rows) < SAMPLED_ROWS:
             # The last row may be cut off.
             del rows[-1:]
+        return list(filter(has_content, rows))
+
+    def _collect_samples(self) -> list[list[str]]:
+        """Return the first non-empty values of each column."""
+        samples: list[list[str]] = [[] for _ in self.header]
         left = SAMPLES_MAX_CHARACTERS
-        for row in rows:
+        for row in self._sampled:
             if len(row) != len(self.header):
                 continue
             for column, cell in zip(samples, row, strict=True):

@@ -5,34 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import Any, NamedTuple
 
 from importer.errors import UnusableFile
+from importer.files.header_search import MAX_COLUMNS, MAX_HEADER_ROWS, RateHeader, choose_header, read_leading_rows
 from importer.files.line_repair import LineRepair, spaced_quote, unescape, unwrap
 
-# Earlier delimiters win ties.
+# The delimiters that are detected. Earlier ones win ties.
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+# Further delimiters that a client can choose, and a separator line can name.
+OTHER_DELIMITERS = "^~:*#!$%&+-./<=>?@_"
 # The quotes that a client can name. In the last two, a backslash escapes quotes within fields; they are not doubled.
 QUOTES = {'"': "double", "'": "single", "none": "none", '\\"': "double-escaped", "\\'": "single-escaped"}
 SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
 # The line, such as `sep=;`, that names the delimiter for Excel at the start of a file.
-SEPARATOR_LINE = re.compile(r'"?sep=([\t!#-&*-/:-@^_|~])"?(?:\r\n|\n|\r)', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(
+    rf'"?sep=([{re.escape("".join(DELIMITERS) + OTHER_DELIMITERS)}])"?(?:\r\n|\n|\r)', re.IGNORECASE
+)
 # Blank text at the start of a file whose delimiter is not known yet.
 BLANK_BEFORE_HEADER = re.compile(rf"[\s{re.escape(''.join(DELIMITERS))}]*")
 # The quote that COPY gets for a file without quotes. Texts rarely contain it; if they do, it is doubled like any quote.
 COPY_QUOTE_FOR_NONE = "\x01"
-
-# Spreadsheets have at most this many columns. The limit bounds the work on a header and what is stored of it.
-MAX_COLUMNS = 16_384
-
-# Returns whether a header has a SKU column, and how many of its columns are known.
-CountKnownColumns = Callable[[list[str]], tuple[bool, int]]
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,13 @@ def find_delimiter(name: str) -> str:
     for delimiter, delimiter_name in DELIMITERS.items():
         if wanted in {delimiter, delimiter_name} or (wanted, delimiter_name) == ("\\t", "tab"):
             return delimiter
+    if len(wanted) == 1 and wanted in OTHER_DELIMITERS:
+        return wanted
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe.")
+    raise UnusableFile(
+        f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe, or one of the characters"
+        f" {' '.join(OTHER_DELIMITERS)}"
+    )
 
 
 def find_quote(name: str) -> str:
@@ -129,39 +131,42 @@ def find_quote(name: str) -> str:
 
 def sniff(
     text: str,
-    count_known_columns: CountKnownColumns,
+    rate_header: RateHeader,
     delimiter: str | None = None,
     quote: str | None = None,
+    *,
+    max_header_rows: int = MAX_HEADER_ROWS,
 ) -> Sniffed:
     """Find the dialect of a file from the `text` that it starts with.
 
-    A given `delimiter` or `quote` (one of QUOTES) is used as it is.
+    `rate_header` judges which of the first `max_header_rows` rows is the header. A given `delimiter` or `quote` (one of
+    QUOTES) is used as it is.
     """
     separator_line = SEPARATOR_LINE.match(text)
     if separator_line:
         text = text[separator_line.end() :]
         delimiter = delimiter or separator_line[1]
     separator_line_length = separator_line.end() if separator_line else 0
-    wrapper = _find_wrapper(text, count_known_columns, delimiter, quote)
+    wrapper = _find_wrapper(text, rate_header, delimiter, quote)
     if wrapper:
         text = "".join(unwrap(line, wrapper) for line in io.StringIO(text, newline=""))
-    chosen = delimiter or _sniff_delimiter(text, count_known_columns, quote)
+    chosen = delimiter or _sniff_delimiter(text, rate_header, quote, max_header_rows)
     dialect = _create_dialect(text, chosen, wrapper or quote)
     return Sniffed(replace(dialect, wrapped=bool(wrapper)), separator_line_length)
 
 
-def _find_wrapper(
-    text: str, count_known_columns: CountKnownColumns, delimiter: str | None, quote: str | None
-) -> str | None:
+def _find_wrapper(text: str, rate_header: RateHeader, delimiter: str | None, quote: str | None) -> str | None:
     """Return the quote in which each whole line is quoted once more; None if the header is no such line."""
-    header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    lines = io.StringIO(text, newline="").readlines()[:MAX_HEADER_ROWS]
     for wrapper in "\"'":
-        if quote not in {None, wrapper} or (inner := unwrap(header, wrapper)) == header:
-            continue
-        for separator in [delimiter] if delimiter else DELIMITERS:
-            cells = next(csv.reader([inner], delimiter=separator, quotechar=wrapper), [])
-            if len(cells) > 1 and count_known_columns(cells[:MAX_COLUMNS])[0]:
-                return wrapper
+        for line in lines:
+            header = line.rstrip("\r\n")
+            if quote not in {None, wrapper} or (inner := unwrap(header, wrapper)) == header:
+                continue
+            for separator in [delimiter] if delimiter else DELIMITERS:
+                cells = next(csv.reader([inner], delimiter=separator, quotechar=wrapper), [])
+                if len(cells) > 1 and rate_header(cells[:MAX_COLUMNS]).has_sku:
+                    return wrapper
     return None
 
 
@@ -171,23 +176,21 @@ def _create_dialect(text: str, delimiter: str, quote: str | None) -> Dialect:
     return Dialect(delimiter, "" if quote == "none" else quote[-1], escaped=quote.startswith("\\"))
 
 
-def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: str | None) -> str:
+def _sniff_delimiter(text: str, rate_header: RateHeader, quote: str | None, max_header_rows: int) -> str:
     best, best_score = ",", (False, 0.0, 0, 1)
     for delimiter in DELIMITERS:
         if delimiter not in text:
             continue
         dialect = _create_dialect(text, delimiter, quote).for_text(text)
-        reader = dialect.reader(io.StringIO(text.replace("\0", " "), newline=""))
-        rows: list[list[str]] = []
-        with suppress(csv.Error):
-            # After an error, the rows before it are enough.
-            rows.extend(filter(_has_content, islice(reader, SNIFFED_ROWS)))
-        if rows and len(rows[0]) > 1:
-            header, *others = rows
+        rows = [row.cells for row in read_leading_rows(text, dialect.reader, SNIFFED_ROWS)]
+        if not rows:
+            continue
+        header, *others = rows[choose_header(rows[:max_header_rows], rate_header) :]
+        if len(header) > 1:
             # The last row may be cut off, so the share is rounded.
             same_width = sum(_has_width(row, len(header)) for row in others) / len(others) if others else 1.0
-            has_sku, known_columns = count_known_columns(header[:MAX_COLUMNS])
-            score = (has_sku, round(same_width, 1), known_columns, len(header))
+            rating = rate_header(header[:MAX_COLUMNS])
+            score = (rating.has_sku, round(same_width, 1), rating.known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score
     return best
@@ -196,10 +199,6 @@ def _sniff_delimiter(text: str, count_known_columns: CountKnownColumns, quote: s
 def _has_width(row: list[str], width: int) -> bool:
     """Return whether a row has this width but for surplus empty cells."""
     return len(row) == width or (len(row) > width and not any(row[width:]))
-
-
-def _has_content(row: list[str]) -> bool:
-    return any(cell.strip() for cell in row)
 
 
 def _sniff_quote(text: str, delimiter: str) -> Dialect:

@@ -1,7 +1,7 @@
 """The fast path for clean CSV: it checks that PostgreSQL can read a text unchanged, without parsing it into rows.
 
 Nearly all blocks of nearly all files are clean: every quote is where RFC 4180 requires it, every row has the same
-number of fields, SKUs have no surrounding spaces, and no value is too long. To check this, the fast path only splits
+number of fields, SKUs need no repair, and no value is too long. To check this, the fast path only splits
 the text at quotes and delimiters. That is several times faster than parsing it into rows, and COPY gets the text
 unchanged. Text that is not obviously clean goes through the parser and the validation. The result is the same; tests
 compare both.
@@ -16,7 +16,9 @@ from itertools import accumulate, compress, repeat
 from operator import contains, itemgetter
 from typing import NamedTuple
 
+from database.skus import are_clean
 from importer.files.dialect import COPY_QUOTE_FOR_NONE
+from importer.files.rewritten_skus import has_rewritten
 
 # The words that COPY reads as booleans. The validation translates all others.
 COPY_BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0", ""))
@@ -27,7 +29,8 @@ LINE_END = re.compile("\r\n|\r|\n")
 class Layout:
     """The index of each product field in a row of `width` cells, from 0; None if the file has no such column.
 
-    `sku_max` and `name_max` are in characters. `quote` is the quote for COPY.
+    `sku_max` and `name_max` are in characters. `quote` is the quote for COPY. A row whose SKU is one of `header_names`
+    may repeat the header. They may be left out if no value in the column `active` can be one of them.
     """
 
     width: int
@@ -38,6 +41,7 @@ class Layout:
     name_max: int
     delimiter: str = ","
     quote: str = '"'
+    header_names: frozenset[str] = frozenset()
 
 
 class CleanRows(NamedTuple):
@@ -62,6 +66,8 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
         return None
     delimiter, quote = layout.delimiter, layout.quote
     if quote == COPY_QUOTE_FOR_NONE and quote in text:
+        return None
+    if quote != '"' and '="' in text:
         return None
     length = len(text)
     if at_end and not text.endswith("\n"):
@@ -200,6 +206,9 @@ def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:
 def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bool:
     """Check the columns that have rules. In `cells`, a quote stands for each quoted field, and line ends are kept."""
     width, last, quote = layout.width, layout.width - 1, layout.quote
+    if "=" in quoted:
+        # The start of a text in a formula: `"=""00123"""`.
+        return False
     checked = [layout.sku] if layout.name is None else [layout.sku, layout.name]
     if quoted and any(quote in "".join(cells[place::width]) for place in checked):
         # A doubled quote splits its field into two parts; then parts and cells do not correspond.
@@ -215,6 +224,11 @@ def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bo
     skus = column(layout.sku)
     if not all(skus) or max(map(len, skus)) > layout.sku_max or list(map(str.strip, skus)) != skus:
         return False
+    joined = "\n" + "\n".join(skus)
+    if not are_clean(joined) or has_rewritten(joined):
+        return False
     if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
+        return False
+    if layout.header_names and not layout.header_names.isdisjoint(skus):
         return False
     return layout.active is None or set(map(str.lower, column(layout.active))) <= COPY_BOOLEANS

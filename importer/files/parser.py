@@ -17,8 +17,9 @@ from dataclasses import replace
 from itertools import compress, islice
 
 from importer.errors import UnusableFile
-from importer.files.dialect import MAX_COLUMNS, Dialect
+from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
+from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
 from importer.files.row_repair import RowRepair
 from importer.files.rows import Row, RowChunk, RowPositions, has_content
@@ -53,6 +54,21 @@ class Parser:
         """Return the next `size` characters without consuming them, fewer at the end of the file."""
         self._buffer.ensure(size)
         return self._buffer.text[self._buffer.position : self._buffer.position + size]
+
+    @property
+    def line(self) -> int:
+        """The next line of the file, counted from 1."""
+        return self._buffer.line
+
+    def skip(self, length: int) -> None:
+        """Consume the next `length` characters, which end with a row."""
+        self._buffer.consume(length)
+
+    def skip_to_line(self, line: int) -> bool:
+        """Consume the lines before `line`. Return whether the file has that line."""
+        while self._buffer.ensure() and self._buffer.line < line:
+            self._buffer.skip_line()
+        return self._buffer.line == line and self._buffer.ensure()
 
     def use(self, dialect: Dialect, *, skip: int = 0) -> None:
         """Continue in this dialect after skipping `skip` characters."""

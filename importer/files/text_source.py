@@ -14,14 +14,21 @@ from importer.files.stored_file import StoredFile
 from importer.files.tuning import DEFAULT_TUNING
 
 BYTE_ORDER_MARK = "\ufeff"
+# DOS programs end a text with this character, and repeat it to fill a sector.
+DOS_END = "\x1a"
+DOS_END_MAX_CHARACTERS = 4096
+# What files that were joined have between them: the end of one and the start of the next.
+MARKS = BYTE_ORDER_MARK + DOS_END
+MARKS_BEFORE_LINE = re.compile(f"(?<=[\r\n])[{MARKS}]+")
 
 
 class TextSource:
     """An open file as blocks of text: uncompressed, gzip or ZIP, in any encoding.
 
     `encoding` is Python's name of an encoding; if it is None, the encoding is detected. Bytes that are not text in that
-    encoding become lone surrogates (PEP 383), so that the parser can reject their rows. `after_read` is called after
-    each read. Raises `UnusableFile` if the file as a whole cannot be imported.
+    encoding become lone surrogates (PEP 383), so that the parser can reject their rows. Byte order marks before a line
+    and the end of a DOS file are left out. `after_read` is called after each read. Raises `UnusableFile` if the file as
+    a whole cannot be imported.
     """
 
     def __init__(
@@ -44,6 +51,9 @@ class TextSource:
         self._at_start = True
         # Blocks that were read to check the start of the file and are not returned yet.
         self._start: deque[str] = deque()
+        # The last character before the next block, and the end of a DOS file if no text follows it.
+        self._last = "\n"
+        self._dos_end = ""
 
     def __enter__(self) -> TextSource:
         return self
@@ -95,7 +105,27 @@ class TextSource:
         if self._at_start:
             self._at_start = False
             self._check_start()
-        return self._start.popleft() if self._start else self._decoder.read_block()
+        while block := self._start.popleft() if self._start else self._decoder.read_block():
+            if block := self._remove_marks(block):
+                return block
+        return ""
+
+    def _remove_marks(self, block: str) -> str:
+        """Remove byte order marks before lines, and hold back what may be the end of a DOS file."""
+        block, self._dos_end = self._dos_end + block, ""
+        if DOS_END in block[-DOS_END_MAX_CHARACTERS:]:
+            end = len(block.rstrip(f"{DOS_END}\r\n"))
+            end = block.find(DOS_END, end)
+            if 0 <= len(block) - end <= DOS_END_MAX_CHARACTERS and end >= 0:
+                block, self._dos_end = block[:end], block[end:]
+        if not block:
+            return ""
+        last, self._last = self._last, block[-1]
+        if DOS_END in block or (not block.isascii() and BYTE_ORDER_MARK in block):
+            if last in "\r\n":
+                block = block.lstrip(MARKS)
+            block = MARKS_BEFORE_LINE.sub("", block)
+        return block
 
     def _check_start(self) -> None:
         """Read the blocks that the file starts with, remove the byte order mark, and refuse binary files."""

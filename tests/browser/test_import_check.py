@@ -117,7 +117,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     drop(page, ("leuchten-2.csv", GERMAN.encode("cp1252")))
     expect(page.get_by_text("as you confirmed them for the last file")).to_be_visible()
     expect(column_select(page, "Preis")).to_have_value("description")
-    expect(page.get_by_test_id("check-headline")).to_have_text("Nothing would change")
+    expect(page.get_by_test_id("check-headline")).to_have_text("Nothing would change · 1 of 4 rows rejected (25%)")
 
 
 def test_a_cancelled_or_abandoned_check_writes_nothing(page: Page, site: Site) -> None:

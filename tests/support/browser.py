@@ -242,6 +242,11 @@ def drop(page: Page, *files: tuple[str, bytes], at_once: bool = False) -> None:
     page.goto("/")
     expect(page.get_by_test_id("drop-zone")).to_be_visible()
     page.get_by_test_id("import-unchecked").set_checked(at_once)
+    drop_here(page, *files)
+
+
+def drop_here(page: Page, *files: tuple[str, bytes]) -> None:
+    """Drop files on the import page that is open, with the options chosen there."""
     encoded = [[name, base64.b64encode(content).decode()] for name, content in files]
     page.evaluate(DROP, ["[data-testid=drop-zone]", encoded])
 

@@ -1600,10 +1600,12 @@ export interface components {
             remembered: boolean;
             /** @description The names of the columns that are ignored. */
             unmapped: string[];
+            /** @description Whether whole lines are quoted once more. */
+            wrapped: boolean;
         };
         ImportOptions: {
             /**
-             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another punctuation character. Only the first four are detected.
              * @example ;
              */
             delimiter: string | null;
@@ -1707,7 +1709,7 @@ export interface components {
              */
             name?: string;
             /**
-             * @description The key of the product, unique regardless of case. Surrounding spaces are removed.
+             * @description The key of the product, unique regardless of case. Surrounding spaces and invisible characters, such as zero-width spaces, are removed, and it is normalised to NFC.
              * @example A-1
              */
             sku: string;
@@ -1748,7 +1750,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "many_rejects" | "clears_values" | "duplicates_differ";
+            code: "all_rejected" | "looks_like_another_file" | "rows_inside_a_value" | "short_rows" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice. */
@@ -1896,7 +1898,7 @@ export interface components {
              */
             q?: string;
             /**
-             * @description The SKU contains this text, ignoring case.
+             * @description The SKU contains this text, ignoring case and invisible characters.
              * @example A-1
              */
             sku?: string;
@@ -1945,7 +1947,7 @@ export interface components {
              */
             name?: string;
             /**
-             * @description The key of the product, unique regardless of case. Surrounding spaces are removed.
+             * @description The key of the product, unique regardless of case. Surrounding spaces and invisible characters, such as zero-width spaces, are removed, and it is normalised to NFC.
              * @example A-1
              */
             sku?: string;
@@ -2044,11 +2046,11 @@ export interface components {
         };
         RetryOptions: {
             /**
-             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word. If it is null, it is detected in the file.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another punctuation character. Only the first four are detected. If it is null, it is detected in the file.
              * @example semicolon
              * @enum {string|null}
              */
-            delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | null;
+            delimiter?: "," | ";" | "\t" | "|" | "^" | "~" | ":" | "*" | "#" | "!" | "$" | "%" | "&" | "+" | "-" | "." | "/" | "<" | "=" | ">" | "?" | "@" | "_" | "comma" | "semicolon" | "tab" | "pipe" | null;
             /**
              * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is null, it is detected in the file.
              * @example windows-1252
@@ -2153,11 +2155,11 @@ export interface components {
         };
         UploadForm: {
             /**
-             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word. If it is not given, it is detected in the file.
+             * @description The character between fields: comma, semicolon, tab or pipe, as the character or as the word, or another punctuation character. Only the first four are detected. If it is not given, it is detected in the file.
              * @example semicolon
              * @enum {string}
              */
-            delimiter?: "," | ";" | "\t" | "|" | "comma" | "semicolon" | "tab" | "pipe" | "";
+            delimiter?: "," | ";" | "\t" | "|" | "^" | "~" | ":" | "*" | "#" | "!" | "$" | "%" | "&" | "+" | "-" | "." | "/" | "<" | "=" | ">" | "?" | "@" | "_" | "comma" | "semicolon" | "tab" | "pipe" | "";
             /**
              * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is not given, it is detected in the file.
              * @example windows-1252
@@ -3808,7 +3810,7 @@ export interface operations {
             query?: {
                 /** @description The SKU, name or description contains this text, ignoring case. */
                 q?: string;
-                /** @description The SKU contains this text, ignoring case. */
+                /** @description The SKU contains this text, ignoring case and invisible characters. */
                 sku?: string;
                 /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
                 name?: string;
@@ -4246,7 +4248,7 @@ export interface operations {
             query?: {
                 /** @description The SKU, name or description contains this text, ignoring case. */
                 q?: string;
-                /** @description The SKU contains this text, ignoring case. */
+                /** @description The SKU contains this text, ignoring case and invisible characters. */
                 sku?: string;
                 /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
                 name?: string;

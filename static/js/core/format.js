@@ -6,6 +6,7 @@ const LOCALE = globalThis.navigator?.languages?.find((language) => /^en\b/i.test
 
 const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const PERCENT = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 4 });
 const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
 const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', hour: 'numeric', minute: '2-digit' });
 const TIME_TO_THE_SECOND = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
@@ -29,6 +30,20 @@ export const formatNumber = (value) => INTEGER.format(Number(value) || 0);
  */
 export function formatCount(count, singular, plural = `${singular}s`) {
   return `${formatNumber(count)} ${Number(count) === 1 ? singular : plural}`;
+}
+
+/** @param {number} share from 0 to 1 @returns {string} in percent, such as "10%" or "0.25%" */
+export const formatShare = (share) => PERCENT.format(Number(share) || 0);
+
+/**
+ * Return a part of a whole in whole percent. It is neither "0%" for some nor "100%" for not all.
+ * @param {number} part
+ * @param {number} whole
+ */
+export function formatPart(part, whole) {
+  if (part > 0 && part * 100 < whole) return 'less than 1%';
+  if (part < whole && part * 100 > 99 * whole) return 'more than 99%';
+  return `${whole ? Math.round((part * 100) / whole) : 0}%`;
 }
 
 /** @param {number} bytes @returns {string} in decimal units, as file managers show them */

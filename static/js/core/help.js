@@ -28,9 +28,9 @@ const GRID_SHORTCUTS = [
 
 const COLUMNS = [
   ['sku', 'Required. Identifies the product; upper and lower case are the same.'],
-  ['name', 'Optional, up to 500 characters.'],
-  ['description', 'Optional.'],
-  ['active', 'Optional, true or false. New products are active without it.'],
+  ['name', 'Optional, up to 500 characters. A blank cell makes it empty.'],
+  ['description', 'Optional. A blank cell makes it empty.'],
+  ['active', 'Optional, true or false. A blank cell leaves it as it is. New products are active without it.'],
 ];
 
 /** Open the help, unless a dialog is open already. */

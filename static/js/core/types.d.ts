@@ -22,13 +22,28 @@ export type BulkCount = Schemas['BulkResult'];
 
 /** An import or an undo, as lists and streams show it. */
 export type ImportJob = Schemas['Import'];
-/** An import or an undo with its options, file, preview, log and samples. */
-export type ImportDetail = Schemas['ImportDetails'];
+/** An import or an undo with its options, file, notices, preview, log and samples. */
+export type ImportDetail = Omit<Schemas['ImportDetails'], 'file' | 'notices' | 'preview'> & {
+  file: ImportFile | null;
+  notices: Notice[];
+  preview: Preview | null;
+};
 export type Imports = Schemas['ImportPage'];
 export type ImportOptions = Schemas['ImportOptions'];
-export type ImportFile = Schemas['ImportFile'];
+/** A workbook has `sheets`, the names of its sheets. */
+export type ImportFile = Schemas['ImportFile'] & { sheets?: string[] | null };
+/** What a person should know about a file. `fixes` are several ways to settle a notice. */
+export type Notice = Omit<Schemas['Notice'], 'code' | 'samples'> & {
+  code: string;
+  samples: NoticeSample[];
+  fixes?: NoticeFix[];
+};
+export type NoticeFix = Schemas['NoticeFix'];
+/** `readings` are the same bytes decoded in several encodings, by the encoding. */
+export type NoticeSample = { text?: string; readings?: Record<string, string>; [key: string]: unknown };
 export type FileColumn = Schemas['FileColumn'];
-export type Preview = Schemas['Preview'];
+/** `missing` counts the products that the option of this name would deactivate or delete. */
+export type Preview = Schemas['Preview'] & { missing?: number | null };
 /** What an import would do to one product. */
 export type PreviewChange = Schemas['PreviewChange'];
 export type LogEntry = Schemas['LogEntry'];

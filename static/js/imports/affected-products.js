@@ -27,7 +27,8 @@ function changesOf(job) {
 /**
  * Create the panel with the products.
  * @param {ImportJob} job a finished import
- * @returns {HTMLElement | null} null if it affected no product
+ * @returns {{element: HTMLElement, choose: (change: ImportedProduct['change']) => void} | null} `choose` loads the
+ *   products with this change; null if the import affected no product
  */
 export function createAffectedProductsPanel(job) {
   const changes = changesOf(job);
@@ -69,7 +70,7 @@ export function createAffectedProductsPanel(job) {
     tabs.forEach((tab, index) => tab.setAttribute('aria-pressed', String(changes[index]?.name === name)));
     panel.load(1);
   }
-  return panel.element;
+  return { element: panel.element, choose };
 }
 
 /** @param {ImportedProduct} row */

@@ -11,10 +11,11 @@ import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
 import { summarize } from './background-summary.js';
 import { watchJob } from './job-watcher.js';
-import { isFinal, isRunning, isUndo } from './job.js';
+import { isAllRejected, isFinal, isRunning, isUndo } from './job.js';
 import { importAddress } from './steps.js';
 import { currentUploads, isUploading, uploadChanged } from './upload-queue.js';
 
+/** @import { BannerOptions } from '../core/banner.js' */
 /** @import { Toast } from '../core/toast.js' */
 /** @import { ImportJob, Imports } from '../core/types.d.ts' */
 /** @import { RunningJob } from './background-summary.js' */
@@ -66,7 +67,7 @@ export function installBackgroundProgress(root) {
 /** @param {Upload} upload */
 function onUpload(upload) {
   if (upload.state === 'done' && upload.taskId) {
-    follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', progress: 0 });
+    follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', phase: 'queued', step_progress: 0 });
   }
   if (upload.state === 'failed' && !isOnImportScreen()) showFailedUpload(upload);
   render();
@@ -124,7 +125,8 @@ function reportEnd(job) {
   importFinished.emit(job);
   // The screen of the import shows the same in more detail.
   if (window.location.hash.startsWith(importAddress(job.task_id))) return;
-  if (job.status === 'completed') showCompleted(job);
+  if (isAllRejected(job)) showAllRejected(job);
+  else if (job.status === 'completed') showCompleted(job);
   if (job.status === 'failed') showFailed(job);
 }
 
@@ -145,18 +147,31 @@ function showCompleted(job) {
 }
 
 /** @param {ImportJob} job */
-function showFailed(job) {
-  const key = `failed-${job.task_id}`;
+const showFailed = (job) =>
+  showProblem(job, {
+    title: isUndo(job) ? `The undo of “${job.filename}” failed.` : `The import of “${job.filename}” failed.`,
+    detail: job.error_message ?? undefined,
+  });
+
+/** @param {ImportJob} job a completed import */
+const showAllRejected = (job) =>
+  showProblem(job, {
+    tone: 'warning',
+    title: `Nothing of “${job.filename}” was imported.`,
+    detail: 'Every row was rejected.',
+  });
+
+/**
+ * @param {ImportJob} job
+ * @param {BannerOptions} banner
+ */
+function showProblem(job, banner) {
+  const key = `ended-${job.task_id}`;
   const view = () => {
     clearBanner(key);
     go(importAddress(job.task_id));
   };
-  showBanner({
-    key,
-    title: isUndo(job) ? `The undo of “${job.filename}” failed.` : `The import of “${job.filename}” failed.`,
-    detail: job.error_message ?? undefined,
-    action: { label: 'View', run: view },
-  });
+  showBanner({ key, ...banner, action: { label: 'View', run: view } });
 }
 
 /** @param {Upload} upload */

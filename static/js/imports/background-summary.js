@@ -1,6 +1,6 @@
 // A summary of what runs in the background, for the bar in the header.
 
-import { isUndo, nameOf } from './job.js';
+import { isAllRejected, isUndo, nameOf } from './job.js';
 import { importAddress } from './steps.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
@@ -8,10 +8,22 @@ import { importAddress } from './steps.js';
 
 /**
  * The fields of a job that the bar shows. Nothing else is known yet about a file that was just uploaded.
- * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'progress'>} RunningJob
+ * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'phase' | 'step_progress'>} RunningJob
+ */
+
+/**
+ * The fields of an import that waits for its confirmation.
+ * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'status' | 'total_records' | 'rejected_count'>
+ *   } WaitingJob
  */
 
 /** @typedef {Pick<Upload, 'state' | 'loaded' | 'total'> & {file: {name: string}}} UploadProgress */
+
+/**
+ * The percentage of a check and that of the import after it both go from 0 to 100, so the words differ.
+ * @type {Record<string, string | undefined>}
+ */
+const PHASE_WORDS = { reading: 'Reading', comparing: 'Checking' };
 
 /** @typedef {{text: string, href: string, percent: number | null}} Summary `percent` is null without progress. */
 
@@ -19,7 +31,7 @@ import { importAddress } from './steps.js';
  * Summarize imports and uploads. Running imports come before uploads, and those before waiting imports.
  * @param {RunningJob[]} running
  * @param {UploadProgress[]} uploads
- * @param {Pick<ImportJob, 'task_id' | 'filename'>[]} waiting imports that wait for their confirmation
+ * @param {WaitingJob[]} waiting imports that wait for their confirmation
  * @returns {Summary | null} null if there is nothing to show
  */
 export function summarize(running, uploads, waiting) {
@@ -34,9 +46,9 @@ export function summarize(running, uploads, waiting) {
 function summarizeRunning(jobs) {
   const [first] = jobs;
   if (!first) return null;
-  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.progress, 0) / jobs.length);
+  const percent = Math.floor(jobs.reduce((sum, job) => sum + job.step_progress, 0) / jobs.length);
   if (jobs.length > 1) return { text: `${jobs.length} imports · ${percent}%`, href: '#/import', percent };
-  const name = isUndo(first) ? nameOf(first) : `Importing ${first.filename}`;
+  const name = isUndo(first) ? nameOf(first) : `${PHASE_WORDS[first.phase] ?? 'Importing'} ${first.filename}`;
   return { text: `${name} · ${percent}%`, href: importAddress(first.task_id), percent };
 }
 
@@ -51,12 +63,18 @@ function summarizeUploads(uploads) {
   return { text: `${name} · ${percent}%`, href: '#/import', percent };
 }
 
-/** @param {Pick<ImportJob, 'task_id' | 'filename'>[]} jobs */
+/** @param {WaitingJob[]} jobs */
 function summarizeWaiting(jobs) {
   const [first] = jobs;
   if (!first) return null;
   return jobs.length === 1
-    ? { text: `${first.filename} waits to be confirmed`, href: importAddress(first.task_id, 'check'), percent: null }
+    ? {
+        text: isAllRejected(first)
+          ? `Every row of ${first.filename} is rejected`
+          : `${first.filename} waits to be confirmed`,
+        href: importAddress(first.task_id, 'check'),
+        percent: null,
+      }
     : {
         text: `${jobs.length} imports wait to be confirmed`,
         href: '#/import?status=awaiting_confirmation',

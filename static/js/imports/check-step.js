@@ -5,8 +5,10 @@ import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
-import { canRetry, isRunning } from './job.js';
+import { openList } from './count-tiles.js';
+import { canRetry, isAllRejected, isRunning } from './job.js';
 import { createChangesCard } from './preview-changes.js';
+import { createNoticesCard } from './notices-card.js';
 import { createPreviewSummary } from './preview-summary.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
@@ -80,22 +82,32 @@ function contentOf(mode, job, context) {
    * @param {HTMLButtonElement} button
    */
   const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
-  if (mode === 'ready') {
-    const summary = createPreviewSummary(job, context);
-    return [
-      summary.element,
-      createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated }),
-      previewParts(job, true),
-    ];
-  }
+  const { changes, rejects } = previewLists(job, mode === 'ready');
   if (mode === 'correctable') {
+    const form = createFileForm(job, { isRequired: true, onReadAgain: readAgain });
     return [
       buildBanner(describeProblem(job)),
-      createFileForm(job, { isRequired: true, onReadAgain: readAgain }),
-      previewParts(job, false),
+      createNoticesCard(job, context, form.changes),
+      form.element,
+      changes,
+      rejects,
     ];
   }
-  return [createPreviewSummary(job, null).element, createFileSummary(job), previewParts(job, false)];
+  const openChanges = changes ? () => openList(changes) : undefined;
+  const openRejects = rejects ? () => openList(rejects) : undefined;
+  const lists = { create: openChanges, update: openChanges, rejected: openRejects };
+  if (mode === 'ready') {
+    const summary = createPreviewSummary(job, context, lists);
+    const form = createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated });
+    return [summary.element, createNoticesCard(job, context, form.changes), form.element, changes, rejects];
+  }
+  return [
+    createPreviewSummary(job, null, lists).element,
+    createNoticesCard(job, null),
+    createFileSummary(job),
+    changes,
+    rejects,
+  ];
 }
 
 /**
@@ -126,19 +138,17 @@ function describeProblem(job) {
 /**
  * @param {ImportDetail} job
  * @param {boolean} isOpen whether the rejected rows are shown at once
- * @returns {Child[]}
+ * @returns {{changes: HTMLElement | null, rejects: HTMLElement | null}} null for an empty list
  */
-function previewParts(job, isOpen) {
+function previewLists(job, isOpen) {
   const { preview } = job;
-  if (!preview) return [];
-  return [
-    createChangesCard(preview),
-    preview.rejected
-      ? createRejectsPanel(job, {
-          open: isOpen,
-          count: preview.rejected,
-          hint: 'The other rows can be imported.',
-        })
-      : null,
-  ];
+  if (!preview) return { changes: null, rejects: null };
+  const rejects = preview.rejected
+    ? createRejectsPanel(job, {
+        open: isOpen,
+        count: preview.rejected,
+        hint: isAllRejected(job) ? 'There are no other rows.' : 'The other rows can be imported.',
+      })
+    : null;
+  return { changes: createChangesCard(preview), rejects };
 }

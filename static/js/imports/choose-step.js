@@ -1,19 +1,25 @@
 // The first step of an import: drop zone, the switch that skips the check, and options for the next files.
 
-import { h, setText } from '../core/dom.js';
+import { fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { createDropZone } from './drop-zone.js';
-import { createOptionField } from './options.js';
+import { createMissingFields, createOptionField } from './option-fields.js';
 import {
+  DEFAULT_OPTIONS,
   changedOptions,
   currentOptions,
-  optionNames,
   setOptions,
   setSkipsCheck,
   skipsCheck,
 } from './upload-settings.js';
 
 /** @import { OptionName } from './upload-settings.js' */
+
+/**
+ * The options that can be chosen before a file is known.
+ * @type {OptionName[]}
+ */
+const OPTION_NAMES = ['mode', 'on_reject', 'short_rows', 'header_line', 'encoding', 'delimiter', 'quote'];
 
 const HINTS = {
   checked: 'Off: you see what will change before anything is written.',
@@ -22,16 +28,18 @@ const HINTS = {
 
 /**
  * Create the card at the top of the import screen.
- * @returns {HTMLElement}
+ * @returns {{element: HTMLElement, refresh: () => void}} `refresh` shows options that were reset
  */
 export function createChooseCard() {
-  return h(
+  const options = optionsPart();
+  const element = h(
     'div',
     { class: 'card drop-card' },
     createDropZone(),
-    h('div', { class: 'choose-line' }, skipCheckSwitch(), optionsPart()),
+    h('div', { class: 'choose-line' }, skipCheckSwitch(), options.element),
     columnsHelp(),
   );
+  return { element, refresh: options.refresh };
 }
 
 function skipCheckSwitch() {
@@ -65,10 +73,11 @@ function skipCheckSwitch() {
 }
 
 function optionsPart() {
-  const summary = h('span', { class: 'muted', data: { testid: 'options-summary' } });
+  const summary = h('span', { data: { testid: 'options-summary' } });
   const show = () => {
-    const count = changedOptions().length;
-    setText(summary, count ? `${count} changed` : '');
+    const text = describeChanges();
+    setText(summary, text);
+    summary.className = currentOptions().missing === 'keep' ? 'muted' : 'tone-warning';
   };
   /** @param {OptionName} name */
   const field = (name) =>
@@ -79,13 +88,45 @@ function optionsPart() {
         show();
       },
     });
-  show();
-  return h(
+  const missingFields = () =>
+    createMissingFields({
+      missing: currentOptions().missing,
+      limit: currentOptions().missing_limit,
+      defaultLimit: DEFAULT_OPTIONS.missing_limit,
+      note: 'This holds for the next file only.',
+      onChange: (changes) => {
+        setOptions(changes);
+        shownMissing = currentOptions().missing;
+        show();
+      },
+    });
+  const missingPlace = h('div', { class: 'missing-place' });
+  let shownMissing = '';
+  const refresh = () => {
+    const { missing } = currentOptions();
+    if (missing !== shownMissing) fill(missingPlace, missingFields());
+    shownMissing = missing;
+    show();
+  };
+  refresh();
+  const element = h(
     'details',
     { class: 'options', data: { testid: 'import-options' } },
     h('summary', {}, icon('next', 'rejects-marker'), 'Options', summary),
-    h('div', { class: 'option-fields' }, optionNames().map(field)),
+    h('div', { class: 'option-fields' }, OPTION_NAMES.map(field), missingPlace),
   );
+  return { element, refresh };
+}
+
+/** Return how many options are changed, and always name the one that removes products. */
+function describeChanges() {
+  const names = changedOptions().filter((name) => name !== 'missing_limit');
+  const { missing } = currentOptions();
+  const removal = { deactivate: 'deactivates products not in the file', delete: 'deletes products not in the file' };
+  const others = names.filter((name) => name !== 'missing').length;
+  return [others ? `${others} changed` : '', missing === 'deactivate' || missing === 'delete' ? removal[missing] : '']
+    .filter(Boolean)
+    .join(' · ');
 }
 
 function columnsHelp() {

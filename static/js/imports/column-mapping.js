@@ -16,6 +16,7 @@ const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', act
 const FIELDS = ['sku', 'name', 'description', 'active'];
 const MAX_SAMPLES = 3;
 const MAX_NAMES = 8;
+const EITHER = new Intl.ListFormat('en', { type: 'disjunction' });
 const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
 
 /**
@@ -43,10 +44,12 @@ export function createMappingTable(file, onChange) {
   });
   const mapped = () => rows.map(({ column, select }) => ({ column, choice: choiceOf(select.value) }));
   const note = h('p', { class: 'mapping-note', data: { testid: 'mapping-note' } });
+  const blanks = h('p', { class: 'mapping-note muted', data: { testid: 'blank-cells' } });
   const error = h('p', { class: 'field-error', role: 'alert', data: { testid: 'mapping-problem' } });
   const show = () => {
     const columns = mapped();
     setText(note, describeLeftOut(columns.filter(({ choice }) => !choice).map(({ column }) => column)));
+    setText(blanks, describeBlankCells(columns));
     setText(error, findMappingProblem(columns));
     for (const { select } of rows) {
       const isDuplicate =
@@ -77,7 +80,7 @@ export function createMappingTable(file, onChange) {
         ),
       ),
     ),
-    h('div', { class: 'mapping-foot' }, note, error),
+    h('div', { class: 'mapping-foot' }, note, blanks, error),
   );
   show();
   return {
@@ -122,6 +125,25 @@ export function findMappingProblem(columns) {
   return columns.some(({ choice }) => choice === 'sku')
     ? ''
     : 'Choose the column that holds the SKU, which identifies the products.';
+}
+
+/**
+ * Say what a blank cell does in the columns that are imported.
+ * @param {MappedColumn[]} columns
+ * @returns {string} "" if only the SKU is imported
+ */
+export function describeBlankCells(columns) {
+  /** @param {Choice[]} fields */
+  const namesOf = (fields) =>
+    columns.filter(({ choice }) => fields.includes(choice)).map(({ column }) => `“${column.name || '(no name)'}”`);
+  const texts = namesOf(['name', 'description']);
+  const active = namesOf(['active']);
+  return [
+    texts.length ? `A blank cell in ${EITHER.format(texts)} makes that field of the product empty.` : '',
+    active.length ? `A blank cell in ${EITHER.format(active)} leaves the product as it is.` : '',
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 /**

@@ -6,20 +6,42 @@ import { formatNumber } from '../core/format.js';
 /** @import { Count } from './descriptions.js' */
 
 /**
+ * Functions that open the list of a count, by the name of the count.
+ * @typedef {Partial<Record<string, () => void>>} OpenLists
+ */
+
+/**
  * Create the tiles.
+ * @param {OpenLists} [lists] makes a count a button, unless it is 0
  * @returns {{element: HTMLElement, show: (counts: Count[]) => void}}
  */
-export function createCountTiles() {
+export function createCountTiles(lists = {}) {
   const element = h('dl', { class: 'counts' });
   /** @type {HTMLElement[]} */
   let values = [];
+  /** @param {Count} count */
+  const isLinked = ({ name, value }) => value > 0 && Boolean(lists[name]);
+  /** @param {Count} count */
+  const valueElement = (count) => {
+    const { name, label, value } = count;
+    /** @type {Record<string, string>} */
+    const data = { testid: `count-${name}` };
+    if (!isLinked(count)) return h('dd', { class: 'tabular', data });
+    const button = h('button', {
+      class: 'link-button count-link',
+      type: 'button',
+      'aria-label': `${formatNumber(value)} ${label.toLowerCase()}: show the list`,
+      on: { click: () => lists[name]?.() },
+    });
+    return h('dd', { class: 'tabular', data }, button);
+  };
   let shownNames = '';
   /** @param {Count[]} counts */
   const show = (counts) => {
-    const names = counts.map(({ name }) => name).join();
+    const names = counts.map((count) => count.name + (isLinked(count) ? '+' : '')).join();
     if (names !== shownNames) {
       shownNames = names;
-      values = counts.map(({ name }) => h('dd', { class: 'tabular', data: { testid: `count-${name}` } }));
+      values = counts.map(valueElement);
       element.style.setProperty('--tiles', String(counts.length));
       fill(
         element,
@@ -28,11 +50,21 @@ export function createCountTiles() {
         ),
       );
     }
-    values.forEach((valueElement, index) => {
+    values.forEach((valueCell, index) => {
       const value = counts[index]?.value ?? 0;
-      setText(valueElement, formatNumber(value));
-      valueElement.parentElement?.classList.toggle('is-zero', value === 0);
+      setText(valueCell.firstElementChild ?? valueCell, formatNumber(value));
+      valueCell.parentElement?.classList.toggle('is-zero', value === 0);
     });
   };
   return { element, show };
+}
+
+/**
+ * Show a list of the page: open it, scroll to it and move the focus there.
+ * @param {HTMLElement} list a panel, or another element that can take the focus
+ */
+export function openList(list) {
+  if (list instanceof HTMLDetailsElement) list.open = true;
+  list.scrollIntoView({ block: 'start' });
+  (list.querySelector('summary') ?? list).focus({ preventScroll: true });
 }

@@ -1,7 +1,7 @@
 // Sentences and counts that describe an import, its preview or its undo.
 
-import { formatCount, formatDuration, formatNumber } from '../core/format.js';
-import { elapsedSeconds, isUndo } from './job.js';
+import { formatCount, formatDuration, formatNumber, formatPart } from '../core/format.js';
+import { elapsedSeconds, isAllRejected, isUndo } from './job.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
 /** @import { ImportDetail, ImportJob, Preview } from '../core/types.d.ts' */
@@ -47,18 +47,73 @@ export function jobCounts(job) {
 /**
  * Return the counts of what an import would do.
  * @param {Partial<Preview>} preview
- * @param {Pick<ImportJob, 'mode'>} job
+ * @param {Pick<ImportDetail, 'mode' | 'options'>} job
  * @returns {Count[]}
  */
 export function previewCounts(preview, job) {
   return withoutUnusedSkips(job, [
     { name: 'create', label: 'To create', value: preview.create ?? 0 },
     { name: 'update', label: 'To update', value: preview.update ?? 0 },
+    ...missingCount(preview, job),
     { name: 'unchanged', label: 'Unchanged', value: preview.unchanged ?? 0 },
     { name: 'skipped', label: 'Left out', value: preview.skipped ?? 0 },
     { name: 'duplicate', label: 'Duplicates', value: preview.duplicate ?? 0 },
     { name: 'rejected', label: 'Rejected', value: preview.rejected ?? 0 },
   ]);
+}
+
+/**
+ * Return the count of products that are not in the file, if the import would remove such products.
+ * @param {Partial<Preview>} preview
+ * @param {Pick<ImportDetail, 'options'>} job
+ * @returns {Count[]}
+ */
+function missingCount({ missing }, { options }) {
+  if (options.missing === 'keep' || typeof missing !== 'number') return [];
+  return [{ name: 'missing', label: options.missing === 'delete' ? 'To delete' : 'To deactivate', value: missing }];
+}
+
+/**
+ * Return how many products an import would deactivate or delete because they are not in the file.
+ * @param {Pick<ImportDetail, 'options' | 'preview'>} job
+ */
+export const countRemovals = ({ options, preview }) => (options.missing === 'keep' ? 0 : (preview?.missing ?? 0));
+
+/**
+ * Return the headline of a check: what the import would do, and how much of the file is rejected.
+ * @param {Pick<ImportDetail, 'options' | 'preview'>} job
+ * @returns {string}
+ */
+export function checkHeadline({ options, preview }) {
+  if (!preview) return 'Not counted';
+  const { create, update, unchanged, duplicate, rejected } = preview;
+  const total = create + update + unchanged + duplicate + rejected;
+  const changes = /** @type {[count: number, word: string][]} */ ([
+    [create, 'created'],
+    [update, 'updated'],
+    [countRemovals({ options, preview }), options.missing === 'delete' ? 'deleted' : 'deactivated'],
+  ]).filter(([count]) => count);
+  const parts = changes.map(([count, word], index) =>
+    index ? `${formatNumber(count)} ${word}` : `${formatCount(count, 'product')} would be ${word}`,
+  );
+  const headline = parts.join(', ') || 'Nothing would change';
+  if (!rejected) return headline;
+  if (rejected === total) return `${headline}: ${everyRow(total)} rejected`;
+  const rejects = `${formatNumber(rejected)} of ${formatCount(total, 'row')} rejected (${formatPart(rejected, total)})`;
+  return `${headline} · ${rejects}`;
+}
+
+/**
+ * Return the label of the button that confirms a check.
+ * @param {Pick<ImportDetail, 'options' | 'preview'>} job
+ */
+export function confirmLabel({ options, preview }) {
+  const count = preview ? preview.create + preview.update : 0;
+  const removals = countRemovals({ options, preview });
+  const action = options.missing === 'delete' ? 'delete' : 'deactivate';
+  if (count && removals) return `Import ${formatCount(count, 'product')} and ${action} ${formatNumber(removals)}`;
+  if (removals) return `${action === 'delete' ? 'Delete' : 'Deactivate'} ${formatCount(removals, 'product')}`;
+  return count ? `Import ${formatCount(count, 'product')}` : 'Finish without changes';
 }
 
 /**
@@ -121,10 +176,14 @@ export const isExpired = (job) =>
 
 /** @param {ImportJob} job a completed import */
 function describeImported(job) {
+  if (isAllRejected(job)) return `Nothing was imported: ${everyRow(job.total_records)} rejected`;
   const total = formatCount(job.total_records, 'row');
   const imported = job.rejected_count ? `${formatNumber(job.total_records - job.rejected_count)} of ${total}` : total;
   return `${imported} imported${durationSuffix(job)}`;
 }
+
+/** @param {number} total */
+const everyRow = (total) => (total === 1 ? 'its only row was' : `all ${formatNumber(total)} rows were`);
 
 /** @param {ImportJob} job a completed undo */
 function describeUndone(job) {

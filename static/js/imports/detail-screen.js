@@ -9,7 +9,8 @@ import { go, redirect } from '../core/router.js';
 import { createCheckStep } from './check-step.js';
 import { watchImport } from './import-watcher.js';
 import { createJobActions } from './job-actions.js';
-import { isFinal, isUndo, nameOf } from './job.js';
+import { isAllRejected, isFinal, isUndo, nameOf } from './job.js';
+import { createNextLink } from './next-import.js';
 import { createProgressStep } from './progress-step.js';
 import { createResultStep } from './result-step.js';
 import { createStepsBar } from './steps-bar.js';
@@ -37,6 +38,7 @@ export const importDetailScreen = {
     const taskId = params.id ?? '';
     const title = h('h1', { class: 'file-title', text: 'Import' });
     const steps = createStepsBar();
+    const nextLink = createNextLink();
     const problem = h('div', { class: 'step-problem' });
     const body = h('div', {}, loadingCard());
     root.append(
@@ -44,7 +46,7 @@ export const importDetailScreen = {
         'div',
         { class: 'screen screen-narrow' },
         h('div', { class: 'screen-head' }, breadcrumb(), title),
-        steps.element,
+        h('div', { class: 'steps-line' }, steps.element, nextLink.element),
         problem,
         body,
       ),
@@ -82,6 +84,7 @@ export const importDetailScreen = {
     /** @param {ImportDetail} latest */
     const onChange = (latest) => {
       const before = job && currentStep(job);
+      if (job?.status !== latest.status) nextLink.load(latest);
       job = latest;
       const current = currentStep(job);
       // If the address shows the step that the import was at, follow the import to its next step.
@@ -171,7 +174,8 @@ const TITLE_WORDS = {
 
 /** @param {ImportDetail} job */
 function pageTitle(job) {
-  const progress = isFinal(job) ? job.status : `${job.progress}%`;
+  if (isAllRejected(job)) return `Every row rejected · ${nameOf(job)} · ${APP_NAME}`;
+  const progress = isFinal(job) ? job.status : `${job.step_progress}%`;
   const state = isUndo(job) && job.status === 'completed' ? 'Undone' : (TITLE_WORDS[job.status] ?? progress);
   return `${state} · ${nameOf(job)} · ${APP_NAME}`;
 }

@@ -4,11 +4,11 @@ import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
 import { describeOrigin } from './descriptions.js';
 import { elapsedSeconds, isUndo } from './job.js';
-import { delimiterName, describeOptions, describeQuoting, encodingName, packingName } from './options.js';
+import { describeFormat, describeOptions } from './options.js';
 import { importAddress } from './steps.js';
 
 /** @import { Child } from '../core/dom.js' */
-/** @import { ImportDetail, ImportFile, LogEntry } from '../core/types.d.ts' */
+/** @import { ImportDetail, LogEntry } from '../core/types.d.ts' */
 
 /** Events that are shown with the time since the entry before them. */
 const TIMED_EVENTS = ['read', 'compared', 'completed'];
@@ -46,7 +46,7 @@ function detailsOf(job) {
     [isUndo(job) ? 'Started' : 'Uploaded', formatTime(job.created_at)],
   ];
   if (!isUndo(job)) details.push(['Options', describeOptions(job.options)]);
-  if (job.file) details.push(['Read as', describeFormat(job.file)]);
+  if (job.file) details.push(['Read as', describeFormat(job.file).join(' · ')]);
   if (seconds !== null) details.push(['Processing time', formatDuration(seconds)]);
   if (job.rows_per_second) details.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
   if (job.run > 1) details.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
@@ -60,18 +60,6 @@ function detailsOf(job) {
 function sourceOf(job) {
   if (job.undo_of) return ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })];
   return ['File', job.filename + (job.file_size ? ` (${formatBytes(job.file_size)})` : '')];
-}
-
-/** @param {ImportFile} file */
-function describeFormat(file) {
-  return [
-    encodingName(file.encoding),
-    delimiterName(file.delimiter).toLowerCase(),
-    describeQuoting(file),
-    file.packing === 'none' ? null : packingName(file.packing),
-  ]
-    .filter(Boolean)
-    .join(' · ');
 }
 
 /** @param {LogEntry[]} log oldest first */

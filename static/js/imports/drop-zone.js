@@ -5,9 +5,9 @@ import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
-import { findFileProblem, summarizeProblems } from './file-check.js';
+import { findFileProblem, findSelectionProblem, summarizeProblems } from './file-check.js';
 import { enqueueUploads } from './upload-queue.js';
-import { uploadFields } from './upload-settings.js';
+import { currentOptions, resetMissing, uploadFields } from './upload-settings.js';
 
 const CHECK_BANNER = 'file-check';
 const ACCEPT = '.csv,.tsv,.gz,.zip,text/csv,text/tab-separated-values,application/gzip,application/zip';
@@ -125,10 +125,14 @@ function uploadFiles(files, folderNames = []) {
     if (problem) problems.push(problem);
     else accepted.push(file);
   }
+  const selectionProblem = findSelectionProblem(accepted.length, currentOptions().missing);
+  if (selectionProblem) return showBanner({ key: CHECK_BANNER, ...selectionProblem });
   const summary = summarizeProblems(problems, accepted.length);
   if (summary) showBanner({ key: CHECK_BANNER, ...summary });
   else clearBanner(CHECK_BANNER);
-  if (!accepted.length) return;
+  if (!accepted.length) return undefined;
   go('#/import');
-  enqueueUploads(accepted, uploadFields());
+  const fields = uploadFields();
+  resetMissing();
+  return enqueueUploads(accepted, fields);
 }

@@ -24,6 +24,21 @@ export function findFileProblem(file) {
 }
 
 /**
+ * Return why several files cannot be uploaded together: each would remove the products of the others.
+ * @param {number} count of files
+ * @param {string} missing value of the option
+ * @returns {FileProblem | null} null if they can
+ */
+export function findSelectionProblem(count, missing) {
+  if (count < 2 || missing === 'keep') return null;
+  const action = missing === 'delete' ? 'delete' : 'deactivate';
+  return {
+    title: `Each of these files would ${action} the products of the others.`,
+    detail: 'Nothing was uploaded. Choose one file that lists all products, or keep products that are not in the file.',
+  };
+}
+
+/**
  * Return what is wrong with several files as one problem.
  * @param {FileProblem[]} problems
  * @param {number} acceptedCount how many other files are uploaded

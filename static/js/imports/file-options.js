@@ -2,23 +2,27 @@
 
 import { h, setText } from '../core/dom.js';
 import { createMappingSummary, createMappingTable } from './column-mapping.js';
+import { createMissingFields, createOptionField } from './option-fields.js';
 import {
   FORMAT_OPTIONS,
-  createOptionField,
-  delimiterName,
+  TEXT_OPTIONS,
   describeDetected,
+  describeFormat,
   describeOptions,
-  describeQuoting,
-  encodingName,
-  packingName,
+  differingOptions,
+  formValues,
+  isWorkbook,
+  retryValues,
 } from './options.js';
 import { needsColumns } from './steps.js';
 
-/** @import { ImportDetail, RetryOptions } from '../core/types.d.ts' */
-/** @import { OptionName, UploadOptions } from './upload-settings.js' */
+import { DEFAULT_OPTIONS } from './upload-settings.js';
+
+/** @import { ImportDetail, ImportFile, RetryOptions } from '../core/types.d.ts' */
+/** @import { OptionName } from './upload-settings.js' */
 
 /** @type {OptionName[]} */
-const OPTION_NAMES = ['encoding', 'delimiter', 'quote', 'mode', 'on_reject'];
+const OPTION_NAMES = ['sheet', 'encoding', 'delimiter', 'quote', 'header_line', 'mode', 'on_reject', 'short_rows'];
 
 /**
  * Create the form with which the file of an import can be read again.
@@ -27,11 +31,11 @@ const OPTION_NAMES = ['encoding', 'delimiter', 'quote', 'mode', 'on_reject'];
  * @param {boolean} settings.isRequired whether the import cannot go on until the file is read again
  * @param {(body: RetryOptions, button: HTMLButtonElement) => void} settings.onReadAgain
  * @param {(isChanged: boolean) => void} [settings.onChange]
- * @returns {HTMLElement}
+ * @returns {{element: HTMLElement, changes: () => RetryOptions}} `changes` returns what was changed and can be sent
  */
 export function createFileForm(job, { isRequired, onReadAgain, onChange = () => {} }) {
   const { file } = job;
-  const initial = initialOptions(job);
+  const initial = formValues(job.options);
   const chosen = { ...initial };
   const detected = describeDetected(file);
   const columns = file?.columns.length ? createMappingTable(file, () => show()) : null;
@@ -40,6 +44,7 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
     createOptionField(name, {
       value: chosen[name],
       detected: initial[name] ? undefined : detected[name],
+      choices: name === 'sheet' ? (file?.sheets ?? []) : [],
       onChange: (value) => {
         chosen[name] = value;
         show();
@@ -49,7 +54,17 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
   const button = h('button', { class: 'button', type: 'submit', text: 'Read again', data: { testid: 'read-again' } });
   const foot = h('div', { class: 'file-foot' }, hint, button);
 
-  const changedNames = () => OPTION_NAMES.filter((name) => chosen[name] !== initial[name]);
+  const missingFields = createMissingFields({
+    missing: initial.missing,
+    limit: initial.missing_limit,
+    defaultLimit: DEFAULT_OPTIONS.missing_limit,
+    onChange: (changes) => {
+      Object.assign(chosen, changes);
+      show();
+    },
+  });
+
+  const changedNames = () => differingOptions(initial, chosen);
   // In another format the file has other columns, so a mapping of the current columns is meaningless.
   const hasOtherFormat = () => changedNames().some((name) => FORMAT_OPTIONS.has(name));
   const problem = () => (columns && !hasOtherFormat() ? columns.problem() : '');
@@ -63,43 +78,36 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
     else setText(hint, 'Reads the file again. Nothing is written before you confirm.');
     onChange(isChanged);
   };
-  const retryOptions = () => {
-    /** @type {Record<string, unknown>} */
-    const body = { preview: true };
-    for (const name of changedNames()) body[name] = chosen[name] || null;
-    if (hasOtherFormat()) body.mapping = null;
-    else if (columns && (columns.isChanged() || needsColumns(job))) body.mapping = columns.mapping();
-    // The selects only offer values that the API accepts.
-    return /** @type {RetryOptions} */ (body);
+  /** @returns {RetryOptions} */
+  const changes = () => {
+    const body = retryValues(chosen, changedNames());
+    if (hasOtherFormat()) return { ...body, mapping: null };
+    const hasMapping = columns && !columns.problem() && (columns.isChanged() || needsColumns(job));
+    return hasMapping ? { ...body, mapping: columns.mapping() } : body;
   };
   /** @param {SubmitEvent} event */
   const submit = (event) => {
     event.preventDefault();
-    if (button.getAttribute('aria-disabled') !== 'true') onReadAgain(retryOptions(), button);
+    if (button.getAttribute('aria-disabled') !== 'true') onReadAgain({ preview: true, ...changes() }, button);
   };
   const element = h(
     'form',
     { class: 'card file-card', 'aria-labelledby': 'file-title', data: { testid: 'file-form' }, on: { submit } },
     fileHead(job),
     columns?.element ?? null,
-    h('div', { class: 'option-fields' }, OPTION_NAMES.map(field)),
+    h('div', { class: 'option-fields' }, optionNames(file).map(field), missingFields),
     foot,
   );
   show();
-  return element;
+  return { element, changes };
 }
 
 /**
- * @param {ImportDetail} job
- * @returns {UploadOptions}
+ * Return the options that a file has: a workbook has sheets, another file an encoding, a delimiter and quotes.
+ * @param {ImportFile | null} file
  */
-const initialOptions = ({ mode, on_reject, options }) => ({
-  mode,
-  on_reject,
-  delimiter: options.delimiter ?? '',
-  quote: options.quote ?? '',
-  encoding: options.encoding ?? '',
-});
+const optionNames = (file) =>
+  OPTION_NAMES.filter((name) => (isWorkbook(file) ? !TEXT_OPTIONS.has(name) : name !== 'sheet'));
 
 /**
  * Create a description of how the file was read, without a form.
@@ -119,14 +127,6 @@ export function createFileSummary(job) {
 
 /** @param {ImportDetail} job */
 function fileHead({ file }) {
-  const facts = file
-    ? [
-        encodingName(file.encoding),
-        `${delimiterName(file.delimiter).toLowerCase()} between fields`,
-        describeQuoting(file),
-        packingName(file.packing),
-      ]
-    : [];
   return h(
     'div',
     { class: 'card-head' },
@@ -134,7 +134,7 @@ function fileHead({ file }) {
     h('p', {
       class: 'muted',
       data: { testid: 'file-facts' },
-      text: file ? facts.join(' · ') : 'Its header could not be read.',
+      text: file ? describeFormat(file).join(' · ') : 'Its header could not be read.',
     }),
     file?.remembered
       ? h('p', {

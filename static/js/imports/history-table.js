@@ -35,9 +35,10 @@ const MIN_SPEED_SECONDS = 0.5;
  * Create the table.
  * @param {object} options
  * @param {() => void} options.onDeleted an import of the table was deleted
+ * @param {() => void} options.onStatus the status of a watched import has changed
  * @returns {{element: HTMLElement, show: (jobs: ImportJob[]) => void, stop: () => void}}
  */
-export function createHistoryTable({ onDeleted }) {
+export function createHistoryTable({ onDeleted, onStatus }) {
   const body = h('tbody');
   const heads = [
     h('th', { scope: 'col', text: 'File' }),
@@ -62,7 +63,7 @@ export function createHistoryTable({ onDeleted }) {
 
   /** @param {ImportJob} job */
   const rowOf = (job) => {
-    const row = rows.get(job.task_id) ?? importRow(job, onDeleted);
+    const row = rows.get(job.task_id) ?? importRow(job, { onDeleted, onStatus });
     rows.set(job.task_id, row);
     return row;
   };
@@ -86,9 +87,9 @@ export function createHistoryTable({ onDeleted }) {
 
 /**
  * @param {ImportJob} job
- * @param {() => void} onDeleted
+ * @param {{onDeleted: () => void, onStatus: () => void}} listeners
  */
-function importRow(job, onDeleted) {
+function importRow(job, { onDeleted, onStatus }) {
   let current = job;
   const deleteButton = h(
     'button',
@@ -112,6 +113,7 @@ function importRow(job, onDeleted) {
     cell: h('td', { class: `number ${className}` }),
   }));
   const subtitle = h('span', { class: 'cell-below muted medium-line' });
+  const reason = h('span', { class: 'cell-reason', data: { testid: 'failure-reason' } });
   const duration = h('span', {});
   const speed = h('span', { class: 'cell-below muted' });
   const element = h(
@@ -122,6 +124,7 @@ function importRow(job, onDeleted) {
       { class: 'cell-file' },
       h('a', { class: 'file-link', href: address, text: nameOf(job), title: job.filename }),
       subtitle,
+      reason,
       h('span', { class: 'narrow-only muted' }, timeElement(job.created_at)),
     ),
     h('td', { class: 'cell-status' }, pill.element, progress),
@@ -135,13 +138,17 @@ function importRow(job, onDeleted) {
   let stopWatching = null;
   /** @param {ImportJob} latest */
   const show = (latest) => {
+    if (latest.status !== current.status) onStatus();
     current = latest;
     deleteButton.hidden = !isFinal(latest);
     pill.show(latest);
     progress.hidden = latest.status !== 'processing';
-    bar.set(latest.progress);
-    setText(percent, `${latest.progress}%`);
+    bar.set(latest.step_progress);
+    setText(percent, `${latest.step_progress}%`);
     setText(subtitle, subtitleOf(latest));
+    setText(reason, latest.status === 'failed' ? (latest.error_message ?? '') : '');
+    reason.title = reason.textContent;
+    element.classList.toggle('has-reason', Boolean(reason.textContent));
     for (const { field, cell } of numbers) showNumber(cell, field, latest);
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));

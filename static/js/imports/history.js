@@ -8,6 +8,7 @@ import { setQuery } from '../core/router.js';
 import { emptyState, refreshTimes } from '../core/widgets.js';
 import { clearImportFilters, createImportFilterBar, readImportFilters } from './history-filters.js';
 import { createHistoryTable } from './history-table.js';
+import { createWaitingBar } from './waiting-bar.js';
 
 /** @import { Imports } from '../core/types.d.ts' */
 /** @import { ImportFilters } from './history-filters.js' */
@@ -28,7 +29,9 @@ const BANNER_KEY = 'imports-list';
  * @returns {ImportHistory}
  */
 export function createImportHistory() {
+  const waitingBar = createWaitingBar(() => reload());
   const table = createHistoryTable({
+    onStatus: waitingBar.reload,
     onDeleted: async () => {
       await reload();
       // The button that had the focus is gone.
@@ -45,6 +48,7 @@ export function createImportHistory() {
     'section',
     { class: 'earlier', 'aria-labelledby': 'earlier-title' },
     h('div', { class: 'earlier-head' }, h('h2', { id: 'earlier-title', text: 'Earlier imports' }), filterBar.element),
+    waitingBar.element,
     body,
   );
   filterBar.element.hidden = true;
@@ -64,6 +68,7 @@ export function createImportHistory() {
   async function reload() {
     request?.abort();
     request = new AbortController();
+    waitingBar.reload();
     const { signal } = request;
     try {
       show(await getJson('/api/imports', { query: { ...filters, page, per_page: PER_PAGE }, signal }));
@@ -98,6 +103,7 @@ export function createImportHistory() {
     request?.abort();
     table.stop();
     filterBar.stop();
+    waitingBar.stop();
     clearBanner(BANNER_KEY);
   };
   return { element, load, reload, stop };

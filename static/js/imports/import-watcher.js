@@ -1,5 +1,5 @@
 // Watch one import for its screen: merge the live job of the stream with the details that only a request for the import
-// returns (options, file, preview, log, samples).
+// returns (options, file, notices, preview, log, samples).
 
 import { ApiError, NetworkError, getJson } from '../core/api.js';
 import { reconnected } from '../core/connection.js';
@@ -9,7 +9,7 @@ import { isFinal, mergeJob } from './job.js';
 
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 
-/** @typedef {Pick<ImportDetail, 'options' | 'file' | 'preview' | 'log' | 'samples'>} Details */
+/** @typedef {Pick<ImportDetail, 'options' | 'file' | 'notices' | 'preview' | 'log' | 'samples'>} Details */
 
 const RETRY_MS = 500;
 const MAX_TRIES = 4;
@@ -110,10 +110,17 @@ export function watchImport(taskId, { onChange, onMissing, onError }) {
  * @param {ImportDetail} job
  * @returns {Details}
  */
-const detailsOf = ({ options, file, preview, log, samples }) => ({ options, file, preview, log, samples });
+const detailsOf = ({ options, file, notices, preview, log, samples }) => ({
+  options,
+  file,
+  notices,
+  preview,
+  log,
+  samples,
+});
 
 /**
  * Return a key that changes whenever the details have to be fetched again.
  * @param {ImportJob} job
  */
-const detailsKey = (job) => `${job.run} ${job.status} ${job.phase === 'comparing'}`;
+const detailsKey = (job) => `${job.run} ${job.status} ${job.phase}`;

@@ -62,8 +62,24 @@ export function rowsDone(job) {
 }
 
 /**
+ * The fields that the status of a job depends on. A job that has not ended needs no counts.
+ * @typedef {Pick<ImportJob, 'status' | 'phase'>
+ *   & Partial<Pick<ImportJob, 'kind' | 'total_records' | 'rejected_count'>>} StatusFields
+ */
+
+/**
+ * Return whether every row of an import was rejected: when it has been checked, or when it has ended.
+ * @param {Pick<StatusFields, 'kind' | 'status' | 'total_records' | 'rejected_count'>} job
+ */
+export const isAllRejected = ({ kind, status, total_records: total, rejected_count: rejected }) =>
+  kind === 'import' &&
+  (status === 'completed' || status === 'awaiting_confirmation') &&
+  Boolean(rejected) &&
+  rejected === total;
+
+/**
  * Return how to show the status of a job. `tone` is the suffix of a CSS class.
- * @param {Pick<ImportJob, 'status' | 'phase'>} job
+ * @param {StatusFields} job
  * @returns {{word: string, icon: IconName, tone: string}}
  */
 export function describeStatus(job) {
@@ -75,6 +91,7 @@ export function describeStatus(job) {
     case 'awaiting_confirmation':
       return { word: 'To confirm', icon: 'pause', tone: 'warning' };
     case 'completed':
+      if (isAllRejected(job)) return { word: 'All rejected', icon: 'warning', tone: 'warning' };
       return { word: 'Completed', icon: 'check', tone: 'success' };
     case 'failed':
       return { word: 'Failed', icon: 'cross', tone: 'danger' };
@@ -89,7 +106,8 @@ export function describeStatus(job) {
  * Merge a version of a job that has just arrived into the known one.
  *
  * Streams reconnect and polls overtake each other, so an older version may arrive last. It must not move anything
- * back: the run, the status, the progress and the number of processed rows only go forward.
+ * back: the run, the status, the progress and the number of processed rows only go forward. The progress of the step
+ * starts again with each step, so it belongs to the progress of the whole job.
  * @template {ImportJob} Job
  * @param {Job | null} known
  * @param {Job} arrived
@@ -106,9 +124,11 @@ export function mergeJob(known, arrived) {
   // The clocks of two machines may differ, so more progress counts as newer whatever the timestamps say.
   const isFurther = isFinal(arrived) || arrived.progress > known.progress;
   if (isOlder && !isFurther) return known;
+  const { progress, step_progress } = arrived.progress < known.progress ? known : arrived;
   return {
     ...arrived,
-    progress: Math.max(known.progress, arrived.progress),
+    progress,
+    step_progress,
     processed_records: Math.max(known.processed_records, arrived.processed_records),
   };
 }

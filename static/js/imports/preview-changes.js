@@ -33,7 +33,7 @@ export function createChangesCard(preview) {
   const rows = changes.map((change) => changeRow(change, fields));
   return h(
     'section',
-    { class: 'card table-card', 'aria-labelledby': 'changes-title' },
+    { class: 'card table-card', tabindex: '-1', 'aria-labelledby': 'changes-title', data: { testid: 'changes' } },
     h(
       'div',
       { class: 'card-head card-head-table' },

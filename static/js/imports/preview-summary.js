@@ -3,34 +3,48 @@
 import { announce } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
-import { formatAhead, formatCount, formatMoment, formatNumber } from '../core/format.js';
+import { formatAhead, formatMoment } from '../core/format.js';
 import { createActionButton, createCancelButton, createSkipRejectsButton } from './action-buttons.js';
 import { createCountTiles } from './count-tiles.js';
-import { describeAllOrNothing, describeCounts, previewCounts } from './descriptions.js';
+import {
+  checkHeadline,
+  confirmLabel,
+  countRemovals,
+  describeAllOrNothing,
+  describeCounts,
+  previewCounts,
+} from './descriptions.js';
+import { isAllRejected } from './job.js';
+import { noticesTitle } from './notice-content.js';
 import { createStatusPill } from './status-pill.js';
 
-/** @import { ImportDetail, Preview } from '../core/types.d.ts' */
+/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { OpenLists } from './count-tiles.js' */
 /** @import { StepContext } from './job-actions.js' */
 
 /**
  * Create the summary.
  * @param {ImportDetail} job
  * @param {StepContext | null} context null for the record of an earlier check, which has no buttons
+ * @param {OpenLists} lists opens the lists of the counts
  * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}} `setOutdated` blocks the import while
  *   changed options make the preview outdated
  */
-export function createPreviewSummary(job, context) {
+export function createPreviewSummary(job, context, lists) {
   const { preview } = job;
   const counts = previewCounts(preview ?? {}, job);
-  const headline = describePreview(preview);
+  const headline = checkHeadline(job);
   const pill = createStatusPill({ testid: 'import-status' });
-  const tiles = createCountTiles();
+  const tiles = createCountTiles(lists);
   pill.show(job);
   tiles.show(counts);
   const isBlocked = job.on_reject === 'fail' && preview !== null && preview.rejected > 0;
   const hint = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
-  const confirm = createActionButton(confirmLabel(preview), 'confirm-import', (button) =>
-    context?.runAction('confirm', { button, busy: 'Starting…' }),
+  const confirm = createActionButton(
+    confirmLabel(job),
+    'confirm-import',
+    (button) => context?.runAction('confirm', { button, busy: 'Starting…' }),
+    confirmLook(job),
   );
   confirm.setAttribute('aria-describedby', hint.id);
   /** @param {boolean} isOutdated */
@@ -40,7 +54,10 @@ export function createPreviewSummary(job, context) {
     else setText(hint, isBlocked ? '' : describeDeadline(job));
   };
   setOutdated(false);
-  if (context) announce(`${headline}. ${describeCounts(counts)}. Nothing has been written yet.`);
+  if (context) {
+    const notices = job.notices.length ? ` ${noticesTitle(job.notices)}.` : '';
+    announce(`${headline}. ${describeCounts(counts)}.${notices} Nothing has been written yet.`);
+  }
   const element = h(
     'article',
     {
@@ -63,20 +80,13 @@ export function createPreviewSummary(job, context) {
   return { element, setOutdated };
 }
 
-/** @param {Preview | null} preview */
-function confirmLabel(preview) {
-  const count = preview ? preview.create + preview.update : 0;
-  return count ? `Import ${formatCount(count, 'product')}` : 'Finish without changes';
-}
-
-/** @param {Preview | null} preview */
-function describePreview(preview) {
-  if (!preview) return 'Not counted';
-  const { create, update } = preview;
-  if (create && update) return `${formatCount(create, 'product')} would be created, ${formatNumber(update)} updated`;
-  if (create) return `${formatCount(create, 'product')} would be created`;
-  if (update) return `${formatCount(update, 'product')} would be updated`;
-  return 'Nothing would change';
+/**
+ * Return the class of the button that confirms a check. It warns of deletions, and does not invite to import nothing.
+ * @param {ImportDetail} job
+ */
+function confirmLook(job) {
+  if (job.options.missing === 'delete' && countRemovals(job)) return 'button-danger';
+  return isAllRejected(job) ? '' : 'button-primary';
 }
 
 /** @param {ImportDetail} job */

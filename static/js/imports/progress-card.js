@@ -6,12 +6,23 @@ import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../co
 import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
 import { describeCounts, jobCounts, jobHeadline } from './descriptions.js';
-import { describeRows, describeStatus, elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
+import {
+  describeRows,
+  describeStatus,
+  elapsedSeconds,
+  isAllRejected,
+  isFinal,
+  isRunning,
+  isUndo,
+  nameOf,
+} from './job.js';
 import { createRateEstimator } from './rate-estimator.js';
 import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
+
+/** @import { OpenLists } from './count-tiles.js' */
 
 /** @typedef {[label: string, value: string]} Fact */
 
@@ -32,9 +43,10 @@ const MIN_AVERAGE_SECONDS = 0.5;
 /**
  * Create the card.
  * @param {ImportDetail} job
+ * @param {OpenLists} [lists] opens the lists of the counts
  * @returns {ProgressCard}
  */
-export function createProgressCard(job) {
+export function createProgressCard(job, lists) {
   const name = isUndo(job) ? nameOf(job) : `Import of ${job.filename}`;
   const pill = createStatusPill({ testid: 'import-status' });
   const bar = progressBar({ label: name, testid: 'import-progress' });
@@ -43,7 +55,7 @@ export function createProgressCard(job) {
   const factList = h('dl', { class: 'facts' });
   const problem = h('div', { class: 'import-problem' });
   const actions = h('div', { class: 'import-actions' });
-  const counts = createCountTiles();
+  const counts = createCountTiles(lists);
   const announceProgress = progressAnnouncer();
   const firstSeenAt = Date.now();
   let estimator = createRateEstimator();
@@ -63,10 +75,13 @@ export function createProgressCard(job) {
     estimator.add(next);
     pill.show(next);
     element.dataset.status = next.status;
-    const percent = percentOf(next);
+    const percent = next.step_progress;
     const { word, tone } = describeStatus(next);
     bar.set(percent, `${percent}%, ${word}`);
     bar.tone(tone);
+    // A full bar would look like a success.
+    bar.element.hidden = isAllRejected(next);
+    percentText.hidden = isAllRejected(next);
     setText(percentText, `${percent}%`);
     counts.show(jobCounts(next));
     // The counts of a check are only known when it ends.
@@ -88,12 +103,6 @@ export function createProgressCard(job) {
   const timer = setInterval(() => !isFinal(latest) && tick(), TICK_MS);
   return { element, problem, actions, show, stop: () => clearInterval(timer) };
 }
-
-/**
- * Return the percentage to show. A check is the first half of an import's progress, and it is shown from 0 to 100.
- * @param {ImportDetail} job
- */
-const percentOf = (job) => (isChecking(job) ? Math.min(100, 2 * job.progress) : job.progress);
 
 /**
  * @param {ImportDetail} job
@@ -147,7 +156,7 @@ function showFacts(list, facts) {
  * @param {ImportDetail} job
  */
 function announceChange(announceProgress, job) {
-  const percent = percentOf(job);
+  const percent = job.step_progress;
   if (job.status === 'completed') {
     announceProgress(100, `${jobHeadline(job)}. ${describeCounts(jobCounts(job))}`, true);
   } else if (isFinal(job) || job.status === 'awaiting_confirmation') {

@@ -3,6 +3,7 @@
 import { fill, h } from '../core/dom.js';
 import { createCancelButton } from './action-buttons.js';
 import { isRunning, isUndo } from './job.js';
+import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createThroughputChart } from './throughput-chart.js';
 
@@ -19,12 +20,20 @@ import { createThroughputChart } from './throughput-chart.js';
 export function createProgressStep(job, context) {
   const card = createProgressCard(job);
   const chart = createThroughputChart();
-  const element = h('div', { class: 'stack' }, card.element, chart.element);
+  // Who confirmed the import has seen its notices.
+  const notices = h('div', { hidden: true });
+  const element = h('div', { class: 'stack' }, card.element, notices, chart.element);
+  let noticeCount = 0;
   let hasCancel = false;
   /** @param {ImportDetail} latest */
   const show = (latest) => {
     card.show(latest);
     chart.show(latest);
+    if (!latest.preview && latest.notices.length !== noticeCount) {
+      noticeCount = latest.notices.length;
+      fill(notices, createNoticesCard(latest, null));
+      notices.hidden = !noticeCount;
+    }
     if (isRunning(latest) === hasCancel) return;
     hasCancel = !hasCancel;
     fill(

@@ -15,7 +15,9 @@ import {
 import { createAffectedProductsPanel } from './affected-products.js';
 import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
-import { canRetry, isInFuture, isUndo } from './job.js';
+import { openList } from './count-tiles.js';
+import { canRetry, isAllRejected, isInFuture, isUndo } from './job.js';
+import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
 import { importAddress } from './steps.js';
@@ -43,15 +45,28 @@ export function createResultStep(job, context) {
     if (key === shownKey) return;
     shownKey = key;
     stop();
-    const card = createProgressCard(latest);
+    const allRejected = isAllRejected(latest);
+    const rejects = latest.rejected_count ? createRejectsPanel(latest, rejectsSettings(latest)) : null;
+    const affected = isUndo(latest) || allRejected ? null : createAffectedProductsPanel(latest);
+    /** @param {'created' | 'updated'} change */
+    const openAffected = (change) => {
+      affected?.choose(change);
+      if (affected) openList(affected.element);
+    };
+    const card = createProgressCard(latest, {
+      created: affected ? () => openAffected('created') : undefined,
+      updated: affected ? () => openAffected('updated') : undefined,
+      rejected: rejects ? () => openList(rejects) : undefined,
+    });
     const chart = createThroughputChart();
     fill(card.problem, explanation(latest));
     fill(card.actions, ...actions(latest, context), createDeleteButton(latest));
     refill(
       element,
       card.element,
-      latest.rejected_count ? createRejectsPanel(latest, latest.status === 'completed' ? {} : { hint: '' }) : null,
-      isUndo(latest) ? null : createAffectedProductsPanel(latest),
+      createNoticesCard(latest, context),
+      rejects,
+      affected?.element ?? null,
       chart.element,
       createDetailsCard(latest),
     );
@@ -71,6 +86,12 @@ export function createResultStep(job, context) {
  */
 const contentKey = (job) =>
   JSON.stringify([job.run, job.status, job.updated_at, job.retry_until, job.undo_until, job.undone_by, job.log.length]);
+
+/** @param {ImportDetail} job */
+function rejectsSettings(job) {
+  if (isAllRejected(job)) return { open: true, hint: '' };
+  return job.status === 'completed' ? {} : { hint: '' };
+}
 
 /**
  * Return whether an import failed only because it is all or nothing and has rejected rows.
@@ -104,6 +125,15 @@ function explanation(job) {
       : describeWritten(job);
     return buildBanner({ tone: 'warning', title, detail: describeRetry(job) });
   }
+  if (isAllRejected(job)) {
+    return buildBanner({
+      tone: 'warning',
+      title: job.updated_count || job.removed_count ? 'No row of the file was taken.' : 'Your products are unchanged.',
+      detail:
+        'The reasons are listed below. Correct the file and import it again. If the cells are in the wrong columns, ' +
+        'check the file before the import: there you can change how it is read.',
+    });
+  }
   if (job.undo_of) return undoOfNote(job.undo_of, job.filename);
   return job.undone_by ? createUndoNote(job.undone_by) : null;
 }
@@ -135,6 +165,7 @@ function describeRetry(job) {
 function actions(job, context) {
   if (isUndo(job)) return undoActions(job, context);
   const undo = isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null;
+  if (isAllRejected(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
   if (job.status === 'completed') {
     return [createProductsLink(true), createChooseFileButton('Import another file'), undo];
   }

@@ -17,6 +17,7 @@ const REFRESH_MS = 15_000;
 export const importScreen = {
   mount(root, { query }) {
     document.title = 'Import · Acme Product Importer';
+    const choose = createChooseCard();
     const uploads = createUploadList();
     const history = createImportHistory();
     root.append(
@@ -24,12 +25,14 @@ export const importScreen = {
         'div',
         { class: 'screen screen-import' },
         h('div', { class: 'screen-head' }, h('h1', { text: 'Import products' })),
-        h('div', { class: 'stack' }, createChooseCard(), uploads.element, history.element),
+        h('div', { class: 'stack' }, choose.element, uploads.element, history.element),
       ),
     );
     history.load(query);
 
     const stopUploads = followUploads(() => history.reload());
+    // The option that removes products holds for one file, and is reset once that is queued.
+    const stopOptions = uploadChanged.subscribe(choose.refresh);
     const stopReconnect = reconnected.subscribe(() => history.reload());
     const timer = setInterval(() => document.visibilityState === 'visible' && history.reload(), REFRESH_MS);
     /** @param {ScreenLocation} location */
@@ -37,6 +40,7 @@ export const importScreen = {
     const unmount = () => {
       clearInterval(timer);
       stopUploads();
+      stopOptions();
       stopReconnect();
       uploads.stop();
       history.stop();

@@ -4,17 +4,17 @@ import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { describeStatus } from './job.js';
 
-/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { StatusFields } from './job.js' */
 
 /**
  * Create a pill.
  * @param {Record<string, string>} [data] data-* attributes
- * @returns {{element: HTMLElement, show: (job: Pick<ImportJob, 'status' | 'phase'>) => void}}
+ * @returns {{element: HTMLElement, show: (job: StatusFields) => void}}
  */
 export function createStatusPill(data = {}) {
   const element = h('span', { class: 'pill', data });
   let shown = '';
-  /** @param {Pick<ImportJob, 'status' | 'phase'>} job */
+  /** @param {StatusFields} job */
   const show = (job) => {
     const { word, icon: shape, tone } = describeStatus(job);
     // Replacing an unchanged pill would restart its animation with every event.

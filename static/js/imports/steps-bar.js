@@ -2,7 +2,7 @@
 
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { isUndo } from './job.js';
+import { isAllRejected, isUndo } from './job.js';
 import { currentStep, hasContent, importAddress } from './steps.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
@@ -43,7 +43,8 @@ export function createStepsBar() {
 function stepItem(job, [name, label], index, shownStep) {
   const current = STEPS.findIndex(([other]) => other === currentStep(job));
   const isShown = name === shownStep;
-  const isDone = index < current || (name === 'result' && current === index && job.status === 'completed');
+  const isDone =
+    index < current || (name === 'result' && current === index && job.status === 'completed' && !isAllRejected(job));
   const isSkipped =
     isDone && ((name === 'check' && !hasContent(job, name)) || (name === 'progress' && job.status !== 'completed'));
   const content = [

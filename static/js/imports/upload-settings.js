@@ -10,11 +10,19 @@ export const DEFAULT_OPTIONS = Object.freeze({
   delimiter: '',
   quote: '',
   encoding: '',
+  header_line: '',
+  sheet: '',
+  short_rows: 'reject',
+  missing: 'keep',
+  missing_limit: '0.1',
 });
 
 /** @typedef {keyof typeof DEFAULT_OPTIONS} OptionName */
 
-/** @typedef {Record<OptionName, string>} UploadOptions */
+/**
+ * Values of options as forms send them: `missing_limit` is a share from 0 to 1.
+ * @typedef {Record<OptionName, string>} UploadOptions
+ */
 
 /** @type {UploadOptions} */
 let options = { ...DEFAULT_OPTIONS };
@@ -65,13 +73,36 @@ export function setOptions(changes) {
  * Return the names of the options that differ from the defaults.
  * @returns {OptionName[]}
  */
-export const changedOptions = () => optionNames().filter((name) => options[name] !== DEFAULT_OPTIONS[name]);
+export const changedOptions = () => usedOptions(options).filter((name) => options[name] !== DEFAULT_OPTIONS[name]);
+
+/**
+ * Return the names of the options that have a meaning. The limit has none while missing products are kept.
+ * @param {UploadOptions} values
+ * @returns {OptionName[]}
+ */
+export const usedOptions = (values) =>
+  optionNames().filter((name) => name !== 'missing_limit' || values.missing !== 'keep');
 
 /**
  * Return the names of all options, in the order in which they are shown.
  * @returns {OptionName[]}
  */
-export const optionNames = () => ['mode', 'on_reject', 'delimiter', 'quote', 'encoding'];
+export const optionNames = () => [
+  'mode',
+  'on_reject',
+  'short_rows',
+  'header_line',
+  'sheet',
+  'encoding',
+  'delimiter',
+  'quote',
+  'missing',
+  'missing_limit',
+];
+
+/** Keep products that are not in the next file. No file removes products because of an earlier one's option. */
+export const resetMissing = () =>
+  setOptions({ missing: DEFAULT_OPTIONS.missing, missing_limit: DEFAULT_OPTIONS.missing_limit });
 
 /**
  * Return the form fields that are uploaded with a file.

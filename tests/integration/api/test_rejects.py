@@ -50,7 +50,7 @@ def test_the_file_of_rejected_rows_can_be_corrected_and_imported(client: FlaskCl
     file = response.data.decode()
     assert list(csv.reader(io.StringIO(file, newline=""), delimiter=";")) == [
         ["Artikelnummer", "Bezeichnung", "Preis", "line", "code", "message"],
-        ["", "Lampe", "2,00", "3", "missing_sku", "The row has no SKU."],
+        ["", "Lampe", "2,00", "3", "missing_sku", "The row has no SKU. `Artikelnummer` is empty."],
         ["A-2", "Stuhl", "4", "wrong_field_count", "The row has 2 fields where the header has 3 fields."],
     ]
     assert run_import(runner, file)["rejected_count"] == 2

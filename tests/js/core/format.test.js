@@ -1,12 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { formatBytes, formatCount, formatDuration, formatTimeLeft } from '../../../static/js/core/format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPart,
+  formatShare,
+  formatTimeLeft,
+} from '../../../static/js/core/format.js';
 
 test('numbers have thousands separators and a noun in the right number', () => {
   assert.equal(formatCount(1, 'product'), '1 product');
   assert.equal(formatCount(1234567, 'product'), '1,234,567 products');
   assert.equal(formatCount(0, 'delivery', 'deliveries'), '0 deliveries');
+});
+
+test('shares are in percent', () => {
+  assert.equal(formatShare(0.1), '10%');
+  assert.equal(formatShare(0.0025), '0.25%');
+  assert.equal(formatPart(1, 4), '25%');
+  assert.equal(formatPart(1, 1000), 'less than 1%');
+  assert.equal(formatPart(999, 1000), 'more than 99%');
+  assert.equal(formatPart(5, 5), '100%');
+  assert.equal(formatPart(0, 0), '0%');
 });
 
 test('sizes have decimal units', () => {

@@ -2,21 +2,31 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { summarize } from '../../../static/js/imports/background-summary.js';
+import { createImport } from './factories.js';
 
-/** @import { RunningJob, UploadProgress } from '../../../static/js/imports/background-summary.js' */
+/** @import { RunningJob, UploadProgress, WaitingJob } from '../../../static/js/imports/background-summary.js' */
 
 /**
- * @param {number} progress
+ * @param {number} percent
  * @param {Partial<RunningJob>} [changes]
  * @returns {RunningJob}
  */
-const createJob = (progress, changes = {}) => ({
-  task_id: `job-${progress}`,
+const createJob = (percent, changes = {}) => ({
+  task_id: `job-${percent}`,
   filename: 'lamps.csv',
   kind: 'import',
-  progress,
+  phase: 'writing',
+  step_progress: percent,
   ...changes,
 });
+
+/**
+ * @param {string} id
+ * @param {Partial<WaitingJob>} [changes]
+ * @returns {WaitingJob}
+ */
+const createWaiting = (id, changes = {}) =>
+  createImport({ task_id: id, status: 'awaiting_confirmation', total_records: 4, ...changes });
 
 /**
  * @param {number} loaded
@@ -42,6 +52,8 @@ test('a single import has its name and address', () => {
     href: '#/imports/job-40',
     percent: 40,
   });
+  assert.equal(summarize([createJob(40, { phase: 'reading' })], [], [])?.text, 'Reading lamps.csv · 40%');
+  assert.equal(summarize([createJob(40, { phase: 'comparing' })], [], [])?.text, 'Checking lamps.csv · 40%');
   assert.equal(summarize([createJob(40, { kind: 'undo' })], [], [])?.text, 'Undo of lamps.csv · 40%');
 });
 
@@ -54,20 +66,25 @@ test('several imports have their average progress', () => {
 });
 
 test('uploads are shown while no import runs', () => {
-  assert.equal(summarize([], [createUpload(25)], [createJob(0)])?.text, 'Uploading lamps.csv · 25%');
+  assert.equal(summarize([], [createUpload(25)], [createWaiting('a')])?.text, 'Uploading lamps.csv · 25%');
   assert.equal(summarize([], [createUpload(25), createUpload(75)], [])?.text, '2 uploads · 50%');
   assert.equal(summarize([], [createUpload(0, { total: 0 })], [])?.percent, 0);
 });
 
 test('imports that wait for a confirmation have no progress', () => {
-  assert.deepEqual(summarize([], [], [createJob(50)]), {
+  assert.deepEqual(summarize([], [], [createWaiting('a')]), {
     text: 'lamps.csv waits to be confirmed',
-    href: '#/imports/job-50/check',
+    href: '#/imports/a/check',
     percent: null,
   });
-  assert.deepEqual(summarize([], [], [createJob(50), createJob(51)]), {
+  assert.deepEqual(summarize([], [], [createWaiting('a'), createWaiting('b')]), {
     text: '2 imports wait to be confirmed',
     href: '#/import?status=awaiting_confirmation',
     percent: null,
   });
+});
+
+test('a file whose rows are all rejected does not just wait', () => {
+  const waiting = createWaiting('a', { rejected_count: 4 });
+  assert.equal(summarize([], [], [waiting])?.text, 'Every row of lamps.csv is rejected');
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { describeLeftOut, findMappingProblem } from '../../../static/js/imports/column-mapping.js';
+import { describeBlankCells, describeLeftOut, findMappingProblem } from '../../../static/js/imports/column-mapping.js';
 
 /** @import { Choice } from '../../../static/js/imports/column-mapping.js' */
 
@@ -32,4 +32,18 @@ test('columns that are left out are named, up to a limit', () => {
   const names = Array.from({ length: 12 }, (_, index) => `c${index + 1}`);
   assert.equal(leftOut(...names.slice(0, 9)), 'Not imported: c1, c2, c3, c4, c5, c6, c7, c8, c9.');
   assert.equal(leftOut(...names), 'Not imported: c1, c2, c3, c4, c5, c6, c7, c8 and 4 more.');
+});
+
+test('the effect of a blank cell is stated for the columns that are imported', () => {
+  assert.equal(describeBlankCells([{ column: { name: 'Nr.' }, choice: 'sku' }]), '');
+  assert.equal(
+    describeBlankCells([
+      { column: { name: 'Titel' }, choice: 'name' },
+      { column: { name: 'Text' }, choice: 'description' },
+      { column: { name: 'Aktiv' }, choice: 'active' },
+      { column: { name: 'Preis' }, choice: '' },
+    ]),
+    'A blank cell in “Titel” or “Text” makes that field of the product empty. ' +
+      'A blank cell in “Aktiv” leaves the product as it is.',
+  );
 });

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
+  checkHeadline,
+  confirmLabel,
   describeAllOrNothing,
   describeCounts,
   describeOrigin,
@@ -13,6 +15,7 @@ import {
 } from '../../../static/js/imports/descriptions.js';
 import { LATER, createCheckedImport, createFile, createImport, createLog, createPreview } from './factories.js';
 
+/** @import { ImportOptions, Preview } from '../../../static/js/core/types.d.ts' */
 /** @import { Count } from '../../../static/js/imports/descriptions.js' */
 
 /** @param {Count[]} counts */
@@ -40,8 +43,8 @@ test('the counts of an import add up to its rows', () => {
 test('skipped rows are only counted if the mode can skip rows', () => {
   assert.equal('skipped' in values(jobCounts(createImport())), false);
   assert.equal('skipped' in values(jobCounts(createImport({ mode: 'update' }))), true);
-  assert.equal('skipped' in values(previewCounts(createPreview(), { mode: 'upsert' })), false);
-  assert.equal(values(previewCounts(createPreview({ skipped: 2 }), { mode: 'create' })).skipped, 2);
+  assert.equal('skipped' in values(previewCounts(createPreview(), createImport())), false);
+  assert.equal(values(previewCounts(createPreview({ skipped: 2 }), createImport({ mode: 'create' }))).skipped, 2);
 });
 
 test('the counts of an undo separate removed from restored products', () => {
@@ -128,4 +131,56 @@ test('an all-or-nothing import says how many rows are bad', () => {
 test('the origin of a job names the client and its address', () => {
   assert.equal(describeOrigin({ started_from: 'page', started_by: '127.0.0.1' }), 'The page · 127.0.0.1');
   assert.equal(describeOrigin({ started_from: 'api', started_by: '' }), 'The API');
+});
+
+/**
+ * @param {Partial<Preview>} preview
+ * @param {Partial<ImportOptions>} [options]
+ */
+const createCheck = (preview, options = {}) => {
+  const job = createCheckedImport({ preview: createPreview(preview) });
+  return { ...job, options: { ...job.options, ...options } };
+};
+
+test('the headline of a check says what would happen and how much is rejected', () => {
+  assert.equal(checkHeadline(createImport()), 'Not counted');
+  assert.equal(checkHeadline(createCheck({ unchanged: 2 })), 'Nothing would change');
+  assert.equal(checkHeadline(createCheck({ create: 1 })), '1 product would be created');
+  assert.equal(checkHeadline(createCheck({ create: 2, update: 1 })), '2 products would be created, 1 updated');
+  assert.equal(
+    checkHeadline(createCheck({ update: 1, unchanged: 1, duplicate: 1, rejected: 1 })),
+    '1 product would be updated · 1 of 4 rows rejected (25%)',
+  );
+  assert.equal(
+    checkHeadline(createCheck({ create: 999, rejected: 1 })),
+    '999 products would be created · 1 of 1,000 rows rejected (less than 1%)',
+  );
+  assert.equal(
+    checkHeadline(createCheck({ unchanged: 1, rejected: 999 })),
+    'Nothing would change · 999 of 1,000 rows rejected (more than 99%)',
+  );
+  assert.equal(checkHeadline(createCheck({ rejected: 3 })), 'Nothing would change: all 3 rows were rejected');
+  assert.equal(checkHeadline(createCheck({ rejected: 1 })), 'Nothing would change: its only row was rejected');
+});
+
+test('a check states which products would be removed', () => {
+  const deletion = createCheck({ create: 1, update: 2, missing: 1200 }, { missing: 'delete' });
+  assert.equal(checkHeadline(deletion), '1 product would be created, 2 updated, 1,200 deleted');
+  assert.equal(confirmLabel(deletion), 'Import 3 products and delete 1,200');
+  assert.equal(values(previewCounts(deletion.preview ?? {}, deletion)).missing, 1200);
+  const deactivation = createCheck({ unchanged: 4, missing: 1 }, { missing: 'deactivate' });
+  assert.equal(checkHeadline(deactivation), '1 product would be deactivated');
+  assert.equal(confirmLabel(deactivation), 'Deactivate 1 product');
+  const keep = createCheck({ unchanged: 4, missing: 1 });
+  assert.equal(confirmLabel(keep), 'Finish without changes');
+  assert.equal('missing' in values(previewCounts(keep.preview ?? {}, keep)), false);
+});
+
+test('an import whose rows were all rejected says so first', () => {
+  const job = createImport({ status: 'completed', total_records: 12, rejected_count: 12, duration_seconds: 1 });
+  assert.equal(jobHeadline(job), 'Nothing was imported: all 12 rows were rejected');
+  assert.equal(
+    jobHeadline({ ...job, total_records: 1, rejected_count: 1 }),
+    'Nothing was imported: its only row was rejected',
+  );
 });

@@ -1,6 +1,6 @@
 // Objects of the API for the tests of the import pages.
 
-/** @import { ImportDetail, ImportFile, LogEntry, Preview } from '../../../static/js/core/types.d.ts' */
+/** @import { ImportDetail, ImportFile, LogEntry, Notice, Preview } from '../../../static/js/core/types.d.ts' */
 
 /**
  * Create an import that was just queued, with changes.
@@ -19,6 +19,7 @@ export const createImport = (changes = {}) => ({
   mode: 'upsert',
   on_reject: 'skip',
   progress: 0,
+  step_progress: 0,
   total_records: 0,
   processed_records: 0,
   rows_read: 0,
@@ -53,8 +54,14 @@ export const createImport = (changes = {}) => ({
     quote: null,
     encoding: null,
     mapping: null,
+    header_line: null,
+    sheet: null,
+    short_rows: 'reject',
+    missing: 'keep',
+    missing_limit: 0.1,
   },
   file: null,
+  notices: [],
   preview: null,
   log: [],
   samples: [],
@@ -79,6 +86,8 @@ export const createPreview = (changes = {}) => ({
   skipped: 0,
   duplicate: 0,
   rejected: 0,
+  fields: {},
+  checked_at: null,
   changes: [],
   rejects: [],
   ...changes,
@@ -98,6 +107,21 @@ export const createFile = (changes = {}) => ({
   quote: '"',
   remembered: false,
   unmapped: [],
+  wrapped: false,
+  ...changes,
+});
+
+/**
+ * @param {Partial<Notice>} [changes]
+ * @returns {Notice}
+ */
+export const createNotice = (changes = {}) => ({
+  code: 'short_rows',
+  message: 'Rows have fewer cells than the header.',
+  count: 1,
+  lines: [],
+  samples: [],
+  fix: null,
   ...changes,
 });
 

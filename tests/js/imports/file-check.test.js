@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { findFileProblem, summarizeProblems } from '../../../static/js/imports/file-check.js';
+import { findFileProblem, findSelectionProblem, summarizeProblems } from '../../../static/js/imports/file-check.js';
 
 test('files with the suffix of a supported format are accepted', () => {
   for (const name of ['a.csv', 'a.CSV', 'a.tsv', 'a.csv.gz', 'a.tsv.gz', 'a.zip']) {
@@ -14,6 +14,12 @@ test('other files have a problem', () => {
     assert.equal(findFileProblem({ name, size: 1 })?.title, `“${name}” is not a CSV file.`);
   }
   assert.equal(findFileProblem({ name: 'a.csv', size: 0 })?.title, '“a.csv” is empty.');
+});
+
+test('an option that removes products takes one file', () => {
+  assert.equal(findSelectionProblem(2, 'keep'), null);
+  assert.equal(findSelectionProblem(1, 'delete'), null);
+  assert.match(findSelectionProblem(2, 'deactivate')?.title ?? '', /would deactivate the products of the others/);
 });
 
 test('problems of several files become one', () => {

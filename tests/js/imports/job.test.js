@@ -6,6 +6,7 @@ import {
   describeRows,
   describeStatus,
   elapsedSeconds,
+  isAllRejected,
   isFinal,
   isInFuture,
   isRunning,
@@ -67,6 +68,17 @@ test('the status of a running job is its phase', () => {
   });
 });
 
+test('an import whose rows were all rejected is no success', () => {
+  const job = createImport({ status: 'completed', phase: 'finished', total_records: 3, rejected_count: 3 });
+  assert.equal(isAllRejected(job), true);
+  assert.deepEqual(describeStatus(job), { word: 'All rejected', icon: 'warning', tone: 'warning' });
+  assert.equal(isAllRejected({ ...job, status: 'awaiting_confirmation' }), true);
+  assert.equal(isAllRejected({ ...job, status: 'failed' }), false);
+  assert.equal(isAllRejected({ ...job, kind: 'undo' }), false);
+  assert.equal(describeStatus({ ...job, rejected_count: 2 }).tone, 'success');
+  assert.equal(isAllRejected({ ...job, total_records: 0, rejected_count: 0 }), false);
+});
+
 describe('merging versions of a job', () => {
   test('the first version is accepted as it is', () => {
     const job = versionAt(1);
@@ -90,6 +102,15 @@ describe('merging versions of a job', () => {
     assert.equal(merged.processed_records, 400);
     assert.equal(merged.rows_read, 7);
     assert.equal(merged.updated_at, timeAt(2));
+  });
+
+  test('the progress of the step starts again with the import, and goes with the progress of the job', () => {
+    const checked = versionAt(1, { progress: 50, step_progress: 100 });
+    const confirmed = mergeJob(checked, versionAt(2, { progress: 50, step_progress: 0 }));
+    assert.equal(confirmed.step_progress, 0);
+    const written = mergeJob(confirmed, versionAt(3, { progress: 75, step_progress: 50 }));
+    const merged = mergeJob(written, versionAt(4, { progress: 60, step_progress: 20 }));
+    assert.deepEqual([merged.progress, merged.step_progress], [75, 50]);
   });
 
   test('a version with more progress is newer even if the clock of its machine is behind', () => {

@@ -6,6 +6,7 @@ import {
   changedOptions,
   currentOptions,
   optionNames,
+  resetMissing,
   setOptions,
   setSkipsCheck,
   skipsCheck,
@@ -68,6 +69,22 @@ test('only changed options are uploaded with a file', () => {
   setSkipsCheck(true);
   setOptions({ mode: 'upsert' });
   assert.deepEqual(uploadFields(), { delimiter: ';', started_from: 'page' });
+});
+
+test('the limit of missing products is only uploaded if they are not kept', () => {
+  useStorage(createStorage());
+  setOptions({ missing_limit: '0.2' });
+  assert.deepEqual(changedOptions(), []);
+  setOptions({ missing: 'delete' });
+  assert.deepEqual(uploadFields(), { missing: 'delete', missing_limit: '0.2', preview: 'true', started_from: 'page' });
+});
+
+test('products are only removed by the next file', () => {
+  useStorage(createStorage());
+  setOptions({ mode: 'update', missing: 'delete', missing_limit: '1' });
+  resetMissing();
+  assert.deepEqual(changedOptions(), ['mode']);
+  assert.equal(currentOptions().missing_limit, '0.1');
 });
 
 test('the current options are a copy', () => {

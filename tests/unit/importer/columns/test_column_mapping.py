@@ -94,7 +94,7 @@ def test_a_mapping_overrides_names() -> None:
         ({"x": "name", "y": "name"}, "gives the field `name` to more than one column"),
         ({"z": "name"}, "the column `z`, and the file has 2 of that name. Choose one: `z (1)`, `z (2)` …"),
         ({"x": "name", " X ": None}, "the column `x` twice"),
-        ({"sku": None}, "no column `sku`. Its columns are: sku, x, y, z, z"),
+        ({"sku": None}, "no column `sku`. Its columns are: `sku`, `x`, `y`, `z`, `z`"),
         ({"sku": "name"}, "no column `sku`"),
         ({"a\0\n" * 50: "sku"}, "a column `a"),
     ],
@@ -116,7 +116,7 @@ def test_columns_with_the_same_name_are_numbered() -> None:
     ambiguous = map_columns(header)
     assert (ambiguous.fields[1:3], ambiguous.problem) == (
         [None, None],
-        "The file has 2 columns named `name`. Keep one, or choose one with a mapping.",
+        "The file has 2 columns named `Name`. Keep one, or choose one with a mapping.",
     )
     mapping = {"name (3)": "name", "(no name) (2)": "description"}
     assert map_columns(header, mapping).fields == ["sku", None, "name", None, None, "description"]
@@ -164,8 +164,8 @@ def test_several_columns_of_one_name_are_left_out_and_the_others_stay_mapped() -
 def test_the_message_about_a_missing_sku_column_lists_the_columns() -> None:
     end = "Name the column with the SKUs `sku`, or choose it with a mapping."
     few, many = ["a", ""], [f"c{number}" for number in range(1008)]
-    assert map_columns(few).problem == f"The file has no column `sku`. Its columns are: a, (empty). {end}"
-    first = ", ".join(many[:8])
+    assert map_columns(few).problem == f"The file has no column `sku`. Its columns are: `a`, (empty). {end}"
+    first = ", ".join(f"`{name}`" for name in many[:8])
     assert map_columns(many).problem == f"The file has no column `sku`. Its columns are: {first} and 1,000 more. {end}"
 
 

@@ -27,22 +27,30 @@ def validate(rows: list[Row], dialect: Dialect | None = None) -> tuple[str, int,
         (["s"], "wrong_field_count", "The row has 1 field where the header has 4 fields."),
         (["", "x"], "wrong_field_count", "The row has 2 fields where the header has 4 fields."),
         (["x"] * 1234, "wrong_field_count", "The row has 1,234 fields where the header has 4 fields."),
-        (["s" * 256, "n", "x", "1"], "sku_too_long", "The SKU has 256 characters; at most 255 are allowed."),
-        (["s", "n" * 1501, "x", "1"], "name_too_long", "The name has 1,501 characters; at most 500 are allowed."),
+        (
+            ["s" * 256, "n", "x", "1"],
+            "sku_too_long",
+            f"sku: `{'s' * 39}…` has 256 characters; at most 255 are allowed.",
+        ),
+        (
+            ["s", "n" * 1501, "x", "1"],
+            "name_too_long",
+            f"name: `{'n' * 39}…` has 1,501 characters; at most 500 are allowed.",
+        ),
         (
             ["s", "n", "x", "maybe"],
             "invalid_active",
-            "The column active must be true or false (also yes, no, 1, 0) or empty.",
+            "active: `maybe` is not yes or no. Write true, false, yes, no, 1 or 0.",
         ),
         (
             ["s\udce9", "n", "x", "1"],
             "invalid_encoding",
-            "The SKU has bytes that are not text in the encoding of the file.",
+            "sku: `sé` has bytes that are not text in the encoding of the file.",
         ),
         (
             ["s", "\udce9", "x", "1"],
             "invalid_encoding",
-            "The name has bytes that are not text in the encoding of the file.",
+            "name: `é` has bytes that are not text in the encoding of the file.",
         ),
     ],
 )
@@ -85,7 +93,7 @@ def test_a_row_has_the_reason_that_is_most_useful() -> None:
     ]
     codes = [reject.code for reject in validate(rows)[2]]
     assert codes == ["missing_sku", "sku_too_long", "name_too_long", "invalid_encoding"]
-    assert validate(rows)[2][3].message.startswith("The SKU has bytes")
+    assert validate(rows)[2][3].message.startswith("sku: `é")
 
 
 def test_blank_rows_are_neither_valid_nor_rejected() -> None:

@@ -28,13 +28,14 @@ from importer.files.tuning import ReaderTuning
 
 LINE_END = re.compile("\r\n|\r|\n")
 # A line of only these characters may be a row of empty cells.
-BLANK = string.whitespace + '\x1c\x1d\x1e\x1f,"'
+BLANK = string.whitespace + '\x1a\x1c\x1d\x1e\x1f,"\ufeff'
 HUGE_BLOCK = 1 << 20
 HEADER = "sku,name\n"
 
 text_cells = st.text(
-    st.sampled_from('ab",;\r\n\t \\\x01\x02é\u2028\ufeff🙂')
-    | st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
+    # Byte order marks and the end of a DOS file are removed before lines, see test_text_source.py.
+    st.sampled_from('ab",;\r\n\t \\\x01\x02é\u2028🙂')
+    | st.characters(exclude_categories=["Cs"], exclude_characters="\0\x1a\ufeff"),
     max_size=12,
 )
 line_ends = st.sampled_from(["\n", "\r\n", "\r"])

@@ -1,0 +1,173 @@
+// The dialog that confirms several imports at once. It shows what each file would do, and which ones did not start.
+
+import { getJson, messageOf, sendJson } from '../core/api.js';
+import { showDialog } from '../core/dialog.js';
+import { closestTo, fill, h, setText } from '../core/dom.js';
+import { formatCount, formatNumber } from '../core/format.js';
+import { toast } from '../core/toast.js';
+import { importApiPath } from './job-actions.js';
+import { importAddress } from './steps.js';
+import { fetchWaiting, planConfirmation } from './waiting-imports.js';
+
+/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { PlannedImport, Totals } from './waiting-imports.js' */
+
+/** @typedef {{planned: PlannedImport, note: HTMLElement}} Row */
+
+/**
+ * Load the imports that wait for their confirmation, then ask whether to confirm all of them.
+ * @param {() => void} onChange called when some have been started
+ * @returns {Promise<void>} settles when the dialog is open
+ * @throws if they cannot be loaded
+ */
+export async function askToConfirmAll(onChange) {
+  const waiting = await fetchWaiting();
+  /** @type {ImportDetail[]} */
+  const jobs = await Promise.all(waiting.map(({ task_id: id }) => getJson(importApiPath(id))));
+  openConfirmAll(jobs, onChange);
+}
+
+/**
+ * @param {ImportDetail[]} jobs
+ * @param {() => void} onChange
+ */
+function openConfirmAll(jobs, onChange) {
+  const { imports, totals } = planConfirmation(jobs);
+  const rows = imports.map((planned) => ({ planned, note: noteOf(planned.blocked) }));
+  const included = rows.filter(({ planned }) => !planned.blocked);
+  const files = formatCount(included.length, 'file');
+  const text = h('p', { role: 'status', text: describeTotals(included.length, totals) });
+  const table = planTable(rows, totals);
+  // The links to single imports leave the dialog.
+  table.element.addEventListener('click', (event) => !isBusy && closestTo(event, 'a') && dialog.close());
+  let isBusy = false;
+  const cancel = h('button', {
+    class: 'button',
+    type: 'button',
+    text: 'Cancel',
+    data: { testid: 'confirm-cancel' },
+    on: { click: () => !isBusy && dialog.close() },
+  });
+  const button = h('button', {
+    class: 'button button-primary',
+    type: 'button',
+    text: `Import ${files}`,
+    data: { testid: 'confirm-ok' },
+    on: { click: () => confirmAll() },
+  });
+  const actions = h('div', { class: 'dialog-actions' }, cancel, included.length ? button : null);
+
+  async function confirmAll() {
+    if (isBusy) return;
+    isBusy = true;
+    button.disabled = true;
+    setText(button, 'Starting…');
+    const failures = await confirmEach(included);
+    isBusy = false;
+    onChange();
+    if (!failures) {
+      dialog.close();
+      toast(`${formatCount(included.length, 'import')} started`);
+      return;
+    }
+    dialog.setTitle(`${formatCount(failures, 'import')} did not start`);
+    setText(
+      text,
+      `${formatNumber(included.length - failures)} of ${files} started. The others are listed with the reason.`,
+    );
+    table.totals.hidden = true;
+    setText(cancel, 'Close');
+    fill(actions, cancel);
+    cancel.focus();
+  }
+
+  const dialog = showDialog({
+    title: included.length ? `Import ${files}?` : 'None of these imports can be confirmed here',
+    content: [h('div', { class: 'confirm' }, text, table.element)],
+    footer: actions,
+    testid: 'confirm-all-dialog',
+    role: 'alertdialog',
+    mayClose: () => !isBusy,
+  });
+  cancel.focus();
+}
+
+/**
+ * Confirm imports one after the other, and write beside each whether it started.
+ * @param {Row[]} rows
+ * @returns {Promise<number>} how many did not start
+ */
+async function confirmEach(rows) {
+  let failures = 0;
+  for (const { planned, note } of rows) {
+    try {
+      await sendJson('POST', importApiPath(planned.job.task_id, 'confirm'));
+      note.className = 'cell-below muted';
+      setText(note, 'Started');
+    } catch (error) {
+      failures += 1;
+      note.className = 'cell-reason';
+      setText(note, messageOf(error));
+    }
+  }
+  return failures;
+}
+
+/**
+ * @param {number} count of files
+ * @param {Totals} totals
+ */
+function describeTotals(count, { create, update, rejected }) {
+  if (!count) return 'Open each of them to see what to do. Nothing has been written.';
+  const created = formatCount(create, 'product is', 'products are');
+  const rejects = rejected ? ` ${formatCount(rejected, 'row was', 'rows were')} rejected and left out.` : '';
+  const several = count > 1 ? ' A product that is in several files counts for each.' : '';
+  return `${created} created and ${formatNumber(update)} updated.${rejects}${several}`;
+}
+
+/** @param {string} text */
+const noteOf = (text) => h('span', { class: 'cell-below muted', data: { testid: 'plan-note' }, text });
+
+/**
+ * @param {Row[]} rows
+ * @param {Totals} totals
+ * @returns {{element: HTMLElement, totals: HTMLElement}}
+ */
+function planTable(rows, totals) {
+  const head = ['Created', 'Updated', 'Rejected'].map((text) => h('th', { scope: 'col', class: 'number', text }));
+  const foot = h(
+    'tfoot',
+    {},
+    h('tr', { data: { testid: 'plan-totals' } }, h('th', { scope: 'row', text: 'Total' }), numberCells(totals)),
+  );
+  const element = h(
+    'div',
+    { class: 'table-scroll plan-scroll', tabindex: '0', role: 'region', 'aria-label': 'The imports' },
+    h(
+      'table',
+      { class: 'table table-plan', data: { testid: 'plan-table' } },
+      h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: 'File' }), head)),
+      h('tbody', {}, rows.map(planRow)),
+      foot,
+    ),
+  );
+  return { element, totals: foot };
+}
+
+/** @param {Row} row */
+function planRow({ planned, note }) {
+  const { job, blocked } = planned;
+  const name = blocked
+    ? h('a', { href: importAddress(job.task_id, 'check'), text: job.filename })
+    : h('span', { text: job.filename });
+  return h(
+    'tr',
+    { class: blocked ? 'is-blocked' : '', data: { testid: 'plan-row' } },
+    h('td', { class: 'plan-file' }, name, note),
+    numberCells(planned),
+  );
+}
+
+/** @param {Totals} counts */
+const numberCells = ({ create, update, rejected }) =>
+  [create, update, rejected].map((count) => h('td', { class: 'number', text: formatNumber(count) }));

@@ -1,0 +1,96 @@
+// What a notice shows: its lines, its samples, and the options of a retry that settle it.
+
+import { formatCount, formatNumber } from '../core/format.js';
+import { canRetry } from './job.js';
+import { FORMAT_OPTIONS } from './options.js';
+
+/** @import { ImportDetail, Notice, NoticeFix, NoticeSample, RetryOptions } from '../core/types.d.ts' */
+
+/** The keys of a sample that have a place of their own. */
+const SHOWN_KEYS = new Set(['text', 'readings', 'line']);
+const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
+/**
+ * Return the heading of a list of notices.
+ * @param {Notice[]} notices
+ */
+export const noticesTitle = (notices) => `${formatCount(notices.length, 'thing')} to know about this file`;
+
+/**
+ * Return whether an import can be started again with other options.
+ * @param {Pick<ImportDetail, 'status' | 'retry_until'>} job
+ */
+export const canChangeOptions = (job) => job.status === 'awaiting_confirmation' || canRetry(job);
+
+/**
+ * Describe where a notice applies, such as "Lines 3, 8 and 12 more".
+ * @param {Pick<Notice, 'count' | 'lines'>} notice
+ * @param {number} maxLines how many lines to list
+ * @returns {string} "" if it has no lines
+ */
+export function describeLines({ count, lines }, maxLines) {
+  const shown = lines.slice(0, maxLines).map(formatNumber);
+  if (!shown.length) return '';
+  const more = Math.max(count, lines.length) - shown.length;
+  if (more) shown.push(`${formatNumber(more)} more`);
+  return `${shown.length > 1 ? 'Lines' : 'Line'} ${LIST.format(shown)}`;
+}
+
+/**
+ * Return whether the sentence of a notice leaves out that there is more than one place.
+ * @param {Pick<Notice, 'count' | 'message'>} notice
+ */
+export const needsCount = ({ count, message }) => count > 1 && !message.includes(count.toLocaleString('en-US'));
+
+/**
+ * Return the encodings in which samples were decoded, in the order of the server.
+ * @param {NoticeSample[]} samples
+ * @returns {string[]}
+ */
+export const candidatesOf = (samples) => [...new Set(samples.flatMap(({ readings }) => Object.keys(readings ?? {})))];
+
+/**
+ * Return the fixes of a notice that need a button. Encodings have theirs beside the decoded texts.
+ * @param {Notice} notice
+ * @returns {NoticeFix[]}
+ */
+export function fixesOf({ fix, fixes = [], samples }) {
+  const candidates = candidatesOf(samples);
+  const all = fix ? [fix, ...fixes] : fixes;
+  return all.filter(({ label, options }, index) => {
+    const isFirst = all.findIndex((other) => other.label === label) === index;
+    const isCandidate = Object.keys(options).join() === 'encoding' && candidates.includes(String(options.encoding));
+    return isFirst && !isCandidate;
+  });
+}
+
+/**
+ * Return the options of a retry that settle a notice. A file that is read in another format may have other columns, so
+ * a mapping that was chosen by hand is removed.
+ * @param {Pick<ImportDetail, 'options'>} job
+ * @param {Record<string, unknown>} options of the fix
+ * @param {RetryOptions} [changes] what else was changed on the page, and is kept
+ * @returns {RetryOptions}
+ */
+export function retryOptionsOf(job, options, changes = {}) {
+  const isOtherFormat = Object.keys(options).some((name) => FORMAT_OPTIONS.has(name));
+  const reset = isOtherFormat && (job.options.mapping || changes.mapping) ? { mapping: null } : {};
+  return { ...changes, ...reset, ...options, preview: true };
+}
+
+/**
+ * Return what a sample says besides its text, such as "column: Name · value: 1".
+ * @param {NoticeSample} sample
+ */
+export function describeSample(sample) {
+  const { line } = sample;
+  const facts = Object.entries(sample).filter(
+    ([name, value]) => !SHOWN_KEYS.has(name) && ['string', 'number', 'boolean'].includes(typeof value),
+  );
+  return [
+    typeof line === 'number' ? `line ${formatNumber(line)}` : '',
+    ...facts.map(([name, value]) => `${name.replaceAll('_', ' ')}: ${value}`),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}

@@ -1,0 +1,203 @@
+// What was noticed in the file of an import: each notice with its lines, samples and the buttons that settle it.
+
+import { h } from '../core/dom.js';
+import { formatNumber } from '../core/format.js';
+import { icon } from '../core/icons.js';
+import { createActionButton } from './action-buttons.js';
+import {
+  canChangeOptions,
+  candidatesOf,
+  describeLines,
+  describeSample,
+  fixesOf,
+  needsCount,
+  noticesTitle,
+  retryOptionsOf,
+} from './notice-content.js';
+import { encodingName, isSameEncoding } from './options.js';
+
+/** @import { Child } from '../core/dom.js' */
+/** @import { ImportDetail, Notice, NoticeFix, NoticeSample, RetryOptions } from '../core/types.d.ts' */
+/** @import { StepContext } from './job-actions.js' */
+
+/** How many lines a closed notice lists. */
+const FEW_LINES = 3;
+const ALL_LINES = 20;
+
+/** @typedef {(options: Record<string, unknown>, button: HTMLButtonElement) => unknown} Retry */
+
+/**
+ * Create the card.
+ * @param {ImportDetail} job
+ * @param {StepContext | null} context null if the import cannot be read again from here
+ * @param {() => RetryOptions} [pendingChanges] returns what was changed on the page and not sent yet
+ * @returns {HTMLElement | null} null if there are no notices
+ */
+export function createNoticesCard(job, context, pendingChanges = () => ({})) {
+  const { notices } = job;
+  if (!notices.length) return null;
+  /** @type {Retry | null} */
+  const retry =
+    context && canChangeOptions(job)
+      ? (options, button) =>
+          context.runAction('retry', {
+            button,
+            busy: 'Reading again…',
+            body: retryOptionsOf(job, options, pendingChanges()),
+          })
+      : null;
+  return h(
+    'section',
+    { class: 'card notices', 'aria-labelledby': 'notices-title', data: { testid: 'notices' } },
+    h('div', { class: 'card-head-table' }, h('h2', { id: 'notices-title', text: noticesTitle(notices) })),
+    h(
+      'ul',
+      { class: 'notice-list' },
+      notices.map((notice) => noticeItem(notice, job, retry)),
+    ),
+  );
+}
+
+/**
+ * @param {Notice} notice
+ * @param {ImportDetail} job
+ * @param {Retry | null} retry
+ */
+function noticeItem(notice, job, retry) {
+  const fixes = fixesOf(notice);
+  return h(
+    'li',
+    { class: 'notice', data: { testid: 'notice', code: notice.code } },
+    icon('alert', 'notice-icon'),
+    h(
+      'div',
+      { class: 'notice-text' },
+      h(
+        'p',
+        { class: 'notice-message' },
+        notice.message,
+        needsCount(notice)
+          ? h(
+              'span',
+              { class: 'pill notice-count', data: { testid: 'notice-count' } },
+              h('span', { class: 'visually-hidden', text: 'Found ' }),
+              formatNumber(notice.count),
+              h('span', { 'aria-hidden': 'true', text: '×' }),
+              h('span', { class: 'visually-hidden', text: ' times' }),
+            )
+          : null,
+      ),
+      !retry && fixes.length && job.status === 'completed' ? laterHint(fixes) : null,
+      noticeDetails(notice, job, retry),
+    ),
+    retry && fixes.length
+      ? h(
+          'div',
+          { class: 'notice-fixes' },
+          fixes.map(({ label, options }) =>
+            createActionButton(label, 'notice-fix', (button) => retry(options, button), 'button-small'),
+          ),
+        )
+      : null,
+  );
+}
+
+/**
+ * Explain how to use fixes of an import that was written already.
+ * @param {NoticeFix[]} fixes
+ */
+function laterHint(fixes) {
+  const labels = fixes.map(({ label }) => `“${label}”`).join(' or ');
+  return h('p', { class: 'muted', text: `To choose ${labels}, import the file again and check it first.` });
+}
+
+/**
+ * @param {Notice} notice
+ * @param {ImportDetail} job
+ * @param {Retry | null} retry
+ * @returns {HTMLElement | null} null if the notice has neither lines nor samples
+ */
+function noticeDetails(notice, job, retry) {
+  const { samples, lines } = notice;
+  const few = describeLines(notice, FEW_LINES);
+  if (!samples.length && lines.length <= FEW_LINES) return few ? h('p', { class: 'muted', text: few }) : null;
+  const current = job.file?.encoding ?? '';
+  const candidates = candidatesOf(samples).sort(
+    (one, other) => Number(isSameEncoding(other, current)) - Number(isSameEncoding(one, current)),
+  );
+  const texts = samples.filter(({ text, readings }) => text && !readings);
+  return h(
+    'details',
+    { class: 'notice-details', open: candidates.length > 0 },
+    h('summary', {}, icon('next', 'panel-marker'), few || 'Examples'),
+    h(
+      'div',
+      { class: 'notice-samples' },
+      lines.length > FEW_LINES ? h('p', { class: 'muted', text: describeLines(notice, ALL_LINES) }) : null,
+      texts.length ? h('ul', { class: 'sample-list' }, texts.map(sampleItem)) : null,
+      candidates.length ? readingsTable(samples, candidates, job, retry) : null,
+    ),
+  );
+}
+
+/** @param {NoticeSample} sample */
+function sampleItem(sample) {
+  const facts = describeSample(sample);
+  return h(
+    'li',
+    {},
+    h('code', { dir: 'auto', text: sample.text }),
+    facts ? h('span', { class: 'muted', text: facts }) : null,
+  );
+}
+
+/**
+ * Create the table of texts, each decoded in every candidate. A click chooses a candidate.
+ * @param {NoticeSample[]} samples
+ * @param {string[]} candidates encodings
+ * @param {ImportDetail} job
+ * @param {Retry | null} retry
+ */
+function readingsTable(samples, candidates, job, retry) {
+  const current = job.file?.encoding ?? '';
+  /** @param {string} encoding */
+  const head = (encoding) => {
+    const isCurrent = isSameEncoding(encoding, current);
+    /** @type {Child} */
+    let choice = null;
+    if (isCurrent) choice = h('span', { class: 'pill', text: 'Used now' });
+    else if (retry) {
+      const button = createActionButton(
+        'Use this',
+        'use-encoding',
+        (pressed) => retry({ encoding }, pressed),
+        'button-small',
+      );
+      button.setAttribute('aria-label', `Use this: ${encodingName(encoding)}`);
+      choice = button;
+    }
+    return h('th', { scope: 'col' }, h('span', { text: encodingName(encoding) }), choice);
+  };
+  return h(
+    'div',
+    { class: 'table-scroll readings', tabindex: '0', role: 'region', 'aria-label': 'The texts in each encoding' },
+    h(
+      'table',
+      { class: 'table', data: { testid: 'readings-table' } },
+      h('thead', {}, h('tr', {}, candidates.map(head))),
+      h(
+        'tbody',
+        {},
+        samples
+          .filter(({ readings }) => readings)
+          .map(({ readings }) =>
+            h(
+              'tr',
+              {},
+              candidates.map((encoding) => h('td', { dir: 'auto', text: readings?.[encoding] ?? '–' })),
+            ),
+          ),
+      ),
+    ),
+  );
+}
