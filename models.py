@@ -186,8 +186,10 @@ class ImportJob(Base):
     lease_expires_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
 
-    # When the reaper removed the rejects and the samples of the ended job, which are kept for less time than the job.
+    # When the reaper removed the rejects, the duplicates and the samples of the ended job, which are kept for less time
+    # than the job.
     rejects_removed_at: Mapped[datetime | None]
+    duplicates_removed_at: Mapped[datetime | None]
     samples_removed_at: Mapped[datetime | None]
 
     __table_args__ = (
@@ -213,6 +215,7 @@ class ImportJob(Base):
 class ImportReject(Base):
     """A rejected row of a file: the line where it starts, the reason, and the original row as CSV.
 
+    `column` is the name in the file of the column that is to blame, and `value` its value, if the reason is about them.
     `job_id` has no foreign key, because checking it takes as long as writing the row. A trigger removes the rejects of
     a deleted job.
     """
@@ -224,6 +227,26 @@ class ImportReject(Base):
     code: Mapped[str] = mapped_column(String(64))
     message: Mapped[str]
     row: Mapped[str]
+    column: Mapped[str | None]
+    value: Mapped[str | None]
+
+
+class ImportDuplicate(Base):
+    """A row of a file whose SKU appears again further down, on `kept_line`.
+
+    `dropped` has its values and `kept` those of the row that counts, by field; `kept` is NULL if they are the same.
+    `job_id` has no foreign key, as in `import_rejects`.
+    """
+
+    __tablename__ = "import_duplicates"
+
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kept_line: Mapped[int]
+    sku: Mapped[str]
+    differs: Mapped[bool]
+    dropped: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    kept: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class ImportChanges(Base):

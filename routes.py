@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import change_streams, docs, events, health
-from api.imports import actions, progress, rejects, uploads
+from api.imports import actions, duplicates, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
 from api.products import bulk, export
@@ -26,6 +26,8 @@ def register(app: Flask) -> None:
         progress.blueprint,
         imports.blueprint,
         actions.blueprint,
+        rows.blueprint,
+        duplicates.blueprint,
         rejects.blueprint,
         webhooks.blueprint,
         send_test.blueprint,

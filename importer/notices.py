@@ -40,6 +40,16 @@ NOTICE_KINDS = {
     kind.code: kind
     for kind in (
         NoticeKind(
+            "all_rejected",
+            "The only row was rejected, so nothing can be imported. Check the format and the columns of the file.",
+            "All {count} rows were rejected, so nothing can be imported. Check the format and the columns of the file.",
+        ),
+        NoticeKind(
+            "looks_like_another_file",
+            "Check that this is the right file: {finding}.",
+            "Check that this is the right file: {finding}. {count} SKUs of this file do not exist.",
+        ),
+        NoticeKind(
             "missing_products",
             "1 product is not in the file, and the import {verb} it.{doubt}{excess} Check that the file is complete.",
             "{count} products are not in the file, and the import {verb} them.{doubt}{excess} Check that the file is"
@@ -71,6 +81,18 @@ NOTICE_KINDS = {
             "many_rejects",
             "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
             "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
+        ),
+        NoticeKind(
+            "clears_values",
+            "1 value of an existing product would become empty: {fields}. Leave the column out to keep it.",
+            "{count} values of existing products would become empty: {fields}. Leave the columns out to keep them.",
+        ),
+        NoticeKind(
+            "duplicates_differ",
+            "1 row has other values than a later row with the same SKU. The last row of a SKU counts, so its values are"
+            " dropped. Check which row is right.",
+            "{count} rows have other values than a later row with the same SKU. The last row of a SKU counts, so their"
+            " values are dropped. Check which rows are right.",
         ),
         NoticeKind(
             "lines_above_header",

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, jsonify
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, func, select, text
 
-from api.imports.file_names import (
-    ARCHIVE_SUFFIX,
-    COMPRESSION_SUFFIXES,
-    TEXT_SUFFIXES,
-    WORKBOOK_SUFFIXES,
-    clean_filename,
-)
+from api.imports.csv_files import describe_file_name, send_csv
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
-from api.imports.schemas import RejectedRowPageSchema
+from api.imports.list_schemas import (
+    MAX_GROUP_LINES,
+    RejectedRowPageSchema,
+    RejectGroupPageSchema,
+    RejectQuerySchema,
+)
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.pagination import fetch_page
+from api.pagination import fetch_page, pagination_json
 from api.request_fields import Boolean
 from api.schemas import PageQuerySchema, QuerySchema
 from importer.columns.reject_file import encode_reject_file
@@ -35,13 +31,19 @@ blueprint = Blueprint("rejects", __name__, url_prefix="/api/imports", tag="Impor
 # Each batch is read in a short transaction of its own, so a slow client keeps none open.
 BATCH_ROWS = 2000
 
+# The column of each filter, by its parameter.
+FILTERS = {"reason": ImportReject.code, "column": ImportReject.column, "value": ImportReject.value}
+LIST_GROUPS_SQL = f"""
+SELECT code, "column", value, count(*) AS count, (array_agg(message ORDER BY line))[1] AS message,
+    (array_agg(line ORDER BY line))[1:{MAX_GROUP_LINES}] AS lines
+FROM import_rejects WHERE job_id = :job_id GROUP BY code, "column", value
+ORDER BY count DESC, min(line) OFFSET :offset LIMIT :limit
+"""
+COUNT_GROUPS_SQL = """
+SELECT count(*) FROM (SELECT DISTINCT code, "column", value FROM import_rejects WHERE job_id = :job_id) reasons
+"""
+
 EXAMPLE_FILE = "sku,name,line,code,message\r\n,Blue lamp,17,missing_sku,The row has no SKU.\r\n"
-HEADERS = {
-    "Content-Disposition": {
-        "description": "The name of the file: that of the imported file, followed by `-rejects.csv`.",
-        "schema": {"type": "string", "examples": ["attachment; filename=products-rejects.csv"]},
-    }
-}
 
 
 class RejectFileQuerySchema(QuerySchema):
@@ -54,7 +56,7 @@ class RejectFileQuerySchema(QuerySchema):
 
 @blueprint.get("/<task_id>/rejects", parameters=TASK_ID)
 @blueprint.document(operationId="listRejects")
-@blueprint.accepts(PageQuerySchema)
+@blueprint.accepts(RejectQuerySchema)
 @blueprint.returns(200, RejectedRowPageSchema, "A page of rejected rows.")
 @blueprint.raises(INVALID_PARAMETER, IMPORT_NOT_FOUND)
 def list_rejects(query: dict[str, Any], task_id: str) -> Response:
@@ -65,18 +67,74 @@ def list_rejects(query: dict[str, Any], task_id: str) -> Response:
     """
     job = find_job(task_id)
     rejects = select(ImportReject).where(ImportReject.job_id == job.id).order_by(ImportReject.line)
+    if part := query.get("q"):
+        rejects = rejects.where(ImportReject.row.icontains(part, autoescape=True))
+    for parameter, column in FILTERS.items():
+        if parameter in query:
+            rejects = rejects.where(column == query[parameter])
     rows, pagination = fetch_page(rejects, query["page"], query["per_page"])
     return jsonify(
-        rejects=[{"line": row.line, "code": row.code, "message": row.message, "row": row.row} for row in rows],
-        message=explain_missing_rejects(job.rejected_count, pagination["total"], is_stored=_are_rejects_stored(job)),
+        rejects=[
+            {
+                "line": row.line,
+                "code": row.code,
+                "message": row.message,
+                "row": row.row,
+                "column": row.column,
+                "value": row.value,
+            }
+            for row in rows
+        ],
+        message=_explain_missing(job),
         pagination=pagination,
+    )
+
+
+@blueprint.get("/<task_id>/rejects/groups", parameters=TASK_ID)
+@blueprint.document(operationId="listRejectGroups")
+@blueprint.accepts(PageQuerySchema)
+@blueprint.returns(200, RejectGroupPageSchema, "A page of groups.")
+@blueprint.raises(INVALID_PARAMETER, IMPORT_NOT_FOUND)
+def list_reject_groups(query: dict[str, Any], task_id: str) -> Response:
+    """List the rejected rows by reason
+
+    Groups the rows by reason, column and value, the largest group first. The lists of rejected rows take the `code`, as
+    `reason`, the `column` and the `value` of a group. Only stored rows count; if some are missing, `message` says so.
+    """
+    job = find_job(task_id)
+    page, per_page = query["page"], query["per_page"]
+    groups = db.session.execute(
+        text(LIST_GROUPS_SQL), {"job_id": job.id, "offset": (page - 1) * per_page, "limit": per_page}
+    ).all()
+    total = db.session.scalar(text(COUNT_GROUPS_SQL), {"job_id": job.id}) or 0
+    return jsonify(
+        groups=[
+            {
+                "code": group.code,
+                "message": group.message,
+                "column": group.column,
+                "value": group.value,
+                "count": group.count,
+                "lines": group.lines,
+            }
+            for group in groups
+        ],
+        message=_explain_missing(job),
+        pagination=pagination_json(page, per_page, total),
     )
 
 
 @blueprint.get("/<task_id>/rejects.csv", parameters=TASK_ID)
 @blueprint.document(operationId="exportRejects")
 @blueprint.accepts(RejectFileQuerySchema)
-@blueprint.returns(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
+@blueprint.returns(
+    200,
+    {"type": "string"},
+    "The file.",
+    content_type="text/csv",
+    example=EXAMPLE_FILE,
+    headers=describe_file_name("rejects"),
+)
 @blueprint.raises(INVALID_PARAMETER, IMPORT_NOT_FOUND)
 def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     """Export the rejected rows as a file
@@ -92,9 +150,8 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     batches = _read_batches(db.engine, job.id, quote_rows=is_text)
     # Read the first batch now, so that an error is an ordinary error response.
     first_batch = next(batches, [])
-    filename = f"{_stem(job.filename)}-rejects.csv"
+    filename, rejected_count, is_stored = job.filename, job.rejected_count, _are_rejects_stored(job)
     db.session.remove()
-    rejected_count, is_stored = job.rejected_count, _are_rejects_stored(job)
     body = encode_reject_file(
         header,
         dialect,
@@ -102,11 +159,7 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
         byte_order_mark=query.get("bom", False),
         explain_missing=lambda written: explain_missing_rejects(rejected_count, written, is_stored=is_stored),
     )
-    response = Response(body, content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", **_filename_parameters(filename))
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
+    return send_csv(body, filename, "rejects")
 
 
 def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> str | None:
@@ -121,6 +174,12 @@ def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> s
     if stored == 0:
         return "The rejected rows are no longer stored, because the import ended long ago."
     return f"Only the first {stored:,} of {rejected:,} rejected rows are stored. The others were only counted."
+
+
+def _explain_missing(job: ImportJob) -> str | None:
+    """Return a sentence if not all rejected rows of a job are stored."""
+    stored = db.session.scalar(select(func.count()).select_from(ImportReject).where(ImportReject.job_id == job.id))
+    return explain_missing_rejects(job.rejected_count, stored or 0, is_stored=_are_rejects_stored(job))
 
 
 def _are_rejects_stored(job: ImportJob) -> bool:
@@ -157,21 +216,3 @@ def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[
             return
         yield batch
         last_line = batch[-1].line
-
-
-def _stem(filename: str) -> str:
-    """Return a file name without its suffixes and without invisible characters, which earlier versions kept."""
-    name = clean_filename(PurePath(filename).name)
-    for suffix in (*COMPRESSION_SUFFIXES, ARCHIVE_SUFFIX, *TEXT_SUFFIXES, *WORKBOOK_SUFFIXES):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-    return name or "products"
-
-
-def _filename_parameters(filename: str) -> dict[str, str]:
-    """Return the parameters of Content-Disposition (RFC 6266): `filename` in ASCII, and `filename*` for other names."""
-    ascii_name = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    parameters = {"filename": ascii_name}
-    if ascii_name != filename:
-        parameters["filename*"] = f"UTF-8''{quote(filename)}"
-    return parameters

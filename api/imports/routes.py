@@ -91,8 +91,7 @@ def show_import(task_id: str) -> Response:
                 "missing_limit": job.missing_limit,
             },
             "file": _serialize_file(job.file),
-            # Jobs of earlier versions lack the part about missing products.
-            "preview": {**NOTHING_MISSING, **job.preview} if job.preview else None,
+            "preview": _serialize_preview(job.preview),
             "notices": sort_notices(job.notices or []),
             "log": [{"at": format_timestamp(at), "event": event, "message": message} for at, event, message in entries],
             "samples": [{"at": round(at, 3), "phase": phase, "rows": rows} for at, phase, rows in samples],
@@ -108,6 +107,15 @@ def _serialize_file(file: dict[str, Any] | None) -> dict[str, Any] | None:
     shown = {"escaped": False, "wrapped": False, "problem": None, **file}
     shown.pop("header_key", None)
     return shown
+
+
+def _serialize_preview(preview: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what clients see of `ImportJob.preview`."""
+    if not preview:
+        return None
+    # Previews of earlier versions lack these keys.
+    rejects = [{"column": None, "value": None, **reject} for reject in preview["rejects"]]
+    return {**NOTHING_MISSING, "fields": {}, "checked_at": None, **preview, "rejects": rejects}
 
 
 @blueprint.get("/<task_id>/products", parameters=TASK_ID)

@@ -160,6 +160,10 @@ class RejectedRowSchema(Schema):
     code = text("The reason, as a code for programs.", "missing_sku")
     message = text("The reason, as a sentence for people.", "The row has no SKU.")
     row = text("The original row.", ",Blue lamp,")
+    column = text(
+        "The column that is to blame, by its name in the file; null if it is the whole row.", "Status", nullable=True
+    )
+    value = text("The value that is to blame; null if the reason is not about one value.", "maybe", nullable=True)
 
 
 class PreviewChangeSchema(Schema):
@@ -168,6 +172,13 @@ class PreviewChangeSchema(Schema):
     sku = text("The SKU of the product.", "A-1")
     before = dictionary("The current values; null for a new product.", nullable=True)
     after = dictionary("The values after the import.")
+
+
+class FieldChangesSchema(Schema):
+    """How many products an import would change in one field."""
+
+    changed = integer("Products whose value would change.")
+    cleared = integer("How many of them have a value that would become empty.")
 
 
 class PreviewSchema(Schema):
@@ -188,6 +199,14 @@ class PreviewSchema(Schema):
     catalogue = integer(
         "The number of products in the catalogue, of which `missing` is a part; null with `keep`.", nullable=True
     )
+    fields_ = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(FieldChangesSchema),
+        required=True,
+        data_key="fields",
+        metadata={"description": "The changes of existing products, for each field that the file has."},
+    )
+    checked_at = timestamp("When the rows were compared with the products", nullable=True)
     changes = nested_list(PreviewChangeSchema)
     rejects = nested_list(RejectedRowSchema)
 
@@ -276,17 +295,6 @@ class ImportPageSchema(Schema):
     """A page of jobs."""
 
     imports = nested_list(ImportSchema)
-    pagination = nested(PaginationSchema)
-
-
-class RejectedRowPageSchema(Schema):
-    """A page of rejected rows."""
-
-    rejects = nested_list(RejectedRowSchema)
-    message = text(
-        "Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing.",
-        nullable=True,
-    )
     pagination = nested(PaginationSchema)
 
 

@@ -23,11 +23,12 @@ COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def encode_rejects(job_id: int, rejects: Sequence[Reject]) -> bytes:
-    """Return rejects in the text format of COPY: job_id, line, code, message, row."""
+    """Return rejects in the text format of COPY: job_id, line, code, message, row, column, value."""
     if not rejects:
         return b""
-    lines, codes, messages, rows = zip(*rejects, strict=True)
-    cells = zip(repeat(str(job_id)), map(str, lines), codes, _escape(messages), _escape(rows))
+    lines, codes, messages, rows, columns, values = zip(*rejects, strict=True)
+    optional = (_escape_optional(texts) for texts in (columns, values))
+    cells = zip(repeat(str(job_id)), map(str, lines), codes, _escape(messages), _escape(rows), *optional)
     return ("\n".join(map("\t".join, cells)) + "\n").encode()
 
 
@@ -37,6 +38,11 @@ def _escape(texts: Sequence[str]) -> list[str]:
     for letter, escape in COPY_ESCAPES.items():
         text = text.replace(letter, escape)
     return text.split("\0")
+
+
+def _escape_optional(texts: Sequence[str | None]) -> list[str]:
+    escaped = _escape([text or "" for text in texts])
+    return ["\\N" if text is None else cell for text, cell in zip(texts, escaped, strict=True)]
 
 
 def encode_reject_file(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import compress, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 from importer.columns.column_mapping import shorten
 from importer.columns.formula_guard import remove_guard
@@ -42,8 +42,20 @@ ACTIVE_WORDS: Mapping[str, str] = {
     "": "",
 }
 
-# A reason code and a sentence.
-Reason = tuple[str, str]
+# Longer values are shortened beside a reject.
+VALUE_MAX_CHARACTERS = 200
+
+
+class Reason(NamedTuple):
+    """Why a row is rejected: a code and a sentence, and the field that is to blame if it is one.
+
+    `is_about_value` says that other values of the field would be valid, so that rows with the same value go together.
+    """
+
+    code: str
+    message: str
+    field: str | None = None
+    is_about_value: bool = False
 
 
 class RowValidator:
@@ -101,12 +113,13 @@ class RowValidator:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 
         A row has the values of `fields`; SKUs are trimmed. Rows of empty cells and repeated headers are left out,
-        surplus empty cells dropped. If `chunk.has_short_rows` is set, empty values without quotes are NULL. The work is
-        done on whole columns, for speed. Raises `UnusableFile` at a row that is another header.
+        surplus empty cells dropped. If `chunk.has_short_rows` is set, empty values without quotes are NULL.
+        `chunk.valid` says which rows the payload has. The work is done on whole columns, for speed. Raises
+        `UnusableFile` at a row that is another header.
         """
         if chunk.clean is not None:
             return chunk.clean.payload, chunk.clean.rows
-        whole, chunk = chunk, self._leave_out_headers(chunk)
+        self._leave_out_headers(chunk)
         rows = chunk.rows
         if not rows:
             return b"", 0
@@ -115,7 +128,6 @@ class RowValidator:
         reasons: dict[int, Reason] = {}
         if set(map(len, rows)) != {self.width}:
             rows, complete, reasons = self._fit_widths(chunk)
-            whole.has_short_rows = chunk.has_short_rows
         payload, valid_rows = b"", len(rows)
         if rows:
             columns = list(zip(*rows, strict=True))
@@ -137,12 +149,15 @@ class RowValidator:
             if valid_rows:
                 widths = [len(chunk.rows[number]) for number in complete] if chunk.has_short_rows else None
                 payload = self._encode(values, widths)
+        if len(complete) < len(chunk.rows):
+            chunk.valid = complete
         if reasons:
             lines, raws = chunk.positions()
             numbers = sorted(reasons)
             original_rows = make_all_printable([raws[number] for number in numbers])
             chunk.rejects += [
-                Reject(lines[number], *reasons[number], row) for number, row in zip(numbers, original_rows, strict=True)
+                Reject(lines[number], *reasons[number][:2], row, *self._find_cause(chunk.rows[number], reasons[number]))
+                for number, row in zip(numbers, original_rows, strict=True)
             ]
         return payload, valid_rows
 
@@ -150,11 +165,20 @@ class RowValidator:
         """Return the SKUs that rejected rows may have; see `rejected_skus`."""
         return read_skus(rejects, self.dialect, sku_index=self._indexes["sku"], guarded=self.guarded)
 
-    def _leave_out_headers(self, chunk: RowChunk) -> RowChunk:
-        """Return a chunk without the rows that repeat the header. Its rejects are the same list."""
+    def _find_cause(self, row: Row, reason: Reason) -> tuple[str | None, str | None]:
+        """Return the column and the value of a rejected row that are to blame, if the reason is about them."""
+        if reason.field is None:
+            return None, None
+        column = self._names[reason.field]
+        if not reason.is_about_value:
+            return column, None
+        return column, make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])
+
+    def _leave_out_headers(self, chunk: RowChunk) -> None:
+        """Remove the rows that repeat the header from a chunk."""
         repeated = self._header_rows.find(chunk.rows, chunk.lines)
         if not repeated:
-            return chunk
+            return
         lines, raws = chunk.positions()
         self.notices.add(
             "repeated_header",
@@ -164,8 +188,8 @@ class RowValidator:
         )
         left_out = set(repeated)
         kept = [number not in left_out for number in range(len(chunk.rows))]
-        positions = RowPositions(list(compress(lines, kept)), list(compress(raws, kept)))
-        return replace(chunk, rows=list(compress(chunk.rows, kept)), known_positions=positions)
+        chunk.known_positions = RowPositions(list(compress(lines, kept)), list(compress(raws, kept)))
+        chunk.rows = list(compress(chunk.rows, kept))
 
     def _repair(
         self, values: Mapping[str, Sequence[str]], numbers: Sequence[int], chunk: RowChunk
@@ -208,7 +232,7 @@ class RowValidator:
                     short.append(number)
                 if not (self._accept_short_rows if is_short else has_width(row, width)):
                     sentence = f"The row has {count_fields(len(row))} where the header has {count_fields(width)}."
-                    reasons[number] = "wrong_field_count", sentence
+                    reasons[number] = Reason("wrong_field_count", sentence)
                     continue
                 row = [*row, *[""] * (width - len(row))][:width]
             rows.append(row)
@@ -231,19 +255,17 @@ class RowValidator:
             words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
             for number, word in enumerate(words):
                 if word == "?":
-                    problems[number] = (
-                        "invalid_active",
-                        self._describe(
-                            "active", values["active"][number], "is not yes or no. Write true, false, yes, no, 1 or 0."
-                        ),
+                    sentence = self._describe(
+                        "active", values["active"][number], "is not yes or no. Write true, false, yes, no, 1 or 0."
                     )
+                    problems[number] = Reason("invalid_active", sentence, "active", is_about_value=True)
         if "name" in values:
             self._check_length(problems, "name", values["name"], NAME_MAX_CHARACTERS)
         self._check_length(problems, "sku", values["sku"], SKU_MAX_CHARACTERS)
         if not all(values["sku"]):
             name = self._names["sku"]
             explained = "" if name.lower() == "sku" else f" `{name}` is empty."
-            missing = "missing_sku", f"The row has no SKU.{explained}"
+            missing = Reason("missing_sku", f"The row has no SKU.{explained}", "sku")
             problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
         for field, column in reversed(list(values.items())):
             text = "".join(column)
@@ -254,19 +276,18 @@ class RowValidator:
             except UnicodeEncodeError:
                 for number, value in enumerate(column):
                     if SURROGATE.search(value):
-                        problems[number] = (
-                            "invalid_encoding",
-                            self._describe(
-                                field, make_printable(value), "has bytes that are not text in the encoding of the file."
-                            ),
+                        sentence = self._describe(
+                            field, make_printable(value), "has bytes that are not text in the encoding of the file."
                         )
+                        problems[number] = Reason("invalid_encoding", sentence, field)
         return problems
 
     def _find_errors(self, field: str, column: Sequence[str]) -> Iterator[tuple[int, Reason]]:
         for number, value in enumerate(column):
             if value.strip() in ERRORS:
                 problem = "is an error of the spreadsheet. Correct the formula, or empty the cell."
-                yield number, ("spreadsheet_error", self._describe(field, value, problem))
+                sentence = self._describe(field, value, problem)
+                yield number, Reason("spreadsheet_error", sentence, field, is_about_value=True)
 
     def _check_length(
         self, problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int
@@ -277,7 +298,7 @@ class RowValidator:
         for number, length in enumerate(lengths):
             if length > max_characters:
                 sentence = f"has {length:,} characters; at most {max_characters} are allowed."
-                problems[number] = f"{field}_too_long", self._describe(field, column[number], sentence)
+                problems[number] = Reason(f"{field}_too_long", self._describe(field, column[number], sentence), field)
 
     def _describe(self, field: str, value: str, problem: str) -> str:
         """Return a sentence about a value, with the name of its column as it is in the file."""

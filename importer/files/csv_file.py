@@ -210,7 +210,9 @@ class CsvFile:
 
 def _use_row_numbers(chunk: RowChunk, numbers: RowNumbers) -> RowChunk:
     """Replace the lines of a chunk by the numbers of the rows in their sheet."""
-    if numbers:
+    if numbers and chunk.clean is not None:
+        chunk.clean_lines = list(map(numbers.find, chunk.clean_lines))
+    elif numbers:
         lines, raws = chunk.positions()
         chunk.known_positions = RowPositions(list(map(numbers.find, lines)), raws)
         chunk.rejects = [reject._replace(line=numbers.find(reject.line)) for reject in chunk.rejects]

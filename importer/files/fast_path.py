@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import compress, repeat
+from itertools import accumulate, compress, repeat
 from operator import contains, itemgetter, sub
 from typing import NamedTuple
 
@@ -116,6 +116,33 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
     except UnicodeEncodeError:
         return None
+
+
+def find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int) -> list[int]:
+    """Return the first line of each clean row in the file. `text` has complete clean rows and starts at `first_line`.
+
+    Line ends count as in `count_line_breaks`.
+    """
+    quote = layout.quote
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if quote in text:
+        # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
+        parts = text.split(quote)
+        parts[1::2] = quote.join(parts[1::2]).replace("\n", "\0").split(quote)
+        text = quote.join(parts)
+    rows = text.split("\n")
+    if not rows[-1]:
+        rows.pop()
+    starts = accumulate(map((1).__add__, map(str.count, rows[:-1], repeat("\0"))), initial=first_line)
+    if len(rows) == row_count:
+        return list(starts)
+    return list(compress(starts, map(_row_content(layout.delimiter).search, rows)))
+
+
+@cache
+def _row_content(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf"[^\s{re.escape(delimiter)}]")
 
 
 def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:

@@ -11,14 +11,14 @@ import io
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import compress, islice
 
 from importer.errors import UnusableFile
 from importer.files.dialect import Dialect
-from importer.files.fast_path import CleanRows, Layout, read_clean_rows
+from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
 from importer.files.row_repair import RowRepair
@@ -135,7 +135,7 @@ class Parser:
                 continue
             if layout is not None and misses < self._tuning.max_fast_path_misses and not repair.has_open_row:
                 end = buffer.position + length
-                clean = self._read_clean_rows(
+                clean, text = self._read_clean_rows(
                     buffer.text[buffer.position : end],
                     layout,
                     at_end=buffer.at_end and end >= len(buffer.text),
@@ -145,9 +145,13 @@ class Parser:
                 if clean is not None:
                     length = max(1, min(max_length, clean.length * chunk_rows // clean.rows))
                     if clean.rows <= chunk_rows:
-                        chunk = RowChunk([], buffer.line, clean=clean)
+                        first_line = buffer.line
                         buffer.consume(clean.length)
-                        yield chunk
+                        lines: Sequence[int] = range(first_line, buffer.line)
+                        if len(lines) != clean.rows or not text.endswith("\n"):
+                            # Values have line ends, lines are blank, or the last line has no end.
+                            lines = find_clean_lines(text, layout, first_line, clean.rows)
+                        yield RowChunk([], first_line, clean=clean, clean_lines=lines)
                     continue
             block_end = self._find_last_row_end()
             rows, end = self._parse(block_end)
@@ -161,22 +165,24 @@ class Parser:
             if not is_parsed:
                 yield from self._read_singly(chunk_rows, len(rows))
 
-    def _read_clean_rows(self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool) -> CleanRows | None:
-        """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first."""
+    def _read_clean_rows(
+        self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool
+    ) -> tuple[CleanRows | None, str]:
+        """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first. Also return their text."""
         dialect = self._dialect
         if not (dialect.wrapped or (dialect.escaped and "\\" in text)):
             clean = read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)
             if clean is not None or not dialect.has_spaced_quotes(text):
-                return clean
+                return clean, text[: clean.length] if clean else ""
         rewritten = "".join(dialect.repair(io.StringIO(text, newline="")))
         clean = read_clean_rows(rewritten, layout, at_end=at_end, requires_crlf=requires_crlf)
         if clean is None or clean.length == len(rewritten):
-            return clean and clean._replace(length=len(text))
+            return clean and clean._replace(length=len(text)), rewritten
         # Rewriting keeps the line ends, so the rest has as many of them as before.
         start = len(text)
         for _ in range(rewritten.count("\n", clean.length) + 1):
             start = text.rfind("\n", 0, start)
-        return clean._replace(length=start + 1)
+        return clean._replace(length=start + 1), rewritten[: clean.length]
 
     def _read_singly(self, chunk_rows: int, parsed_rows: int) -> Iterator[RowChunk]:
         """Read the next rows with the row reader: more and more of them while parsing whole blocks fails."""

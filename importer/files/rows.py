@@ -20,12 +20,17 @@ SHOWN_BYTES = {chr(0xDC00 + byte): bytes([byte]).decode("cp1252", "replace") for
 
 
 class Reject(NamedTuple):
-    """A rejected row: its first line in the file, counted from 1, a reason code, a sentence, and the original row."""
+    """A rejected row: its first line in the file, counted from 1, a reason code, a sentence, and the original row.
+
+    `column` is the name in the file of the column that is to blame, and `value` its value, if the reason is about them.
+    """
 
     line: int
     code: str
     message: str
     row: str
+    column: str | None = None
+    value: str | None = None
 
 
 class RowPositions(NamedTuple):
@@ -40,8 +45,9 @@ class RowChunk:
     """Consecutive rows of a file, and the rejects among them.
 
     `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it is used
-    instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty. `has_short_rows`
-    says that accepted rows lack their last cells.
+    instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty; `clean_lines` has
+    their lines. `has_short_rows` says that accepted rows lack their last cells. The validation sets `valid`: the
+    numbers of the rows that it takes, from 0, or None for all of them.
     """
 
     rows: list[Row]
@@ -50,6 +56,8 @@ class RowChunk:
     rejects: list[Reject] = field(default_factory=list)
     known_positions: RowPositions | None = None
     clean: CleanRows | None = None
+    clean_lines: Sequence[int] = ()
+    valid: Sequence[int] | None = None
     has_short_rows: bool = False
 
     def positions(self) -> RowPositions:
@@ -60,7 +68,19 @@ class RowChunk:
 
     def lines(self) -> Sequence[int]:
         """Return the first line of each row in the file, counted from 1."""
+        if self.clean is not None:
+            return self.clean_lines
+        if self.known_positions is None:
+            breaks = count_line_breaks(self.text)
+            if breaks + (not self.text.endswith(("\n", "\r"))) == len(self.rows):
+                # Each row is one line, as in nearly all files.
+                return range(self.first_line, self.first_line + len(self.rows))
         return self.positions().lines
+
+    def valid_lines(self) -> Sequence[int]:
+        """Return the first lines of the rows that the validation has taken."""
+        lines = self.lines()
+        return lines if self.valid is None else [lines[number] for number in self.valid]
 
 
 def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions:

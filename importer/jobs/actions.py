@@ -67,7 +67,7 @@ ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = exc
 QUEUE_AGAIN_SQL = (
     "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
     " confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, rejects_removed_at = NULL,"
-    f" samples_removed_at = NULL, {RELEASE_LEASE_SQL}"
+    f" duplicates_removed_at = NULL, samples_removed_at = NULL, {RELEASE_LEASE_SQL}"
 )
 # A preview that was not confirmed is removed, because the retry creates a new one.
 CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
@@ -78,7 +78,9 @@ START_OVER_SQL = (
     " started_at = NULL, worked_seconds = 0, active_since = NULL, undone_by = NULL,"
     " left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
 )
-DELETE_REJECTS_SQL = "DELETE FROM import_rejects WHERE job_id = %s"
+DELETE_REJECTS_SQL = (
+    "DELETE FROM import_rejects WHERE job_id = %(id)s; DELETE FROM import_duplicates WHERE job_id = %(id)s"
+)
 FORGET_SKIPPED_PRODUCTS_SQL = "UPDATE import_changes SET skipped = NULL WHERE job_id = %s AND skipped IS NOT NULL"
 # Keeps the entries with products that the undo left alone. An undo reverses the change log from its last entry to its
 # first, and its checkpoint is the entry that it reversed last. Version 1.1 did not set `left_alone`: without it, the
@@ -205,7 +207,7 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
     if job["undone_by"] is not None:
         _detach_undo(cursor, job)
     if starts_over:
-        cursor.execute(DELETE_REJECTS_SQL, (job["id"],))
+        cursor.execute(DELETE_REJECTS_SQL, {"id": job["id"]})
         cursor.execute(FORGET_SKIPPED_PRODUCTS_SQL, (job["id"],))
     assignments = [QUEUE_AGAIN_SQL, START_OVER_SQL if starts_over else CONTINUE_SQL]
     assignments += [f"{name} = %({name})s" for name in options]

@@ -98,6 +98,7 @@ class Details:
 
 
 REJECTS = Details("import_rejects", "line", 10_000)
+DUPLICATES = Details("import_duplicates", "line", 10_000)
 SAMPLES = Details("import_samples", "id", 10_000)
 # An entry can hold all products of a slice with their previous values, so a batch has few entries.
 CHANGES = Details("import_changes", "id", 20)
@@ -120,6 +121,13 @@ class ExpiringDetails:
 
 EXPIRING_REJECTS = ExpiringDetails(
     REJECTS, "rejects_removed_at", "rejected_count > 0", "The rejected rows were removed after {days} days."
+)
+# A job that was not confirmed has counted its duplicates in its preview only.
+EXPIRING_DUPLICATES = ExpiringDetails(
+    DUPLICATES,
+    "duplicates_removed_at",
+    "(duplicate_count > 0 OR (preview ->> 'duplicate')::bigint > 0)",
+    "The duplicate rows were removed after {days} days.",
 )
 EXPIRING_SAMPLES = ExpiringDetails(
     SAMPLES, "samples_removed_at", "true", "The throughput samples were removed after {days} days."
@@ -152,7 +160,7 @@ def drop_staging_of_ended_jobs(connection: Connection) -> None:
 
 
 def delete_expired(connection: Connection, history: HistoryRetention, *, seconds: float) -> bool:
-    """Delete expired change logs, old rejects and samples, old jobs and unused mappings.
+    """Delete expired change logs, old rejects, duplicates and samples, old jobs and unused mappings.
 
     Returns False if it stops after about `seconds` with something left to delete.
     """
@@ -162,6 +170,7 @@ def delete_expired(connection: Connection, history: HistoryRetention, *, seconds
     return (
         delete_expired_change_logs(connection, ends_at=ends_at)
         and _delete_expiring(connection, EXPIRING_REJECTS, history.reject_days, ends_at)
+        and _delete_expiring(connection, EXPIRING_DUPLICATES, history.reject_days, ends_at)
         and _delete_expiring(connection, EXPIRING_SAMPLES, history.sample_days, ends_at)
         and _delete_old_jobs(connection, history.history_days, ends_at)
     )
@@ -199,7 +208,7 @@ def delete_job(connection: Connection, job_id: int, *, ends_at: float = math.inf
         cursor.execute(DETACH_UNDO_SQL, {"id": job_id})
         cursor.execute(FORBID_RETRY_SQL, (undone_by,))
         cursor.execute(CLOSE_JOB_SQL, (job_id,))
-    for details in (REJECTS, CHANGES, SAMPLES, LOG):
+    for details in (REJECTS, DUPLICATES, CHANGES, SAMPLES, LOG):
         if not delete_details(connection, job_id, details, ends_at):
             return False
     with transaction(connection) as cursor:

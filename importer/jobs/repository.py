@@ -26,6 +26,10 @@ from importer.notices import Notices
 from models import STAGING_TABLE_PREFIX
 from webhook_service import record_event
 
+# A staging table has two companions: the lines of its rows, and what the check found out about each of them.
+LINES_TABLE_SUFFIX = "_lines"
+OUTCOMES_TABLE_SUFFIX = "_outcomes"
+
 # Assignments of an UPDATE of `import_jobs`.
 BUMP_REVISION_SQL = "revision = revision + 1, updated_at = clock_timestamp()"
 # The seconds of work on the job so far, in all its attempts.
@@ -84,6 +88,9 @@ APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s
 IMPORT_COMPLETED_MESSAGE = (
     "{created_count:,} products created, {updated_count:,} updated; {unchanged_count:,} rows changed nothing,"
     " {duplicate_count:,} were duplicates, {rejected_count:,} were rejected."
+)
+ALL_REJECTED_MESSAGE = (
+    "Every row was rejected ({rejected_count:,}), so nothing was imported. Correct the rejected rows and upload them."
 )
 UNDO_COMPLETED_MESSAGE = (
     "{removed_count:,} products removed, {restored_count:,} restored, {rejected_count:,} left unchanged because they"
@@ -213,6 +220,8 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
     update(cursor, job, COMPLETE_SQL, retention.parameters)
     counts = notify_webhooks(cursor, "import.completed", job.id)
     message = UNDO_COMPLETED_MESSAGE if job.kind == "undo" else IMPORT_COMPLETED_MESSAGE
+    if job.kind == "import" and counts["rejected_count"] == counts["total_records"]:
+        message = ALL_REJECTED_MESSAGE
     if job.kind == "undo" and counts["rejected_count"]:
         message += REPEAT_UNDO_MESSAGE
     missing_left_alone = (job.missing_found or 0) - counts["missing_count"]
@@ -282,9 +291,12 @@ def staging_table_name(job: Job) -> str:
 
 
 def drop_staging_table(cursor: Cursor, job_id: int) -> None:
-    """Drop the staging table that the row of a job names, if any, in the caller's transaction."""
+    """Drop the staging table that the row of a job names, if any, and its companions, in the caller's transaction."""
     cursor.execute("SELECT staging_table FROM import_jobs WHERE id = %s", (job_id,))
     row = cursor.fetchone()
     if row and row[0]:
-        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(row[0])))
+        names = sql.SQL(", ").join(
+            sql.Identifier(row[0] + suffix) for suffix in ("", LINES_TABLE_SUFFIX, OUTCOMES_TABLE_SUFFIX)
+        )
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(names))
         cursor.execute("UPDATE import_jobs SET staging_table = NULL WHERE id = %s", (job_id,))

@@ -19,6 +19,7 @@ from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, Workb
 from importer.jobs import cleanup, lease, repository
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
+from importer.pipeline.duplicates import record_duplicates_of_import
 from importer.pipeline.merge import merge
 from importer.pipeline.missing import prepare_removal, remove_missing
 from importer.pipeline.preview import create_preview
@@ -52,8 +53,8 @@ class ImportRunner:
     An import reads its file, of at most `max_rows`, in chunks of `chunk_rows` and writes it in slices of about
     `slice_rows`. After `task_seconds` it stops and continues with another message. After `max_attempts` attempts
     without progress it fails. After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it
-    stores the first `max_rejects` and counts all. Tests pass an `observer`, or switch `look_ahead` off to know when
-    each slice is compared.
+    stores the first `max_rejects` and counts all; the same limit applies to the duplicates. Tests pass an `observer`,
+    or switch `look_ahead` off to know when each slice is compared.
     """
 
     database_url: str
@@ -165,7 +166,7 @@ class ImportRunner:
             job = repository.reload(run.connection, job)
             run = replace(run, job=job)
         if job.is_preview:
-            create_preview(run, slice_rows=self.slice_rows, retention=self.retention)
+            create_preview(run, slice_rows=self.slice_rows, max_duplicates=self.max_rejects, retention=self.retention)
             log.info("Import %s: awaiting confirmation", job.task_id)
             return
         if job.on_reject == "fail" and job.rejected_count:
@@ -186,6 +187,9 @@ class ImportRunner:
 
     def _complete(self, run: Run) -> None:
         with run.step(StepKind.COMPLETE) as cursor:
+            if run.job.kind == "import" and not run.job.confirmed:
+                # A check has recorded them already.
+                record_duplicates_of_import(cursor, run.job, max_stored=self.max_rejects)
             repository.complete(cursor, run.job, self.retention)
         log.info("Import %s: completed", run.job.task_id)
 

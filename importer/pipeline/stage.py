@@ -29,12 +29,16 @@ from importer.jobs import lease, repository
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
+from importer.pipeline.line_map import COPY_LINES_SQL, CREATE_LINES_TABLE_SQL, LineMap, lines_table
+from importer.pipeline.other_file import notice_same_content
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
 
 MANY_REJECTS_PERCENT = 10
 # Rejects are collected up to this size, because each change from one table to the other starts another COPY.
 REJECTS_BUFFER_BYTES = 1 << 22
+# The same limit for the entries of the line map, in entries of at most a few kilobytes.
+MAX_LINE_ENTRIES = 1 << 10
 
 # `number` is the position of the row in the file: the last row with a key counts. `key` has the collation of the unique
 # index on `products`.
@@ -55,7 +59,7 @@ COPY_ROWS_SQL = (
 # The cells that short rows lack are NULL: empty without quotes. Empty texts have quotes in this format.
 COPY_SHORT_ROWS_SQL = "COPY {table} ({columns}) FROM STDIN (FORMAT csv, FREEZE, {options}{booleans})"
 COPY_REJECTED_SKUS_SQL = "COPY {table} (rejected_sku) FROM STDIN (FREEZE)"
-COPY_REJECTS_SQL = sql.SQL("COPY import_rejects (job_id, line, code, message, row) FROM STDIN")
+COPY_REJECTS_SQL = sql.SQL('COPY import_rejects (job_id, line, code, message, row, "column", value) FROM STDIN')
 CREATE_STAGING_INDEX_SQL = "CREATE INDEX ON {table} (key, number DESC)"
 CREATE_REJECTED_SKU_INDEX_SQL = (
     'CREATE INDEX ON {table} ((lower(rejected_sku) COLLATE "C")) WHERE rejected_sku IS NOT NULL'
@@ -96,7 +100,9 @@ def is_staged(connection: Connection, job: Job) -> bool:
     if job.staging_table is None or job.staged_columns is None:
         return False
     with transaction(connection) as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (job.staging_table,))
+        # Earlier versions kept no lines.
+        tables = [job.staging_table, lines_table(job.staging_table).string]
+        cursor.execute("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s) name", (tables,))
         if cursor.fetchone() != (True,):
             return False
         if job.total_records == job.rejected_count:
@@ -139,7 +145,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
         run.heartbeat.file_description = file.describe()
         table_name = repository.staging_table_name(job)
         table = sql.Identifier(table_name)
-        payloads = _encode_chunks(run, file, stored_file, table, reading, limits)
+        payloads = _encode_chunks(run, file, stored_file, table_name, reading, limits)
         first = next((payload for payload in payloads if payload[1]), None)
         if first is None:
             raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
@@ -151,6 +157,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             if job.missing != "keep":
                 columns += sql.SQL(REJECTED_SKU_COLUMN_SQL)
             cursor.execute(sql.SQL(CREATE_STAGING_TABLE_SQL).format(table=table, columns=columns))
+            cursor.execute(sql.SQL(CREATE_LINES_TABLE_SQL).format(lines=lines_table(table_name)))
             # A worker that lost its lease while it was suspended must not lock the rejects that its successor deletes.
             if not lease.is_held(cursor, job):
                 raise LeaseLost
@@ -163,6 +170,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 cursor.execute(sql.SQL(CREATE_REJECTED_SKU_INDEX_SQL).format(table=table))
             cursor.execute(sql.SQL(ANALYZE_STAGING_TABLE_SQL).format(table=table))
             _notice_many_rejects(file, reading)
+            notice_same_content(cursor, job, file.notices)
             # A worker that has lost its lease must not lock the staging table of its successor.
             lease.lock(cursor, job)
             repository.drop_staging_table(cursor, job.id)
@@ -180,6 +188,8 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             }
             repository.update(cursor, job, RECORD_STAGING_SQL, totals, phase_of_sample="reading")
             message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
+            if not reading.rows:
+                message = f"Every row was rejected ({reading.rejected:,}), so nothing can be imported."
             if reading.rejected > limits.max_rejects:
                 message += f" Only the first {limits.max_rejects:,} rejected rows are kept."
             repository.append_log(cursor, job.id, "read", message)
@@ -197,11 +207,11 @@ def _encode_chunks(
     run: Run,
     file: ProductFile,
     stored_file: StoredFile,
-    table: sql.Identifier,
+    table_name: str,
     reading: ReadingProgress,
     limits: ReadLimits,
 ) -> Iterator[tuple[sql.Composable, bytes]]:
-    """Yield the rows of a file for the staging table and its first rejects for `import_rejects`; count all of both.
+    """Yield the rows of a file for the staging table, their lines, and its first rejects; count all rows and rejects.
 
     Each payload comes with its COPY statement. It is empty after a chunk without valid rows. Raises `UnusableFile` at
     the end if the file has changed since its upload.
@@ -209,7 +219,7 @@ def _encode_chunks(
     validator = file.validator
     copy_rows, copy_short_rows = (
         sql.SQL(statement).format(
-            table=table,
+            table=sql.Identifier(table_name),
             columns=_join_names(validator.fields),
             options=file.copy_options,
             texts=_join_names([name for name in validator.fields if name not in COLUMN_TYPES]),
@@ -217,7 +227,9 @@ def _encode_chunks(
         )
         for statement in (COPY_ROWS_SQL, COPY_SHORT_ROWS_SQL)
     )
-    copy_rejected_skus = sql.SQL(COPY_REJECTED_SKUS_SQL).format(table=table)
+    copy_rejected_skus = sql.SQL(COPY_REJECTED_SKUS_SQL).format(table=sql.Identifier(table_name))
+    copy_lines = sql.SQL(COPY_LINES_SQL).format(lines=lines_table(table_name))
+    lines = LineMap()
     rejects = bytearray()
     rejected_skus = bytearray()
     for chunk in file.read_chunks(limits.chunk_rows):
@@ -227,6 +239,9 @@ def _encode_chunks(
                 f"The file has more than {limits.max_rows:,} rows, which is the limit. Split it into smaller files."
             )
         yield copy_short_rows if chunk.has_short_rows else copy_rows, payload
+        lines.add(chunk.valid_lines())
+        if lines.entry_count > MAX_LINE_ENTRIES:
+            yield copy_lines, lines.take()
         rejects += encode_rejects(run.job.id, chunk.rejects[: max(0, limits.max_rejects - reading.rejected)])
         if len(rejects) > REJECTS_BUFFER_BYTES:
             yield COPY_REJECTS_SQL, bytes(rejects)
@@ -235,6 +250,8 @@ def _encode_chunks(
             rejected_skus += encode_skus(validator.read_rejected_skus(chunk.rejects))
             if len(rejected_skus) > REJECTS_BUFFER_BYTES:
                 yield copy_rejected_skus, bytes(rejected_skus)
+                # These rows have numbers too, but no lines.
+                lines.add(range(1, rejected_skus.count(b"\n") + 1))
                 rejected_skus.clear()
         reading.rows += row_count
         reading.rejected += len(chunk.rejects)
@@ -245,13 +262,16 @@ def _encode_chunks(
         yield COPY_REJECTS_SQL, bytes(rejects)
     if rejected_skus:
         yield copy_rejected_skus, bytes(rejected_skus)
+    yield copy_lines, lines.finish()
     # Verify the file here, while COPY still runs, because PostgreSQL ends transactions that are idle for long.
     stored_file.verify(after_read=run.heartbeat.check)
 
 
 def _notice_many_rejects(file: ProductFile, reading: ReadingProgress) -> None:
     percent = 100 * reading.rejected / (reading.rows + reading.rejected)
-    if percent > MANY_REJECTS_PERCENT:
+    if not reading.rows:
+        file.notices.add("all_rejected", count=reading.rejected)
+    elif percent > MANY_REJECTS_PERCENT:
         file.notices.add("many_rejects", count=reading.rejected, percent=math.floor(percent))
 
 

@@ -25,13 +25,14 @@ def create_tuning(block: int = HUGE_BLOCK, *, use_fast_path: bool = True) -> Rea
 
 @dataclass
 class ReadResult:
-    """The content of a file: its description, the valid rows with the product fields only, the rejects in order, and
-    the notices.
+    """The content of a file: its description, the valid rows with the product fields only and their lines, the rejects
+    in order, and the notices.
     """
 
     description: dict[str, Any]
     fields: list[str]
     rows: list[tuple[str, ...]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     notices: list[dict[str, Any]] = field(default_factory=list)
 
@@ -78,6 +79,8 @@ def read_file(
                 rows = list(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.copy_quote, strict=True))
                 assert len(rows) == count <= chunk_rows
                 result.rows += map(tuple, rows)
+                result.lines += chunk.valid_lines()
+                assert len(result.lines) == len(result.rows)
                 result.rejects += chunk.rejects
             result.description = product_file.describe()
             result.notices = product_file.notices.to_json()

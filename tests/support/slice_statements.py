@@ -6,8 +6,9 @@ from psycopg2 import sql
 from psycopg2.extensions import adapt
 
 from importer.jobs.repository import Job
+from importer.pipeline.duplicates import render_duplicates
 from importer.pipeline.missing_sql import render_find_missing, render_removal
-from importer.pipeline.preview import render_examples
+from importer.pipeline.outcomes import render_outcomes
 from importer.pipeline.restore import render_restoration
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.undo import render_reversal
@@ -102,12 +103,20 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
             make_slice().render_insert(**complete),
         ),
         "slice_comparison": (
-            "The comparison of a preview, also used to look ahead during a merge.",
+            "The comparison that looks ahead during a merge.",
             make_slice().render_comparison(),
         ),
-        "slice_examples": (
-            "Examples of updated products for a preview.",
-            render_examples(make_slice(), new=False, limit=20),
+        "slice_outcomes": (
+            "The comparison of a check, which records what the import would do with each row.",
+            render_outcomes(make_slice(), 3),
+        ),
+        "slice_outcomes_create": (
+            "The comparison of a check, mode create, a file without descriptions.",
+            render_outcomes(make_slice(mode="create", columns=["sku", "name", "active"]), 3),
+        ),
+        "duplicates": (
+            "The first 1,000 duplicates of a file are stored.",
+            render_duplicates(make_job(), 1000),
         ),
         "missing_found": (
             "The products that the file does not have; some rows were rejected.",

@@ -25,7 +25,14 @@ def test_rejected_rows_are_listed_in_the_order_of_the_file(client: FlaskClient, 
     path = f"/api/imports/{job['task_id']}/rejects"
     first_page = read_json(client.get(path))
     assert first_page["pagination"] == {"page": 1, "per_page": 50, "total": 71, "pages": 2}
-    assert first_page["rejects"][0] == {"line": 2, "code": "missing_sku", "message": "The row has no SKU.", "row": ",0"}
+    assert first_page["rejects"][0] == {
+        "line": 2,
+        "code": "missing_sku",
+        "message": "The row has no SKU.",
+        "row": ",0",
+        "column": "sku",
+        "value": None,
+    }
     second_page = read_json(client.get(path, query_string={"page": 2}))
     rows = first_page["rejects"] + second_page["rejects"]
     assert [row["line"] for row in rows] == list(range(2, 73))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from database.connect import Component, connected
+from importer.pipeline.outcomes import prepare_outcomes
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL
 from support.database import execute
 from support.slice_statements import STAGING_TABLE, render_statements, to_text
@@ -19,6 +20,9 @@ def test_postgresql_accepts_the_statement_of_a_snapshot(database_url: str, name:
         f"CREATE TABLE {STAGING_TABLE} (number integer, sku text, name text, description text, active boolean,"
         ' rejected_sku text, key text COLLATE "C")',
     )
+    execute(database_url, f"CREATE TABLE {STAGING_TABLE}_lines (first_number int, first_line int, lines int[])")
+    with connected(database_url, Component.IMPORTER) as connection, connection, connection.cursor() as cursor:
+        prepare_outcomes(cursor, STAGING_TABLE)
     with connected(database_url, Component.IMPORTER) as connection, connection.cursor() as cursor:
         text = STATEMENTS[name].as_string(connection)
         assert text == to_text(STATEMENTS[name])

@@ -90,6 +90,8 @@ export const createPreview = (changes = {}) => ({
   missing: 0,
   missing_action: 'keep',
   catalogue: null,
+  fields: {},
+  checked_at: null,
   changes: [],
   rejects: [],
   ...changes,
@@ -112,6 +114,7 @@ export const createFile = (changes = {}) => ({
   sheet: null,
   sheets: [],
   unmapped: [],
+  wrapped: false,
   ...changes,
 });
 

@@ -139,8 +139,9 @@ def test_a_stored_row_that_cannot_be_split_does_not_break_the_file() -> None:
 
 
 def test_every_character_is_encoded_for_copy() -> None:
-    rejects = [Reject(2, "a", "b\\", "\\N\t\r\n\\."), Reject(30, "c", "d", "")]
-    assert encode_rejects(7, rejects) == b"7\t2\ta\tb\\\\\t\\\\N\\t\\r\\n\\\\.\n7\t30\tc\td\t\n"
+    rejects = [Reject(2, "a", "b\\", "\\N\t\r\n\\."), Reject(30, "c", "d", "", "A\tB", "")]
+    first, second = b"7\t2\ta\tb\\\\\t\\\\N\\t\\r\\n\\\\.\t\\N\t\\N\n", b"7\t30\tc\td\t\tA\\tB\t\n"
+    assert encode_rejects(7, rejects) == first + second
     assert encode_rejects(7, []) == b""
 
 

@@ -1,4 +1,4 @@
--- The comparison of a preview, also used to look ahead during a merge.
+-- The comparison that looks ahead during a merge.
 WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
     SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
         CASE WHEN write OR skip THEN s."sku" END AS "sku",
