@@ -172,6 +172,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{task_id}/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the duplicates
+         * @description Lists the rows whose SKU appears again further down in the file, with the values that the import drops and those
+         *     that count, in the order of the file. They are stored once the check is done, or the import has completed, for
+         *     REJECT_DAYS after its end. If there are more than MAX_REJECTS, those that differ are stored first, and `message`
+         *     says that others are missing.
+         */
+        get: operations["listDuplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/duplicates.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Export the duplicates as a file
+         * @description The file is CSV (RFC 4180) in UTF-8: the line of each row, the line of the row that counts, the SKU, whether their
+         *     values differ, and for each field of the file the value that the import drops and the one that counts.
+         */
+        get: operations["exportDuplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{task_id}/products": {
         parameters: {
             query?: never;
@@ -184,8 +234,9 @@ export interface paths {
         };
         /**
          * List the products that an import affected
-         * @description Lists the created products first, then the updated ones, then those left out because of the mode, each as it is now.
-         *     The list is kept as long as the import can be undone (UNDO_DAYS).
+         * @description Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
+         *     file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
+         *     import can be undone (UNDO_DAYS).
          */
         get: operations["listImportedProducts"];
         put?: never;
@@ -247,6 +298,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{task_id}/rejects/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the rejected rows by reason
+         * @description Groups the rows by reason, column and value, the largest group first. The lists of rejected rows take the `code`, as
+         *     `reason`, the `column` and the `value` of a group. Only stored rows count; if some are missing, `message` says so.
+         */
+        get: operations["listRejectGroups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{task_id}/retry": {
         parameters: {
             query?: never;
@@ -266,6 +341,56 @@ export interface paths {
          *     interrupted while it wrote continues where it stopped.
          */
         post: operations["retryImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the rows of a check
+         * @description Lists what an import that awaits its confirmation would do with each row of its file, in the order of the SKUs. Of
+         *     rows with the same SKU, the list has the last one, which counts; see the list of duplicates for the others. What
+         *     would happen is as of the check, at `checked_at`; the values before are those of the product now.
+         */
+        get: operations["listCheckedRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/rows.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Export the rows of a check as a file
+         * @description The file is CSV (RFC 4180) in UTF-8 and has the whole list with all values in full: line, SKU, the fields that would
+         *     change, and for each field of the file its value before and after. If the import is confirmed or cancelled
+         *     meanwhile, the response breaks off.
+         */
+        get: operations["exportCheckedRows"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -802,13 +927,13 @@ export interface components {
              * @example created
              * @enum {string}
              */
-            change: "created" | "updated" | "left_out";
+            change: "created" | "updated" | "deactivated" | "deleted" | "left_out";
             /** @description The id of the product; null if it was left out. */
             id: number | null;
             /** @description The product as it is now; null if it does not exist. */
             product: components["schemas"]["Product"] | null;
             /**
-             * @description The SKU; null if the product no longer exists.
+             * @description The SKU; null if the product was deleted, unless this import deleted it.
              * @example A-1
              */
             sku: string | null;
@@ -845,6 +970,41 @@ export interface components {
              * @example 12 products were deactivated.
              */
             message: string;
+        };
+        CheckedRow: {
+            /** @description The values after the import, for the fields that the file has. */
+            after: {
+                [key: string]: unknown;
+            };
+            /** @description The current values; null if there is no such product. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The fields that would change, as of the check. */
+            fields: ("name" | "description" | "active")[];
+            /**
+             * @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import.
+             * @example changed
+             * @enum {string}
+             */
+            kind: "created" | "changed" | "unchanged" | "skipped";
+            /** @description The line of the file where the row begins; null if it is not known. */
+            line: number | null;
+            /**
+             * @description The SKU of the product.
+             * @example A-1
+             */
+            sku: string;
+        };
+        CheckedRowPage: {
+            /**
+             * Format: date-time
+             * @description When the rows were compared with the products (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            checked_at: string | null;
+            pagination: components["schemas"]["Pagination"];
+            rows: components["schemas"]["CheckedRow"][];
         };
         Delivery: {
             attempts: components["schemas"]["DeliveryAttempt"][];
@@ -965,6 +1125,39 @@ export interface components {
             deliveries: components["schemas"]["Delivery"][];
             pagination: components["schemas"]["Pagination"];
         };
+        Duplicate: {
+            /** @description Whether the two rows have different values. */
+            differs: boolean;
+            /** @description The values of this row, for the fields that the file has. */
+            dropped: {
+                [key: string]: unknown;
+            };
+            /** @description The values of the last row with this SKU, which counts; those of `dropped` if both rows are the same. */
+            kept: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The line of the last row with this SKU, which counts.
+             * @example 42
+             */
+            kept_line: number;
+            /**
+             * @description The line of the file where the row begins.
+             * @example 17
+             */
+            line: number;
+            /**
+             * @description The SKU as this row has it.
+             * @example A-1
+             */
+            sku: string;
+        };
+        DuplicatePage: {
+            duplicates: components["schemas"]["Duplicate"][];
+            /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
+            message: string | null;
+            pagination: components["schemas"]["Pagination"];
+        };
         Error: {
             /**
              * @description The kind of error, as a code for programs; it never changes.
@@ -999,6 +1192,12 @@ export interface components {
              * @enum {string}
              */
             event: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
+        };
+        FieldChanges: {
+            /** @description Products whose value would change. */
+            changed: number;
+            /** @description How many of them have a value that would become empty. */
+            cleared: number;
         };
         FileColumn: {
             /**
@@ -1109,6 +1308,8 @@ export interface components {
             kind: "import" | "undo";
             /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
             left_alone_count: number;
+            /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
+            missing_count: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
@@ -1263,6 +1464,8 @@ export interface components {
             /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
             left_alone_count: number;
             log: components["schemas"]["LogEntry"][];
+            /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
+            missing_count: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
              * @example upsert
@@ -1417,7 +1620,7 @@ export interface components {
              */
             delimiter: string | null;
             /**
-             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each character.
              * @example cp1252
              */
             encoding: string | null;
@@ -1434,12 +1637,12 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`. Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU can be read.
              * @example keep
              * @enum {string}
              */
             missing: "keep" | "deactivate" | "delete";
-            /** @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything. */
+            /** @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything, and its check cannot be confirmed. */
             missing_limit: number;
             /**
              * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
@@ -1557,11 +1760,13 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "rows_inside_a_value" | "short_rows" | "many_rejects" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
+            code: "all_rejected" | "looks_like_another_file" | "missing_products" | "rows_inside_a_value" | "short_rows" | "encoding_uncertain" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
             /** @description How many rows or other places of the file it is about. */
             count: number;
-            /** @description Null if no option settles the notice. */
+            /** @description Null if no option settles the notice, or several do. */
             fix: components["schemas"]["NoticeFix"] | null;
+            /** @description All options that settle the notice, to choose one of them. */
+            fixes: components["schemas"]["NoticeFix"][];
             /** @description The lines of the first of them, at most 20. */
             lines: number[];
             /** @description What was found and what to do, as a sentence or two for people. */
@@ -1610,11 +1815,31 @@ export interface components {
             total: number;
         };
         Preview: {
+            /** @description The number of products in the catalogue, of which `missing` is a part; null with `keep`. */
+            catalogue: number | null;
             changes: components["schemas"]["PreviewChange"][];
+            /**
+             * Format: date-time
+             * @description When the rows were compared with the products (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            checked_at: string | null;
             /** @description Products that would be created. */
             create: number;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate: number;
+            /** @description The changes of existing products, for each field that the file has. */
+            fields: {
+                [key: string]: components["schemas"]["FieldChanges"];
+            };
+            /** @description Products that the file does not have and that would be deactivated or deleted. */
+            missing: number;
+            /**
+             * @description What would happen to these products. It is `keep` if the file has no valid rows.
+             * @example keep
+             * @enum {string}
+             */
+            missing_action: "keep" | "deactivate" | "delete";
             /** @description Rows that cannot be imported. */
             rejected: number;
             rejects: components["schemas"]["RejectedRow"][];
@@ -1780,12 +2005,40 @@ export interface components {
              */
             message: string;
         };
+        RejectGroup: {
+            /**
+             * @description The reason, as a code for programs.
+             * @example invalid_active
+             */
+            code: string;
+            /** @description The column that is to blame, by its name in the file; null if it is the whole row. */
+            column: string | null;
+            /** @description How many rows there are. */
+            count: number;
+            /** @description The lines of the first of them, at most 20. */
+            lines: number[];
+            /** @description The reason of the first of them, as a sentence for people. */
+            message: string;
+            /** @description The value that is to blame; null if the reason is not about one value. */
+            value: string | null;
+        };
+        RejectGroupPage: {
+            groups: components["schemas"]["RejectGroup"][];
+            /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
+            message: string | null;
+            pagination: components["schemas"]["Pagination"];
+        };
         RejectedRow: {
             /**
              * @description The reason, as a code for programs.
              * @example missing_sku
              */
             code: string;
+            /**
+             * @description The column that is to blame, by its name in the file; null if it is the whole row.
+             * @example Status
+             */
+            column: string | null;
             /**
              * @description The line of the file where the row begins.
              * @example 17
@@ -1801,6 +2054,11 @@ export interface components {
              * @example ,Blue lamp,
              */
             row: string;
+            /**
+             * @description The value that is to blame; null if the reason is not about one value.
+             * @example maybe
+             */
+            value: string | null;
         };
         RejectedRowPage: {
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
@@ -1816,7 +2074,7 @@ export interface components {
              */
             delimiter?: "," | ";" | "\t" | "|" | "^" | "~" | ":" | "*" | "#" | "!" | "$" | "%" | "&" | "+" | "-" | "." | "/" | "<" | "=" | ">" | "?" | "@" | "_" | "comma" | "semicolon" | "tab" | "pipe" | null;
             /**
-             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is null, it is detected in the file.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each character. If it is null, it is detected in the file.
              * @example windows-1252
              */
             encoding?: string | null;
@@ -1836,12 +2094,12 @@ export interface components {
                 [key: string]: "sku" | "name" | "description" | "active" | null;
             } | null;
             /**
-             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`. Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU can be read.
              * @enum {string}
              */
             missing?: "keep" | "deactivate" | "delete";
             /**
-             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything.
+             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything, and its check cannot be confirmed.
              * @example 0.1
              */
             missing_limit?: number;
@@ -1925,7 +2183,7 @@ export interface components {
              */
             delimiter?: "," | ";" | "\t" | "|" | "^" | "~" | ":" | "*" | "#" | "!" | "$" | "%" | "&" | "+" | "-" | "." | "/" | "<" | "=" | ">" | "?" | "@" | "_" | "comma" | "semicolon" | "tab" | "pipe" | "";
             /**
-             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. If it is not given, it is detected in the file.
+             * @description The encoding of the file, by Python's name for it, such as utf-8, utf-16, windows-1252 or shift_jis. `utf-8+windows-1252` reads rows that are not UTF-8 as Windows-1252, or in another encoding with one byte for each character. If it is not given, it is detected in the file.
              * @example windows-1252
              */
             encoding?: string;
@@ -1945,13 +2203,13 @@ export interface components {
              */
             mapping?: string;
             /**
-             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue.
+             * @description What happens to products that are not in the file: `keep` leaves them alone, `deactivate` sets `active` to false, `delete` deletes them. The option is for files that list the whole catalogue. It does not depend on `mode`. Products that were created or changed after the check are left alone, and so are those of rejected rows whose SKU can be read.
              * @default keep
              * @enum {string}
              */
             missing: "keep" | "deactivate" | "delete" | "";
             /**
-             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything.
+             * @description The largest share of the catalogue, from 0 to 1, that `missing` may deactivate or delete. An import that exceeds it fails before it writes anything, and its check cannot be confirmed.
              * @example 0.1
              */
             missing_limit?: number;
@@ -2695,7 +2953,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`. */
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`, `too_many_missing`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2726,6 +2984,150 @@ export interface operations {
             };
         };
     };
+    listDuplicates: {
+        parameters: {
+            query?: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of entries per page. */
+                per_page?: number;
+                /** @description SKU or values contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows whose values differ from those of the row that counts, or only the others. */
+                differs?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of duplicates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuplicatePage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportDuplicates: {
+        parameters: {
+            query?: {
+                /** @description SKU or values contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows whose values differ from those of the row that counts, or only the others. */
+                differs?: boolean;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: that of the imported file, followed by `-duplicates.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example line,kept_line,sku,differs,name,name_kept
+                     *     17,42,A-1,true,Blue lamp,Red lamp
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listImportedProducts: {
         parameters: {
             query?: {
@@ -2733,8 +3135,8 @@ export interface operations {
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description Only products that the import created, updated, or left out because of its mode. */
-                change?: "created" | "updated" | "left_out";
+                /** @description Only products that the import created or updated; that it deactivated or deleted, because the file does not have them; or that it left out because of its mode. */
+                change?: "created" | "updated" | "deactivated" | "deleted" | "left_out";
             };
             header?: never;
             path: {
@@ -2801,6 +3203,14 @@ export interface operations {
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
+                /** @description The original row contains this, ignoring case. */
+                q?: string;
+                /** @description Only rows with this reason code. */
+                reason?: string;
+                /** @description Only rows that are rejected because of this column of the file. */
+                column?: string;
+                /** @description Only rows that are rejected because of this value. */
+                value?: string;
             };
             header?: never;
             path: {
@@ -2888,6 +3298,72 @@ export interface operations {
                      *     ,Blue lamp,17,missing_sku,The row has no SKU.
                      */
                     "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listRejectGroups: {
+        parameters: {
+            query?: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of entries per page. */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejectGroupPage"];
                 };
             };
             /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
@@ -3019,6 +3495,176 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listCheckedRows: {
+        parameters: {
+            query: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of entries per page. */
+                per_page?: number;
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
+                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description SKU, name or description contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows that change this field of a product. */
+                field?: "name" | "description" | "active";
+                /** @description Only rows that make a name or a description empty; with `field`, only this one. */
+                cleared?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of rows. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedRowPage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportCheckedRows: {
+        parameters: {
+            query: {
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
+                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description SKU, name or description contain this, ignoring case. */
+                q?: string;
+                /** @description Only rows that change this field of a product. */
+                field?: "name" | "description" | "active";
+                /** @description Only rows that make a name or a description empty; with `field`, only this one. */
+                cleared?: boolean;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: that of the imported file, followed by `-changed.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example line,sku,fields,name_before,name
+                     *     17,A-1,name,Blue lamp,Red lamp
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

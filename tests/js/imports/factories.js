@@ -114,7 +114,6 @@ export const createFile = (changes = {}) => ({
   sheet: null,
   sheets: [],
   unmapped: [],
-  wrapped: false,
   ...changes,
 });
 

@@ -2,6 +2,7 @@
 WITH pairs AS MATERIALIZED (
     SELECT * FROM (
         SELECT key, number, first_value(number) OVER (PARTITION BY key ORDER BY number DESC) AS kept_number FROM "import_staging_7_5eed5eed"
+        WHERE key IS NOT NULL
     ) numbered WHERE number <> kept_number
 ), stored AS (
     INSERT INTO import_duplicates (job_id, line, kept_line, sku, differs, dropped, kept)
