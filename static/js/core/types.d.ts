@@ -31,19 +31,18 @@ export type ImportDetail = Omit<Schemas['ImportDetails'], 'file' | 'notices' | '
 export type Imports = Schemas['ImportPage'];
 export type ImportOptions = Schemas['ImportOptions'];
 /** A workbook has `sheets`, the names of its sheets. */
-export type ImportFile = Schemas['ImportFile'] & { sheets?: string[] | null };
+export type ImportFile = Schemas['ImportFile'];
 /** What a person should know about a file. `fixes` are several ways to settle a notice. */
 export type Notice = Omit<Schemas['Notice'], 'code' | 'samples'> & {
   code: string;
   samples: NoticeSample[];
-  fixes?: NoticeFix[];
 };
 export type NoticeFix = Schemas['NoticeFix'];
 /** `readings` are the same bytes decoded in several encodings, by the encoding. */
 export type NoticeSample = { text?: string; readings?: Record<string, string>; [key: string]: unknown };
 export type FileColumn = Schemas['FileColumn'];
 /** `missing` counts the products that the option of this name would deactivate or delete. */
-export type Preview = Schemas['Preview'] & { missing?: number | null };
+export type Preview = Schemas['Preview'];
 /** What an import would do to one product. */
 export type PreviewChange = Schemas['PreviewChange'];
 export type LogEntry = Schemas['LogEntry'];

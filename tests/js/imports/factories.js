@@ -128,6 +128,7 @@ export const createNotice = (changes = {}) => ({
   lines: [],
   samples: [],
   fix: null,
+  fixes: [],
   ...changes,
 });
 
