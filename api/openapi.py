@@ -264,8 +264,8 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
 
 
 def _allow_empty_parameter(_converter: Any, field: Field[Any], **_: Any) -> dict[str, Any]:
-    """Return the keywords that allow an empty query parameter."""
-    return {"allowEmptyValue": True} if isinstance(field.parent, QuerySchema) else {}
+    """Return the keywords that allow an empty query parameter, unless it is required."""
+    return {"allowEmptyValue": True} if isinstance(field.parent, QuerySchema) and not field.required else {}
 
 
 def _allow_empty_form_field(_converter: Any, field: Field[Any], *, ret: dict[str, Any], **_: Any) -> dict[str, Any]:

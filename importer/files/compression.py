@@ -121,6 +121,8 @@ class CompressedFile:
             self.compression = _find_compression(self._raw.read(MAGIC_BYTES))
             self._raw.seek(0)
             self._stream = self._open_stream()
+            # A compressed file may have a lot of bytes before the first decompressed one.
+            self._is_open = self.compression not in {"none", "zip"}
             # What was read to see what the file is, and not returned yet.
             self._start = self._read_stream(MAGIC_BYTES)
             self._is_open = True

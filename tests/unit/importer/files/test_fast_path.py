@@ -67,8 +67,9 @@ def test_the_fast_path_and_the_validation_agree(table: list[list[str]], line_end
     clean = read_clean_rows(out.getvalue(), LAYOUT, at_end=True)
     if clean is not None:
         payload, rows = VALIDATOR.encode_rows(RowChunk(table, 1))
-        assert rows == clean.rows == len(table)
-        assert parse(payload.decode()) == parse(clean.payload.decode()) == table
+        expected = list(filter(has_content, table))
+        assert rows == clean.rows == len(expected)
+        assert parse(payload.decode()) == parse(clean.payload.decode()) == expected
 
 
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])

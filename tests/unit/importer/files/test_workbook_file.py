@@ -138,7 +138,7 @@ def test_values_keep_their_guards_formats_and_kinds() -> None:
 
     skus = [sku for (sku,) in read_sheet(create_xlsx({"P": [["sku"]]}, add)).rows]
     assert skus == [
-        *("00123", "A-0012", "00123", "4006381333931", "012", "2", "2026-03-01", "true", "0.3", "12345", '="00123"'),
+        *("00123", "A-0012", "00123", "4006381333931", "012", "2", "2026-03-01", "true", "0.3", "12345", "00123"),
         "'1",
     ]
 
@@ -177,8 +177,8 @@ def test_a_row_with_an_error_is_rejected() -> None:
     rows: list[list[Any]] = [["sku", "name", "price"], *([sku, "x", 1] for sku in "abcd")]
     read = read_sheet(create_xlsx({"P": rows}, add))
     assert read.reject_codes == [(3, "spreadsheet_error"), (4, "spreadsheet_error")]
-    assert "The SKU is `#N/A`" in read.rejects[0].message
-    assert "The name is `#DIV/0!`" in read.rejects[1].message
+    assert "sku: `#N/A` is an error" in read.rejects[0].message
+    assert "name: `#DIV/0!` is an error" in read.rejects[1].message
     assert read.rows == [("a", "x"), ("d", "x")]
 
 
@@ -307,7 +307,7 @@ def test_an_encrypted_workbook_is_named_as_such() -> None:
         (create_xlsx({"P": [], "Q": []}), "no sheet with cells"),
         (create_ods({}), "no sheet with cells"),
         (create_ods({"P": []}), "no sheet with cells"),
-        (create_xlsx({"P": [["colour", "size"], ["a", "b"]]}), "no column `sku`. Its columns are: colour, size"),
+        (create_xlsx({"P": [["colour", "size"], ["a", "b"]]}), "no column `sku`. Its columns are: `colour`, `size`"),
         (create_xlsx({"P": [["sku"]]}), ""),
         (zip_files({"xl/workbook.xml": "<not xml"}), "is damaged"),
         (gzip.compress(zip_files({"a.csv": "sku\na\n"})), "a ZIP archive inside"),
