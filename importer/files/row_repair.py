@@ -122,7 +122,12 @@ class RowRepair:
                 next_line = last.line + count_line_breaks(last.raw)
                 if next_line != part.line:
                     # Blank lines, or rejected ones, are between them.
-                    is_cut = next_line in bad_lines or not has_width(part.row, self._width)
+                    is_cut = next_line in bad_lines
+                    if not is_cut and not all(has_width(row, self._width) for _, _, row in [*self._parts, part]):
+                        # The blank lines may be within a value, so this part may be the other half of a row.
+                        self._parts.append(part)
+                        self._end_row(rows, chunk.rejects, is_cut=True)
+                        continue
                     self._end_row(rows, chunk.rejects, is_cut=is_cut)
             if self._ends_within(part.raw):
                 if self._size + len(part.raw) > self._max_record:
@@ -241,15 +246,21 @@ def has_lines(raw: str) -> bool:
 
 def _join(parts: Sequence[Part], quote: str) -> Part | None:
     """Return the row of which these are the parts; None if a part starts or ends in a quoted field."""
-    first, *others = parts
-    row, raw = list(first.row), first.raw
-    for part in others:
-        end = raw[len(raw.rstrip("\r\n")) :]
-        if quote and (raw.endswith(quote + end) or part.raw.startswith(quote)):
+    # Texts are only put together at the end: a row may have many parts, and to copy it for each would be quadratic.
+    row: Row = []
+    last_cell: list[str] = []
+    end = ""
+    for number, part in enumerate(parts):
+        if number and quote and (parts[number - 1].raw.endswith(quote + end) or part.raw.startswith(quote)):
             return None
-        row = [*row[:-1], row[-1] + end + part.row[0], *part.row[1:]]
-        raw += part.raw
-    return Part(first.line, raw, row)
+        first, *others = part.row
+        last_cell += [end, first]
+        if others:
+            row.append("".join(last_cell))
+            row += others[:-1]
+            last_cell = [others[-1]]
+        end = part.raw[len(part.raw.rstrip("\r\n")) :]
+    return Part(parts[0].line, "".join(part.raw for part in parts), [*row, "".join(last_cell)])
 
 
 def _with_rows(chunk: RowChunk, rows: Sequence[Part]) -> RowChunk:
