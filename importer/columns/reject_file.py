@@ -108,10 +108,12 @@ def _split_one(row: str, dialect: Dialect) -> list[str]:
 def _align_cells(reject: Reject, cells: list[str], width: int, kept: int) -> list[str]:
     """Return the cells of a row for the columns of the reject file.
 
-    A row with a wrong number of cells keeps a wrong number, so that an import of the unchanged file rejects it again.
+    A row with a wrong number of cells gets one cell more than the imported file has columns, and so does a row that
+    cannot be split. So an import of the unchanged file rejects it again, also if it accepts short rows, and after a
+    spreadsheet has filled up short rows: no cell of the added columns gets into another one.
     """
-    if has_width(cells, width) and reject.code not in UNSPLITTABLE_CODES:
+    if reject.code in UNSPLITTABLE_CODES:
+        cells = [reject.row]
+    elif has_width(cells, width):
         return cells[:kept]
-    if len(cells) == kept or reject.code in UNSPLITTABLE_CODES:
-        return [reject.row, ""] if kept == 1 else [reject.row]
-    return cells
+    return cells + [""] * (kept + 1 - len(cells))

@@ -8,7 +8,7 @@ from itertools import compress, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from importer.columns.column_mapping import shorten
+from importer.columns.column_mapping import named_width, shorten
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
 from importer.columns.rejected_skus import read_skus
@@ -81,10 +81,10 @@ class RowValidator:
         self.dialect = dialect
         self.guarded = guarded
         self._accept_short_rows = accept_short_rows
-        self.width = len(columns)
         self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
         self.fields = list(self._indexes)
         header = header or [field or "" for field in columns]
+        self.width = max(named_width(header), 1 + max(self._indexes.values()))
         self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
         self._header_rows = HeaderRows(header, self._indexes["sku"])
 
