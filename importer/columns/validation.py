@@ -8,9 +8,10 @@ from itertools import compress, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from importer.columns.column_mapping import named_width, shorten
+from importer.columns.column_mapping import named_width, shorten, width_without_reject_columns
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
+from importer.columns.reject_file import find_own_width
 from importer.columns.rejected_skus import read_skus
 from importer.columns.values import repair_values
 from importer.files.dialect import Dialect
@@ -85,6 +86,9 @@ class RowValidator:
         self.fields = list(self._indexes)
         header = header or [field or "" for field in columns]
         self.width = max(named_width(header), 1 + max(self._indexes.values()))
+        # The number of columns of the imported file, if this is the file of its rejected rows.
+        kept = width_without_reject_columns(header)
+        self._kept = kept if kept < len(header) else 0
         self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
         self._header_rows = HeaderRows(header, self._indexes["sku"])
 
@@ -126,7 +130,7 @@ class RowValidator:
         # The numbers of the rows in the chunk that have the right width.
         complete: Sequence[int] = range(len(rows))
         reasons: dict[int, Reason] = {}
-        if set(map(len, rows)) != {self.width}:
+        if self._kept or set(map(len, rows)) != {self.width}:
             rows, complete, reasons = self._fit_widths(chunk)
         payload, valid_rows = b"", len(rows)
         if rows:
@@ -234,6 +238,11 @@ class RowValidator:
                     sentence = f"The row has {count_fields(len(row))} where the header has {count_fields(width)}."
                     reasons[number] = Reason("wrong_field_count", sentence)
                     continue
+            if self._kept and (own_width := find_own_width(row, self._kept)) is not None:
+                sentence = f"The row has {count_fields(own_width)} where the header has {count_fields(self._kept)}."
+                reasons[number] = Reason("wrong_field_count", sentence)
+                continue
+            if len(row) != width:
                 row = [*row, *[""] * (width - len(row))][:width]
             rows.append(row)
             numbers.append(number)

@@ -38,3 +38,10 @@ def test_an_unchanged_reject_file_is_rejected_after_a_spreadsheet_has_filled_up_
     again = read_file(out.getvalue().encode())
     assert again.rows == []
     assert [reject.code for reject in again.rejects] == ["wrong_field_count"] * 4
+
+
+def test_a_corrected_row_of_a_file_that_accepts_short_rows_is_imported() -> None:
+    corrected = encode_rejects_of(CONTENT).replace("A2,Bolt", "A2,Bolt,x").replace("A4,Pin,x,y", "A4,Pin,x")
+    again = read_file((corrected + "A5,Nut\r\n").encode(), FileOptions(accept_short_rows=True))
+    assert again.rows == [("A2", "Bolt", "x"), ("A4", "Pin", "x"), ("A5", "Nut", "")]
+    assert [reject.line for reject in again.rejects] == [2, 4]
