@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -38,6 +38,8 @@ STRAY_END_MESSAGE = (
 BROKEN_ROW_MESSAGE = (
     "A line end within a value breaks this row, and the header has {fields}. Put values with line ends in quotes."
 )
+# Returns the number that users know a line by, which may be that of a row of a sheet.
+FindRow = Callable[[int], int]
 
 
 class Part(NamedTuple):
@@ -52,14 +54,24 @@ class RowRepair:
     """Repairs the rows of a file whose header has `width` cells and the text `header`.
 
     `max_record` is in characters, including the line end; longer rows are not joined. Adds the notice
-    `rows_inside_a_value`.
+    `rows_inside_a_value`, in which `find_row` numbers the lines.
     """
 
-    def __init__(self, dialect: Dialect, *, width: int, header: str, max_record: int, notices: Notices | None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        width: int,
+        header: str,
+        max_record: int,
+        notices: Notices | None,
+        find_row: FindRow = int,
+    ) -> None:
         self._dialect = dialect
         self._width = width
         self._max_record = max_record
         self._notices = notices
+        self._find_row = find_row
         # Line ends that do not end a row if they are outside of quotes.
         self._has_crlf = header.endswith("\r\n")
         self._is_strict = header.endswith("\n")
@@ -234,7 +246,7 @@ class RowRepair:
             self._notices.add(
                 "rows_inside_a_value",
                 count=self._suspect_count,
-                lines=[line for line, _ in self._suspects],
+                lines=[self._find_row(line) for line, _ in self._suspects],
                 samples=[{"text": make_printable(value)} for _, value in self._suspects],
             )
 
