@@ -8,7 +8,7 @@ from importer.columns.product_file import FileOptions
 from support.files import read_file
 from support.workbooks import create_xlsx
 
-ROWS = [
+ROWS: list[list[str | None]] = [
     ["Prices\nof\n2026", None],
     ["All in euros\n", None],
     ["sku", "name"],
