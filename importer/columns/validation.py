@@ -12,7 +12,7 @@ from importer.columns.column_mapping import named_width, shorten, width_without_
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
 from importer.columns.reject_file import find_own_width
-from importer.columns.rejected_skus import read_skus
+from importer.columns.rejected_skus import WRONG_WIDTH_CODE, read_skus
 from importer.columns.values import repair_values
 from importer.files.dialect import Dialect
 from importer.files.fast_path import COPY_BOOLEANS, Layout
@@ -165,9 +165,11 @@ class RowValidator:
             ]
         return payload, valid_rows
 
-    def read_rejected_skus(self, rejects: Sequence[Reject]) -> Iterator[str]:
-        """Return the SKUs that rejected rows may have; see `rejected_skus`."""
-        return read_skus(rejects, self.dialect, sku_index=self._indexes["sku"], guarded=self.guarded)
+    def read_rejected_skus(self, chunk: RowChunk) -> Iterator[str]:
+        """Return the SKUs that rejected rows may have, and rows within values; see `rejected_skus`."""
+        taken_in = [Reject(0, WRONG_WIDTH_CODE, "", make_printable(line)) for line in chunk.taken_in]
+        rows = [*chunk.rejects, *taken_in]
+        return read_skus(rows, self.dialect, sku_index=self._indexes["sku"], guarded=self.guarded)
 
     def _find_cause(self, row: Row, reason: Reason) -> tuple[str | None, str | None]:
         """Return the column and the value of a rejected row that are to blame, if the reason is about them."""

@@ -271,7 +271,7 @@ def _without_blank_lines(chunk: RowChunk) -> RowChunk:
 
 
 def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
-    """Split a chunk into chunks of at most `chunk_rows` rows. The first one has the rejects."""
+    """Split a chunk into chunks of at most `chunk_rows` rows. The first one has the rejects, and `taken_in`."""
     rows = chunk.rows
     if len(rows) <= chunk_rows:
         yield chunk
@@ -280,5 +280,12 @@ def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
     for start in range(0, len(rows), chunk_rows):
         end = start + chunk_rows
         positions = RowPositions(lines[start:end], raws[start:end])
-        rejects = [] if start else chunk.rejects
-        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=rejects, known_positions=positions)
+        rejects, taken_in = ([], []) if start else (chunk.rejects, chunk.taken_in)
+        yield replace(
+            chunk,
+            rows=rows[start:end],
+            first_line=lines[start],
+            rejects=rejects,
+            known_positions=positions,
+            taken_in=taken_in,
+        )

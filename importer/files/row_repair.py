@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from importer.files.dialect import Dialect
-from importer.files.fast_path import holds_rows
+from importer.files.fast_path import find_rows
 from importer.files.rows import (
     Reject,
     Row,
@@ -83,6 +83,8 @@ class RowRepair:
         # The values that seem to hold rows: how many, and the lines and the starts of the first of them.
         self._suspect_count = 0
         self._suspects: list[tuple[int, str]] = []
+        # The lines within the values of a chunk that look like rows.
+        self._taken_in: list[str] = []
 
     @property
     def has_open_row(self) -> bool:
@@ -108,7 +110,7 @@ class RowRepair:
             chunk = RowChunk([], line, known_positions=RowPositions([], []))
             rows: list[Part] = []
             self._end_row(rows, chunk.rejects)
-            yield _with_rows(chunk, rows)
+            yield self._with_rows(chunk, rows)
         self._add_notice()
 
     def _needs_repair(self, chunk: RowChunk) -> bool:
@@ -155,7 +157,7 @@ class RowRepair:
                 rows.append(part)
         if self._parts and (last := self._parts[-1]).line + count_line_breaks(last.raw) in bad_lines:
             self._end_row(rows, chunk.rejects, is_cut=True)
-        return _with_rows(chunk, rows)
+        return self._with_rows(chunk, rows)
 
     def _ends_within(self, raw: str) -> bool:
         """Return whether a part ends with a line end that does not end rows in this file."""
@@ -200,7 +202,8 @@ class RowRepair:
         if not has_lines(part.raw):
             return
         for value in part.row:
-            if holds_rows(value, self._width, self._dialect.delimiter):
+            if taken_in := list(find_rows(value, self._width, self._dialect.delimiter)):
+                self._taken_in += taken_in
                 self._suspect_count += 1
                 if len(self._suspects) < MAX_LINES:
                     self._suspects.append((part.line, value[: 2 * MAX_SAMPLE_CHARACTERS]))
@@ -240,6 +243,17 @@ class RowRepair:
             return next(self._dialect.reader([raw]), [])
         return None
 
+    def _with_rows(self, chunk: RowChunk, rows: Sequence[Part]) -> RowChunk:
+        positions = RowPositions([part.line for part in rows], [part.raw for part in rows])
+        taken_in, self._taken_in = self._taken_in, []
+        return RowChunk(
+            [part.row for part in rows],
+            chunk.first_line,
+            rejects=chunk.rejects,
+            known_positions=positions,
+            taken_in=taken_in,
+        )
+
     def _add_notice(self) -> None:
         """Add the notice, unless values with several lines mostly look like that in this file."""
         if self._notices is not None and self._suspects and not 0 < self._line_ends_in_values < self._suspect_count:
@@ -273,8 +287,3 @@ def _join(parts: Sequence[Part], quote: str) -> Part | None:
             last_cell = [others[-1]]
         end = part.raw[len(part.raw.rstrip("\r\n")) :]
     return Part(parts[0].line, "".join(part.raw for part in parts), [*row, "".join(last_cell)])
-
-
-def _with_rows(chunk: RowChunk, rows: Sequence[Part]) -> RowChunk:
-    positions = RowPositions([part.line for part in rows], [part.raw for part in rows])
-    return RowChunk([part.row for part in rows], chunk.first_line, rejects=chunk.rejects, known_positions=positions)
