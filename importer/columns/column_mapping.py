@@ -260,10 +260,19 @@ def describe_names(header: Row) -> str:
 
 def width_without_reject_columns(header: Sequence[str]) -> int:
     """Return the number of columns of a header without those that a reject file has added at the end."""
-    width = len(header)
+    width = named_width(header)
     while width > len(REJECT_COLUMNS) and tuple(header[width - len(REJECT_COLUMNS) : width]) == REJECT_COLUMNS:
         width -= len(REJECT_COLUMNS)
-    return width
+    return width if width < named_width(header) else len(header)
+
+
+def named_width(header: Sequence[str]) -> int:
+    """Return the number of columns of a header, without the empty ones that a spreadsheet adds to a reject file."""
+    width = len(header)
+    while width and not header[width - 1].strip():
+        width -= 1
+    is_reject_file = tuple(header[:width][-len(REJECT_COLUMNS) :]) == REJECT_COLUMNS
+    return width if is_reject_file else len(header)
 
 
 def _fold(name: str) -> str:

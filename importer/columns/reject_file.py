@@ -15,6 +15,9 @@ from importer.files.rows import Reject, has_width
 # The reason codes of rows that cannot be split into cells.
 UNSPLITTABLE_CODES = {"bad_quoting", "nul", "row_too_long"}
 
+# The reason codes of rows that have too few cells in a reject file, unless they are corrected.
+SHORT_ROW_CODES = {*UNSPLITTABLE_CODES, "wrong_field_count"}
+
 # The code of the row that says that more rows were rejected than the file has.
 MISSING_CODE = "more_rejects"
 
@@ -115,3 +118,15 @@ def _align_cells(reject: Reject, cells: list[str], width: int, kept: int) -> lis
     if len(cells) == kept or reject.code in UNSPLITTABLE_CODES:
         return [reject.row, ""] if kept == 1 else [reject.row]
     return cells
+
+
+def find_own_width(row: Sequence[str], kept: int) -> int | None:
+    """Return the number of cells of a row of a reject file, if its line and code are not in the columns for them.
+
+    `kept` is the number of columns of the imported file. A short row has them further to the left, also after a
+    spreadsheet has filled it up. They are no values of a product.
+    """
+    for index in range(min(kept, len(row) - 1)):
+        if row[index + 1] in SHORT_ROW_CODES and row[index].isdigit():
+            return index
+    return None

@@ -8,10 +8,11 @@ from itertools import compress, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from importer.columns.column_mapping import shorten
+from importer.columns.column_mapping import named_width, shorten, width_without_reject_columns
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
-from importer.columns.rejected_skus import read_skus
+from importer.columns.reject_file import find_own_width
+from importer.columns.rejected_skus import WRONG_WIDTH_CODE, read_skus
 from importer.columns.values import repair_values
 from importer.files.dialect import Dialect
 from importer.files.fast_path import COPY_BOOLEANS, Layout
@@ -81,10 +82,13 @@ class RowValidator:
         self.dialect = dialect
         self.guarded = guarded
         self._accept_short_rows = accept_short_rows
-        self.width = len(columns)
         self._indexes = {field: index for index, field in enumerate(columns) if field is not None}
         self.fields = list(self._indexes)
         header = header or [field or "" for field in columns]
+        self.width = max(named_width(header), 1 + max(self._indexes.values()))
+        # The number of columns of the imported file, if this is the file of its rejected rows.
+        kept = width_without_reject_columns(header)
+        self._kept = kept if kept < len(header) else 0
         self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
         self._header_rows = HeaderRows(header, self._indexes["sku"])
 
@@ -126,7 +130,7 @@ class RowValidator:
         # The numbers of the rows in the chunk that have the right width.
         complete: Sequence[int] = range(len(rows))
         reasons: dict[int, Reason] = {}
-        if set(map(len, rows)) != {self.width}:
+        if self._kept or set(map(len, rows)) != {self.width}:
             rows, complete, reasons = self._fit_widths(chunk)
         payload, valid_rows = b"", len(rows)
         if rows:
@@ -161,9 +165,11 @@ class RowValidator:
             ]
         return payload, valid_rows
 
-    def read_rejected_skus(self, rejects: Sequence[Reject]) -> Iterator[str]:
-        """Return the SKUs that rejected rows may have; see `rejected_skus`."""
-        return read_skus(rejects, self.dialect, sku_index=self._indexes["sku"], guarded=self.guarded)
+    def read_rejected_skus(self, chunk: RowChunk) -> Iterator[str]:
+        """Return the SKUs that rejected rows may have, and rows within values; see `rejected_skus`."""
+        taken_in = [Reject(0, WRONG_WIDTH_CODE, "", make_printable(line)) for line in chunk.taken_in]
+        rows = [*chunk.rejects, *taken_in]
+        return read_skus(rows, self.dialect, sku_index=self._indexes["sku"], guarded=self.guarded)
 
     def _find_cause(self, row: Row, reason: Reason) -> tuple[str | None, str | None]:
         """Return the column and the value of a rejected row that are to blame, if the reason is about them."""
@@ -234,6 +240,11 @@ class RowValidator:
                     sentence = f"The row has {count_fields(len(row))} where the header has {count_fields(width)}."
                     reasons[number] = Reason("wrong_field_count", sentence)
                     continue
+            if self._kept and (own_width := find_own_width(row, self._kept)) is not None:
+                sentence = f"The row has {count_fields(own_width)} where the header has {count_fields(self._kept)}."
+                reasons[number] = Reason("wrong_field_count", sentence)
+                continue
+            if len(row) != width:
                 row = [*row, *[""] * (width - len(row))][:width]
             rows.append(row)
             numbers.append(number)

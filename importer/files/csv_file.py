@@ -119,10 +119,14 @@ class CsvFile:
             "wrapped": self.dialect.wrapped,
         }
 
+    def _find_row(self, line: int) -> int:
+        """Return the number that users know a line by: in a workbook, that of the row of the sheet."""
+        return self._source.workbook.row_numbers.find(line) if self._source.workbook else line
+
     def _skip_to_line(self, line: int) -> str | None:
         """Consume the lines before the header. Return the delimiter that the first line names, if any."""
         separator_line = SEPARATOR_LINE.match(self._parser.peek(SNIFFED_CHARACTERS))
-        if not self._parser.skip_to_line(line):
+        if not self._parser.skip_to_line(line, self._find_row):
             raise UnusableFile(
                 f"The file has no line {line:,}, which was given as the line of the header. Give another one."
             )
@@ -138,7 +142,7 @@ class CsvFile:
             return
         text = self._parser.peek(leading[index].start)
         above = leading[:index]
-        lines = [self._parser.line + count_line_breaks(text, 0, row.start) for row in above]
+        lines = [self._find_row(self._parser.line + count_line_breaks(text, 0, row.start)) for row in above]
         self._parser.skip(leading[index].start)
         notices.add(
             "lines_above_header",
@@ -146,7 +150,7 @@ class CsvFile:
             lines=lines,
             samples=[{"text": make_printable(row.raw)} for row in above],
             fix=Fix(f"Use line {lines[0]:,} as the header", {"header_line": lines[0]}),
-            header_line=self._parser.line,
+            header_line=self._find_row(self._parser.line),
         )
 
     @property
@@ -157,7 +161,7 @@ class CsvFile:
     def skip_first_row(self) -> int:
         """Leave out the first row below the header, which is `first_row`. Return its line, counted from 1."""
         self._parser.skip_blank_lines(self.dialect.blank)
-        line = self._parser.line
+        line = self._find_row(self._parser.line)
         self._parser.read_header()
         del self._sampled[0]
         self.samples = self._collect_samples()
@@ -203,7 +207,7 @@ class CsvFile:
 
     def read_chunks(self, chunk_rows: int, layout: Layout | None, notices: Notices) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time; see `Parser.read_chunks`."""
-        chunks = self._parser.read_chunks(chunk_rows, layout, notices)
+        chunks = self._parser.read_chunks(chunk_rows, layout, notices, self._find_row)
         workbook = self._source.workbook
         return chunks if workbook is None else (_use_row_numbers(chunk, workbook.row_numbers) for chunk in chunks)
 

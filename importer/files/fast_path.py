@@ -10,6 +10,7 @@ compare both.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, compress, repeat
@@ -170,12 +171,16 @@ def _has_rows_in_values(parts: list[str], layout: Layout) -> bool:
 
 def holds_rows(value: str, width: int, delimiter: str) -> bool:
     """Return whether a line within a value, after its first one, looks like a row of `width` fields."""
+    return next(find_rows(value, width, delimiter), None) is not None
+
+
+def find_rows(value: str, width: int, delimiter: str) -> Iterator[str]:
+    """Yield the lines within a value, after its first one, that look like rows of `width` fields."""
     if width < 2 or value.count(delimiter) < width - 1:
-        return False
-    return any(
-        line.count(delimiter) == width - 1 and f"{delimiter} " not in line and line.strip(f"{delimiter} \r")
-        for line in value.replace("\r\n", "\n").replace("\r", "\n").split("\n")[1:]
-    )
+        return
+    for line in value.replace("\r\n", "\n").replace("\r", "\n").split("\n")[1:]:
+        if line.count(delimiter) == width - 1 and f"{delimiter} " not in line and line.strip(f"{delimiter} \r"):
+            yield line
 
 
 @cache

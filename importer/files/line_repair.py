@@ -28,9 +28,11 @@ class LineRepair:
         plain, escape = (rf"[^{quote}\\]", r"|\\.?") if escaped else (f"[^{quote}]", "")
         content = rf"(?:{plain}++|{quote}{quote}{escape})*+"
         self._content = re.compile(content, re.DOTALL)
-        # A quoted field from its start on, with the spaces before it. It ends well, or its line ends before it.
+        self._field_ends = f"{delimiter}\r\n"
+        # A quoted field from its start on, with the spaces before it. It ends well, or its line ends before it, or text
+        # follows its closing quote. Then the rest of the line has no fields.
         self._quoted_field = re.compile(
-            rf"(?<![^{ends}]) *{quote}({content})(?:({quote})(?=[{ends}]|\Z)|\Z)", re.DOTALL
+            rf"(?<![^{ends}]) *{quote}({content})(?:({quote})(?=[{ends}]|\Z)|\Z|({quote}.*))", re.DOTALL
         )
 
     def repair(self, lines: Iterable[str]) -> Iterator[str]:
@@ -40,8 +42,8 @@ class LineRepair:
 
         def rewrite(match: re.Match[str]) -> str:
             nonlocal is_inside
-            is_inside = match[2] is None
-            return quote + self._unescape(match[1]) + (match[2] or "")
+            is_inside = match[2] is None and match[3] is None
+            return quote + self._unescape(match[1]) + (match[2] or match[3] or "")
 
         for line in lines:
             if self._wrapped:
@@ -56,6 +58,9 @@ class LineRepair:
                 start = self._unescape(line[:end])
                 is_inside = end == len(line)
                 start, line = start + line[end : end + 1], line[end + 1 :]
+                if line and line[0] not in self._field_ends:
+                    yield start + line
+                    continue
             # Text after a closing quote stays as it is; `csv.reader` raises an error.
             yield start + self._quoted_field.sub(rewrite, line)
 

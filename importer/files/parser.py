@@ -21,7 +21,7 @@ from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
-from importer.files.row_repair import RowRepair
+from importer.files.row_repair import FindRow, RowRepair
 from importer.files.rows import Row, RowChunk, RowPositions, has_content
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
@@ -64,11 +64,11 @@ class Parser:
         """Consume the next `length` characters, which end with a row."""
         self._buffer.consume(length)
 
-    def skip_to_line(self, line: int) -> bool:
-        """Consume the lines before `line`. Return whether the file has that line."""
-        while self._buffer.ensure() and self._buffer.line < line:
+    def skip_to_line(self, line: int, find_row: FindRow = int) -> bool:
+        """Consume the lines before `line`. Return whether the file has that line. `find_row` numbers the lines."""
+        while self._buffer.ensure() and find_row(self._buffer.line) < line:
             self._buffer.skip_line()
-        return self._buffer.line == line and self._buffer.ensure()
+        return find_row(self._buffer.line) == line and self._buffer.ensure()
 
     def use(self, dialect: Dialect, *, skip: int = 0) -> None:
         """Continue in this dialect after skipping `skip` characters."""
@@ -111,16 +111,25 @@ class Parser:
             return row
 
     def read_chunks(
-        self, chunk_rows: int, layout: Layout | None = None, notices: Notices | None = None
+        self,
+        chunk_rows: int,
+        layout: Layout | None = None,
+        notices: Notices | None = None,
+        find_row: FindRow = int,
     ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
         Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
         control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`. `notices` gets the
-        notices about the rows.
+        notices about the rows, in which `find_row` numbers the lines.
         """
         repair = RowRepair(
-            self._dialect, width=self._width, header=self._header, max_record=self._max_record, notices=notices
+            self._dialect,
+            width=self._width,
+            header=self._header,
+            max_record=self._max_record,
+            notices=notices,
+            find_row=find_row,
         )
         for chunk in repair.repair(self._parse_chunks(chunk_rows, layout, repair)):
             yield from _split(chunk, chunk_rows)
@@ -262,7 +271,7 @@ def _without_blank_lines(chunk: RowChunk) -> RowChunk:
 
 
 def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
-    """Split a chunk into chunks of at most `chunk_rows` rows. The first one has the rejects."""
+    """Split a chunk into chunks of at most `chunk_rows` rows. The first one has the rejects, and `taken_in`."""
     rows = chunk.rows
     if len(rows) <= chunk_rows:
         yield chunk
@@ -271,5 +280,12 @@ def _split(chunk: RowChunk, chunk_rows: int) -> Iterator[RowChunk]:
     for start in range(0, len(rows), chunk_rows):
         end = start + chunk_rows
         positions = RowPositions(lines[start:end], raws[start:end])
-        rejects = [] if start else chunk.rejects
-        yield replace(chunk, rows=rows[start:end], first_line=lines[start], rejects=rejects, known_positions=positions)
+        rejects, taken_in = ([], []) if start else (chunk.rejects, chunk.taken_in)
+        yield replace(
+            chunk,
+            rows=rows[start:end],
+            first_line=lines[start],
+            rejects=rejects,
+            known_positions=positions,
+            taken_in=taken_in,
+        )

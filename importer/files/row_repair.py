@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from importer.files.dialect import Dialect
-from importer.files.fast_path import holds_rows
+from importer.files.fast_path import find_rows
 from importer.files.rows import (
     Reject,
     Row,
@@ -38,6 +38,8 @@ STRAY_END_MESSAGE = (
 BROKEN_ROW_MESSAGE = (
     "A line end within a value breaks this row, and the header has {fields}. Put values with line ends in quotes."
 )
+# Returns the number that users know a line by, which may be that of a row of a sheet.
+FindRow = Callable[[int], int]
 
 
 class Part(NamedTuple):
@@ -52,14 +54,24 @@ class RowRepair:
     """Repairs the rows of a file whose header has `width` cells and the text `header`.
 
     `max_record` is in characters, including the line end; longer rows are not joined. Adds the notice
-    `rows_inside_a_value`.
+    `rows_inside_a_value`, in which `find_row` numbers the lines.
     """
 
-    def __init__(self, dialect: Dialect, *, width: int, header: str, max_record: int, notices: Notices | None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        width: int,
+        header: str,
+        max_record: int,
+        notices: Notices | None,
+        find_row: FindRow = int,
+    ) -> None:
         self._dialect = dialect
         self._width = width
         self._max_record = max_record
         self._notices = notices
+        self._find_row = find_row
         # Line ends that do not end a row if they are outside of quotes.
         self._has_crlf = header.endswith("\r\n")
         self._is_strict = header.endswith("\n")
@@ -71,6 +83,8 @@ class RowRepair:
         # The values that seem to hold rows: how many, and the lines and the starts of the first of them.
         self._suspect_count = 0
         self._suspects: list[tuple[int, str]] = []
+        # The lines within the values of a chunk that look like rows.
+        self._taken_in: list[str] = []
 
     @property
     def has_open_row(self) -> bool:
@@ -96,7 +110,7 @@ class RowRepair:
             chunk = RowChunk([], line, known_positions=RowPositions([], []))
             rows: list[Part] = []
             self._end_row(rows, chunk.rejects)
-            yield _with_rows(chunk, rows)
+            yield self._with_rows(chunk, rows)
         self._add_notice()
 
     def _needs_repair(self, chunk: RowChunk) -> bool:
@@ -122,7 +136,12 @@ class RowRepair:
                 next_line = last.line + count_line_breaks(last.raw)
                 if next_line != part.line:
                     # Blank lines, or rejected ones, are between them.
-                    is_cut = next_line in bad_lines or not has_width(part.row, self._width)
+                    is_cut = next_line in bad_lines
+                    if not is_cut and not all(has_width(row, self._width) for _, _, row in [*self._parts, part]):
+                        # The blank lines may be within a value, so this part may be the other half of a row.
+                        self._parts.append(part)
+                        self._end_row(rows, chunk.rejects, is_cut=True)
+                        continue
                     self._end_row(rows, chunk.rejects, is_cut=is_cut)
             if self._ends_within(part.raw):
                 if self._size + len(part.raw) > self._max_record:
@@ -138,7 +157,7 @@ class RowRepair:
                 rows.append(part)
         if self._parts and (last := self._parts[-1]).line + count_line_breaks(last.raw) in bad_lines:
             self._end_row(rows, chunk.rejects, is_cut=True)
-        return _with_rows(chunk, rows)
+        return self._with_rows(chunk, rows)
 
     def _ends_within(self, raw: str) -> bool:
         """Return whether a part ends with a line end that does not end rows in this file."""
@@ -183,7 +202,8 @@ class RowRepair:
         if not has_lines(part.raw):
             return
         for value in part.row:
-            if holds_rows(value, self._width, self._dialect.delimiter):
+            if taken_in := list(find_rows(value, self._width, self._dialect.delimiter)):
+                self._taken_in += taken_in
                 self._suspect_count += 1
                 if len(self._suspects) < MAX_LINES:
                     self._suspects.append((part.line, value[: 2 * MAX_SAMPLE_CHARACTERS]))
@@ -223,13 +243,24 @@ class RowRepair:
             return next(self._dialect.reader([raw]), [])
         return None
 
+    def _with_rows(self, chunk: RowChunk, rows: Sequence[Part]) -> RowChunk:
+        positions = RowPositions([part.line for part in rows], [part.raw for part in rows])
+        taken_in, self._taken_in = self._taken_in, []
+        return RowChunk(
+            [part.row for part in rows],
+            chunk.first_line,
+            rejects=chunk.rejects,
+            known_positions=positions,
+            taken_in=taken_in,
+        )
+
     def _add_notice(self) -> None:
         """Add the notice, unless values with several lines mostly look like that in this file."""
         if self._notices is not None and self._suspects and not 0 < self._line_ends_in_values < self._suspect_count:
             self._notices.add(
                 "rows_inside_a_value",
                 count=self._suspect_count,
-                lines=[line for line, _ in self._suspects],
+                lines=[self._find_row(line) for line, _ in self._suspects],
                 samples=[{"text": make_printable(value)} for _, value in self._suspects],
             )
 
@@ -241,17 +272,18 @@ def has_lines(raw: str) -> bool:
 
 def _join(parts: Sequence[Part], quote: str) -> Part | None:
     """Return the row of which these are the parts; None if a part starts or ends in a quoted field."""
-    first, *others = parts
-    row, raw = list(first.row), first.raw
-    for part in others:
-        end = raw[len(raw.rstrip("\r\n")) :]
-        if quote and (raw.endswith(quote + end) or part.raw.startswith(quote)):
+    # Texts are only put together at the end: a row may have many parts, and to copy it for each would be quadratic.
+    row: Row = []
+    last_cell: list[str] = []
+    end = ""
+    for number, part in enumerate(parts):
+        if number and quote and (parts[number - 1].raw.endswith(quote + end) or part.raw.startswith(quote)):
             return None
-        row = [*row[:-1], row[-1] + end + part.row[0], *part.row[1:]]
-        raw += part.raw
-    return Part(first.line, raw, row)
-
-
-def _with_rows(chunk: RowChunk, rows: Sequence[Part]) -> RowChunk:
-    positions = RowPositions([part.line for part in rows], [part.raw for part in rows])
-    return RowChunk([part.row for part in rows], chunk.first_line, rejects=chunk.rejects, known_positions=positions)
+        first, *others = part.row
+        last_cell += [end, first]
+        if others:
+            row.append("".join(last_cell))
+            row += others[:-1]
+            last_cell = [others[-1]]
+        end = part.raw[len(part.raw.rstrip("\r\n")) :]
+    return Part(parts[0].line, "".join(part.raw for part in parts), [*row, "".join(last_cell)])

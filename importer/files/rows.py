@@ -46,8 +46,8 @@ class RowChunk:
 
     `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it is used
     instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty; `clean_lines` has
-    their lines. `has_short_rows` says that accepted rows lack their last cells. The validation sets `valid`: the
-    numbers of the rows that it takes, from 0, or None for all of them.
+    their lines. `taken_in` are lines within values that look like rows. `has_short_rows` says that accepted rows lack
+    their last cells. The validation sets `valid`: the numbers of the rows that it takes, from 0, or None for all.
     """
 
     rows: list[Row]
@@ -59,6 +59,7 @@ class RowChunk:
     clean_lines: Sequence[int] = ()
     valid: Sequence[int] | None = None
     has_short_rows: bool = False
+    taken_in: list[str] = field(default_factory=list)
 
     def positions(self) -> RowPositions:
         """Return the positions of the rows."""

@@ -1,7 +1,8 @@
 """The SQL that finds the products which the file of an import does not have, and deactivates or deletes them.
 
-A product is missing if its key is neither in a valid row of the staging table nor in a rejected one. Like a slice, one
-statement removes the missing products in a range of keys, appends them to the change log and records their event.
+A product is missing if its key is in no valid row of the staging table, no rejected row, and no line within a value
+that looks like a row. Like a slice, one statement removes the missing products in a range of keys, appends them to the
+change log and records their event.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def render_removal(part: Slice, *, keep_change_log: bool, has_subscriber: bool) 
 
 
 def _render_is_missing(job: Job, staged_range: sql.Composable) -> sql.Composed:
-    condition = IS_REMOVABLE_SQL[job.missing] + IS_MISSING_SQL + (IS_NOT_REJECTED_SQL if job.rejected_count else "")
+    condition = IS_REMOVABLE_SQL[job.missing] + IS_MISSING_SQL + IS_NOT_REJECTED_SQL
     return sql.SQL(condition).format(table=staging_table(job), staged_range=staged_range)
 
 

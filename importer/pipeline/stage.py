@@ -247,7 +247,7 @@ def _encode_chunks(
             yield COPY_REJECTS_SQL, bytes(rejects)
             rejects.clear()
         if run.job.missing != "keep":
-            rejected_skus += encode_skus(validator.read_rejected_skus(chunk.rejects))
+            rejected_skus += encode_skus(validator.read_rejected_skus(chunk))
             if len(rejected_skus) > REJECTS_BUFFER_BYTES:
                 yield copy_rejected_skus, bytes(rejected_skus)
                 # These rows have numbers too, but no lines.
