@@ -1,4 +1,4 @@
-// The products that an import created, updated or left out, with links to their current state.
+// The products that an import created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
@@ -6,12 +6,12 @@ import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { importApiPath } from './job-actions.js';
 
-/** @import { ImportJob, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
 
 /** @typedef {{name: ImportedProduct['change'], label: string, count: number}} Change */
 
 /**
- * @param {ImportJob} job
+ * @param {ImportDetail} job
  * @returns {Change[]} the kinds of change that this import made
  */
 function changesOf(job) {
@@ -19,6 +19,9 @@ function changesOf(job) {
   const changes = [
     { name: 'created', label: 'Created', count: job.created_count },
     { name: 'updated', label: 'Updated', count: job.updated_count },
+    job.options.missing === 'delete'
+      ? { name: 'deleted', label: 'Deleted', count: job.missing_count }
+      : { name: 'deactivated', label: 'Deactivated', count: job.missing_count },
     { name: 'left_out', label: 'Left out', count: job.skipped_count },
   ];
   return changes.filter(({ count }) => count);
@@ -26,7 +29,7 @@ function changesOf(job) {
 
 /**
  * Create the panel with the products.
- * @param {ImportJob} job a finished import
+ * @param {ImportDetail} job a finished import
  * @returns {{element: HTMLElement, choose: (change: ImportedProduct['change']) => void} | null} `choose` loads the
  *   products with this change; null if the import affected no product
  */
