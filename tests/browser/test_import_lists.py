@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Site, expect_counts, expect_status, expect_step
+from support.browser import NARROW, Console, Site, expect_counts, expect_status, expect_step
 
 
 @pytest.mark.parametrize(("missing", "change"), [("deactivate", "deactivated"), ("delete", "deleted")])
@@ -42,3 +44,88 @@ def test_products_that_are_not_in_the_file_are_counted_listed_and_restored(
     expect_step(page, "result")
     expect_status(page, "completed")
     assert site.sql("SELECT sku FROM products WHERE active ORDER BY sku") == [("LAMP-001",), ("LAMP-003",)]
+
+
+CATALOGUE = "".join(f"LAMP-{n:03},Lamp {n},{'' if n == 1 else 'Lights the room'}\n" for n in range(1, 31))
+CHECKED = f"sku,name,description\n{CATALOGUE}LAMP-031,Old name,a\nLAMP-031,Lamp 31,b\nNEW,New lamp,c\n,Nameless,d\n"
+
+
+def compared(page: Page, sku: str) -> Locator:
+    """Return the first row of a product in a list that compares values."""
+    return page.get_by_test_id("rows-table").get_by_role("row").filter(has_text=sku)
+
+
+def test_the_tiles_of_a_check_open_lists_with_values_side_by_side(page: Page, site: Site, tmp_path: Path) -> None:
+    site.create_lamps(31)
+    task_id = site.upload(CHECKED, preview="true")
+    page.goto(f"/#/imports/{task_id}")
+    expect_step(page, "check")
+    expect_counts(page, create=1, update=31, unchanged=0, duplicate=1, rejected=1)
+
+    page.get_by_role("button", name="31 to update: show the list").click()
+    expect(page.get_by_test_id("rows").locator("summary")).to_be_focused()
+    row = compared(page, "LAMP-002")
+    expect(row.get_by_role("cell")).to_have_text(["3", "LAMP-002", "Description", "Lights room 2", "Lights the room"])
+    expect(row.locator("del")).to_have_text("room 2")
+    expect(row.locator("ins")).to_have_text("the room")
+    check_accessible(page, "the list of a check")
+
+    page.get_by_test_id("rows-search").fill("lamp-031")
+    expect(page.get_by_test_id("compare-row")).to_have_count(1)
+    expect(compared(page, "LAMP-031").get_by_role("cell").first).to_have_text("33")
+    page.get_by_test_id("rows-search").fill("no such row")
+    expect(page.get_by_text("No row matches.")).to_be_visible()
+    page.get_by_test_id("rows-search").fill("")
+    page.get_by_test_id("rows-field").select_option("Description becomes empty (1)")
+    expect(page.get_by_test_id("compare-row")).to_have_count(1)
+    expect(compared(page, "LAMP-001")).to_contain_text("empty")
+    with page.expect_download() as download:
+        page.get_by_test_id("rows-download").click()
+    download.value.save_as(tmp_path / "rows.csv")
+    lines = (tmp_path / "rows.csv").read_text("utf-8-sig").splitlines()
+    assert [line.split(",")[1] for line in lines] == ["sku", "LAMP-001"]
+    page.get_by_test_id("rows-field").select_option("Any change")
+    page.get_by_test_id("rows").get_by_role("button", name="Next page").click()
+    expect(compared(page, "LAMP-031")).to_be_visible()
+
+    page.get_by_role("button", name="1 to create: show the list").click()
+    expect(page.get_by_test_id("rows-created")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_test_id("rows-field")).to_be_hidden()
+    expect(compared(page, "NEW")).to_contain_text("New lamp")
+
+    page.get_by_role("button", name="1 duplicates: show the list").click()
+    duplicates = page.get_by_test_id("duplicates-table")
+    expect(duplicates.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(
+        ["32", "33", "LAMP-031", "Name", "Old name", "Lamp 31"]
+    )
+    page.get_by_test_id("duplicates-differ").select_option("With the same values")
+    expect(page.get_by_text("No stored duplicate matches.")).to_be_visible()
+    page.get_by_test_id("duplicates-differ").select_option("With other values")
+    expect(duplicates).to_contain_text("Old name")
+    check_accessible(page, "the lists of a check")
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "the lists of a check, 360 px")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
+
+
+def test_a_list_of_a_check_that_is_lost_says_so(page: Page, site: Site, console: Console) -> None:
+    console.allow_status(409)
+    task_id = site.upload("sku,name\nA-1,Lamp\n", preview="true")
+    page.goto(f"/#/imports/{task_id}")
+    expect_step(page, "check")
+    expect(page.get_by_test_id("rows-table")).to_contain_text("Lamp")
+    (table,) = site.sql("SELECT staging_table FROM import_jobs")[0]
+    site.sql(f"DELETE FROM {table}_outcomes")
+    page.get_by_test_id("rows-search").fill("Lamp")
+    banner = page.get_by_test_id("rows").get_by_test_id("banner-warning")
+    expect(banner).to_contain_text("The check is no longer stored. Retry the import to check its file again.")
+    expect(banner.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_test_id("rows-table")).to_be_hidden()
+    check_accessible(page, "a lost check")
+
+    # The page has not heard yet that the import was cancelled by another client.
+    sentence = "The rows of a check are listed while the import awaits its confirmation."
+    refusal = {"error": sentence, "code": "not_awaiting_confirmation", "status": 409}
+    page.route("**/rows?**", lambda route: route.fulfill(status=409, json=refusal))
+    page.get_by_test_id("rows-search").fill("Lamp 2")
+    expect(banner).to_contain_text("listed while the import awaits its confirmation")

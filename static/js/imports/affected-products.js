@@ -1,10 +1,10 @@
 // The products that an import created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { importApiPath } from './job-actions.js';
+import { createTabs } from './list-tools.js';
 
 /** @import { ImportDetail, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
 
@@ -38,20 +38,13 @@ export function createAffectedProductsPanel(job) {
   const [first] = changes;
   if (!first) return null;
   let chosen = first.name;
-  const tabs = changes.map(({ name, label, count }) =>
-    h(
-      'button',
-      {
-        class: 'filter-tab',
-        type: 'button',
-        'aria-pressed': String(name === chosen),
-        data: { testid: `affected-${name}` },
-        on: { click: () => choose(name) },
-      },
-      label,
-      h('span', { class: 'tab-count tabular', text: formatNumber(count) }),
-    ),
-  );
+  const tabs = createTabs({
+    label: 'What happened to them',
+    testid: 'affected',
+    tabs: changes,
+    onChoose: (name) => choose(name),
+  });
+  tabs.show(chosen);
   const panel = pagedPanel({
     summary: [h('span', { text: 'Affected products' })],
     label: 'Affected products',
@@ -61,7 +54,7 @@ export function createAffectedProductsPanel(job) {
       h('th', { scope: 'col', text: 'Name' }),
       h('th', { scope: 'col', class: 'medium', text: 'Status' }),
     ],
-    tools: h('div', { class: 'panel-tools filter-tabs', role: 'group', 'aria-label': 'What happened to them' }, tabs),
+    tools: h('div', { class: 'panel-tools' }, tabs.element),
     nothing: 'The list of these products is no longer stored.',
     source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change: chosen } }),
     /** @param {ImportedProducts} answer */
@@ -70,7 +63,7 @@ export function createAffectedProductsPanel(job) {
   /** @param {ImportedProduct['change']} name */
   function choose(name) {
     chosen = name;
-    tabs.forEach((tab, index) => tab.setAttribute('aria-pressed', String(changes[index]?.name === name)));
+    tabs.show(name);
     panel.load(1);
   }
   return { element: panel.element, choose };

@@ -71,7 +71,7 @@ export function previewCounts(preview, job) {
     { name: 'create', label: 'To create', value: preview.create ?? 0 },
     { name: 'update', label: 'To update', value: preview.update ?? 0 },
     ...missingCount(preview, job),
-    { name: 'unchanged', label: 'Unchanged', value: preview.unchanged ?? 0 },
+    { name: 'unchanged', label: 'Unchanged', value: (preview.unchanged ?? 0) - (preview.skipped ?? 0) },
     { name: 'skipped', label: 'Left out', value: preview.skipped ?? 0 },
     { name: 'duplicate', label: 'Duplicates', value: preview.duplicate ?? 0 },
     { name: 'rejected', label: 'Rejected', value: preview.rejected ?? 0 },
