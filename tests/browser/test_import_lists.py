@@ -108,6 +108,24 @@ def test_the_tiles_of_a_check_open_lists_with_values_side_by_side(page: Page, si
     assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
 
 
+def test_the_changes_of_each_field_open_the_rows_that_change_it(page: Page, site: Site) -> None:
+    site.create_lamps(31)
+    task_id = site.upload(CHECKED, preview="true")
+    page.goto(f"/#/imports/{task_id}")
+    changes = page.get_by_test_id("field-changes").get_by_role("listitem")
+    expect(changes).to_have_text(["Description31 changed1 becomes empty"])
+    check_accessible(page, "the changes of each field")
+    page.get_by_role("button", name="Description, 1 becomes empty: show the list").click()
+    expect(page.get_by_test_id("rows").locator("summary")).to_be_focused()
+    expect(page.get_by_test_id("compare-row")).to_have_count(1)
+    expect(compared(page, "LAMP-001")).to_contain_text("Lights room 1")
+    page.get_by_role("button", name="Description, 31 changed: show the list").click()
+    expect(page.get_by_test_id("compare-row")).to_have_count(25)
+    page.get_by_test_id("cancel-import").click()
+    page.goto(f"/#/imports/{task_id}/check")
+    expect(changes).to_have_text(["Description31 changed1 becomes empty"])
+
+
 def test_a_list_of_a_check_that_is_lost_says_so(page: Page, site: Site, console: Console) -> None:
     console.allow_status(409)
     task_id = site.upload("sku,name\nA-1,Lamp\n", preview="true")

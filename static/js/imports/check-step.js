@@ -110,7 +110,8 @@ function contentOf(mode, job, context) {
     rejected: rejects ? () => openList(rejects) : undefined,
   };
   if (mode === 'ready') {
-    const summary = createPreviewSummary(job, context, lists);
+    const openChanges = rows && ((/** @type {string} */ filter) => rows.open('changed', filter));
+    const summary = createPreviewSummary(job, context, lists, openChanges);
     const form = createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated });
     return [
       summary.element,
@@ -122,7 +123,7 @@ function contentOf(mode, job, context) {
     ];
   }
   return [
-    createPreviewSummary(job, null, lists).element,
+    createPreviewSummary(job, null, lists, null).element,
     createNoticesCard(job, null),
     createFileSummary(job),
     changes,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldChoices, listsOf } from '../../../static/js/imports/checked-rows.js';
 import { differingFields } from '../../../static/js/imports/compare-rows.js';
+import { describeFieldChanges } from '../../../static/js/imports/field-changes.js';
 import { createPreview } from './factories.js';
 
 test('a check has a list for each kind of row that it found', () => {
@@ -30,4 +31,19 @@ test('the fields that differ are compared, or all if none does', () => {
   assert.deepEqual(differingFields({ name: 'Lamp', active: false }, after), ['active']);
   assert.deepEqual(differingFields({ name: 'Lamp', active: true }, after), ['name', 'active']);
   assert.deepEqual(differingFields(null, after), ['name', 'active']);
+});
+
+test('a check says how many products change in each field, and how many values become empty', () => {
+  const fields = {
+    name: { changed: 1, cleared: 1 },
+    description: { changed: 49_819, cleared: 12 },
+    active: { changed: 0, cleared: 0 },
+  };
+  assert.deepEqual(
+    describeFieldChanges(fields).map(({ label, effects }) => [label, ...effects.map(({ text }) => text)]),
+    [
+      ['Name', '1 changed', '1 becomes empty'],
+      ['Description', '49,819 changed', '12 become empty'],
+    ],
+  );
 });
