@@ -97,6 +97,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     expect(page.get_by_test_id("affected-table")).to_contain_text("Stehleuchte")
     check_accessible(page, "a result")
     page.set_viewport_size(NARROW)
+    page.evaluate("() => scrollTo(0, 0)")
     check_accessible(page, "a result, 360 px")
     assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
     page.set_viewport_size({"width": 1280, "height": 800})

@@ -126,6 +126,33 @@ def test_the_changes_of_each_field_open_the_rows_that_change_it(page: Page, site
     expect(changes).to_have_text(["Description31 changed1 becomes empty"])
 
 
+def test_rejected_rows_are_grouped_by_reason_and_a_group_shows_its_rows(page: Page, site: Site) -> None:
+    content = "sku,name,Active\nA-1,Lamp,maybe\nA-2,Chair,maybe\nA-3,Table,perhaps\n,Shelf,yes\nA-5,Bed,yes\n"
+    task_id = site.upload(content, preview="true")
+    page.goto(f"/#/imports/{task_id}")
+    groups = page.get_by_test_id("reject-groups-table").locator("tbody tr")
+    expect(groups).to_have_count(3)
+    expect(groups.first.get_by_role("cell").nth(2)).to_have_text("Active")
+    expect(groups.first.get_by_role("cell").nth(3)).to_have_text("maybe")
+    check_accessible(page, "rejected rows by reason")
+    rows = page.get_by_test_id("rejects-table").locator("tbody tr")
+    expect(rows).to_have_count(4)
+    page.get_by_role("button", name="Active: “maybe”: show 2 rows").click()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_test_id("rejects").locator("summary")).to_be_focused()
+    expect(page.get_by_text("Only Active: “maybe”")).to_be_visible()
+    page.get_by_test_id("rejects-search").fill("chair")
+    expect(rows).to_have_count(1)
+    check_accessible(page, "the rejected rows of a reason")
+    page.set_viewport_size(NARROW)
+    page.get_by_test_id("reject-groups").evaluate("panel => panel.scrollIntoView()")
+    check_accessible(page, "the rejected rows of a reason, 360 px")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
+    page.get_by_test_id("rejects-search").fill("")
+    page.get_by_test_id("rejects-show-all").click()
+    expect(rows).to_have_count(4)
+
+
 def test_a_list_of_a_check_that_is_lost_says_so(page: Page, site: Site, console: Console) -> None:
     console.allow_status(409)
     task_id = site.upload("sku,name\nA-1,Lamp\n", preview="true")

@@ -23,7 +23,7 @@ const PER_PAGE = 25;
  * @param {boolean} [options.open]
  * @param {string} [options.tableClass] a class of the table
  * @param {HTMLElement} [options.tools] above the table
- * @param {string} options.nothing text for an empty list
+ * @param {string | (() => string)} options.nothing text for an empty list
  * @param {() => {path: string, query?: Query}} options.source where the pages come from
  * @param {(answer: Answer) => HTMLElement[]} options.rows creates the rows of a page
  * @returns {{element: HTMLElement, load: (page: number) => Promise<void>}}
@@ -66,12 +66,14 @@ export function pagedPanel({
   );
   pager.element.hidden = true;
   let wanted = 0;
+  const emptyText = () => (typeof nothing === 'string' ? nothing : nothing());
 
   /** @param {number} page */
   async function load(page) {
     wanted += 1;
     const number = wanted;
-    region.setAttribute('aria-busy', 'true');
+    // Busy rows are dimmed, so the first rows must never be busy.
+    if (!region.hidden) region.setAttribute('aria-busy', 'true');
     try {
       const { path, query } = source();
       /** @type {Answer} */
@@ -84,7 +86,7 @@ export function pagedPanel({
       region.hidden = !pagination.total;
       region.scrollTop = 0;
       pager.element.hidden = pagination.pages <= 1;
-      setText(status, pagination.total ? '' : nothing);
+      setText(status, pagination.total ? '' : emptyText());
     } catch (error) {
       if (number !== wanted) return;
       setText(status, '');

@@ -56,6 +56,9 @@ export type DuplicateRow = Schemas['Duplicate'];
 export type DuplicateRows = Schemas['DuplicatePage'];
 export type RejectedRow = Schemas['RejectedRow'];
 export type RejectedRows = Schemas['RejectedRowPage'];
+/** The rejected rows with the same reason, column and value. */
+export type RejectGroup = Schemas['RejectGroup'];
+export type RejectGroups = Schemas['RejectGroupPage'];
 export type ImportedProduct = Schemas['AffectedProduct'];
 export type ImportedProducts = Schemas['AffectedProductPage'];
 export type RetryOptions = Schemas['RetryOptions'];

@@ -93,7 +93,8 @@ function contentOf(mode, job, context) {
       form.element,
       changes,
       duplicates,
-      rejects,
+      rejects?.groups,
+      rejects?.element,
     ];
   }
   /** @param {CheckedRow['kind']} kind */
@@ -107,7 +108,7 @@ function contentOf(mode, job, context) {
     unchanged: rows ? openRows('unchanged') : undefined,
     skipped: rows ? openRows('skipped') : undefined,
     duplicate: duplicates ? () => openList(duplicates) : undefined,
-    rejected: rejects ? () => openList(rejects) : undefined,
+    rejected: rejects ? () => openList(rejects.element) : undefined,
   };
   if (mode === 'ready') {
     const openChanges = rows && ((/** @type {string} */ filter) => rows.open('changed', filter));
@@ -119,7 +120,8 @@ function contentOf(mode, job, context) {
       form.element,
       rows?.element,
       duplicates,
-      rejects,
+      rejects?.groups,
+      rejects?.element,
     ];
   }
   return [
@@ -128,7 +130,8 @@ function contentOf(mode, job, context) {
     createFileSummary(job),
     changes,
     duplicates,
-    rejects,
+    rejects?.groups,
+    rejects?.element,
   ];
 }
 
@@ -164,7 +167,7 @@ function describeProblem(job) {
  * @property {{element: HTMLElement, open: (kind: CheckedRow['kind'], field?: string) => void} | null} rows
  * @property {HTMLElement | null} changes
  * @property {HTMLElement | null} duplicates
- * @property {HTMLElement | null} rejects
+ * @property {ReturnType<typeof createRejectsPanel> | null} rejects
  */
 
 /**

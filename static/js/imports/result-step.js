@@ -64,7 +64,7 @@ export function createResultStep(job, context) {
       : {};
     const card = createProgressCard(latest, {
       ...affectedLists,
-      rejected: rejects ? () => openList(rejects) : undefined,
+      rejected: rejects ? () => openList(rejects.element) : undefined,
     });
     const chart = createThroughputChart();
     fill(card.problem, explanation(latest));
@@ -73,7 +73,8 @@ export function createResultStep(job, context) {
       element,
       card.element,
       createNoticesCard(latest, context),
-      rejects,
+      rejects?.groups ?? null,
+      rejects?.element ?? null,
       affected?.element ?? null,
       chart.element,
       createDetailsCard(latest),

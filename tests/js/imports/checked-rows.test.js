@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { fieldChoices, listsOf } from '../../../static/js/imports/checked-rows.js';
 import { differingFields } from '../../../static/js/imports/compare-rows.js';
 import { describeFieldChanges } from '../../../static/js/imports/field-changes.js';
+import { describeGroup } from '../../../static/js/imports/reject-groups.js';
 import { createPreview } from './factories.js';
 
 test('a check has a list for each kind of row that it found', () => {
@@ -46,4 +47,11 @@ test('a check says how many products change in each field, and how many values b
       ['Description', '49,819 changed', '12 become empty'],
     ],
   );
+});
+
+test('a group of rejected rows is named after its column and value, or its reason', () => {
+  const message = 'The row has no SKU.';
+  assert.equal(describeGroup({ message, column: 'Status', value: 'maybe' }), 'Status: “maybe”');
+  assert.equal(describeGroup({ message, column: 'Item', value: null }), 'Item: The row has no SKU.');
+  assert.equal(describeGroup({ message, column: null, value: null }), 'The row has no SKU.');
 });
