@@ -44,7 +44,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
         expect(column_select(page, name)).to_have_value(field)
     expect(page.get_by_test_id("mapping-table")).to_contain_text("Tischleuchte Grün · Stehleuchte")
     expect(page.get_by_test_id("mapping-note")).to_have_text("Not imported: Preis, Gewicht.")
-    changed = page.get_by_test_id("change-row").filter(has_text="L-1")
+    changed = page.get_by_test_id("compare-row").filter(has_text="L-1")
     expect(changed.locator("del")).to_contain_text("Blau")
     expect(changed.locator("ins")).to_contain_text("Grün")
     expect(page.get_by_test_id("rejects-table")).to_contain_text("Ohne Nummer")
@@ -97,6 +97,7 @@ def test_a_supplier_file_is_checked_corrected_and_imported(page: Page, site: Sit
     expect(page.get_by_test_id("affected-table")).to_contain_text("Stehleuchte")
     check_accessible(page, "a result")
     page.set_viewport_size(NARROW)
+    page.evaluate("() => scrollTo(0, 0)")
     check_accessible(page, "a result, 360 px")
     assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
     page.set_viewport_size({"width": 1280, "height": 800})

@@ -173,8 +173,8 @@ def test_the_counts_of_a_check_open_their_lists(page: Page) -> None:
         "40 products would be created · 1 of 41 rows rejected (2%)"
     )
     page.get_by_role("button", name="40 to create: show the list").click()
-    expect(page.get_by_test_id("changes")).to_be_focused()
-    expect(page.get_by_test_id("changes")).to_be_in_viewport()
+    expect(page.get_by_test_id("rows").locator("summary")).to_be_focused()
+    expect(page.get_by_test_id("rows")).to_be_in_viewport()
     rejects = page.get_by_test_id("rejects")
     rejects.locator("summary").click()
     expect(page.get_by_test_id("rejects-table")).to_be_hidden()

@@ -82,9 +82,10 @@ class Site:
         answer.raise_for_status()
         return answer.json()
 
-    def upload(self, content: str, filename: str = "products.csv") -> str:
-        """Start an import and return its task id."""
-        answer = requests.post(f"{self.address}/api/upload", files={"file": (filename, content)}, timeout=30)
+    def upload(self, content: str, filename: str = "products.csv", **options: str) -> str:
+        """Start an import with these options and return its task id."""
+        files = {"file": (filename, content)}
+        answer = requests.post(f"{self.address}/api/upload", files=files, data=options, timeout=30)
         answer.raise_for_status()
         task_id: str = answer.json()["task_id"]
         return task_id

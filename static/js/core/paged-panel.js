@@ -1,6 +1,6 @@
 // A card that opens to show a table with pages. The pages are loaded once the card is open.
 
-import { getJson, messageOf, nextStep } from './api.js';
+import { getJson, hasStatus, messageOf, nextStep } from './api.js';
 import { buildBanner } from './banner.js';
 import { fill, h, setText } from './dom.js';
 import { icon } from './icons.js';
@@ -21,13 +21,25 @@ const PER_PAGE = 25;
  * @param {HTMLElement[]} options.heads cells of the header
  * @param {string} options.testid
  * @param {boolean} [options.open]
+ * @param {string} [options.tableClass] a class of the table
  * @param {HTMLElement} [options.tools] above the table
- * @param {string} options.nothing text for an empty list
+ * @param {string | (() => string)} options.nothing text for an empty list
  * @param {() => {path: string, query?: Query}} options.source where the pages come from
  * @param {(answer: Answer) => HTMLElement[]} options.rows creates the rows of a page
  * @returns {{element: HTMLElement, load: (page: number) => Promise<void>}}
  */
-export function pagedPanel({ summary, label, heads, testid, open = false, tools, nothing, source, rows }) {
+export function pagedPanel({
+  summary,
+  label,
+  heads,
+  testid,
+  open = false,
+  tableClass = '',
+  tools,
+  nothing,
+  source,
+  rows,
+}) {
   const body = h('tbody');
   const problem = h('div', {});
   const status = h('p', { class: 'muted panel-status', role: 'status', text: 'Loading…' });
@@ -35,7 +47,12 @@ export function pagedPanel({ summary, label, heads, testid, open = false, tools,
   const region = h(
     'div',
     { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': label, hidden: true },
-    h('table', { class: 'table', data: { testid: `${testid}-table` } }, h('thead', {}, h('tr', {}, heads)), body),
+    h(
+      'table',
+      { class: `table ${tableClass}`.trim(), data: { testid: `${testid}-table` } },
+      h('thead', {}, h('tr', {}, heads)),
+      body,
+    ),
   );
   const element = h(
     'details',
@@ -49,12 +66,14 @@ export function pagedPanel({ summary, label, heads, testid, open = false, tools,
   );
   pager.element.hidden = true;
   let wanted = 0;
+  const emptyText = () => (typeof nothing === 'string' ? nothing : nothing());
 
   /** @param {number} page */
   async function load(page) {
     wanted += 1;
     const number = wanted;
-    region.setAttribute('aria-busy', 'true');
+    // Busy rows are dimmed, so the first rows must never be busy.
+    if (!region.hidden) region.setAttribute('aria-busy', 'true');
     try {
       const { path, query } = source();
       /** @type {Answer} */
@@ -67,14 +86,22 @@ export function pagedPanel({ summary, label, heads, testid, open = false, tools,
       region.hidden = !pagination.total;
       region.scrollTop = 0;
       pager.element.hidden = pagination.pages <= 1;
-      setText(status, pagination.total ? '' : nothing);
+      setText(status, pagination.total ? '' : emptyText());
     } catch (error) {
+      if (number !== wanted) return;
       setText(status, '');
+      // After a conflict the list is gone, so its last page is not shown any more and another attempt is of no use.
+      const isGone = hasStatus(error, 409);
+      if (isGone) {
+        region.hidden = true;
+        pager.element.hidden = true;
+      }
       problem.replaceChildren(
         buildBanner({
           title: messageOf(error),
           detail: nextStep(error),
-          action: { label: 'Try again', run: () => load(page) },
+          tone: isGone ? 'warning' : 'error',
+          action: isGone ? undefined : { label: 'Try again', run: () => load(page) },
         }),
       );
     }

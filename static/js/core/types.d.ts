@@ -48,8 +48,17 @@ export type PreviewChange = Schemas['PreviewChange'];
 export type LogEntry = Schemas['LogEntry'];
 /** How many rows a phase had processed after a number of seconds of working time. */
 export type RateSample = Schemas['ProgressSample'];
+/** A row of a check, and the product that it would create or change. */
+export type CheckedRow = Schemas['CheckedRow'];
+export type CheckedRows = Schemas['CheckedRowPage'];
+/** A row whose values the import drops, because its SKU appears again further down. */
+export type DuplicateRow = Schemas['Duplicate'];
+export type DuplicateRows = Schemas['DuplicatePage'];
 export type RejectedRow = Schemas['RejectedRow'];
 export type RejectedRows = Schemas['RejectedRowPage'];
+/** The rejected rows with the same reason, column and value. */
+export type RejectGroup = Schemas['RejectGroup'];
+export type RejectGroups = Schemas['RejectGroupPage'];
 export type ImportedProduct = Schemas['AffectedProduct'];
 export type ImportedProducts = Schemas['AffectedProductPage'];
 export type RetryOptions = Schemas['RetryOptions'];

@@ -3,15 +3,15 @@
 import { ApiError, hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
-import { formatCount, formatMoment, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
 import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
+import { undoQuestion } from './descriptions.js';
 import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
 
-/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 /** @import { StepContext } from './job-actions.js' */
 
 /**
@@ -109,7 +109,7 @@ export const createDeleteButton = (job) =>
 
 /**
  * Create the button that asks for a confirmation and then undoes an import.
- * @param {ImportJob} job an import that can be undone
+ * @param {ImportDetail} job an import that can be undone
  * @param {() => Promise<void>} reload called if the import cannot be undone any more
  */
 export function createUndoButton(job, reload) {
@@ -144,20 +144,4 @@ export function createUndoButton(job, reload) {
     'button-danger-quiet',
     icon('undo'),
   );
-}
-
-/** @param {ImportJob} job */
-function undoQuestion(job) {
-  const { created_count: created, updated_count: updated, left_alone_count: left } = job;
-  const until = `This is possible until ${formatMoment(job.undo_until)}.`;
-  if (left) {
-    const leftAlone = formatCount(left, 'product', 'products');
-    return `The last undo left ${leftAlone} alone. Those that have this import’s values again are undone now. ${until}`;
-  }
-  const parts = [
-    created && `${formatCount(created, 'product that it created is', 'products that it created are')} removed`,
-    updated &&
-      `${formatNumber(updated)} that it updated ${updated === 1 ? 'gets its' : 'get their'} former values back`,
-  ].filter(Boolean);
-  return `${parts.join(', ')}. Products that were edited since are left alone. ${until}`;
 }

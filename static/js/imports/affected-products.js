@@ -1,17 +1,17 @@
-// The products that an import created, updated or left out, with links to their current state.
+// The products that an import created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { importApiPath } from './job-actions.js';
+import { createTabs } from './list-tools.js';
 
-/** @import { ImportJob, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
 
 /** @typedef {{name: ImportedProduct['change'], label: string, count: number}} Change */
 
 /**
- * @param {ImportJob} job
+ * @param {ImportDetail} job
  * @returns {Change[]} the kinds of change that this import made
  */
 function changesOf(job) {
@@ -19,6 +19,9 @@ function changesOf(job) {
   const changes = [
     { name: 'created', label: 'Created', count: job.created_count },
     { name: 'updated', label: 'Updated', count: job.updated_count },
+    job.options.missing === 'delete'
+      ? { name: 'deleted', label: 'Deleted', count: job.missing_count }
+      : { name: 'deactivated', label: 'Deactivated', count: job.missing_count },
     { name: 'left_out', label: 'Left out', count: job.skipped_count },
   ];
   return changes.filter(({ count }) => count);
@@ -26,7 +29,7 @@ function changesOf(job) {
 
 /**
  * Create the panel with the products.
- * @param {ImportJob} job a finished import
+ * @param {ImportDetail} job a finished import
  * @returns {{element: HTMLElement, choose: (change: ImportedProduct['change']) => void} | null} `choose` loads the
  *   products with this change; null if the import affected no product
  */
@@ -35,20 +38,13 @@ export function createAffectedProductsPanel(job) {
   const [first] = changes;
   if (!first) return null;
   let chosen = first.name;
-  const tabs = changes.map(({ name, label, count }) =>
-    h(
-      'button',
-      {
-        class: 'filter-tab',
-        type: 'button',
-        'aria-pressed': String(name === chosen),
-        data: { testid: `affected-${name}` },
-        on: { click: () => choose(name) },
-      },
-      label,
-      h('span', { class: 'tab-count tabular', text: formatNumber(count) }),
-    ),
-  );
+  const tabs = createTabs({
+    label: 'What happened to them',
+    testid: 'affected',
+    tabs: changes,
+    onChoose: (name) => choose(name),
+  });
+  tabs.show(chosen);
   const panel = pagedPanel({
     summary: [h('span', { text: 'Affected products' })],
     label: 'Affected products',
@@ -58,7 +54,7 @@ export function createAffectedProductsPanel(job) {
       h('th', { scope: 'col', text: 'Name' }),
       h('th', { scope: 'col', class: 'medium', text: 'Status' }),
     ],
-    tools: h('div', { class: 'panel-tools filter-tabs', role: 'group', 'aria-label': 'What happened to them' }, tabs),
+    tools: h('div', { class: 'panel-tools' }, tabs.element),
     nothing: 'The list of these products is no longer stored.',
     source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change: chosen } }),
     /** @param {ImportedProducts} answer */
@@ -67,7 +63,7 @@ export function createAffectedProductsPanel(job) {
   /** @param {ImportedProduct['change']} name */
   function choose(name) {
     chosen = name;
-    tabs.forEach((tab, index) => tab.setAttribute('aria-pressed', String(changes[index]?.name === name)));
+    tabs.show(name);
     panel.load(1);
   }
   return { element: panel.element, choose };

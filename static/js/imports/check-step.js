@@ -7,6 +7,8 @@ import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
 import { canRetry, isAllRejected, isRunning } from './job.js';
+import { createCheckedRowsPanel } from './checked-rows.js';
+import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createChangesCard } from './preview-changes.js';
 import { createNoticesCard } from './notices-card.js';
 import { createPreviewSummary } from './preview-summary.js';
@@ -16,7 +18,7 @@ import { isChecking, lacksSku, needsColumns } from './steps.js';
 
 /** @import { BannerOptions } from '../core/banner.js' */
 /** @import { Child } from '../core/dom.js' */
-/** @import { ImportDetail, RetryOptions } from '../core/types.d.ts' */
+/** @import { CheckedRow, ImportDetail, RetryOptions } from '../core/types.d.ts' */
 /** @import { StepView } from './detail-screen.js' */
 /** @import { StepContext } from './job-actions.js' */
 
@@ -82,7 +84,7 @@ function contentOf(mode, job, context) {
    * @param {HTMLButtonElement} button
    */
   const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
-  const { changes, rejects } = previewLists(job, mode === 'ready');
+  const { rows, changes, duplicates, rejects } = previewLists(job, mode === 'ready');
   if (mode === 'correctable') {
     const form = createFileForm(job, { isRequired: true, onReadAgain: readAgain });
     return [
@@ -90,23 +92,46 @@ function contentOf(mode, job, context) {
       createNoticesCard(job, context, form.changes),
       form.element,
       changes,
-      rejects,
+      duplicates,
+      rejects?.groups,
+      rejects?.element,
     ];
   }
-  const openChanges = changes ? () => openList(changes) : undefined;
-  const openRejects = rejects ? () => openList(rejects) : undefined;
-  const lists = { create: openChanges, update: openChanges, rejected: openRejects };
+  /** @param {CheckedRow['kind']} kind */
+  const openRows = (kind) => {
+    if (changes) return () => openList(changes);
+    return rows ? () => rows.open(kind) : undefined;
+  };
+  const lists = {
+    create: openRows('created'),
+    update: openRows('changed'),
+    unchanged: rows ? openRows('unchanged') : undefined,
+    skipped: rows ? openRows('skipped') : undefined,
+    duplicate: duplicates ? () => openList(duplicates) : undefined,
+    rejected: rejects ? () => openList(rejects.element) : undefined,
+  };
   if (mode === 'ready') {
-    const summary = createPreviewSummary(job, context, lists);
+    const openChanges = rows && ((/** @type {string} */ filter) => rows.open('changed', filter));
+    const summary = createPreviewSummary(job, context, lists, openChanges);
     const form = createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated });
-    return [summary.element, createNoticesCard(job, context, form.changes), form.element, changes, rejects];
+    return [
+      summary.element,
+      createNoticesCard(job, context, form.changes),
+      form.element,
+      rows?.element,
+      duplicates,
+      rejects?.groups,
+      rejects?.element,
+    ];
   }
   return [
-    createPreviewSummary(job, null, lists).element,
+    createPreviewSummary(job, null, lists, null).element,
     createNoticesCard(job, null),
     createFileSummary(job),
     changes,
-    rejects,
+    duplicates,
+    rejects?.groups,
+    rejects?.element,
   ];
 }
 
@@ -136,19 +161,39 @@ function describeProblem(job) {
 }
 
 /**
- * @param {ImportDetail} job
- * @param {boolean} isOpen whether the rejected rows are shown at once
- * @returns {{changes: HTMLElement | null, rejects: HTMLElement | null}} null for an empty list
+ * The lists of a check; null for an empty list. `rows` exists while the import awaits its confirmation; after that,
+ * `changes` has the first of them.
+ * @typedef {object} PreviewLists
+ * @property {{element: HTMLElement, open: (kind: CheckedRow['kind'], field?: string) => void} | null} rows
+ * @property {HTMLElement | null} changes
+ * @property {HTMLElement | null} duplicates
+ * @property {ReturnType<typeof createRejectsPanel> | null} rejects
  */
-function previewLists(job, isOpen) {
+
+/**
+ * @param {ImportDetail} job
+ * @param {boolean} isReady whether the import awaits its confirmation; rejected rows are then shown at once
+ * @returns {PreviewLists}
+ */
+function previewLists(job, isReady) {
   const { preview } = job;
-  if (!preview) return { changes: null, rejects: null };
+  if (!preview) return { rows: null, changes: null, duplicates: null, rejects: null };
+  const panel = isReady ? createCheckedRowsPanel(job) : null;
+  /** @type {PreviewLists['rows']} */
+  const rows = panel && {
+    element: panel.element,
+    open: (kind, field) => {
+      panel.choose(kind, field);
+      openList(panel.element);
+    },
+  };
+  const duplicates = preview.duplicate ? createDuplicatesPanel(job, preview.duplicate) : null;
   const rejects = preview.rejected
     ? createRejectsPanel(job, {
-        open: isOpen,
+        open: isReady,
         count: preview.rejected,
         hint: isAllRejected(job) ? 'There are no other rows.' : 'The other rows can be imported.',
       })
     : null;
-  return { changes: createChangesCard(preview), rejects };
+  return { rows, changes: isReady ? null : createChangesCard(preview), duplicates, rejects };
 }

@@ -1,6 +1,6 @@
 // Sentences and counts that describe an import, its preview or its undo.
 
-import { formatCount, formatDuration, formatNumber, formatPart } from '../core/format.js';
+import { formatCount, formatDuration, formatMoment, formatNumber, formatPart } from '../core/format.js';
 import { elapsedSeconds, isAllRejected, isUndo } from './job.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
@@ -21,8 +21,9 @@ const PHASE_HEADLINES = {
 /** @typedef {{name: string, label: string, value: number}} Count */
 
 /**
- * Return the counts of an import or undo. They add up to its number of rows.
- * @param {ImportJob} job
+ * Return the counts of an import or undo. They add up to its number of rows, without the products that an import
+ * deactivated or deleted because they are not in the file.
+ * @param {ImportDetail} job
  * @returns {Count[]}
  */
 export function jobCounts(job) {
@@ -37,11 +38,26 @@ export function jobCounts(job) {
   return withoutUnusedSkips(job, [
     { name: 'created', label: 'Created', value: job.created_count },
     { name: 'updated', label: 'Updated', value: job.updated_count },
+    ...removalCount(job),
     { name: 'unchanged', label: 'Unchanged', value: job.unchanged_count - job.skipped_count },
     { name: 'skipped', label: 'Left out', value: job.skipped_count },
     { name: 'duplicate', label: 'Duplicates', value: job.duplicate_count },
     { name: 'rejected', label: 'Rejected', value: job.rejected_count },
   ]);
+}
+
+/**
+ * Return the count of products that an import deactivated or deleted, if it had to.
+ * @param {ImportDetail} job
+ * @returns {Count[]}
+ */
+function removalCount({ options, missing_count: value }) {
+  if (options.missing === 'keep') return [];
+  return [
+    options.missing === 'delete'
+      ? { name: 'deleted', label: 'Deleted', value }
+      : { name: 'deactivated', label: 'Deactivated', value },
+  ];
 }
 
 /**
@@ -55,7 +71,7 @@ export function previewCounts(preview, job) {
     { name: 'create', label: 'To create', value: preview.create ?? 0 },
     { name: 'update', label: 'To update', value: preview.update ?? 0 },
     ...missingCount(preview, job),
-    { name: 'unchanged', label: 'Unchanged', value: preview.unchanged ?? 0 },
+    { name: 'unchanged', label: 'Unchanged', value: (preview.unchanged ?? 0) - (preview.skipped ?? 0) },
     { name: 'skipped', label: 'Left out', value: preview.skipped ?? 0 },
     { name: 'duplicate', label: 'Duplicates', value: preview.duplicate ?? 0 },
     { name: 'rejected', label: 'Rejected', value: preview.rejected ?? 0 },
@@ -185,7 +201,7 @@ function describeImported(job) {
 /** @param {number} total */
 const everyRow = (total) => (total === 1 ? 'its only row was' : `all ${formatNumber(total)} rows were`);
 
-/** @param {ImportJob} job a completed undo */
+/** @param {ImportDetail} job a completed undo */
 function describeUndone(job) {
   const counts = jobCounts(job).filter(({ name, value }) => value || name === 'removed' || name === 'restored');
   return describeCounts(counts) + durationSuffix(job);
@@ -199,7 +215,7 @@ function durationSuffix(job) {
 
 /**
  * Describe what a job wrote before it failed or was cancelled.
- * @param {ImportJob} job
+ * @param {ImportDetail} job
  * @returns {string} one or two sentences
  */
 export function describeWritten(job) {
@@ -210,9 +226,15 @@ export function describeWritten(job) {
     const restored = formatNumber(updated - removed);
     return `${removedProducts} removed and ${restored} restored before it stopped. These changes stay.`;
   }
-  if (!created && !updated) return 'Nothing was written.';
-  const createdProducts = formatCount(created, 'product was', 'products were');
-  return `${createdProducts} created and ${formatNumber(updated)} updated before it stopped. These changes stay.`;
+  const { missing_count: missing, options } = job;
+  if (!created && !updated && !missing) return 'Nothing was written.';
+  const createdProducts = `${formatCount(created, 'product was', 'products were')} created`;
+  const updatedProducts = `${formatNumber(updated)} updated`;
+  const removedProducts = `${formatNumber(missing)} ${options.missing === 'delete' ? 'deleted' : 'deactivated'}`;
+  const written = missing
+    ? `${createdProducts}, ${updatedProducts} and ${removedProducts}`
+    : `${createdProducts} and ${updatedProducts}`;
+  return `${written} before it stopped. These changes stay.`;
 }
 
 /**
@@ -232,4 +254,31 @@ export const describeAllOrNothing = (rejectedCount) => ({
 export function describeOrigin(job) {
   const origin = { page: 'The page', api: 'The API' }[job.started_from];
   return [origin, job.started_by].filter(Boolean).join(' · ');
+}
+
+/**
+ * Describe what the undo of an import would do.
+ * @param {ImportDetail} job an import that can be undone
+ * @returns {string} sentences that stand below the question
+ */
+export function undoQuestion(job) {
+  const { created_count: created, updated_count: updated, missing_count: missing, left_alone_count: left } = job;
+  const until = `This is possible until ${formatMoment(job.undo_until)}.`;
+  if (left) {
+    const leftAlone = formatCount(left, 'product', 'products');
+    return `The last undo left ${leftAlone} alone. Those that have this import’s values again are undone now. ${until}`;
+  }
+  const isDeletion = job.options.missing === 'delete';
+  const effects = /** @type {[count: number, verb: string, one: string, many: string][]} */ ([
+    [created, 'created', 'is removed', 'are removed'],
+    [updated, 'updated', 'gets its former values back', 'get their former values back'],
+    isDeletion
+      ? [missing, 'deleted', 'is restored', 'are restored']
+      : [missing, 'deactivated', 'is active again', 'are active again'],
+  ]).filter(([count]) => count);
+  const parts = effects.map(([count, verb, one, many], index) => {
+    const products = index ? formatNumber(count) : formatCount(count, 'product');
+    return `${products} that it ${verb} ${count === 1 ? one : many}`;
+  });
+  return `${parts.join(', ')}. Products that were edited since are left alone. ${until}`;
 }

@@ -14,6 +14,7 @@ import {
   describeCounts,
   previewCounts,
 } from './descriptions.js';
+import { createFieldChanges } from './field-changes.js';
 import { isAllRejected } from './job.js';
 import { noticesTitle } from './notice-content.js';
 import { createStatusPill } from './status-pill.js';
@@ -27,10 +28,12 @@ import { createStatusPill } from './status-pill.js';
  * @param {ImportDetail} job
  * @param {StepContext | null} context null for the record of an earlier check, which has no buttons
  * @param {OpenLists} lists opens the lists of the counts
+ * @param {((filter: string) => void) | null} openChanges opens the rows that change a field; null if they cannot be
+ *   listed any more
  * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}} `setOutdated` blocks the import while
  *   changed options make the preview outdated
  */
-export function createPreviewSummary(job, context, lists) {
+export function createPreviewSummary(job, context, lists, openChanges) {
   const { preview } = job;
   const counts = previewCounts(preview ?? {}, job);
   const headline = checkHeadline(job);
@@ -73,6 +76,7 @@ export function createPreviewSummary(job, context, lists) {
     ),
     context && isBlocked ? rejectsBanner(preview.rejected, context) : null,
     tiles.element,
+    createFieldChanges(preview?.fields ?? {}, openChanges),
     context
       ? [h('div', { class: 'import-actions' }, confirm, createCancelButton(context)), hint]
       : h('p', { class: 'muted', text: 'This is what the check found. The outcome of the import is under Result.' }),

@@ -1,22 +1,25 @@
 // The rows that an import rejected, or the products that an undo left alone, in a panel with pages.
 
-import { h } from '../core/dom.js';
+import { fill, h } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
+import { createPanelSearch } from '../core/panel-search.js';
 import { importApiPath } from './job-actions.js';
 import { isUndo } from './job.js';
+import { openList } from './count-tiles.js';
+import { createRejectGroupsPanel, describeGroup } from './reject-groups.js';
 
-/** @import { ImportJob, RejectedRow, RejectedRows } from '../core/types.d.ts' */
+/** @import { ImportJob, RejectGroup, RejectedRow, RejectedRows } from '../core/types.d.ts' */
 
 /**
- * Create the panel.
+ * Create the panel, and that of the reasons if there are several rows.
  * @param {ImportJob} job an import with rejected rows, or an undo that left products alone
  * @param {object} [options]
  * @param {boolean} [options.open]
  * @param {number} [options.count] rejected rows; by default those that the job counts
  * @param {string} [options.hint] what happened to the other rows
- * @returns {HTMLElement}
+ * @returns {{element: HTMLElement, groups: HTMLElement | null}}
  */
 export function createRejectsPanel(
   job,
@@ -33,7 +36,28 @@ export function createRejectsPanel(
         h('th', { scope: 'col', text: 'Reason' }),
         h('th', { scope: 'col', text: 'Original row' }),
       ];
-  return pagedPanel({
+  /** @type {RejectGroup | null} */
+  let chosen = null;
+  const search = createPanelSearch({
+    label: 'Search in the rejected rows',
+    testid: 'rejects-search',
+    onSearch: () => panel.load(1),
+  });
+  const filter = h('p', { class: 'reject-filter', role: 'status' });
+  /** @param {RejectGroup | null} group null for all rows */
+  const choose = (group) => {
+    chosen = group;
+    fill(filter, group && filterNote(group, () => choose(null)));
+    panel.load(1);
+    openList(panel.element);
+  };
+  const query = () => ({
+    q: search.value(),
+    reason: chosen?.code,
+    column: chosen?.column,
+    value: chosen?.value,
+  });
+  const panel = pagedPanel({
     summary: [
       icon('warning', 'tone-warning'),
       h('span', { text: title }),
@@ -43,16 +67,38 @@ export function createRejectsPanel(
     heads,
     testid: 'rejects',
     open,
-    tools: undo ? undefined : downloadLink(job),
-    nothing: undo ? 'These products are no longer stored.' : 'These rows are no longer stored.',
-    source: () => ({ path: importApiPath(job.task_id, 'rejects') }),
+    tools: undo
+      ? undefined
+      : h('div', {}, downloadLink(job), h('div', { class: 'panel-tools list-tools' }, search.element, filter)),
+    nothing: () => {
+      if (undo) return 'These products are no longer stored.';
+      return chosen || search.value() ? 'No stored row matches.' : 'These rows are no longer stored.';
+    },
+    source: () => ({ path: importApiPath(job.task_id, 'rejects'), query: query() }),
     /** @param {RejectedRows} answer */
     rows: ({ rejects, message }) => [
       ...rejects.map(undo ? productRow : rejectRow),
       ...(message && rejects.length ? [messageRow(message, heads.length)] : []),
     ],
-  }).element;
+  });
+  const groups = undo || count < 2 ? null : createRejectGroupsPanel(job, { open, onChoose: choose });
+  return { element: panel.element, groups };
 }
+
+/**
+ * @param {RejectGroup} group whose rows are shown
+ * @param {() => void} showAll
+ */
+const filterNote = (group, showAll) => [
+  h('span', { text: `Only ${describeGroup(group)}` }),
+  h('button', {
+    class: 'button button-small',
+    type: 'button',
+    text: 'Show all',
+    data: { testid: 'rejects-show-all' },
+    on: { click: showAll },
+  }),
+];
 
 /**
  * @param {string} message why rows are missing

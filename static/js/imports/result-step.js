@@ -25,7 +25,7 @@ import { createThroughputChart } from './throughput-chart.js';
 import { createUndoNote } from './undo-note.js';
 
 /** @import { Child } from '../core/dom.js' */
-/** @import { ImportDetail } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportedProduct } from '../core/types.d.ts' */
 /** @import { StepView } from './detail-screen.js' */
 /** @import { StepContext } from './job-actions.js' */
 
@@ -48,15 +48,23 @@ export function createResultStep(job, context) {
     const allRejected = isAllRejected(latest);
     const rejects = latest.rejected_count ? createRejectsPanel(latest, rejectsSettings(latest)) : null;
     const affected = isUndo(latest) || allRejected ? null : createAffectedProductsPanel(latest);
-    /** @param {'created' | 'updated'} change */
+    /** @param {ImportedProduct['change']} change */
     const openAffected = (change) => {
       affected?.choose(change);
       if (affected) openList(affected.element);
     };
+    const affectedLists = affected
+      ? {
+          created: () => openAffected('created'),
+          updated: () => openAffected('updated'),
+          deactivated: () => openAffected('deactivated'),
+          deleted: () => openAffected('deleted'),
+          skipped: () => openAffected('left_out'),
+        }
+      : {};
     const card = createProgressCard(latest, {
-      created: affected ? () => openAffected('created') : undefined,
-      updated: affected ? () => openAffected('updated') : undefined,
-      rejected: rejects ? () => openList(rejects) : undefined,
+      ...affectedLists,
+      rejected: rejects ? () => openList(rejects.element) : undefined,
     });
     const chart = createThroughputChart();
     fill(card.problem, explanation(latest));
@@ -65,7 +73,8 @@ export function createResultStep(job, context) {
       element,
       card.element,
       createNoticesCard(latest, context),
-      rejects,
+      rejects?.groups ?? null,
+      rejects?.element ?? null,
       affected?.element ?? null,
       chart.element,
       createDetailsCard(latest),
@@ -102,7 +111,8 @@ const failedForRejects = (job) =>
   job.on_reject === 'fail' &&
   job.rejected_count > 0 &&
   !job.created_count &&
-  !job.updated_count;
+  !job.updated_count &&
+  !job.missing_count;
 
 /**
  * @param {ImportDetail} job

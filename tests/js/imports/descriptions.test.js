@@ -12,10 +12,11 @@ import {
   jobCounts,
   jobHeadline,
   previewCounts,
+  undoQuestion,
 } from '../../../static/js/imports/descriptions.js';
 import { LATER, createCheckedImport, createFile, createImport, createLog, createPreview } from './factories.js';
 
-/** @import { ImportOptions, Preview } from '../../../static/js/core/types.d.ts' */
+/** @import { ImportDetail, ImportOptions, Preview } from '../../../static/js/core/types.d.ts' */
 /** @import { Count } from '../../../static/js/imports/descriptions.js' */
 
 /** @param {Count[]} counts */
@@ -120,6 +121,41 @@ test('a job that ended early says what it wrote', () => {
   assert.equal(
     describeWritten(createImport({ kind: 'undo', updated_count: 5, removed_count: 3 })),
     '3 products were removed and 2 restored before it stopped. These changes stay.',
+  );
+});
+
+/**
+ * Create an import that has removed products which are not in its file.
+ * @param {'deactivate' | 'delete'} missing
+ * @param {Partial<ImportDetail>} changes
+ */
+const createRemoval = (missing, changes) =>
+  createImport({ options: { ...createImport().options, missing }, undo_until: LATER, ...changes });
+
+test('products that are not in the file have a count of their own', () => {
+  const deactivated = createRemoval('deactivate', { missing_count: 3 });
+  assert.equal(values(jobCounts(deactivated)).deactivated, 3);
+  assert.equal(values(jobCounts(createRemoval('delete', { missing_count: 0 }))).deleted, 0);
+  assert.equal('deleted' in values(jobCounts(deactivated)), false);
+  assert.equal('deactivated' in values(jobCounts(createImport())), false);
+});
+
+test('a failed import says how many products it removed', () => {
+  assert.equal(
+    describeWritten(createRemoval('delete', { missing_count: 2 })),
+    '0 products were created, 0 updated and 2 deleted before it stopped. These changes stay.',
+  );
+  assert.match(describeWritten(createRemoval('deactivate', { missing_count: 1 })), /and 1 deactivated before/);
+});
+
+test('the question of an undo says what happens to removed products', () => {
+  assert.match(
+    undoQuestion(createRemoval('delete', { missing_count: 2 })),
+    /^2 products that it deleted are restored\. /,
+  );
+  assert.match(
+    undoQuestion(createRemoval('deactivate', { created_count: 1, missing_count: 1 })),
+    /^1 product that it created is removed, 1 that it deactivated is active again\. /,
   );
 });
 

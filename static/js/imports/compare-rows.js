@@ -1,0 +1,98 @@
+// Table rows that compare the values of a product before and after a row of the file, side by side.
+
+import { h } from '../core/dom.js';
+import { diffWords } from './word-diff.js';
+
+/** @import { Child } from '../core/dom.js' */
+
+/** @typedef {{[field: string]: unknown}} Values of a product */
+
+/** @type {Record<string, string>} */
+export const FIELD_LABELS = { name: 'Name', description: 'Description', active: 'Active' };
+const MAX_CHARACTERS = 320;
+
+/**
+ * Create the cells of the header.
+ * @param {string[]} leads labels of the cells that a product has once
+ * @param {[before: string, after: string]} [sides]
+ */
+export const compareHeads = (leads, [before, after] = ['Before', 'After']) => [
+  ...leads.map((text) => h('th', { scope: 'col', class: text === 'SKU' ? 'compare-sku' : 'compare-line', text })),
+  h('th', { scope: 'col', class: 'compare-field', text: 'Field' }),
+  h('th', { scope: 'col', text: before }),
+  h('th', { scope: 'col', text: after }),
+];
+
+/**
+ * Create the rows of a product, one for each field.
+ * @param {object} options
+ * @param {HTMLElement[]} options.leads cells that the product has once; they span its rows
+ * @param {string[]} options.fields to show
+ * @param {Values | null} options.before null if there is no such product
+ * @param {Values} options.after
+ * @param {[before: string, after: string]} [options.sides] labels on narrow screens
+ * @returns {HTMLElement[]}
+ */
+export function compareRows({ leads, fields, before, after, sides = ['Before', 'After'] }) {
+  const shown = fields.length ? fields : [''];
+  leads.forEach((cell) => cell.setAttribute('rowspan', String(shown.length)));
+  return shown.map((field, index) => {
+    const [old, current] = field ? compareValues(before, after, field) : [null, null];
+    return h(
+      'tr',
+      { class: index ? '' : 'compare-first', data: { testid: 'compare-row' } },
+      index ? null : leads,
+      h('td', { class: 'compare-field muted', text: FIELD_LABELS[field] ?? field }),
+      h('td', { class: 'compare-value', data: { label: sides[0] } }, old),
+      h('td', { class: 'compare-value', data: { label: sides[1] } }, current),
+    );
+  });
+}
+
+/**
+ * Return the fields whose values differ; all fields if none does.
+ * @param {Values | null} before
+ * @param {Values} after
+ */
+export function differingFields(before, after) {
+  const fields = Object.keys(after);
+  const differing = fields.filter((field) => before && asText(before[field]) !== asText(after[field]));
+  return differing.length ? differing : fields;
+}
+
+/**
+ * @param {Values | null} before
+ * @param {Values} after
+ * @param {string} field
+ * @returns {[before: Child, after: Child]}
+ */
+function compareValues(before, after, field) {
+  const current = asText(after[field]);
+  if (!before) return [null, clip(current) || emptyNote()];
+  const old = asText(before[field]);
+  if (old === current) return [mutedText(old), mutedText(current)];
+  const parts = diffWords(old, current);
+  /**
+   * @param {'old' | 'new'} side
+   * @param {'del' | 'ins'} tag
+   */
+  const partsOf = (side, tag) =>
+    parts
+      .filter(({ kind }) => kind === 'same' || kind === side)
+      .map(({ kind, text }) => (kind === 'same' ? text : h(tag, { text: clip(text) })));
+  return [old ? partsOf('old', 'del') : emptyNote(), current ? partsOf('new', 'ins') : emptyNote()];
+}
+
+const emptyNote = () => mutedText('');
+
+/** @param {string} text */
+const mutedText = (text) => h('span', { class: 'muted', text: clip(text) || 'empty' });
+
+/** @param {unknown} value of a field */
+function asText(value) {
+  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  return typeof value === 'string' ? value : '';
+}
+
+/** @param {string} text */
+const clip = (text) => (text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text);

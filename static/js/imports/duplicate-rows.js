@@ -1,0 +1,85 @@
+// The rows whose SKU appears again further down in the file, with the values that count, in a panel with pages.
+
+import { queryString } from '../core/api.js';
+import { h } from '../core/dom.js';
+import { formatCount, formatNumber } from '../core/format.js';
+import { pagedPanel } from '../core/paged-panel.js';
+import { createPanelSearch } from '../core/panel-search.js';
+import { compareHeads, compareRows, differingFields } from './compare-rows.js';
+import { createDownloadLink, createSelect } from './list-tools.js';
+import { importApiPath } from './job-actions.js';
+
+/** @import { DuplicateRow, DuplicateRows, ImportJob } from '../core/types.d.ts' */
+
+/** @type {[dropped: string, kept: string]} */
+const SIDES = ['Dropped', 'Kept'];
+/** @type {[value: string, label: string][]} */
+const CHOICES = [
+  ['', 'All duplicates'],
+  ['true', 'With other values'],
+  ['false', 'With the same values'],
+];
+
+/**
+ * Create the panel.
+ * @param {ImportJob} job
+ * @param {number} count of duplicates
+ * @returns {HTMLElement}
+ */
+export function createDuplicatesPanel(job, count) {
+  const reload = () => {
+    download.update();
+    panel.load(1);
+  };
+  const search = createPanelSearch({
+    label: 'Search in the duplicates',
+    testid: 'duplicates-search',
+    onSearch: reload,
+  });
+  const differs = createSelect({
+    label: 'Which duplicates',
+    testid: 'duplicates-differ',
+    choices: CHOICES,
+    onChange: reload,
+  });
+  const query = () => ({ q: search.value(), differs: differs.value });
+  const download = createDownloadLink(
+    'duplicates-download',
+    () => importApiPath(job.task_id, 'duplicates.csv') + queryString({ ...query(), bom: true }),
+  );
+  const heads = compareHeads(['Line', 'Kept line', 'SKU'], SIDES);
+  const panel = pagedPanel({
+    summary: [
+      h('span', { text: formatCount(count, 'duplicate') }),
+      h('span', { class: 'muted panel-hint', text: 'Of rows with the same SKU, the last one counts.' }),
+    ],
+    label: 'Duplicates',
+    testid: 'duplicates',
+    tableClass: 'table-compare',
+    heads,
+    tools: h('div', { class: 'panel-tools list-tools' }, search.element, differs, download.element),
+    nothing: 'No stored duplicate matches.',
+    source: () => ({ path: importApiPath(job.task_id, 'duplicates'), query: query() }),
+    /** @param {DuplicateRows} answer */
+    rows: ({ duplicates, message }) => [
+      ...duplicates.flatMap(duplicateRows),
+      ...(message ? [h('tr', {}, h('td', { class: 'muted', colspan: heads.length, text: message }))] : []),
+    ],
+  });
+  return panel.element;
+}
+
+/** @param {DuplicateRow} row */
+function duplicateRows({ line, kept_line: keptLine, sku, dropped, kept }) {
+  return compareRows({
+    leads: [
+      h('td', { class: 'compare-line', data: { label: 'Line' }, text: formatNumber(line) }),
+      h('td', { class: 'compare-line', data: { label: 'Kept line' }, text: formatNumber(keptLine) }),
+      h('td', { class: 'compare-sku' }, h('span', { class: 'sku', text: sku, title: sku })),
+    ],
+    fields: differingFields(dropped, kept),
+    before: dropped,
+    after: kept,
+    sides: SIDES,
+  });
+}
