@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import random
+import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -259,7 +260,7 @@ class Model:
         good = [
             dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header) and self.fits(header, row)
         ]
-        skus = [row["sku"].strip() for row in good]
+        skus = [unicodedata.normalize("NFC", row["sku"].strip()) for row in good]
         keys = execute(self.url, "SELECT lower(s) FROM unnest(%s::text[]) WITH ORDINALITY u(s, n) ORDER BY n", (skus,))
         last = {key: {**row, "sku": sku} for (key,), row, sku in zip(keys, good, skus, strict=True)}
         created = updated = 0

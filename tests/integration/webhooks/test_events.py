@@ -207,9 +207,11 @@ def test_products_that_an_import_deletes_are_sent_as_they_were(
     task_id = upload(client, "sku,name\nkept,n\n", missing="delete", missing_limit="1")
     while runner.run(task_id):
         pass
-    *imported, deleted = read_bodies(database_url, batches)
-    assert deleted == {"event": "product.bulk_deleted", "count": 1001}
-    assert [len(body["deleted"]) for body in imported] == [500, 500, 1]
+    # The import deletes the products in ranges, whose sizes are up to the statistics of the server.
+    bodies = read_bodies(database_url, batches)
+    imported = [body for body in bodies if body["event"] == "products.imported"]
+    assert sum(body["count"] for body in bodies if body["event"] == "product.bulk_deleted") == 1001
+    assert all(0 < len(body["deleted"]) <= 500 for body in imported)
     assert all((body["import"], body["created"], body["updated"]) == (task_id, [], []) for body in imported)
     found = {product["sku"]: product for body in imported for product in body["deleted"]}
     assert len(found) == 1001
