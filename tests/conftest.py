@@ -33,7 +33,7 @@ from support.processes import Processes, find_free_ports, run_program
 from support.rabbitmq import RABBITMQ_URL, create_broker_connection
 
 # Hypothesis must not fail a slow example, because the machine may be busy.
-hypothesis.settings.register_profile("without-deadline", deadline=None)
+hypothesis.settings.register_profile("without-deadline", deadline=None, max_examples=50)
 # Mutation testing repeats the tests thousands of times.
 hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("without-deadline")
