@@ -57,7 +57,7 @@ def test_the_share_that_has_been_read_grows_from_0_to_1(tmp_path: Path, compress
     with TextSource(path, max_unpacked_bytes=1 << 30, block_bytes=4096, after_read=shares.append) as source:
         assert source.compression == compression
         # Opening an archive reads its end, which does not count.
-        assert set(shares) <= {0}
+        assert max(shares, default=0) < 0.2
         read_blocks(source)
     assert shares == sorted(shares)
     assert shares[0] < 0.2
