@@ -110,8 +110,8 @@ def render_removal(part: Slice, *, keep_change_log: bool, has_subscriber: bool) 
     """Return the statement that deactivates or deletes the missing products in a range of keys.
 
     The job must have found them; its `missing_snapshot` decides which products count. `keep_change_log` makes the
-    removal undoable. `has_subscriber` tells whether a webhook wants the products. The statement returns one row: how
-    many products it found, and how many it removed.
+    removal undoable. `has_subscriber` tells whether a webhook wants the products. The statement returns the number
+    of products that it found, and of those that it removed.
     """
     job, empty = part.job, sql.SQL("")
     deletes = job.missing == "delete"
