@@ -39,7 +39,7 @@ MAX_RECORD = 1 << 20
 
 
 def pad(case: FileCase, good_rows: int) -> tuple[bytes, int]:
-    """Return the file of a case with good rows before and after its own, and the number of lines above the first ones."""
+    """Return the file of a case with good rows before and after its own, and the number of lines above them."""
     lines = case.data.splitlines(keepends=True)
     if case.name.startswith(("cr", "lf")):
         lines = [line + b"\r\n" for line in case.data.split(b"\r\n")]
