@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,7 @@ def test_the_changes_of_each_field_open_the_rows_that_change_it(page: Page, site
     page.get_by_role("button", name="Description, 31 changed: show the list").click()
     expect(page.get_by_test_id("compare-row")).to_have_count(25)
     page.get_by_test_id("cancel-import").click()
+    expect(page).to_have_url(re.compile("/result$"))
     page.goto(f"/#/imports/{task_id}/check")
     expect(changes).to_have_text(["Description31 changed1 becomes empty"])
 
