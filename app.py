@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
-from api import errors, request_guard
+from api import authentication, errors, request_guard
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
@@ -118,6 +118,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
     request_guard.register(app)
+    authentication.register(app)
     routes.register(app)
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),

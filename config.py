@@ -74,6 +74,15 @@ def _boolean(text: str) -> bool:
     raise ValueError("must be 1 or 0")
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip().lower() not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return text.strip().lower()
+
+    return parse
+
+
 def _folder(text: str) -> Path:
     path = Path(text).expanduser()
     return path if path.is_absolute() else ROOT / path
@@ -308,6 +317,23 @@ class Settings:
     ]
     webhook_retention_days: Annotated[
         int, Setting("30", "days after which webhook deliveries are deleted", _integer(1, 3650))
+    ]
+    auth: Annotated[
+        str,
+        Setting(
+            "auto",
+            "auto: as long as nobody has an account, this machine needs no sign-in; required: everyone signs in",
+            _one_of("auto", "required"),
+        ),
+    ]
+    session_idle_hours: Annotated[
+        int, Setting("168", "hours without a request after which a session ends", _integer(1, 8760))
+    ]
+    session_days: Annotated[
+        int, Setting("30", "days after which a session ends, however often it is used", _integer(1, 365))
+    ]
+    audit_retention_days: Annotated[
+        int, Setting("365", "days after which entries of the audit log are deleted", _integer(1, 36_500))
     ]
     flask_env: Annotated[str, Setting("production", "name of the environment")]
     flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]

@@ -79,6 +79,8 @@ class ErrorType(NamedTuple):
 
 
 BAD_REQUEST = ErrorType(400, "bad_request", "The server could not understand the request.")
+UNAUTHENTICATED = ErrorType(401, "unauthenticated", "Sign in first, or send an API key (Authorization: Bearer acme_…).")
+FORBIDDEN = ErrorType(403, "forbidden", "This API key may not do that: it lacks the scope `products:write`.")
 NOT_FOUND = ErrorType(404, "not_found", "Nothing exists at this address.")
 METHOD_NOT_ALLOWED = ErrorType(405, "method_not_allowed", "This address does not support {method} requests.")
 BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too large.")
@@ -139,6 +141,8 @@ def error_response(error: ApiError) -> Response:
     response.status_code = error.status
     if error.status == UNAVAILABLE.status:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if error.status == UNAUTHENTICATED.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from flask import Response, current_app, jsonify
 from marshmallow import Schema
@@ -11,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import celery_app
 import config
+from access.roles import Requirement
+from api.authentication import find_actor
 from api.health_details import EXAMPLE, HealthDetailsSchema, read_details
 from api.openapi import Blueprint
 from api.response_fields import nested, text
@@ -55,13 +58,15 @@ class HealthSchema(Schema):
 
 @blueprint.get("/health")
 @blueprint.document(operationId="getHealth")
+@blueprint.needs(Requirement.NOTHING)
 @blueprint.returns(200, HealthSchema, "All parts are up.", example=HEALTHY)
 @blueprint.returns(503, HealthSchema, "At least one part is not up.", example=UNHEALTHY)
 def show_health() -> tuple[Response, int]:
     """Check the health
 
     Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each. The
-    details are numbers for monitoring, which never change the status.
+    details are numbers for monitoring, which never change the status. They and the version need an API key or a
+    session.
     """
     worker = _check_worker()
     parts = {
@@ -70,12 +75,11 @@ def show_health() -> tuple[Response, int]:
         "worker": worker,
     }
     healthy = all(state == "up" for state in parts.values())
-    body = {
-        "status": "healthy" if healthy else "unhealthy",
-        **parts,
-        "version": config.VERSION,
-        "details": read_details(None if worker == "unknown" else db.engines[HEALTH_DATABASE]),
-    }
+    database = None if worker == "unknown" else db.engines[HEALTH_DATABASE]
+    body: dict[str, Any] = {"status": "healthy" if healthy else "unhealthy", **parts}
+    # Without the database nobody can prove who they are, and there are no numbers to hide.
+    if database is None or find_actor(database).may(Requirement.ANY_ACTOR):
+        body |= {"version": config.VERSION, "details": read_details(database)}
     return jsonify(body), 200 if healthy else 503
 
 

@@ -10,6 +10,8 @@ from flask import Response, jsonify
 from marshmallow import RAISE, ValidationError, fields, post_load, validates_schema
 from psycopg2.extensions import cursor as Cursor
 
+from access.roles import Scope
+from api.authentication import require
 from api.errors import ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import ProductFilterSchema
@@ -126,12 +128,13 @@ def change_products(body: BulkRequest) -> Response:
 
     Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
     products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
-    same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`.
+    same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`, and needs the same scope.
     """
     action, selection = body.action, body.selection
     if action != "delete":
         result = _run_transaction(lambda cursor: bulk.set_active(cursor, selection, action == "activate"))
     elif isinstance(selection, Filter) and selection.is_empty:
+        require(Scope.ADMIN)
         result = _run_transaction(bulk.delete_all)
     else:
         result = _run_transaction(lambda cursor: bulk.delete(cursor, selection))
@@ -140,6 +143,7 @@ def change_products(body: BulkRequest) -> Response:
 
 @blueprint.delete("/bulk-delete")
 @blueprint.document(operationId="deleteAllProducts")
+@blueprint.needs(Scope.ADMIN)
 @blueprint.returns(200, BulkResultSchema, "All products were deleted.", example=DELETED_EXAMPLE)
 @blueprint.raises(IMPORT_RUNNING)
 def delete_all_products() -> Response:

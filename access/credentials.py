@@ -1,0 +1,77 @@
+"""Finds the actor that a credential belongs to: one indexed read for a session, a key, or the administrator "local"."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from access import actors
+from access.actors import LOCAL, Actor
+from access.tokens import hash_token, is_well_formed_key
+
+# A person sees when a session or a key was last used. Writing that in every request would be a waste.
+USE_INTERVAL = "interval '1 minute'"
+READ_SESSION_SQL = text(f"""
+SELECT s.id, s.user_id, u.name, u.role, s.seen_at < clock_timestamp() - {USE_INTERVAL} AS is_stale
+FROM user_sessions s JOIN users u ON u.id = s.user_id
+WHERE s.token_hash = :hash AND u.disabled_at IS NULL AND s.expires_at > clock_timestamp()
+    AND s.seen_at > clock_timestamp() - make_interval(secs => :idle_seconds)
+""")
+READ_KEY_SQL = text(f"""
+SELECT k.id, k.name, k.scopes, k.user_id, u.role,
+    coalesce(k.last_used_at < clock_timestamp() - {USE_INTERVAL}, true) AS is_stale
+FROM api_keys k JOIN users u ON u.id = k.user_id
+WHERE k.key_hash = :hash AND k.revoked_at IS NULL AND u.disabled_at IS NULL
+    AND coalesce(k.expires_at > clock_timestamp(), true)
+""")
+# Of several requests at the same time, the first one writes, and the others do not wait for it.
+TOUCH_SESSION_SQL = text(f"""
+UPDATE user_sessions SET seen_at = clock_timestamp() WHERE id = (
+    SELECT id FROM user_sessions WHERE id = :id AND seen_at < clock_timestamp() - {USE_INTERVAL}
+    FOR UPDATE SKIP LOCKED
+)
+""")
+TOUCH_KEY_SQL = text(f"""
+UPDATE api_keys SET last_used_at = clock_timestamp() WHERE id = (
+    SELECT id FROM api_keys
+    WHERE id = :id AND coalesce(last_used_at < clock_timestamp() - {USE_INTERVAL}, true) FOR UPDATE SKIP LOCKED
+)
+""")
+IS_CLAIMED_SQL = text("SELECT claimed_at IS NOT NULL FROM installation")
+
+
+def find_session(connection: Connection, token: str, *, idle_seconds: int) -> Actor | None:
+    """Return the person whose session has this token, or None if there is no such session any more.
+
+    The session ends after `idle_seconds` without a request. `connection` commits each statement.
+    """
+    row = connection.execute(READ_SESSION_SQL, {"hash": hash_token(token), "idle_seconds": idle_seconds}).first()
+    if row is None:
+        return None
+    if row.is_stale:
+        connection.execute(TOUCH_SESSION_SQL, {"id": row.id})
+    return actors.person(row.user_id, row.name, row.role, session_id=row.id)
+
+
+def find_key(connection: Connection, key: str) -> Actor | None:
+    """Return the actor for an API key, or None if it is unknown, revoked or expired, or its owner is disabled.
+
+    `connection` commits each statement.
+    """
+    if not is_well_formed_key(key):
+        return None
+    row = connection.execute(READ_KEY_SQL, {"hash": hash_token(key)}).first()
+    if row is None:
+        return None
+    if row.is_stale:
+        connection.execute(TOUCH_KEY_SQL, {"id": row.id})
+    return actors.api_key(row.id, row.name, row.scopes, owner_id=row.user_id, owner_role=row.role)
+
+
+def find_local(connection: Connection) -> Actor | None:
+    """Return the administrator "local", or None once the first person has been created."""
+    return None if is_claimed(connection) else LOCAL
+
+
+def is_claimed(connection: Connection) -> bool:
+    """Return whether the first person has been created."""
+    return bool(connection.scalar(IS_CLAIMED_SQL))
