@@ -8,6 +8,11 @@ from __future__ import annotations
 from flask_sqlalchemy import SQLAlchemy
 
 from tables.access import (
+    ACTOR_TYPES,
+    AUDIT_OUTCOMES,
+    LINK_PURPOSES,
+    ROLES,
+    SIGN_IN_METHODS,
     ApiKey,
     AuditEntry,
     Installation,
@@ -49,17 +54,22 @@ from tables.webhooks import (
 db = SQLAlchemy(metadata=Base.metadata)
 
 __all__ = [
+    "ACTOR_TYPES",
+    "AUDIT_OUTCOMES",
     "DELIVERY_STATUSES",
     "FINAL_STATUSES",
     "IMPORT_MODES",
     "JOB_KINDS",
     "JOB_STATUSES",
+    "LINK_PURPOSES",
     "MISSING_POLICIES",
     "NAME_MAX_CHARACTERS",
     "ORIGINS",
     "REJECT_POLICIES",
+    "ROLES",
     "SEARCH_INDEX_PREFIX",
     "SHORT_ROW_POLICIES",
+    "SIGN_IN_METHODS",
     "SKU_MAX_CHARACTERS",
     "STAGING_TABLE_PREFIX",
     "ApiKey",

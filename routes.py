@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import change_streams, docs, events, health
+from api.access import account, keys, session, users
 from api.imports import actions, duplicates, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
@@ -33,6 +34,10 @@ def register(app: Flask) -> None:
         send_test.blueprint,
         deliveries.blueprint,
         change_streams.webhooks_blueprint,
+        session.blueprint,
+        account.blueprint,
+        users.blueprint,
+        keys.blueprint,
         events.blueprint,
         health.blueprint,
         docs.blueprint,

@@ -24,6 +24,7 @@ from models import db
 BEARER = "bearer "
 LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
 REQUEST_ID_HEADER = "X-Request-ID"
+MAX_ADDRESS_CHARACTERS = 100
 MAX_REQUEST_ID_CHARACTERS = 100
 SECONDS_PER_HOUR = 3600
 
@@ -61,7 +62,12 @@ def current_actor() -> Actor:
 
 def current_origin() -> Origin:
     """Return where a change that the current request makes comes from, for the audit log."""
-    return Origin(current_actor(), request.remote_addr, g.request_id)
+    return Origin(current_actor(), client_address(), g.request_id)
+
+
+def client_address() -> str:
+    """Return the address of the client of the current request; TRUSTED_PROXIES says whose word counts for it."""
+    return (request.remote_addr or "")[:MAX_ADDRESS_CHARACTERS]
 
 
 def require(needs: Needs) -> None:

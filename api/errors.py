@@ -34,7 +34,7 @@ class ApiError(Exception):
     """An error response.
 
     `message` is a sentence for a person, `fields` has the sentences for each invalid field. `details` has the
-    same facts as JSON, for programs.
+    same facts as JSON, for programs. `retry_after_seconds` is for the header Retry-After.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class ApiError(Exception):
         message: str,
         fields: dict[str, list[str]] | None = None,
         details: dict[str, Any] | None = None,
+        retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -51,6 +52,7 @@ class ApiError(Exception):
         self.message = message
         self.fields = fields
         self.details = details
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ErrorType(NamedTuple):
@@ -66,11 +68,18 @@ class ErrorType(NamedTuple):
     fields: tuple[str, ...] = ()
     field_message: str = ""
 
-    def exception(self, message: str | None = None, *, fields: Sequence[str] | None = None) -> ApiError:
+    def exception(
+        self,
+        message: str | None = None,
+        *,
+        fields: Sequence[str] | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> ApiError:
         """Return the exception to raise, with a more specific message or with other fields if given."""
         message = message or self.message
         names = self.fields if fields is None else fields
-        return ApiError(self.status, self.code, message, {name: [message] for name in names})
+        messages = {name: [message] for name in names}
+        return ApiError(self.status, self.code, message, messages, retry_after_seconds=retry_after_seconds)
 
     def example(self) -> dict[str, Any]:
         """Return the body of this error with its default message, as an example for the document."""
@@ -141,6 +150,8 @@ def error_response(error: ApiError) -> Response:
     response.status_code = error.status
     if error.status == UNAVAILABLE.status:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == UNAUTHENTICATED.status:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

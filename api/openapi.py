@@ -73,6 +73,7 @@ NEEDS_OF_TAG: dict[str, tuple[Needs, Needs]] = {
     "Access": (Scope.ADMIN, Scope.ADMIN),
     "About": (Requirement.ANY_ACTOR, Scope.ADMIN),
 }
+TOO_MANY_REQUESTS_STATUS = 429
 # The names of the two ways to sign in, in the document.
 KEY_SCHEME, SESSION_SCHEME = "key", "session"
 ERRORS_OF_WRITING_CALLS = (BUSY, CROSS_SITE)
@@ -95,6 +96,7 @@ STATUS_DESCRIPTIONS = {
     415: "The body has the wrong media type.",
     500: "The server failed.",
     503: "The server cannot do this now; try again later.",
+    429: "Too many requests; try again later.",
     507: "The server's disk is full.",
 }
 
@@ -292,7 +294,7 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
         # Of several errors with the same code, the document shows the first one, which is the call's own.
         examples.setdefault(error_type.code, {"summary": error_type.message, "value": error_type.example()})
     codes = ", ".join(f"`{code}`" for code in examples)
-    can_retry = error_types[0].status == UNAVAILABLE.status
+    can_retry = error_types[0].status in {UNAVAILABLE.status, TOO_MANY_REQUESTS_STATUS}
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
         **({"headers": RETRY_AFTER_HEADER} if can_retry else {}),
