@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import config
 import routes
 from api import authentication, errors, request_guard
+from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
@@ -120,12 +122,18 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     request_guard.register(app)
     authentication.register(app)
     routes.register(app)
+    app.cli.add_command(commands.users_group)
+    app.cli.add_command(commands.keys_group)
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),
         lambda job_ids: _read_job_events(app, job_ids),
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
+
+    # The commands of Flask create the application, too.
+    if not os.environ.get("FLASK_RUN_FROM_CLI"):
+        setup_link.offer(app)
 
     @app.after_request
     def _add_security_headers(response: Response) -> Response:
