@@ -17,6 +17,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
+from access import credentials
+from access.actors import Actor
 from api import authentication, errors, request_guard
 from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
@@ -127,6 +129,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),
         lambda job_ids: _read_job_events(app, job_ids),
+        lambda actors: _find_ended(app, actors),
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
@@ -147,6 +150,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def _exit(reason: str) -> NoReturn:
     print(f"error: {reason}", file=sys.stderr)  # noqa: T201
     sys.exit(GUNICORN_BOOT_ERROR)
+
+
+def _find_ended(app: Flask, actors: set[Actor]) -> set[Actor]:
+    """Return those actors who may no longer do what they could."""
+    with app.app_context(), db.engine.connect() as connection:
+        return credentials.find_ended(connection, actors)
 
 
 def _read_job_events(app: Flask, job_ids: Iterable[int]) -> dict[int, JobEvent]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, TextClause, text
 
 from access import actors
 from access.actors import LOCAL, Actor
@@ -35,6 +37,15 @@ UPDATE api_keys SET last_used_at = clock_timestamp() WHERE id = (
     SELECT id FROM api_keys
     WHERE id = :id AND coalesce(last_used_at < clock_timestamp() - {USE_INTERVAL}, true) FOR UPDATE SKIP LOCKED
 )
+""")
+READ_ROLES_OF_SESSIONS_SQL = text("""
+SELECT s.id, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id = ANY(:ids) AND u.disabled_at IS NULL AND s.expires_at > clock_timestamp()
+""")
+READ_ROLES_OF_KEYS_SQL = text("""
+SELECT k.id, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
+WHERE k.id = ANY(:ids) AND k.revoked_at IS NULL AND u.disabled_at IS NULL
+    AND coalesce(k.expires_at > clock_timestamp(), true)
 """)
 IS_CLAIMED_SQL = text("SELECT claimed_at IS NOT NULL FROM installation")
 
@@ -70,6 +81,34 @@ def find_key(connection: Connection, key: str) -> Actor | None:
 def find_local(connection: Connection) -> Actor | None:
     """Return the administrator "local", or None once the first person has been created."""
     return None if is_claimed(connection) else LOCAL
+
+
+def find_ended(connection: Connection, actors: Collection[Actor]) -> set[Actor]:
+    """Return those actors who may no longer do what they could when they were found.
+
+    Their session or key has ended, they were disabled, their role changed, or "local" no longer exists.
+    """
+    sessions = [actor.session_id for actor in actors if actor.session_id is not None]
+    keys = [actor.id for actor in actors if actor.type == "key"]
+    role_of_session = _read_roles(connection, READ_ROLES_OF_SESSIONS_SQL, sessions)
+    role_of_key = _read_roles(connection, READ_ROLES_OF_KEYS_SQL, keys)
+    local_has_ended = LOCAL in actors and is_claimed(connection)
+
+    def has_ended(actor: Actor) -> bool:
+        if actor.session_id is not None:
+            return role_of_session.get(actor.session_id) != actor.role
+        if actor.type == "key":
+            return role_of_key.get(actor.id) != actor.role
+        return actor == LOCAL and local_has_ended
+
+    return {actor for actor in actors if has_ended(actor)}
+
+
+def _read_roles(connection: Connection, statement: TextClause, ids: Sequence[int | None]) -> dict[int | None, str]:
+    """Return the roles of the people behind sessions or keys, by the ids of these."""
+    if not ids:
+        return {}
+    return {row.id: row.role for row in connection.execute(statement, {"ids": list(ids)})}
 
 
 def is_claimed(connection: Connection) -> bool:
