@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from flask import Flask, Response
+from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
-from api import authentication, errors, request_guard
+from api import authentication, cross_origin, errors, request_guard, response_headers
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
@@ -35,11 +35,6 @@ POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
 POOL_TIMEOUT_SECONDS = 5
 STATIC_MAX_AGE_SECONDS = 300
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -117,6 +112,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         limit_statements(db.engine, settings.request_timeout_seconds)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
+    response_headers.register(app)
+    cross_origin.register(app)
     request_guard.register(app)
     authentication.register(app)
     routes.register(app)
@@ -126,12 +123,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
-
-    @app.after_request
-    def _add_security_headers(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
 
     return app
 
