@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from flask import Flask, Response
+from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -19,7 +19,7 @@ import config
 import routes
 from access import credentials
 from access.actors import Actor
-from api import authentication, errors, request_guard
+from api import authentication, cross_origin, errors, request_guard, response_headers
 from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
@@ -39,11 +39,6 @@ POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
 POOL_TIMEOUT_SECONDS = 5
 STATIC_MAX_AGE_SECONDS = 300
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -121,6 +116,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         limit_statements(db.engine, settings.request_timeout_seconds)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
+    response_headers.register(app)
+    cross_origin.register(app)
     request_guard.register(app)
     authentication.register(app)
     routes.register(app)
@@ -137,12 +134,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     # The commands of Flask create the application, too.
     if not os.environ.get("FLASK_RUN_FROM_CLI"):
         setup_link.offer(app)
-
-    @app.after_request
-    def _add_security_headers(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
 
     return app
 

@@ -29,6 +29,8 @@ VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 # A name, an IP address, `*.` followed by a name, or `*`. Names may have underscores, as those of Docker services do.
 HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
+# The scheme, the host and the port of a page. An IPv6 address is in brackets.
+ORIGIN_RE = re.compile(r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 MAX_NUMBER_DIGITS = 20
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
@@ -105,6 +107,21 @@ def _host_names(text: str) -> tuple[str, ...]:
     return tuple(f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names)
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    """Return origins as browsers write them: in lower case, without the default port and a slash at the end."""
+    origins = []
+    for origin in (part.strip().lower().removesuffix("/") for part in text.split(",") if part.strip()):
+        match = ORIGIN_RE.fullmatch(origin)
+        if match is None:
+            raise ValueError(
+                "must be origins such as https://shop.example.com or http://localhost:8080, separated by commas"
+                f" ({origin[:50]})"
+            )
+        default_port = {"https": ":443", "http": ":80"}[match["scheme"]]
+        origins.append(origin.removesuffix(default_port))
+    return tuple(origins)
+
+
 def _database_url(text: str) -> str:
     """Return the URL in the form that SQLAlchemy and psycopg2 accept.
 
@@ -156,6 +173,14 @@ class Settings:
             "",
             "names of the server besides localhost and HOST, separated by commas; *.example.com and * are allowed",
             _host_names,
+        ),
+    ]
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Setting(
+            "",
+            "origins whose scripts in browsers may call the API with an API key, such as https://shop.example.com",
+            _origins,
         ),
     ]
     data_dir: Annotated[

@@ -104,7 +104,7 @@ QUERY_TIMEOUT = ErrorType(
     503, "query_timeout", "The database took too long, so this call was cancelled. Ask for less, or try again later."
 )
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
-# api/request_guard.py raises these two.
+# api/request_guard.py and api/cross_origin.py raise these two.
 UNTRUSTED_HOST = ErrorType(
     400,
     "untrusted_host",
@@ -157,6 +157,11 @@ def error_response(error: ApiError) -> Response:
     return response
 
 
+def is_api_path() -> bool:
+    """Return whether the address of the current request belongs to the API."""
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
 def register(app: Flask) -> None:
     """Make every error under `/api` a JSON response, including those that Flask raises."""
 
@@ -166,7 +171,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _handle_http_exception(error: HTTPException) -> Response | HTTPException:
-        if request.path != "/api" and not request.path.startswith("/api/"):
+        if not is_api_path():
             return error
         response = error_response(_convert_http_exception(error))
         for name, value in error.get_headers():

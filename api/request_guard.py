@@ -4,25 +4,20 @@ A browser sends requests on behalf of any web page. Three rules keep foreign pag
 
 - `Host` must name this server. Otherwise a foreign name that resolves to this machine (DNS rebinding) would make a
   foreign page look like one of ours.
-- A call that changes something must not come from a page of another origin. The rule is that of
-  `http.CrossOriginProtection` in Go 1.25: browsers say in `Sec-Fetch-Site` whether the page has the server's origin,
-  and older browsers name the page's origin in `Origin`. Scripts send neither header and pass.
+- A call must not come from a page of another origin; see api/cross_origin.py.
 - The body of a JSON call must be declared as JSON. A foreign form can only send other types.
 """
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Flask, Response, current_app, request
 
 import config
-from api.errors import CROSS_SITE, NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
+from api.cross_origin import SAFE_METHODS, check_origin, preflight_response
+from api.errors import NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
 from api.host_names import is_trusted, parse_host
 from api.imports.upload_request import UPLOAD_ENDPOINT
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-OWN_FETCH_SITES = {"same-origin", "none"}
 MAX_SHOWN_CHARACTERS = 100
 
 
@@ -33,6 +28,8 @@ def register(app: Flask) -> None:
     def _guard() -> Response | None:
         try:
             check_host()
+            if permission := preflight_response():
+                return permission
             check_origin()
             check_body_type()
         except ApiError as error:
@@ -52,27 +49,6 @@ def check_host() -> None:
             f"This server does not answer to the name {host[:MAX_SHOWN_CHARACTERS]!r}."
             " Add the name to the setting TRUSTED_HOSTS, and restart the web process."
         )
-
-
-def check_origin() -> None:
-    """Raise the 403 if a browser sends a call that changes something on behalf of a page of another origin."""
-    if request.method in SAFE_METHODS:
-        return
-    if site := request.headers.get("Sec-Fetch-Site"):
-        if site not in OWN_FETCH_SITES:
-            raise CROSS_SITE.exception()
-        return
-    origin = request.headers.get("Origin")
-    if origin and not _is_own_origin(origin, request.headers.get("Host", "")):
-        raise CROSS_SITE.exception()
-
-
-def _is_own_origin(origin: str, host: str) -> bool:
-    """Compare hosts only, because behind a proxy the server does not know the scheme that the browser uses."""
-    try:
-        return urlsplit(origin).netloc.lower() == host.lower() != ""
-    except ValueError:
-        return False
 
 
 def check_body_type() -> None:

@@ -72,4 +72,4 @@ def test_the_footer_shows_the_version(page: Page) -> None:
 def test_the_page_has_the_content_security_policy_of_all_pages(client: FlaskClient) -> None:
     with client.get("/api/docs") as response:
         assert response.mimetype == "text/html"
-        assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none';")
