@@ -7,8 +7,9 @@ from operator import itemgetter
 
 from importer.columns.column_mapping import FIELDS, HEADER_NAMES, ColumnMapping, describe_names, map_columns, normalise
 from importer.errors import UnusableFile
+from importer.files.cells import Row
 from importer.files.header_search import MAX_COLUMNS
-from importer.files.rows import Row, make_printable
+from importer.files.rows import make_printable
 
 # A row that names fewer fields may be a product.
 MIN_KNOWN_COLUMNS = 2

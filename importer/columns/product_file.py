@@ -24,10 +24,11 @@ from importer.columns.formula_guard import is_guarded
 from importer.columns.header_rows import is_second_header
 from importer.columns.validation import ACTIVE_WORDS, RowValidator
 from importer.columns.values import take_text
+from importer.files.cells import Row
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
 from importer.files.encoding_names import find_encoding
-from importer.files.rows import Row, RowChunk, make_printable
+from importer.files.rows import RowChunk, make_printable
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning

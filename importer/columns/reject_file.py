@@ -9,8 +9,9 @@ from itertools import repeat
 from typing import Literal
 
 from importer.columns.column_mapping import REJECT_COLUMNS, width_without_reject_columns
+from importer.files.cells import has_width
 from importer.files.dialect import DELIMITERS, Dialect
-from importer.files.rows import Reject, has_width
+from importer.files.rows import Reject
 
 # The reason codes of rows that cannot be split into cells.
 UNSPLITTABLE_CODES = {"bad_quoting", "nul", "row_too_long"}

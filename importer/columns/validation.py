@@ -14,21 +14,11 @@ from importer.columns.header_rows import HeaderRows
 from importer.columns.reject_file import find_own_width
 from importer.columns.rejected_skus import WRONG_WIDTH_CODE, read_skus
 from importer.columns.values import repair_values
+from importer.files.cells import Row, count_fields, has_content, has_width
 from importer.files.dialect import Dialect
 from importer.files.fast_path import COPY_BOOLEANS, Layout
 from importer.files.rewritten_skus import find_rewritten
-from importer.files.rows import (
-    SURROGATE,
-    Reject,
-    Row,
-    RowChunk,
-    RowPositions,
-    count_fields,
-    has_content,
-    has_width,
-    make_all_printable,
-    make_printable,
-)
+from importer.files.rows import SURROGATE, Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.spreadsheet_errors import ERRORS, may_have_error
 from importer.notices import MAX_LINES, MAX_SAMPLES, Notices
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row, has_content
 from importer.files.delimiter_hint import suggest_delimiter
 from importer.files.dialect import (
     BLANK_BEFORE_HEADER,
@@ -31,7 +32,7 @@ from importer.files.header_search import (
 )
 from importer.files.other_formats import refuse_other_formats
 from importer.files.parser import Parser
-from importer.files.rows import Row, RowChunk, RowPositions, count_line_breaks, has_content, make_printable
+from importer.files.rows import RowChunk, RowPositions, count_line_breaks, make_printable
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 from importer.files.workbook.workbook_file import RowNumbers

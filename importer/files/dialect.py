@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from importer.errors import UnusableFile
+from importer.files.cells import has_width
 from importer.files.header_search import MAX_COLUMNS, MAX_HEADER_ROWS, RateHeader, choose_header, read_leading_rows
 from importer.files.line_repair import LineRepair, spaced_quote, unescape, unwrap
 
@@ -188,17 +189,12 @@ def _sniff_delimiter(text: str, rate_header: RateHeader, quote: str | None, max_
         header, *others = rows[choose_header(rows[:max_header_rows], rate_header) :]
         if len(header) > 1:
             # The last row may be cut off, so the share is rounded.
-            same_width = sum(_has_width(row, len(header)) for row in others) / len(others) if others else 1.0
+            same_width = sum(has_width(row, len(header)) for row in others) / len(others) if others else 1.0
             rating = rate_header(header[:MAX_COLUMNS])
             score = (rating.has_sku, round(same_width, 1), rating.known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score
     return best
-
-
-def _has_width(row: list[str], width: int) -> bool:
-    """Return whether a row has this width but for surplus empty cells."""
-    return len(row) == width or (len(row) > width and not any(row[width:]))
 
 
 def _sniff_quote(text: str, delimiter: str) -> Dialect:

@@ -17,12 +17,13 @@ from dataclasses import replace
 from itertools import compress, islice
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row, has_content
 from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
 from importer.files.row_repair import FindRow, RowRepair
-from importer.files.rows import Row, RowChunk, RowPositions, has_content
+from importer.files.rows import RowChunk, RowPositions
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning

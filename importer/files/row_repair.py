@@ -12,19 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from importer.files.cells import Row, count_fields, has_content, has_width
 from importer.files.dialect import Dialect
 from importer.files.fast_path import find_rows
-from importer.files.rows import (
-    Reject,
-    Row,
-    RowChunk,
-    RowPositions,
-    count_fields,
-    count_line_breaks,
-    has_content,
-    has_width,
-    make_printable,
-)
+from importer.files.rows import Reject, RowChunk, RowPositions, count_line_breaks, make_printable
 from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, Notices
 
 STRAY_QUOTE_MESSAGE = (

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row
 from importer.files.compression import ZIP_MAGIC, AfterRead, ignore_progress, refuse_other_file_types
-from importer.files.rows import Row
 from importer.files.workbook import frames
 from importer.files.workbook.ole_file import OleFile
 from importer.files.zip_archive import ZipArchive
