@@ -22,7 +22,7 @@ from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
-from importer.files.row_repair import FindRow, RowRepair
+from importer.files.row_repair import FindRow, RowRepair, find_row_end
 from importer.files.rows import RowChunk, RowPositions
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
@@ -34,6 +34,8 @@ csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
 # A block of many short or blank lines is parsed in parts, which limits the memory.
 MAX_BLOCK_LINES = 200_000
+# The text below the header that shows which line end ends rows.
+ROW_END_CHARACTERS = 1 << 16
 # How many rows the row reader reads before the parser tries a whole block again. The number doubles after each failure.
 MIN_ROW_READER_ROWS, MAX_ROW_READER_ROWS = 256, 16_384
 
@@ -47,8 +49,8 @@ class Parser:
         self._buffer = TextBuffer(source)
         self._max_record = max_record
         self._row_reader_rows = MIN_ROW_READER_ROWS
-        # The header: its text and the number of its cells.
-        self._header, self._width = "", 0
+        # The line end that ends rows, and the number of cells of the header.
+        self._row_end, self._width = "", 0
         self._set_dialect(Dialect())
 
     def peek(self, size: int) -> str:
@@ -108,7 +110,8 @@ class Parser:
                     f"The file has {len(row):,} columns; at most {MAX_COLUMNS:,} are possible. Delete the columns that"
                     " hold no products' data, or check the delimiter of the file."
                 )
-            self._header, self._width = raw, len(row)
+            sample = self.peek(ROW_END_CHARACTERS) if raw.endswith("\r\n") else ""
+            self._row_end, self._width = find_row_end(raw, sample, self._dialect.quote), len(row)
             return row
 
     def read_chunks(
@@ -127,7 +130,7 @@ class Parser:
         repair = RowRepair(
             self._dialect,
             width=self._width,
-            header=self._header,
+            row_end=self._row_end,
             max_record=self._max_record,
             notices=notices,
             find_row=find_row,

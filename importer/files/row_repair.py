@@ -1,7 +1,7 @@
 """Repairs rows whose line ends or quotes are misplaced, after the parser has split the text into rows.
 
-The line end of the header ends the rows of a file. The parser ends rows at any line end, so this module joins the parts
-of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is rejected.
+One kind of line end ends the rows of a file, see `find_row_end`. The parser ends rows at any line end, so this module
+joins the parts of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is rejected.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Part(NamedTuple):
 
 
 class RowRepair:
-    """Repairs the rows of a file whose header has `width` cells and the text `header`.
+    """Repairs the rows of a file whose header has `width` cells, and whose rows end with `row_end`.
 
     `max_record` is in characters, including the line end; longer rows are not joined. Adds the notice
     `rows_inside_a_value`, in which `find_row` numbers the lines.
@@ -53,7 +53,7 @@ class RowRepair:
         dialect: Dialect,
         *,
         width: int,
-        header: str,
+        row_end: str,
         max_record: int,
         notices: Notices | None,
         find_row: FindRow = int,
@@ -64,8 +64,8 @@ class RowRepair:
         self._notices = notices
         self._find_row = find_row
         # Line ends that do not end a row if they are outside of quotes.
-        self._has_crlf = header.endswith("\r\n")
-        self._is_strict = header.endswith("\n")
+        self._has_crlf = row_end == "\r\n"
+        self._is_strict = row_end.endswith("\n")
         # Parts of a row that has not ended yet, and their size in characters.
         self._parts: list[Part] = []
         self._size = 0
@@ -122,6 +122,9 @@ class RowRepair:
         lines, raws = chunk.positions()
         bad_lines = {reject.line for reject in chunk.rejects}
         for part in map(Part, lines, raws, chunk.rows):
+            if not has_content(part.row):
+                # The parser skips most blank lines, but which ones depends on where its blocks end.
+                continue
             if self._parts:
                 last = self._parts[-1]
                 next_line = last.line + count_line_breaks(last.raw)
@@ -159,11 +162,12 @@ class RowRepair:
     def _end_row(self, rows: list[Part], rejects: list[Reject], *, is_cut: bool = False) -> None:
         """Add the parts of a row as one row if they have the width of the header together, as rows if each has it.
 
+        They are one row only if the last one ends as rows do: otherwise the end of the row is not known.
         `is_cut` says that the text after the parts was rejected.
         """
-        parts, self._parts, self._size = [part for part in self._parts if has_content(part.row)], [], 0
+        parts, self._parts, self._size = self._parts, [], 0
         fits = [has_width(part.row, self._width) for part in parts]
-        if not is_cut and not all(fits):
+        if not is_cut and not all(fits) and not self._ends_within(parts[-1].raw):
             joined = _join(parts, self._dialect.quote)
             if joined and has_width(joined.row, self._width):
                 rows.append(joined)
@@ -180,7 +184,7 @@ class RowRepair:
 
     def _add_row_of_lines(self, part: Part, rows: list[Part], rejects: list[Reject]) -> None:
         """Add a row with line ends within quotes, or the rows that a quote without an end has taken in."""
-        if not has_width(part.row, self._width) and has_content(part.row):
+        if not has_width(part.row, self._width):
             lines = io.StringIO(part.raw, newline="").readlines()
             if self._count_fields_without_quotes(lines[0]) == self._width:
                 self._split_at_stray_quote(part.line, lines, rows, rejects)
@@ -254,6 +258,18 @@ class RowRepair:
                 lines=[self._find_row(line) for line, _ in self._suspects],
                 samples=[{"text": make_printable(value)} for _, value in self._suspects],
             )
+
+
+def find_row_end(header: str, sample: str, quote: str) -> str:
+    """Return the line end that ends the rows of a file: that of the `header`, unless the rows below it show another.
+
+    `sample` is the text below the header. If some of its rows end with CR LF, an LF alone is within a value.
+    """
+    if header.endswith("\r\n"):
+        outside = "".join(sample.split(quote)[::2]) if quote else sample
+        if "\r\n" not in outside and outside.count("\n") > (not outside.endswith("\n")):
+            return "\n"
+    return header[len(header.rstrip("\r\n")) :]
 
 
 def has_lines(raw: str) -> bool:
