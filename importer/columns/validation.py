@@ -16,7 +16,7 @@ from importer.columns.rejected_skus import WRONG_WIDTH_CODE, read_skus
 from importer.columns.values import repair_values
 from importer.files.cells import Row, count_fields, has_content, has_width
 from importer.files.dialect import Dialect
-from importer.files.fast_path import COPY_BOOLEANS, Layout
+from importer.files.fast_path import Layout
 from importer.files.rewritten_skus import find_rewritten
 from importer.files.rows import SURROGATE, Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.spreadsheet_errors import ERRORS, may_have_error
@@ -80,17 +80,13 @@ class RowValidator:
         kept = width_without_reject_columns(header)
         self._kept = kept if kept < len(header) else 0
         self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
-        self._header_rows = HeaderRows(header, self._indexes["sku"])
+        self._header_rows = HeaderRows(header, self._indexes["sku"], self._indexes.get("active"))
 
     @property
     def layout(self) -> Layout | None:
         """The layout for the fast path; None if the file has columns that are left out, or texts with a guard."""
         if self.guarded or len(self.fields) != self.width:
             return None
-        # A row with the name of a column as `active` is not clean anyway.
-        is_checked = "active" not in self.fields or not COPY_BOOLEANS.isdisjoint(
-            map(str.lower, self._header_rows.names)
-        )
         return Layout(
             width=self.width,
             sku=self._indexes["sku"],
@@ -100,7 +96,7 @@ class RowValidator:
             name_max=NAME_MAX_CHARACTERS,
             delimiter=self.dialect.delimiter,
             quote=self.dialect.copy_quote,
-            header_names=self._header_rows.names if is_checked else frozenset(),
+            header_names=self._header_rows.names,
         )
 
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:

@@ -34,7 +34,7 @@ class Layout:
     """The index of each product field in a row of `width` cells, from 0; None if the file has no such column.
 
     `sku_max` and `name_max` are in characters. `quote` is the quote for COPY. A row whose SKU is one of `header_names`
-    may repeat the header. They may be left out if no value in the column `active` can be one of them.
+    may repeat the header, unless it has a boolean in the column `active` that is not one of them.
     """
 
     width: int
@@ -247,9 +247,14 @@ def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bo
         return False
     if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
         return False
-    if layout.header_names and _may_repeat_header(skus, joined, layout.header_names):
-        return False
-    return layout.active is None or set(map(str.lower, column(layout.active))) <= COPY_BOOLEANS
+    names = layout.header_names
+    if layout.active is not None:
+        words = set(map(str.lower, column(layout.active)))
+        if not words <= COPY_BOOLEANS:
+            return False
+        if "" not in words and words.isdisjoint(names):
+            return True
+    return not (names and _may_repeat_header(skus, joined, names))
 
 
 def _may_repeat_header(skus: list[str], joined: str, names: frozenset[str]) -> bool:
