@@ -107,6 +107,13 @@ NOTICE_KINDS = {
             " of the columns.",
         ),
         NoticeKind(
+            "line_ends_differ",
+            "1 row ends with another line end than the other rows. It was read as a row of its own. If it is the start"
+            " of a longer value, put that value in quotes.",
+            "{count} rows end with another line end than the other rows. They were read as rows of their own. If one of"
+            " them is the start of a longer value, put that value in quotes.",
+        ),
+        NoticeKind(
             "column_left_out",
             "The column `{columns}` was left out: its name says whether products are active, but its values, such as"
             " `{value}`, are not yes or no. If they do say that, map the column to active and correct its values.",

@@ -99,6 +99,14 @@ class RowValidator:
             header_names=self._header_rows.names,
         )
 
+    @property
+    def min_cells(self) -> int | None:
+        """The fewest cells of a row whose last value may have several lines; None if rows must have all cells.
+
+        An SKU of several lines is doubtful, so such a row has further cells.
+        """
+        return self._indexes["sku"] + 2 if self._accept_short_rows else None
+
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
 

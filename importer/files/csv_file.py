@@ -206,9 +206,11 @@ class CsvFile:
             sql.Literal(self.dialect.delimiter), sql.Literal(self.dialect.copy_quote)
         )
 
-    def read_chunks(self, chunk_rows: int, layout: Layout | None, notices: Notices) -> Iterator[RowChunk]:
+    def read_chunks(
+        self, chunk_rows: int, layout: Layout | None, notices: Notices, min_cells: int | None = None
+    ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time; see `Parser.read_chunks`."""
-        chunks = self._parser.read_chunks(chunk_rows, layout, notices, self._find_row)
+        chunks = self._parser.read_chunks(chunk_rows, layout, notices, self._find_row, min_cells)
         workbook = self._source.workbook
         return chunks if workbook is None else (_use_row_numbers(chunk, workbook.row_numbers) for chunk in chunks)
 

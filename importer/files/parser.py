@@ -120,12 +120,14 @@ class Parser:
         layout: Layout | None = None,
         notices: Notices | None = None,
         find_row: FindRow = int,
+        min_cells: int | None = None,
     ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
         Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
         control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`. `notices` gets the
-        notices about the rows, in which `find_row` numbers the lines.
+        notices about the rows, in which `find_row` numbers the lines. `min_cells` says which short rows are accepted;
+        see `RowRepair`.
         """
         repair = RowRepair(
             self._dialect,
@@ -134,6 +136,7 @@ class Parser:
             max_record=self._max_record,
             notices=notices,
             find_row=find_row,
+            min_cells=min_cells,
         )
         for chunk in repair.repair(self._parse_chunks(chunk_rows, layout, repair)):
             yield from _split(chunk, chunk_rows)

@@ -16,7 +16,7 @@ from importer.files.cells import Row, count_fields, has_content, has_width
 from importer.files.dialect import Dialect
 from importer.files.fast_path import find_rows
 from importer.files.rows import Reject, RowChunk, RowPositions, count_line_breaks, make_printable
-from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, Notices
+from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, MAX_SAMPLES, Notices
 
 STRAY_QUOTE_MESSAGE = (
     "The row has an opening quote without an end: it takes in {lines} below, up to the next quote. Close it, or write "
@@ -28,6 +28,10 @@ STRAY_END_MESSAGE = (
 )
 BROKEN_ROW_MESSAGE = (
     "A line end within a value breaks this row, and the header has {fields}. Put values with line ends in quotes."
+)
+WRAPPED_ROW_MESSAGE = (
+    "The row is in quotes as a whole, and what is in them is no row. Remove these quotes, and put only values with "
+    "delimiters, quotes or line ends in quotes."
 )
 # Returns the number that users know a line by, which may be that of a row of a sheet.
 FindRow = Callable[[int], int]
@@ -44,8 +48,9 @@ class Part(NamedTuple):
 class RowRepair:
     """Repairs the rows of a file whose header has `width` cells, and whose rows end with `row_end`.
 
-    `max_record` is in characters, including the line end; longer rows are not joined. Adds the notice
-    `rows_inside_a_value`, in which `find_row` numbers the lines.
+    `max_record` is in characters, including the line end; longer rows are not joined. Rows of at least `min_cells`
+    cells are accepted although they lack their last cells; None stands for `width`. Adds the notices
+    `rows_inside_a_value` and `line_ends_differ`, in which `find_row` numbers the lines.
     """
 
     def __init__(
@@ -57,9 +62,11 @@ class RowRepair:
         max_record: int,
         notices: Notices | None,
         find_row: FindRow = int,
+        min_cells: int | None = None,
     ) -> None:
         self._dialect = dialect
         self._width = width
+        self._min_cells = width if min_cells is None else min_cells
         self._max_record = max_record
         self._notices = notices
         self._find_row = find_row
@@ -175,6 +182,9 @@ class RowRepair:
         # A part beside one with another width may be half a row.
         fits = [True, *fits, not is_cut]
         message = BROKEN_ROW_MESSAGE.format(fields=count_fields(self._width))
+        if self._width == 1 and len(parts) > 1:
+            # Nothing shows whether a part is a value or half of one.
+            self._note_line_ends([part for part in parts if self._ends_within(part.raw)])
         for number, part in enumerate(parts):
             if all(fits[number : number + 3]):
                 rows.append(part)
@@ -184,13 +194,54 @@ class RowRepair:
 
     def _add_row_of_lines(self, part: Part, rows: list[Part], rejects: list[Reject]) -> None:
         """Add a row with line ends within quotes, or the rows that a quote without an end has taken in."""
+        if self._dialect.wrapped and len(part.row) == 1 < self._width:
+            row = self._unwrap(part.row[0])
+            if row is None:
+                rejects.append(Reject(part.line, "bad_quoting", WRAPPED_ROW_MESSAGE, make_printable(part.raw)))
+            else:
+                rows.append(part._replace(row=row))
+            return
         if not has_width(part.row, self._width):
             lines = io.StringIO(part.raw, newline="").readlines()
-            if self._count_fields_without_quotes(lines[0]) == self._width:
+            if not self._is_short_row(part.row, lines) and self._count_fields_without_quotes(lines[0]) == self._width:
                 self._split_at_stray_quote(part.line, lines, rows, rejects)
                 return
         rows.append(part)
         self._note_values(part)
+
+    def _unwrap(self, text: str) -> Row | None:
+        """Return the row that is in quotes as a whole, if it has the width of the header. Its values have line ends."""
+        dialect = self._dialect.without_wrapper
+        if dialect.escaped and "\\" in text:
+            # The backslashes that escape are no longer known.
+            return None
+        parts: list[Part] = []
+        with suppress(csv.Error):
+            lines = io.StringIO(text, newline="").readlines()
+            reader, start = dialect.for_text(text).reader(iter(lines)), 0
+            for row in reader:
+                parts.append(Part(0, "".join(lines[start : reader.line_num]), row))
+                start = reader.line_num
+            # The end of the row is known, so a line end without quotes is within a value.
+            joined = _join(parts, dialect.quote)
+            if joined is not None and has_width(joined.row, self._width):
+                return joined.row
+        return None
+
+    def _is_short_row(self, row: Row, lines: Sequence[str]) -> bool:
+        """Return whether a row with these lines only lacks its last cells, and none of the lines may be another row."""
+        return self._min_cells <= len(row) < self._width and all(
+            line.count(self._dialect.delimiter) < self._width - 1 for line in lines[1:]
+        )
+
+    def _note_line_ends(self, parts: Sequence[Part]) -> None:
+        if self._notices is not None:
+            self._notices.add(
+                "line_ends_differ",
+                count=len(parts),
+                lines=[self._find_row(part.line) for part in parts[:MAX_LINES]],
+                samples=[{"text": make_printable(part.raw)} for part in parts[:MAX_SAMPLES]],
+            )
 
     def _note_values(self, part: Part) -> None:
         """Count the line ends within values, and the values that seem to hold rows."""
