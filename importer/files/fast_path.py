@@ -113,7 +113,8 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
         if not rows:
             return None
         payload = quote.join(parts)
-    if (has_carriages or payload.count("\n") > rows) and _has_rows_in_values(parts, layout, has_carriages=has_carriages):
+    has_line_ends = has_carriages or payload.count("\n") > rows
+    if has_line_ends and _has_rows_in_values(parts, layout, has_carriages=has_carriages):
         return None
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))

@@ -1,7 +1,8 @@
 """Repairs rows whose line ends or quotes are misplaced, after the parser has split the text into rows.
 
 One kind of line end ends the rows of a file, see `find_row_end`. The parser ends rows at any line end, so this module
-joins the parts of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is rejected.
+joins the parts of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is
+rejected.
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ def _copy(payload: str, dialect: Dialect, *, has_nulls: bool) -> Iterator[list[s
         yield from map(list, rows)
         return
     # An empty cell without quotes is NULL. Each line end is after a closing quote, or in a cell that is not given.
-    cells = re.compile(rf"(?:{quote}((?:[^{quote}]|{quote}{quote})*){quote}|([^{re.escape(delimiter)}\n]*))(.)", re.DOTALL)
+    quoted_cell = rf"{quote}((?:[^{quote}]|{quote}{quote})*){quote}"
+    cells = re.compile(rf"(?:{quoted_cell}|([^{re.escape(delimiter)}\n]*))(.)", re.DOTALL)
     row: list[str | None] = []
     for cell in cells.finditer(payload):
         quoted, plain, end = cell.groups()
