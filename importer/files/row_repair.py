@@ -221,7 +221,7 @@ class RowRepair:
             lines = io.StringIO(text, newline="").readlines()
             reader, start = dialect.for_text(text).reader(iter(lines)), 0
             for row in reader:
-                parts.append(Part(0, "".join(lines[start : reader.line_num]), row))
+                parts.append(Part(0, "".join(lines[start : reader.line_num]), row or [""]))
                 start = reader.line_num
             # The end of the row is known, so a line end without quotes is within a value.
             joined = _join(parts, dialect.quote)

@@ -158,10 +158,10 @@ CASES = [
     FileCase("whole-lines-quoted", data=b'"sku,name,active"\n"A1,""Bolt, M8"",1"\n', products={"A1": "Bolt, M8"}),
     FileCase(
         "whole-lines-quoted-with-line-ends",
-        data=b'"sku,name,active"\n"A1,""Bolt\nM8"",1"\n"A2,Nut\nM8,1"\n"A3,Pin,1\nA4,Cap,1"\n',
-        products={"A1": "Bolt\nM8", "A2": "Nut\nM8"},
-        rejects=[6],
-        reject_rows={6: '"A3,Pin,1\nA4,Cap,1"'},
+        data=b'"sku,name,active"\n"A1,""Bolt\nM8"",1"\n"A2,Nut\n\nM8,1"\n"A3,Pin,1\nA4,Cap,1"\n',
+        products={"A1": "Bolt\nM8", "A2": "Nut\n\nM8"},
+        rejects=[7],
+        reject_rows={7: '"A3,Pin,1\nA4,Cap,1"'},
     ),
     FileCase(
         "whole-lines-quoted-with-backslashes",
