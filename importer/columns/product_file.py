@@ -175,9 +175,7 @@ class ProductFile:
 
     def read_chunks(self, chunk_rows: int) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time."""
-        return self._file.read_chunks(
-            chunk_rows, self.validator.layout, self.notices, self.validator.min_cells
-        )
+        return self._file.read_chunks(chunk_rows, self.validator.layout, self.notices, self.validator.min_cells)
 
 
 def _are_booleans(values: Sequence[str]) -> bool:

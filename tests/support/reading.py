@@ -60,9 +60,7 @@ class _Blocks:
 
 def read_as(content: bytes, options: FileOptions, way: Way, *, max_record: int = 500) -> Reading:
     """Read a whole file."""
-    tuning = ReaderTuning(
-        block_bytes=way.block, max_fast_path_misses=way.fast_path_misses, batch_lines=way.batch_lines
-    )
+    tuning = ReaderTuning(block_bytes=way.block, max_fast_path_misses=way.fast_path_misses, batch_lines=way.batch_lines)
     reading = Reading([], [], [], [], set())
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
