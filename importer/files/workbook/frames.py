@@ -23,7 +23,8 @@ HEAD = b"H"
 TEXT = b"T"
 # [[index of a row of the sheet, line breaks within its values]…] for rows in the next TEXT that have any
 BREAKS = b"B"
-# What was seen in the sheet: {code of a notice: {"count", "lines", "samples"}}; lines are rows counted from 1
+# What was seen in the sheet: {"is_scanned", "notices": {code: {"count", "lines", "samples"}}, "dates": {column: {"count",
+# "lines", "texts"}}}. Lines are rows counted from 1. `is_scanned` says that errors and padded numbers are exact.
 END = b"E"
 # One of the codes below
 FAILED = b"F"
