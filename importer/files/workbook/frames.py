@@ -23,8 +23,9 @@ HEAD = b"H"
 TEXT = b"T"
 # [[index of a row of the sheet, line breaks within its values]…] for rows in the next TEXT that have any
 BREAKS = b"B"
-# What was seen in the sheet: {"is_scanned", "notices": {code: {"count", "lines", "samples"}}, "dates": {column: {"count",
-# "lines", "texts"}}}. Lines are rows counted from 1. `is_scanned` says that errors and padded numbers are exact.
+# What was seen in the sheet: {"is_scanned", "notices": {code: {"count", "lines", "samples"}},
+# "dates": {column: {"count", "lines", "texts"}}}. Lines are rows counted from 1. `is_scanned` says that errors and
+# padded numbers are exact.
 END = b"E"
 # One of the codes below
 FAILED = b"F"
