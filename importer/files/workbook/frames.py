@@ -33,6 +33,7 @@ FAILED = b"F"
 ENCRYPTED = "encrypted"
 DAMAGED = "damaged"
 OUT_OF_MEMORY = "out of memory"
+UNKNOWN_ERROR = "unknown error"
 
 # The number of rows in a TEXT, except for the last one.
 BATCH_ROWS = 1000

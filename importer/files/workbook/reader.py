@@ -42,6 +42,8 @@ HEAD_ROWS = 50
 MAX_LINES = 20
 MAX_SAMPLES = 5
 LINE_END = "\r\n"
+# How python-calamine refuses an .xlsx file with an error that it does not know.
+UNKNOWN_ERROR_MESSAGE = "Unsupported cell error value"
 
 
 class Places:
@@ -172,7 +174,7 @@ class Reader:
             self._fail(frames.ENCRYPTED)
         except CalamineError as error:
             print(f"The workbook cannot be read: {error}", file=sys.stderr)  # noqa: T201
-            self._fail(frames.DAMAGED)
+            self._fail(frames.UNKNOWN_ERROR if UNKNOWN_ERROR_MESSAGE in str(error) else frames.DAMAGED)
         except BrokenPipeError:
             raise
         except BaseException as error:

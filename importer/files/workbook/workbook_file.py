@@ -55,8 +55,12 @@ ENCRYPTED = (
     "The workbook is protected by a password. Save it without a password to open it (in Excel: File, Info, Protect"
     " Workbook, Encrypt with Password) and upload it again."
 )
+UNKNOWN_ERROR = (
+    "The sheet has a cell with an error of an unknown kind. Correct or empty the cells with errors, which begin with #,"
+    " and upload the workbook again, or save the sheet with the products as CSV."
+)
 NO_SHEETS = "The workbook has no sheet with cells. Add the sheet with the products and upload it again."
-FAILURES = {frames.ENCRYPTED: ENCRYPTED, frames.DAMAGED: DAMAGED}
+FAILURES = {frames.ENCRYPTED: ENCRYPTED, frames.DAMAGED: DAMAGED, frames.UNKNOWN_ERROR: UNKNOWN_ERROR}
 
 
 @dataclass(frozen=True)
