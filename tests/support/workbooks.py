@@ -44,7 +44,8 @@ class Failure(NamedTuple):
 
 SECTOR_BYTES = 512
 MIN_STREAM_BYTES = 4096
-FREE, END_OF_CHAIN, FAT_SECTOR = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+FREE, END_OF_CHAIN, FAT_SECTOR, LIST_SECTOR = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
+FAT_SECTORS_IN_HEADER = 109
 
 
 def create_xlsx(
@@ -294,22 +295,29 @@ def create_ole(streams: Mapping[str, bytes]) -> bytes:
         following = number + 1 if number < len(streams) else FREE
         entries.append(_ole_entry(name, 2, FREE, following, add(data), len(data)))
     directory = add(b"".join(entries))
+    # The header lists the first sectors of the table; one further sector lists the others.
     fat_sectors = 1
-    while fat_sectors * (SECTOR_BYTES // 4) < len(sectors) + fat_sectors:
+    while fat_sectors * (SECTOR_BYTES // 4) < len(sectors) + fat_sectors + 1:
         fat_sectors += 1
     fat_start = len(sectors)
-    fat = [*chains, *[FAT_SECTOR] * fat_sectors]
-    fat += [FREE] * (fat_sectors * (SECTOR_BYTES // 4) - len(fat))
     places = [*range(fat_start, fat_start + fat_sectors)]
+    further = places[FAT_SECTORS_IN_HEADER:]
+    has_list = bool(further)
+    fat = [*chains, *[FAT_SECTOR] * fat_sectors, *[LIST_SECTOR] * has_list]
+    fat += [FREE] * (fat_sectors * (SECTOR_BYTES // 4) - len(fat))
+    list_start = fat_start + fat_sectors if has_list else END_OF_CHAIN
     header = struct.pack(
         "<8s16sHHHHH6xLLLLLLLLL",
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
         bytes(16),
         *(0x3E, 3, 0xFFFE, 9, 6),
-        *(0, fat_sectors, directory, 0, MIN_STREAM_BYTES, END_OF_CHAIN, 0, END_OF_CHAIN, 0),
+        *(0, fat_sectors, directory, 0, MIN_STREAM_BYTES, END_OF_CHAIN, 0, list_start, int(has_list)),
     )
-    header += struct.pack("<109L", *places, *[FREE] * (109 - len(places)))
-    return header + b"".join(sectors) + struct.pack(f"<{len(fat)}L", *fat)
+    header += struct.pack("<109L", *(places + [FREE] * FAT_SECTORS_IN_HEADER)[:FAT_SECTORS_IN_HEADER])
+    content = header + b"".join(sectors) + struct.pack(f"<{len(fat)}L", *fat)
+    if has_list:
+        content += struct.pack("<128L", *(further + [FREE] * 127)[:127], END_OF_CHAIN)
+    return content
 
 
 def _ole_entry(name: str, kind: int, child: int, right: int, start: int, size: int) -> bytes:

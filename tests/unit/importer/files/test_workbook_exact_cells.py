@@ -52,7 +52,10 @@ def test_a_number_with_a_padded_format_keeps_its_zeros(create: Callable[[Sheets]
 
 @every_kind
 def test_padded_numbers_keep_their_zeros_in_a_long_sheet(create: Callable[[Sheets], bytes]) -> None:
-    rows = [["sku", "name"], *([Padded(row) if row % 3 else row, "some text"] for row in range(20_000))]
+    rows: list[list[Any]] = [
+        ["sku", "name"],
+        *([Padded(row) if row % 3 else row, "some text"] for row in range(20_000)),
+    ]
     assert read_skus(create({"P": rows})) == [f"{row:05}" if row % 3 else str(row) for row in range(20_000)]
 
 
