@@ -121,6 +121,13 @@ NOTICE_KINDS = {
             " as `{value}`, are not yes or no. If those of one do say that, map it to active and correct its values.",
         ),
         NoticeKind(
+            "formats_unreadable",
+            "The formats of the cells of this workbook cannot be read. Zeros before numbers, as in 00123, and errors"
+            " such as #N/A may be missing: save it as .xlsx and upload that.",
+            "The formats of the cells of this workbook cannot be read. Zeros before numbers, as in 00123, and errors"
+            " such as #N/A may be missing: save it as .xlsx and upload that.",
+        ),
+        NoticeKind(
             "skus_rewritten_by_spreadsheet",
             "1 row has a SKU that looks as if a spreadsheet had turned it into a number or a date. It is imported as it"
             " is. If it is wrong, format the column as text before you enter or open the SKUs, and upload that file.",

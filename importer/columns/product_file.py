@@ -175,7 +175,9 @@ class ProductFile:
 
     def read_chunks(self, chunk_rows: int) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time."""
-        return self._file.read_chunks(chunk_rows, self.validator.layout, self.notices, self.validator.min_cells)
+        chunks = self._file.read_chunks(chunk_rows, self.validator.layout, self.notices, self.validator.min_cells)
+        yield from chunks
+        self._file.add_rewritten_skus(self._mapping.fields.index("sku"), self.notices)
 
 
 def _are_booleans(values: Sequence[str]) -> bool:
