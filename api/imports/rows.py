@@ -122,7 +122,9 @@ def _open_list(
     staging_table = job.staging_table or ""
     row_filter = RowFilter(query["kind"], query.get("q", ""), query.get("field"), query.get("cleared", False))
     if row_filter.kind == "missing":
-        return MissingList(job.id, staging_table, job.missing, job.missing_snapshot, row_filter, max_characters)
+        # The action of the preview, because a file without valid rows removes nothing.
+        action = (job.preview or {}).get("missing_action", "keep")
+        return MissingList(job.id, staging_table, action, job.missing_snapshot, row_filter, max_characters)
     return RowList(staging_table, job.staged_columns or [], row_filter, max_characters=max_characters)
 
 

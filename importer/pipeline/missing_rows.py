@@ -68,7 +68,7 @@ HAS_ROWS_SQL = "SELECT EXISTS (SELECT FROM {table})"
 class MissingList:
     """The missing products of a check that match a filter.
 
-    `action` is the option `missing` of the import, and `snapshot` the one in which the check found the products; None
+    `action` is the `missing_action` of the preview, and `snapshot` the one in which the check found the products; None
     if they exceed the limit, so that a retry finds them again. The methods run in the caller's transaction. Values have
     at most `max_characters`, or all of them without a limit.
     """

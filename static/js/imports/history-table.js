@@ -3,6 +3,7 @@
 import { closestTo, h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { showMessage } from '../core/message-text.js';
 import { go } from '../core/router.js';
 import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
@@ -146,7 +147,7 @@ function importRow(job, { onDeleted, onStatus }) {
     bar.set(latest.step_progress);
     setText(percent, `${latest.step_progress}%`);
     setText(subtitle, subtitleOf(latest));
-    setText(reason, latest.status === 'failed' ? (latest.error_message ?? '') : '');
+    showMessage(reason, latest.status === 'failed' ? (latest.error_message ?? '') : '');
     reason.title = reason.textContent;
     element.classList.toggle('has-reason', Boolean(reason.textContent));
     for (const { field, cell } of numbers) showNumber(cell, field, latest);
