@@ -94,7 +94,7 @@ export function createCheckedRowsPanel(job) {
     reload();
   }
   show();
-  const title = preview.missing ? 'Rows of the file, and products that it does not have' : 'Rows of the file';
+  const title = preview.missing ? 'Rows of the file and missing products' : 'Rows of the file';
   const panel = pagedPanel({
     summary: [h('span', { text: title })],
     label: title,

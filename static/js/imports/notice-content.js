@@ -100,9 +100,13 @@ export function retryOptionsOf(job, options, changes = {}) {
  * @param {NoticeSample} sample
  */
 export function describeSample(sample) {
-  const { line } = sample;
+  const { line, text } = sample;
+  // A text such as "A-1: Lamp" names values that need no repetition.
+  /** @type {unknown[]} */
+  const texts = typeof text === 'string' ? [text, ...text.split(': ')] : [];
   const facts = Object.entries(sample).filter(
-    ([name, value]) => !SHOWN_KEYS.has(name) && ['string', 'number', 'boolean'].includes(typeof value),
+    ([name, value]) =>
+      !SHOWN_KEYS.has(name) && !texts.includes(value) && ['string', 'number', 'boolean'].includes(typeof value),
   );
   return [
     typeof line === 'number' ? `line ${formatNumber(line)}` : '',
