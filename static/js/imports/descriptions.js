@@ -116,7 +116,8 @@ export function checkHeadline({ options, preview }) {
   if (!rejected) return headline;
   if (rejected === total) return `${headline}: ${everyRow(total)} rejected`;
   const rejects = `${formatNumber(rejected)} of ${formatCount(total, 'row')} rejected (${formatPart(rejected, total)})`;
-  return `${headline} · ${rejects}`;
+  // A line must not begin with the dot.
+  return `${headline}\u00a0· ${rejects}`;
 }
 
 /**

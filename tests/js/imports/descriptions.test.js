@@ -188,15 +188,15 @@ test('the headline of a check says what would happen and how much is rejected', 
   assert.equal(checkHeadline(createCheck({ create: 2, update: 1 })), '2 products would be created, 1 updated');
   assert.equal(
     checkHeadline(createCheck({ update: 1, unchanged: 1, duplicate: 1, rejected: 1 })),
-    '1 product would be updated · 1 of 4 rows rejected (25%)',
+    '1 product would be updated\u00a0· 1 of 4 rows rejected (25%)',
   );
   assert.equal(
     checkHeadline(createCheck({ create: 999, rejected: 1 })),
-    '999 products would be created · 1 of 1,000 rows rejected (less than 1%)',
+    '999 products would be created\u00a0· 1 of 1,000 rows rejected (less than 1%)',
   );
   assert.equal(
     checkHeadline(createCheck({ unchanged: 1, rejected: 999 })),
-    'Nothing would change · 999 of 1,000 rows rejected (more than 99%)',
+    'Nothing would change\u00a0· 999 of 1,000 rows rejected (more than 99%)',
   );
   assert.equal(checkHeadline(createCheck({ rejected: 3 })), 'Nothing would change: all 3 rows were rejected');
   assert.equal(checkHeadline(createCheck({ rejected: 1 })), 'Nothing would change: its only row was rejected');
