@@ -120,6 +120,7 @@ def test_quoted_parts_of_messages_are_shown_as_code(page: Page, site: Site) -> N
 
     # The reason in the history, the banner and the log of a failed import.
     failed = site.upload("name,Text\nLamp,Bright\n", "no-sku.csv")
+    site.wait_for_imports()
     page.goto(f"/#/imports/{failed}/result")
     expect_status(page, "failed")
     banner = page.get_by_test_id("banner-error")
