@@ -86,8 +86,8 @@ NOTICE_KINDS = {
         ),
         NoticeKind(
             "many_rejects",
-            "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
-            "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
+            "1 row was rejected: {percent}% of the file. Check the format of the file before you import it.",
+            "{count} rows were rejected: {percent}% of the file. Check the format of the file before you import it.",
         ),
         NoticeKind(
             "clears_values",

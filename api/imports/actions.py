@@ -34,8 +34,8 @@ HAS_REJECTS = ErrorType(409, "has_rejects", "3 rows were rejected, and this impo
 TOO_MANY_MISSING = ErrorType(
     409,
     "too_many_missing",
-    "The import would delete 600 of the 1,000 products in the catalogue (60 %), because the file does not have them."
-    " The limit is 10 %, so nothing was written. If the file is complete, retry with missing_limit=0.6. Otherwise"
+    "The import would delete 600 of the 1,000 products in the catalogue (60%), because the file does not have them."
+    " The limit is 10%, so nothing was written. If the file is complete, retry with missing_limit=0.6. Otherwise"
     " upload the complete file, or retry with missing=keep.",
 )
 ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so there is nothing to cancel.")

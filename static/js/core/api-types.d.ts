@@ -420,6 +420,9 @@ export interface paths {
          * @description Lists what an import that awaits its confirmation would do with each row of its file, in the order of the SKUs. Of
          *     rows with the same SKU, the list has the last one, which counts; see the list of duplicates for the others. What
          *     would happen is as of the check, at `checked_at`; the values before are those of the product now.
+         *
+         *     The kind `missing` lists the products that the file does not have and that the import would deactivate or delete. A
+         *     product that was changed since the check is left alone, so it is not listed.
          */
         get: operations["listCheckedRows"];
         put?: never;
@@ -1030,10 +1033,10 @@ export interface components {
             message: string;
         };
         CheckedRow: {
-            /** @description The values after the import, for the fields that the file has. */
+            /** @description The values after the import, for the fields that the file has; null if the import would delete the product. */
             after: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @description The current values; null if there is no such product. */
             before: {
                 [key: string]: unknown;
@@ -1041,12 +1044,12 @@ export interface components {
             /** @description The fields that would change, as of the check. */
             fields: ("name" | "description" | "active")[];
             /**
-             * @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import.
+             * @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it.
              * @example changed
              * @enum {string}
              */
-            kind: "created" | "changed" | "unchanged" | "skipped";
-            /** @description The line of the file where the row begins; null if it is not known. */
+            kind: "created" | "changed" | "unchanged" | "skipped" | "missing";
+            /** @description The line of the file where the row begins; null if it is not known or there is no row. */
             line: number | null;
             /**
              * @description The SKU of the product.
@@ -3938,8 +3941,8 @@ export interface operations {
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
-                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it. */
+                kind: "created" | "changed" | "unchanged" | "skipped" | "missing";
                 /** @description SKU, name or description contain this, ignoring case. */
                 q?: string;
                 /** @description Only rows that change this field of a product. */
@@ -4017,8 +4020,8 @@ export interface operations {
     exportCheckedRows: {
         parameters: {
             query: {
-                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
-                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it. */
+                kind: "created" | "changed" | "unchanged" | "skipped" | "missing";
                 /** @description SKU, name or description contain this, ignoring case. */
                 q?: string;
                 /** @description Only rows that change this field of a product. */
