@@ -15,30 +15,29 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import IO, Annotated, Any, get_type_hints
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from dotenv import load_dotenv
 
 from durable_files import sync_folder
+from setting_values import is_transaction_pooler
+from setting_values import parse_boolean as _boolean
+from setting_values import parse_broker_url as _broker_url
+from setting_values import parse_database_url as _database_url
+from setting_values import parse_folder as _folder
+from setting_values import parse_host_names as _host_names
+from setting_values import parse_integer as _integer
+from setting_values import parse_networks as _networks
+from setting_values import parse_one_of as _one_of
+from setting_values import parse_origins as _origins
 
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
-# A name, an IP address, `*.` followed by a name, or `*`. Names may have underscores, as those of Docker services do.
-HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
-# The scheme, the host and the port of a page. An IPv6 address is in brackets.
-ORIGIN_RE = re.compile(r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-MAX_NUMBER_DIGITS = 20
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
-POOLER_PORT = ":6543"
-POOLER_HOST_PART = ".pooler."
-POOLER_OPTION = "pgbouncer=true"
-# Options of poolers and other drivers, which libpq rejects.
-FOREIGN_URL_OPTIONS = {"pgbouncer", "supa", "connection_limit"}
 SECRET_KEY_BYTES = 32
 
 
@@ -57,96 +56,6 @@ class Setting:
     default: str
     help: str
     parse: Callable[[str], Any] = str
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.strip().isdecimal() or len(text) > MAX_NUMBER_DIGITS or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _boolean(text: str) -> bool:
-    if text.strip().lower() in {"1", "true", "yes", "on"}:
-        return True
-    if text.strip().lower() in {"", "0", "false", "no", "off"}:
-        return False
-    raise ValueError("must be 1 or 0")
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.strip().lower() not in words:
-            raise ValueError(f"must be {' or '.join(words)}")
-        return text.strip().lower()
-
-    return parse
-
-
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    return path if path.is_absolute() else ROOT / path
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError(f"must be networks such as 10.0.0.0/8, separated by commas ({error})") from None
-
-
-def _host_names(text: str) -> tuple[str, ...]:
-    """Return host names and patterns in lower case; an IPv6 address gets the brackets that it has in a Host header."""
-    names = [part.strip().lower().removesuffix(".") for part in text.split(",") if part.strip()]
-    if unusable := next((name for name in names if not HOST_PATTERN_RE.fullmatch(name)), None):
-        raise ValueError(
-            f"must be host names such as shop.example.com or *.example.com, without https:// and port ({unusable[:50]})"
-        )
-    return tuple(f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names)
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    """Return origins as browsers write them: in lower case, without the default port and a slash at the end."""
-    origins = []
-    for origin in (part.strip().lower().removesuffix("/") for part in text.split(",") if part.strip()):
-        match = ORIGIN_RE.fullmatch(origin)
-        if match is None:
-            raise ValueError(
-                "must be origins such as https://shop.example.com or http://localhost:8080, separated by commas"
-                f" ({origin[:50]})"
-            )
-        default_port = {"https": ":443", "http": ":80"}[match["scheme"]]
-        origins.append(origin.removesuffix(default_port))
-    return tuple(origins)
-
-
-def _database_url(text: str) -> str:
-    """Return the URL in the form that SQLAlchemy and psycopg2 accept.
-
-    Supabase and Heroku write `postgres://`, and poolers add options that libpq rejects.
-    """
-    if not text:
-        return ""
-    try:
-        parts = urlsplit(text.strip())
-        is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+psycopg2"}
-        # Reading `port` raises ValueError if it is not a number.
-        is_usable = is_postgres and parts.path.strip("/") != "" and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
-    options = [(key, value) for key, value in parse_qsl(parts.query) if key not in FOREIGN_URL_OPTIONS]
-    query = urlencode(options, quote_via=quote, safe="/")
-    return urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
-
-
-def _broker_url(text: str) -> str:
-    if text and urlsplit(text).scheme not in {"amqp", "amqps", "filesystem"}:
-        raise ValueError("must look like amqp://user:password@host:5672/vhost")
-    return text.strip()
 
 
 @dataclass(frozen=True)
@@ -407,15 +316,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             # A URL may contain a password, which must not reach a log.
             shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
-    return Settings(**values, transaction_pooler=_is_transaction_pooler(environ.get("DATABASE_URL", "")))
-
-
-def _is_transaction_pooler(url: str) -> bool:
-    return (
-        POOLER_OPTION in url.lower()
-        or (POOLER_HOST_PART in url and POOLER_PORT in url)
-        or url.rpartition("@")[2].partition("/")[0].endswith(POOLER_PORT)
-    )
+    return Settings(**values, transaction_pooler=is_transaction_pooler(environ.get("DATABASE_URL", "")))
 
 
 def make_folder(setting: str, path: Path) -> Path:

@@ -57,6 +57,13 @@ NOTICE_KINDS = {
             Fix("Keep these products", {"missing": "keep"}),
         ),
         NoticeKind(
+            "unused_fixes",
+            "1 fix changed nothing: the file has no such column, value or row, as it is read now. Delete the fix, or"
+            " make it again.",
+            "{count} fixes changed nothing: the file has no such columns, values or rows, as it is read now. Delete the"
+            " fixes, or make them again.",
+        ),
+        NoticeKind(
             "rows_inside_a_value",
             "1 quoted value contains lines that look like rows of this file. They are imported as part of the value."
             " If they are rows, a quote is missing or too many: correct it and upload the file again.",
@@ -79,8 +86,8 @@ NOTICE_KINDS = {
         ),
         NoticeKind(
             "many_rejects",
-            "1 row was rejected: {percent} % of the file. Check the format of the file before you import it.",
-            "{count} rows were rejected: {percent} % of the file. Check the format of the file before you import it.",
+            "1 row was rejected: {percent}% of the file. Check the format of the file before you import it.",
+            "{count} rows were rejected: {percent}% of the file. Check the format of the file before you import it.",
         ),
         NoticeKind(
             "clears_values",
@@ -107,11 +114,25 @@ NOTICE_KINDS = {
             " of the columns.",
         ),
         NoticeKind(
+            "line_ends_differ",
+            "1 row ends with another line end than the other rows. It was read as a row of its own. If it is the start"
+            " of a longer value, put that value in quotes.",
+            "{count} rows end with another line end than the other rows. They were read as rows of their own. If one of"
+            " them is the start of a longer value, put that value in quotes.",
+        ),
+        NoticeKind(
             "column_left_out",
             "The column `{columns}` was left out: its name says whether products are active, but its values, such as"
             " `{value}`, are not yes or no. If they do say that, map the column to active and correct its values.",
             "The columns `{columns}` were left out: their names say whether products are active, but their values, such"
             " as `{value}`, are not yes or no. If those of one do say that, map it to active and correct its values.",
+        ),
+        NoticeKind(
+            "formats_unreadable",
+            "The formats of the cells of this workbook cannot be read. Zeros before numbers, as in 00123, and errors"
+            " such as #N/A may be missing: save it as .xlsx and upload that.",
+            "The formats of the cells of this workbook cannot be read. Zeros before numbers, as in 00123, and errors"
+            " such as #N/A may be missing: save it as .xlsx and upload that.",
         ),
         NoticeKind(
             "skus_rewritten_by_spreadsheet",

@@ -34,8 +34,8 @@ HAS_REJECTS = ErrorType(409, "has_rejects", "3 rows were rejected, and this impo
 TOO_MANY_MISSING = ErrorType(
     409,
     "too_many_missing",
-    "The import would delete 600 of the 1,000 products in the catalogue (60 %), because the file does not have them."
-    " The limit is 10 %, so nothing was written. If the file is complete, retry with missing_limit=0.6. Otherwise"
+    "The import would delete 600 of the 1,000 products in the catalogue (60%), because the file does not have them."
+    " The limit is 10%, so nothing was written. If the file is complete, retry with missing_limit=0.6. Otherwise"
     " upload the complete file, or retry with missing=keep.",
 )
 ALREADY_ENDED = ErrorType(409, "already_ended", "The import has completed, so there is nothing to cancel.")
@@ -64,7 +64,7 @@ def confirm_import(task_id: str) -> tuple[Response, int]:
     The import compares its rows with the catalogue again, because that may have changed, and writes the products. It
     does not read the file again.
     """
-    return _run_action(task_id, actions.confirm)
+    return run_action(task_id, actions.confirm)
 
 
 @blueprint.post("/<task_id>/cancel", parameters=TASK_ID)
@@ -103,7 +103,7 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     upload_dir = current_app.config["SETTINGS"].upload_dir
     if job.kind == "import" and job.status != "completed" and not (upload_dir / job.stored_name).exists():
         raise FILE_GONE.exception()
-    return _run_action(task_id, lambda cursor, key: actions.retry(cursor, key, options))
+    return run_action(task_id, lambda cursor, key: actions.retry(cursor, key, options))
 
 
 @blueprint.post("/<task_id>/undo", parameters=TASK_ID)
@@ -133,7 +133,7 @@ def undo_import(task_id: str) -> tuple[Response, int]:
             check_undo(cursor, key)
         return undo_task_id
 
-    return _run_action(task_id, undo)
+    return run_action(task_id, undo)
 
 
 @blueprint.delete("/<task_id>", parameters=TASK_ID)
@@ -169,7 +169,7 @@ def _own_connection() -> Iterator[Connection]:
         yield cast("Connection", connection.driver_connection)
 
 
-def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
+def run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
     """Run an action on a job, wake a worker, and return the response with the job.
 
     If the action returns the task id of another job, such as an undo, that job is announced and returned.

@@ -13,13 +13,13 @@ from importer.columns.column_mapping import FIELDS
 SEARCH_MAX_CHARACTERS = 200
 COLUMN_MAX_CHARACTERS = 500
 VALUE_MAX_CHARACTERS = 200
-# What an import would do with a row, in the order of the lists.
-ROW_KINDS = ("created", "changed", "unchanged", "skipped")
+# What an import would do with a row, and the products that have none, in the order of the lists.
+ROW_KINDS = ("created", "changed", "unchanged", "skipped", "missing")
 MAX_GROUP_LINES = 20
 
 KIND = (
     "What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of"
-    " the mode of the import."
+    " the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it."
 )
 KEPT_VALUES = "The values of the last row with this SKU, which counts; those of `dropped` if both rows are the same."
 MISSING_ROWS = (
@@ -49,12 +49,16 @@ class RowQuerySchema(RowFilterSchema, PageQuerySchema):
 
 
 class CheckedRowSchema(Schema):
-    """A row of the file, and the product that it would create or change.
+    """A row of the file with the product that it would create or change, or a product that the file does not have.
 
     Long values are shortened; the file `rows.csv` has them in full.
     """
 
-    line = integer("The line of the file where the row begins; null if it is not known.", minimum=1, nullable=True)
+    line = integer(
+        "The line of the file where the row begins; null if it is not known or there is no row.",
+        minimum=1,
+        nullable=True,
+    )
     kind = text(KIND, "changed", enum=list(ROW_KINDS))
     sku = text("The SKU of the product.", "A-1")
     fields_ = fields.List(
@@ -64,7 +68,10 @@ class CheckedRowSchema(Schema):
         metadata={"description": "The fields that would change, as of the check."},
     )
     before = dictionary("The current values; null if there is no such product.", nullable=True)
-    after = dictionary("The values after the import, for the fields that the file has.")
+    after = dictionary(
+        "The values after the import, for the fields that the file has; null if the import would delete the product.",
+        nullable=True,
+    )
 
 
 class CheckedRowPageSchema(Schema):
@@ -130,10 +137,21 @@ class RejectQuerySchema(RejectFilterSchema, PageQuerySchema):
     """The filter and the page of a list of rejected rows."""
 
 
+class ListedRejectSchema(RejectedRowSchema):
+    """A rejected row with its cells."""
+
+    cells = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "The cells of the row, in the file's order; null if it cannot be split into cells."},
+    )
+
+
 class RejectedRowPageSchema(Schema):
     """A page of rejected rows."""
 
-    rejects = nested_list(RejectedRowSchema)
+    rejects = nested_list(ListedRejectSchema)
     message = text(MISSING_ROWS, nullable=True)
     pagination = nested(PaginationSchema)
 

@@ -17,7 +17,8 @@ from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
 from api.imports.list_schemas import CheckedRowPageSchema, RowFileQuerySchema, RowQuerySchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
-from importer.pipeline.row_lists import CheckedRow, CheckLost, RowFilter, RowList
+from importer.pipeline.missing_rows import FIELDS, FIRST_KEY, MissingList
+from importer.pipeline.row_lists import MAX_SHOWN_CHARACTERS, CheckedRow, CheckEnded, CheckLost, RowFilter, RowList
 from models import ImportJob, db
 
 blueprint = Blueprint("import_rows", __name__, url_prefix="/api/imports", tag="Imports")
@@ -45,10 +46,13 @@ def list_rows(query: dict[str, Any], task_id: str) -> Response:
     Lists what an import that awaits its confirmation would do with each row of its file, in the order of the SKUs. Of
     rows with the same SKU, the list has the last one, which counts; see the list of duplicates for the others. What
     would happen is as of the check, at `checked_at`; the values before are those of the product now.
+
+    The kind `missing` lists the products that the file does not have and that the import would deactivate or delete. A
+    product that was changed since the check is left alone, so it is not listed.
     """
     job = _find_checked_job(task_id)
     page, per_page = query["page"], query["per_page"]
-    rows = RowList(job.staging_table or "", job.staged_columns or [], _to_filter(query))
+    rows = _open_list(job, query)
     connection: Any = db.session.connection().connection.driver_connection
     with _convert_refusals(), connection.cursor() as cursor:
         found, total = rows.fetch_page(cursor, (page - 1) * per_page, per_page)
@@ -89,8 +93,10 @@ def export_rows(query: dict[str, Any], task_id: str) -> Response:
     meanwhile, the response breaks off.
     """
     job = _find_checked_job(task_id)
+    rows = _open_list(job, query, max_characters=None)
     columns = [name for name in job.staged_columns or [] if name != "sku"]
-    rows = RowList(job.staging_table or "", job.staged_columns or [], _to_filter(query), max_characters=None)
+    if isinstance(rows, MissingList):
+        columns = list(FIELDS)
     header = ["line", "sku", "fields", *(part for name in columns for part in (f"{name}_before", name))]
     filename = job.filename
     batches = _read_batches(db.engine, rows)
@@ -110,8 +116,16 @@ def _find_checked_job(task_id: str) -> ImportJob:
     return job
 
 
-def _to_filter(query: dict[str, Any]) -> RowFilter:
-    return RowFilter(query["kind"], query.get("q", ""), query.get("field"), query.get("cleared", False))
+def _open_list(
+    job: ImportJob, query: dict[str, Any], max_characters: int | None = MAX_SHOWN_CHARACTERS
+) -> RowList | MissingList:
+    staging_table = job.staging_table or ""
+    row_filter = RowFilter(query["kind"], query.get("q", ""), query.get("field"), query.get("cleared", False))
+    if row_filter.kind == "missing":
+        # The action of the preview, because a file without valid rows removes nothing.
+        action = (job.preview or {}).get("missing_action", "keep")
+        return MissingList(job.id, staging_table, action, job.missing_snapshot, row_filter, max_characters)
+    return RowList(staging_table, job.staged_columns or [], row_filter, max_characters=max_characters)
 
 
 @contextlib.contextmanager
@@ -121,13 +135,16 @@ def _convert_refusals() -> Iterator[None]:
         yield
     except CheckLost:
         raise CHECK_LOST.exception() from None
-    except errors.UndefinedTable:
+    except (CheckEnded, errors.UndefinedTable):
         db.session.rollback()
         raise NO_CHECK.exception() from None
 
 
-def _read_batches(engine: Engine, rows: RowList) -> Iterator[list[CheckedRow]]:
+def _read_batches(engine: Engine, rows: RowList | MissingList) -> Iterator[list[CheckedRow]]:
     """Yield the rows of a list in batches."""
+    if isinstance(rows, MissingList):
+        yield from _read_missing_batches(engine, rows)
+        return
     with _cursor(engine) as cursor:
         slices = rows.fetch_slices(cursor)
     for number in slices:
@@ -140,6 +157,16 @@ def _read_batches(engine: Engine, rows: RowList) -> Iterator[list[CheckedRow]]:
             yield batch
 
 
+def _read_missing_batches(engine: Engine, rows: MissingList) -> Iterator[list[CheckedRow]]:
+    key = FIRST_KEY
+    while True:
+        with _cursor(engine) as cursor:
+            batch, key = rows.fetch_batch(cursor, key, BATCH_ROWS)
+        if not batch:
+            return
+        yield batch
+
+
 @contextlib.contextmanager
 def _cursor(engine: Engine) -> Iterator[Any]:
     """Open a cursor in a transaction of its own."""
@@ -150,6 +177,6 @@ def _cursor(engine: Engine) -> Iterator[Any]:
 
 
 def _to_cells(row: CheckedRow, columns: list[str]) -> list[Any]:
-    before = row.before or {}
-    values = (value for name in columns for value in (before.get(name), row.after[name]))
+    before, after = row.before or {}, row.after or {}
+    values = (value for name in columns for value in (before.get(name), after.get(name)))
     return [row.line, row.sku, " ".join(row.fields), *values]

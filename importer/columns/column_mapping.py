@@ -12,8 +12,9 @@ from itertools import count
 from pathlib import Path
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row
 from importer.files.header_search import HeaderRating
-from importer.files.rows import Row, make_printable
+from importer.files.rows import make_printable
 
 # The product fields that a file can have.
 FIELDS = ("sku", "name", "description", "active")

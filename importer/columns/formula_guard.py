@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from importer.columns.column_mapping import normalise
-from importer.files.rows import Row
+from importer.files.cells import Row
 
 GUARD_COLUMN = "formula_guard"
 # Matches a guarded text. The export guards each text that starts with one of these characters, with or without

@@ -7,21 +7,25 @@ from operator import itemgetter
 
 from importer.columns.column_mapping import FIELDS, HEADER_NAMES, ColumnMapping, describe_names, map_columns, normalise
 from importer.errors import UnusableFile
+from importer.files.cells import Row
+from importer.files.fast_path import COPY_BOOLEANS
 from importer.files.header_search import MAX_COLUMNS
-from importer.files.rows import Row, make_printable
+from importer.files.rows import make_printable
 
 # A row that names fewer fields may be a product.
 MIN_KNOWN_COLUMNS = 2
 
 
 class HeaderRows:
-    """Finds the rows of a file that repeat its `header`. `sku` is the index of the column with the SKUs.
+    """Finds the rows of a file that repeat its `header`. `sku` and `active` are the indexes of these columns.
 
-    A row is only examined if its SKU is one of `names`.
+    A row is only examined if its SKU is one of `names`. A row that says whether its product is active is no header; the
+    fast path relies on it.
     """
 
-    def __init__(self, header: Row, sku: int) -> None:
+    def __init__(self, header: Row, sku: int, active: int | None = None) -> None:
         self._sku = sku
+        self._active = active
         self._key = _normalise_all(header)
         self._fields = _fields_by_name(header)
         self._shown = describe_names(header)
@@ -44,7 +48,7 @@ class HeaderRows:
             return []
         found = []
         for index, sku in enumerate(skus):
-            if sku.strip() in self.names and len(rows[index]) <= MAX_COLUMNS:
+            if sku.strip() in self.names and len(rows[index]) <= MAX_COLUMNS and not self._has_boolean(rows[index]):
                 if self._is_repeated(rows[index]):
                     found.append(index)
                 elif self._is_other(rows[index]):
@@ -53,6 +57,12 @@ class HeaderRows:
                         f" instead of {self._shown}. Split the file above that line, and import the parts one by one."
                     )
         return found
+
+    def _has_boolean(self, row: Row) -> bool:
+        if self._active is None or len(row) <= self._active:
+            return False
+        word = row[self._active].strip().lower()
+        return word != "" and word in COPY_BOOLEANS and word not in self.names
 
     def _is_repeated(self, row: Row) -> bool:
         return _normalise_all(row) == self._key or (

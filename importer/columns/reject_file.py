@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import Literal
 
 from importer.columns.column_mapping import REJECT_COLUMNS, width_without_reject_columns
+from importer.files.cells import has_width
 from importer.files.dialect import DELIMITERS, Dialect
-from importer.files.rows import Reject, has_width
+from importer.files.rows import Reject
 
 # The reason codes of rows that cannot be split into cells.
 UNSPLITTABLE_CODES = {"bad_quoting", "nul", "row_too_long"}
@@ -93,12 +95,15 @@ def split_rejects(batch: Sequence[Reject], dialect: Dialect) -> Iterator[list[st
     """Yield the cells of each row, or the whole row as one cell if it cannot be split."""
     rows = [reject.row for reject in batch if reject.code not in UNSPLITTABLE_CODES]
     dialect = dialect.for_text("\n".join(rows))
-    try:
+    split: list[list[str]] = []
+    with suppress(csv.Error):
         # The reader takes each row as one line, even if its cells contain line ends.
-        split = iter([*dialect.reader(rows)])
-    except csv.Error:
-        split = (_split_one(row, dialect) for row in rows)
-    return ([reject.row] if reject.code in UNSPLITTABLE_CODES else next(split) for reject in batch)
+        split = [*dialect.reader(rows)]
+    if len(split) != len(rows):
+        # A row has a misplaced quote, or one without an end that takes in the next row.
+        split = [_split_one(row, dialect) for row in rows]
+    cells = iter(split)
+    return ([reject.row] if reject.code in UNSPLITTABLE_CODES else next(cells) for reject in batch)
 
 
 def _split_one(row: str, dialect: Dialect) -> list[str]:

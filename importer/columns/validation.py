@@ -8,27 +8,17 @@ from itertools import compress, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from importer.columns.column_mapping import named_width, shorten, width_without_reject_columns
+from importer.columns.column_mapping import column_names, named_width, shorten, width_without_reject_columns
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
 from importer.columns.reject_file import find_own_width
 from importer.columns.rejected_skus import WRONG_WIDTH_CODE, read_skus
 from importer.columns.values import repair_values
+from importer.files.cells import Row, count_fields, has_content, has_width
 from importer.files.dialect import Dialect
-from importer.files.fast_path import COPY_BOOLEANS, Layout
+from importer.files.fast_path import Layout
 from importer.files.rewritten_skus import find_rewritten
-from importer.files.rows import (
-    SURROGATE,
-    Reject,
-    Row,
-    RowChunk,
-    RowPositions,
-    count_fields,
-    has_content,
-    has_width,
-    make_all_printable,
-    make_printable,
-)
+from importer.files.rows import SURROGATE, Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.spreadsheet_errors import ERRORS, may_have_error
 from importer.notices import MAX_LINES, MAX_SAMPLES, Notices
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
@@ -89,18 +79,16 @@ class RowValidator:
         # The number of columns of the imported file, if this is the file of its rejected rows.
         kept = width_without_reject_columns(header)
         self._kept = kept if kept < len(header) else 0
+        columns_shown = column_names(header)
+        self._shown = {field: columns_shown[index] for field, index in self._indexes.items()}
         self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
-        self._header_rows = HeaderRows(header, self._indexes["sku"])
+        self._header_rows = HeaderRows(header, self._indexes["sku"], self._indexes.get("active"))
 
     @property
     def layout(self) -> Layout | None:
         """The layout for the fast path; None if the file has columns that are left out, or texts with a guard."""
         if self.guarded or len(self.fields) != self.width:
             return None
-        # A row with the name of a column as `active` is not clean anyway.
-        is_checked = "active" not in self.fields or not COPY_BOOLEANS.isdisjoint(
-            map(str.lower, self._header_rows.names)
-        )
         return Layout(
             width=self.width,
             sku=self._indexes["sku"],
@@ -110,8 +98,16 @@ class RowValidator:
             name_max=NAME_MAX_CHARACTERS,
             delimiter=self.dialect.delimiter,
             quote=self.dialect.copy_quote,
-            header_names=self._header_rows.names if is_checked else frozenset(),
+            header_names=self._header_rows.names,
         )
+
+    @property
+    def min_cells(self) -> int | None:
+        """The fewest cells of a row whose last value may have several lines; None if rows must have all cells.
+
+        An SKU of several lines is doubtful, so such a row has further cells.
+        """
+        return self._indexes["sku"] + 2 if self._accept_short_rows else None
 
     def encode_rows(self, chunk: RowChunk) -> tuple[bytes, int]:
         """Return the valid rows in the format of COPY (FORMAT csv), and their number. Add the others to the rejects.
@@ -175,7 +171,7 @@ class RowValidator:
         """Return the column and the value of a rejected row that are to blame, if the reason is about them."""
         if reason.field is None:
             return None, None
-        column = self._names[reason.field]
+        column = self._shown[reason.field]
         if not reason.is_about_value:
             return column, None
         return column, make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row, has_content
 from importer.files.delimiter_hint import suggest_delimiter
 from importer.files.dialect import (
     BLANK_BEFORE_HEADER,
@@ -31,7 +32,7 @@ from importer.files.header_search import (
 )
 from importer.files.other_formats import refuse_other_formats
 from importer.files.parser import Parser
-from importer.files.rows import Row, RowChunk, RowPositions, count_line_breaks, has_content, make_printable
+from importer.files.rows import RowChunk, RowPositions, count_line_breaks, make_printable
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
 from importer.files.workbook.workbook_file import RowNumbers
@@ -76,7 +77,9 @@ class CsvFile:
         named = None
         if header_line is None:
             self._parser.skip_blank_lines(BLANK_BEFORE_HEADER)
-            refuse_other_formats(self._parser.peek(SNIFFED_CHARACTERS))
+            if not source.workbook:
+                # A cell may have any text.
+                refuse_other_formats(self._parser.peek(SNIFFED_CHARACTERS))
         else:
             named = self._skip_to_line(header_line)
         max_header_rows = MAX_HEADER_ROWS if header_line is None else 1
@@ -94,6 +97,7 @@ class CsvFile:
         if header_line is None:
             self._skip_to_header(leading, rate_header, notices)
         self.header = self._parser.read_header()
+        self._first_row_number = self._find_row(self._parser.line)
         self.delimiter_hint: str | None = None
         if not rate_header(self.header).has_sku:
             lines = [row.raw.rstrip("\r\n") for row in leading[:max_header_rows]]
@@ -205,11 +209,18 @@ class CsvFile:
             sql.Literal(self.dialect.delimiter), sql.Literal(self.dialect.copy_quote)
         )
 
-    def read_chunks(self, chunk_rows: int, layout: Layout | None, notices: Notices) -> Iterator[RowChunk]:
+    def read_chunks(
+        self, chunk_rows: int, layout: Layout | None, notices: Notices, min_cells: int | None = None
+    ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time; see `Parser.read_chunks`."""
-        chunks = self._parser.read_chunks(chunk_rows, layout, notices, self._find_row)
+        chunks = self._parser.read_chunks(chunk_rows, layout, notices, self._find_row, min_cells)
         workbook = self._source.workbook
         return chunks if workbook is None else (_use_row_numbers(chunk, workbook.row_numbers) for chunk in chunks)
+
+    def add_rewritten_skus(self, column: int, notices: Notices) -> None:
+        """Add a notice if cells of a workbook in the column of the SKU are dates. All rows must have been read."""
+        if self._source.workbook:
+            self._source.workbook.add_rewritten_skus(column, self._first_row_number, notices)
 
 
 def _use_row_numbers(chunk: RowChunk, numbers: RowNumbers) -> RowChunk:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from importer.errors import UnusableFile
+from importer.files.cells import has_width
 from importer.files.header_search import MAX_COLUMNS, MAX_HEADER_ROWS, RateHeader, choose_header, read_leading_rows
 from importer.files.line_repair import LineRepair, spaced_quote, unescape, unwrap
 
@@ -71,6 +72,11 @@ class Dialect:
     def with_spaces(self) -> Dialect:
         """The same dialect for text in which quotes may have spaces before them."""
         return replace(self, spaced=True)
+
+    @cached_property
+    def without_wrapper(self) -> Dialect:
+        """The same dialect for what a wrapped line holds."""
+        return replace(self, wrapped=False)
 
     def for_text(self, text: str) -> Dialect:
         """Return the dialect to read a text with: `with_spaces` if any quote at the start of a field follows spaces."""
@@ -151,22 +157,31 @@ def sniff(
     if wrapper:
         text = "".join(unwrap(line, wrapper) for line in io.StringIO(text, newline=""))
     chosen = delimiter or _sniff_delimiter(text, rate_header, quote, max_header_rows)
-    dialect = _create_dialect(text, chosen, wrapper or quote)
+    if wrapper and quote is None:
+        dialect, _ = _try_quote(text, chosen, wrapper)
+    else:
+        dialect = _create_dialect(text, chosen, quote)
     return Sniffed(replace(dialect, wrapped=bool(wrapper)), separator_line_length)
 
 
 def _find_wrapper(text: str, rate_header: RateHeader, delimiter: str | None, quote: str | None) -> str | None:
-    """Return the quote in which each whole line is quoted once more; None if the header is no such line."""
-    lines = io.StringIO(text, newline="").readlines()[:MAX_HEADER_ROWS]
+    """Return the quote in which each whole line is quoted once more; None if the header is no such line.
+
+    The name of the only column may contain a delimiter, so most rows below the header must contain one, too.
+    """
+    lines = io.StringIO(text, newline="").readlines()[:SNIFFED_ROWS]
     for wrapper in "\"'":
-        for line in lines:
+        for number, line in enumerate(lines[:MAX_HEADER_ROWS]):
             header = line.rstrip("\r\n")
             if quote not in {None, wrapper} or (inner := unwrap(header, wrapper)) == header:
                 continue
             for separator in [delimiter] if delimiter else DELIMITERS:
                 cells = next(csv.reader([inner], delimiter=separator, quotechar=wrapper), [])
                 if len(cells) > 1 and rate_header(cells[:MAX_COLUMNS]).has_sku:
-                    return wrapper
+                    dialect = Dialect(separator, wrapper, wrapped=True, spaced=True)
+                    rows = read_leading_rows("".join(lines[number + 1 :]), dialect.reader, SNIFFED_ROWS)
+                    if 2 * sum(separator in row.raw for row in rows) >= len(rows):
+                        return wrapper
     return None
 
 
@@ -188,17 +203,12 @@ def _sniff_delimiter(text: str, rate_header: RateHeader, quote: str | None, max_
         header, *others = rows[choose_header(rows[:max_header_rows], rate_header) :]
         if len(header) > 1:
             # The last row may be cut off, so the share is rounded.
-            same_width = sum(_has_width(row, len(header)) for row in others) / len(others) if others else 1.0
+            same_width = sum(has_width(row, len(header)) for row in others) / len(others) if others else 1.0
             rating = rate_header(header[:MAX_COLUMNS])
             score = (rating.has_sku, round(same_width, 1), rating.known_columns, len(header))
             if score > best_score:
                 best, best_score = delimiter, score
     return best
-
-
-def _has_width(row: list[str], width: int) -> bool:
-    """Return whether a row has this width but for surplus empty cells."""
-    return len(row) == width or (len(row) > width and not any(row[width:]))
 
 
 def _sniff_quote(text: str, delimiter: str) -> Dialect:

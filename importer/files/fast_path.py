@@ -34,7 +34,7 @@ class Layout:
     """The index of each product field in a row of `width` cells, from 0; None if the file has no such column.
 
     `sku_max` and `name_max` are in characters. `quote` is the quote for COPY. A row whose SKU is one of `header_names`
-    may repeat the header. They may be left out if no value in the column `active` can be one of them.
+    may repeat the header, unless it has a boolean in the column `active` that is not one of them.
     """
 
     width: int
@@ -99,8 +99,10 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
             return None
         parts[::2] = outside = joined.split("\0")
         payload = quote.join(parts)
+        has_carriages = "\r" in payload
     else:
         payload = text[: len(text) - cut] if cut else text
+        has_carriages = False
     rows = _count_clean_rows(outside, parts[1::2], layout)
     if not rows:
         # Nearly all text is clean at once, so blank lines are only searched for when the first check has failed.
@@ -111,7 +113,8 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
         if not rows:
             return None
         payload = quote.join(parts)
-    if payload.count("\n") > rows and _has_rows_in_values(parts, layout):
+    has_line_ends = has_carriages or payload.count("\n") > rows
+    if has_line_ends and _has_rows_in_values(parts, layout, has_carriages=has_carriages):
         return None
     try:
         return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
@@ -154,13 +157,15 @@ def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
     return [blank_lines.sub("\n", "\n" + first)[1:], *(blank_lines.sub("\n", part) for part in others)]
 
 
-def _has_rows_in_values(parts: list[str], layout: Layout) -> bool:
+def _has_rows_in_values(parts: list[str], layout: Layout, *, has_carriages: bool) -> bool:
     """Return whether a line within a quoted value may look like a row. Every second part is inside quotes."""
     values = parts[1::2]
     if "" in parts[2:-1:2]:
-        # Doubled quotes split a value. Without them, every second part is a whole value.
-        values = layout.quote.join(parts).replace(layout.quote * 2, "").split(layout.quote)[1::2]
+        # Doubled quotes split a value. With NUL in their place, every second part is a whole value.
+        values = layout.quote.join(parts).replace(layout.quote * 2, "\0").split(layout.quote)[1::2]
     multi_line = list(compress(values, map(contains, values, repeat("\n"))))
+    if has_carriages:
+        multi_line += [value for value in values if "\r" in value and "\n" not in value]
     delimiters = map(str.count, multi_line, repeat(layout.delimiter))
     # Spaces follow the delimiters of prose, but not those of rows.
     in_prose = map(str.count, multi_line, repeat(f"{layout.delimiter} "))
@@ -243,9 +248,14 @@ def _are_values_clean(cells: list[str], quoted: list[str], layout: Layout) -> bo
         return False
     if layout.name is not None and max(map(len, column(layout.name))) > layout.name_max:
         return False
-    if layout.header_names and _may_repeat_header(skus, joined, layout.header_names):
-        return False
-    return layout.active is None or set(map(str.lower, column(layout.active))) <= COPY_BOOLEANS
+    names = layout.header_names
+    if layout.active is not None:
+        words = set(map(str.lower, column(layout.active)))
+        if not words <= COPY_BOOLEANS:
+            return False
+        if "" not in words and words.isdisjoint(names):
+            return True
+    return not (names and _may_repeat_header(skus, joined, names))
 
 
 def _may_repeat_header(skus: list[str], joined: str, names: frozenset[str]) -> bool:

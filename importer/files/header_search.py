@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from importer.files.cells import has_content
+
 # The header is among this many rows with content.
 MAX_HEADER_ROWS = 30
 # Spreadsheets have at most this many columns. The limit bounds the work on a header and what is stored of it.
@@ -90,11 +92,6 @@ def choose_header(rows: Sequence[list[str]], rate: RateHeader) -> int:
     if rows and len(rows[0]) == 1:
         return next((index for index, row in enumerate(rows[:MAX_HEADER_ROWS]) if _count_filled(row) > 1), 0)
     return 0
-
-
-def has_content(row: Sequence[str]) -> bool:
-    """Return whether any cell has more than whitespace. A row of empty cells counts as a blank line."""
-    return bool("".join(row).strip())
 
 
 def _rank(rating: HeaderRating) -> tuple[int, bool]:

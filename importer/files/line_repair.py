@@ -46,7 +46,7 @@ class LineRepair:
             return quote + self._unescape(match[1]) + (match[2] or match[3] or "")
 
         for line in lines:
-            if self._wrapped:
+            if self._wrapped and not is_inside:
                 line = unwrap(line, quote)
             if quote not in line and not is_inside:
                 yield line
@@ -79,14 +79,25 @@ def unescape(text: str, quote: str) -> str:
 
 
 def unwrap(line: str, quote: str) -> str:
-    """Return what a line holds that is one quoted field as a whole; return other lines as they are."""
-    match = _wrapped_line(quote).fullmatch(line)
-    return match[1].replace(quote + quote, quote) + match[2] if match else line
+    """Return what a line holds that is one quoted field as a whole; return other lines as they are.
+
+    Quotes within the field are doubled, or all of them are escaped by a backslash.
+    """
+    if match := _wrapped_line(quote).fullmatch(line):
+        return match[1].replace(quote + quote, quote) + match[2]
+    if "\\" in line and (match := _escaped_line(quote).fullmatch(line)):
+        return ESCAPED_CHARACTER.sub(lambda pair: pair[1] if pair[1] in {quote, "\\"} else pair[0], match[1]) + match[2]
+    return line
 
 
 @cache
 def _wrapped_line(quote: str) -> re.Pattern[str]:
     return re.compile(rf"{quote}((?:[^{quote}]++|{quote}{quote})*+){quote}([ ]*(?:\r\n|\r|\n)?)")
+
+
+@cache
+def _escaped_line(quote: str) -> re.Pattern[str]:
+    return re.compile(rf"{quote}((?:[^{quote}\\]++|\\.)*+){quote}([ ]*(?:\r\n|\r|\n)?)")
 
 
 @cache

@@ -17,12 +17,13 @@ from dataclasses import replace
 from itertools import compress, islice
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row, has_content
 from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
-from importer.files.row_repair import FindRow, RowRepair
-from importer.files.rows import Row, RowChunk, RowPositions, has_content
+from importer.files.row_repair import FindRow, RowRepair, find_row_end
+from importer.files.rows import RowChunk, RowPositions
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.text_source import TextSource
 from importer.files.tuning import DEFAULT_TUNING, ReaderTuning
@@ -33,6 +34,8 @@ csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
 # A block of many short or blank lines is parsed in parts, which limits the memory.
 MAX_BLOCK_LINES = 200_000
+# The text below the header that shows which line end ends rows.
+ROW_END_CHARACTERS = 1 << 16
 # How many rows the row reader reads before the parser tries a whole block again. The number doubles after each failure.
 MIN_ROW_READER_ROWS, MAX_ROW_READER_ROWS = 256, 16_384
 
@@ -46,8 +49,8 @@ class Parser:
         self._buffer = TextBuffer(source)
         self._max_record = max_record
         self._row_reader_rows = MIN_ROW_READER_ROWS
-        # The header: its text and the number of its cells.
-        self._header, self._width = "", 0
+        # The line end that ends rows, and the number of cells of the header.
+        self._row_end, self._width = "", 0
         self._set_dialect(Dialect())
 
     def peek(self, size: int) -> str:
@@ -107,7 +110,8 @@ class Parser:
                     f"The file has {len(row):,} columns; at most {MAX_COLUMNS:,} are possible. Delete the columns that"
                     " hold no products' data, or check the delimiter of the file."
                 )
-            self._header, self._width = raw, len(row)
+            sample = self.peek(ROW_END_CHARACTERS) if raw.endswith("\r\n") else ""
+            self._row_end, self._width = find_row_end(raw, sample, self._dialect.quote), len(row)
             return row
 
     def read_chunks(
@@ -116,20 +120,23 @@ class Parser:
         layout: Layout | None = None,
         notices: Notices | None = None,
         find_row: FindRow = int,
+        min_cells: int | None = None,
     ) -> Iterator[RowChunk]:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
         Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
         control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`. `notices` gets the
-        notices about the rows, in which `find_row` numbers the lines.
+        notices about the rows, in which `find_row` numbers the lines. `min_cells` says which short rows are accepted;
+        see `RowRepair`.
         """
         repair = RowRepair(
             self._dialect,
             width=self._width,
-            header=self._header,
+            row_end=self._row_end,
             max_record=self._max_record,
             notices=notices,
             find_row=find_row,
+            min_cells=min_cells,
         )
         for chunk in repair.repair(self._parse_chunks(chunk_rows, layout, repair)):
             yield from _split(chunk, chunk_rows)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from importer.files.cells import Row
 from importer.files.dialect import Dialect
 from importer.files.long_rows import LongRows, Place
-from importer.files.rows import Reject, Row, RowChunk, RowPositions, make_all_printable, make_printable
+from importer.files.rows import Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.tuning import DEFAULT_TUNING
 

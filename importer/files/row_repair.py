@@ -1,7 +1,8 @@
 """Repairs rows whose line ends or quotes are misplaced, after the parser has split the text into rows.
 
-The line end of the header ends the rows of a file. The parser ends rows at any line end, so this module joins the parts
-of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is rejected.
+One kind of line end ends the rows of a file, see `find_row_end`. The parser ends rows at any line end, so this module
+joins the parts of a row again. A quote without an end takes in the rows below it; if that shows, only its own line is
+rejected.
 """
 
 from __future__ import annotations
@@ -12,20 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from importer.files.cells import Row, count_fields, has_content, has_width
 from importer.files.dialect import Dialect
 from importer.files.fast_path import find_rows
-from importer.files.rows import (
-    Reject,
-    Row,
-    RowChunk,
-    RowPositions,
-    count_fields,
-    count_line_breaks,
-    has_content,
-    has_width,
-    make_printable,
-)
-from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, Notices
+from importer.files.rows import Reject, RowChunk, RowPositions, count_line_breaks, make_printable
+from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, MAX_SAMPLES, Notices
 
 STRAY_QUOTE_MESSAGE = (
     "The row has an opening quote without an end: it takes in {lines} below, up to the next quote. Close it, or write "
@@ -37,6 +29,10 @@ STRAY_END_MESSAGE = (
 )
 BROKEN_ROW_MESSAGE = (
     "A line end within a value breaks this row, and the header has {fields}. Put values with line ends in quotes."
+)
+WRAPPED_ROW_MESSAGE = (
+    "The row is in quotes as a whole, and what is in them is no row. Remove these quotes, and put only values with "
+    "delimiters, quotes or line ends in quotes."
 )
 # Returns the number that users know a line by, which may be that of a row of a sheet.
 FindRow = Callable[[int], int]
@@ -51,10 +47,11 @@ class Part(NamedTuple):
 
 
 class RowRepair:
-    """Repairs the rows of a file whose header has `width` cells and the text `header`.
+    """Repairs the rows of a file whose header has `width` cells, and whose rows end with `row_end`.
 
-    `max_record` is in characters, including the line end; longer rows are not joined. Adds the notice
-    `rows_inside_a_value`, in which `find_row` numbers the lines.
+    `max_record` is in characters, including the line end; longer rows are not joined. Rows of at least `min_cells`
+    cells are accepted although they lack their last cells; None stands for `width`. Adds the notices
+    `rows_inside_a_value` and `line_ends_differ`, in which `find_row` numbers the lines.
     """
 
     def __init__(
@@ -62,19 +59,21 @@ class RowRepair:
         dialect: Dialect,
         *,
         width: int,
-        header: str,
+        row_end: str,
         max_record: int,
         notices: Notices | None,
         find_row: FindRow = int,
+        min_cells: int | None = None,
     ) -> None:
         self._dialect = dialect
         self._width = width
+        self._min_cells = width if min_cells is None else min_cells
         self._max_record = max_record
         self._notices = notices
         self._find_row = find_row
         # Line ends that do not end a row if they are outside of quotes.
-        self._has_crlf = header.endswith("\r\n")
-        self._is_strict = header.endswith("\n")
+        self._has_crlf = row_end == "\r\n"
+        self._is_strict = row_end.endswith("\n")
         # Parts of a row that has not ended yet, and their size in characters.
         self._parts: list[Part] = []
         self._size = 0
@@ -131,6 +130,9 @@ class RowRepair:
         lines, raws = chunk.positions()
         bad_lines = {reject.line for reject in chunk.rejects}
         for part in map(Part, lines, raws, chunk.rows):
+            if not has_content(part.row):
+                # The parser skips most blank lines, but which ones depends on where its blocks end.
+                continue
             if self._parts:
                 last = self._parts[-1]
                 next_line = last.line + count_line_breaks(last.raw)
@@ -168,11 +170,12 @@ class RowRepair:
     def _end_row(self, rows: list[Part], rejects: list[Reject], *, is_cut: bool = False) -> None:
         """Add the parts of a row as one row if they have the width of the header together, as rows if each has it.
 
+        They are one row only if the last one ends as rows do: otherwise the end of the row is not known.
         `is_cut` says that the text after the parts was rejected.
         """
-        parts, self._parts, self._size = [part for part in self._parts if has_content(part.row)], [], 0
+        parts, self._parts, self._size = self._parts, [], 0
         fits = [has_width(part.row, self._width) for part in parts]
-        if not is_cut and not all(fits):
+        if not is_cut and not all(fits) and not self._ends_within(parts[-1].raw):
             joined = _join(parts, self._dialect.quote)
             if joined and has_width(joined.row, self._width):
                 rows.append(joined)
@@ -180,6 +183,9 @@ class RowRepair:
         # A part beside one with another width may be half a row.
         fits = [True, *fits, not is_cut]
         message = BROKEN_ROW_MESSAGE.format(fields=count_fields(self._width))
+        if self._width == 1 and len(parts) > 1:
+            # Nothing shows whether a part is a value or half of one.
+            self._note_line_ends([part for part in parts if self._ends_within(part.raw)])
         for number, part in enumerate(parts):
             if all(fits[number : number + 3]):
                 rows.append(part)
@@ -189,13 +195,54 @@ class RowRepair:
 
     def _add_row_of_lines(self, part: Part, rows: list[Part], rejects: list[Reject]) -> None:
         """Add a row with line ends within quotes, or the rows that a quote without an end has taken in."""
-        if not has_width(part.row, self._width) and has_content(part.row):
+        if self._dialect.wrapped and len(part.row) == 1 < self._width:
+            row = self._unwrap(part.row[0])
+            if row is None:
+                rejects.append(Reject(part.line, "bad_quoting", WRAPPED_ROW_MESSAGE, make_printable(part.raw)))
+            else:
+                rows.append(part._replace(row=row))
+            return
+        if not has_width(part.row, self._width):
             lines = io.StringIO(part.raw, newline="").readlines()
-            if self._count_fields_without_quotes(lines[0]) == self._width:
+            if not self._is_short_row(part.row, lines) and self._count_fields_without_quotes(lines[0]) == self._width:
                 self._split_at_stray_quote(part.line, lines, rows, rejects)
                 return
         rows.append(part)
         self._note_values(part)
+
+    def _unwrap(self, text: str) -> Row | None:
+        """Return the row that is in quotes as a whole, if it has the width of the header. Its values have line ends."""
+        dialect = self._dialect.without_wrapper
+        if dialect.escaped and "\\" in text:
+            # The backslashes that escape are no longer known.
+            return None
+        parts: list[Part] = []
+        with suppress(csv.Error):
+            lines = io.StringIO(text, newline="").readlines()
+            reader, start = dialect.for_text(text).reader(iter(lines)), 0
+            for row in reader:
+                parts.append(Part(0, "".join(lines[start : reader.line_num]), row or [""]))
+                start = reader.line_num
+            # The end of the row is known, so a line end without quotes is within a value.
+            joined = _join(parts, dialect.quote)
+            if joined is not None and has_width(joined.row, self._width):
+                return joined.row
+        return None
+
+    def _is_short_row(self, row: Row, lines: Sequence[str]) -> bool:
+        """Return whether a row with these lines only lacks its last cells, and none of the lines may be another row."""
+        return self._min_cells <= len(row) < self._width and all(
+            line.count(self._dialect.delimiter) < self._width - 1 for line in lines[1:]
+        )
+
+    def _note_line_ends(self, parts: Sequence[Part]) -> None:
+        if self._notices is not None:
+            self._notices.add(
+                "line_ends_differ",
+                count=len(parts),
+                lines=[self._find_row(part.line) for part in parts[:MAX_LINES]],
+                samples=[{"text": make_printable(part.raw)} for part in parts[:MAX_SAMPLES]],
+            )
 
     def _note_values(self, part: Part) -> None:
         """Count the line ends within values, and the values that seem to hold rows."""
@@ -263,6 +310,18 @@ class RowRepair:
                 lines=[self._find_row(line) for line, _ in self._suspects],
                 samples=[{"text": make_printable(value)} for _, value in self._suspects],
             )
+
+
+def find_row_end(header: str, sample: str, quote: str) -> str:
+    """Return the line end that ends the rows of a file: that of the `header`, unless the rows below it show another.
+
+    `sample` is the text below the header. If some of its rows end with CR LF, an LF alone is within a value.
+    """
+    if header.endswith("\r\n"):
+        outside = "".join(sample.split(quote)[::2]) if quote else sample
+        if "\r\n" not in outside and outside.count("\n") > (not outside.endswith("\n")):
+            return "\n"
+    return header[len(header.rstrip("\r\n")) :]
 
 
 def has_lines(raw: str) -> bool:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
+from importer.files.cells import Row
 from importer.files.fast_path import CleanRows
-
-Row = list[str]
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 # Bytes that are not text in the encoding of the file are shown as Windows-1252.
@@ -101,21 +100,6 @@ def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions
         lines[start] if end - start == 1 else "".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)
     ]
     return RowPositions([first_line + start for start in starts], raws)
-
-
-def has_content(row: Row) -> bool:
-    """Return whether any cell has more than whitespace. A row of empty cells counts as a blank line."""
-    return bool("".join(row).strip())
-
-
-def has_width(row: Row, width: int) -> bool:
-    """Return whether a row has `width` cells, apart from surplus cells that are empty."""
-    return len(row) == width or (len(row) > width and not has_content(row[width:]))
-
-
-def count_fields(count: int) -> str:
-    """Return a number of fields in words."""
-    return "1 field" if count == 1 else f"{count:,} fields"
 
 
 def count_line_breaks(text: str, start: int = 0, end: int = sys.maxsize) -> int:

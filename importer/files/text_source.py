@@ -142,7 +142,8 @@ class TextSource:
                 # An empty block would mean the end of the file.
                 self._start.append(block)
                 size += len(block)
-        if "\0" in re.split("[\r\n]", "".join(self._start)[:SNIFFED_BYTES], maxsplit=1)[0]:
+        # A cell of a workbook may have any character.
+        if not self.workbook and "\0" in re.split("[\r\n]", "".join(self._start)[:SNIFFED_BYTES], maxsplit=1)[0]:
             raise UnusableFile(
                 "The first line contains NUL bytes: this is a binary file, or text in another encoding."
                 " Save it as CSV in UTF-8."

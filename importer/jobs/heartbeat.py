@@ -38,7 +38,7 @@ MAX_ROUND_SECONDS = 2
 # How long a beat behind a transaction pooler waits for the row before it checks whether a client is waiting to cancel
 # the job.
 POOLED_LOCK_WAIT_MS = 1000
-# The progress of a job, in percent, at the end of reading. A preview reaches 50 % after it has also compared the rows.
+# The progress of a job, in percent, at the end of reading. A preview reaches 50% after it has also compared the rows.
 READ_PERCENT = 50
 READ_FOR_PREVIEW_PERCENT = 40
 

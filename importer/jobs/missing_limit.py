@@ -11,8 +11,8 @@ from typing import Any
 PARTICIPLES = {"deactivate": "deactivated", "delete": "deleted"}
 
 EXCEEDED_MESSAGE = (
-    "The import would {action} {products} in the catalogue ({share} %), because the file does not have"
-    " {them}. The limit is {limit} %, so nothing was written. If the file is complete, retry with"
+    "The import would {action} {products} in the catalogue ({share}%), because the file does not have"
+    " {them}. The limit is {limit}%, so nothing was written. If the file is complete, retry with"
     " missing_limit={needed_limit}. Otherwise upload the complete file, or retry with missing=keep."
 )
 

@@ -106,7 +106,7 @@ def _describe(missing: MissingProducts, unreadable: int) -> dict[str, Any]:
         doubt = f" {rows} no readable SKU, so their products may be among them."
     if missing.exceed_limit:
         excess = (
-            f" That is more than the limit of {100 * missing.limit:.4g} % of the catalogue, which has"
+            f" That is more than the limit of {100 * missing.limit:.4g}% of the catalogue, which has"
             f" {missing.catalogue:,}: nothing is written unless missing_limit is at least {missing.needed_limit:g}."
         )
     return {"verb": f"{missing.action}s", "doubt": doubt, "excess": excess}

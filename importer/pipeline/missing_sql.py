@@ -41,6 +41,10 @@ SELECT pg_current_snapshot()::text, (SELECT count(*) FROM products), (SELECT cou
 # The planner prefers a hash join, and the slices' settings do not apply.
 FIND_PLANNER_SETTINGS_SQL = "SET LOCAL jit = off"
 
+# The common table expression that `EXISTED_SQL` reads.
+HORIZON_SQL = """horizon AS MATERIALIZED (
+    SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
+)"""
 # Whether the present version of a product existed in the snapshot: the transaction that wrote it is older than the
 # snapshot and was not running then. `xmin` is the id of that transaction, but only its last 32 bits, so its age is
 # computed from the next id. A transaction of another client that has savepoints counts as older if it was running.
@@ -51,9 +55,7 @@ WAS_NOT_RUNNING_SQL = " AND p.xmin::text::bigint <> ALL ({running}::bigint[])"
 # The products are found by their physical addresses, as in `slice_sql.UPDATED_SQL`: fewer are removed than found if
 # another client has changed one since.
 MISSING_SQL = """
-WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), horizon AS MATERIALIZED (
-    SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
-), missing AS MATERIALIZED (
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), {horizon}, missing AS MATERIALIZED (
     SELECT p.ctid AS address, p.updated_at, {version} AS version
     FROM products p WHERE {products_range} AND {is_missing}{existed}
     ORDER BY lower(p.sku) COLLATE "C"
@@ -119,9 +121,10 @@ def render_removal(part: Slice, *, keep_change_log: bool, has_subscriber: bool) 
     log_entry = sql.SQL(LOG_DELETED_SQL if deletes else LOG_DEACTIVATED_SQL)
     return part.render(
         DELETE_SQL if deletes else DEACTIVATE_SQL,
+        horizon=sql.SQL(HORIZON_SQL),
         version=sql.SQL(VERSION_SQL.format(p="p")),
         is_missing=_render_is_missing(job, part.render("{staged_range}")),
-        existed=_render_existed(job.missing_snapshot or ""),
+        existed=render_existed(job.missing_snapshot or ""),
         record_event=insert_event_sql(job.task_id) if has_subscriber else empty,
         log_entry=(
             log_entry.format(job_id=sql.Literal(job.id), max_bytes=sql.Literal(MAX_ENTRY_BYTES))
@@ -137,8 +140,11 @@ def _render_is_missing(job: Job, staged_range: sql.Composable) -> sql.Composed:
     return sql.SQL(condition).format(table=staging_table(job), staged_range=staged_range)
 
 
-def _render_existed(snapshot: str) -> sql.Composed:
-    """Return the condition that a product existed in a snapshot, in the text format of `pg_snapshot`."""
+def render_existed(snapshot: str) -> sql.Composed:
+    """Return the condition that a product `p` existed in a snapshot, in the text format of `pg_snapshot`.
+
+    The statement must have `HORIZON_SQL`.
+    """
     _, xmax, running = snapshot.split(":")
     condition = sql.SQL(EXISTED_SQL).format(xmax=sql.Literal(int(xmax)))
     if not running:

@@ -116,11 +116,11 @@ def _notice_cleared_values(cursor: Cursor, job: Job, total: OutcomeCounts, notic
     rows = _list_examples(cursor, job, RowFilter("changed", cleared=True), sum(cleared.values()))
     samples: list[dict[str, Any]] = []
     for row in rows:
-        before = row.before or {}
+        before, after = row.before or {}, row.after or {}
         samples += (
             {"text": f"{row.sku}: {before[name]}", "sku": row.sku, "field": name, "before": before[name]}
             for name in cleared
-            if before.get(name) and not row.after[name]
+            if before.get(name) and not after.get(name)
         )
     notices.add(
         CLEARS_VALUES,

@@ -56,14 +56,15 @@ ORDER BY slice, place"""
 class CheckedRow(NamedTuple):
     """A staged row: its line, the SKU of its product, the fields that would change, and the values before and after.
 
-    `line` is None if it is not known, and `before` is None if there is no such product.
+    `line` is None if it is not known or there is no row. `before` is None if there is no such product, and `after` if
+    the import would delete it.
     """
 
     line: int | None
     sku: str
     fields: list[str]
     before: dict[str, Any] | None
-    after: dict[str, Any]
+    after: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class RowFilter:
 
 class CheckLost(Exception):
     """The outcomes of the check no longer exist, or the check was made by an earlier version."""
+
+
+class CheckEnded(Exception):
+    """The import no longer awaits its confirmation."""
 
 
 class RowList:

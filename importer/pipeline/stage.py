@@ -26,6 +26,7 @@ from importer.errors import LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs import lease, repository
+from importer.jobs.fixes import load_fixes
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
@@ -134,6 +135,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             header_line=job.header_line,
             sheet=job.sheet,
             accept_short_rows=job.short_rows == "accept",
+            fixes=load_fixes(run.connection, job.id),
         ),
         max_record=limits.max_record_characters,
         max_unpacked_bytes=limits.max_unpacked_bytes,
@@ -272,7 +274,7 @@ def _notice_many_rejects(file: ProductFile, reading: ReadingProgress) -> None:
     if not reading.rows:
         file.notices.add("all_rejected", count=reading.rejected)
     elif percent > MANY_REJECTS_PERCENT:
-        file.notices.add("many_rejects", count=reading.rejected, percent=math.floor(percent))
+        file.notices.add("many_rejects", count=reading.rejected, percent=min(99, math.floor(percent + 0.5)))
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:

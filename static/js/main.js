@@ -1,5 +1,6 @@
 // Start the page: header, shortcuts, file drops, routes.
 
+import { installDoubleClickGuard } from './core/double-click.js';
 import { elementById, h } from './core/dom.js';
 import { installShortcuts, openHelp } from './core/help.js';
 import { installLiveEvents } from './core/live-events.js';
@@ -55,6 +56,7 @@ elementById('tools').append(
   }),
 );
 
+installDoubleClickGuard();
 installLiveEvents();
 installPageDrop();
 installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });

@@ -77,6 +77,25 @@ CASES = [
         data=b"sku,name,active\rA1,Red,1\rA2,Blue,1\r\nA4,Grey,1\r\n",
         products={"A1": "Red", "A2": "Blue", "A4": "Grey"},
     ),
+    FileCase(
+        "crlf-header-above-lf-rows",
+        data=b"sku,name\r\nA1,Red\nA2\nA3,Blue\nA4,Grey,x\nA5,Pink\n",
+        products={"A1": "Red", "A3": "Blue", "A5": "Pink"},
+        rejects=[3, 5],
+        notices=["short_rows"],
+    ),
+    FileCase(
+        "crlf-header-above-short-lf-rows",
+        data=b"sku,name,description\r\nA1,Bolt\nA2,Nut\n",
+        form={"short_rows": "accept"},
+        products={"A1": "Bolt", "A2": "Nut"},
+    ),
+    FileCase(
+        "cr-in-the-only-column",
+        data=b"sku\r\nA1\rA2\r\nA3\r\n",
+        products={"A1": "", "A2": "", "A3": ""},
+        notices=["line_ends_differ"],
+    ),
     # Blank rows and cells that Excel leaves over: rows of empty cells are no rows, and surplus cells that are all empty
     # harm nothing.
     FileCase(
@@ -107,6 +126,12 @@ CASES = [
         form={"short_rows": "accept"},
         products={"A1": ("Bolt", "", True), "A3": ("Pin", "d", True)},
     ),
+    FileCase(
+        "short-row-of-two-lines",
+        data=b'sku,name,description\nA1,"Bolt,\nx"\nA3,Pin,d\n',
+        form={"short_rows": "accept"},
+        products={"A1": "Bolt,\nx", "A3": ("Pin", "d", True)},
+    ),
     # The formulas with which Excel keeps digits as text.
     FileCase(
         "excel-text",
@@ -131,6 +156,29 @@ CASES = [
     ),
     FileCase("quoted-sku-with-space", data=b'name, sku\nBolt, "A1"\n', products={"A1": "Bolt"}),
     FileCase("whole-lines-quoted", data=b'"sku,name,active"\n"A1,""Bolt, M8"",1"\n', products={"A1": "Bolt, M8"}),
+    FileCase(
+        "whole-lines-quoted-with-line-ends",
+        data=b'"sku,name,active"\n"A1,""Bolt\nM8"",1"\n"A2,Nut\n\nM8,1"\n"A3,Pin,1\nA4,Cap,1"\n',
+        products={"A1": "Bolt\nM8", "A2": "Nut\n\nM8"},
+        rejects=[7],
+        reject_rows={7: '"A3,Pin,1\nA4,Cap,1"'},
+    ),
+    FileCase(
+        "whole-lines-quoted-with-backslashes",
+        data=b'"sku,name,active"\n"A1,\\"Bolt, M8\\",1"\n"A2,Nut,1"\n',
+        products={"A1": "Bolt, M8", "A2": "Nut"},
+    ),
+    FileCase(
+        "whole-lines-quoted-and-escaped-within",
+        data=b'"sku,name,active"\n"A1,""5\\"" tube, steel"",1"\n"A2,Nut,1"\n',
+        products={"A1": '5" tube, steel', "A2": "Nut"},
+    ),
+    FileCase(
+        "comma-in-the-only-name",
+        data=b'"sku, or number"\nA1\nA2\n',
+        form={"mapping": '{"sku, or number": "sku"}'},
+        products={"A1": "", "A2": ""},
+    ),
     FileCase(
         "rows-swallowed",
         data=b'sku,name,description\nA1,Nut,"open\nA2,Nut,b\nA3,Bolt,c"\nA4,d,e\n',
@@ -173,6 +221,11 @@ CASES = [
         "second-header-in-another-order",
         data=b"sku,name,description\nA1,Bolt,x\nsku,description,name\nA2,y,Nut\n",
         fails="line 3",
+    ),
+    FileCase(
+        "product-named-like-columns",
+        data=b"name,active,sku\nsku,1,name\nBolt,1,A1\n",
+        products={"name": "sku", "A1": "Bolt"},
     ),
     FileCase(
         "title-above",

@@ -187,7 +187,7 @@ def _append_report(paths: list[str]) -> None:
         counts = [list(statuses.values()).count(status) for status in STATUSES]
         tested = len(statuses) - counts[-1]
         caught = counts[0] + counts[3]
-        score = f"{100 * caught / tested:.0f} %" if tested else "-"
+        score = f"{100 * caught / tested:.0f}%" if tested else "-"
         lines.append(f"{path:40}" + "".join(f"{count:10}" for count in counts) + f"{score:>8}")
         details += [_show(name) for name, status in statuses.items() if status in {"survived", "untested"}]
     with REPORT.open("a") as file:

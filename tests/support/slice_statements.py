@@ -23,6 +23,7 @@ def make_job(
     mode: str = "upsert",
     columns: list[str] = ALL_COLUMNS,
     rejected_count: int = 0,
+    short_rows: str = "reject",
     missing: str = "keep",
     snapshot: str | None = None,
 ) -> Job:
@@ -51,7 +52,7 @@ def make_job(
         encoding=None,
         header_line=None,
         sheet=None,
-        short_rows="reject",
+        short_rows=short_rows,
         missing=missing,
         missing_limit=0.1,
         missing_found=None,
@@ -93,6 +94,10 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
         "slice_update": (
             "Mode update, with a change log: new products are skipped and logged by their SKU.",
             make_slice(mode="update").render_merge(keep_change_log=True, has_subscriber=False),
+        ),
+        "slice_short_rows": (
+            "Mode upsert, short rows accepted: the fields that a row lacks are NULL, and keep their values.",
+            Slice(make_job(short_rows="accept"), "k-0100", "k-0200").render_merge(**complete),
         ),
         "slice_sku_only": (
             "A file that has only SKUs, with a change log: it creates products but updates none.",

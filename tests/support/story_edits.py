@@ -6,7 +6,8 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from support.story_model import UNFINISHED, Model, ModelProduct, Values
+from support.story_jobs import UNFINISHED, ModelProduct, Values
+from support.story_model import Model
 from support.story_strategies import SKUS, Edit
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from support.story_model import Values
+from support.story_jobs import Values
 
 TOO_LONG_NAME = "x" * 501
 TOO_LONG_SKU = "x" * 256

@@ -61,6 +61,19 @@ def has_long_number(cells: Sequence[Any]) -> bool:
     )
 
 
+DATE_TYPES = frozenset({datetime.date, datetime.datetime, datetime.time, datetime.timedelta})
+
+
+def has_date(cells: Sequence[Any]) -> bool:
+    """Return whether any cell is a date, a time or a duration."""
+    return not DATE_TYPES.isdisjoint(map(type, cells))
+
+
+def find_dates(cells: Sequence[Any]) -> list[int]:
+    """Return the columns of the cells that are a date, a time or a duration."""
+    return [column for column, cell in enumerate(cells) if type(cell) in DATE_TYPES]
+
+
 @dataclass(frozen=True)
 class PaddedFormat:
     """A number format with a fixed number of digits, such as `00000` or `"A-"000-000`.
@@ -101,6 +114,17 @@ def parse_padded_format(code: str) -> PaddedFormat | None:
             parts.append(next(characters, ""))
         elif character in LITERALS:
             parts.append(character)
+        elif character == "[":
+            section = "".join(iter(lambda: next(characters, "]"), "]"))
+            # A language or a colour, such as [$-407] and [Red], does not change the digits. A condition does.
+            if section.startswith(("<", ">", "=")) or (section.startswith("$") and not section.startswith("$-")):
+                return None
+        elif character in "_*":
+            # The next character is a space of its width, or fills the cell.
+            next(characters, "")
+        elif character in "#?" and None not in parts:
+            # A place for further digits before those that are always shown.
+            continue
         elif character == ";":
             # The next sections are for negative numbers, zero and texts.
             break

@@ -23,7 +23,9 @@ HEAD = b"H"
 TEXT = b"T"
 # [[index of a row of the sheet, line breaks within its values]…] for rows in the next TEXT that have any
 BREAKS = b"B"
-# What was seen in the sheet: {code of a notice: {"count", "lines", "samples"}}; lines are rows counted from 1
+# What was seen in the sheet: {"is_scanned", "notices": {code: {"count", "lines", "samples"}},
+# "dates": {column: {"count", "lines", "texts"}}}. Lines are rows counted from 1. `is_scanned` says that errors and
+# padded numbers are exact.
 END = b"E"
 # One of the codes below
 FAILED = b"F"
@@ -31,6 +33,7 @@ FAILED = b"F"
 ENCRYPTED = "encrypted"
 DAMAGED = "damaged"
 OUT_OF_MEMORY = "out of memory"
+UNKNOWN_ERROR = "unknown error"
 
 # The number of rows in a TEXT, except for the last one.
 BATCH_ROWS = 1000

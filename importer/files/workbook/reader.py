@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import sys
-import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -29,10 +29,12 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from importer.files.rewritten_skus import find_rewritten
 from importer.files.rows import count_line_breaks
 from importer.files.workbook import frames
-from importer.files.workbook.cells import format_row, has_long_number
-from importer.files.workbook.package import Package, SpecialCell
+from importer.files.workbook.cells import find_dates, format_row, has_date, has_long_number
+from importer.files.workbook.scanners import SCAN_ERRORS, CellScanner, open_scanner
+from importer.files.workbook.special_cells import SpecialCell
 
 PR_SET_PDEATHSIG = 1  # From <linux/prctl.h>.
 MAX_CPU_SECONDS = 600
@@ -40,6 +42,8 @@ HEAD_ROWS = 50
 MAX_LINES = 20
 MAX_SAMPLES = 5
 LINE_END = "\r\n"
+# How python-calamine refuses an .xlsx file with an error that it does not know.
+UNKNOWN_ERROR_MESSAGE = "Unsupported cell error value"
 
 
 class Places:
@@ -59,49 +63,87 @@ class Places:
             self.samples.append(text)
 
 
+class Dates:
+    """The dates and times in a column: how many, and the rows and the texts of the first ones.
+
+    The worker leaves out those above the header, so these are more than a notice shows.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lines: list[int] = []
+        self.texts: list[str] = []
+
+    def add(self, row: int, text: str) -> None:
+        """Add a date in a row that is counted from 0."""
+        self.count += 1
+        if len(self.lines) < HEAD_ROWS + MAX_LINES:
+            self.lines.append(row + 1)
+            self.texts.append(text)
+
+
 class SheetText:
     """The rows of a sheet as texts. `width` is what rows are padded to, so that all are as wide as the header.
 
     Cells that are empty at the end of a row, beyond the width, are left out: a stray cell far to the right widens all
-    rows of a sheet.
+    rows of a sheet. `dates` has the cells with dates and times by column.
     """
 
-    def __init__(self, sheet: CalamineSheet, special_cells: Iterator[SpecialCell], width: int = 0) -> None:
+    def __init__(self, sheet: CalamineSheet, scanner: CellScanner | None, width: int = 0) -> None:
         self._sheet = sheet
-        self._special_cells = special_cells
+        self._scanner = scanner
         self._width = width
         self._first_column = sheet.start[1] if sheet.start else 0
         self.long_numbers = Places()
+        self.dates: defaultdict[int, Dates] = defaultdict(Dates)
+        self.is_scanned = scanner is not None
 
     def rows(self) -> Iterator[list[str]]:
         """Yield the texts of each row from the first row of the sheet on."""
-        special = next(self._special_cells, None)
+        special_cells = self._scan()
+        special = next(special_cells, None)
         for index, cells in enumerate(self._sheet.iter_rows()):
             changes: dict[int, str] = {}
             while special is not None and special.row <= index:
                 if special.row == index:
                     self._apply(special, cells, changes)
-                special = next(self._special_cells, None)
+                special = next(special_cells, None)
             texts = format_row(cells)
             for column, text in changes.items():
+                # An error at the end of a row may be beyond the last cell that has a value.
+                texts += [""] * (column + 1 - len(texts))
                 texts[column] = text
             if has_long_number(cells):
-                for cell, text in zip(cells, texts, strict=True):
+                for cell, text in zip(cells, texts, strict=False):
                     if has_long_number([cell]):
                         self.long_numbers.add(index, text)
+            if has_date(cells):
+                for column in find_dates(cells):
+                    # A date with a time of day is recognised by its text, as in a CSV file.
+                    if not find_rewritten([texts[column]]):
+                        self.dates[column].add(index, texts[column])
             width = len(texts)
             while width > self._width and not texts[width - 1]:
                 width -= 1
             yield texts[:width]
 
+    def _scan(self) -> Iterator[SpecialCell]:
+        if self._scanner is None:
+            return
+        try:
+            yield from self._scanner.scan(self._sheet.name)
+        except SCAN_ERRORS as error:
+            print(f"The formats cannot be read: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            self.is_scanned = False
+
     def _apply(self, special: SpecialCell, cells: Sequence[Any], changes: dict[int, str]) -> None:
         column = special.column - self._first_column
-        if not 0 <= column < len(cells):
+        if column < 0:
             return
-        if special.error is not None:
-            changes[column] = special.error
-        elif special.format is not None and isinstance(cells[column], float):
-            text = special.format.apply(cells[column])
+        if special.text is not None:
+            changes[column] = special.text
+        elif special.format is not None and column < len(cells) and cells[column].__class__ in {float, int}:
+            text = special.format.apply(float(cells[column]))
             if text is not None:
                 changes[column] = text
 
@@ -112,7 +154,7 @@ class Reader:
     def __init__(self, path: str, out: IO[bytes]) -> None:
         self._path = path
         self._out = out
-        self._package: Package | None = None
+        self._scanner: CellScanner | None = None
         self._workbook: CalamineWorkbook
         self._sheet: CalamineSheet
 
@@ -132,7 +174,7 @@ class Reader:
             self._fail(frames.ENCRYPTED)
         except CalamineError as error:
             print(f"The workbook cannot be read: {error}", file=sys.stderr)  # noqa: T201
-            self._fail(frames.DAMAGED)
+            self._fail(frames.UNKNOWN_ERROR if UNKNOWN_ERROR_MESSAGE in str(error) else frames.DAMAGED)
         except BrokenPipeError:
             raise
         except BaseException as error:
@@ -142,9 +184,7 @@ class Reader:
 
     def _open(self) -> None:
         self._workbook = CalamineWorkbook.from_path(self._path)
-        with contextlib.suppress(zipfile.BadZipFile, KeyError, SyntaxError, ValueError):
-            # SyntaxError is the base of ElementTree.ParseError. Other kinds of workbooks have no such package.
-            self._package = Package(self._path)
+        self._scanner = open_scanner(Path(self._path).open("rb"))  # noqa: SIM115 - open until the process ends.
         sheets = [
             {
                 "name": sheet.name,
@@ -160,15 +200,12 @@ class Reader:
             # Two sheets at a time would need the memory of both.
             del self._sheet
         self._sheet = self._workbook.get_sheet_by_index(index)
-        head = list(islice(SheetText(self._sheet, self._scan()).rows(), HEAD_ROWS))
+        head = list(islice(SheetText(self._sheet, self._scanner).rows(), HEAD_ROWS))
         rows = self._sheet.total_height if self._sheet.start else 0
         self._send(frames.HEAD, {"rows": rows, "head": head})
 
-    def _scan(self) -> Iterator[SpecialCell]:
-        return self._package.scan(self._sheet.name) if self._package else iter(())
-
     def _send_rows(self, width: int) -> None:
-        text = SheetText(self._sheet, self._scan(), width)
+        text = SheetText(self._sheet, self._scanner, width)
         rows = text.rows()
         first = 0
         while batch := list(islice(rows, frames.BATCH_ROWS)):
@@ -179,7 +216,12 @@ class Reader:
                 self._send(frames.BREAKS, [part for part in breaks if part[1]])
             self._send_bytes(frames.TEXT, "".join(encoded).encode())
             first += len(batch)
-        self._send(frames.END, {"long_numbers": vars(text.long_numbers)})
+        end = {
+            "is_scanned": text.is_scanned,
+            "notices": {"long_numbers": vars(text.long_numbers)},
+            "dates": {column: vars(dates) for column, dates in text.dates.items()},
+        }
+        self._send(frames.END, end)
 
     def _fail(self, code: str) -> None:
         self._send(frames.FAILED, code)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from importer.errors import UnusableFile
+from importer.files.cells import Row
 from importer.files.compression import ZIP_MAGIC, AfterRead, ignore_progress, refuse_other_file_types
-from importer.files.rows import Row
 from importer.files.workbook import frames
 from importer.files.workbook.ole_file import OleFile
 from importer.files.zip_archive import ZipArchive
@@ -55,8 +55,12 @@ ENCRYPTED = (
     "The workbook is protected by a password. Save it without a password to open it (in Excel: File, Info, Protect"
     " Workbook, Encrypt with Password) and upload it again."
 )
+UNKNOWN_ERROR = (
+    "The sheet has a cell with an error of an unknown kind. Correct or empty the cells with errors, which begin with #,"
+    " and upload the workbook again, or save the sheet with the products as CSV."
+)
 NO_SHEETS = "The workbook has no sheet with cells. Add the sheet with the products and upload it again."
-FAILURES = {frames.ENCRYPTED: ENCRYPTED, frames.DAMAGED: DAMAGED}
+FAILURES = {frames.ENCRYPTED: ENCRYPTED, frames.DAMAGED: DAMAGED, frames.UNKNOWN_ERROR: UNKNOWN_ERROR}
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class WorkbookFile:
         # The first rows of the sheet that was loaded last.
         self._head: list[Row] = []
         self.row_numbers = RowNumbers()
+        self._dates: Mapping[int, Mapping[str, Any]] = {}
         self._selector = selectors.DefaultSelector()
         try:
             self._check_file()
@@ -288,11 +293,22 @@ class WorkbookFile:
             self._add_notices(json.loads(payload))
         self._after_read(self._rows_received / self._row_count if self._row_count else 1.0)
 
-    def _add_notices(self, places: Mapping[str, Mapping[str, Any]]) -> None:
-        for code, found in places.items():
-            if found["count"]:
-                samples = [{"text": text} for text in found["samples"]]
-                self._notices.add(code, count=found["count"], lines=found["lines"], samples=samples)
+    def _add_notices(self, end: Mapping[str, Any]) -> None:
+        for code, places in end["notices"].items():
+            if places["count"]:
+                samples = [{"text": text} for text in places["samples"]]
+                self._notices.add(code, count=places["count"], lines=places["lines"], samples=samples)
+        if not end["is_scanned"]:
+            self._notices.add("formats_unreadable")
+        self._dates = {int(column): dates for column, dates in end["dates"].items()}
+
+    def add_rewritten_skus(self, column: int, first_row: int, notices: Notices) -> None:
+        """Add a notice if the column of the SKU has dates or times from a row on. All rows must have been read."""
+        dates = self._dates.get(column, {"count": 0, "lines": [], "texts": []})
+        above = sum(line < first_row for line in dates["lines"])
+        if count := dates["count"] - above:
+            samples = [{"text": text} for text in dict.fromkeys(dates["texts"][above:])]
+            notices.add("skus_rewritten_by_spreadsheet", count=count, lines=dates["lines"][above:], samples=samples)
 
     def _receive_json(self, kind: bytes) -> Any:
         received, payload = self._receive()

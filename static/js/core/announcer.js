@@ -1,6 +1,7 @@
 // Announcements for screen readers. Progress is announced rarely: a new value every half second would be a nuisance.
 
 import { elementById, setText } from './dom.js';
+import { plainMessage } from './message-text.js';
 
 const MIN_GAP_MS = 5_000;
 const MIN_STEP_PERCENT = 10;
@@ -10,7 +11,7 @@ const MIN_STEP_PERCENT = 10;
  * @param {string} text
  */
 export function announce(text) {
-  setText(elementById('announcer'), text);
+  setText(elementById('announcer'), plainMessage(text));
 }
 
 /**

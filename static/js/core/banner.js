@@ -2,6 +2,7 @@
 
 import { elementById, h } from './dom.js';
 import { icon } from './icons.js';
+import { messageContent } from './message-text.js';
 
 /**
  * @typedef {object} BannerOptions
@@ -29,8 +30,8 @@ export function buildBanner({ title, detail, tone = 'error', action, onDismiss }
     h(
       'div',
       { class: 'banner-text' },
-      h('p', { class: 'banner-title' }, title),
-      detail ? h('p', { class: 'banner-detail', text: detail }) : null,
+      h('p', { class: 'banner-title' }, typeof title === 'string' ? messageContent(title) : title),
+      detail ? h('p', { class: 'banner-detail', message: detail }) : null,
     ),
     action
       ? h('button', {

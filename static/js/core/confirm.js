@@ -3,6 +3,7 @@
 import { messageOf } from './api.js';
 import { showDialog } from './dialog.js';
 import { h, setText } from './dom.js';
+import { showMessage } from './message-text.js';
 
 /**
  * Ask for a confirmation, then run an action. If the action fails, the dialog stays open and shows the error.
@@ -72,7 +73,7 @@ export function askToConfirm({ title, text, ok, word, run }) {
         dialog.close();
       } catch (error) {
         problem.hidden = false;
-        setText(problem, messageOf(error));
+        showMessage(problem, messageOf(error));
         busy = false;
         show();
       }

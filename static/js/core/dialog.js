@@ -80,8 +80,9 @@ export function showDialog({ title, content, footer, testid, role, mayClose = ()
     dialog.remove();
     return onClose?.();
   });
-  // Only a click on the backdrop has the dialog itself as its target: the content fills the rest.
-  dialog.addEventListener('pointerdown', (event) => event.target === dialog && leave());
+  // Only a click on the backdrop has the dialog itself as its target: the content fills the rest. The second click of a
+  // double click may be on the button that opened the dialog.
+  dialog.addEventListener('mousedown', (event) => event.target === dialog && event.detail < 2 && leave());
   document.body.append(dialog);
   dialog.showModal();
   return {

@@ -1,5 +1,7 @@
 // Create and change elements. Text only ever becomes a text node: nothing from a file or the server is parsed as HTML.
 
+import { showMessage } from './message-text.js';
+
 /** @typedef {Node | string | number | null | undefined | false} SingleChild Null, undefined and false add nothing. */
 
 /** @typedef {SingleChild | Child[]} Child Lists may be nested. */
@@ -10,9 +12,10 @@
 
 /**
  * Attributes by name. `null`, `undefined` and `false` leave an attribute out; `true` sets it without a value.
- * `class`, `text` (the text content), `data` (data-* attributes) and `on` (listeners by event) are special.
- * @typedef {{class?: string, text?: string | number | null, data?: Record<string, string>, on?: Listeners,
- *   [attribute: string]: unknown}} Props
+ * `class`, `text` (the text content), `message` (a text whose parts in backticks become code), `data` (data-*
+ * attributes) and `on` (listeners by event) are special.
+ * @typedef {{class?: string, text?: string | number | null, message?: string | null, data?: Record<string, string>,
+ *   on?: Listeners, [attribute: string]: unknown}} Props
  */
 
 /** Names that are set as properties, because their attributes only hold the initial state. */
@@ -41,6 +44,7 @@ export function h(tag, props = {}, ...children) {
 function applyProp(element, name, value) {
   if (value === null || value === undefined) return;
   if (name === 'text') element.textContent = value;
+  else if (name === 'message') showMessage(element, value);
   else if (name === 'class') element.className = value;
   else if (name === 'data') Object.assign(element.dataset, value);
   else if (name === 'on') addListeners(element, value);

@@ -26,7 +26,7 @@ import { importAddress } from './steps.js';
 export function createActionButton(text, testid, run, look = 'button-primary', shape = null) {
   const button = h('button', { class: `button ${look}`.trim(), type: 'button', data: { testid } }, shape, text);
   button.addEventListener('click', ({ detail: clicks }) => {
-    // The second click of a double click may hit a button that has just taken the place of the first one.
+    // A double click counts once.
     if (clicks < 2 && button.getAttribute('aria-disabled') !== 'true') run(button);
   });
   return button;

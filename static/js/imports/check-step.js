@@ -107,6 +107,7 @@ function contentOf(mode, job, context) {
     update: openRows('changed'),
     unchanged: rows ? openRows('unchanged') : undefined,
     skipped: rows ? openRows('skipped') : undefined,
+    missing: rows ? openRows('missing') : undefined,
     duplicate: duplicates ? () => openList(duplicates) : undefined,
     rejected: rejects ? () => openList(rejects.element) : undefined,
   };
@@ -116,7 +117,7 @@ function contentOf(mode, job, context) {
     const form = createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated });
     return [
       summary.element,
-      createNoticesCard(job, context, form.changes),
+      createNoticesCard(job, context, form.changes, lists),
       form.element,
       rows?.element,
       duplicates,
@@ -126,7 +127,7 @@ function contentOf(mode, job, context) {
   }
   return [
     createPreviewSummary(job, null, lists, null).element,
-    createNoticesCard(job, null),
+    createNoticesCard(job, null, undefined, lists),
     createFileSummary(job),
     changes,
     duplicates,

@@ -18,13 +18,14 @@ import { importApiPath } from './job-actions.js';
  * @param {Preview} preview
  * @returns {{name: Kind, label: string, count: number}[]}
  */
-export function listsOf({ create, update, unchanged, skipped }) {
+export function listsOf({ create, update, unchanged, skipped, missing, missing_action: action }) {
   /** @type {{name: Kind, label: string, count: number}[]} */
   const lists = [
     { name: 'changed', label: 'To update', count: update },
     { name: 'created', label: 'To create', count: create },
     { name: 'unchanged', label: 'Unchanged', count: unchanged - skipped },
     { name: 'skipped', label: 'Left out', count: skipped },
+    { name: 'missing', label: action === 'delete' ? 'To delete' : 'To deactivate', count: missing },
   ];
   return lists.filter(({ count }) => count > 0);
 }
@@ -93,15 +94,16 @@ export function createCheckedRowsPanel(job) {
     reload();
   }
   show();
+  const title = preview.missing ? 'Rows of the file and missing products' : 'Rows of the file';
   const panel = pagedPanel({
-    summary: [h('span', { text: 'Rows of the file' })],
-    label: 'Rows of the file',
+    summary: [h('span', { text: title })],
+    label: title,
     testid: 'rows',
-    open: first.name === 'changed' || first.name === 'created',
+    open: first.name !== 'unchanged' && first.name !== 'skipped',
     tableClass: 'table-compare',
     heads: compareHeads(['Line', 'SKU']),
     tools: h('div', { class: 'panel-tools list-tools' }, tabs.element, search.element, fields, download.element),
-    nothing: 'No row matches.',
+    nothing: () => (chosen === 'missing' ? 'No product matches.' : 'No row matches.'),
     source: () => ({ path: importApiPath(job.task_id, 'rows'), query: query() }),
     /** @param {CheckedRows} answer */
     rows: ({ rows }) => rows.flatMap(productRows),
@@ -116,8 +118,21 @@ function productRows({ line, sku, kind, fields, before, after }) {
       h('td', { class: 'compare-line', data: { label: 'Line' }, text: line === null ? '–' : formatNumber(line) }),
       h('td', { class: 'compare-sku' }, h('span', { class: 'sku', text: sku, title: sku })),
     ],
-    fields: kind === 'changed' ? fields : differingFields(before, after),
+    fields: shownFields(kind, fields, before, after),
     before,
     after,
   });
+}
+
+/**
+ * Return the fields to show. A missing product is shown with its name, so that people recognise it.
+ * @param {Kind} kind
+ * @param {string[]} fields that would change
+ * @param {CheckedRow['before']} before
+ * @param {CheckedRow['after']} after
+ */
+function shownFields(kind, fields, before, after) {
+  if (kind === 'changed') return fields;
+  if (kind !== 'missing') return differingFields(before, after ?? {});
+  return Object.keys(before ?? {}).filter((field) => before?.[field] !== '' && (field !== 'description' || !after));
 }

@@ -29,7 +29,7 @@ export const compareHeads = (leads, [before, after] = ['Before', 'After']) => [
  * @param {HTMLElement[]} options.leads cells that the product has once; they span its rows
  * @param {string[]} options.fields to show
  * @param {Values | null} options.before null if there is no such product
- * @param {Values} options.after
+ * @param {Values | null} options.after null if the product would be deleted
  * @param {[before: string, after: string]} [options.sides] labels on narrow screens
  * @returns {HTMLElement[]}
  */
@@ -62,11 +62,12 @@ export function differingFields(before, after) {
 
 /**
  * @param {Values | null} before
- * @param {Values} after
+ * @param {Values | null} after
  * @param {string} field
  * @returns {[before: Child, after: Child]}
  */
 function compareValues(before, after, field) {
+  if (!after) return [h('del', { text: clip(asText(before?.[field])) }), mutedText('deleted')];
   const current = asText(after[field]);
   if (!before) return [null, clip(current) || emptyNote()];
   const old = asText(before[field]);

@@ -4,6 +4,7 @@ import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { closestTo, fill, h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
+import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
 import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
@@ -107,7 +108,7 @@ async function confirmEach(rows) {
     } catch (error) {
       failures += 1;
       note.className = 'cell-reason';
-      setText(note, messageOf(error));
+      showMessage(note, messageOf(error));
     }
   }
   return failures;

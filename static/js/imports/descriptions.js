@@ -116,7 +116,8 @@ export function checkHeadline({ options, preview }) {
   if (!rejected) return headline;
   if (rejected === total) return `${headline}: ${everyRow(total)} rejected`;
   const rejects = `${formatNumber(rejected)} of ${formatCount(total, 'row')} rejected (${formatPart(rejected, total)})`;
-  return `${headline} · ${rejects}`;
+  // A line must not begin with the dot.
+  return `${headline}\u00a0· ${rejects}`;
 }
 
 /**
@@ -190,12 +191,23 @@ export const isExpired = (job) =>
   job.status === 'cancelled' &&
   job.log.findLast(({ event }) => ['expired', 'cancelled', 'retried'].includes(event))?.event === 'expired';
 
-/** @param {ImportJob} job a completed import */
+/** @param {ImportDetail} job a completed import */
 function describeImported(job) {
   if (isAllRejected(job)) return `Nothing was imported: ${everyRow(job.total_records)} rejected`;
   const total = formatCount(job.total_records, 'row');
   const imported = job.rejected_count ? `${formatNumber(job.total_records - job.rejected_count)} of ${total}` : total;
-  return `${imported} imported${durationSuffix(job)}`;
+  const [removal] = removalCount(job);
+  const removed = removal?.value ? `, ${formatCount(removal.value, 'product')} ${removal.label.toLowerCase()}` : '';
+  return `${imported} imported${removed}${durationSuffix(job)}`;
+}
+
+/**
+ * Say in the history that every row of an import was rejected.
+ * @param {Pick<ImportJob, 'status' | 'total_records'>} job
+ */
+export function describeAllRejected({ status, total_records: total }) {
+  const rows = total === 1 ? 'The only row was' : `All ${formatNumber(total)} rows were`;
+  return `${rows} rejected, so nothing ${status === 'completed' ? 'was' : 'can be'} imported.`;
 }
 
 /** @param {number} total */

@@ -2,6 +2,7 @@
 
 import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
+import { messageContent } from '../core/message-text.js';
 import { describeOrigin } from './descriptions.js';
 import { elapsedSeconds, isUndo } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
@@ -76,7 +77,7 @@ function logList(log) {
           title: formatTime(entry.at),
           text: isSameDay(log[index - 1], entry) ? formatTimeOfDay(entry.at) : formatTime(entry.at),
         }),
-        h('span', {}, entry.message, durationText(log[index - 1], entry)),
+        h('span', {}, messageContent(entry.message), durationText(log[index - 1], entry)),
       ),
     ),
   );

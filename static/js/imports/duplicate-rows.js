@@ -63,7 +63,7 @@ export function createDuplicatesPanel(job, count) {
     /** @param {DuplicateRows} answer */
     rows: ({ duplicates, message }) => [
       ...duplicates.flatMap(duplicateRows),
-      ...(message ? [h('tr', {}, h('td', { class: 'muted', colspan: heads.length, text: message }))] : []),
+      ...(message ? [h('tr', {}, h('td', { class: 'muted', colspan: heads.length, message }))] : []),
     ],
   });
   return panel.element;

@@ -3,12 +3,13 @@
 import { closestTo, h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { showMessage } from '../core/message-text.js';
 import { go } from '../core/router.js';
 import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
-import { describeOrigin } from './descriptions.js';
+import { describeAllRejected, describeOrigin } from './descriptions.js';
 import { watchJob } from './job-watcher.js';
-import { elapsedSeconds, isFinal, isRunning, isUndo, nameOf } from './job.js';
+import { elapsedSeconds, isAllRejected, isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 
@@ -134,6 +135,10 @@ function importRow(job, { onDeleted, onStatus }) {
     h('td', { class: 'wide cell-delete' }, deleteButton),
   );
 
+  // The reason lies below all cells of the row, so it cannot give the row its height.
+  const measured = new ResizeObserver(() => element.style.setProperty('--reason-height', `${reason.offsetHeight}px`));
+  measured.observe(reason);
+
   /** @type {(() => void) | null} */
   let stopWatching = null;
   /** @param {ImportJob} latest */
@@ -146,7 +151,8 @@ function importRow(job, { onDeleted, onStatus }) {
     bar.set(latest.step_progress);
     setText(percent, `${latest.step_progress}%`);
     setText(subtitle, subtitleOf(latest));
-    setText(reason, latest.status === 'failed' ? (latest.error_message ?? '') : '');
+    showMessage(reason, reasonOf(latest));
+    reason.dataset.tone = isAllRejected(latest) ? 'warning' : 'danger';
     reason.title = reason.textContent;
     element.classList.toggle('has-reason', Boolean(reason.textContent));
     for (const { field, cell } of numbers) showNumber(cell, field, latest);
@@ -155,7 +161,7 @@ function importRow(job, { onDeleted, onStatus }) {
     const hasSpeed = latest.rows_per_second && seconds !== null && seconds >= MIN_SPEED_SECONDS;
     setText(speed, hasSpeed ? `${formatNumber(latest.rows_per_second ?? 0)} rows/s` : '');
   };
-  const stop = () => {
+  const unwatch = () => {
     stopWatching?.();
     stopWatching = null;
   };
@@ -170,11 +176,24 @@ function importRow(job, { onDeleted, onStatus }) {
       show(latest);
       stopWatching = watchJob(latest.task_id, { onJob: show });
     } else {
-      stop();
+      unwatch();
       show(latest);
     }
   };
+  const stop = () => {
+    unwatch();
+    measured.disconnect();
+  };
   return { element, follow, stop };
+}
+
+/**
+ * Return why an import failed, or that all its rows were rejected; "" if there is nothing to say.
+ * @param {ImportJob} job
+ */
+function reasonOf(job) {
+  if (job.status === 'failed') return job.error_message ?? '';
+  return isAllRejected(job) ? describeAllRejected(job) : '';
 }
 
 /** @param {ImportJob} job */

@@ -11,6 +11,23 @@ const SHOWN_KEYS = new Set(['text', 'readings', 'line']);
 const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
 
 /**
+ * The lists that notices are about: the names of their counts on the check and on the result, and what opens them.
+ * @type {Record<string, {counts: string[], label: string} | undefined>}
+ */
+const LISTS = {
+  all_rejected: { counts: ['rejected'], label: 'Show the rejected rows' },
+  many_rejects: { counts: ['rejected'], label: 'Show the rejected rows' },
+  missing_products: { counts: ['missing', 'deleted', 'deactivated'], label: 'Show the products' },
+  duplicates_differ: { counts: ['duplicate'], label: 'Show the duplicates' },
+};
+
+/**
+ * Return the list that the notices with a code are about.
+ * @param {string} code
+ */
+export const listOf = (code) => LISTS[code];
+
+/**
  * Return the heading of a list of notices.
  * @param {Notice[]} notices
  */
@@ -83,9 +100,13 @@ export function retryOptionsOf(job, options, changes = {}) {
  * @param {NoticeSample} sample
  */
 export function describeSample(sample) {
-  const { line } = sample;
+  const { line, text } = sample;
+  // A text such as "A-1: Lamp" names values that need no repetition.
+  /** @type {unknown[]} */
+  const texts = typeof text === 'string' ? [text, ...text.split(': ')] : [];
   const facts = Object.entries(sample).filter(
-    ([name, value]) => !SHOWN_KEYS.has(name) && ['string', 'number', 'boolean'].includes(typeof value),
+    ([name, value]) =>
+      !SHOWN_KEYS.has(name) && !texts.includes(value) && ['string', 'number', 'boolean'].includes(typeof value),
   );
   return [
     typeof line === 'number' ? `line ${formatNumber(line)}` : '',

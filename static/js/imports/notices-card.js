@@ -3,6 +3,7 @@
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { messageContent } from '../core/message-text.js';
 import { createActionButton } from './action-buttons.js';
 import {
   canChangeOptions,
@@ -10,6 +11,7 @@ import {
   describeLines,
   describeSample,
   fixesOf,
+  listOf,
   needsCount,
   noticesTitle,
   retryOptionsOf,
@@ -18,6 +20,7 @@ import { encodingName, isSameEncoding } from './options.js';
 
 /** @import { Child } from '../core/dom.js' */
 /** @import { ImportDetail, Notice, NoticeFix, NoticeSample, RetryOptions } from '../core/types.d.ts' */
+/** @import { OpenLists } from './count-tiles.js' */
 /** @import { StepContext } from './job-actions.js' */
 
 /** How many lines a closed notice lists. */
@@ -31,9 +34,10 @@ const ALL_LINES = 20;
  * @param {ImportDetail} job
  * @param {StepContext | null} context null if the import cannot be read again from here
  * @param {() => RetryOptions} [pendingChanges] returns what was changed on the page and not sent yet
+ * @param {OpenLists} [lists] opens the lists of the counts
  * @returns {HTMLElement | null} null if there are no notices
  */
-export function createNoticesCard(job, context, pendingChanges = () => ({})) {
+export function createNoticesCard(job, context, pendingChanges = () => ({}), lists = {}) {
   const { notices } = job;
   if (!notices.length) return null;
   /** @type {Retry | null} */
@@ -53,7 +57,7 @@ export function createNoticesCard(job, context, pendingChanges = () => ({})) {
     h(
       'ul',
       { class: 'notice-list' },
-      notices.map((notice) => noticeItem(notice, job, retry)),
+      notices.map((notice) => noticeItem(notice, job, retry, lists)),
     ),
   );
 }
@@ -62,8 +66,9 @@ export function createNoticesCard(job, context, pendingChanges = () => ({})) {
  * @param {Notice} notice
  * @param {ImportDetail} job
  * @param {Retry | null} retry
+ * @param {OpenLists} lists
  */
-function noticeItem(notice, job, retry) {
+function noticeItem(notice, job, retry, lists) {
   const fixes = fixesOf(notice);
   return h(
     'li',
@@ -75,7 +80,7 @@ function noticeItem(notice, job, retry) {
       h(
         'p',
         { class: 'notice-message' },
-        notice.message,
+        messageContent(notice.message),
         needsCount(notice)
           ? h(
               'span',
@@ -89,6 +94,7 @@ function noticeItem(notice, job, retry) {
       ),
       !retry && fixes.length && job.status === 'completed' ? laterHint(fixes) : null,
       noticeDetails(notice, job, retry),
+      listLink(notice, lists),
     ),
     retry && fixes.length
       ? h(
@@ -100,6 +106,26 @@ function noticeItem(notice, job, retry) {
         )
       : null,
   );
+}
+
+/**
+ * Create the button that opens the list of what a notice is about.
+ * @param {Notice} notice
+ * @param {OpenLists} lists
+ * @returns {HTMLElement | null} null if there is no list
+ */
+function listLink({ code }, lists) {
+  const list = listOf(code);
+  const open = list && list.counts.map((name) => lists[name]).find(Boolean);
+  return list && open
+    ? h('button', {
+        class: 'link-button notice-list-link',
+        type: 'button',
+        text: list.label,
+        data: { testid: 'notice-list' },
+        on: { click: open },
+      })
+    : null;
 }
 
 /**

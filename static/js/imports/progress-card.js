@@ -162,6 +162,6 @@ function announceChange(announceProgress, job) {
   } else if (isFinal(job) || job.status === 'awaiting_confirmation') {
     announceProgress(percent, `${jobHeadline(job)}. ${job.error_message ?? ''}`, true);
   } else {
-    announceProgress(percent, `${describeStatus(job).word}: ${percent} percent`);
+    announceProgress(percent, `${describeStatus(job).word}: ${percent}%`);
   }
 }

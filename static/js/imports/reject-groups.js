@@ -2,6 +2,7 @@
 
 import { h } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
+import { plainMessage } from '../core/message-text.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { importApiPath } from './job-actions.js';
 
@@ -32,7 +33,7 @@ export function createRejectGroupsPanel(job, { open, onChoose }) {
     /** @param {RejectGroups} answer */
     rows: ({ groups, message }) => [
       ...groups.map((group) => groupRow(group, onChoose)),
-      ...(message && groups.length ? [h('tr', {}, h('td', { class: 'muted', colspan: 4, text: message }))] : []),
+      ...(message && groups.length ? [h('tr', {}, h('td', { class: 'muted', colspan: 4, message }))] : []),
     ],
   }).element;
 }
@@ -57,7 +58,7 @@ function groupRow(group, onChoose) {
         on: { click: () => onChoose(group) },
       }),
     ),
-    h('td', { class: 'reject-reason' }, h('span', { text: message }), h('code', { class: 'muted', text: code })),
+    h('td', { class: 'reject-reason' }, h('span', { message }), h('code', { class: 'muted', text: code })),
     h('td', { class: 'group-column', text: column ?? '–' }),
     h('td', { class: 'group-column' }, value === null ? '–' : h('code', { text: value })),
   );
@@ -68,6 +69,6 @@ function groupRow(group, onChoose) {
  * @param {Pick<RejectGroup, 'message' | 'column' | 'value'>} group
  */
 export function describeGroup({ message, column, value }) {
-  if (column === null) return message;
-  return value === null ? `${column}: ${message}` : `${column}: “${value}”`;
+  if (column === null) return plainMessage(message);
+  return value === null ? `${column}: ${plainMessage(message)}` : `${column}: “${value}”`;
 }

@@ -104,7 +104,7 @@ const filterNote = (group, showAll) => [
  * @param {string} message why rows are missing
  * @param {number} columns
  */
-const messageRow = (message, columns) => h('tr', {}, h('td', { class: 'muted', colspan: columns, text: message }));
+const messageRow = (message, columns) => h('tr', {}, h('td', { class: 'muted', colspan: columns, message }));
 
 /** @param {ImportJob} job */
 function downloadLink(job) {
@@ -135,7 +135,7 @@ function rejectRow(reject) {
     h(
       'td',
       { class: 'reject-reason' },
-      h('span', { text: reject.message }),
+      h('span', { message: reject.message }),
       h('code', { class: 'muted', text: reject.code }),
     ),
     h('td', { class: 'reject-row' }, h('code', { text: reject.row, title: reject.row })),
@@ -156,6 +156,6 @@ function productRow(reject) {
         ? h('span', { class: 'sku', text: sku })
         : h('a', { class: 'sku', href, text: sku }),
     ),
-    h('td', {}, reject.message),
+    h('td', { message: reject.message }),
   );
 }

@@ -15,6 +15,7 @@ import {
 import { createAffectedProductsPanel } from './affected-products.js';
 import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
+import { createDuplicatesPanel } from './duplicate-rows.js';
 import { openList } from './count-tiles.js';
 import { canRetry, isAllRejected, isInFuture, isUndo } from './job.js';
 import { createNoticesCard } from './notices-card.js';
@@ -62,19 +63,24 @@ export function createResultStep(job, context) {
           skipped: () => openAffected('left_out'),
         }
       : {};
-    const card = createProgressCard(latest, {
+    const hasDuplicates = latest.duplicate_count > 0 && !isUndo(latest);
+    const duplicates = hasDuplicates ? createDuplicatesPanel(latest, latest.duplicate_count) : null;
+    const lists = {
       ...affectedLists,
+      duplicate: duplicates ? () => openList(duplicates) : undefined,
       rejected: rejects ? () => openList(rejects.element) : undefined,
-    });
+    };
+    const card = createProgressCard(latest, lists);
     const chart = createThroughputChart();
     fill(card.problem, explanation(latest));
     fill(card.actions, ...actions(latest, context), createDeleteButton(latest));
     refill(
       element,
       card.element,
-      createNoticesCard(latest, context),
+      createNoticesCard(latest, context, undefined, lists),
       rejects?.groups ?? null,
       rejects?.element ?? null,
+      duplicates,
       affected?.element ?? null,
       chart.element,
       createDetailsCard(latest),

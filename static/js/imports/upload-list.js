@@ -87,7 +87,7 @@ function uploadCard(upload) {
     bar.set(value);
     setText(percent, `${value}%`);
     setText(detail, describeUpload(upload));
-    if (upload.state === 'sending') announceProgress(value, `Uploading ${name}: ${value} percent`);
+    if (upload.state === 'sending') announceProgress(value, `Uploading ${name}: ${value}%`);
     problem.replaceChildren(...(hasFailed ? [failureBanner(upload)] : []));
   };
   return { element, show };

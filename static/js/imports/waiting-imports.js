@@ -1,6 +1,7 @@
 // The imports that wait for their confirmation, and what confirming all of them would do.
 
 import { getJson } from '../core/api.js';
+import { isAllRejected } from './job.js';
 
 /** @import { ImportDetail, ImportJob, Imports } from '../core/types.d.ts' */
 
@@ -69,6 +70,7 @@ export function planConfirmation(jobs) {
 /** @param {ImportDetail} job */
 function whyBlocked(job) {
   if (job.status !== 'awaiting_confirmation' || !job.preview) return 'It no longer waits to be confirmed.';
+  if (isAllRejected(job)) return 'Every row was rejected, so there is nothing to import.';
   if (job.on_reject === 'fail' && job.preview.rejected) return 'It is all or nothing, and has rejected rows.';
   if (job.options.missing === 'keep') return '';
   const action = job.options.missing === 'delete' ? 'deletes' : 'deactivates';

@@ -364,7 +364,7 @@ function errorNote(problem, ...actions) {
   return h(
     'div',
     { class: 'cell-error', role: 'alert', data: { testid: 'cell-error' } },
-    h('p', { text: problem }),
+    h('p', { message: problem }),
     actions.length ? h('div', { class: 'conflict-actions' }, actions) : null,
   );
 }

@@ -149,8 +149,8 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       h(
         'div',
         { class: 'dialog-problem', role: 'alert', data: { testid: 'dialog-problem' } },
-        h('p', { text: title }),
-        detail && h('p', { text: detail }),
+        h('p', { message: title }),
+        detail && h('p', { message: detail }),
       ),
     );
 

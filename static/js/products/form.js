@@ -1,6 +1,7 @@
 // The form of a product, with an error message at each field.
 
-import { fill, h } from '../core/dom.js';
+import { h } from '../core/dom.js';
+import { showMessage } from '../core/message-text.js';
 import { FIELDS, FIELD_LABELS } from './edit-conflict.js';
 
 /** @import { Props } from '../core/dom.js' */
@@ -139,7 +140,7 @@ function field(name, control, access) {
   const label = h('label', { for: control.id, text: FIELD_LABELS[name] });
   /** @param {string} text empty for none */
   const show = (text) => {
-    fill(problem, text);
+    showMessage(problem, text);
     if (text) problem.dataset.testid = 'field-error';
     else delete problem.dataset.testid;
     for (const [attribute, value] of Object.entries({ 'aria-invalid': 'true', 'aria-describedby': problemId })) {

@@ -6,6 +6,7 @@ import { showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
 import { createSignal } from '../core/event-bus.js';
 import { formatCount, oneLine } from '../core/format.js';
+import { messageContent } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
 import { addressOf, ownChange } from './save-queue.js';
 
@@ -112,7 +113,7 @@ async function send(entry, { keepalive = false } = {}) {
     deletesChanged.emit({ isRestored: true });
     showBanner({
       key: `removal-${entry.ids.join('-')}`,
-      title: [entry.name, ` could not be deleted. ${messageOf(error)}`],
+      title: [entry.name, messageContent(` could not be deleted. ${messageOf(error)}`)],
       detail: error instanceof NetworkError ? 'Check that the server is running, then delete again.' : nextStep(error),
     });
   }

@@ -156,7 +156,10 @@ function deliveryRow(webhookId, initial) {
       const detailed = await getJson(`${addressOf(webhookId)}/deliveries/${delivery.id}`);
       sent = detailed.request_body;
     } catch (error) {
-      fill(content, h('p', { class: 'dialog-problem', role: 'alert', text: `${messageOf(error)} ${nextStep(error)}` }));
+      fill(
+        content,
+        h('p', { class: 'dialog-problem', role: 'alert', message: `${messageOf(error)} ${nextStep(error)}` }),
+      );
       return undefined;
     }
     return paintDetail();

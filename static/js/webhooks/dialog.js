@@ -134,7 +134,10 @@ function open({ events, webhook, onSaved }) {
       if (form.showErrors(error instanceof ApiError ? error.fields : {})) return;
       const text =
         error instanceof NetworkError ? 'The server cannot be reached. Your text is kept.' : messageOf(error);
-      fill(notice, h('div', { class: 'dialog-problem', role: 'alert', text, data: { testid: 'dialog-problem' } }));
+      fill(
+        notice,
+        h('div', { class: 'dialog-problem', role: 'alert', message: text, data: { testid: 'dialog-problem' } }),
+      );
     }
   }
 

@@ -1,7 +1,8 @@
 // The form of a webhook, with an error message at each field.
 
-import { fill, h, setText } from '../core/dom.js';
+import { h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
+import { showMessage } from '../core/message-text.js';
 import { copyText } from './actions.js';
 
 /** @import { Props } from '../core/dom.js' */
@@ -244,7 +245,7 @@ export function webhookForm({ events, onSubmit, onRotate }) {
   function setError(name, text) {
     const control = controls[name];
     const about = name === 'event_type' ? 'about-all' : name === 'imports' ? 'about-each' : '';
-    fill(problems[name], text);
+    showMessage(problems[name], text);
     const attributes = {
       'aria-invalid': text && 'true',
       'aria-describedby': [about, text && problems[name].id].filter(Boolean).join(' '),

@@ -2,8 +2,9 @@
 
 import { messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
-import { h, setText } from '../core/dom.js';
+import { h } from '../core/dom.js';
 import { formatCount } from '../core/format.js';
+import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
 
@@ -77,7 +78,7 @@ export function openRecovery(webhook) {
   /** @param {string} text */
   const showProblem = (text) => {
     problem.hidden = false;
-    setText(problem, text);
+    showMessage(problem, text);
   };
 
   const dialog = showDialog({

@@ -5,6 +5,7 @@ import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatDuration } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { showMessage } from '../core/message-text.js';
 import { addressOf } from './actions.js';
 
 /** @import { Child } from '../core/dom.js' */
@@ -51,19 +52,19 @@ export function openTest(webhook) {
       const answer = await sendJson('POST', `${addressOf(webhook.id)}/test`, { body, timeoutMs: TIMEOUT_MS });
       fill(result, describeResult(answer.test_result));
     } catch (error) {
-      fill(result, h('div', { class: 'dialog-problem', role: 'alert', text: messageOf(error) }));
+      fill(result, h('div', { class: 'dialog-problem', role: 'alert', message: messageOf(error) }));
     }
     setBusy(false);
   }
 
   function readBody() {
-    setText(problem, '');
+    showMessage(problem, '');
     own.removeAttribute('aria-invalid');
     if (!own.value.trim()) return undefined;
     try {
       return JSON.parse(own.value);
     } catch (error) {
-      setText(problem, `This is not JSON: ${messageOf(error)}`);
+      showMessage(problem, `This is not JSON: ${messageOf(error)}`);
       own.setAttribute('aria-invalid', 'true');
       own.focus();
       return INVALID;

@@ -138,8 +138,8 @@ def test_an_import_that_would_remove_more_than_its_limit_fails_before_it_writes_
     job = upload_and_run(client, runner, content, missing="delete")
     assert job["status"] == "failed"
     assert job["error_message"] == (
-        "The import would delete 3 of the 20 products in the catalogue (15 %), because the file does not have them. The"
-        " limit is 10 %, so nothing was written. If the file is complete, retry with missing_limit=0.15. Otherwise"
+        "The import would delete 3 of the 20 products in the catalogue (15%), because the file does not have them. The"
+        " limit is 10%, so nothing was written. If the file is complete, retry with missing_limit=0.15. Otherwise"
         " upload the complete file, or retry with missing=keep."
     )
     assert find_notice(job)["count"] == 3
@@ -156,7 +156,7 @@ def test_a_check_beyond_the_limit_cannot_be_confirmed_but_retried(client: FlaskC
     assert (job["status"], job["preview"]["missing"]) == ("awaiting_confirmation", 8)
     error = refused_action(client, job["task_id"], "confirm")
     assert error["code"] == "too_many_missing"
-    assert "would deactivate 8 of the 20 products in the catalogue (40 %)" in error["error"]
+    assert "would deactivate 8 of the 20 products in the catalogue (40%)" in error["error"]
     assert error["details"] == {"missing": 8, "missing_action": "deactivate", "catalogue": 20}
     request_action(client, job["task_id"], "retry", missing="keep")
     job = run_job(client, runner, job["task_id"])

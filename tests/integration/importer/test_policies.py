@@ -336,7 +336,7 @@ def test_many_rejected_rows_are_noticed_on_the_check_and_on_the_result(
     job = upload_and_run(client, runner, f"sku,name\n{rows},one\n", preview="true")
     (notice,) = job["notices"]
     assert (notice["code"], notice["count"]) == ("many_rejects", 1)
-    assert notice["message"].startswith("1 row was rejected: 11 % of the file.")
+    assert notice["message"].startswith("1 row was rejected: 11% of the file.")
     request_action(client, job["task_id"], "confirm")
     assert run_job(client, runner, job["task_id"])["notices"] == [notice]
     assert upload_and_run(client, runner, f"sku,name\n{rows}C-1,\nC-2,\n,one\n")["notices"] == []

@@ -36,7 +36,8 @@ from importer.pipeline.runner import ImportRunner
 from support.imports import upload
 from support.jobs import create_runner
 from support.story_edits import ProductEditor
-from support.story_model import ENDED, UNFINISHED, Model, ModelJob, Values
+from support.story_jobs import ENDED, UNFINISHED, ModelJob, Values
+from support.story_model import Model
 from support.story_strategies import (
     ACTIVE,
     CHOICES,

@@ -18,6 +18,16 @@ test('a check has a list for each kind of row that it found', () => {
   );
 });
 
+test('missing products have a list that says what happens to them', () => {
+  const [list] = listsOf(createPreview({ missing: 3, missing_action: 'delete' }));
+  assert.deepEqual(list, { name: 'missing', label: 'To delete', count: 3 });
+  const deactivated = listsOf(createPreview({ missing: 1, missing_action: 'deactivate' }));
+  assert.deepEqual(
+    deactivated.map(({ label }) => label),
+    ['To deactivate'],
+  );
+});
+
 test('the filter by field offers the changes that the check counted', () => {
   const fields = { name: { changed: 0, cleared: 0 }, description: { changed: 49_819, cleared: 12 } };
   assert.deepEqual(fieldChoices(fields), [

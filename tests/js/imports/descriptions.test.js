@@ -5,6 +5,7 @@ import {
   checkHeadline,
   confirmLabel,
   describeAllOrNothing,
+  describeAllRejected,
   describeCounts,
   describeOrigin,
   describeWritten,
@@ -82,6 +83,8 @@ test('the headline of a finished import says how many rows were imported', () =>
   const job = createImport({ status: 'completed', total_records: 2000, duration_seconds: 1.84 });
   assert.equal(jobHeadline(job), '2,000 rows imported in 1.8 s');
   assert.equal(jobHeadline({ ...job, rejected_count: 2, duration_seconds: null }), '1,998 of 2,000 rows imported');
+  const deletion = { ...job, options: { ...job.options, missing: /** @type {const} */ ('delete') }, missing_count: 1 };
+  assert.equal(jobHeadline(deletion), '2,000 rows imported, 1 product deleted in 1.8 s');
   const undo = createImport({
     kind: 'undo',
     status: 'completed',
@@ -185,15 +188,15 @@ test('the headline of a check says what would happen and how much is rejected', 
   assert.equal(checkHeadline(createCheck({ create: 2, update: 1 })), '2 products would be created, 1 updated');
   assert.equal(
     checkHeadline(createCheck({ update: 1, unchanged: 1, duplicate: 1, rejected: 1 })),
-    '1 product would be updated · 1 of 4 rows rejected (25%)',
+    '1 product would be updated\u00a0· 1 of 4 rows rejected (25%)',
   );
   assert.equal(
     checkHeadline(createCheck({ create: 999, rejected: 1 })),
-    '999 products would be created · 1 of 1,000 rows rejected (less than 1%)',
+    '999 products would be created\u00a0· 1 of 1,000 rows rejected (less than 1%)',
   );
   assert.equal(
     checkHeadline(createCheck({ unchanged: 1, rejected: 999 })),
-    'Nothing would change · 999 of 1,000 rows rejected (more than 99%)',
+    'Nothing would change\u00a0· 999 of 1,000 rows rejected (more than 99%)',
   );
   assert.equal(checkHeadline(createCheck({ rejected: 3 })), 'Nothing would change: all 3 rows were rejected');
   assert.equal(checkHeadline(createCheck({ rejected: 1 })), 'Nothing would change: its only row was rejected');
@@ -218,5 +221,16 @@ test('an import whose rows were all rejected says so first', () => {
   assert.equal(
     jobHeadline({ ...job, total_records: 1, rejected_count: 1 }),
     'Nothing was imported: its only row was rejected',
+  );
+});
+
+test('the history says that every row was rejected', () => {
+  assert.equal(
+    describeAllRejected({ status: 'completed', total_records: 1200 }),
+    'All 1,200 rows were rejected, so nothing was imported.',
+  );
+  assert.equal(
+    describeAllRejected({ status: 'awaiting_confirmation', total_records: 1 }),
+    'The only row was rejected, so nothing can be imported.',
   );
 });

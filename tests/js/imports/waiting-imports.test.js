@@ -50,3 +50,8 @@ test('a plan has the totals of the imports that can be confirmed together', () =
     ],
   );
 });
+
+test('an import whose rows were all rejected is not confirmed with the others', () => {
+  const { imports } = planConfirmation([createWaiting(1, { total_records: 3, rejected_count: 3 })]);
+  assert.equal(imports[0]?.blocked, 'Every row was rejected, so there is nothing to import.');
+});

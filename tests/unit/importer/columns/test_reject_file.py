@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.columns.product_file import FileOptions, open_product_file
-from importer.columns.reject_file import UNSPLITTABLE_CODES, encode_reject_file, encode_rejects
+from importer.columns.reject_file import UNSPLITTABLE_CODES, encode_reject_file, encode_rejects, split_rejects
 from importer.errors import UnusableFile
 from importer.files.dialect import Dialect
 from importer.files.rows import Reject
@@ -136,6 +136,12 @@ def test_a_stored_row_that_cannot_be_split_does_not_break_the_file() -> None:
     file = b"".join(encode_reject_file(["sku", "name"], Dialect(), [rejects])).decode()
     rows = [row[:-3] for row in csv.reader(io.StringIO(file))]
     assert rows == [["sku", "name"], ["", "a"], ['"b"c,d'], ['"e"f,g'], []]
+
+
+def test_a_row_with_an_open_quote_takes_in_no_other_row() -> None:
+    texts = ['"a\nb', 'x",1', "b,c"]
+    rejects = [Reject(line, "wrong_field_count", "", text) for line, text in enumerate(texts, 2)]
+    assert list(split_rejects(rejects, Dialect())) == [['"a\nb'], ['x"', "1"], ["b", "c"]]
 
 
 def test_every_character_is_encoded_for_copy() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from importer.columns.validation import ACTIVE_WORDS, RowValidator
+from importer.files.cells import Row
 from importer.files.dialect import Dialect
-from importer.files.rows import Reject, Row, RowChunk
+from importer.files.rows import Reject, RowChunk
 
 FIELDS = ["sku", "name", None, "active"]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from importer.columns.product_file import FileOptions
 from importer.errors import UnusableFile
+from importer.files.cells import has_content
 from importer.files.dialect import (
     COPY_QUOTE_FOR_NONE,
     QUOTES,
@@ -20,7 +21,6 @@ from importer.files.dialect import (
     find_quote,
 )
 from importer.files.fast_path import Layout, read_clean_rows
-from importer.files.rows import has_content
 from support.files import read_file
 
 DELIMITERS = [",", ";", "\t", "|"]

@@ -10,9 +10,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from importer.columns.validation import RowValidator
+from importer.files.cells import has_content
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout, read_clean_rows
-from importer.files.rows import RowChunk, has_content
+from importer.files.rows import RowChunk
 
 LAYOUT = Layout(width=3, sku=1, name=0, active=None, sku_max=8, name_max=8)
 VALIDATOR = RowValidator(["name", "sku", "description"], Dialect())

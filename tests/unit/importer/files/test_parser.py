@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from importer.columns.column_mapping import map_columns
 from importer.columns.validation import RowValidator
 from importer.errors import UnusableFile
+from importer.files.cells import has_content
 from importer.files.dialect import Dialect
 from importer.files.parser import Parser
-from importer.files.rows import Reject, has_content
+from importer.files.rows import Reject
 from importer.files.text_source import TextSource
 from importer.files.tuning import ReaderTuning
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from importer.files.cells import has_content
 from importer.files.dialect import Dialect
 from importer.files.row_reader import RowReader
-from importer.files.rows import has_content
 from importer.files.text_buffer import TextBuffer
 from importer.files.text_source import TextSource
 

@@ -1,0 +1,128 @@
+"""Parsers of the values of settings. They raise `ValueError` with a text that completes "NAME …, not 'value'"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+PRODUCT_FOLDER = Path(__file__).resolve().parent
+# A name, an IP address, `*.` followed by a name, or `*`. Names may have underscores, as those of Docker services do.
+HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
+# The scheme, the host and the port of a page. An IPv6 address is in brackets.
+ORIGIN_RE = re.compile(r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+MAX_NUMBER_DIGITS = 20
+POOLER_PORT = ":6543"
+POOLER_HOST_PART = ".pooler."
+POOLER_OPTION = "pgbouncer=true"
+# Options of poolers and other drivers, which libpq rejects.
+FOREIGN_URL_OPTIONS = {"pgbouncer", "supa", "connection_limit"}
+
+
+def parse_integer(low: int, high: int) -> Callable[[str], int]:
+    """Return the parser of whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if not text.strip().isdecimal() or len(text) > MAX_NUMBER_DIGITS or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def parse_boolean(text: str) -> bool:
+    """Return whether a text means yes. An empty text means no."""
+    if text.strip().lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.strip().lower() in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("must be 1 or 0")
+
+
+def parse_one_of(*words: str) -> Callable[[str], str]:
+    """Return the parser of one of a few words."""
+
+    def parse(text: str) -> str:
+        if text.strip().lower() not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return text.strip().lower()
+
+    return parse
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Return origins as browsers write them: in lower case, without the default port and a slash at the end."""
+    origins = []
+    for origin in (part.strip().lower().removesuffix("/") for part in text.split(",") if part.strip()):
+        match = ORIGIN_RE.fullmatch(origin)
+        if match is None:
+            raise ValueError(
+                "must be origins such as https://shop.example.com or http://localhost:8080, separated by commas"
+                f" ({origin[:50]})"
+            )
+        default_port = {"https": ":443", "http": ":80"}[match["scheme"]]
+        origins.append(origin.removesuffix(default_port))
+    return tuple(origins)
+
+
+def parse_folder(text: str) -> Path:
+    """Return an absolute path. Relative ones begin in the folder of the product."""
+    path = Path(text).expanduser()
+    return path if path.is_absolute() else PRODUCT_FOLDER / path
+
+
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of a list in CIDR notation."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(f"must be networks such as 10.0.0.0/8, separated by commas ({error})") from None
+
+
+def parse_host_names(text: str) -> tuple[str, ...]:
+    """Return host names and patterns in lower case; an IPv6 address gets the brackets that it has in a Host header."""
+    names = [part.strip().lower().removesuffix(".") for part in text.split(",") if part.strip()]
+    if unusable := next((name for name in names if not HOST_PATTERN_RE.fullmatch(name)), None):
+        raise ValueError(
+            f"must be host names such as shop.example.com or *.example.com, without https:// and port ({unusable[:50]})"
+        )
+    return tuple(f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names)
+
+
+def parse_database_url(text: str) -> str:
+    """Return the URL in the form that SQLAlchemy and psycopg2 accept.
+
+    Supabase and Heroku write `postgres://`, and poolers add options that libpq rejects.
+    """
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text.strip())
+        is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+psycopg2"}
+        # Reading `port` raises ValueError if it is not a number.
+        is_usable = is_postgres and parts.path.strip("/") != "" and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    options = [(key, value) for key, value in parse_qsl(parts.query) if key not in FOREIGN_URL_OPTIONS]
+    query = urlencode(options, quote_via=quote, safe="/")
+    return urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
+
+
+def parse_broker_url(text: str) -> str:
+    """Return the URL of a message broker."""
+    if text and urlsplit(text).scheme not in {"amqp", "amqps", "filesystem"}:
+        raise ValueError("must look like amqp://user:password@host:5672/vhost")
+    return text.strip()
+
+
+def is_transaction_pooler(url: str) -> bool:
+    """Return whether the text of DATABASE_URL names a pooler that shares connections between transactions."""
+    return (
+        POOLER_OPTION in url.lower()
+        or (POOLER_HOST_PART in url and POOLER_PORT in url)
+        or url.rpartition("@")[2].partition("/")[0].endswith(POOLER_PORT)
+    )

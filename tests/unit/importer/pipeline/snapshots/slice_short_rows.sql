@@ -1,0 +1,88 @@
+-- Mode upsert, short rows accepted: the fields that a row lacks are NULL, and keep their values.
+WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), compared AS MATERIALIZED (
+    SELECT p.id IS NULL AND write AS is_new, write, skip, p.address, p.updated_at, p.version,
+        CASE WHEN write OR skip THEN s."sku" END AS "sku",
+        CASE WHEN write OR skip THEN s."name" END AS "name",
+        CASE WHEN write OR skip THEN s."description" END AS "description",
+        CASE WHEN write OR skip THEN s."active" END AS "active",
+        CASE WHEN p."name" <> s."name" THEN p."name" END AS "previous_name",
+        CASE WHEN p."description" <> s."description" THEN p."description" END AS "previous_description",
+        CASE WHEN p."active" <> s."active" THEN p."active" END AS "previous_active"
+    FROM (
+        SELECT DISTINCT ON (key) * FROM "import_staging_7_5eed5eed"
+        WHERE key > 'k-0100' AND key <= 'k-0200' ORDER BY key, number DESC
+    ) s
+    LEFT JOIN (
+        SELECT id, ctid AS address, updated_at, "sku", "name", "description", "active",
+            CASE WHEN q.restored[2] = q.updated_at THEN q.restored[1] ELSE q.updated_at END AS version
+        FROM products q WHERE lower(sku) COLLATE "C" > 'k-0100' AND lower(sku) COLLATE "C" <= 'k-0200'
+    ) p ON lower(p.sku) COLLATE "C" = s.key
+    CROSS JOIN LATERAL (
+        SELECT p.id IS NULL
+            OR p."name" <> s."name"
+            OR p."description" <> s."description"
+            OR p."active" <> s."active" AS write,
+            false AS skip
+    ) w
+    ORDER BY s.key
+), inserted AS (
+    INSERT INTO products ("sku", "name", "description", "active", created_at, updated_at)
+    SELECT "sku", coalesce("name", ''), coalesce("description", ''), coalesce("active", true),
+        (SELECT at FROM write_time), (SELECT at FROM write_time)
+    FROM compared WHERE is_new RETURNING id
+), updated AS (
+    UPDATE products p SET
+        "name" = coalesce(compared."name", p."name"),
+        "description" = coalesce(compared."description", p."description"),
+        "active" = coalesce(compared."active", p."active"),
+        updated_at = (SELECT at FROM write_time)
+    FROM compared WHERE write AND NOT is_new AND p.ctid = compared.address
+        AND p.updated_at IS NOT DISTINCT FROM compared.updated_at
+    RETURNING p.id, compared.version,
+        compared."previous_name",
+        compared."previous_description",
+        compared."previous_active"
+), ids AS MATERIALIZED (
+    SELECT (SELECT array_agg(id) FROM inserted) AS created, (SELECT array_agg(id) FROM updated) AS updated
+), cuts AS MATERIALIZED (
+    SELECT w.id AS webhook_id, c.cut, c.parts
+    FROM (
+        SELECT coalesce(cardinality(created), 0) AS new, coalesce(cardinality(updated), 0) AS changed FROM ids
+    ) numbers
+    CROSS JOIN webhooks w
+    CROSS JOIN LATERAL (VALUES
+        ('batch', (new + changed + 500 - 1) / 500,
+            string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', 'products.imported']),
+        ('created', new, w.imports = 'each' AND string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', 'product.created']),
+        ('updated', changed, w.imports = 'each' AND string_to_array(replace(w.event_type, ' ', ''), ',') && ARRAY['*', 'product.updated'])
+    ) c (cut, parts, wanted)
+    WHERE w.enabled AND c.wanted AND c.parts > 0
+), event AS (
+    INSERT INTO webhook_events (type, task_id, created, updated)
+    SELECT 'products.imported', '00000000-0000-4000-8000-000000000007', created, updated FROM ids WHERE EXISTS (SELECT FROM cuts) RETURNING id
+), deliveries AS (
+    INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
+    SELECT webhook_id, event.id, cut, parts FROM cuts, event
+), logged_created AS (
+    INSERT INTO import_changes (job_id, at, created, skipped)
+    SELECT 7, at, created, skipped
+    FROM write_time, (SELECT array_agg(id) AS created FROM inserted) i,
+        (SELECT NULL::text[] AS skipped) s
+    WHERE created IS NOT NULL OR skipped IS NOT NULL
+), logged_updated AS (
+    INSERT INTO import_changes (job_id, at, updated, stamps, "names", "descriptions", "actives")
+    SELECT 7, (SELECT at FROM write_time), array_agg(id), array_agg(version),
+        CASE WHEN count("previous_name") > 0 THEN array_agg("previous_name") END,
+        CASE WHEN count("previous_description") > 0 THEN array_agg("previous_description") END,
+        CASE WHEN count("previous_active") > 0 THEN array_agg("previous_active") END
+    FROM (
+        SELECT *, sum(
+            coalesce(octet_length("previous_name"), 0) + coalesce(octet_length("previous_description"), 0)
+        ) OVER (ROWS UNBOUNDED PRECEDING) / 67108864 AS entry
+        FROM updated
+    ) entries
+    GROUP BY entry
+)
+SELECT count(*), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE write AND NOT is_new),
+    count(*) FILTER (WHERE skip), (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
+FROM compared
