@@ -9,7 +9,9 @@ import { isFinal, mergeJob } from './job.js';
 
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 
-/** @typedef {Pick<ImportDetail, 'options' | 'file' | 'notices' | 'preview' | 'log' | 'samples'>} Details */
+/**
+ * @typedef {Pick<ImportDetail, 'options' | 'file' | 'notices' | 'preview' | 'log' | 'samples' | 'fixes_count'>} Details
+ */
 
 const RETRY_MS = 500;
 const MAX_TRIES = 4;
@@ -110,13 +112,14 @@ export function watchImport(taskId, { onChange, onMissing, onError }) {
  * @param {ImportDetail} job
  * @returns {Details}
  */
-const detailsOf = ({ options, file, notices, preview, log, samples }) => ({
+const detailsOf = ({ options, file, notices, preview, log, samples, fixes_count }) => ({
   options,
   file,
   notices,
   preview,
   log,
   samples,
+  fixes_count,
 });
 
 /**

@@ -15,6 +15,7 @@ import {
 import { createAffectedProductsPanel } from './affected-products.js';
 import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
+import { createFixesCard } from './fixes-card.js';
 import { openList } from './count-tiles.js';
 import { canRetry, isAllRejected, isInFuture, isUndo } from './job.js';
 import { createNoticesCard } from './notices-card.js';
@@ -73,6 +74,7 @@ export function createResultStep(job, context) {
       element,
       card.element,
       createNoticesCard(latest, context),
+      createFixesCard(latest, null).element,
       rejects?.groups ?? null,
       rejects?.element ?? null,
       affected?.element ?? null,

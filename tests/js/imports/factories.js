@@ -66,6 +66,7 @@ export const createImport = (changes = {}) => ({
   preview: null,
   log: [],
   samples: [],
+  fixes_count: 0,
   ...changes,
 });
 
