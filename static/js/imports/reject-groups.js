@@ -37,6 +37,7 @@ export function createRejectGroupsPanel(job, { open, editor, onChoose }) {
     summary: [h('span', { text: 'Why rows were rejected' })],
     label: 'Reasons of rejected rows',
     testid: 'reject-groups',
+    tableClass: 'table-rejects',
     open,
     heads,
     nothing: 'These rows are no longer stored.',
@@ -70,14 +71,14 @@ export const changeHead = () =>
  */
 function createGroupRow(group, onChoose, editor) {
   const { code, message, column, value, count } = group;
-  const valueCell = h('td', { class: 'group-column' });
+  const valueCell = h('td', { class: 'group-column', data: { label: 'Value' } });
   const fix = editor && column !== null && isReplaceable(value) ? createFixCell(column, value, editor) : null;
   const element = h(
     'tr',
     {},
     h(
       'td',
-      { class: 'number' },
+      { class: 'number', data: { label: 'Rows' } },
       h('button', {
         class: 'link-button group-count',
         type: 'button',
@@ -87,7 +88,7 @@ function createGroupRow(group, onChoose, editor) {
       }),
     ),
     h('td', { class: 'reject-reason' }, h('span', { text: message }), h('code', { class: 'muted', text: code })),
-    h('td', { class: 'group-column', text: column ?? '–' }),
+    h('td', { class: 'group-column', data: { label: 'Column' }, text: column ?? '–' }),
     valueCell,
     editor ? h('td', { class: 'fix-cell' }, fix?.button) : null,
   );

@@ -74,6 +74,7 @@ export function createRejectsPanel(
     label: undo ? 'Products left alone' : 'Rejected rows',
     heads,
     testid: 'rejects',
+    tableClass: undo ? '' : 'table-rejects',
     open,
     tools: undo
       ? undefined
@@ -174,7 +175,7 @@ function createRejectRow(reject, editor) {
   const element = h(
     'tr',
     {},
-    h('td', { class: 'number', text: formatNumber(line) }),
+    h('td', { class: 'number', data: { label: 'Line' }, text: formatNumber(line) }),
     h('td', { class: 'reject-reason' }, h('span', { text: message }), h('code', { class: 'muted', text: code })),
     h('td', { class: 'reject-row' }, h('code', { text: row, title: row })),
     editor ? place : null,
