@@ -10,14 +10,15 @@ import { draftsOf, keyOf, problemsOf, requestOf } from './fix-drafts.js';
 /** @import { StepContext } from './job-actions.js' */
 
 const BUSY = 'Applying…';
+const OTHER_REFUSED = 'Another prepared change was refused, see “Your changes to the file”. Correct or discard it.';
 
 /**
  * @typedef {object} FixEditor
  * @property {FixDrafts} drafts
  * @property {FileColumn[]} columns of the file
  * @property {string} delimiter of the file
- * @property {(button: HTMLButtonElement) => Promise<string>} apply Send everything that is prepared. Return why it was
- *   not accepted; "" if it was.
+ * @property {(button: HTMLButtonElement, key?: string) => Promise<string>} apply Send everything that is prepared.
+ *   Return why it was not accepted, for the place of the correction with this key; "" if it was accepted.
  * @property {(id: number, button: HTMLButtonElement) => Promise<unknown>} withdraw Take back an applied correction.
  */
 
@@ -31,8 +32,11 @@ const BUSY = 'Applying…';
 export function createFixEditor(job, { runAction }, obstacle) {
   const drafts = draftsOf(job.task_id);
 
-  /** @param {HTMLButtonElement} button */
-  async function apply(button) {
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {string} [key]
+   */
+  async function apply(button, key) {
     let refusal = obstacle();
     if (refusal) return refusal;
     const sent = drafts.list();
@@ -49,7 +53,10 @@ export function createFixEditor(job, { runAction }, obstacle) {
     });
     if (accepted) drafts.removeSent(sent);
     else refusal ||= 'Another action is running. Try again when it has ended.';
-    return refusal;
+    if (!refusal || !key) return refusal;
+    const own = drafts.get(key)?.problem;
+    if (own) return own;
+    return drafts.list().some(({ problem }) => problem) ? OTHER_REFUSED : refusal;
   }
 
   return {

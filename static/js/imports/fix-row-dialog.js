@@ -51,9 +51,9 @@ export function openFixRow(reject, editor) {
   const save = async () => {
     if (busy || !prepare()) return;
     busy = true;
-    const refusal = await editor.apply(apply);
+    const refusal = await editor.apply(apply, key);
     busy = false;
-    if (refusal) showProblem(drafts.get(key)?.problem || refusal);
+    if (refusal) showProblem(refusal);
     else dialog.close();
   };
   const apply = createActionButton('', 'fix-apply', () => {});
@@ -93,7 +93,9 @@ export function openFixRow(reject, editor) {
           save();
         },
         keydown: (event) => {
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) save();
+          // In a field with several lines, Enter alone starts a new line.
+          const isWanted = event.key === 'Enter' && (event.ctrlKey || event.metaKey);
+          if (isWanted && event.target instanceof HTMLTextAreaElement) save();
         },
       },
     },

@@ -88,8 +88,8 @@ export function createFixValueForm({ column, value, editor, onClose }) {
         submit: async (event) => {
           event.preventDefault();
           if (apply.getAttribute('aria-disabled') === 'true' || !prepare()) return;
-          const refusal = await editor.apply(apply);
-          if (refusal) showProblem(drafts.get(key)?.problem || refusal);
+          const refusal = await editor.apply(apply, key);
+          if (refusal) showProblem(refusal);
         },
         keydown: (event) => {
           if (event.key !== 'Escape') return;

@@ -93,8 +93,7 @@ export function createRejectsPanel(
       ];
     },
   });
-  const hasGroups = !undo && (count > 1 || (editor !== null && count > 0));
-  const groups = hasGroups ? createRejectGroupsPanel(job, { open, editor, onChoose: choose }) : null;
+  const groups = undo || count < 2 ? null : createRejectGroupsPanel(job, { open, editor, onChoose: choose });
   const stopRows = editor?.drafts.changed.subscribe(() => shown.forEach(({ showDraft }) => showDraft()));
   const stop = () => {
     stopRows?.();

@@ -60,7 +60,16 @@ export function createRowFields({ columns, delimiter, cells, reject }) {
     placeholder: 'Find a column',
     'aria-label': 'Find a column',
     data: { testid: 'row-search' },
-    on: { input: () => filter() },
+    on: {
+      input: () => filter(),
+      keydown: (event) => {
+        // The first Esc empties the field; another one leaves the dialog.
+        if (event.key !== 'Escape' || !search.value) return;
+        event.preventDefault();
+        search.value = '';
+        filter();
+      },
+    },
   });
   const onlyImported = h('input', {
     type: 'checkbox',
@@ -239,7 +248,8 @@ export function createRowFields({ columns, delimiter, cells, reject }) {
     { class: 'row-editor' },
     h(
       'div',
-      { class: 'row-tools' },
+      // Enter in a field would submit the form around it, and nothing here is a value of the row.
+      { class: 'row-tools', on: { keydown: (event) => event.key === 'Enter' && keepForm(event) } },
       isLarge ? h('div', { class: 'search-box' }, search, icon('search')) : null,
       isLarge
         ? h(
@@ -265,6 +275,11 @@ export function createRowFields({ columns, delimiter, cells, reject }) {
       build();
     },
   };
+}
+
+/** @param {KeyboardEvent} event */
+function keepForm(event) {
+  if (event.target instanceof HTMLInputElement) event.preventDefault();
 }
 
 /** @param {FileColumn | null} column */
