@@ -249,6 +249,35 @@ class ImportDuplicate(Base):
     kept: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
+class ImportFix(Base):
+    """A correction of a file that an import makes each time it reads the file.
+
+    It either replaces a `value` of a `column` by `replacement`, or the row that begins on `line` by the cells in `row`.
+    `column` is the name that `ImportJob.file` has. A job has few fixes; see importer/jobs/fixes.py.
+    """
+
+    __tablename__ = "import_fixes"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("import_jobs.id", ondelete="CASCADE"))
+    column: Mapped[str | None]
+    value: Mapped[str | None]
+    replacement: Mapped[str | None]
+    line: Mapped[int | None]
+    row: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    __table_args__ = (
+        CheckConstraint(
+            "CASE WHEN line IS NULL"
+            ' THEN num_nonnulls("column", value, replacement) = 3 AND "row" IS NULL'
+            ' ELSE num_nonnulls("column", value, replacement) = 0 AND "row" IS NOT NULL END',
+            name="kind",
+        ),
+        Index("import_fixes_job_id_idx", "job_id", "id"),
+    )
+
+
 class ImportChanges(Base):
     """An entry of the change log: what a slice of an import did, and what an undo needs to reverse it.
 

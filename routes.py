@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import change_streams, docs, events, health
-from api.imports import actions, duplicates, progress, rejects, rows, uploads
+from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
 from api.products import bulk, export
@@ -29,6 +29,7 @@ def register(app: Flask) -> None:
         rows.blueprint,
         duplicates.blueprint,
         rejects.blueprint,
+        fixes.blueprint,
         webhooks.blueprint,
         send_test.blueprint,
         deliveries.blueprint,

@@ -64,7 +64,7 @@ def confirm_import(task_id: str) -> tuple[Response, int]:
     The import compares its rows with the catalogue again, because that may have changed, and writes the products. It
     does not read the file again.
     """
-    return _run_action(task_id, actions.confirm)
+    return run_action(task_id, actions.confirm)
 
 
 @blueprint.post("/<task_id>/cancel", parameters=TASK_ID)
@@ -103,7 +103,7 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     upload_dir = current_app.config["SETTINGS"].upload_dir
     if job.kind == "import" and job.status != "completed" and not (upload_dir / job.stored_name).exists():
         raise FILE_GONE.exception()
-    return _run_action(task_id, lambda cursor, key: actions.retry(cursor, key, options))
+    return run_action(task_id, lambda cursor, key: actions.retry(cursor, key, options))
 
 
 @blueprint.post("/<task_id>/undo", parameters=TASK_ID)
@@ -133,7 +133,7 @@ def undo_import(task_id: str) -> tuple[Response, int]:
             check_undo(cursor, key)
         return undo_task_id
 
-    return _run_action(task_id, undo)
+    return run_action(task_id, undo)
 
 
 @blueprint.delete("/<task_id>", parameters=TASK_ID)
@@ -169,7 +169,7 @@ def _own_connection() -> Iterator[Connection]:
         yield cast("Connection", connection.driver_connection)
 
 
-def _run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
+def run_action(task_id: str, action: Callable[[Cursor, str], str | None]) -> tuple[Response, int]:
     """Run an action on a job, wake a worker, and return the response with the job.
 
     If the action returns the task id of another job, such as an undo, that job is announced and returned.

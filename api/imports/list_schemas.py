@@ -130,10 +130,21 @@ class RejectQuerySchema(RejectFilterSchema, PageQuerySchema):
     """The filter and the page of a list of rejected rows."""
 
 
+class ListedRejectSchema(RejectedRowSchema):
+    """A rejected row with its cells."""
+
+    cells = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "The cells of the row, in the file's order; null if it cannot be split into cells."},
+    )
+
+
 class RejectedRowPageSchema(Schema):
     """A page of rejected rows."""
 
-    rejects = nested_list(RejectedRowSchema)
+    rejects = nested_list(ListedRejectSchema)
     message = text(MISSING_ROWS, nullable=True)
     pagination = nested(PaginationSchema)
 

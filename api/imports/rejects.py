@@ -21,7 +21,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
 from api.request_fields import Boolean
 from api.schemas import PageQuerySchema, QuerySchema
-from importer.columns.reject_file import encode_reject_file
+from importer.columns.reject_file import UNSPLITTABLE_CODES, encode_reject_file, split_rejects
 from importer.files.dialect import Dialect
 from importer.files.rows import Reject
 from models import ImportJob, ImportReject, db
@@ -82,8 +82,9 @@ def list_rejects(query: dict[str, Any], task_id: str) -> Response:
                 "row": row.row,
                 "column": row.column,
                 "value": row.value,
+                "cells": cells,
             }
-            for row in rows
+            for row, cells in zip(rows, _split_rows(job, rows), strict=True)
         ],
         message=_explain_missing(job),
         pagination=pagination,
@@ -160,6 +161,18 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
         explain_missing=lambda written: explain_missing_rejects(rejected_count, written, is_stored=is_stored),
     )
     return send_csv(body, filename, "rejects")
+
+
+def _split_rows(job: ImportJob, rows: Sequence[ImportReject]) -> list[list[str] | None]:
+    """Return the cells of rejected rows; None for rows that cannot be split."""
+    _, dialect, is_text = _file_format(job)
+    if is_text:
+        return [None] * len(rows)
+    rejects = [Reject(row.line, row.code, row.message, row.row) for row in rows]
+    return [
+        None if reject.code in UNSPLITTABLE_CODES else cells
+        for reject, cells in zip(rejects, split_rejects(rejects, dialect), strict=True)
+    ]
 
 
 def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
 from api.imports.schemas import (
@@ -22,7 +22,7 @@ from database.serializers import format_timestamp, serialize_import, serialize_p
 from importer.notices import sort_notices
 from importer.pipeline.affected_products import AffectedProduct, list_affected_products
 from importer.pipeline.missing import NOTHING_MISSING
-from models import ImportJob, ImportLog, Product, db
+from models import ImportFix, ImportJob, ImportLog, Product, db
 
 blueprint = Blueprint("imports", __name__, url_prefix="/api/imports", tag="Imports")
 
@@ -93,6 +93,7 @@ def show_import(task_id: str) -> Response:
             "file": _serialize_file(job.file),
             "preview": _serialize_preview(job.preview),
             "notices": sort_notices(job.notices or []),
+            "fixes_count": db.session.scalar(select(func.count()).where(ImportFix.job_id == job.id)),
             "log": [{"at": format_timestamp(at), "event": event, "message": message} for at, event, message in entries],
             "samples": [{"at": round(at, 3), "phase": phase, "rows": rows} for at, phase, rows in samples],
         }

@@ -286,6 +286,7 @@ class ImportDetailsSchema(ImportSchema):
     options = nested(ImportOptionsSchema)
     file = nested(ImportFileSchema, "Null until the header has been read.", nullable=True)
     notices = nested_list(NoticeSchema)
+    fixes_count = integer("How many fixes are made each time the file is read.")
     preview = nested(PreviewSchema, "Null until the changes have been counted.", nullable=True)
     log = nested_list(LogEntrySchema)
     samples = nested_list(ProgressSampleSchema)

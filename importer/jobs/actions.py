@@ -47,7 +47,7 @@ OPTIONS = (
 )
 LOCK_JOB_SQL = f"""
 SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by,
-    left_alone_count, {", ".join(OPTIONS)},
+    left_alone_count, created_count + updated_count + missing_count AS written, {", ".join(OPTIONS)},
     preview ->> 'missing' AS missing_products, preview ->> 'catalogue' AS catalogue,
     staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
     undo_until IS NOT NULL AS has_undo_deadline, undo_until > clock_timestamp() AS can_undo
@@ -135,9 +135,9 @@ def confirm(cursor: Cursor, task_id: str) -> None:
 
     If the page started the import, its column mapping is saved and proposed for the next file with the same header.
     """
-    job = _lock_job(cursor, task_id)
+    job = lock_job(cursor, task_id)
     if job["status"] != "awaiting_confirmation":
-        raise NotAllowed("not_awaiting_confirmation", _explain_state(job, "there is nothing to confirm"))
+        raise NotAllowed("not_awaiting_confirmation", explain_state(job, "there is nothing to confirm"))
     if job["on_reject"] == "fail" and job["rejected_count"]:
         rows = "1 row was" if job["rejected_count"] == 1 else f"{job['rejected_count']:,} rows were"
         raise NotAllowed(
@@ -175,8 +175,8 @@ def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
                 lock_wait_ms = LOCK_WAIT_MS if attempt else LOCK_WAIT_BEFORE_CANCEL_MS
                 cursor.execute(f"SET LOCAL lock_timeout = '{lock_wait_ms}ms'")
                 if not repository.cancel(cursor, job_id, retention, event="cancelled"):
-                    job = _lock_job(cursor, task_id)
-                    raise NotAllowed("already_ended", _explain_state(job, "there is nothing to cancel"))
+                    job = lock_job(cursor, task_id)
+                    raise NotAllowed("already_ended", explain_state(job, "there is nothing to cancel"))
                 return
         except errors.LockNotAvailable:
             continue
@@ -190,10 +190,10 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
     undone, or if its file has not been read completely, the import starts over. Otherwise it continues after the last
     slice that was written. The caller must make sure that the file still exists.
     """
-    job = _lock_job(cursor, task_id)
+    job = lock_job(cursor, task_id)
     is_undo, awaits_confirmation = job["kind"] == "undo", job["status"] == "awaiting_confirmation"
     if not awaits_confirmation and job["status"] not in {"failed", "cancelled"}:
-        raise NotAllowed("not_retryable", _explain_state(job, "it cannot be retried"))
+        raise NotAllowed("not_retryable", explain_state(job, "it cannot be retried"))
     if is_undo and not job["can_retry"]:
         message = "The undo cannot be retried: its change log has expired, or its import was retried after it."
         raise NotAllowed("not_retryable", message)
@@ -204,6 +204,17 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
     options_change = any(job[name] != value for name, value in options.items())
     must_start_over = awaits_confirmation or options_change or job["undone_by"] is not None or not job["is_staged"]
     starts_over = not is_undo and must_start_over
+    message = "Retried from the start." if starts_over else "Retried; continues where it stopped."
+    queue_again(cursor, job, options, starts_over=starts_over, event="retried", message=message)
+
+
+def queue_again(
+    cursor: Cursor, job: dict[str, Any], options: dict[str, Any], *, starts_over: bool, event: str, message: str
+) -> None:
+    """Queue a job that `lock_job` returned and that may be retried; raises `NotAllowed` and `JobLocked`.
+
+    `options` are new values for some of `OPTIONS`. The log gets an entry with this `event` and `message`.
+    """
     if job["undone_by"] is not None:
         _detach_undo(cursor, job)
     if starts_over:
@@ -216,8 +227,7 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
         f"UPDATE import_jobs SET {', '.join(assignments)}, {BUMP_REVISION_SQL} WHERE id = %(id)s",
         {**values, "id": job["id"]},
     )
-    message = "Retried from the start." if starts_over else "Retried; continues where it stopped."
-    repository.append_log(cursor, job["id"], "retried", message)
+    repository.append_log(cursor, job["id"], event, message)
 
 
 def _detach_undo(cursor: Cursor, job: dict[str, Any]) -> None:
@@ -243,11 +253,11 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     An import whose undo has left products alone can be undone again, for these products.
     `started_from` is one of `models.ORIGINS`; `started_by` names the client.
     """
-    job = _lock_job(cursor, task_id)
+    job = lock_job(cursor, task_id)
     if job["kind"] == "undo":
         raise NotAllowed("not_undoable", "An undo cannot be undone. Import the file again to restore its products.")
     if job["status"] in {"pending", "processing", "awaiting_confirmation"}:
-        raise NotAllowed("not_undoable", _explain_state(job, "it cannot be undone before it ends"))
+        raise NotAllowed("not_undoable", explain_state(job, "it cannot be undone before it ends"))
     if job["undone_by"] is not None and not job["left_alone_count"]:
         raise NotAllowed("not_undoable", "This import has an undo already.")
     if not job["has_undo_deadline"]:
@@ -287,11 +297,11 @@ def delete(connection: Connection, task_id: str) -> None:
     if status in FINAL_STATUSES:
         message = "The undo of this import has not ended. Wait for its end, or cancel it; then delete the import."
         raise NotAllowed("not_deletable", message)
-    state = _explain_state({"kind": kind, "status": status}, "it cannot be deleted before it ends")
+    state = explain_state({"kind": kind, "status": status}, "it cannot be deleted before it ends")
     raise NotAllowed("not_deletable", f"{state} Cancel it first.")
 
 
-def _lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
+def lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     """Return the columns of `LOCK_JOB_SQL`; the row stays locked until the transaction ends. Raises `JobLocked`."""
     cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
     try:
@@ -302,6 +312,7 @@ def _lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     return dict(zip(names, cursor.fetchone() or (), strict=True))
 
 
-def _explain_state(job: dict[str, Any], consequence: str) -> str:
+def explain_state(job: dict[str, Any], consequence: str) -> str:
+    """Return a sentence that says what state a job is in, and what follows from that for an action."""
     kind = "undo" if job["kind"] == "undo" else "import"
     return f"The {kind} {STATES[job['status']]}, so {consequence}."

@@ -222,6 +222,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{task_id}/fixes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the fixes of an import
+         * @description They are made each time the file of the import is read, and are deleted with the import.
+         */
+        get: operations["listFixes"];
+        put?: never;
+        /**
+         * Fix values and rows of an import
+         * @description Stores all fixes and reads and checks the file again from its start, with the same options. A fix replaces an
+         *     earlier one for the same column and value, or for the same line. The import must await its confirmation, or must
+         *     have failed or been cancelled before it wrote anything, and its file must still be stored. The fixed rows are
+         *     checked like all others.
+         *
+         *     If the file is read with other options later, a fix may find no column, value or row any more. Then the notice
+         *     `unused_fixes` names it.
+         */
+        post: operations["addFixes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/fixes/{fix_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+                /** @description The id of the fix. */
+                fix_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a fix
+         * @description Reads and checks the file again without the fix, in the same states of the import as `addFixes`.
+         */
+        delete: operations["deleteFix"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{task_id}/products": {
         parameters: {
             query?: never;
@@ -1214,6 +1272,47 @@ export interface components {
             /** @description The first values of the column, at most 5. */
             samples: string[];
         };
+        Fix: {
+            /**
+             * @description The name of a column, as `file.columns` of the import has it.
+             * @example Active
+             */
+            column: string | null;
+            /**
+             * Format: date-time
+             * @description When the fix was made (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The id of the fix.
+             * @example 3
+             */
+            id: number;
+            /**
+             * @description Whether it fixes a value or a row.
+             * @example value
+             * @enum {string}
+             */
+            kind: "value" | "row";
+            /** @description The line of the file where the row begins. */
+            line: number | null;
+            /**
+             * @description What replaces the value.
+             * @example no
+             */
+            replacement: string | null;
+            /** @description The new cells of the row, one for each column of the file, in its order. */
+            row: string[] | null;
+            /**
+             * @description A value of the column, as the rejected rows show it, without the spaces around it. The fix applies to every row of the file that has exactly this value.
+             * @example maybe
+             */
+            value: string | null;
+        };
+        FixList: {
+            fixes: components["schemas"]["Fix"][];
+        };
         Health: {
             /**
              * @description The message broker.
@@ -1450,6 +1549,8 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             finished_at: string | null;
+            /** @description How many fixes are made each time the file is read. */
+            fixes_count: number;
             /**
              * @description The number of the job.
              * @example 7
@@ -1680,6 +1781,40 @@ export interface components {
             imports: components["schemas"]["Import"][];
             pagination: components["schemas"]["Pagination"];
         };
+        ListedReject: {
+            /** @description The cells of the row, in the file's order; null if it cannot be split into cells. */
+            cells: string[] | null;
+            /**
+             * @description The reason, as a code for programs.
+             * @example missing_sku
+             */
+            code: string;
+            /**
+             * @description The column that is to blame, by its name in the file; null if it is the whole row.
+             * @example Status
+             */
+            column: string | null;
+            /**
+             * @description The line of the file where the row begins.
+             * @example 17
+             */
+            line: number;
+            /**
+             * @description The reason, as a sentence for people.
+             * @example The row has no SKU.
+             */
+            message: string;
+            /**
+             * @description The original row.
+             * @example ,Blue lamp,
+             */
+            row: string;
+            /**
+             * @description The value that is to blame; null if the reason is not about one value.
+             * @example maybe
+             */
+            value: string | null;
+        };
         LogEntry: {
             /**
              * Format: date-time
@@ -1704,6 +1839,41 @@ export interface components {
              * @example The product A-1 was deleted.
              */
             message: string;
+        };
+        NewFix: {
+            /**
+             * @description The name of a column, as `file.columns` of the import has it.
+             * @example Active
+             */
+            column?: string;
+            /**
+             * @description The line of a rejected row, or of a row that has a fix already.
+             * @example 17
+             */
+            line?: number;
+            /**
+             * @description What replaces the value.
+             * @example no
+             */
+            replacement?: string;
+            /**
+             * @description The new cells of the row, one for each column of the file, in its order.
+             * @example [
+             *       "A-1",
+             *       "Lamp",
+             *       "yes"
+             *     ]
+             */
+            row?: string[];
+            /**
+             * @description A value of the column, as the rejected rows show it, without the spaces around it. The fix applies to every row of the file that has exactly this value.
+             * @example maybe
+             */
+            value?: string;
+        };
+        NewFixes: {
+            /** @description The fixes, at most 1,000 with 1,000,000 characters together. */
+            fixes: components["schemas"]["NewFix"][];
         };
         NewProduct: {
             /** @description Whether the product is for sale. */
@@ -2064,7 +2234,7 @@ export interface components {
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
             message: string | null;
             pagination: components["schemas"]["Pagination"];
-            rejects: components["schemas"]["RejectedRow"][];
+            rejects: components["schemas"]["ListedReject"][];
         };
         RetryOptions: {
             /**
@@ -3116,6 +3286,260 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listFixes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fixes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FixList"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    addFixes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "fixes": [
+                 *         {
+                 *           "column": "Active",
+                 *           "replacement": "no",
+                 *           "value": "maybe"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewFixes"];
+            };
+        };
+        responses: {
+            /** @description The fixes are stored, and the import waits for a worker. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_fixes`, `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_fixable`, `file_gone`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteFix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+                /** @description The id of the fix. */
+                fix_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fix is deleted, and the import waits for a worker. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`, `fix_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_fixable`, `file_gone`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
