@@ -27,7 +27,6 @@ export type ImportDetail = Omit<Schemas['ImportDetails'], 'file' | 'notices' | '
   file: ImportFile | null;
   notices: Notice[];
   preview: Preview | null;
-  fixes_count: number;
 };
 export type Imports = Schemas['ImportPage'];
 export type ImportOptions = Schemas['ImportOptions'];
@@ -56,16 +55,14 @@ export type CheckedRows = Schemas['CheckedRowPage'];
 export type DuplicateRow = Schemas['Duplicate'];
 export type DuplicateRows = Schemas['DuplicatePage'];
 /** `cells` is null if the row cannot be split into cells. */
-export type RejectedRow = Schemas['RejectedRow'] & { cells: string[] | null };
-export type RejectedRows = Omit<Schemas['RejectedRowPage'], 'rejects'> & { rejects: RejectedRow[] };
+export type RejectedRow = Schemas['ListedReject'];
+export type RejectedRows = Schemas['RejectedRowPage'];
 /** The rejected rows with the same reason, column and value. */
 export type RejectGroup = Schemas['RejectGroup'];
 export type RejectGroups = Schemas['RejectGroupPage'];
-/** A correction of the file of an import, which is applied whenever the file is read. */
-export type FileFix =
-  | { id: number; kind: 'value'; column: string; value: string; replacement: string; created_at: string }
-  | { id: number; kind: 'row'; line: number; row: string[]; before: string[] | null; created_at: string };
-export type FileFixes = { fixes: FileFix[] };
+/** A correction of the file of an import, which is made whenever the file is read. */
+export type FileFix = Schemas['Fix'];
+export type FileFixes = Schemas['FixList'];
 export type ImportedProduct = Schemas['AffectedProduct'];
 export type ImportedProducts = Schemas['AffectedProductPage'];
 export type RetryOptions = Schemas['RetryOptions'];

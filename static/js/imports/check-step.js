@@ -6,7 +6,7 @@ import { fill, h, refill } from '../core/dom.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
-import { canRetry, isAllRejected, isRunning } from './job.js';
+import { canFix, canRetry, isAllRejected, isRunning } from './job.js';
 import { createCheckedRowsPanel } from './checked-rows.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixBar } from './fix-bar.js';
@@ -103,8 +103,8 @@ function createContent(mode, job, context) {
    */
   const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
   let hasChangedOptions = false;
-  const editor =
-    mode === 'record' ? null : createFixEditor(job, context, () => (hasChangedOptions ? READ_AGAIN_FIRST : ''));
+  const editor = canFix(job) ? createFixEditor(job, context, () => (hasChangedOptions ? READ_AGAIN_FIRST : '')) : null;
+  if (!editor) discardDrafts(job.task_id);
   const fixes = createFixesCard(job, editor);
   const bar = editor && createFixBar(editor);
   const { rows, changes, duplicates, rejects } = previewLists(job, mode === 'ready', editor);
@@ -171,7 +171,6 @@ function createContent(mode, job, context) {
     ];
     return { children, stop };
   }
-  discardDrafts(job.task_id);
   const summary = createPreviewSummary(job, null, lists, null);
   const notices = createNoticesCard(job, null);
   const children = [summary.element, notices, fixes.element, createFileSummary(job), changes, duplicates, rejectPanels];

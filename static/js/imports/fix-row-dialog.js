@@ -9,7 +9,7 @@ import { icon } from '../core/icons.js';
 import { createActionButton } from './action-buttons.js';
 import { keyOf } from './fix-drafts.js';
 import { applyLabel, countWith } from './fix-editor.js';
-import { blamedColumn } from './row-cells.js';
+import { blamedColumn, describeWidth, openingCells } from './row-cells.js';
 import { createRowFields } from './row-fields.js';
 
 /** @import { RejectedRow } from '../core/types.d.ts' */
@@ -17,7 +17,7 @@ import { createRowFields } from './row-fields.js';
 
 /**
  * Open the dialog.
- * @param {RejectedRow & {cells: string[]}} reject
+ * @param {RejectedRow} reject
  * @param {FixEditor} editor
  */
 export function openFixRow(reject, editor) {
@@ -25,7 +25,8 @@ export function openFixRow(reject, editor) {
   const { drafts, columns, delimiter } = editor;
   const key = keyOf({ line });
   const known = drafts.get(key);
-  const initial = known && 'row' in known.fix ? known.fix.row : reject.cells;
+  const before = openingCells(reject, columns.length, delimiter);
+  const initial = known && 'row' in known.fix ? known.fix.row : before;
   const fields = createRowFields({ columns, delimiter, cells: initial, reject });
   const isBlamed = blamedColumn(columns, reject) >= 0;
   const problem = h('div', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'fix-problem' } });
@@ -40,12 +41,14 @@ export function openFixRow(reject, editor) {
   /** Keep what was entered; return whether it changes anything. */
   const prepare = () => {
     const row = fields.cells();
-    if (JSON.stringify(row) === JSON.stringify(reject.cells)) {
-      showProblem('Nothing is changed yet. Correct the row first.');
+    const isSame = JSON.stringify(row) === JSON.stringify(reject.cells);
+    const fits = row.length === columns.length;
+    if (isSame || !fits) {
+      showProblem(fits ? 'Nothing is changed yet. Correct the row first.' : describeWidth(row.length, columns.length));
       return false;
     }
     showProblem('');
-    drafts.put({ line, row, before: reject.cells });
+    drafts.put({ line, row, before });
     return true;
   };
   const save = async () => {

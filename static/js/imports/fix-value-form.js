@@ -35,7 +35,7 @@ export function createFixValueForm({ column, value, editor, onClose }) {
   const key = keyOf({ column, value });
   const known = drafts.get(key)?.fix;
   const initial = known && 'replacement' in known ? known.replacement : undefined;
-  const isActive = editor.columns.some(({ name, field }) => field === 'active' && name.trim() === column);
+  const isActive = editor.columns.some(({ name, field }) => field === 'active' && name === column);
   const problem = h('p', { class: 'field-error', id: `${id}-problem`, role: 'alert', data: { testid: 'fix-problem' } });
   const text = h('input', {
     class: 'input',

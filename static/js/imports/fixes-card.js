@@ -8,7 +8,7 @@ import { formatNumber } from '../core/format.js';
 import { timeElement } from '../core/widgets.js';
 import { createActionButton } from './action-buttons.js';
 import { importApiPath } from './job-actions.js';
-import { differingCells } from './row-cells.js';
+import { differingCells, slotsOf } from './row-cells.js';
 
 /** @import { Child } from '../core/dom.js' */
 /** @import { FileColumn, FileFix, FileFixes, ImportDetail } from '../core/types.d.ts' */
@@ -114,12 +114,13 @@ function draftItem(draft, columns, discard) {
  * @param {FileColumn[]} columns
  * @param {FixEditor | null} editor
  */
-function appliedItem(fix, columns, editor) {
+function appliedItem({ id, column, value, replacement, line, row, created_at }, columns, editor) {
+  const isRow = line !== null;
   return listItem(
-    nameOf(fix),
-    fix.kind === 'row' ? rowChanges(columns, fix.before, fix.row) : valueChange(fix),
-    h('span', { class: 'muted' }, timeElement(fix.created_at)),
-    editor && createActionButton('Remove', 'fix-remove', (pressed) => editor.withdraw(fix.id, pressed), 'button-small'),
+    isRow ? nameOf({ line }) : (column ?? ''),
+    isRow ? rowCells(columns, row ?? []) : valueChange({ value: value ?? '', replacement: replacement ?? '' }),
+    h('span', { class: 'muted' }, timeElement(created_at)),
+    editor && createActionButton('Remove', 'fix-remove', (pressed) => editor.withdraw(id, pressed), 'button-small'),
   );
 }
 
@@ -149,16 +150,27 @@ const valueChange = ({ value, replacement }) => h('p', {}, beforeAndAfter(value,
 
 /**
  * @param {FileColumn[]} columns
- * @param {string[] | null} before null if it is not known any more
+ * @param {string[]} before
  * @param {string[]} after
  * @returns {Child}
  */
-function rowChanges(columns, before, after) {
-  if (!before) return h('p', {}, h('ins', { dir: 'auto', text: clip(after.join(' · ')) }));
-  return differingCells(columns, before, after).map((cell) =>
+const rowChanges = (columns, before, after) =>
+  differingCells(columns, before, after).map((cell) =>
     h('p', {}, h('span', { class: 'muted', text: `${cell.label}: ` }), beforeAndAfter(cell.before, cell.after)),
   );
-}
+
+/**
+ * Create a row as it is now: the cells that are imported and not empty. What it was before is not stored.
+ * @param {FileColumn[]} columns
+ * @param {string[]} cells
+ * @returns {Child}
+ */
+const rowCells = (columns, cells) =>
+  slotsOf(columns, cells)
+    .filter(({ column, value }) => column?.field && value)
+    .map(({ label, value }) =>
+      h('p', {}, h('span', { class: 'muted', text: `${label}: ` }), textOf('ins', value, 'no cell')),
+    );
 
 /**
  * @param {string | null} before null if there was no such cell

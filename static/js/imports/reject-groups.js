@@ -7,6 +7,7 @@ import { pagedPanel } from '../core/paged-panel.js';
 import { keyOf } from './fix-drafts.js';
 import { createFixValueForm } from './fix-value-form.js';
 import { importApiPath } from './job-actions.js';
+import { blamedColumn } from './row-cells.js';
 
 /** @import { ImportJob, RejectGroup, RejectGroups } from '../core/types.d.ts' */
 /** @import { FixEditor } from './fix-editor.js' */
@@ -72,7 +73,8 @@ export const changeHead = () =>
 function createGroupRow(group, onChoose, editor) {
   const { code, message, column, value, count } = group;
   const valueCell = h('td', { class: 'group-column', data: { label: 'Value' } });
-  const fix = editor && column !== null && isReplaceable(value) ? createFixCell(column, value, editor) : null;
+  const name = editor?.columns[blamedColumn(editor.columns, group)]?.name;
+  const fix = editor && name !== undefined && isReplaceable(value) ? createFixCell(name, value, editor) : null;
   const element = h(
     'tr',
     {},
@@ -117,7 +119,7 @@ const isReplaceable = (value) => value !== null && value.length <= LONGEST_VALUE
 
 /**
  * Create the button that opens the form in a row of its own, below the row of the group.
- * @param {string} column
+ * @param {string} column as the file names it
  * @param {string} value
  * @param {FixEditor} editor
  */

@@ -149,22 +149,21 @@ function downloadLink(job) {
  * @returns {{element: HTMLElement, showDraft: () => void}}
  */
 function createRejectRow(reject, editor) {
-  const { line, message, code, row, cells } = reject;
+  const { line, message, code, row } = reject;
   const place = h('td', { class: 'fix-cell' });
-  const button =
-    editor && cells
-      ? h(
-          'button',
-          {
-            class: 'button button-small',
-            type: 'button',
-            data: { testid: 'fix-row' },
-            on: { click: () => openFixRow({ ...reject, cells }, editor) },
-          },
-          'Edit',
-          h('span', { class: 'visually-hidden', text: ` line ${formatNumber(line)}` }),
-        )
-      : null;
+  const button = editor
+    ? h(
+        'button',
+        {
+          class: 'button button-small',
+          type: 'button',
+          data: { testid: 'fix-row' },
+          on: { click: () => openFixRow(reject, editor) },
+        },
+        'Edit',
+        h('span', { class: 'visually-hidden', text: ` line ${formatNumber(line)}` }),
+      )
+    : null;
   const pill = h('span', { class: 'pill pill-running', text: 'Prepared', hidden: true });
   place.append(...[button, pill].filter((node) => node !== null));
   const showDraft = () => {

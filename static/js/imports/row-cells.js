@@ -81,6 +81,19 @@ export function describeWidth(cells, columns) {
 }
 
 /**
+ * Return the cells with which a row is opened. A row that the server could not split is split at every delimiter.
+ * Surplus cells at its end that are empty are left out.
+ * @param {Pick<RejectedRow, 'cells' | 'row'>} reject
+ * @param {number} columns how many columns there are
+ * @param {string} delimiter
+ */
+export function openingCells({ cells, row }, columns, delimiter) {
+  const opened = cells ? [...cells] : row.replace(/[\r\n]+$/, '').split(delimiter);
+  while (opened.length > columns && opened.at(-1) === '') opened.pop();
+  return opened;
+}
+
+/**
  * Return whether a value needs a field with several lines.
  * @param {string} value
  */

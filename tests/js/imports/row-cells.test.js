@@ -9,6 +9,7 @@ import {
   insertCell,
   joinCells,
   needsLines,
+  openingCells,
   removeCell,
   slotsOf,
 } from '../../../static/js/imports/row-cells.js';
@@ -59,6 +60,16 @@ test('the width of a row is described', () => {
   assert.equal(describeWidth(4, 3), '1 cell is too many. Remove one, or join cells that belong together.');
   assert.equal(describeWidth(6, 3), '3 cells are too many. Remove some, or join cells that belong together.');
   assert.equal(describeWidth(2, 3), '1 cell is missing. Insert empty cells where values are missing.');
+});
+
+test('a row is opened with the cells that the server found, else split at every delimiter', () => {
+  assert.deepEqual(openingCells({ cells: ['A-1', 'Lamp; red'], row: 'A-1;"Lamp; red"' }, 2, ';'), ['A-1', 'Lamp; red']);
+  assert.deepEqual(openingCells({ cells: null, row: 'A-1;"Lamp" red;9\r\n' }, 3, ';'), ['A-1', '"Lamp" red', '9']);
+});
+
+test('empty surplus cells at the end of a row are left out', () => {
+  assert.deepEqual(openingCells({ cells: ['A-1', '', '', ''], row: 'A-1,,,' }, 2, ','), ['A-1', '']);
+  assert.deepEqual(openingCells({ cells: ['A-1', '', 'x', ''], row: '' }, 2, ','), ['A-1', '', 'x']);
 });
 
 test('long values and values with line breaks need several lines', () => {
