@@ -57,6 +57,13 @@ NOTICE_KINDS = {
             Fix("Keep these products", {"missing": "keep"}),
         ),
         NoticeKind(
+            "unused_fixes",
+            "1 fix changed nothing: the file has no such column, value or row, as it is read now. Delete the fix, or"
+            " make it again.",
+            "{count} fixes changed nothing: the file has no such columns, values or rows, as it is read now. Delete the"
+            " fixes, or make them again.",
+        ),
+        NoticeKind(
             "rows_inside_a_value",
             "1 quoted value contains lines that look like rows of this file. They are imported as part of the value."
             " If they are rows, a quote is missing or too many: correct it and upload the file again.",

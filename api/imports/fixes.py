@@ -19,7 +19,7 @@ from api.request_fields import MAX_DIGITS, NO_NUL_PATTERN, REQUIRED_MESSAGE, Tex
 from api.response_fields import integer, nested_list, text, timestamp
 from api.schemas import RequestSchema
 from database.serializers import format_timestamp
-from importer.columns.fixes import RowFix, ValueFix
+from importer.files.fixes import RowFix, ValueFix
 from importer.files.header_search import MAX_COLUMNS
 from importer.jobs import fixes as stored_fixes
 from importer.jobs.fixes import MAX_FIXES, MAX_FIXES_CHARACTERS

@@ -22,11 +22,13 @@ from importer.columns.column_mapping import (
 )
 from importer.columns.formula_guard import is_guarded
 from importer.columns.header_rows import is_second_header
+from importer.columns.row_fixer import RowFixer
 from importer.columns.validation import ACTIVE_WORDS, RowValidator
 from importer.columns.values import take_text
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.csv_file import CsvFile
 from importer.files.encoding_names import find_encoding
+from importer.files.fixes import Fixes
 from importer.files.rows import Row, RowChunk, make_printable
 from importer.files.stored_file import StoredFile
 from importer.files.text_source import TextSource
@@ -35,6 +37,7 @@ from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, Sheet
 from importer.notices import Fix, Notices
 
 MAX_RATED_ROWS = 128
+NO_FIXES = Fixes()
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class FileOptions:
     `dialect.QUOTES`, or its name. `encoding` is any name that Python knows. `mapping` has the product field for each
     column name; a field that is None leaves the column out. `header_line` is the line of the header, counted from 1.
     `sheet` is the name of the sheet of a workbook. With `accept_short_rows`, the fields that a short row lacks stay
-    unchanged.
+    unchanged. `fixes` are made in the rows.
     """
 
     delimiter: str | None = None
@@ -55,6 +58,7 @@ class FileOptions:
     header_line: int | None = None
     sheet: str | None = None
     accept_short_rows: bool = False
+    fixes: Fixes = NO_FIXES
 
 
 class ProductFile:
@@ -173,8 +177,12 @@ class ProductFile:
         return self._file.copy_options
 
     def read_chunks(self, chunk_rows: int) -> Iterator[RowChunk]:
-        """Yield the rows after the header, at most `chunk_rows` at a time."""
-        return self._file.read_chunks(chunk_rows, self.validator.layout, self.notices)
+        """Yield the rows after the header with their fixes, at most `chunk_rows` and the number of fixes at a time."""
+        chunks = self._file.read_chunks(chunk_rows, self.validator.layout, self.notices)
+        fixes = self._options.fixes
+        if not fixes:
+            return chunks
+        return RowFixer(fixes, header=self.header, dialect=self._file.dialect, notices=self.notices).fix(chunks)
 
 
 def _are_booleans(values: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from itertools import compress, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from importer.columns.column_mapping import named_width, shorten, width_without_reject_columns
+from importer.columns.column_mapping import column_names, named_width, shorten, width_without_reject_columns
 from importer.columns.formula_guard import remove_guard
 from importer.columns.header_rows import HeaderRows
 from importer.columns.reject_file import find_own_width
@@ -89,6 +89,8 @@ class RowValidator:
         # The number of columns of the imported file, if this is the file of its rejected rows.
         kept = width_without_reject_columns(header)
         self._kept = kept if kept < len(header) else 0
+        columns_shown = column_names(header)
+        self._shown = {field: columns_shown[index] for field, index in self._indexes.items()}
         self._names = {field: shorten(header[index].strip()) for field, index in self._indexes.items()}
         self._header_rows = HeaderRows(header, self._indexes["sku"])
 
@@ -175,7 +177,7 @@ class RowValidator:
         """Return the column and the value of a rejected row that are to blame, if the reason is about them."""
         if reason.field is None:
             return None, None
-        column = self._names[reason.field]
+        column = self._shown[reason.field]
         if not reason.is_about_value:
             return column, None
         return column, make_printable(row[self._indexes[reason.field]].strip()[:VALUE_MAX_CHARACTERS])

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from database.connect import transaction
-from importer.columns.fixes import Fixes, RowFix, ValueFix
+from importer.files.fixes import Fixes, RowFix, ValueFix
 from importer.jobs.actions import NotAllowed, explain_state, lock_job, queue_again
 
 # The fixes of an import are kept in memory while its file is read.

@@ -26,6 +26,7 @@ from importer.errors import LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs import lease, repository
+from importer.jobs.fixes import load_fixes
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
@@ -134,6 +135,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             header_line=job.header_line,
             sheet=job.sheet,
             accept_short_rows=job.short_rows == "accept",
+            fixes=load_fixes(run.connection, job.id),
         ),
         max_record=limits.max_record_characters,
         max_unpacked_bytes=limits.max_unpacked_bytes,

@@ -1,4 +1,4 @@
-"""Fixes: corrections of values and of rows that are made while a file is read."""
+"""Fixes: corrections of values and of rows that are made while a file is read; see `importer.columns.row_fixer`."""
 
 from __future__ import annotations
 
