@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, expect_counts, expect_status, expect_step, wait_until
 
-WIDE = {"width": 1280, "height": 800}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 CONTENT = (
     "sku,name,Active,description\n"
     "A-1,Lamp,maybe,one\n"
