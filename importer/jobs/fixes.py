@@ -70,6 +70,8 @@ def add_fixes(cursor: Cursor, task_id: str, given: Sequence[ValueFix | RowFix]) 
     the file still exists.
     """
     job = _lock_fixable_job(cursor, task_id)
+    if not (job["file"] or {}).get("columns"):
+        raise NotAllowed("not_fixable", "The columns of the file are not known. Retry the import, then fix its rows.")
     # The last fix for a value or a row counts.
     values = {(fix.column, fix.value): fix for fix in given if isinstance(fix, ValueFix)}
     rows = {fix.line: fix for fix in given if isinstance(fix, RowFix)}
@@ -138,8 +140,6 @@ def _lock_fixable_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
             "The import has written products already, so its rows cannot be fixed. Retry it to its end. Then correct"
             " the file of the rejected rows and upload it.",
         )
-    if not (job["file"] or {}).get("columns"):
-        raise NotAllowed("not_fixable", "The columns of the file are not known, so its rows cannot be fixed.")
     return job
 
 

@@ -55,12 +55,13 @@ def read_file(
     workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS,
 ) -> ReadResult:
     """Read a whole file in blocks of `block` bytes. Raise `UnusableFile` if it cannot be imported."""
+    options = options or FileOptions()
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         with open_product_file(
             Path(file.name),
-            options or FileOptions(),
+            options,
             max_record=max_record,
             max_unpacked_bytes=max_unpacked_bytes,
             tuning=create_tuning(block, use_fast_path=use_fast_path),
@@ -77,7 +78,7 @@ def read_file(
                 # Read the payload as COPY does.
                 text = io.StringIO(payload.decode(), newline="")
                 rows = list(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.copy_quote, strict=True))
-                assert len(rows) == count <= chunk_rows
+                assert len(rows) == count <= chunk_rows + len(options.fixes.rows)
                 result.rows += map(tuple, rows)
                 result.lines += chunk.valid_lines()
                 assert len(result.lines) == len(result.rows)
