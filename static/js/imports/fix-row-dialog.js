@@ -27,7 +27,7 @@ export function openFixRow(reject, editor) {
   const known = drafts.get(key);
   const before = openingCells(reject, columns.length, delimiter);
   const initial = known && 'row' in known.fix ? known.fix.row : before;
-  const fields = createRowFields({ columns, delimiter, cells: initial, reject });
+  const fields = createRowFields({ columns, delimiter, cells: initial, before, reject });
   const isBlamed = blamedColumn(columns, reject) >= 0;
   const problem = h('div', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'fix-problem' } });
   let busy = false;

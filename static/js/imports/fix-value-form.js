@@ -92,9 +92,14 @@ export function createFixValueForm({ column, value, editor, onClose }) {
           if (refusal) showProblem(refusal);
         },
         keydown: (event) => {
-          if (event.key !== 'Escape') return;
-          event.preventDefault();
-          onClose();
+          if (event.key === 'Escape') {
+            event.preventDefault();
+            onClose();
+          } else if (event.key === 'Enter' && event.target === choice) {
+            // Enter in a select opens its list in some browsers; in a text field it submits the form.
+            event.preventDefault();
+            element.requestSubmit();
+          }
         },
         input: () => showProblem(''),
         change: show,

@@ -35,7 +35,7 @@ export function createFixesCard(job, editor) {
     { class: 'card fixes-card', 'aria-labelledby': 'fixes-title', hidden: true, data: { testid: 'fixes' } },
     h('div', { class: 'card-head-table' }, h('h2', { id: 'fixes-title', text: 'Your changes to the file' }), count),
     problem,
-    list,
+    h('div', { class: 'fix-scroll', tabindex: '0', role: 'region', 'aria-label': 'Changes to the file' }, list),
   );
   /** @param {Draft} draft */
   const discard = ({ key }) => {
@@ -168,9 +168,7 @@ const rowChanges = (columns, before, after) =>
 const rowCells = (columns, cells) =>
   slotsOf(columns, cells)
     .filter(({ column, value }) => column?.field && value)
-    .map(({ label, value }) =>
-      h('p', {}, h('span', { class: 'muted', text: `${label}: ` }), textOf('ins', value, 'no cell')),
-    );
+    .map(({ label, value }) => h('p', {}, h('span', { class: 'muted', text: `${label}: ` }), value && clip(value)));
 
 /**
  * @param {string | null} before null if there was no such cell

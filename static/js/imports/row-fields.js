@@ -38,17 +38,18 @@ let serial = 0;
  * @param {FileColumn[]} options.columns
  * @param {string} options.delimiter
  * @param {string[]} options.cells
+ * @param {string[]} options.before cells as they are in the file, to which the reason of the rejection applies
  * @param {Pick<RejectedRow, 'column' | 'message'>} options.reject
  * @returns {RowFields}
  */
-export function createRowFields({ columns, delimiter, cells, reject }) {
+export function createRowFields({ columns, delimiter, cells, before, reject }) {
   serial += 1;
   const prefix = `row-${serial}`;
   const blamed = blamedColumn(columns, reject);
   const fits = cells.length === columns.length;
   const isLarge = Math.max(columns.length, cells.length) > MANY_COLUMNS;
   let current = [...cells];
-  let sentence = blamed < 0 ? '' : reject.message;
+  let sentence = cells[blamed] === before[blamed] ? reject.message : '';
   /** @type {HTMLElement[]} */
   let fields = [];
   const list = h('div', { class: 'row-fields' });
