@@ -351,3 +351,44 @@ def test_a_refused_change_says_why_at_its_field(page: Page, site: Site, console:
     expect(problem).not_to_be_empty()
     expect(page.get_by_test_id("fix-refusal")).to_have_text(problem.inner_text())
     check_accessible(page, "a refused change")
+
+
+def test_rows_that_cannot_be_split_are_edited_too(page: Page, site: Site) -> None:
+    open_check(page, site, 'sku,name\n"A-1"x,Lamp\nA-2,Chair\n')
+    expect_counts(page, create=1, rejected=1)
+    dialog = edit(page, 2)
+    expect(dialog.get_by_label("The row in the file")).to_have_text('"A-1"x,Lamp')
+    expect(field(dialog, "name")).to_have_value("Lamp")
+    field(dialog, "sku").fill("A-1")
+    field(dialog, "sku").press("Enter")
+    expect_checked_again(page, create=2, rejected=0)
+    expect(changes(page)).to_contain_text("name: Lamp")
+
+
+def test_a_cancelled_import_is_corrected_and_checked_again(page: Page, site: Site) -> None:
+    task_id = open_check(page, site)
+    page.get_by_test_id("cancel-import").click()
+    expect_step(page, "result")
+    page.goto(f"/#/imports/{task_id}/check")
+    expect_step(page, "check")
+    page.get_by_test_id("reject-groups").locator("summary").click()
+    group(page, "perhaps").click()
+    page.get_by_test_id("fix-choice").select_option("Empty: leave products as they are")
+    check_accessible(page, "the form of a value in a cancelled import")
+    page.get_by_test_id("fix-apply").click()
+    expect_checked_again(page, create=2, rejected=5)
+    expect(changes(page)).to_contain_text("perhaps → empty")
+
+
+def test_changed_options_are_applied_before_prepared_changes(page: Page, site: Site) -> None:
+    open_check(page, site)
+    group(page, "maybe").click()
+    page.get_by_test_id("fix-choice").select_option("Inactive")
+    page.get_by_test_id("option-short_rows").select_option("accept")
+    page.get_by_test_id("fix-apply").click()
+    expect(page.get_by_test_id("fix-problem")).to_contain_text("You changed options. Read the file again first")
+    page.get_by_test_id("read-again").click()
+    expect_counts(page, create=2, rejected=5)
+    expect(changes(page)).to_contain_text("Prepared")
+    page.get_by_test_id("fix-apply-all").click()
+    expect_checked_again(page, create=4, rejected=3)
