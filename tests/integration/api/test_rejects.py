@@ -32,6 +32,7 @@ def test_rejected_rows_are_listed_in_the_order_of_the_file(client: FlaskClient, 
         "row": ",0",
         "column": "sku",
         "value": None,
+        "cells": ["", "0"],
     }
     second_page = read_json(client.get(path, query_string={"page": 2}))
     rows = first_page["rejects"] + second_page["rejects"]

@@ -68,7 +68,11 @@ def test_a_value_is_fixed_in_every_row(header: str, row: str, block: int, use_fa
 @pytest.mark.parametrize("use_fast_path", [True, False])
 def test_values_of_clean_rows_are_fixed(use_fast_path: bool) -> None:
     text = 'sku,name\nA,"Say ""hi"""\nB,Lamp\nC, Lamp \nD,Lamps\n'
-    fixes = [ValueFix("name", 'Say "hi"', "Hi, you"), ValueFix("name", "Lamp", "Light"), ValueFix("sku", "D", "E")]
+    fixes: list[ValueFix | RowFix] = [
+        ValueFix("name", 'Say "hi"', "Hi, you"),
+        ValueFix("name", "Lamp", "Light"),
+        ValueFix("sku", "D", "E"),
+    ]
     result = _read(text, *fixes, use_fast_path=use_fast_path)
     assert result.rows == [("A", "Hi, you"), ("B", "Light"), ("C", "Light"), ("E", "Lamps")]
     assert result.lines == [2, 3, 4, 5]
@@ -83,14 +87,14 @@ def test_an_empty_value_is_fixed() -> None:
 
 
 def test_more_values_are_fixed_than_a_chunk_is_searched_for() -> None:
-    fixes = [ValueFix("name", f"N{number}", f"M{number}") for number in range(100)]
+    fixes: list[ValueFix | RowFix] = [ValueFix("name", f"N{number}", f"M{number}") for number in range(100)]
     rows = "".join(f"A{number},N{number}\n" for number in range(100))
     result = _read("sku,name\n" + rows, *fixes)
     assert result.rows == [(f"A{number}", f"M{number}") for number in range(100)]
 
 
 def test_a_value_is_replaced_once() -> None:
-    fixes = [ValueFix("name", "a", "b"), ValueFix("name", "b", "a")]
+    fixes: list[ValueFix | RowFix] = [ValueFix("name", "a", "b"), ValueFix("name", "b", "a")]
     assert _read("sku,name\n1,a\n2,b\n", *fixes).rows == [("1", "b"), ("2", "a")]
 
 
@@ -127,7 +131,7 @@ def test_a_rejected_row_is_fixed_where_it_is(
 @pytest.mark.parametrize("chunk_rows", [2, 1000])
 def test_fixed_rows_at_the_ends_of_the_file(chunk_rows: int) -> None:
     text = 'sku,name\n"A" x,a\n"B" x,b\nC,c\n"D" x,d\n"E" x,e'
-    fixes = [RowFix(line, [f"F{line}", ""]) for line in (2, 3, 5, 6)]
+    fixes: list[ValueFix | RowFix] = [RowFix(line, [f"F{line}", ""]) for line in (2, 3, 5, 6)]
     result = _read(text, *fixes, chunk_rows=chunk_rows)
     assert (result.rows, result.lines) == (
         [("F2", ""), ("F3", ""), ("C", "c"), ("F5", ""), ("F6", "")],
@@ -138,7 +142,11 @@ def test_fixed_rows_at_the_ends_of_the_file(chunk_rows: int) -> None:
 
 def test_a_row_that_is_still_bad_is_rejected_with_its_new_content() -> None:
     text = 'sku;name;active\nA;a;maybe\n"B" x;b;no\n;c;maybe\n'
-    fixes = [RowFix(2, ["A", "a;1", "perhaps"]), RowFix(3, ["", 'b"', "no"]), ValueFix("active", "maybe", "no")]
+    fixes: list[ValueFix | RowFix] = [
+        RowFix(2, ["A", "a;1", "perhaps"]),
+        RowFix(3, ["", 'b"', "no"]),
+        ValueFix("active", "maybe", "no"),
+    ]
     result = _read(text, *fixes)
     assert [(reject.line, reject.code, reject.row) for reject in result.rejects] == [
         (2, "invalid_active", 'A;"a;1";perhaps'),
@@ -151,7 +159,7 @@ def test_a_row_that_is_still_bad_is_rejected_with_its_new_content() -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
 def test_files_in_any_encoding_are_fixed(encoding: str) -> None:
     text = "Title\n\nsku,name,active\nä,für,maybe\nb,schön,yes\n,größer,maybe\n"
-    fixes = [MAYBE, RowFix(6, ["ö", "größer", "maybe"])]
+    fixes: list[ValueFix | RowFix] = [MAYBE, RowFix(6, ["ö", "größer", "maybe"])]
     result = _read(text.encode(encoding), *fixes)
     assert result.rows == [("ä", "für", "f"), ("b", "schön", "t"), ("ö", "größer", "f")]
     assert (result.lines, result.rejects) == ([4, 5, 6], [])
@@ -188,7 +196,12 @@ def test_columns_with_the_same_name_are_told_apart() -> None:
 
 
 def test_fixes_that_fit_nothing_are_reported() -> None:
-    fixes = [MAYBE, ValueFix("Status", "x", "y"), ValueFix("active", "never", "no"), RowFix(9, ["Z", "1"])]
+    fixes: list[ValueFix | RowFix] = [
+        MAYBE,
+        ValueFix("Status", "x", "y"),
+        ValueFix("active", "never", "no"),
+        RowFix(9, ["Z", "1"]),
+    ]
     result = _read("sku,active\nA,maybe\n", *fixes)
     (notice,) = result.notices
     assert (notice["code"], notice["count"], notice["lines"]) == ("unused_fixes", 3, [9])
