@@ -1930,7 +1930,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "all_rejected" | "looks_like_another_file" | "missing_products" | "rows_inside_a_value" | "short_rows" | "encoding_uncertain" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
+            code: "all_rejected" | "looks_like_another_file" | "missing_products" | "unused_fixes" | "rows_inside_a_value" | "short_rows" | "encoding_uncertain" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice, or several do. */
