@@ -7,8 +7,6 @@ import { formatCount } from '../core/format.js';
 
 /** Longer values get several lines. */
 const LONG_CHARACTERS = 70;
-/** The server shortens the name of the column that is to blame to this length. */
-const SHOWN_NAME_CHARACTERS = 40;
 
 /**
  * A place of a row: a cell with its column, a cell without a column, or a column without a cell.
@@ -105,14 +103,7 @@ export const needsLines = (value) => /[\r\n]/.test(value) || value.length > LONG
  * @param {Pick<RejectedRow, 'column'>} reject
  * @returns {number} -1 if it is the whole row
  */
-export function blamedColumn(columns, { column }) {
-  if (column === null) return -1;
-  const exact = columns.findIndex(({ name, field }) => field !== null && name.trim() === column);
-  if (exact >= 0) return exact;
-  // Long names are shortened, and several columns with one name are numbered.
-  const start = column.length >= SHOWN_NAME_CHARACTERS ? column.replace(/…$/, '') : `${column} (`;
-  return columns.findIndex(({ name, field }) => field !== null && name.trim().startsWith(start));
-}
+export const blamedColumn = (columns, { column }) => columns.findIndex(({ name }) => name === column);
 
 /**
  * Return the cells that differ, with their labels.
