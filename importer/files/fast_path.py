@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, compress, repeat
-from operator import contains, itemgetter, sub
+from operator import add, contains, itemgetter, sub
 from typing import NamedTuple
 
 from database.skus import are_clean
@@ -131,8 +131,17 @@ def find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if quote in text:
-        # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
         parts = text.split(quote)
+        # For each quoted part, the number of rows that end before it.
+        rows_before = list(accumulate(map(str.count, parts[::2], repeat("\n"))))
+        if rows_before[-1] + (not text.endswith("\n")) == row_count:
+            # No line is blank, so only line ends within values move the rows after them.
+            breaks = list(map(str.count, parts[1::2], repeat("\n")))
+            moves = [0] * (row_count + 1)
+            for row, count in compress(zip(rows_before, breaks, strict=False), breaks):
+                moves[row + 1] += count
+            return list(map(add, range(first_line, first_line + row_count), accumulate(moves)))
+        # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
         parts[1::2] = quote.join(parts[1::2]).replace("\n", "\0").split(quote)
         text = quote.join(parts)
     rows = text.split("\n")
@@ -160,6 +169,10 @@ def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
 def _has_rows_in_values(parts: list[str], layout: Layout, *, has_carriages: bool) -> bool:
     """Return whether a line within a quoted value may look like a row. Every second part is inside quotes."""
     values = parts[1::2]
+    # Spaces follow the delimiters of prose, but not those of rows. A single delimiter is found fastest.
+    text = "\0".join(values)
+    if text.count(layout.delimiter) - text.count(f"{layout.delimiter} ") < layout.width - 1:
+        return False
     if "" in parts[2:-1:2]:
         # Doubled quotes split a value. With NUL in their place, every second part is a whole value.
         values = layout.quote.join(parts).replace(layout.quote * 2, "\0").split(layout.quote)[1::2]
@@ -167,7 +180,6 @@ def _has_rows_in_values(parts: list[str], layout: Layout, *, has_carriages: bool
     if has_carriages:
         multi_line += [value for value in values if "\r" in value and "\n" not in value]
     delimiters = map(str.count, multi_line, repeat(layout.delimiter))
-    # Spaces follow the delimiters of prose, but not those of rows.
     in_prose = map(str.count, multi_line, repeat(f"{layout.delimiter} "))
     if max(map(sub, delimiters, in_prose), default=0) < layout.width - 1:
         return False

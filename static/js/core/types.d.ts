@@ -54,11 +54,15 @@ export type CheckedRows = Schemas['CheckedRowPage'];
 /** A row whose values the import drops, because its SKU appears again further down. */
 export type DuplicateRow = Schemas['Duplicate'];
 export type DuplicateRows = Schemas['DuplicatePage'];
-export type RejectedRow = Schemas['RejectedRow'];
+/** `cells` is null if the row cannot be split into cells. */
+export type RejectedRow = Schemas['ListedReject'];
 export type RejectedRows = Schemas['RejectedRowPage'];
 /** The rejected rows with the same reason, column and value. */
 export type RejectGroup = Schemas['RejectGroup'];
 export type RejectGroups = Schemas['RejectGroupPage'];
+/** A correction of the file of an import, which is made whenever the file is read. */
+export type FileFix = Schemas['Fix'];
+export type FileFixes = Schemas['FixList'];
 export type ImportedProduct = Schemas['AffectedProduct'];
 export type ImportedProducts = Schemas['AffectedProductPage'];
 export type RetryOptions = Schemas['RetryOptions'];

@@ -10,6 +10,7 @@ import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
 import { summarize } from './background-summary.js';
+import { hasDrafts } from './fix-drafts.js';
 import { watchJob } from './job-watcher.js';
 import { isAllRejected, isFinal, isRunning, isUndo } from './job.js';
 import { importAddress } from './steps.js';
@@ -56,9 +57,9 @@ export function installBackgroundProgress(root) {
   uploadChanged.subscribe(onUpload);
   window.addEventListener('hashchange', onNavigation);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findImports());
-  // The browser asks for a confirmation before it leaves the page during an upload.
+  // The browser asks for a confirmation before it leaves the page during an upload, or with changes that are not sent.
   window.addEventListener('beforeunload', (event) => {
-    if (isUploading()) event.preventDefault();
+    if (isUploading() || hasDrafts()) event.preventDefault();
   });
   reconnected.subscribe(findImports);
   findImports();

@@ -6,9 +6,13 @@ import { fill, h, refill } from '../core/dom.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
-import { canRetry, isAllRejected, isRunning } from './job.js';
+import { canFix, canRetry, isAllRejected, isRunning } from './job.js';
 import { createCheckedRowsPanel } from './checked-rows.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
+import { createFixBar } from './fix-bar.js';
+import { discardDrafts } from './fix-drafts.js';
+import { createFixEditor } from './fix-editor.js';
+import { createFixesCard } from './fixes-card.js';
 import { createChangesCard } from './preview-changes.js';
 import { createNoticesCard } from './notices-card.js';
 import { createPreviewSummary } from './preview-summary.js';
@@ -20,6 +24,7 @@ import { isChecking, lacksSku, needsColumns } from './steps.js';
 /** @import { Child } from '../core/dom.js' */
 /** @import { CheckedRow, ImportDetail, RetryOptions } from '../core/types.d.ts' */
 /** @import { StepView } from './detail-screen.js' */
+/** @import { FixEditor } from './fix-editor.js' */
 /** @import { StepContext } from './job-actions.js' */
 
 /**
@@ -27,6 +32,10 @@ import { isChecking, lacksSku, needsColumns } from './steps.js';
  * read again, or the record of an earlier check.
  * @typedef {'running' | 'ready' | 'correctable' | 'record'} Mode
  */
+
+const OPTIONS_CHANGED = 'You changed options below. Read the file again first.';
+const FIXES_PREPARED = 'You prepared changes to the file. Apply or discard them first.';
+const READ_AGAIN_FIRST = 'You changed options. Read the file again first; the prepared changes are kept meanwhile.';
 
 /**
  * Create the step.
@@ -39,9 +48,12 @@ export function createCheckStep(job, context) {
   let shownKey = '';
   /** @type {ReturnType<typeof createProgressCard> | null} */
   let card = null;
+  let stopContent = () => {};
   const stop = () => {
     card?.stop();
     card = null;
+    stopContent();
+    stopContent = () => {};
   };
   /** @param {ImportDetail} latest */
   const show = (latest) => {
@@ -54,7 +66,13 @@ export function createCheckStep(job, context) {
         card = createProgressCard(latest);
         fill(card.actions, createCancelButton(context));
       }
-      refill(element, card ? card.element : contentOf(mode, latest, context));
+      if (card) {
+        refill(element, card.element);
+      } else {
+        const content = createContent(mode, latest, context);
+        stopContent = content.stop;
+        refill(element, content.children);
+      }
     }
     card?.show(latest);
   };
@@ -76,26 +94,40 @@ function modeOf(job) {
  * @param {Mode} mode
  * @param {ImportDetail} job
  * @param {StepContext} context
- * @returns {Child[]}
+ * @returns {{children: Child[], stop: () => void}}
  */
-function contentOf(mode, job, context) {
+function createContent(mode, job, context) {
   /**
    * @param {RetryOptions} body
    * @param {HTMLButtonElement} button
    */
   const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
-  const { rows, changes, duplicates, rejects } = previewLists(job, mode === 'ready');
+  let hasChangedOptions = false;
+  const editor = canFix(job) ? createFixEditor(job, context, () => (hasChangedOptions ? READ_AGAIN_FIRST : '')) : null;
+  if (!editor) discardDrafts(job.task_id);
+  const fixes = createFixesCard(job, editor);
+  const bar = editor && createFixBar(editor);
+  const { rows, changes, duplicates, rejects } = previewLists(job, mode === 'ready', editor);
+  let stopSummary = () => {};
+  const stop = () => {
+    fixes.stop();
+    bar?.stop();
+    rejects?.stop();
+    stopSummary();
+  };
+  const rejectPanels = [rejects?.groups, rejects?.element];
   if (mode === 'correctable') {
-    const form = createFileForm(job, { isRequired: true, onReadAgain: readAgain });
-    return [
-      buildBanner(describeProblem(job)),
-      createNoticesCard(job, context, form.changes),
-      form.element,
-      changes,
-      duplicates,
-      rejects?.groups,
-      rejects?.element,
-    ];
+    const form = createFileForm(job, {
+      isRequired: true,
+      onReadAgain: readAgain,
+      onChange: (isChanged) => {
+        hasChangedOptions = isChanged;
+      },
+    });
+    const notices = createNoticesCard(job, context, form.changes);
+    const banner = buildBanner(describeProblem(job));
+    const children = [banner, notices, form.element, fixes.element, changes, duplicates, rejectPanels, bar?.element];
+    return { children, stop };
   }
   /** @param {CheckedRow['kind']} kind */
   const openRows = (kind) => {
@@ -114,26 +146,36 @@ function contentOf(mode, job, context) {
   if (mode === 'ready') {
     const openChanges = rows && ((/** @type {string} */ filter) => rows.open('changed', filter));
     const summary = createPreviewSummary(job, context, lists, openChanges);
-    const form = createFileForm(job, { isRequired: false, onReadAgain: readAgain, onChange: summary.setOutdated });
-    return [
+    const show = () => {
+      if (hasChangedOptions) summary.setOutdated(OPTIONS_CHANGED);
+      else summary.setOutdated(editor?.drafts.list().length ? FIXES_PREPARED : '');
+    };
+    const form = createFileForm(job, {
+      isRequired: false,
+      onReadAgain: readAgain,
+      onChange: (isChanged) => {
+        hasChangedOptions = isChanged;
+        show();
+      },
+    });
+    stopSummary = editor?.drafts.changed.subscribe(show) ?? stopSummary;
+    const notices = createNoticesCard(job, context, form.changes, lists);
+    const children = [
       summary.element,
-      createNoticesCard(job, context, form.changes, lists),
+      notices,
+      fixes.element,
       form.element,
       rows?.element,
       duplicates,
-      rejects?.groups,
-      rejects?.element,
+      rejectPanels,
+      bar?.element,
     ];
+    return { children, stop };
   }
-  return [
-    createPreviewSummary(job, null, lists, null).element,
-    createNoticesCard(job, null, undefined, lists),
-    createFileSummary(job),
-    changes,
-    duplicates,
-    rejects?.groups,
-    rejects?.element,
-  ];
+  const summary = createPreviewSummary(job, null, lists, null);
+  const notices = createNoticesCard(job, null, undefined, lists);
+  const children = [summary.element, notices, fixes.element, createFileSummary(job), changes, duplicates, rejectPanels];
+  return { children, stop };
 }
 
 /**
@@ -174,9 +216,10 @@ function describeProblem(job) {
 /**
  * @param {ImportDetail} job
  * @param {boolean} isReady whether the import awaits its confirmation; rejected rows are then shown at once
+ * @param {FixEditor | null} editor
  * @returns {PreviewLists}
  */
-function previewLists(job, isReady) {
+function previewLists(job, isReady, editor) {
   const { preview } = job;
   if (!preview) return { rows: null, changes: null, duplicates: null, rejects: null };
   const panel = isReady ? createCheckedRowsPanel(job) : null;
@@ -194,6 +237,7 @@ function previewLists(job, isReady) {
         open: isReady,
         count: preview.rejected,
         hint: isAllRejected(job) ? 'There are no other rows.' : 'The other rows can be imported.',
+        editor,
       })
     : null;
   return { rows, changes: isReady ? null : createChangesCard(preview), duplicates, rejects };

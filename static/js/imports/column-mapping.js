@@ -11,7 +11,7 @@ import { h, setText } from '../core/dom.js';
 /** @typedef {NonNullable<RetryOptions['mapping']>} Mapping */
 
 /** @type {Record<Field, string>} */
-const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
+export const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
 /** @type {Field[]} */
 const FIELDS = ['sku', 'name', 'description', 'active'];
 const MAX_SAMPLES = 3;

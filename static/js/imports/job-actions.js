@@ -4,19 +4,27 @@ import { ApiError, NetworkError, hasStatus, messageOf, nextStep, sendJson } from
 import { buildBanner } from '../core/banner.js';
 import { setText } from '../core/dom.js';
 
-/** @import { ImportJob, RetryOptions } from '../core/types.d.ts' */
+/** @import { ImportJob } from '../core/types.d.ts' */
+
+/**
+ * An action, as the last part of its address. `fixes/<id>` is one correction of the file.
+ * @typedef {'confirm' | 'cancel' | 'retry' | 'fixes' | `fixes/${number}`} Action
+ */
 
 /**
  * @typedef {object} ActionSettings
  * @property {HTMLButtonElement} button shows that the action is running
  * @property {string} busy text of the button meanwhile
- * @property {RetryOptions} [body]
+ * @property {object} [body] as the API takes it
+ * @property {'POST' | 'DELETE'} [method]
+ * @property {(error: unknown) => boolean} [onRefused] Show a refusal where it belongs. Return false if nothing on the
+ *   page shows it.
  */
 
 /**
  * Run an action. The result is the job as the server returns it; null if the server refused, or if another action is
  * running.
- * @typedef {(action: 'confirm' | 'cancel' | 'retry', settings: ActionSettings) => Promise<ImportJob | null>} RunAction
+ * @typedef {(action: Action, settings: ActionSettings) => Promise<ImportJob | null>} RunAction
  */
 
 /**
@@ -44,18 +52,18 @@ export function createJobActions({ taskId, problem, reload }) {
   const clear = () => problem.replaceChildren();
 
   /** @type {RunAction} */
-  async function run(action, { button, busy, body }) {
+  async function run(action, { button, busy, body, method = 'POST', onRefused = () => false }) {
     if (isBusy) return null;
     isBusy = true;
     const restore = showBusy(button, busy);
     try {
       /** @type {ImportJob} */
-      const job = await sendJson('POST', importApiPath(taskId, action), { body });
+      const job = await sendJson(method, importApiPath(taskId, action), { body });
       clear();
       if (job.task_id === taskId) await reload();
       return job;
     } catch (error) {
-      showRefusal(error);
+      if (!onRefused(error)) showRefusal(error);
       // A conflict means that the import is not in the state that is shown.
       if (hasStatus(error, 409)) await reload();
       return null;

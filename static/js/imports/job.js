@@ -2,7 +2,7 @@
 
 import { formatNumber, parseTime } from '../core/format.js';
 
-/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 /** @import { IconName } from '../core/icons.js' */
 
 const FINAL_STATUSES = new Set(['completed', 'failed', 'cancelled']);
@@ -52,6 +52,16 @@ export const isInFuture = (iso) => parseTime(iso) > Date.now();
  * @param {Pick<ImportJob, 'status' | 'retry_until'>} job
  */
 export const canRetry = (job) => (job.status === 'failed' || job.status === 'cancelled') && isInFuture(job.retry_until);
+
+/**
+ * Return whether the rows of an import can be corrected before it is checked again.
+ * @param {Pick<ImportDetail, 'status' | 'retry_until' | 'options' | 'created_count' | 'updated_count'
+ *   | 'missing_count'>} job
+ */
+export function canFix(job) {
+  if (job.status === 'awaiting_confirmation') return true;
+  return canRetry(job) && job.options.preview && !(job.created_count + job.updated_count + job.missing_count);
+}
 
 /**
  * Return the number of rows that are done in the current phase.

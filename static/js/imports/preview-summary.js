@@ -30,8 +30,8 @@ import { createStatusPill } from './status-pill.js';
  * @param {OpenLists} lists opens the lists of the counts
  * @param {((filter: string) => void) | null} openChanges opens the rows that change a field; null if they cannot be
  *   listed any more
- * @returns {{element: HTMLElement, setOutdated: (isOutdated: boolean) => void}} `setOutdated` blocks the import while
- *   changed options make the preview outdated
+ * @returns {{element: HTMLElement, setOutdated: (reason: string) => void}} `setOutdated` blocks the import while
+ *   something on the page makes the preview outdated, and says why; "" unblocks it
  */
 export function createPreviewSummary(job, context, lists, openChanges) {
   const { preview } = job;
@@ -50,13 +50,13 @@ export function createPreviewSummary(job, context, lists, openChanges) {
     confirmLook(job),
   );
   confirm.setAttribute('aria-describedby', hint.id);
-  /** @param {boolean} isOutdated */
-  const setOutdated = (isOutdated) => {
-    confirm.setAttribute('aria-disabled', String(isBlocked || isOutdated));
-    if (isOutdated) setText(hint, 'You changed options below. Read the file again first.');
+  /** @param {string} reason */
+  const setOutdated = (reason) => {
+    confirm.setAttribute('aria-disabled', String(isBlocked || reason !== ''));
+    if (reason) setText(hint, reason);
     else setText(hint, isBlocked ? '' : describeDeadline(job));
   };
-  setOutdated(false);
+  setOutdated('');
   if (context) {
     const notices = job.notices.length ? ` ${noticesTitle(job.notices)}.` : '';
     announce(`${headline}. ${describeCounts(counts)}.${notices} Nothing has been written yet.`);

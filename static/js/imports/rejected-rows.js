@@ -1,16 +1,20 @@
-// The rows that an import rejected, or the products that an undo left alone, in a panel with pages.
+// The rows that an import rejected, or the products that an undo left alone, in a panel with pages. While the file can
+// be corrected, each row can be edited.
 
 import { fill, h } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { createPanelSearch } from '../core/panel-search.js';
+import { keyOf } from './fix-drafts.js';
+import { openFixRow } from './fix-row-dialog.js';
 import { importApiPath } from './job-actions.js';
 import { isUndo } from './job.js';
 import { openList } from './count-tiles.js';
-import { createRejectGroupsPanel, describeGroup } from './reject-groups.js';
+import { changeHead, createRejectGroupsPanel, describeGroup } from './reject-groups.js';
 
 /** @import { ImportJob, RejectGroup, RejectedRow, RejectedRows } from '../core/types.d.ts' */
+/** @import { FixEditor } from './fix-editor.js' */
 
 /**
  * Create the panel, and that of the reasons if there are several rows.
@@ -19,11 +23,12 @@ import { createRejectGroupsPanel, describeGroup } from './reject-groups.js';
  * @param {boolean} [options.open]
  * @param {number} [options.count] rejected rows; by default those that the job counts
  * @param {string} [options.hint] what happened to the other rows
- * @returns {{element: HTMLElement, groups: HTMLElement | null}}
+ * @param {FixEditor | null} [options.editor] null if the file cannot be corrected
+ * @returns {{element: HTMLElement, groups: HTMLElement | null, stop: () => void}}
  */
 export function createRejectsPanel(
   job,
-  { open = false, count = job.rejected_count, hint = 'The other rows were imported.' } = {},
+  { open = false, count = job.rejected_count, hint = 'The other rows were imported.', editor = null } = {},
 ) {
   const undo = isUndo(job);
   const title = undo
@@ -35,9 +40,12 @@ export function createRejectsPanel(
         h('th', { scope: 'col', class: 'number', text: 'Line' }),
         h('th', { scope: 'col', text: 'Reason' }),
         h('th', { scope: 'col', text: 'Original row' }),
+        ...(editor ? [changeHead()] : []),
       ];
   /** @type {RejectGroup | null} */
   let chosen = null;
+  /** @type {ReturnType<typeof createRejectRow>[]} */
+  let shown = [];
   const search = createPanelSearch({
     label: 'Search in the rejected rows',
     testid: 'rejects-search',
@@ -66,6 +74,7 @@ export function createRejectsPanel(
     label: undo ? 'Products left alone' : 'Rejected rows',
     heads,
     testid: 'rejects',
+    tableClass: undo ? '' : 'table-rejects',
     open,
     tools: undo
       ? undefined
@@ -76,13 +85,21 @@ export function createRejectsPanel(
     },
     source: () => ({ path: importApiPath(job.task_id, 'rejects'), query: query() }),
     /** @param {RejectedRows} answer */
-    rows: ({ rejects, message }) => [
-      ...rejects.map(undo ? productRow : rejectRow),
-      ...(message && rejects.length ? [messageRow(message, heads.length)] : []),
-    ],
+    rows: ({ rejects, message }) => {
+      shown = undo ? [] : rejects.map((reject) => createRejectRow(reject, editor));
+      return [
+        ...(undo ? rejects.map(productRow) : shown.map(({ element }) => element)),
+        ...(message && rejects.length ? [messageRow(message, heads.length)] : []),
+      ];
+    },
   });
-  const groups = undo || count < 2 ? null : createRejectGroupsPanel(job, { open, onChoose: choose });
-  return { element: panel.element, groups };
+  const groups = undo || count < 2 ? null : createRejectGroupsPanel(job, { open, editor, onChoose: choose });
+  const stopRows = editor?.drafts.changed.subscribe(() => shown.forEach(({ showDraft }) => showDraft()));
+  const stop = () => {
+    stopRows?.();
+    groups?.stop();
+  };
+  return { element: panel.element, groups: groups?.element ?? null, stop };
 }
 
 /**
@@ -126,20 +143,42 @@ function downloadLink(job) {
   );
 }
 
-/** @param {RejectedRow} reject */
-function rejectRow(reject) {
-  return h(
+/**
+ * @param {RejectedRow} reject
+ * @param {FixEditor | null} editor
+ * @returns {{element: HTMLElement, showDraft: () => void}}
+ */
+function createRejectRow(reject, editor) {
+  const { line, message, code, row } = reject;
+  const place = h('td', { class: 'fix-cell' });
+  const button = editor
+    ? h(
+        'button',
+        {
+          class: 'button button-small',
+          type: 'button',
+          data: { testid: 'fix-row' },
+          on: { click: () => openFixRow(reject, editor) },
+        },
+        'Edit',
+        h('span', { class: 'visually-hidden', text: ` line ${formatNumber(line)}` }),
+      )
+    : null;
+  const pill = h('span', { class: 'pill pill-running', text: 'Prepared', hidden: true });
+  place.append(...[button, pill].filter((node) => node !== null));
+  const showDraft = () => {
+    pill.hidden = !editor?.drafts.get(keyOf({ line }));
+  };
+  showDraft();
+  const element = h(
     'tr',
     {},
-    h('td', { class: 'number', text: formatNumber(reject.line) }),
-    h(
-      'td',
-      { class: 'reject-reason' },
-      h('span', { message: reject.message }),
-      h('code', { class: 'muted', text: reject.code }),
-    ),
-    h('td', { class: 'reject-row' }, h('code', { text: reject.row, title: reject.row })),
+    h('td', { class: 'number', data: { label: 'Line' }, text: formatNumber(line) }),
+    h('td', { class: 'reject-reason' }, h('span', { message }), h('code', { class: 'muted', text: code })),
+    h('td', { class: 'reject-row' }, h('code', { text: row, title: row })),
+    editor ? place : null,
   );
+  return { element, showDraft };
 }
 
 /** @param {RejectedRow} reject of an undo: its row is the SKU of a product */

@@ -16,6 +16,7 @@ import { createAffectedProductsPanel } from './affected-products.js';
 import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
+import { createFixesCard } from './fixes-card.js';
 import { openList } from './count-tiles.js';
 import { canRetry, isAllRejected, isInFuture, isUndo } from './job.js';
 import { createNoticesCard } from './notices-card.js';
@@ -78,6 +79,7 @@ export function createResultStep(job, context) {
       element,
       card.element,
       createNoticesCard(latest, context, undefined, lists),
+      createFixesCard(latest, null).element,
       rejects?.groups ?? null,
       rejects?.element ?? null,
       duplicates,

@@ -2,6 +2,7 @@
 
 import { ApiError, NetworkError, getJson, hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
+import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
@@ -68,51 +69,14 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       'Delete',
     );
   const actions = h('div', { class: 'dialog-actions' }, remove, h('span', { class: 'spacer' }), cancel, saveButton);
-  const keepButton = h('button', {
-    class: 'button',
-    type: 'button',
-    text: 'Keep editing',
-    data: { testid: 'discard-keep' },
-    on: { click: () => askToDiscard(false) },
-  });
-  const ask = h(
-    'div',
-    {
-      class: 'discard-ask',
-      hidden: true,
-      role: 'alertdialog',
-      'aria-label': 'Discard the changes?',
-      data: { testid: 'discard-ask' },
-    },
-    h('p', { text: 'Discard your changes?' }),
-    h(
-      'div',
-      { class: 'dialog-actions' },
-      keepButton,
-      h('button', {
-        class: 'button button-danger',
-        type: 'button',
-        text: 'Discard',
-        data: { testid: 'discard-changes' },
-        on: { click: () => dialog.close() },
-      }),
-    ),
-  );
-
   const isChanged = () => Object.keys(form.changes()).length > 0;
-  /** @param {boolean} wanted */
-  const askToDiscard = (wanted) => {
-    ask.hidden = !wanted;
-    actions.hidden = wanted;
-    if (wanted) keepButton.focus();
-    else form.focus();
-  };
-  // A second Esc answers the question with "Keep editing".
-  const mayClose = () => {
-    if (busy) return false;
-    if (isChanged()) askToDiscard(Boolean(ask.hidden));
-    return !isChanged();
-  };
+  const question = createDiscardQuestion({
+    actions,
+    isChanged,
+    onKeep: () => form.focus(),
+    onDiscard: () => dialog.close(),
+  });
+  const mayClose = () => !busy && question.mayClose();
   const leave = () => mayClose() && dialog.close();
 
   /** @param {Product | null} latest */
@@ -225,7 +189,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   const dialog = showDialog({
     title: product ? product.name || product.sku : 'New product',
     content: [notice, form.element, times],
-    footer: h('div', {}, actions, ask),
+    footer: h('div', {}, actions, question.element),
     testid: 'product-dialog',
     mayClose,
     onClose,

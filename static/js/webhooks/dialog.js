@@ -4,6 +4,7 @@ import { ApiError, NetworkError, getJson, messageOf, nextStep, sendJson } from '
 import { showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { showDialog } from '../core/dialog.js';
+import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime, parseTime } from '../core/format.js';
 import { addressOf } from './actions.js';
@@ -63,50 +64,14 @@ function open({ events, webhook, onSaved }) {
     on: { click: () => mayClose() && dialog.close() },
   });
   const actions = h('div', { class: 'dialog-actions' }, cancel, saveButton);
-  const keepButton = h('button', {
-    class: 'button',
-    type: 'button',
-    text: 'Keep editing',
-    data: { testid: 'discard-keep' },
-    on: { click: () => askToDiscard(false) },
-  });
-  const ask = h(
-    'div',
-    {
-      class: 'discard-ask',
-      hidden: true,
-      role: 'alertdialog',
-      'aria-label': 'Discard the changes?',
-      data: { testid: 'discard-ask' },
-    },
-    h('p', { text: 'Discard your changes?' }),
-    h(
-      'div',
-      { class: 'dialog-actions' },
-      keepButton,
-      h('button', {
-        class: 'button button-danger',
-        type: 'button',
-        text: 'Discard',
-        data: { testid: 'discard-changes' },
-        on: { click: () => dialog.close() },
-      }),
-    ),
-  );
-
   const isChanged = () => Object.keys(form.changes()).length > 0;
-  /** @param {boolean} wanted */
-  const askToDiscard = (wanted) => {
-    ask.hidden = !wanted;
-    actions.hidden = wanted;
-    if (wanted) keepButton.focus();
-    else form.focus();
-  };
-  const mayClose = () => {
-    if (busy) return false;
-    if (isChanged()) askToDiscard(Boolean(ask.hidden));
-    return !isChanged();
-  };
+  const question = createDiscardQuestion({
+    actions,
+    isChanged,
+    onKeep: () => form.focus(),
+    onDiscard: () => dialog.close(),
+  });
+  const mayClose = () => !busy && question.mayClose();
   /** @param {boolean} wanted */
   const setBusy = (wanted) => {
     busy = wanted;
@@ -155,7 +120,7 @@ function open({ events, webhook, onSaved }) {
   const dialog = showDialog({
     title: webhook ? 'Edit webhook' : 'New webhook',
     content: [notice, form.element],
-    footer: h('div', {}, actions, ask),
+    footer: h('div', {}, actions, question.element),
     testid: 'webhook-dialog',
     mayClose,
   });

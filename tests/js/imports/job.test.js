@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import {
+  canFix,
   canRetry,
   describeRows,
   describeStatus,
@@ -14,7 +15,7 @@ import {
   nameOf,
   rowsDone,
 } from '../../../static/js/imports/job.js';
-import { LATER, createImport, timeAt } from './factories.js';
+import { LATER, createCheckedImport, createImport, timeAt } from './factories.js';
 
 /** @import { ImportJob } from '../../../static/js/core/types.d.ts' */
 
@@ -50,6 +51,18 @@ test('only a job that failed or was cancelled can be retried, and only until its
   assert.equal(canRetry({ status: 'completed', retry_until: LATER }), false);
   assert.equal(canRetry({ status: 'failed', retry_until: '2020-01-01T00:00:00Z' }), false);
   assert.equal(canRetry({ status: 'failed', retry_until: null }), false);
+});
+
+test('rows can be corrected until the import has written products', () => {
+  const failed = createCheckedImport({ status: 'failed', retry_until: LATER });
+  assert.equal(canFix(createCheckedImport({ status: 'awaiting_confirmation' })), true);
+  assert.equal(canFix(failed), true);
+  assert.equal(canFix({ ...failed, updated_count: 1 }), false);
+  assert.equal(canFix({ ...failed, retry_until: null }), false);
+  // Without a check, the import would start again at once.
+  assert.equal(canFix(createImport({ status: 'failed', retry_until: LATER })), false);
+  assert.equal(canFix(createCheckedImport({ status: 'processing' })), false);
+  assert.equal(canFix(createCheckedImport({ status: 'completed' })), false);
 });
 
 test('the rows of the current phase are counted', () => {
