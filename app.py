@@ -16,7 +16,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
-from api import authentication, cross_origin, errors, request_guard, response_headers
+from access.request_counts import RequestCounts
+from api import authentication, cross_origin, errors, request_guard, request_limits, response_headers
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
@@ -115,6 +116,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     response_headers.register(app)
     cross_origin.register(app)
     request_guard.register(app)
+    if settings.requests_per_minute:
+        request_limits.register(app, RequestCounts(url, settings.requests_per_minute))
     authentication.register(app)
     routes.register(app)
     app.extensions["streams"] = StreamHub(
