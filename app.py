@@ -31,6 +31,8 @@ from models import ImportJob, db
 # worker, again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
+# Of an upload. Each field may have 500 KB, Flask's default, and all of them are in memory at the same time.
+MAX_FORM_PARTS = 100
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
@@ -102,6 +104,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )

@@ -217,7 +217,7 @@ def test_a_person_can_follow_a_link_of_another_site_to_a_download(
     assert event.value.path().read_text(encoding="utf-8-sig").startswith("sku,name")
     # A script cannot do that by itself.
     with page.expect_response(download) as response:
-        page.goto(f"http://{FOREIGN_HOST}:{foreign_port}/#{download}")
+        page.goto(f"http://{FOREIGN_HOST}:{foreign_port}/go#{download}")
     assert response.value.status == 403
 
 

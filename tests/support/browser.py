@@ -35,6 +35,10 @@ NARROW: ViewportSize = {"width": 360, "height": 740}
 # Generous, because CI machines are busy.
 expect.set_options(timeout=15_000)
 
+# Not every violation of the Content-Security-Policy is an error of the console.
+REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation', event => {
+    console.error(`The policy forbids ${event.effectiveDirective}: ${event.blockedURI} ${event.sample}`);
+});"""
 # The key of an advisory lock that only `held_import` uses.
 HOLD_KEY = 470_011
 
@@ -143,6 +147,7 @@ class Console:
 
     def watch(self, page: Page) -> None:
         """Collect the errors of a page."""
+        page.add_init_script(REPORT_VIOLATIONS)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 

@@ -64,7 +64,8 @@ export interface paths {
         /**
          * Check the health
          * @description Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each. The
-         *     details are numbers for monitoring, which never change the status.
+         *     details are numbers for monitoring, which never change the status. They and the version need an API key or a
+         *     session.
          */
         get: operations["getHealth"];
         put?: never;
@@ -486,7 +487,7 @@ export interface paths {
          * Change or delete many products
          * @description Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
          *     products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
-         *     same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`.
+         *     same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`, and needs the same scope.
          */
         post: operations["changeProducts"];
         delete?: never;
@@ -2444,6 +2445,26 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -2504,6 +2525,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2573,6 +2623,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2659,6 +2729,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -2711,9 +2810,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2777,7 +2905,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2798,6 +2935,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_deletable`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2856,7 +3004,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2877,6 +3034,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `already_ended`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2935,7 +3103,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2956,6 +3133,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`, `too_many_missing`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3023,9 +3211,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3097,9 +3314,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3165,9 +3411,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3239,9 +3514,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3309,9 +3613,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3375,9 +3708,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3440,7 +3802,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3479,6 +3850,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3550,6 +3932,24 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
@@ -3562,6 +3962,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3637,6 +4048,24 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
@@ -3649,6 +4078,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3711,7 +4151,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3750,6 +4199,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3799,6 +4259,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3900,6 +4389,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3972,7 +4490,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4002,6 +4529,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4075,7 +4613,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4105,6 +4652,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4166,7 +4724,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4178,6 +4745,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `import_running`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4237,6 +4815,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4308,6 +4915,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4391,9 +5027,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4478,7 +5143,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4526,6 +5200,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4592,7 +5277,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4613,6 +5307,17 @@ export interface operations {
             /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4672,7 +5377,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4693,6 +5407,17 @@ export interface operations {
             /** @description The body is too large. Codes: `too_large`, `form_too_large`. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4760,9 +5485,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4825,9 +5579,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4901,6 +5684,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4988,7 +5800,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5009,6 +5830,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5074,6 +5906,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5117,6 +5978,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5197,9 +6087,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5289,7 +6208,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5319,6 +6247,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5377,7 +6316,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5389,6 +6337,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5454,9 +6413,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5517,9 +6505,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5580,7 +6597,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5601,6 +6627,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `webhook_disabled`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5668,7 +6705,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5707,6 +6753,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5769,7 +6826,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5808,6 +6874,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5880,7 +6957,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5901,6 +6987,17 @@ export interface operations {
             /** @description The body is too large. Codes: `too_large`. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
