@@ -147,7 +147,8 @@ def test_a_request_that_arrives_too_slowly_is_answered_and_ends(impatient_web: W
     heads = [
         b"GET /api/products HTTP/1.1\r\nX-Slow: ",
         b"POST /api/products HTTP/1.1\r\nContent-Length: 900\r\n\r\n{",
-        b"POST /api/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 900\r\n\r\n--",
+        b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: 900\r\n\r\n--",
     ]
     with raw_clients(impatient_web.port, len(heads)) as clients:
         for client, head in zip(clients, heads, strict=True):
