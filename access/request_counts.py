@@ -141,8 +141,11 @@ class RequestCounts:
                 sums = cursor.fetchall()
         except Exception:
             with self._lock:
+                # No process needs older counts, and the memory for them must stay bounded.
+                oldest = int((self._clock() + self._clock_offset) // MINUTE_SECONDS) - 1
                 for key, requests in unsent.items():
-                    self._unsent[key] = self._unsent.get(key, 0) + requests
+                    if key[0] >= oldest:
+                        self._unsent[key] = self._unsent.get(key, 0) + requests
             raise
         with self._lock:
             self._clock_offset = now - self._clock()
