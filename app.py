@@ -19,7 +19,8 @@ import config
 import routes
 from access import credentials
 from access.actors import Actor
-from api import authentication, cross_origin, errors, request_guard, response_headers
+from access.request_counts import RequestCounts
+from api import authentication, cross_origin, errors, request_guard, request_limits, response_headers
 from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
@@ -34,6 +35,8 @@ from models import ImportJob, db
 # worker, again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
+# Of an upload. Each field may have 500 KB, Flask's default, and all of them are in memory at the same time.
+MAX_FORM_PARTS = 100
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
@@ -105,6 +108,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
@@ -119,6 +123,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     response_headers.register(app)
     cross_origin.register(app)
     request_guard.register(app)
+    if settings.requests_per_minute:
+        request_limits.register(app, RequestCounts(url, settings.requests_per_minute))
     authentication.register(app)
     routes.register(app)
     app.cli.add_command(commands.users_group)

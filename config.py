@@ -240,6 +240,14 @@ class Settings:
             _integer(0, 10),
         ),
     ]
+    requests_per_minute: Annotated[
+        int,
+        Setting(
+            "3000",
+            "requests per minute of an API key, a session or an address; beyond it, status 429; 0 is no limit",
+            _integer(0, 1_000_000),
+        ),
+    ]
     export_seconds: Annotated[
         int, Setting("600", "seconds after which an export of products is cancelled", _integer(1, 86_400))
     ]

@@ -23,8 +23,9 @@ from database.retry import is_conflict
 
 log = logging.getLogger(__name__)
 
-# How long a client should wait before it repeats a call that got status 503.
+# How long a client should wait before it repeats a call that got one of these statuses.
 RETRY_AFTER_SECONDS = 5
+RETRIED_STATUSES = {429, 503}
 
 # Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
 KEPT_HEADERS = {"allow", "retry-after"}
@@ -34,7 +35,7 @@ class ApiError(Exception):
     """An error response.
 
     `message` is a sentence for a person, `fields` has the sentences for each invalid field. `details` has the
-    same facts as JSON, for programs. `retry_after_seconds` is for the header Retry-After.
+    same facts as JSON, for programs. `retry_after_seconds` is when to repeat the call.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ApiError(Exception):
         message: str,
         fields: dict[str, list[str]] | None = None,
         details: dict[str, Any] | None = None,
+        *,
         retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(message)
@@ -52,7 +54,9 @@ class ApiError(Exception):
         self.message = message
         self.fields = fields
         self.details = details
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = RETRY_AFTER_SECONDS if status in RETRIED_STATUSES else None
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
 
 class ErrorType(NamedTuple):
@@ -78,8 +82,8 @@ class ErrorType(NamedTuple):
         """Return the exception to raise, with a more specific message or with other fields if given."""
         message = message or self.message
         names = self.fields if fields is None else fields
-        messages = {name: [message] for name in names}
-        return ApiError(self.status, self.code, message, messages, retry_after_seconds=retry_after_seconds)
+        values = {name: [message] for name in names}
+        return ApiError(self.status, self.code, message, values, retry_after_seconds=retry_after_seconds)
 
     def example(self) -> dict[str, Any]:
         """Return the body of this error with its default message, as an example for the document."""
@@ -97,6 +101,9 @@ NOT_JSON = ErrorType(415, "unsupported_media_type", "The body must be JSON (Cont
 INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged the error. Try again.")
 REQUEST_TIMEOUT = ErrorType(
     408, "request_timeout", "The request arrived too slowly, so the server stopped waiting. Try again."
+)
+TOO_MANY_REQUESTS = ErrorType(
+    429, "too_many_requests", "You sent too many requests. Wait for the number of seconds in Retry-After."
 )
 # The web server gives the same response before it runs a call (server/refusals.py).
 OVERLOADED = ErrorType(503, "overloaded", "The server has too much to do. Try again in a few seconds.")
@@ -148,8 +155,6 @@ def error_response(error: ApiError) -> Response:
     """Return the response for an error."""
     response = jsonify(error_body(error))
     response.status_code = error.status
-    if error.status == UNAVAILABLE.status:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == UNAUTHENTICATED.status:

@@ -47,7 +47,9 @@ from api.errors import (
     NOT_JSON,
     OVERLOADED,
     QUERY_TIMEOUT,
+    RETRIED_STATUSES,
     RETRY_AFTER_SECONDS,
+    TOO_MANY_REQUESTS,
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNTRUSTED_HOST,
@@ -64,7 +66,15 @@ JSON = "application/json"
 OPTIONAL_BODY = {"required": False}
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
-ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE, OVERLOADED, QUERY_TIMEOUT)
+ERRORS_OF_EVERY_CALL = (
+    UNTRUSTED_HOST,
+    CROSS_SITE,
+    TOO_MANY_REQUESTS,
+    INTERNAL_ERROR,
+    UNAVAILABLE,
+    OVERLOADED,
+    QUERY_TIMEOUT,
+)
 # The scopes that the calls under each heading need, to read and to write.
 NEEDS_OF_TAG: dict[str, tuple[Needs, Needs]] = {
     "Products": (Scope.PRODUCTS_READ, Scope.PRODUCTS_WRITE),
@@ -73,10 +83,9 @@ NEEDS_OF_TAG: dict[str, tuple[Needs, Needs]] = {
     "Access": (Scope.ADMIN, Scope.ADMIN),
     "About": (Requirement.ANY_ACTOR, Scope.ADMIN),
 }
-TOO_MANY_REQUESTS_STATUS = 429
 # The names of the two ways to sign in, in the document.
 KEY_SCHEME, SESSION_SCHEME = "key", "session"
-ERRORS_OF_WRITING_CALLS = (BUSY, CROSS_SITE)
+ERRORS_OF_WRITING_CALLS = (BUSY,)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
 RETRY_AFTER_HEADER = {
     "Retry-After": {
@@ -94,9 +103,9 @@ STATUS_DESCRIPTIONS = {
     412: "The condition in `If-Match` is not met; nothing was changed.",
     413: "The body is too large.",
     415: "The body has the wrong media type.",
+    429: "The client sends too many requests.",
     500: "The server failed.",
     503: "The server cannot do this now; try again later.",
-    429: "Too many requests; try again later.",
     507: "The server's disk is full.",
 }
 
@@ -294,7 +303,7 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
         # Of several errors with the same code, the document shows the first one, which is the call's own.
         examples.setdefault(error_type.code, {"summary": error_type.message, "value": error_type.example()})
     codes = ", ".join(f"`{code}`" for code in examples)
-    can_retry = error_types[0].status in {UNAVAILABLE.status, TOO_MANY_REQUESTS_STATUS}
+    can_retry = error_types[0].status in RETRIED_STATUSES
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
         **({"headers": RETRY_AFTER_HEADER} if can_retry else {}),

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     String,
     Text,
@@ -181,3 +182,18 @@ class AuditEntry(Base):
         Index("audit_entries_actor_idx", "actor_type", "actor_id", "id"),
         Index("audit_entries_target_idx", "target_type", "target_id", "id"),
     )
+
+
+class RequestCount(Base):
+    """The requests of a client in a minute since 1970, summed over the web processes; see access/request_counts.py.
+
+    `client` is an address, or identifies an API key or a session.
+    """
+
+    __tablename__ = "request_counts"
+
+    minute: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    client: Mapped[str] = mapped_column(primary_key=True)
+    requests: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)

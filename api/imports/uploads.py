@@ -47,7 +47,7 @@ SEVERAL_FILES = ErrorType(400, "several_files", "The form has several files. Upl
 FORM_TOO_LARGE = ErrorType(
     413,
     "form_too_large",
-    "The form has more than 1,000 fields, or a field of more than 500 KB. Send only the file and the options.",
+    "The form has more than 100 fields, or a field of more than 500 KB. Send only the file and the options.",
 )
 FILE_TOO_LARGE = ErrorType(413, BODY_TOO_LARGE.code, "The file is larger than the limit of 2,048 MB.")
 STORAGE_ERROR = ErrorType(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")

@@ -3335,6 +3335,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3435,7 +3446,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests; try again later. Codes: `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -3557,6 +3568,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3615,9 +3637,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3690,6 +3723,17 @@ export interface operations {
             /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3780,6 +3824,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3823,6 +3878,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3904,9 +3979,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3976,6 +4062,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4071,9 +4177,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4141,7 +4258,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4153,6 +4270,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4252,6 +4380,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4334,6 +4473,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `already_ended`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4428,6 +4578,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4498,7 +4659,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4510,6 +4671,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4590,7 +4762,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4602,6 +4774,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4669,7 +4852,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4681,6 +4864,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4808,6 +5002,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4898,6 +5103,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4966,7 +5182,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4978,6 +5194,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5058,7 +5285,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5070,6 +5297,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5146,7 +5384,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5158,6 +5396,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5230,7 +5479,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5242,6 +5491,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5358,6 +5618,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5432,7 +5703,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5453,6 +5724,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5537,7 +5819,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5558,6 +5840,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5674,6 +5967,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5752,9 +6056,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5879,6 +6194,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5963,6 +6289,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6021,9 +6358,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6134,9 +6482,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6260,6 +6619,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6372,6 +6742,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6454,6 +6835,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6522,9 +6914,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6611,9 +7014,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6706,7 +7120,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6718,6 +7132,17 @@ export interface operations {
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6865,6 +7290,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6961,6 +7397,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -7035,9 +7482,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7155,7 +7613,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests; try again later. Codes: `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -7223,6 +7681,17 @@ export interface operations {
             /** @description The request is not allowed. Codes: `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7346,6 +7815,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -7435,6 +7915,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `storage_error`, `internal_error`. */
             500: {
                 headers: {
@@ -7505,7 +7996,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7517,6 +8008,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7588,7 +8090,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7600,6 +8102,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7677,9 +8190,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7807,6 +8331,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -7879,7 +8414,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7891,6 +8426,17 @@ export interface operations {
             /** @description It does not exist. Codes: `user_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8023,6 +8569,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8116,6 +8673,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8196,6 +8764,17 @@ export interface operations {
             /** @description It does not exist. Codes: `user_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8284,9 +8863,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8410,6 +9000,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8478,9 +9079,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8545,9 +9157,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8637,7 +9260,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8649,6 +9272,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8783,6 +9417,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8862,6 +9507,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8930,7 +9586,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8942,6 +9598,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9011,7 +9678,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9023,6 +9690,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9113,6 +9791,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `webhook_disabled`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9234,6 +9923,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -9344,6 +10044,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -9440,6 +10151,17 @@ export interface operations {
             /** @description The body is too large. Codes: `too_large`. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
