@@ -77,6 +77,8 @@ def require(needs: Needs) -> None:
         return
     if actor is ANONYMOUS:
         raise UNAUTHENTICATED.exception()
+    if needs is Requirement.ADMINISTRATOR and actor.type == "user":
+        needs = Scope.ADMIN
     if isinstance(needs, Scope):
         if actor.type == "key":
             raise FORBIDDEN.exception(f"This API key may not do that: it lacks the scope `{needs}`.")

@@ -9,6 +9,7 @@ import requests
 import schemathesis
 
 TIMEOUT_SECONDS = 30
+AUTHORIZATION = {"Authorization": f"Bearer {os.environ['ACCESS_KEY']}"}
 
 
 @schemathesis.hook
@@ -24,7 +25,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     case.query = {**query, "per_page": 1}
     del case.query["after"]
     url = f"{case.operation.base_url}{case.formatted_path}"
-    page = requests.get(url, params=case.query, timeout=TIMEOUT_SECONDS).json()
+    page = requests.get(url, params=case.query, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS).json()
     if page_token := page["pagination"]["next"]:
         case.query["after"] = page_token
 
@@ -36,4 +37,13 @@ def after_call(
     """Create a few products after a call that may have deleted all of them, so that the next calls find some."""
     if case.operation.path in {"/api/products/bulk", "/api/products/bulk-delete"} and response.status_code == 200:
         for sku in ("A-1", "b", "ÄÖ %_\\"):
-            requests.post(f"{case.operation.base_url}/api/products", json={"sku": sku}, timeout=TIMEOUT_SECONDS)
+            url = f"{case.operation.base_url}/api/products"
+            requests.post(url, json={"sku": sku}, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS)
+
+
+@schemathesis.check
+def refused(context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
+    """Check that a request without a session or a key is refused if the document says that the call needs one."""
+    if case.operation.definition.raw["security"]:
+        assert response.status_code == 401, response.status_code
+        assert response.headers["www-authenticate"] == ["Bearer"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from flask import Response
 from flask.testing import FlaskClient
+from werkzeug.wrappers import Response
 
 from support.api import create_product, read_json
 
