@@ -23,6 +23,8 @@ from models import db
 
 BEARER = "bearer "
 LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
+# Headers that proxies add, next to X-Forwarded-*.
+PROXY_HEADERS = {"forwarded", "via", "x-real-ip"}
 REQUEST_ID_HEADER = "X-Request-ID"
 MAX_ADDRESS_CHARACTERS = 100
 MAX_REQUEST_ID_CHARACTERS = 100
@@ -122,8 +124,8 @@ def is_local_request(settings: config.Settings) -> bool:
     """
     if settings.auth != "auto" or not is_loopback(settings.host):
         return False
-    names = [name for name, _ in request.headers]
-    if any(name.lower() == "forwarded" or name.lower().startswith("x-forwarded-") for name in names):
+    names = {name.lower() for name, _ in request.headers}
+    if names & PROXY_HEADERS or any(name.startswith("x-forwarded-") for name in names):
         return False
     peer = request.environ.get("werkzeug.proxy_fix.orig", request.environ).get("REMOTE_ADDR", "")
     bound_address = str(request.environ.get("SERVER_NAME", ""))

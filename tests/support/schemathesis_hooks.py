@@ -9,13 +9,15 @@ import requests
 import schemathesis
 
 TIMEOUT_SECONDS = 30
-AUTHORIZATION = {"Authorization": f"Bearer {os.environ['ACCESS_KEY']}"}
+# Without a key, the requests must be refused.
+KEY = os.environ["ACCESS_KEY"]
+AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
 
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     """Replace the URL of a webhook with that of a receiver, and a page token with one that the same query returns."""
-    if case.meta is None or case.meta.generation.mode.is_negative:
+    if not KEY or case.meta is None or case.meta.generation.mode.is_negative:
         return
     if "/webhooks" in case.operation.path and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body = {**case.body, "url": os.environ["RECEIVER"] + str(len(str(case.body["url"])))}
@@ -44,6 +46,7 @@ def after_call(
 @schemathesis.check
 def refused(context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
     """Check that a request without a session or a key is refused if the document says that the call needs one."""
-    if case.operation.definition.raw["security"]:
+    # 405 is the response to methods that the document does not have.
+    if not KEY and case.operation.definition.raw["security"] and response.status_code != 405:
         assert response.status_code == 401, response.status_code
         assert response.headers["www-authenticate"] == ["Bearer"]

@@ -167,7 +167,7 @@ def list_operations(app: Flask) -> Iterator[tuple[str, str, str]]:
         for method in METHODS & item.keys():
             filled = path.replace("{task_id}", TASK_ID)
             for name in ("product_id", "webhook_id", "delivery_id", "fix_id", "user_id", "session_id", "key_id"):
-                filled = filled.replace("{%s}" % name, UNKNOWN_ID)
+                filled = filled.replace(f"{{{name}}}", UNKNOWN_ID)
             yield item[method]["operationId"], method.upper(), filled
 
 
