@@ -16,12 +16,15 @@ from access import credentials
 from access.actors import ANONYMOUS, Actor
 from access.audit import Origin
 from access.roles import ROLE_OF_SCOPE, Needs, Requirement, Scope
+from access.tokens import is_well_formed_key
 from api.errors import FORBIDDEN, UNAUTHENTICATED
 from api.host_names import LOOPBACK_NAME, is_loopback, parse_host
 from api.session_cookie import read_session_token
+from database.pooled_connections import autocommitting
 from models import db
 
 BEARER = "bearer "
+INVALID_KEY = "The API key is not valid: it is mistyped, expired or revoked."
 LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
 # Headers that proxies add, next to X-Forwarded-*.
 PROXY_HEADERS = {"forwarded", "via", "x-real-ip"}
@@ -97,17 +100,19 @@ def find_actor(engine: Engine) -> Actor:
     """
     settings: config.Settings = current_app.config["SETTINGS"]
     authorization = request.headers.get("Authorization", "")
+    is_key = authorization.lower().startswith(BEARER) and is_well_formed_key(authorization[len(BEARER) :].strip())
+    if authorization and not is_key:
+        raise UNAUTHENTICATED.exception(INVALID_KEY)
     token = read_session_token()
     is_local = is_local_request(settings)
     if not authorization and not token and not is_local:
         return ANONYMOUS
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with autocommitting(engine) as connection:
         if authorization:
-            is_bearer = authorization.lower().startswith(BEARER)
-            actor = credentials.find_key(connection, authorization[len(BEARER) :].strip()) if is_bearer else None
+            actor = credentials.find_key(connection, authorization[len(BEARER) :].strip())
             if actor is None:
-                raise UNAUTHENTICATED.exception("The API key is not valid: it is mistyped, expired or revoked.")
+                raise UNAUTHENTICATED.exception(INVALID_KEY)
             return actor
         idle_seconds = settings.session_idle_hours * SECONDS_PER_HOUR
         actor = credentials.find_session(connection, token, idle_seconds=idle_seconds) if token else None

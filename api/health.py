@@ -17,7 +17,7 @@ from api.authentication import find_actor
 from api.errors import ApiError
 from api.health_details import EXAMPLE, HealthDetailsSchema, read_details
 from api.openapi import Blueprint
-from api.response_fields import nested, text
+from api.response_fields import nested, optional, text
 from models import Worker, db
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ class HealthSchema(Schema):
         "up",
         enum=["up", "down", "unknown"],
     )
-    version = text("The version of the product.", config.VERSION)
-    details = nested(HealthDetailsSchema)
+    version = optional(text("The version of the product, for those who are signed in.", config.VERSION))
+    details = optional(nested(HealthDetailsSchema, "Numbers for monitoring, for those who are signed in."))
 
 
 @blueprint.get("/health")
