@@ -186,5 +186,5 @@ def test_the_application_refuses_those_who_are_not_signed_in(
     processes.start_web(free_port, AUTH="required")
     address = f"http://127.0.0.1:{free_port}"
     wait_for("the web process answers", lambda: answers(address))
-    options = ("--phases", "coverage", "--checks", "refused", "--warnings", "off")
+    options = ("--phases", "coverage", "--checks", "refused", "--warnings", "off", "--seed", "2026")
     run_schemathesis(processes, free_port, tmp_path, ["run", *options], ACCESS_KEY="")
