@@ -59,4 +59,3 @@ def matches(password: str, password_hash: str | None) -> bool:
 @functools.cache
 def _common_passwords() -> frozenset[str]:
     return frozenset(COMMON_PASSWORDS.read_text(encoding="ascii").splitlines())
-
