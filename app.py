@@ -28,6 +28,7 @@ from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
+from database.pooled_connections import check_connections
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
 
@@ -93,7 +94,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "pool_pre_ping": True,
             "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
         },
         # A separate pool, so that GET /api/health still answers while other requests use every other connection.
@@ -117,6 +117,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     with app.app_context():
+        check_connections(db.engine)
         limit_statements(db.engine, settings.request_timeout_seconds)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
@@ -126,6 +127,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if settings.requests_per_minute:
         request_limits.register(app, RequestCounts(url, settings.requests_per_minute))
     authentication.register(app)
+    request_guard.register_body_check(app)
     routes.register(app)
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)

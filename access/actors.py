@@ -34,6 +34,8 @@ class Actor:
             return self.type != ANONYMOUS.type
         if needs is Requirement.PERSON:
             return self.type == "user"
+        if needs is Requirement.ADMINISTRATOR:
+            return self.type == "user" and Scope.ADMIN in self.scopes
         return needs in self.scopes
 
 
@@ -50,5 +52,6 @@ def person(user_id: int, name: str, role: str, *, session_id: int | None = None)
 
 def api_key(key_id: int, name: str, scopes: Iterable[str], *, owner_id: int, owner_role: str) -> Actor:
     """Return the actor for an API key, which may do what both its scopes and its owner's role allow."""
-    allowed = ROLE_SCOPES[Role(owner_role)] & {Scope(scope) for scope in scopes}
+    given = set(scopes)
+    allowed = frozenset(scope for scope in ROLE_SCOPES[Role(owner_role)] if scope in given)
     return Actor("key", name, allowed, key_id, Role(owner_role), owner_id)

@@ -15,7 +15,7 @@ VALID_HOURS = {SETUP: 1, INVITATION: 7 * 24, RESET: 24}
 def create_link(session: Session, purpose: str, user_id: int | None = None) -> str:
     """Create a link and return its token. It replaces the earlier links of the person."""
     if user_id is not None:
-        session.execute(delete(UserLink).where(UserLink.user_id == user_id, UserLink.used_at.is_(None)))
+        revoke_links(session, user_id)
     token = create_token()
     lifetime = func.make_interval(0, 0, 0, 0, VALID_HOURS[purpose])
     session.add(
@@ -56,6 +56,11 @@ def use_link(session: Session, token: str, *purposes: str) -> UserLink | None:
         .returning(UserLink)
     )
     return link
+
+
+def revoke_links(session: Session, user_id: int) -> None:
+    """Delete the links of a person that were not used."""
+    session.execute(delete(UserLink).where(UserLink.user_id == user_id, UserLink.used_at.is_(None)))
 
 
 def prune(session: Session) -> None:

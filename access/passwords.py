@@ -17,6 +17,9 @@ MAX_CHARACTERS = 200
 # zxcvbn, those that are long enough. The others are refused for their length.
 COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
 MIN_DIFFERENT_CHARACTERS = 5
+# A hash with werkzeug's parameters that belongs to no password. It is not computed, so the first attempt for an unknown
+# account takes no longer than the others.
+DUMMY_HASH = f"scrypt:32768:8:1$salt-of-no-account${'0' * 128}"
 
 
 class WeakPassword(ValueError):
@@ -49,15 +52,10 @@ def matches(password: str, password_hash: str | None) -> bool:
 
     Without a hash, as for an unknown account, the answer is False and takes as long.
     """
-    is_match = check_password_hash(password_hash or _dummy_hash(), password[:MAX_CHARACTERS])
+    is_match = check_password_hash(password_hash or DUMMY_HASH, password[:MAX_CHARACTERS])
     return is_match and password_hash is not None and len(password) <= MAX_CHARACTERS
 
 
 @functools.cache
 def _common_passwords() -> frozenset[str]:
     return frozenset(COMMON_PASSWORDS.read_text(encoding="ascii").splitlines())
-
-
-@functools.cache
-def _dummy_hash() -> str:
-    return hash_password("no account has this password")

@@ -31,6 +31,8 @@ class Requirement(Enum):
     ANY_ACTOR = "any actor"
     # A person who is signed in: an API key and the administrator "local" will not do.
     PERSON = "person"
+    # The same, with the role admin: what a key could use to become a person.
+    ADMINISTRATOR = "administrator"
 
 
 Needs = Scope | Requirement

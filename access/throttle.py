@@ -8,18 +8,20 @@ well, so the answer does not tell whether one exists.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# After so many failures the next attempt must wait: one second, then twice as long each time.
+# So many failures cause no wait. After each further one the next attempt must wait: one second, then twice as long.
 FREE_FAILURES_OF_ACCOUNT = 5
 FREE_FAILURES_OF_ADDRESS = 50
 MAX_WAIT_SECONDS = 300
 # Failures count for so long after the last one.
 MEMORY = "interval '1 day'"
 MAX_DOUBLINGS = 20
+IPV6_PREFIX_BITS = 64
 
 # The row is locked until the transaction ends, so attempts on one account take turns.
 COUNT_SQL = text(f"""
@@ -39,7 +41,10 @@ RETURNING 1
 READ_WAIT_SQL = text("""
 SELECT ceil(extract(epoch FROM blocked_until - clock_timestamp()))::int FROM sign_in_failures WHERE subject = :subject
 """)
-FORGET_SQL = text("DELETE FROM sign_in_failures WHERE subject = ANY(:subjects)")
+FORGET_SQL = text("DELETE FROM sign_in_failures WHERE subject = :subject")
+TAKE_BACK_SQL = text("""
+UPDATE sign_in_failures SET failures = greatest(0, failures - 1), blocked_until = NULL WHERE subject = :subject
+""")
 PRUNE_SQL = text(f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() - {MEMORY}")
 
 
@@ -53,25 +58,46 @@ class Attempt:
     @property
     def subjects(self) -> dict[str, int]:
         """The subjects that the attempt counts for, with their free failures. An email address is hashed."""
-        account = hashlib.sha256(self.email.strip().lower().encode("utf-8", "replace")).hexdigest()
-        return {f"account {account}": FREE_FAILURES_OF_ACCOUNT, f"address {self.address}": FREE_FAILURES_OF_ADDRESS}
+        return {self.account: FREE_FAILURES_OF_ACCOUNT, self.network: FREE_FAILURES_OF_ADDRESS}
+
+    @property
+    def account(self) -> str:
+        """The subject for the account."""
+        return f"account {hashlib.sha256(self.email.strip().lower().encode('utf-8', 'replace')).hexdigest()}"
+
+    @property
+    def network(self) -> str:
+        """The subject for the address: of IPv6 its first 64 bits, because one client has all addresses behind them."""
+        try:
+            address = ipaddress.ip_address(self.address.partition("%")[0])
+        except ValueError:
+            return f"address {self.address}"
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX_BITS), strict=False)[0]
+        return f"address {address}"
 
 
 def count_attempt(session: Session, attempt: Attempt) -> int:
-    """Count an attempt as a failure and commit; return 0, or the seconds to wait if it is not allowed yet."""
+    """Count an attempt as a failure and commit; return 0, or the seconds to wait if it is not allowed yet.
+
+    An attempt that is not allowed does not count: otherwise an address that must wait could make accounts wait.
+    """
     wait_seconds = 0
     for subject, free in sorted(attempt.subjects.items()):
         values = {"subject": subject, "free": free, "max_wait": MAX_WAIT_SECONDS}
         if session.execute(COUNT_SQL, values).first() is None:
             wait_seconds = max(wait_seconds, session.scalar(READ_WAIT_SQL, {"subject": subject}) or 0, 1)
-    session.commit()
+    if wait_seconds:
+        session.rollback()
+    else:
+        session.commit()
     return wait_seconds
 
 
 def forget_attempts(session: Session, attempt: Attempt) -> None:
-    """Forget the failures of the account after a success; those of the address stay, as they may be of others."""
-    subjects = [subject for subject in attempt.subjects if subject.startswith("account")]
-    session.execute(FORGET_SQL, {"subjects": subjects})
+    """Forget the failures of the account after a success; of those of the address, only this attempt was none."""
+    session.execute(FORGET_SQL, {"subject": attempt.account})
+    session.execute(TAKE_BACK_SQL, {"subject": attempt.network})
 
 
 def prune(session: Session) -> None:

@@ -16,13 +16,18 @@ from access import credentials
 from access.actors import ANONYMOUS, Actor
 from access.audit import Origin
 from access.roles import ROLE_OF_SCOPE, Needs, Requirement, Scope
+from access.tokens import is_well_formed_key
 from api.errors import FORBIDDEN, UNAUTHENTICATED
 from api.host_names import LOOPBACK_NAME, is_loopback, parse_host
 from api.session_cookie import read_session_token
+from database.pooled_connections import autocommitting
 from models import db
 
 BEARER = "bearer "
+INVALID_KEY = "The API key is not valid: it is mistyped, expired or revoked."
 LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
+# Headers that proxies add, next to X-Forwarded-*.
+PROXY_HEADERS = {"forwarded", "via", "x-real-ip"}
 REQUEST_ID_HEADER = "X-Request-ID"
 MAX_ADDRESS_CHARACTERS = 100
 MAX_REQUEST_ID_CHARACTERS = 100
@@ -77,6 +82,8 @@ def require(needs: Needs) -> None:
         return
     if actor is ANONYMOUS:
         raise UNAUTHENTICATED.exception()
+    if needs is Requirement.ADMINISTRATOR and actor.type == "user":
+        needs = Scope.ADMIN
     if isinstance(needs, Scope):
         if actor.type == "key":
             raise FORBIDDEN.exception(f"This API key may not do that: it lacks the scope `{needs}`.")
@@ -93,17 +100,19 @@ def find_actor(engine: Engine) -> Actor:
     """
     settings: config.Settings = current_app.config["SETTINGS"]
     authorization = request.headers.get("Authorization", "")
+    is_key = authorization.lower().startswith(BEARER) and is_well_formed_key(authorization[len(BEARER) :].strip())
+    if authorization and not is_key:
+        raise UNAUTHENTICATED.exception(INVALID_KEY)
     token = read_session_token()
     is_local = is_local_request(settings)
     if not authorization and not token and not is_local:
         return ANONYMOUS
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with autocommitting(engine) as connection:
         if authorization:
-            is_bearer = authorization.lower().startswith(BEARER)
-            actor = credentials.find_key(connection, authorization[len(BEARER) :].strip()) if is_bearer else None
+            actor = credentials.find_key(connection, authorization[len(BEARER) :].strip())
             if actor is None:
-                raise UNAUTHENTICATED.exception("The API key is not valid: it is mistyped, expired or revoked.")
+                raise UNAUTHENTICATED.exception(INVALID_KEY)
             return actor
         idle_seconds = settings.session_idle_hours * SECONDS_PER_HOUR
         actor = credentials.find_session(connection, token, idle_seconds=idle_seconds) if token else None
@@ -120,8 +129,8 @@ def is_local_request(settings: config.Settings) -> bool:
     """
     if settings.auth != "auto" or not is_loopback(settings.host):
         return False
-    names = [name for name, _ in request.headers]
-    if any(name.lower() == "forwarded" or name.lower().startswith("x-forwarded-") for name in names):
+    names = {name.lower() for name, _ in request.headers}
+    if names & PROXY_HEADERS or any(name.startswith("x-forwarded-") for name in names):
         return False
     peer = request.environ.get("werkzeug.proxy_fix.orig", request.environ).get("REMOTE_ADDR", "")
     bound_address = str(request.environ.get("SERVER_NAME", ""))

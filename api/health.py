@@ -7,16 +7,17 @@ from typing import Any
 
 from flask import Response, current_app, jsonify
 from marshmallow import Schema
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 import celery_app
 import config
 from access.roles import Requirement
 from api.authentication import find_actor
+from api.errors import ApiError
 from api.health_details import EXAMPLE, HealthDetailsSchema, read_details
 from api.openapi import Blueprint
-from api.response_fields import nested, text
+from api.response_fields import nested, optional, text
 from models import Worker, db
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ class HealthSchema(Schema):
         "up",
         enum=["up", "down", "unknown"],
     )
-    version = text("The version of the product.", config.VERSION)
-    details = nested(HealthDetailsSchema)
+    version = optional(text("The version of the product, for those who are signed in.", config.VERSION))
+    details = optional(nested(HealthDetailsSchema, "Numbers for monitoring, for those who are signed in."))
 
 
 @blueprint.get("/health")
@@ -78,9 +79,17 @@ def show_health() -> tuple[Response, int]:
     database = None if worker == "unknown" else db.engines[HEALTH_DATABASE]
     body: dict[str, Any] = {"status": "healthy" if healthy else "unhealthy", **parts}
     # Without the database nobody can prove who they are, and there are no numbers to hide.
-    if database is None or find_actor(database).may(Requirement.ANY_ACTOR):
+    if database is None or _is_signed_in(database):
         body |= {"version": config.VERSION, "details": read_details(database)}
     return jsonify(body), 200 if healthy else 503
+
+
+def _is_signed_in(database: Engine) -> bool:
+    """Return whether the request has a session or a key. The health does not depend on whether a key is valid."""
+    try:
+        return find_actor(database).may(Requirement.ANY_ACTOR)
+    except ApiError:
+        return False
 
 
 def _check_worker() -> str:

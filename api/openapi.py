@@ -277,9 +277,10 @@ class Blueprint(BlueprintBase):
         accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
         needs: Needs = info["needs"]
         is_open = needs is Requirement.NOTHING
-        doc["security"] = (
-            [] if is_open else [{KEY_SCHEME: [needs] if isinstance(needs, Scope) else []}, {SESSION_SCHEME: []}]
-        )
+        with_key = {KEY_SCHEME: [needs] if isinstance(needs, Scope) else []}
+        with_session: dict[str, list[str]] = {SESSION_SCHEME: []}
+        needs_person = needs in {Requirement.PERSON, Requirement.ADMINISTRATOR}
+        doc["security"] = [] if is_open else [with_session] if needs_person else [with_key, with_session]
         error_types = [
             *info.get("error_types", ()),
             *(() if is_open else (UNAUTHENTICATED, FORBIDDEN)),

@@ -31,10 +31,17 @@ def register(app: Flask) -> None:
             if permission := preflight_response():
                 return permission
             check_origin()
-            check_body_type()
         except ApiError as error:
             return error_response(error) if request.path.startswith("/api") else _plain_response(error)
         return None
+
+
+def register_body_check(app: Flask) -> None:
+    """Check the type of every body. This reads the body, so it comes after the check of who sends it."""
+
+    @app.before_request
+    def _check_body() -> None:
+        check_body_type()
 
 
 def check_host() -> None:

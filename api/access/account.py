@@ -154,9 +154,13 @@ def set_password(values: dict[str, Any]) -> Response:
 
     Uses up an invitation or a link for a new password, ends all sessions of the person, and signs them in.
     """
+    found = links.find_link(db.session(), values["token"], links.INVITATION, links.RESET)
+    # Like everyone else who changes a person and their links, lock the person first.
+    user = users.lock_user(db.session(), found.user_id) if found and found.user_id else None
+    if user is None or user.disabled_at is not None:
+        raise LINK_UNUSABLE.exception()
     link = links.use_link(db.session(), values["token"], links.INVITATION, links.RESET)
-    user = db.session.get(User, link.user_id) if link else None
-    if link is None or user is None or user.disabled_at is not None:
+    if link is None:
         raise LINK_UNUSABLE.exception()
     # An exception rolls the use of the link back, so it works again with a better password.
     require_strong_password(values["password"], user.email, user.name)
@@ -166,15 +170,21 @@ def set_password(values: dict[str, Any]) -> Response:
 
 
 def confirm_password(user: User, password: str) -> None:
-    """Raise the 403 if this is not the password of the person, or the 429 after too many wrong ones."""
+    """Raise the 403 if this is not the password of the person, or the 429 after too many wrong ones.
+
+    The person stays locked until the transaction ends.
+    """
     attempt = throttle.Attempt(user.email, client_address())
     if wait_seconds := throttle.count_attempt(db.session(), attempt):
         raise too_many_attempts(wait_seconds)
-    if not passwords.matches(password, user.password_hash):
+    password_hash = user.password_hash
+    if not passwords.matches(password, password_hash):
         raise WRONG_PASSWORD.exception()
     throttle.forget_attempts(db.session(), attempt)
     # The right password counts, whatever happens to the rest of the call.
     db.session.commit()
+    if not users.has_password(db.session(), user, password_hash):
+        raise WRONG_PASSWORD.exception()
 
 
 def _user_id() -> int:

@@ -15,7 +15,7 @@ from access.actors import Actor
 from access.audit import Origin, Target, entry_values
 from access.passwords import WeakPassword, check_password
 from access.roles import Role, Scope
-from access.users import EmailTaken, FirstPersonNotAdministrator, LastAdministrator
+from access.users import EmailTaken, FirstPersonNotAdministrator, InvalidEmail, LastAdministrator
 from models import ApiKey, AuditEntry, User, db
 
 SERVER = Origin(Actor("system", "command line"))
@@ -135,5 +135,5 @@ def _errors() -> Iterator[None]:
         raise click.ClickException("Nobody else is an administrator who can sign in.") from None
     except FirstPersonNotAdministrator:
         raise click.ClickException("The first person must be an administrator: add --role admin.") from None
-    except WeakPassword as error:
+    except (InvalidEmail, WeakPassword) as error:
         raise click.ClickException(str(error)) from None

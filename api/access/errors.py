@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from access.passwords import WeakPassword, check_password
-from access.users import EmailTaken, FirstPersonNotAdministrator, LastAdministrator
+from access.users import EmailTaken, FirstPersonNotAdministrator, LastAdministrator, UserGone
 from api.errors import ApiError, ErrorType
 
 WRONG_CREDENTIALS = ErrorType(401, "wrong_credentials", "The email address or the password is wrong.")
@@ -37,6 +37,8 @@ def user_errors() -> Iterator[None]:
         raise EMAIL_TAKEN.exception() from None
     except LastAdministrator:
         raise LAST_ADMINISTRATOR.exception() from None
+    except UserGone:
+        raise USER_NOT_FOUND.exception() from None
     except FirstPersonNotAdministrator:
         raise FIRST_ADMINISTRATOR.exception() from None
     except WeakPassword as error:

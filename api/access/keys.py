@@ -64,6 +64,8 @@ class Scopes(fields.List[Any]):
             raise ValidationError("This must be a list of at least one scope.")
         if unknown := [item for item in value if item not in list(Scope)]:
             raise ValidationError(f"There is no scope {unknown[0][:50]!r}. The scopes are {', '.join(Scope)}.")
+        if len(set(value)) < len(value):
+            raise ValidationError("Name each scope once.")
         return [scope for scope in Scope if str(scope) in value]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from marshmallow import Schema, ValidationError
 
 from access.actors import Actor
 from access.roles import Role, Scope
+from access.users import EMAIL_PATTERN, InvalidEmail, normalise_email
 from api.request_fields import Boolean, Choice, Text
 from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, strings, text, timestamp
 from api.schemas import RequestSchema
@@ -17,8 +17,6 @@ from models import ACTOR_TYPES, ROLES, SIGN_IN_METHODS, User, UserSession
 
 EMAIL_MAX_CHARACTERS = 254
 NAME_MAX_CHARACTERS = 200
-# A stricter check would refuse addresses that work; only a message to the address shows whether it exists.
-EMAIL_RE = re.compile(r"[^\s@]+@[^\s@]+")
 STATUSES = ("active", "invited", "disabled")
 
 EXAMPLE_EMAIL = "ada@example.com"
@@ -29,18 +27,18 @@ EXAMPLE_TOKEN = "bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U"  # noqa: S105
 
 
 class Email(Text):
-    """An email address; surrounding spaces are removed."""
+    """An email address; it becomes lower case, and surrounding spaces are removed."""
 
     def __init__(self, *, required: bool = False) -> None:
         super().__init__("The email address.", EXAMPLE_EMAIL, EMAIL_MAX_CHARACTERS, required=required)
         metadata: Any = self.metadata
-        metadata["pattern"] = r"^\s*[^\s@\u0000]+@[^\s@\u0000]+\s*$"
+        metadata["pattern"] = rf"^\s*{EMAIL_PATTERN}\s*$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        email = super()._deserialize(value, attr, data, **kwargs).strip()
-        if not EMAIL_RE.fullmatch(email):
-            raise ValidationError("This must be an email address, such as ada@example.com.")
-        return email
+        try:
+            return normalise_email(super()._deserialize(value, attr, data, **kwargs))
+        except InvalidEmail:
+            raise ValidationError("This must be an email address, such as ada@example.com.") from None
 
 
 class Name(Text):

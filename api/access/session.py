@@ -38,7 +38,7 @@ from api.access.schemas import (
 )
 from api.audit import record
 from api.authentication import client_address, current_actor
-from api.errors import NOT_FOUND
+from api.errors import NOT_FOUND, UNAUTHENTICATED
 from api.openapi import Blueprint
 from api.schemas import MessageSchema
 from api.session_cookie import forget_session_token, read_session_token, set_session_token
@@ -87,6 +87,7 @@ def show_session() -> Response:
 @blueprint.document(operationId="signOut")
 @blueprint.needs(Requirement.NOTHING)
 @blueprint.returns(200, MessageSchema, "Nobody is signed in any more.", example={"message": "You are signed out."})
+@blueprint.raises(UNAUTHENTICATED)
 def sign_out() -> Response:
     """Sign out
 
@@ -111,7 +112,7 @@ def sign_out() -> Response:
     example={"token": EXAMPLE_TOKEN, "email": EXAMPLE_EMAIL, "name": EXAMPLE_NAME, "password": EXAMPLE_PASSWORD},
 )
 @blueprint.returns(201, UserSchema, "The administrator, who is signed in now.", example=EXAMPLE_USER)
-@blueprint.raises(INVALID_USER, WEAK_PASSWORD, LINK_UNUSABLE, SETUP_DONE, EMAIL_TAKEN)
+@blueprint.raises(INVALID_USER, WEAK_PASSWORD, LINK_UNUSABLE, SETUP_DONE, EMAIL_TAKEN, UNAUTHENTICATED)
 def create_first_administrator(values: dict[str, Any]) -> tuple[Response, int]:
     """Create the first administrator
 

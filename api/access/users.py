@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from access import links, users
 from access.audit import Target
+from access.roles import Requirement
 from api.access.errors import (
     EMAIL_TAKEN,
     FIRST_ADMINISTRATOR,
@@ -135,6 +136,7 @@ def delete_user(user_id: int) -> Response:
 
 @blueprint.post("/<int:user_id>/reset", parameters=USER_ID)
 @blueprint.document(operationId="resetPassword")
+@blueprint.needs(Requirement.ADMINISTRATOR)
 @blueprint.returns(200, LinkResultSchema, "The link for the person.", example=EXAMPLE_LINK_RESULT)
 @blueprint.raises(USER_NOT_FOUND)
 def reset_password(user_id: int) -> Response:
@@ -142,6 +144,8 @@ def reset_password(user_id: int) -> Response:
 
     The link can be used once within a day; for a person who has no password yet it is a new invitation, which can be
     used within a week. It replaces earlier links. The person's sessions end when they set the new password.
+
+    An API key cannot do this, whatever its scopes are: with the link, whoever has the key could become the person.
     """
     user = _find_user(user_id)
     record("user.reset", Target("user", user.id, user.name))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+from access.passwords import hash_password
 from access.roles import Scope
 from access.tokens import SHOWN_PREFIX_CHARACTERS, SHOWN_SUFFIX_CHARACTERS, create_token, hash_token
 from access.tokens import create_key as create_key_text
 from support.database import execute
 
-INSERT_USER_SQL = "INSERT INTO users (email, name, role) VALUES (%s, %s, %s) RETURNING id"
+PASSWORD = "a password of many words"
+INSERT_USER_SQL = "INSERT INTO users (email, name, role, password_hash) VALUES (%s, %s, %s, %s) RETURNING id"
 CLAIM_SQL = "UPDATE installation SET claimed_at = coalesce(claimed_at, clock_timestamp())"
 INSERT_SESSION_SQL = """
 INSERT INTO user_sessions (token_hash, user_id, method, expires_at, confirmed_at, address, user_agent)
@@ -24,10 +26,13 @@ INSERT INTO api_keys (key_hash, name, prefix, last_four, scopes, user_id) VALUES
 """
 
 
-def create_user(database_url: str, role: str = "admin", *, email: str | None = None) -> int:
-    """Create a person without a password, claim the installation, and return the person's id."""
+def create_user(
+    database_url: str, role: str = "admin", *, email: str | None = None, password: str | None = None
+) -> int:
+    """Create a person, by default without a password, claim the installation, and return the person's id."""
     email = email or f"{role}-{uuid.uuid4().hex}@example.com"
-    [(user_id,)] = execute(database_url, INSERT_USER_SQL, (email, f"Test {role}", role))
+    password_hash = None if password is None else hash_password(password)
+    [(user_id,)] = execute(database_url, INSERT_USER_SQL, (email, f"Test {role}", role, password_hash))
     execute(database_url, CLAIM_SQL)
     return int(user_id)
 

@@ -972,6 +972,8 @@ export interface paths {
          * Create a link for a new password
          * @description The link can be used once within a day; for a person who has no password yet it is a new invitation, which can be
          *     used within a week. It replaces earlier links. The person's sessions end when they set the new password.
+         *
+         *     An API key cannot do this, whatever its scopes are: with the link, whoever has the key could become the person.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -1622,7 +1624,8 @@ export interface components {
              * @enum {string}
              */
             database: "up" | "down";
-            details: components["schemas"]["HealthDetails"];
+            /** @description Numbers for monitoring, for those who are signed in. */
+            details?: components["schemas"]["HealthDetails"];
             /**
              * @description `healthy` if all parts are up.
              * @example healthy
@@ -1630,10 +1633,10 @@ export interface components {
              */
             status: "healthy" | "unhealthy";
             /**
-             * @description The version of the product.
+             * @description The version of the product, for those who are signed in.
              * @example 1.1.0
              */
-            version: string;
+            version?: string;
             /**
              * @description Up if at least one worker is running; unknown while the database is down.
              * @example up
@@ -7678,6 +7681,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The request is not allowed. Codes: `cross_site`. */
             403: {
                 headers: {
@@ -7763,6 +7775,15 @@ export interface operations {
             };
             /** @description The request is invalid. Codes: `invalid_parameter`, `weak_password`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
