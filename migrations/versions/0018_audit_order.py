@@ -1,0 +1,28 @@
+"""Audit log: the indexes sort by time"""
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+TABLE = "audit_entries"
+INDEXES = {
+    "audit_entries_at_idx": [],
+    "audit_entries_action_idx": ["action"],
+    "audit_entries_actor_idx": ["actor_type", "actor_id"],
+    "audit_entries_target_idx": ["target_type", "target_id"],
+}
+
+
+def upgrade() -> None:
+    for name, columns in INDEXES.items():
+        op.drop_index(name, TABLE)
+        op.create_index(name, TABLE, [*columns, "at", "id"])
+
+
+def downgrade() -> None:
+    for name, columns in INDEXES.items():
+        op.drop_index(name, TABLE)
+        op.create_index(name, TABLE, [*columns, "id"] if columns else ["at"])
