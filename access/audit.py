@@ -97,8 +97,7 @@ def record(cursor: Cursor, origin: Origin, action: str, target: Target | None = 
 def record_once(cursor: Cursor, origin: Origin, action: str, target: Target, **values: Any) -> None:
     """Write an entry unless the actor has one for the same action on the same object from within the last minute.
 
-    Takes the same arguments as `entry_values`. Of several transactions at the same time, one writes. Start a
-    transaction with this, because it must see the entries that others have committed.
+    Takes the same arguments as `entry_values`. Of several transactions at the same time, one writes.
     """
     columns = entry_values(origin, action, target, **values)
     key = repr([columns[name] for name in ("actor_type", "actor_id", "action", "target_type", "target_id")])

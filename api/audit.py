@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from psycopg2.extensions import cursor as Cursor
+
 from access import audit
 from access.actors import Actor
 from access.audit import Target
@@ -20,16 +22,18 @@ def record(action: str, target: Target | None = None, *, actor: Actor | None = N
     origin = current_origin()
     if actor is not None:
         origin = replace(origin, actor=actor)
-    # The driver's own cursor: building the same INSERT with SQLAlchemy takes longer than PostgreSQL takes to run it.
-    connection: Any = db.session.connection().connection.driver_connection
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         audit.record(cursor, origin, action, target, **values)
 
 
-def record_read(action: str, target: Target, **values: Any) -> None:
-    """Write an entry for a call that changes nothing, and commit it; at most one a minute, see `audit.record_once`."""
-    db.session.rollback()
-    connection: Any = db.session.connection().connection.driver_connection
-    with connection.cursor() as cursor:
+def record_once(action: str, target: Target, **values: Any) -> None:
+    """Write an entry unless the actor has the same one from within the last minute; see `access.audit.record_once`."""
+    with _cursor() as cursor:
         audit.record_once(cursor, current_origin(), action, target, **values)
-    db.session.commit()
+
+
+def _cursor() -> Cursor:
+    """Return a cursor of the driver: building the INSERT with SQLAlchemy takes longer than PostgreSQL takes to run it."""
+    connection: Any = db.session.connection().connection.driver_connection
+    cursor: Cursor = connection.cursor()
+    return cursor

@@ -10,7 +10,7 @@ from psycopg2 import Error
 from sqlalchemy.exc import SQLAlchemyError
 
 from access.audit import Target
-from api.audit import record_read
+from api.audit import record_once
 from api.errors import FORBIDDEN
 from models import db
 
@@ -35,7 +35,9 @@ def register(app: Flask) -> None:
 def _record(reason: str) -> None:
     operation = _operation()
     try:
-        record_read("access.refused", operation, outcome="refused", changes={"reason": [None, reason]})
+        db.session.rollback()
+        record_once("access.refused", operation, outcome="refused", changes={"reason": [None, reason]})
+        db.session.commit()
     except (SQLAlchemyError, Error) as error:
         # The call is refused all the same.
         db.session.rollback()

@@ -181,4 +181,6 @@ class AuditEntry(Base):
         Index("audit_entries_action_idx", "action", "at", "id"),
         Index("audit_entries_actor_idx", "actor_type", "actor_id", "at", "id"),
         Index("audit_entries_target_idx", "target_type", "target_id", "at", "id"),
+        # Few entries have another outcome.
+        Index("audit_entries_outcome_idx", "outcome", "at", "id", postgresql_where=text("outcome <> 'success'")),
     )

@@ -175,9 +175,7 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
     if request.get_json().get("sku") == product.sku:
         # The migration may have left a SKU with invisible characters as it was. Sending it back is no change.
         del values["sku"]
-    changes = {
-        name: [before, value] for name, value in values.items() if (before := getattr(product, name)) != value
-    }
+    changes = {name: [before, value] for name, value in values.items() if (before := getattr(product, name)) != value}
     for name, (_, value) in changes.items():
         setattr(product, name, value)
     if changes:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from access import sessions
 from access.audit import Target
 from access.roles import Scope
-from api.audit import record, record_read
+from api.audit import record, record_once
 from api.authentication import current_actor
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
@@ -127,10 +127,11 @@ def show_webhook(webhook_id: int) -> Response:
     """
     webhook = find_webhook(webhook_id)
     shows_secret = webhook.secret is not None and _may_see_secrets()
+    body = _serialize(webhook, read_health([webhook_id])[webhook_id], masked=not shows_secret)
     if shows_secret:
-        record_read("webhook.secret_shown", _target(webhook))
-        webhook = find_webhook(webhook_id)
-    return jsonify(_serialize(webhook, read_health([webhook_id])[webhook_id], masked=not shows_secret))
+        record_once("webhook.secret_shown", _target(webhook))
+        db.session.commit()
+    return jsonify(body)
 
 
 @blueprint.put("/<int:webhook_id>", parameters=WEBHOOK_ID)
@@ -267,7 +268,7 @@ def _commit(webhook: Webhook, action: str | None, changes: dict[str, list[Any]],
     if action:
         record(action, _target(webhook), changes=changes)
     if webhook.secret is not None and not masked and "secret" not in changes:
-        record("webhook.secret_shown", _target(webhook))
+        record_once("webhook.secret_shown", _target(webhook))
     body = _serialize(webhook, read_health([webhook.id])[webhook.id], masked=masked)
     db.session.commit()
     return jsonify(body)

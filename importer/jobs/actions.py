@@ -162,8 +162,9 @@ def confirm(cursor: Cursor, task_id: str) -> None:
 def cancel(connection: Connection, task_id: str, retention: Retention, origin: Origin) -> None:
     """End a job early; what it has written stays. Raises `NotAllowed`, and `JobLocked` after three and a half seconds.
 
-    `origin` is for the entry of the audit log, which the transaction of the change writes. `connection` must not be in a transaction. If a worker keeps the row locked, its statement is cancelled and its
-    slice is rolled back; behind a transaction pooler the worker's heartbeat does that.
+    `origin` is for the entry of the audit log, which the transaction of the change writes. `connection` must not be in
+    a transaction. If a worker keeps the row locked, its statement is cancelled and its slice is rolled back; behind a
+    transaction pooler the worker's heartbeat does that.
     """
     with transaction(connection) as cursor:
         cursor.execute("SELECT id, filename FROM import_jobs WHERE task_id = %s", (task_id,))

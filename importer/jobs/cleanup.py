@@ -199,9 +199,9 @@ def delete_job(
     """Delete an ended job and all its data except its file; return whether it is gone.
 
     A job that has not ended, or whose undo has not ended, stays as it is. After the first transaction, which also calls
-    `on_start`, the job can be neither retried nor undone. Its details are then deleted in batches, and its row last, so an interrupted deletion
-    leaves a job that can be deleted again. The same is true if the deletion stops because the time `ends_at`, in the
-    seconds of `time.monotonic`, has come. `connection` must not be in a transaction. Raises
+    `on_start`, the job can be neither retried nor undone. Its details are then deleted in batches, and its row last, so
+    an interrupted deletion leaves a job that can be deleted again. The same is true if the deletion stops because the
+    time `ends_at`, in the seconds of `time.monotonic`, has come. `connection` must not be in a transaction. Raises
     `psycopg2.errors.LockNotAvailable` if the job or its staging table stays locked.
     """
     with transaction(connection) as cursor:
