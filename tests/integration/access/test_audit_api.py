@@ -24,8 +24,8 @@ from support.sign_in import create_key, create_session, create_user
 INSERT_SQL = """
 INSERT INTO audit_entries (at, actor_type, actor_id, actor_name, action, target_type, target_id, outcome)
 SELECT timestamptz '2026-01-01 00:00Z' + n / 3 * interval '1 second', (ARRAY['user', 'key', 'local'])[n %% 3 + 1],
-    CASE WHEN n %% 3 < 2 THEN n %% 7 END, 'name ' || n, 'product.' || (ARRAY['created', 'updated'])[n %% 2 + 1], 'product',
-    n %% 10, CASE WHEN n %% 50 = 0 THEN 'refused' ELSE 'success' END
+    CASE WHEN n %% 3 < 2 THEN n %% 7 END, 'name ' || n, 'product.' || (ARRAY['created', 'updated'])[n %% 2 + 1],
+    'product', n %% 10, CASE WHEN n %% 50 = 0 THEN 'refused' ELSE 'success' END
 FROM generate_series(1, %s) n
 """
 PRODUCT_PATH = "/api/audit?target=product:1"
