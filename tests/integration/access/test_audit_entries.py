@@ -339,6 +339,18 @@ def test_uploads_and_cancellations_that_cannot_be_recorded_do_not_happen(
     assert execute(database_url, "SELECT status FROM import_jobs") == [("pending",)]
 
 
+def test_a_change_whose_commit_fails_has_no_entry(client: FlaskClient, database_url: str) -> None:
+    execute(
+        database_url,
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;"
+        " CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON audit_entries DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION fail()",
+    )
+    read_error(client.post("/api/products", json={"sku": "A"}), 500, "internal_error")
+    assert execute(database_url, "SELECT FROM products") == []
+    assert read_entries(database_url) == []
+
+
 @pytest.mark.parametrize(
     "statement",
     [
