@@ -20,7 +20,7 @@ import routes
 from access import credentials
 from access.actors import Actor
 from access.request_counts import RequestCounts
-from api import authentication, cross_origin, errors, request_guard, request_limits, response_headers
+from api import authentication, cross_origin, errors, refusals, request_guard, request_limits, response_headers
 from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
@@ -128,6 +128,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         request_limits.register(app, RequestCounts(url, settings.requests_per_minute))
     authentication.register(app)
     request_guard.register_body_check(app)
+    refusals.register(app)
     routes.register(app)
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)

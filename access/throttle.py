@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -45,7 +46,7 @@ FORGET_SQL = text("DELETE FROM sign_in_failures WHERE subject = :subject")
 TAKE_BACK_SQL = text("""
 UPDATE sign_in_failures SET failures = greatest(0, failures - 1), blocked_until = NULL WHERE subject = :subject
 """)
-PRUNE_SQL = text(f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() - {MEMORY}")
+PRUNE_SQL = f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() - {MEMORY}"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,6 @@ def forget_attempts(session: Session, attempt: Attempt) -> None:
     session.execute(TAKE_BACK_SQL, {"subject": attempt.network})
 
 
-def prune(session: Session) -> None:
+def prune(cursor: Cursor) -> None:
     """Delete the counts that are too old to matter."""
-    session.execute(PRUNE_SQL)
+    cursor.execute(PRUNE_SQL)
