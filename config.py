@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import IO, Annotated, Any, get_type_hints
@@ -31,6 +32,9 @@ CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
 # The scheme, the host and the port of a page. An IPv6 address is in brackets.
 ORIGIN_RE = re.compile(r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+# A stricter check would refuse addresses that work.
+ADDRESS_RE = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+ROLE_NAMES = ("viewer", "editor", "admin")
 MAX_NUMBER_DIGITS = 20
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
@@ -40,6 +44,8 @@ POOLER_OPTION = "pgbouncer=true"
 # Options of poolers and other drivers, which libpq rejects.
 FOREIGN_URL_OPTIONS = {"pgbouncer", "supa", "connection_limit"}
 SECRET_KEY_BYTES = 32
+# The first setting of each pair works only with the second one.
+REQUIRED_TOGETHER = (("OIDC_ISSUER", "OIDC_CLIENT_ID"), ("SMTP_URL", "MAIL_FROM"))
 
 
 class ConfigError(ValueError):
@@ -79,7 +85,7 @@ def _boolean(text: str) -> bool:
 def _one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.strip().lower() not in words:
-            raise ValueError(f"must be {' or '.join(words)}")
+            raise ValueError(f"must be {' or '.join(filter(None, words))}")
         return text.strip().lower()
 
     return parse
@@ -120,6 +126,55 @@ def _origins(text: str) -> tuple[str, ...]:
         default_port = {"https": ":443", "http": ":80"}[match["scheme"]]
         origins.append(origin.removesuffix(default_port))
     return tuple(origins)
+
+
+def _issuer(text: str) -> str:
+    """Return the address of an OpenID Connect provider. It stays as it is: ID tokens must have the same text."""
+    if text and not _is_url(text, schemes={"https"} if not _is_loopback_url(text) else {"https", "http"}):
+        raise ValueError("must be the issuer of the provider, such as https://login.example.com/realms/acme")
+    return text
+
+
+def _smtp_url(text: str) -> str:
+    if text and not _is_url(text, schemes={"smtp", "smtps"}):
+        raise ValueError("must look like smtp://user:password@mail.example.com:587 or smtps://…")
+    return text
+
+
+def _is_url(text: str, *, schemes: set[str]) -> bool:
+    """Return whether a text is a URL with a host, and with nothing after its path."""
+    try:
+        parts = urlsplit(text)
+        # Reading `port` raises ValueError if it is not a number.
+        is_usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_usable and parts.scheme in schemes and not parts.query and not parts.fragment and text.isascii()
+
+
+def _is_loopback_url(text: str) -> bool:
+    with suppress(ValueError):
+        return urlsplit(text).hostname in {"localhost", "127.0.0.1", "::1"}
+    return False
+
+
+def _mail_from(text: str) -> str:
+    if text and not (text.isprintable() and ADDRESS_RE.fullmatch(parseaddr(text)[1])):
+        raise ValueError("must be an email address such as acme@example.com or Acme <acme@example.com>")
+    return text
+
+
+def _role_values(text: str) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a role and a value of the provider's claim."""
+    pairs = []
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        role, _, value = (piece.strip() for piece in part.partition("="))
+        if role not in ROLE_NAMES or not value:
+            raise ValueError(
+                "must look like admin=acme-admins,editor=acme-editors, with the roles viewer, editor, admin"
+            )
+        pairs.append((role, value))
+    return tuple(pairs)
 
 
 def _database_url(text: str) -> str:
@@ -360,6 +415,50 @@ class Settings:
     audit_retention_days: Annotated[
         int, Setting("365", "days after which entries of the audit log are deleted", _integer(1, 36_500))
     ]
+    oidc_issuer: Annotated[
+        str,
+        Setting(
+            "", "OpenID Connect provider that people may sign in with, exactly as it writes its own address", _issuer
+        ),
+    ]
+    oidc_name: Annotated[
+        str, Setting("", "name of the provider on the page for signing in; if empty, the host of OIDC_ISSUER")
+    ]
+    oidc_client_id: Annotated[str, Setting("", "id of this product at the provider")]
+    oidc_client_secret: Annotated[str, Setting("", "secret of this product at the provider")]
+    oidc_scopes: Annotated[
+        str, Setting("openid email profile", "scopes to request; some providers need one more for groups or roles")
+    ]
+    oidc_role_claim: Annotated[
+        str, Setting("roles", "claim of the ID token that has a person's roles or groups, a text or a list")
+    ]
+    oidc_roles: Annotated[
+        tuple[tuple[str, str], ...],
+        Setting(
+            "",
+            "values of the claim for each role, such as admin=acme-admins,editor=acme-editors; if empty, "
+            "administrators set the roles",
+            _role_values,
+        ),
+    ]
+    oidc_default_role: Annotated[
+        str,
+        Setting(
+            "",
+            "role of people who sign in through the provider without any other role; if empty, they are refused",
+            _one_of("", *ROLE_NAMES),
+        ),
+    ]
+    smtp_url: Annotated[
+        str,
+        Setting(
+            "",
+            "server that sends invitations and links for new passwords, as smtp://user:password@host:587 or smtps://…; "
+            "if empty, administrators pass the links on",
+            _smtp_url,
+        ),
+    ]
+    mail_from: Annotated[str, Setting("", "sender of the mails, such as Acme <acme@example.com>", _mail_from)]
     flask_env: Annotated[str, Setting("production", "name of the environment")]
     flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
     # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.
@@ -407,6 +506,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             # A URL may contain a password, which must not reach a log.
             shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
+    for name, needed in REQUIRED_TOGETHER:
+        if values[name.lower()] and not values[needed.lower()]:
+            raise ConfigError(f"{needed} is not set, but {name} needs it")
     return Settings(**values, transaction_pooler=_is_transaction_pooler(environ.get("DATABASE_URL", "")))
 
 
