@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import change_streams, docs, events, health
-from api.access import account, keys, session, users
+from api.access import account, keys, oidc, session, users
 from api.imports import actions, duplicates, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
@@ -35,6 +35,7 @@ def register(app: Flask) -> None:
         deliveries.blueprint,
         change_streams.webhooks_blueprint,
         session.blueprint,
+        oidc.blueprint,
         account.blueprint,
         users.blueprint,
         keys.blueprint,

@@ -152,8 +152,11 @@ def create_first_administrator(values: dict[str, Any]) -> tuple[Response, int]:
     return response, 201
 
 
-def start_session(user: User, method: str) -> Response:
-    """Sign a person in: commit a new session and return the response that sets its cookie."""
+def start_session(user: User, method: str, response: Response | None = None) -> Response:
+    """Sign a person in: commit a new session and return the response with its cookie.
+
+    The response says who is signed in, unless another one is given.
+    """
     settings: config.Settings = current_app.config["SETTINGS"]
     token = sessions.create_session(
         db.session(),
@@ -165,8 +168,8 @@ def start_session(user: User, method: str) -> Response:
         replaced_token=read_session_token(),
     )
     actor: Actor = person(user.id, user.name, user.role)
-    record("session.created", Target("user", user.id, user.name), actor=actor)
+    record("session.created", Target("user", user.id, user.name), actor=actor, changes={"method": [None, method]})
     db.session.commit()
-    response = jsonify(actor_json(actor))
+    response = response or jsonify(actor_json(actor))
     set_session_token(response, token, max_age_seconds=settings.session_days * SECONDS_PER_DAY)
     return response
