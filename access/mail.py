@@ -8,6 +8,7 @@ import smtplib
 import ssl
 import threading
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
@@ -74,8 +75,8 @@ def _try_to_send(smtp_url: str, mail_from: str, mail: Mail) -> bool:
             # Whatever the server says to the farewell, the mail is sent or not.
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 server.quit()
-    # ValueError: an address that no mail can have, or a server that sends garbage.
-    except (smtplib.SMTPException, OSError, ValueError, NotEncrypted) as error:
+    # ValueError and MessageError: an address that no mail can have, or a server that sends garbage.
+    except (smtplib.SMTPException, OSError, ValueError, MessageError, NotEncrypted) as error:
         # The texts of these errors can have what the server was told.
         code = getattr(error, "smtp_code", "")
         log.warning("A mail could not be sent: %s", f"{type(error).__name__} {code}".strip())

@@ -60,8 +60,10 @@ class SmtpServer:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 # A client that gives up resets the connection.
+                conversation = Conversation(server, self.request)
                 with suppress(OSError):
-                    Conversation(server, self.request).run()
+                    conversation.run()
+                conversation.connection.close()
 
         self.listener = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self.listener.daemon_threads = True
