@@ -22,16 +22,20 @@ from typing import IO, Annotated, Any, get_type_hints
 from dotenv import load_dotenv
 
 from durable_files import sync_folder
-from setting_values import is_transaction_pooler
+from setting_values import ROLE_NAMES, is_transaction_pooler
 from setting_values import parse_boolean as _boolean
 from setting_values import parse_broker_url as _broker_url
 from setting_values import parse_database_url as _database_url
 from setting_values import parse_folder as _folder
 from setting_values import parse_host_names as _host_names
 from setting_values import parse_integer as _integer
+from setting_values import parse_issuer as _issuer
+from setting_values import parse_mail_from as _mail_from
 from setting_values import parse_networks as _networks
 from setting_values import parse_one_of as _one_of
 from setting_values import parse_origins as _origins
+from setting_values import parse_role_values as _role_values
+from setting_values import parse_smtp_url as _smtp_url
 
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -39,6 +43,8 @@ CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
 SECRET_KEY_BYTES = 32
+# The first setting of each pair works only with the second one.
+REQUIRED_TOGETHER = (("OIDC_ISSUER", "OIDC_CLIENT_ID"), ("SMTP_URL", "MAIL_FROM"))
 
 
 class ConfigError(ValueError):
@@ -277,6 +283,50 @@ class Settings:
     audit_retention_days: Annotated[
         int, Setting("365", "days after which entries of the audit log are deleted", _integer(1, 36_500))
     ]
+    oidc_issuer: Annotated[
+        str,
+        Setting(
+            "", "OpenID Connect provider that people may sign in with, exactly as it writes its own address", _issuer
+        ),
+    ]
+    oidc_name: Annotated[
+        str, Setting("", "name of the provider on the page for signing in; if empty, the host of OIDC_ISSUER")
+    ]
+    oidc_client_id: Annotated[str, Setting("", "id of this product at the provider")]
+    oidc_client_secret: Annotated[str, Setting("", "secret of this product at the provider")]
+    oidc_scopes: Annotated[
+        str, Setting("openid email profile", "scopes to request; some providers need one more for groups or roles")
+    ]
+    oidc_role_claim: Annotated[
+        str, Setting("roles", "claim of the ID token that has a person's roles or groups, a text or a list")
+    ]
+    oidc_roles: Annotated[
+        tuple[tuple[str, str], ...],
+        Setting(
+            "",
+            "values of the claim for each role, such as admin=acme-admins,editor=acme-editors; if empty, "
+            "administrators set the roles",
+            _role_values,
+        ),
+    ]
+    oidc_default_role: Annotated[
+        str,
+        Setting(
+            "",
+            "role of people who sign in through the provider without any other role; if empty, they are refused",
+            _one_of("", *ROLE_NAMES),
+        ),
+    ]
+    smtp_url: Annotated[
+        str,
+        Setting(
+            "",
+            "server that sends invitations and links for new passwords, as smtp://user:password@host:587 or smtps://…; "
+            "if empty, administrators pass the links on",
+            _smtp_url,
+        ),
+    ]
+    mail_from: Annotated[str, Setting("", "sender of the mails, such as Acme <acme@example.com>", _mail_from)]
     flask_env: Annotated[str, Setting("production", "name of the environment")]
     flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
     # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.
@@ -324,6 +374,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             # A URL may contain a password, which must not reach a log.
             shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
+    for name, needed in REQUIRED_TOGETHER:
+        if values[name.lower()] and not values[needed.lower()]:
+            raise ConfigError(f"{needed} is not set, but {name} needs it")
     return Settings(**values, transaction_pooler=is_transaction_pooler(environ.get("DATABASE_URL", "")))
 
 

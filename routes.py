@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import change_streams, docs, events, health
-from api.access import account, audit, keys, session, users
+from api.access import account, audit, keys, oidc, session, users
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
@@ -37,6 +37,7 @@ def register(app: Flask) -> None:
         deliveries.blueprint,
         change_streams.webhooks_blueprint,
         session.blueprint,
+        oidc.blueprint,
         account.blueprint,
         users.blueprint,
         keys.blueprint,

@@ -116,6 +116,22 @@ class UserSession(Base):
     __table_args__ = (CheckConstraint(is_one_of("method", SIGN_IN_METHODS), name="method"),)
 
 
+class OidcAttempt(Base):
+    """A sign-in of a browser that is at the OpenID Connect provider; see access/oidc/attempts.py.
+
+    `state` is in the address, and the other token in a cookie of the browser; the table has their SHA-256.
+    """
+
+    __tablename__ = "oidc_attempts"
+
+    state_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    nonce: Mapped[str]
+    code_verifier: Mapped[str]
+    redirect_uri: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class ApiKey(Base):
     """An API key of a person. The table has the key's SHA-256, and of its text only the beginning and the end.
 

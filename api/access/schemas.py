@@ -141,6 +141,20 @@ class WhoSchema(Schema):
     scopes = strings("What the actor may do: `products:read`, `products:write`, `imports:read` and so on.")
 
 
+class ProviderSchema(Schema):
+    """An OpenID Connect provider."""
+
+    name = text("Its name, for people.", "Acme Login")
+
+
+class MethodsSchema(Schema):
+    """The ways to sign in."""
+
+    password = boolean("Whether people may sign in with a password.")
+    oidc = nested(ProviderSchema, "The OpenID Connect provider; null without one.", nullable=True)
+    setup = boolean("Whether nobody has an account yet, so that the first administrator must be created.")
+
+
 class UserSchema(Schema):
     """A person."""
 
@@ -197,6 +211,7 @@ EXAMPLE_USER = {
     "created_at": EXAMPLE_TIME,
     "last_signed_in_at": EXAMPLE_TIME,
 }
+EXAMPLE_METHODS = {"password": True, "oidc": {"name": "Acme Login"}, "setup": False}
 EXAMPLE_WHO = {
     "actor": {"type": "user", "id": 2, "name": EXAMPLE_NAME, "role": str(Role.EDITOR)},
     "scopes": [

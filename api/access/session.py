@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Response, current_app, jsonify, request
 
 import config
-from access import links, sessions, throttle, users
+from access import credentials, links, sessions, throttle, users
 from access.actors import Actor, person
 from access.audit import Target
 from access.roles import Requirement, Scope
@@ -24,12 +25,14 @@ from api.access.errors import (
 )
 from api.access.schemas import (
     EXAMPLE_EMAIL,
+    EXAMPLE_METHODS,
     EXAMPLE_NAME,
     EXAMPLE_PASSWORD,
     EXAMPLE_TOKEN,
     EXAMPLE_USER,
     EXAMPLE_WHO,
     CredentialsSchema,
+    MethodsSchema,
     SetupSchema,
     UserSchema,
     WhoSchema,
@@ -81,6 +84,20 @@ def sign_in(values: dict[str, Any]) -> Response:
 def show_session() -> Response:
     """Get who is signed in"""
     return jsonify(actor_json(current_actor()))
+
+
+@blueprint.get("/session/methods")
+@blueprint.document(operationId="getSignInMethods")
+@blueprint.needs(Requirement.NOTHING)
+@blueprint.returns(200, MethodsSchema, "The ways to sign in.", example=EXAMPLE_METHODS)
+def show_methods() -> Response:
+    """Get the ways to sign in
+
+    A browser that opens `/api/session/oidc` signs in through the OpenID Connect provider in `oidc`.
+    """
+    settings: config.Settings = current_app.config["SETTINGS"]
+    oidc = {"name": settings.oidc_name or urlsplit(settings.oidc_issuer).netloc} if settings.oidc_issuer else None
+    return jsonify(password=True, oidc=oidc, setup=not credentials.is_claimed(db.session.connection()))
 
 
 @blueprint.delete("/session")
@@ -136,8 +153,11 @@ def create_first_administrator(values: dict[str, Any]) -> tuple[Response, int]:
     return response, 201
 
 
-def start_session(user: User, method: str) -> Response:
-    """Sign a person in: commit a new session and return the response that sets its cookie."""
+def start_session(user: User, method: str, response: Response | None = None) -> Response:
+    """Sign a person in: commit a new session and return the response with its cookie.
+
+    The response says who is signed in, unless another one is given.
+    """
     settings: config.Settings = current_app.config["SETTINGS"]
     token = sessions.create_session(
         db.session(),
@@ -149,8 +169,8 @@ def start_session(user: User, method: str) -> Response:
         replaced_token=read_session_token(),
     )
     actor: Actor = person(user.id, user.name, user.role)
-    record("session.created", Target("user", user.id, user.name), actor=actor)
+    record("session.created", Target("user", user.id, user.name), actor=actor, changes={"method": [None, method]})
     db.session.commit()
-    response = jsonify(actor_json(actor))
+    response = response or jsonify(actor_json(actor))
     set_session_token(response, token, max_age_seconds=settings.session_days * SECONDS_PER_DAY)
     return response
