@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/account/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm one's password
+         * @description For the next 10 minutes, this session can see the secrets of webhooks. A sign-in counts as a confirmation.
+         */
+        post: operations["confirmPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/account/link": {
         parameters: {
             query?: never;
@@ -87,6 +107,48 @@ export interface paths {
          * @description The browser of that session is signed out at once.
          */
         delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log
+         * @description Lists who did what, the newest entry first. Every page is equally fast, so there are no page numbers and no total:
+         *     get the next page with `after`. Unknown and empty parameters are ignored.
+         */
+        get: operations["listAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit log as a file
+         * @description The file has all entries that match, the newest one first, as CSV (RFC 4180) in UTF-8. `changes` is JSON. Texts that
+         *     a spreadsheet would run as formulas get an apostrophe in front. The export is an entry of the audit log itself.
+         */
+        get: operations["exportAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -312,6 +374,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{task_id}/fixes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the fixes of an import
+         * @description They are made each time the file of the import is read, and are deleted with the import.
+         */
+        get: operations["listFixes"];
+        put?: never;
+        /**
+         * Fix values and rows of an import
+         * @description Stores all fixes and reads and checks the file again from its start, with the same options. A fix replaces an
+         *     earlier one for the same column and value, or for the same line. The import must await its confirmation, or must
+         *     have failed or been cancelled before it wrote anything, and its file must still be stored. The fixed rows are
+         *     checked like all others.
+         *
+         *     If the file is read with other options later, a fix may find no column, value or row any more. Then the notice
+         *     `unused_fixes` names it.
+         */
+        post: operations["addFixes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{task_id}/fixes/{fix_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+                /** @description The id of the fix. */
+                fix_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a fix
+         * @description Reads and checks the file again without the fix, in the same states of the import as `addFixes`.
+         */
+        delete: operations["deleteFix"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{task_id}/products": {
         parameters: {
             query?: never;
@@ -452,6 +572,9 @@ export interface paths {
          * @description Lists what an import that awaits its confirmation would do with each row of its file, in the order of the SKUs. Of
          *     rows with the same SKU, the list has the last one, which counts; see the list of duplicates for the others. What
          *     would happen is as of the check, at `checked_at`; the values before are those of the product now.
+         *
+         *     The kind `missing` lists the products that the file does not have and that the import would deactivate or delete. A
+         *     product that was changed since the check is left alone, so it is not listed.
          */
         get: operations["listCheckedRows"];
         put?: never;
@@ -729,6 +852,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products/{product_id}/last-change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * Get who changed a product last
+         * @description Edits are known for as long as the audit log is kept, and imports for as long as they can be undone.
+         */
+        get: operations["getLastChange"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -981,6 +1127,8 @@ export interface paths {
          * Create a link for a new password
          * @description The link can be used once within a day; for a person who has no password yet it is a new invitation, which can be
          *     used within a week. It replaces earlier links. The person's sessions end when they set the new password.
+         *
+         *     An API key cannot do this, whatever its scopes are: with the link, whoever has the key could become the person.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -1062,13 +1210,18 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Get a webhook */
+        /**
+         * Get a webhook
+         * @description The secret is shown to a person who gave the password within the last 10 minutes (`POST /api/account/confirm`, or
+         *     the sign-in itself), to an API key with the scope `admin`, and to `local`. For others it is masked, and
+         *     `secret_is_masked` is true.
+         */
         get: operations["getWebhook"];
         /**
          * Change a webhook
          * @description Changes only the given fields. Pending deliveries are sent to the new URL and signed with the new secret. A webhook
          *     that is switched off keeps its pending deliveries until it is switched on again; events that happen in between are
-         *     not sent.
+         *     not sent. The response masks the secret as `GET` does, unless this call has set it.
          */
         put: operations["changeWebhook"];
         post?: never;
@@ -1293,6 +1446,86 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
             products: components["schemas"]["AffectedProduct"][];
         };
+        AuditActor: {
+            /** @description The id of the person or the key; null for others. */
+            id: number | null;
+            /**
+             * @description The name at that time.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description A person, an API key, `local`, the product itself, or nobody who is signed in.
+             * @example user
+             * @enum {string}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous";
+        };
+        AuditEntry: {
+            /**
+             * @description The object and the verb.
+             * @example product.updated
+             */
+            action: string;
+            actor: components["schemas"]["AuditActor"];
+            /**
+             * @description The address of the client.
+             * @example 192.0.2.7
+             */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Each changed field with its values before and after. Secrets are masked, and long texts are cut. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The id. */
+            id: number;
+            /**
+             * @description How it ended.
+             * @example success
+             * @enum {string}
+             */
+            outcome: "success" | "refused" | "failed";
+            /** @description The id of the request, as in the header X-Request-ID. */
+            request_id: string | null;
+            /** @description The object; null if there is none. */
+            target: components["schemas"]["AuditTarget"] | null;
+        };
+        AuditPage: {
+            entries: components["schemas"]["AuditEntry"][];
+            pagination: components["schemas"]["AuditPagination"];
+        };
+        AuditPagination: {
+            /** @description The page token of the next page, to send as `after`; null on the last page. */
+            next: string | null;
+            /**
+             * @description The number of entries on a full page.
+             * @example 50
+             */
+            per_page: number;
+        };
+        AuditTarget: {
+            /**
+             * @description The id of the object; null for several objects.
+             * @example 42
+             */
+            id: string | null;
+            /**
+             * @description The name at that time: a SKU, a file name, a URL, a person.
+             * @example A-1
+             */
+            name: string | null;
+            /**
+             * @description The type of the object.
+             * @example product
+             */
+            type: string;
+        };
         BulkRequest: {
             /**
              * @description What to do with the products.
@@ -1322,11 +1555,24 @@ export interface components {
              */
             message: string;
         };
+        ChangedBy: {
+            /**
+             * @description The name at that time; for an import of `local`, who started it.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description A person, an API key or `local`; null for an import of an earlier version.
+             * @example user
+             * @enum {string|null}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous" | null;
+        };
         CheckedRow: {
-            /** @description The values after the import, for the fields that the file has. */
+            /** @description The values after the import, for the fields that the file has; null if the import would delete the product. */
             after: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @description The current values; null if there is no such product. */
             before: {
                 [key: string]: unknown;
@@ -1334,12 +1580,12 @@ export interface components {
             /** @description The fields that would change, as of the check. */
             fields: ("name" | "description" | "active")[];
             /**
-             * @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import.
+             * @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it.
              * @example changed
              * @enum {string}
              */
-            kind: "created" | "changed" | "unchanged" | "skipped";
-            /** @description The line of the file where the row begins; null if it is not known. */
+            kind: "created" | "changed" | "unchanged" | "skipped" | "missing";
+            /** @description The line of the file where the row begins; null if it is not known or there is no row. */
             line: number | null;
             /**
              * @description The SKU of the product.
@@ -1356,6 +1602,21 @@ export interface components {
             checked_at: string | null;
             pagination: components["schemas"]["Pagination"];
             rows: components["schemas"]["CheckedRow"][];
+        };
+        Confirmation: {
+            /**
+             * @description The password.
+             * @example correct horse battery staple
+             */
+            password: string;
+        };
+        Confirmed: {
+            /**
+             * Format: date-time
+             * @description Until when this session can see secrets (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            confirmed_until: string;
         };
         Credentials: {
             /**
@@ -1577,6 +1838,47 @@ export interface components {
             /** @description The first values of the column, at most 5. */
             samples: string[];
         };
+        Fix: {
+            /**
+             * @description The name of a column, as `file.columns` of the import has it.
+             * @example Active
+             */
+            column: string | null;
+            /**
+             * Format: date-time
+             * @description When the fix was made (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The id of the fix.
+             * @example 3
+             */
+            id: number;
+            /**
+             * @description Whether it fixes a value or a row.
+             * @example value
+             * @enum {string}
+             */
+            kind: "value" | "row";
+            /** @description The line of the file where the row begins. */
+            line: number | null;
+            /**
+             * @description What replaces the value.
+             * @example no
+             */
+            replacement: string | null;
+            /** @description The new cells of the row, one for each column of the file, in its order. */
+            row: string[] | null;
+            /**
+             * @description A value of the column, as the rejected rows show it, without the spaces around it. The fix applies to every row of the file that has exactly this value.
+             * @example maybe
+             */
+            value: string | null;
+        };
+        FixList: {
+            fixes: components["schemas"]["Fix"][];
+        };
         Health: {
             /**
              * @description The message broker.
@@ -1590,7 +1892,8 @@ export interface components {
              * @enum {string}
              */
             database: "up" | "down";
-            details: components["schemas"]["HealthDetails"];
+            /** @description Numbers for monitoring, for those who are signed in. */
+            details?: components["schemas"]["HealthDetails"];
             /**
              * @description `healthy` if all parts are up.
              * @example healthy
@@ -1598,10 +1901,10 @@ export interface components {
              */
             status: "healthy" | "unhealthy";
             /**
-             * @description The version of the product.
+             * @description The version of the product, for those who are signed in.
              * @example 1.1.0
              */
-            version: string;
+            version?: string;
             /**
              * @description Up if at least one worker is running; unknown while the database is down.
              * @example up
@@ -1724,7 +2027,7 @@ export interface components {
              */
             started_at: string | null;
             /**
-             * @description Who started the job: the name that the client gave, or its address.
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
@@ -1813,6 +2116,8 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             finished_at: string | null;
+            /** @description How many fixes are made each time the file is read. */
+            fixes_count: number;
             /**
              * @description The number of the job.
              * @example 7
@@ -1885,7 +2190,7 @@ export interface components {
              */
             started_at: string | null;
             /**
-             * @description Who started the job: the name that the client gave, or its address.
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
@@ -2134,6 +2439,27 @@ export interface components {
             /** @description What the key may do. */
             scopes: string[];
         };
+        LastChange: {
+            /**
+             * Format: date-time
+             * @description When the product last changed (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Who changed it; null if that is not known. */
+            by: components["schemas"]["ChangedBy"] | null;
+            /**
+             * @description How it was changed; null if that is not known. For edits of `local` it is not known whether the page or a script made them.
+             * @example page
+             * @enum {string|null}
+             */
+            how: "page" | "api" | "import" | "bulk" | "undo" | null;
+            /**
+             * Format: uuid
+             * @description The `task_id` of the import or the undo; null for other changes.
+             */
+            import: string | null;
+        };
         Link: {
             /**
              * @description The token at the end of the link.
@@ -2186,6 +2512,40 @@ export interface components {
             /** @description Whether it was also sent to the person by email. */
             mailed: boolean;
         };
+        ListedReject: {
+            /** @description The cells of the row, in the file's order; null if it cannot be split into cells. */
+            cells: string[] | null;
+            /**
+             * @description The reason, as a code for programs.
+             * @example missing_sku
+             */
+            code: string;
+            /**
+             * @description The column that is to blame, by its name in the file; null if it is the whole row.
+             * @example Status
+             */
+            column: string | null;
+            /**
+             * @description The line of the file where the row begins.
+             * @example 17
+             */
+            line: number;
+            /**
+             * @description The reason, as a sentence for people.
+             * @example The row has no SKU.
+             */
+            message: string;
+            /**
+             * @description The original row.
+             * @example ,Blue lamp,
+             */
+            row: string;
+            /**
+             * @description The value that is to blame; null if the reason is not about one value.
+             * @example maybe
+             */
+            value: string | null;
+        };
         LogEntry: {
             /**
              * Format: date-time
@@ -2218,6 +2578,41 @@ export interface components {
             password: boolean;
             /** @description Whether nobody has an account yet, so that the first administrator must be created. */
             setup: boolean;
+        };
+        NewFix: {
+            /**
+             * @description The name of a column, as `file.columns` of the import has it.
+             * @example Active
+             */
+            column?: string;
+            /**
+             * @description The line of a rejected row, or of a row that has a fix already.
+             * @example 17
+             */
+            line?: number;
+            /**
+             * @description What replaces the value.
+             * @example no
+             */
+            replacement?: string;
+            /**
+             * @description The new cells of the row, one for each column of the file, in its order.
+             * @example [
+             *       "A-1",
+             *       "Lamp",
+             *       "yes"
+             *     ]
+             */
+            row?: string[];
+            /**
+             * @description A value of the column, as the rejected rows show it, without the spaces around it. The fix applies to every row of the file that has exactly this value.
+             * @example maybe
+             */
+            value?: string;
+        };
+        NewFixes: {
+            /** @description The fixes, at most 1,000 with 1,000,000 characters together. */
+            fixes: components["schemas"]["NewFix"][];
         };
         NewKey: {
             /**
@@ -2368,7 +2763,7 @@ export interface components {
              * @example many_rejects
              * @enum {string}
              */
-            code: "all_rejected" | "looks_like_another_file" | "missing_products" | "rows_inside_a_value" | "short_rows" | "encoding_uncertain" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "column_left_out" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
+            code: "all_rejected" | "looks_like_another_file" | "missing_products" | "unused_fixes" | "rows_inside_a_value" | "short_rows" | "encoding_uncertain" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "line_ends_differ" | "column_left_out" | "formats_unreadable" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
             /** @description How many rows or other places of the file it is about. */
             count: number;
             /** @description Null if no option settles the notice, or several do. */
@@ -2691,7 +3086,7 @@ export interface components {
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
             message: string | null;
             pagination: components["schemas"]["Pagination"];
-            rejects: components["schemas"]["RejectedRow"][];
+            rejects: components["schemas"]["ListedReject"][];
         };
         RetryOptions: {
             /**
@@ -2853,7 +3248,7 @@ export interface components {
             /** @description Whether to undo the rest even if most products were changed since and are left alone. */
             force?: boolean;
             /**
-             * @description The person or program that started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
              * @example night shift
              */
             started_by?: string;
@@ -2937,7 +3332,7 @@ export interface components {
              */
             short_rows: "reject" | "accept" | "";
             /**
-             * @description The person or program that started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
              * @example nightly job
              */
             started_by?: string;
@@ -3051,10 +3446,12 @@ export interface components {
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description The secret that signs requests; masked in the list.
+             * @description The secret that signs requests, in full or masked.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string | null;
+            /** @description Whether `secret` is masked, except for its last characters. */
+            secret_is_masked: boolean;
             /**
              * Format: date-time
              * @description When the webhook was last changed (ISO 8601, UTC).
@@ -3168,6 +3565,116 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    confirmPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            /** @description The password is right. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confirmed_until": "2026-11-24T04:10:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Confirmed"];
+                };
+            };
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `wrong_password`, `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getLink: {
         parameters: {
             query?: never;
@@ -3241,6 +3748,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3347,7 +3865,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests; try again later. Codes: `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -3469,6 +3987,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3527,9 +4056,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3602,6 +4142,17 @@ export interface operations {
             /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3692,6 +4243,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -3702,6 +4264,234 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description Who acted: a type (`user`, `key`, `local`, `system`, `anonymous`), or a type and an id. */
+                actor?: string;
+                /** @description The action, in full. */
+                action?: string;
+                /** @description The object: a type, such as `product`, `import` or `webhook`, or a type and an id. */
+                target?: string;
+                /** @description How it ended. */
+                outcome?: "success" | "refused" | "failed";
+                /** @description Entries of this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Entries before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description The page token from `pagination.next` of the previous page. */
+                after?: string;
+                /** @description The number of entries per page. */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "action": "product.updated",
+                     *           "actor": {
+                     *             "id": 2,
+                     *             "name": "Ada Lovelace",
+                     *             "type": "user"
+                     *           },
+                     *           "address": "192.0.2.7",
+                     *           "at": "2026-11-24T04:00:00.123456Z",
+                     *           "changes": {
+                     *             "name": [
+                     *               "Blue lamp",
+                     *               "Red lamp"
+                     *             ]
+                     *           },
+                     *           "id": 7,
+                     *           "outcome": "success",
+                     *           "request_id": "0f8fad5bd9cb469fa16570867728950e",
+                     *           "target": {
+                     *             "id": "42",
+                     *             "name": "A-1",
+                     *             "type": "product"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "pagination": {
+                     *         "next": null,
+                     *         "per_page": 50
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description Who acted: a type (`user`, `key`, `local`, `system`, `anonymous`), or a type and an id. */
+                actor?: string;
+                /** @description The action, in full. */
+                action?: string;
+                /** @description The object: a type, such as `product`, `import` or `webhook`, or a type and an id. */
+                target?: string;
+                /** @description How it ended. */
+                outcome?: "success" | "refused" | "failed";
+                /** @description Entries of this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Entries before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: `audit.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,at,actor_type,actor_id,actor_name,action,target_type,target_id,target_name,outcome,address,request_id,changes
+                     *     7,2026-11-24T04:00:00.123456Z,user,2,Ada Lovelace,product.deleted,product,42,A-1,success,192.0.2.7,,
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -3735,6 +4525,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3816,9 +4626,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3888,6 +4709,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3983,9 +4824,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4053,7 +4905,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4065,6 +4917,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4164,6 +5027,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4246,6 +5120,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `already_ended`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4340,6 +5225,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4410,7 +5306,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4422,6 +5318,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4502,7 +5409,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4520,6 +5427,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4530,6 +5448,329 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listFixes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fixes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FixList"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    addFixes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "fixes": [
+                 *         {
+                 *           "column": "Active",
+                 *           "replacement": "no",
+                 *           "value": "maybe"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewFixes"];
+            };
+        };
+        responses: {
+            /** @description The fixes are stored, and the import waits for a worker. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_fixes`, `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_fixable`, `file_gone`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteFix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the import, as returned by the upload. */
+                task_id: string;
+                /** @description The id of the fix. */
+                fix_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fix is deleted, and the import waits for a worker. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `import_not_found`, `fix_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `not_fixable`, `file_gone`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -4588,7 +5829,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4600,6 +5841,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4680,7 +5932,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4692,6 +5944,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4768,7 +6031,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4780,6 +6043,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4852,7 +6126,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4864,6 +6138,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4980,6 +6265,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5009,8 +6305,8 @@ export interface operations {
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
-                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it. */
+                kind: "created" | "changed" | "unchanged" | "skipped" | "missing";
                 /** @description SKU, name or description contain this, ignoring case. */
                 q?: string;
                 /** @description Only rows that change this field of a product. */
@@ -5054,7 +6350,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5075,6 +6371,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5106,8 +6413,8 @@ export interface operations {
     exportCheckedRows: {
         parameters: {
             query: {
-                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. */
-                kind: "created" | "changed" | "unchanged" | "skipped";
+                /** @description What the import would do with the row's product: create it, change it, leave it as it is, or skip it because of the mode of the import. A `missing` product has no row in the file, and the import would deactivate or delete it. */
+                kind: "created" | "changed" | "unchanged" | "skipped" | "missing";
                 /** @description SKU, name or description contain this, ignoring case. */
                 q?: string;
                 /** @description Only rows that change this field of a product. */
@@ -5159,7 +6466,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5180,6 +6487,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5296,6 +6614,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5374,9 +6703,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5501,6 +6841,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5585,6 +6936,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5643,9 +7005,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5756,9 +7129,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5882,6 +7266,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5994,6 +7389,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6076,6 +7482,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6144,9 +7561,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6233,9 +7661,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6328,7 +7767,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6340,6 +7779,17 @@ export interface operations {
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6487,6 +7937,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6583,6 +8044,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6593,6 +8065,107 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getLastChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last change. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-11-24T04:00:00.123456Z",
+                     *       "by": {
+                     *         "name": "Ada Lovelace",
+                     *         "type": "user"
+                     *       },
+                     *       "how": "page",
+                     *       "import": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LastChange"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `product_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -6657,9 +8230,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6777,7 +8361,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests; try again later. Codes: `too_many_requests`. */
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
             429: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -6842,9 +8426,29 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The request is not allowed. Codes: `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6909,6 +8513,26 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -6958,9 +8582,29 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7025,9 +8669,29 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7106,6 +8770,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The request is not allowed. Codes: `cross_site`. */
             403: {
                 headers: {
@@ -7145,6 +8818,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7240,6 +8924,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `storage_error`, `internal_error`. */
             500: {
                 headers: {
@@ -7310,7 +9005,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7322,6 +9017,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7393,7 +9099,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7405,6 +9111,17 @@ export interface operations {
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7482,9 +9199,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7612,6 +9340,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -7684,7 +9423,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7696,6 +9435,17 @@ export interface operations {
             /** @description It does not exist. Codes: `user_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7828,6 +9578,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -7921,6 +9682,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8007,6 +9779,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8063,6 +9846,7 @@ export interface operations {
                      *         "imports": "none",
                      *         "previous_secret_expires_at": null,
                      *         "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *         "secret_is_masked": false,
                      *         "updated_at": "2026-11-24T04:00:00.123456Z",
                      *         "url": "https://example.com/hooks"
                      *       }
@@ -8089,9 +9873,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8163,6 +9958,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -8209,6 +10005,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8283,9 +10090,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8350,9 +10168,20 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8417,6 +10246,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -8442,7 +10272,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8454,6 +10284,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8527,6 +10368,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -8582,6 +10424,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8667,6 +10520,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -8735,7 +10599,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8747,6 +10611,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8816,7 +10691,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `forbidden`. */
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8828,6 +10703,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8918,6 +10804,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `webhook_disabled`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9039,6 +10936,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -9149,6 +11057,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -9245,6 +11164,17 @@ export interface operations {
             /** @description The body is too large. Codes: `too_large`. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
