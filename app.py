@@ -28,7 +28,7 @@ from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
-from database.pooled_connections import check_connections
+from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
 
@@ -154,8 +154,8 @@ def _exit(reason: str) -> NoReturn:
 
 def _find_ended(app: Flask, actors: set[Actor]) -> set[Actor]:
     """Return those actors who may no longer do what they could."""
-    with app.app_context(), db.engine.connect() as connection:
-        return credentials.find_ended(connection, actors)
+    with app.app_context(), autocommitting(db.engine) as cursor:
+        return credentials.find_ended(cursor, actors)
 
 
 def _read_job_events(app: Flask, job_ids: Iterable[int]) -> dict[int, JobEvent]:

@@ -108,16 +108,16 @@ def find_actor(engine: Engine) -> Actor:
     if not authorization and not token and not is_local:
         return ANONYMOUS
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
-    with autocommitting(engine) as connection:
+    with autocommitting(engine) as cursor:
         if authorization:
-            actor = credentials.find_key(connection, authorization[len(BEARER) :].strip())
+            actor = credentials.find_key(cursor, authorization[len(BEARER) :].strip())
             if actor is None:
                 raise UNAUTHENTICATED.exception(INVALID_KEY)
             return actor
         idle_seconds = settings.session_idle_hours * SECONDS_PER_HOUR
-        actor = credentials.find_session(connection, token, idle_seconds=idle_seconds) if token else None
+        actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds) if token else None
         if actor is None and is_local:
-            actor = credentials.find_local(connection)
+            actor = credentials.find_local(cursor)
         return actor or ANONYMOUS
 
 

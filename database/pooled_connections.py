@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Connection, Engine, event
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 MAX_UNCHECKED_SECONDS = 1
 USED_AT = "used_at"
-# The execution option of connections that have no transaction.
-AUTOCOMMITS = "acme_autocommits"
 
 
 def check_connections(engine: Engine) -> None:
@@ -46,21 +45,29 @@ def check_connections(engine: Engine) -> None:
 
 
 @contextlib.contextmanager
-def autocommitting(engine: Engine) -> Iterator[Connection]:
-    """Lend a connection that commits each statement by itself, so a read is a single round trip.
+def autocommitting(engine: Engine) -> Iterator[Cursor]:
+    """Lend a cursor whose connection commits each statement by itself, so a read is a single round trip.
 
     With SQLAlchemy's isolation level AUTOCOMMIT it would be two: afterwards that sends a SET for the session, which has
-    no place behind a transaction pooler either. psycopg2 only keeps a flag.
+    no place behind a transaction pooler either. psycopg2 only keeps a flag. Its cursor also takes a fraction of the
+    time of SQLAlchemy's.
     """
-    with engine.connect() as connection:
-        driver_connection: Any = connection.connection.dbapi_connection
-        driver_connection.autocommit = True
-        try:
-            yield connection.execution_options(**{AUTOCOMMITS: True})
-        finally:
-            # If the connection is lost, the pool replaces it.
-            with contextlib.suppress(psycopg2.Error):
-                driver_connection.autocommit = False
+    pooled = engine.raw_connection()
+    try:
+        connection: Any = pooled.driver_connection
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+        connection.autocommit = False
+    except psycopg2.Error:
+        # The connection may be lost, so the pool replaces it.
+        pooled.invalidate()
+        raise
+    except BaseException:
+        pooled.driver_connection.autocommit = False  # type: ignore[union-attr]
+        raise
+    finally:
+        pooled.close()
 
 
 def _has_input(connection: Any) -> bool:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection, Engine, event
 
-from database.pooled_connections import AUTOCOMMITS
-
 LONG_STATEMENT_SECONDS = 600
 LIMIT_LONG_STATEMENTS_SQL = f"SET LOCAL statement_timeout = '{LONG_STATEMENT_SECONDS}s'"
 
@@ -20,9 +18,7 @@ def limit_statements(engine: Engine, seconds: int) -> None:
 
     @event.listens_for(engine, "begin")
     def _limit(connection: Connection) -> None:
-        # SET LOCAL has no effect outside of a transaction.
-        if not connection.get_execution_options().get(AUTOCOMMITS):
-            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(statement)
 
 
 def allow_long_statements(cursor: Cursor) -> None:

@@ -45,6 +45,7 @@ from api.errors import NOT_FOUND, UNAUTHENTICATED
 from api.openapi import Blueprint
 from api.schemas import MessageSchema
 from api.session_cookie import forget_session_token, read_session_token, set_session_token
+from database.pooled_connections import autocommitting
 from models import User, db
 
 blueprint = Blueprint("session", __name__, url_prefix="/api", tag="Access")
@@ -97,7 +98,8 @@ def show_methods() -> Response:
     """
     settings: config.Settings = current_app.config["SETTINGS"]
     oidc = {"name": settings.oidc_name or urlsplit(settings.oidc_issuer).netloc} if settings.oidc_issuer else None
-    return jsonify(password=True, oidc=oidc, setup=not credentials.is_claimed(db.session.connection()))
+    with autocommitting(db.engine) as cursor:
+        return jsonify(password=True, oidc=oidc, setup=not credentials.is_claimed(cursor))
 
 
 @blueprint.delete("/session")

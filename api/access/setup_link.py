@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 import config
 from access import credentials, links
 from api.host_names import is_loopback, parse_address
+from database.pooled_connections import autocommitting
 from models import db
 
 
@@ -20,8 +21,9 @@ def offer(app: Flask) -> None:
     if settings.auth == "auto" and is_loopback(settings.host):
         return
     with app.app_context(), Session(db.engine) as session:
-        if credentials.is_claimed(session.connection()):
-            return
+        with autocommitting(db.engine) as cursor:
+            if credentials.is_claimed(cursor):
+                return
         token = links.create_link(session, links.SETUP)
         session.commit()
     # The output of the start, next to its other lines, not a log.
