@@ -83,5 +83,5 @@ def write_slow_catalogue(good: Path, path: Path, kind: str, every: int) -> int:
                 new.write(_format_row(row))
             else:
                 rejected_rows += kind in KINDS
-                new.write(SLOW_KINDS[kind](row))
+                new.write(SLOW_KINDS[kind](_simplify(row)))
     return rejected_rows
