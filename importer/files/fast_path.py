@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, chain, compress, repeat
-from operator import itemgetter, mul
+from operator import add, itemgetter, mul
 from typing import NamedTuple
 
 from database.skus import are_clean
@@ -168,8 +168,17 @@ def _find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if quote in text:
-        # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
         parts = text.split(quote)
+        # For each quoted part, the number of rows that end before it.
+        rows_before = list(accumulate(map(str.count, parts[::2], repeat("\n"))))
+        if rows_before[-1] + (not text.endswith("\n")) == row_count:
+            # No line is blank, so only line ends within values move the rows after them.
+            breaks = list(map(str.count, parts[1::2], repeat("\n")))
+            moves = [0] * (row_count + 1)
+            for row, count in compress(zip(rows_before, breaks, strict=False), breaks):
+                moves[row + 1] += count
+            return list(map(add, range(first_line, first_line + row_count), accumulate(moves)))
+        # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
         parts[1::2] = quote.join(parts[1::2]).replace("\n", "\0").split(quote)
         text = quote.join(parts)
     rows = text.split("\n")
@@ -200,7 +209,7 @@ def _has_rows_in_values(parts: list[str], joined: str, layout: Layout) -> bool:
     Every second part is inside quotes. `joined` has these parts with one quote between them.
     """
     width, delimiter, quote = layout.width, layout.delimiter, layout.quote
-    if width < 2 or not _delimiters_of_row(width, delimiter, quote).search(joined):
+    if width < 2 or not _delimiters_of_row(width, delimiter).search(joined):
         return False
     if "" in parts[2:-1:2]:
         # Doubled quotes split a value. With NUL in their place, every second part is a whole value.
@@ -210,7 +219,7 @@ def _has_rows_in_values(parts: list[str], joined: str, layout: Layout) -> bool:
 
 
 @cache
-def _delimiters_of_row(width: int, delimiter: str, quote: str) -> re.Pattern[str]:
+def _delimiters_of_row(width: int, delimiter: str) -> re.Pattern[str]:
     """Match what each row in a value has: a delimiter, or two in a line. Spaces follow the delimiters of prose.
 
     As the search for a single character is fast, this finds texts without rows much faster than `_row_in_value`. A
