@@ -1,4 +1,4 @@
-"""Files with many rejected rows, derived from a file of good rows."""
+"""Files with many rejected rows, or rows that are slow to read, derived from a file of good rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ Row = list[str]
 
 BYTE_ORDER_MARK = "\ufeff"
 TOO_LONG_SKU_SUFFIX = "x" * 256
+ZERO_WIDTH_SPACE = "\u200b"
 
 
 def _format_row(row: Row) -> str:
@@ -39,6 +40,17 @@ KINDS: dict[str, Callable[[Row], str]] = {
 }
 # The kinds that are also measured with a good row after each bad one.
 MIXED_KINDS = ("no SKU", "wrong number of fields", "text after a quote")
+# The kinds of rows that are imported, but not as they are in the file.
+REPAIRED_KINDS: dict[str, Callable[[Row], str]] = {
+    "space before the SKU": lambda row: _format_row([row[0], f" {row[1]}", row[2]]),
+    "space before a quote": lambda row: _format_row([*row[:2], "DESCRIPTION"]).replace(
+        "DESCRIPTION", ' "' + row[2].replace('"', '""') + '"'
+    ),
+    "surplus empty cell": lambda row: _format_row([*row, ""]),
+    "invisible character in the SKU": lambda row: _format_row([row[0], f"{row[1]}{ZERO_WIDTH_SPACE}", row[2]]),
+}
+# The rows that a fast import cannot take as they are.
+SLOW_KINDS = {**REPAIRED_KINDS, **{kind: KINDS[kind] for kind in MIXED_KINDS}}
 
 
 def write_bad_catalogue(good: Path, path: Path, kind: str, every: int = 1) -> int:
@@ -58,3 +70,18 @@ def write_bad_catalogue(good: Path, path: Path, kind: str, every: int = 1) -> in
             else:
                 new.write(_format_row(_simplify(row)))
     return bad_rows
+
+
+def write_slow_catalogue(good: Path, path: Path, kind: str, every: int) -> int:
+    """Copy the file `good` and make every `every`th row slow to read; return the number of rows to be rejected."""
+    rejected_rows = 0
+    with good.open(newline="", encoding="utf-8") as old, path.open("w", newline="", encoding="utf-8") as new:
+        rows = csv.reader(old)
+        new.write(_format_row(next(rows)))
+        for number, row in enumerate(rows):
+            if number % every:
+                new.write(_format_row(row))
+            else:
+                rejected_rows += kind in KINDS
+                new.write(SLOW_KINDS[kind](_simplify(row)))
+    return rejected_rows

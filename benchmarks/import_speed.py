@@ -1,6 +1,6 @@
 """How long an import takes compared with a raw COPY of the same file, and how much memory the worker needs.
 
-    python -m benchmarks.import_speed [--rows 500000] [--repeat 3] [--webhooks 0] [--rejects]
+    python -m benchmarks.import_speed [--rows 500000] [--repeat 3] [--webhooks 0] [--rejects | --slow-rows]
 
 The benchmark generates a catalogue and runs its own PostgreSQL, web process and worker. The time of an import starts
 with the first byte of the POST and ends with the event `completed` in the progress stream. The raw COPY loads the file
@@ -13,6 +13,10 @@ the end of a round the imports are undone, the last one first. With `--webhooks`
 
 With `--rejects`, the benchmark imports files of bad rows instead, one for each kind. Their ratios refer to an import of
 as many good new rows.
+
+With `--slow-rows`, every tenth row of a file is one that the fast path cannot read, of another kind in each file. Each
+ratio refers to an import of the same file without such rows, just before or just after. The table also has the ratio of
+the worker's CPU time.
 """
 
 from __future__ import annotations
@@ -24,10 +28,11 @@ import statistics
 import sys
 from pathlib import Path
 
-from benchmarks.bad_files import KINDS, MIXED_KINDS, write_bad_catalogue
+from benchmarks.bad_files import KINDS, MIXED_KINDS, SLOW_KINDS, write_bad_catalogue, write_slow_catalogue
 from benchmarks.imports import Job, time_import, time_raw_copy, time_undo
 from benchmarks.product import (
     Product,
+    cpu_seconds,
     peak_memory_mb,
     running_product,
     running_receiver,
@@ -43,6 +48,9 @@ MAX_RATIOS = {"new": 2.0, "unchanged": 1.2, "a tenth changed": 1.8, "all changed
 # The imports that are undone at the end of each round, in this order.
 UNDONE_IMPORTS = ("all changed", "a tenth changed", "new")
 MAX_REJECTS_RATIO = 1.5
+# With `--slow-rows`, one of this many rows is slow.
+SLOW_ROW_EVERY = 10
+MAX_SLOW_ROWS_RATIO = 1.6
 MAX_MEMORY_MB = 200
 EXCEEDED = "  EXCEEDED"
 
@@ -53,11 +61,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--repeat", type=int, default=3, help="rounds; the table has their median and their best")
     parser.add_argument("--webhooks", type=int, default=0, help="number of webhooks that receive every product")
-    parser.add_argument("--rejects", action="store_true", help="measure files of bad rows")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--rejects", action="store_true", help="measure files of bad rows")
+    kinds.add_argument("--slow-rows", action="store_true", help="measure files with slow rows")
     parser.add_argument("--phases", action="store_true", help="show when each phase of an import started")
     options = parser.parse_args()
     if options.rejects:
         measure_rejects(options)
+        return
+    if options.slow_rows:
+        measure_slow_rows(options)
         return
     with temporary_folder() as folder:
         files = {name: folder / f"{name.replace(' ', '-')}.csv" for name in MAX_RATIOS}
@@ -143,6 +156,44 @@ def measure_rejects(options: argparse.Namespace) -> None:
         median = statistics.median(values)
         exceeded = "" if median <= MAX_REJECTS_RATIO else EXCEEDED
         print(f"{name:<40}{median:>12.2f}{min(values):>8.2f}{MAX_REJECTS_RATIO:>8.1f}{exceeded}")
+    print_memory(memory_mb)
+
+
+def measure_slow_rows(options: argparse.Namespace) -> None:
+    """Import a file with slow rows of each kind and a clean file in turn, and print the ratios of each pair."""
+    ratios: dict[str, list[float]] = {kind: [] for kind in SLOW_KINDS}
+    cpu_ratios: dict[str, list[float]] = {kind: [] for kind in SLOW_KINDS}
+    with temporary_folder() as folder, running_product(folder) as product:
+        clean_path, slow_path = folder / "clean.csv", folder / "slow.csv"
+        write_catalogue(clean_path, options.rows)
+        for number in range(options.repeat):
+            for kind in SLOW_KINDS:
+                rejected = write_slow_catalogue(clean_path, slow_path, kind, SLOW_ROW_EVERY)
+                expected = {clean_path: (options.rows, 0), slow_path: (options.rows - rejected, rejected)}
+                seconds: dict[Path, float] = {}
+                cpu: dict[Path, float] = {}
+                # If the machine gets slower in the course of the benchmark, that favours neither file.
+                for path in (clean_path, slow_path) if number % 2 else (slow_path, clean_path):
+                    empty_catalogue(product.url)
+                    cpu_before = cpu_seconds(product.worker)
+                    seconds[path], job, phases = time_import(product.port, path)
+                    cpu[path] = cpu_seconds(product.worker) - cpu_before
+                    if options.phases:
+                        print(f"{kind}: {path.stem} {seconds[path]:.2f} s", round_phases(phases))
+                    if (job["created_count"], job["rejected_count"]) != expected[path]:
+                        sys.exit(f"{kind}: created and rejected rows should be {expected[path]}: {job}")
+                ratios[kind].append(seconds[slow_path] / seconds[clean_path])
+                cpu_ratios[kind].append(cpu[slow_path] / cpu[clean_path])
+        memory_mb = peak_memory_mb(product.worker)
+    print(f"{options.rows:,} rows, every {SLOW_ROW_EVERY}th slow, {options.repeat} rounds\n")
+    print(f"{'slow rows':<32}{'÷ clean':>10}{'best':>8}{'worst':>8}{'limit':>8}{'CPU ÷ clean':>14}")
+    for kind, values in ratios.items():
+        median = statistics.median(values)
+        exceeded = "" if median <= MAX_SLOW_ROWS_RATIO else EXCEEDED
+        print(
+            f"{kind:<32}{median:>10.2f}{min(values):>8.2f}{max(values):>8.2f}{MAX_SLOW_ROWS_RATIO:>8.1f}"
+            f"{statistics.median(cpu_ratios[kind]):>14.2f}{exceeded}"
+        )
     print_memory(memory_mb)
 
 

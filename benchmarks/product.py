@@ -185,6 +185,13 @@ def is_delivering(cursor: Cursor) -> bool:
     return cursor.fetchone() == (True,)
 
 
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Return the CPU time that a process and its descendants have used."""
+    parent = psutil.Process(process.pid)
+    used = [member.cpu_times() for member in [parent, *parent.children(recursive=True)]]
+    return sum(part.user + part.system for part in used)
+
+
 def peak_memory_mb(process: subprocess.Popen[bytes]) -> float:
     """Return the highest peak of resident memory among a process and its descendants, in MB."""
     parent = psutil.Process(process.pid)

@@ -68,7 +68,9 @@ class Decoder:
             if self._decoder is None:
                 if data.isascii():
                     self._counter.add(data)
-                    self._line_start = _last_line(self._line_start + data)
+                    # To put them together first would copy the whole block.
+                    has_line_end = b"\n" in data or b"\r" in data
+                    self._line_start = _last_line(data if has_line_end else self._line_start + data)
                     return data.decode("ascii")
                 self._decide(data)
                 continue

@@ -10,11 +10,11 @@ compare both.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, compress, repeat
-from operator import add, contains, itemgetter, sub
+from itertools import accumulate, chain, compress, repeat
+from operator import add, itemgetter, mul
 from typing import NamedTuple
 
 from database.skus import are_clean
@@ -52,19 +52,25 @@ class CleanRows(NamedTuple):
     """Complete rows at the start of a text.
 
     `payload` has them in the format of COPY (FORMAT csv), `rows` is their number, and `length` the number of characters
-    of the text that they take up.
+    of the text that they take up. `lines` has the first line of each row in the file, `line_ends` is the number of line
+    ends in the text, and `line_ends_in_values` that of LF within values. Line ends count as in `count_line_breaks`.
     """
 
     payload: bytes
     rows: int
     length: int
+    lines: Sequence[int]
+    line_ends: int
+    line_ends_in_values: int
 
 
-def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: bool = False) -> CleanRows | None:
+def read_clean_rows(
+    text: str, layout: Layout, *, at_end: bool, requires_crlf: bool = False, first_line: int = 1
+) -> CleanRows | None:
     """Return the complete rows at the start of `text` if all of them are clean, otherwise None.
 
-    `text` starts at the start of a row. `at_end` means that no text follows, so the last line needs no line end. With
-    `requires_crlf`, rows that end with LF alone are not clean.
+    `text` starts at the start of a row, on the line `first_line` of the file. `at_end` means that no text follows, so
+    the last line needs no line end. With `requires_crlf`, rows that end with LF alone are not clean.
     """
     if "\0" in text or ("\\" in text and "\\." in text) or may_have_error(text):
         return None
@@ -74,7 +80,8 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
     if quote != '"' and '="' in text:
         return None
     length = len(text)
-    if at_end and not text.endswith("\n"):
+    lacks_line_end = at_end and not text.endswith("\n")
+    if lacks_line_end:
         text += "\r\n" if requires_crlf else "\n"
     # Every second part is inside quotes. If the number of parts is even, the last quoted field is not closed yet.
     parts = text.split(quote)
@@ -99,30 +106,60 @@ def read_clean_rows(text: str, layout: Layout, *, at_end: bool, requires_crlf: b
             return None
         parts[::2] = outside = joined.split("\0")
         payload = quote.join(parts)
-        has_carriages = "\r" in payload
     else:
         payload = text[: len(text) - cut] if cut else text
-        has_carriages = False
-    rows = _count_clean_rows(outside, parts[1::2], layout)
+    quoted = parts[1::2]
+    has_blank_lines = False
+    rows = _count_clean_rows(outside, quoted, layout)
     if not rows:
         # Nearly all text is clean at once, so blank lines are only searched for when the first check has failed.
         if not _blank_lines(delimiter).search("\n" + text):
             return None
         parts[::2] = outside = _remove_blank_lines(outside, delimiter)
-        rows = _count_clean_rows(outside, parts[1::2], layout)
+        has_blank_lines = True
+        rows = _count_clean_rows(outside, quoted, layout)
         if not rows:
             return None
         payload = quote.join(parts)
-    has_line_ends = has_carriages or payload.count("\n") > rows
-    if has_line_ends and _has_rows_in_values(parts, layout, has_carriages=has_carriages):
+    joined = quote.join(quoted)
+    line_ends_in_values = joined.count("\n")
+    has_carriages = "\r" in joined
+    if (line_ends_in_values or has_carriages) and _has_rows_in_values(parts, joined, layout):
         return None
     try:
-        return CleanRows(payload.encode(), rows, min(length, len(text) - cut))
+        encoded = payload.encode()
     except UnicodeEncodeError:
         return None
+    length = min(length, len(text) - cut)
+    lines: Sequence[int] = range(first_line, first_line + rows)
+    line_ends = rows + line_ends_in_values
+    if has_blank_lines or has_carriages:
+        # The text is counted as it is in the file, without the line end that was added.
+        text = text[:length]
+        line_ends = _count_line_ends(text) + lacks_line_end
+        lines = _find_clean_lines(text, layout, first_line, rows)
+    elif line_ends_in_values:
+        lines = _count_lines(outside, quoted, first_line)
+    return CleanRows(encoded, rows, length, lines, line_ends - lacks_line_end, line_ends_in_values)
 
 
-def find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int) -> list[int]:
+def _count_line_ends(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _count_lines(outside: list[str], quoted: list[str], first_line: int) -> list[int]:
+    """Return the first line of each row, if all line ends are LF and none of them is that of a blank line."""
+    # For each line end in the order of the text: whether a row starts behind it.
+    row_ends = map(mul, repeat(b"\1"), map(str.count, outside, repeat("\n")))
+    line_ends_in_values = map(mul, repeat(b"\0"), map(str.count, quoted, repeat("\n")))
+    *others, last = row_ends
+    starts_row = b"".join([*chain.from_iterable(zip(others, line_ends_in_values, strict=True)), last])
+    lines = list(compress(range(first_line + 1, first_line + 1 + len(starts_row)), starts_row))
+    # No row starts behind the last line end.
+    return [first_line, *lines[:-1]]
+
+
+def _find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int) -> list[int]:
     """Return the first line of each clean row in the file. `text` has complete clean rows and starts at `first_line`.
 
     Line ends count as in `count_line_breaks`.
@@ -166,29 +203,38 @@ def _remove_blank_lines(outside: list[str], delimiter: str) -> list[str]:
     return [blank_lines.sub("\n", "\n" + first)[1:], *(blank_lines.sub("\n", part) for part in others)]
 
 
-def _has_rows_in_values(parts: list[str], layout: Layout, *, has_carriages: bool) -> bool:
-    """Return whether a line within a quoted value may look like a row. Every second part is inside quotes."""
-    values = parts[1::2]
-    # Spaces follow the delimiters of prose, but not those of rows. A single delimiter is found fastest.
-    text = "\0".join(values)
-    if text.count(layout.delimiter) - text.count(f"{layout.delimiter} ") < layout.width - 1:
+def _has_rows_in_values(parts: list[str], joined: str, layout: Layout) -> bool:
+    """Return whether `find_rows` finds any in a quoted value.
+
+    Every second part is inside quotes. `joined` has these parts with one quote between them.
+    """
+    width, delimiter, quote = layout.width, layout.delimiter, layout.quote
+    if width < 2 or not _delimiters_of_row(width, delimiter).search(joined):
         return False
     if "" in parts[2:-1:2]:
         # Doubled quotes split a value. With NUL in their place, every second part is a whole value.
-        values = layout.quote.join(parts).replace(layout.quote * 2, "\0").split(layout.quote)[1::2]
-    multi_line = list(compress(values, map(contains, values, repeat("\n"))))
-    if has_carriages:
-        multi_line += [value for value in values if "\r" in value and "\n" not in value]
-    delimiters = map(str.count, multi_line, repeat(layout.delimiter))
-    in_prose = map(str.count, multi_line, repeat(f"{layout.delimiter} "))
-    if max(map(sub, delimiters, in_prose), default=0) < layout.width - 1:
-        return False
-    return any(holds_rows(value, layout.width, layout.delimiter) for value in multi_line)
+        joined = quote.join(quote.join(parts).replace(quote * 2, "\0").split(quote)[1::2])
+    rows = _row_in_value(width, delimiter, quote).finditer(joined)
+    return any(row[0].strip(f"{delimiter} \r\n") for row in rows)
 
 
-def holds_rows(value: str, width: int, delimiter: str) -> bool:
-    """Return whether a line within a value, after its first one, looks like a row of `width` fields."""
-    return next(find_rows(value, width, delimiter), None) is not None
+@cache
+def _delimiters_of_row(width: int, delimiter: str) -> re.Pattern[str]:
+    """Match what each row in a value has: a delimiter, or two in a line. Spaces follow the delimiters of prose.
+
+    As the search for a single character is fast, this finds texts without rows much faster than `_row_in_value`. A
+    doubled quote is one quote here, so it may be between the delimiters.
+    """
+    delimiter = re.escape(delimiter)
+    return re.compile(rf"{delimiter}(?! )" + (rf"[^{delimiter}\r\n]*+{delimiter}(?! )" if width > 2 else ""))
+
+
+@cache
+def _row_in_value(width: int, delimiter: str, quote: str) -> re.Pattern[str]:
+    """Match the lines that `find_rows` finds, and those of delimiters alone, in values with a quote between them."""
+    delimiter = re.escape(delimiter)
+    plain = rf"[^{delimiter}{quote}\r\n]*+"
+    return re.compile(rf"[\r\n](?:{plain}{delimiter}(?! )){{{width - 1}}}{plain}(?=[{quote}\r\n]|\Z)")
 
 
 def find_rows(value: str, width: int, delimiter: str) -> Iterator[str]:
@@ -211,12 +257,14 @@ def _count_clean_rows(outside: list[str], quoted: list[str], layout: Layout) -> 
     if structure is None:
         return 0
     # Each cell keeps its line end. If only the cells of the last column have one, each row has `width` cells.
-    cells = structure.replace("\n", "\n" + layout.delimiter).split(layout.delimiter)
+    separated = structure.replace("\n", "\n" + layout.delimiter)
+    line_ends = len(separated) - len(structure)
+    cells = separated.split(layout.delimiter)
     cells.pop()
     rows = -(-len(cells) // layout.width)
     if len(cells) != rows * layout.width or {cell[-1:] for cell in cells[layout.width - 1 :: layout.width]} != {"\n"}:
         return 0
-    return rows if structure.count("\n") == rows and _are_values_clean(cells, quoted, layout) else 0
+    return rows if line_ends == rows and _are_values_clean(cells, quoted, layout) else 0
 
 
 def _join_outside(outside: list[str], delimiter: str, quote: str) -> str | None:

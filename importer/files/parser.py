@@ -11,7 +11,7 @@ import io
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import compress, islice
@@ -19,7 +19,7 @@ from itertools import compress, islice
 from importer.errors import UnusableFile
 from importer.files.cells import Row, has_content
 from importer.files.dialect import Dialect
-from importer.files.fast_path import CleanRows, Layout, find_clean_lines, read_clean_rows
+from importer.files.fast_path import CleanRows, Layout, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
 from importer.files.row_reader import RowReader
 from importer.files.row_repair import FindRow, RowRepair, find_row_end
@@ -151,7 +151,7 @@ class Parser:
                 continue
             if layout is not None and misses < self._tuning.max_fast_path_misses and not repair.has_open_row:
                 end = buffer.position + length
-                clean, text = self._read_clean_rows(
+                clean = self._read_clean_rows(
                     buffer.text[buffer.position : end],
                     layout,
                     at_end=buffer.at_end and end >= len(buffer.text),
@@ -162,12 +162,8 @@ class Parser:
                     length = max(1, min(max_length, clean.length * chunk_rows // clean.rows))
                     if clean.rows <= chunk_rows:
                         first_line = buffer.line
-                        buffer.consume(clean.length)
-                        lines: Sequence[int] = range(first_line, buffer.line)
-                        if len(lines) != clean.rows or not text.endswith("\n"):
-                            # Values have line ends, lines are blank, or the last line has no end.
-                            lines = find_clean_lines(text, layout, first_line, clean.rows)
-                        yield RowChunk([], first_line, clean=clean, clean_lines=lines)
+                        buffer.consume(clean.length, line_ends=clean.line_ends)
+                        yield RowChunk([], first_line, clean=clean, clean_lines=clean.lines)
                     continue
             block_end = self._find_last_row_end()
             rows, end = self._parse(block_end)
@@ -181,24 +177,23 @@ class Parser:
             if not is_parsed:
                 yield from self._read_singly(chunk_rows, len(rows))
 
-    def _read_clean_rows(
-        self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool
-    ) -> tuple[CleanRows | None, str]:
-        """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first. Also return their text."""
+    def _read_clean_rows(self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool) -> CleanRows | None:
+        """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first."""
         dialect = self._dialect
+        line = self._buffer.line
         if not (dialect.wrapped or (dialect.escaped and "\\" in text)):
-            clean = read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)
+            clean = read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf, first_line=line)
             if clean is not None or not dialect.has_spaced_quotes(text):
-                return clean, text[: clean.length] if clean else ""
+                return clean
         rewritten = "".join(dialect.repair(io.StringIO(text, newline="")))
-        clean = read_clean_rows(rewritten, layout, at_end=at_end, requires_crlf=requires_crlf)
+        clean = read_clean_rows(rewritten, layout, at_end=at_end, requires_crlf=requires_crlf, first_line=line)
         if clean is None or clean.length == len(rewritten):
-            return clean and clean._replace(length=len(text)), rewritten
+            return clean and clean._replace(length=len(text))
         # Rewriting keeps the line ends, so the rest has as many of them as before.
         start = len(text)
         for _ in range(rewritten.count("\n", clean.length) + 1):
             start = text.rfind("\n", 0, start)
-        return clean._replace(length=start + 1), rewritten[: clean.length]
+        return clean._replace(length=start + 1)
 
     def _read_singly(self, chunk_rows: int, parsed_rows: int) -> Iterator[RowChunk]:
         """Read the next rows with the row reader: more and more of them while parsing whole blocks fails."""

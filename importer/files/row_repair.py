@@ -101,7 +101,7 @@ class RowRepair:
         for chunk in chunks:
             line = chunk.first_line
             if chunk.clean is not None:
-                self._line_ends_in_values += chunk.clean.payload.count(b"\n") - chunk.clean.rows
+                self._line_ends_in_values += chunk.clean.line_ends_in_values
             elif self._parts or self._needs_repair(chunk):
                 chunk = self._repair_chunk(chunk)
             yield chunk

@@ -52,10 +52,10 @@ class TextBuffer:
         self.consumed_before += self.position
         self.position = 0
 
-    def consume(self, length: int) -> None:
-        """Consume the next `length` characters."""
+    def consume(self, length: int, *, line_ends: int | None = None) -> None:
+        """Consume the next `length` characters. `line_ends` is the number of their line ends, if it is known."""
         end = self.position + length
-        self.line += count_line_breaks(self.text, self.position, end)
+        self.line += count_line_breaks(self.text, self.position, end) if line_ends is None else line_ends
         self.position = end
 
     def skip(self, length: int) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from importer.columns.validation import RowValidator
 from importer.files.cells import has_content
 from importer.files.dialect import Dialect
-from importer.files.fast_path import Layout, read_clean_rows
-from importer.files.rows import RowChunk
+from importer.files.fast_path import Layout, find_rows, read_clean_rows
+from importer.files.rows import RowChunk, count_line_breaks
 
 LAYOUT = Layout(width=3, sku=1, name=0, active=None, sku_max=8, name_max=8)
 VALIDATOR = RowValidator(["name", "sku", "description"], Dialect())
@@ -57,6 +57,20 @@ def test_accepted_text_is_complete_rows_that_mean_the_same_to_copy(at_end: bool,
     assert accepted.endswith(("\n", "\r")) or (at_end and accepted == text)
     # COPY requires one kind of line end outside of quotes, and no end-of-data marker.
     assert "\\." not in clean.payload.decode()
+    assert clean.line_ends == count_line_breaks(accepted)
+    assert clean.line_ends_in_values == sum(value.count("\n") for row in expected for value in row)
+    assert list(clean.lines) == find_first_lines(accepted)
+    assert not [line for row in expected for value in row for line in find_rows(value, 3, ",")]
+
+
+def find_first_lines(text: str) -> list[int]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    starts, start = [], 1
+    for row in reader:
+        if has_content(row):
+            starts.append(start)
+        start = reader.line_num + 1
+    return starts
 
 
 @given(tables, st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
@@ -115,7 +129,8 @@ def test_text_that_is_not_clean_is_left_to_the_parser(row: str) -> None:
     layout = Layout(width=4, sku=0, name=1, active=3, sku_max=7, name_max=7)
     before, after = 'a,b,"c, d",true\n', "s234567,n234567,d2345678,F\n"
     clean = read_clean_rows(before + after, layout, at_end=True)
-    assert clean == (f"{before}{after}".encode(), 2, len(before + after))
+    assert clean is not None
+    assert clean[:3] == (f"{before}{after}".encode(), 2, len(before + after))
     assert read_clean_rows(f"{before}{row}\n{after}", layout, at_end=True) is None
     assert read_clean_rows(f"{row}\n{after}", layout, at_end=False) is None
 
@@ -131,5 +146,7 @@ def test_an_incomplete_row_is_not_accepted() -> None:
 @pytest.mark.parametrize("row", ["a,b,c\n", '"a","b","c\n\n,,\nd"\n'])
 def test_blank_lines_between_clean_rows_are_left_out(row: str, blank: str) -> None:
     for text in (blank + row + blank + row, row + blank * 3 + row, row + row + blank * 2):
-        assert read_clean_rows(text, LAYOUT, at_end=True) == ((2 * row).encode(), 2, len(text))
+        clean = read_clean_rows(text, LAYOUT, at_end=True)
+        assert clean is not None
+        assert clean[:3] == ((2 * row).encode(), 2, len(text))
     assert read_clean_rows(blank * 2, LAYOUT, at_end=True) is None
