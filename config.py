@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.utils import getaddresses
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import IO, Annotated, Any, get_type_hints
@@ -159,7 +159,8 @@ def _is_loopback_url(text: str) -> bool:
 
 
 def _mail_from(text: str) -> str:
-    if text and not (text.isprintable() and ADDRESS_RE.fullmatch(parseaddr(text)[1])):
+    addresses = getaddresses([text])
+    if text and not (text.isprintable() and len(addresses) == 1 and ADDRESS_RE.fullmatch(addresses[0][1])):
         raise ValueError("must be an email address such as acme@example.com or Acme <acme@example.com>")
     return text
 
