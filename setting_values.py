@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from email.utils import parseaddr
+from email.utils import getaddresses
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -112,7 +112,8 @@ def parse_smtp_url(text: str) -> str:
 
 def parse_mail_from(text: str) -> str:
     """Return the sender of mails: an address, or a name and an address."""
-    if text and not (text.isprintable() and ADDRESS_RE.fullmatch(parseaddr(text)[1])):
+    addresses = getaddresses([text])
+    if text and not (text.isprintable() and len(addresses) == 1 and ADDRESS_RE.fullmatch(addresses[0][1])):
         raise ValueError("must be an email address such as acme@example.com or Acme <acme@example.com>")
     return text
 

@@ -6,13 +6,14 @@ import contextlib
 import logging
 import smtplib
 import ssl
-import threading
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from urllib.parse import unquote, urlsplit
+
+from access.deadline import run_within
 
 log = logging.getLogger(__name__)
 
@@ -54,27 +55,8 @@ def link_mail(purpose: str, *, to: str, name: str, link: str, hours: int) -> Mai
 
 def send(smtp_url: str, mail_from: str, mail: Mail) -> bool:
     """Send a mail and return whether the server has accepted it. A failure is logged, without what the mail says."""
-    outcome: list[bool] = []
-    # A server that sends a byte now and then never exceeds the timeout of a step.
-    thread = threading.Thread(target=lambda: outcome.append(_try_to_send(smtp_url, mail_from, mail)), daemon=True)
-    thread.start()
-    thread.join(TOTAL_SECONDS)
-    if thread.is_alive():
-        log.warning("A mail could not be sent: %s", f"the server took longer than {TOTAL_SECONDS} s")
-    return outcome == [True]
-
-
-def _try_to_send(smtp_url: str, mail_from: str, mail: Mail) -> bool:
-    """Send a mail and return whether that worked."""
     try:
-        message = _message(mail_from, mail)
-        server = _connect(smtp_url)
-        try:
-            server.send_message(message, from_addr=parseaddr(mail_from)[1], to_addrs=[mail.to])
-        finally:
-            # Whatever the server says to the farewell, the mail is sent or not.
-            with contextlib.suppress(smtplib.SMTPException, OSError):
-                server.quit()
+        run_within(TOTAL_SECONDS, lambda: _deliver(smtp_url, mail_from, mail))
     # ValueError and MessageError: an address that no mail can have, or a server that sends garbage.
     except (smtplib.SMTPException, OSError, ValueError, MessageError, NotEncrypted) as error:
         # The texts of these errors can have what the server was told.
@@ -82,6 +64,17 @@ def _try_to_send(smtp_url: str, mail_from: str, mail: Mail) -> bool:
         log.warning("A mail could not be sent: %s", f"{type(error).__name__} {code}".strip())
         return False
     return True
+
+
+def _deliver(smtp_url: str, mail_from: str, mail: Mail) -> None:
+    message = _message(mail_from, mail)
+    server = _connect(smtp_url)
+    try:
+        server.send_message(message, from_addr=parseaddr(mail_from)[1], to_addrs=[mail.to])
+    finally:
+        # Whatever the server says to the farewell, the mail is sent or not.
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            server.quit()
 
 
 def _message(mail_from: str, mail: Mail) -> EmailMessage:

@@ -1,13 +1,14 @@
-"""HTTP with the provider: no redirects, a timeout for each wait, a deadline and a limit for each body."""
+"""HTTP with the provider: no redirects, a timeout for each wait, a deadline and a limit for each response."""
 
 from __future__ import annotations
 
 import io
-import time
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from access.deadline import run_within
 
 TIMEOUT_SECONDS = 5
 DEADLINE_SECONDS = 15
@@ -20,16 +21,20 @@ class LimitedAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send a request; raises `requests.RequestException`."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        response = super().send(request, *args, **{**options, "stream": True, "timeout": TIMEOUT_SECONDS})
+        limits = {"stream": True, "timeout": TIMEOUT_SECONDS}
+        try:
+            return run_within(DEADLINE_SECONDS, lambda: self._exchange(request, *args, **{**options, **limits}))
+        except TimeoutError:
+            raise requests.Timeout("the response takes too long") from None
+
+    def _exchange(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        response = super().send(request, *args, **options)
         body = bytearray()
         with response:
             for chunk in response.iter_content(CHUNK_BYTES):
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     raise requests.exceptions.ContentDecodingError("the response is too large")
-                if time.monotonic() > deadline:
-                    raise requests.Timeout("the response takes too long")
         received = requests.Response()
         received.status_code, received.reason = response.status_code, response.reason
         received.headers, received.encoding = response.headers, response.encoding

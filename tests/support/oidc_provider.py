@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import socket
@@ -80,7 +81,8 @@ class FakeProvider:
     """A provider that answers as a test wants. By default it follows the standard, and checks PKCE and the secret.
 
     `claims` are added to the ID token, a value of None removes one. `answers` maps a path to the status and the body
-    that it gives instead; `slow_paths` send one byte and then nothing more.
+    that it gives instead. `slow_paths` send one byte of the body and then nothing more, `dripping_paths` a head without
+    an end.
     """
 
     def __init__(self) -> None:
@@ -88,6 +90,7 @@ class FakeProvider:
         self.metadata: dict[str, Any] = {}
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.slow_paths: set[str] = set()
+        self.dripping_paths: set[str] = set()
         self.requests: list[str] = []
         self.published = [RSAKey.generate_key(2048, parameters={"use": "sig"}, auto_kid=True)]
         self.signing_key: Any = self.published[0]
@@ -172,6 +175,9 @@ class FakeProvider:
             def _answer(self, form: dict[str, str]) -> None:
                 provider.requests.append(self.path)
                 status, body = provider.answer(self.path, form, self.headers.get("Authorization", ""))
+                if self.path in provider.dripping_paths:
+                    self._drip()
+                    return
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -182,6 +188,13 @@ class FakeProvider:
                     provider.ended.wait()
                 else:
                     self.wfile.write(body)
+
+            def _drip(self) -> None:
+                """Send a head that never ends, each byte before the timeout of a step."""
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                with contextlib.suppress(OSError):
+                    while not provider.ended.wait(0.02):
+                        self.wfile.write(b"x")
 
             def log_message(self, *_: Any) -> None:
                 pass

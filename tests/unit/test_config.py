@@ -38,6 +38,18 @@ UNUSABLE_VALUES = [
     ("TRUSTED_HOSTS", "shop.example.com, *.*.example.com"),
     ("TRUSTED_HOSTS", ".example.com"),
     ("TRUSTED_HOSTS", "shop.example.com other.example.com"),
+    ("OIDC_ISSUER", "http://login.example.com"),
+    ("OIDC_ISSUER", "https://login.example.com/?tenant=1"),
+    ("OIDC_ISSUER", "https://"),
+    ("OIDC_ROLES", "owner=acme-owners"),
+    ("OIDC_ROLES", "admin"),
+    ("OIDC_ROLES", "admin="),
+    ("OIDC_DEFAULT_ROLE", "owner"),
+    ("SMTP_URL", "http://user:hidden@mail.example.com"),
+    ("SMTP_URL", "smtp://user:hidden@"),
+    ("SMTP_URL", "smtp://user:hidden@mail.example.com:port"),
+    ("MAIL_FROM", "Acme"),
+    ("MAIL_FROM", "Acme <acme@example.com>, <eve@example.com>"),
 ]
 
 
@@ -206,3 +218,20 @@ def test_a_secret_key_that_cannot_be_written_is_an_error(tmp_path: Path, monkeyp
     monkeypatch.undo()
     # What did not reach the disk is not used by the next start, either.
     assert (tmp_path / "secret_key").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({"OIDC_ISSUER": "https://login.example.com"}, "OIDC_CLIENT_ID"),
+        ({"SMTP_URL": "smtp://mail.example.com"}, "MAIL_FROM"),
+    ],
+)
+def test_settings_that_need_each_other_are_missed(environ: dict[str, str], missing: str) -> None:
+    with pytest.raises(config.ConfigError, match=f"^{missing} is not set"):
+        config.load(environ)
+
+
+def test_the_values_of_a_role_are_pairs() -> None:
+    settings = config.load({"OIDC_ROLES": " admin = acme-admins, editor=a=b ,"})
+    assert settings.oidc_roles == (("admin", "acme-admins"), ("editor", "a=b"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -305,12 +306,16 @@ def test_failures_of_the_provider_end_on_the_page(
     assert_signed_in(client, sign_in(client, provider))
 
 
+@pytest.mark.parametrize("is_dripping", [False, True])
 @pytest.mark.parametrize("path", [provider_module.DISCOVERY_PATH, "/token", "/jwks"])
 def test_a_slow_provider_times_out(
-    client: FlaskClient, provider: FakeProvider, path: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, provider: FakeProvider, path: str, is_dripping: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "TIMEOUT_SECONDS", 0.2)
-    provider.slow_paths.add(path)
+    # No wait is long enough for the timeout of a step, or the first one is.
+    seconds = {"TIMEOUT_SECONDS": 5 if is_dripping else 0.2, "DEADLINE_SECONDS": 1 if is_dripping else 15}
+    for name, value in seconds.items():
+        monkeypatch.setattr(transport, name, value)
+    (provider.dripping_paths if is_dripping else provider.slow_paths).add(path)
     if path == provider_module.DISCOVERY_PATH:
         assert_failed(client.get("/api/session/oidc"), "oidc_unreachable")
     else:
@@ -370,6 +375,53 @@ def test_a_state_works_once_in_its_own_browser_for_ten_minutes(
     assert_failed(come_back(client, late), "oidc_state_expired")
     start_sign_in(client)
     assert execute(database_url, "SELECT count(*) FROM oidc_attempts") == [(1,)]
+
+
+def test_a_response_that_comes_twice_at_the_same_time_counts_once(
+    client: FlaskClient, app: Flask, provider: FakeProvider
+) -> None:
+    callback = provider.consent(start_sign_in(client))
+    cookie = client.get_cookie("acme_oidc")
+    assert cookie is not None
+    browsers = [app.test_client() for _ in range(4)]
+    for browser in browsers:
+        browser.set_cookie("acme_oidc", cookie.value)
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        responses = list(pool.map(lambda browser: come_back(browser, callback), browsers))
+    locations = sorted(response.headers["Location"] for response in responses)
+    assert locations == ["/", *["/#/sign-in?error=oidc_state_expired"] * 3]
+
+
+def test_first_sign_ins_at_the_same_time_create_one_person(
+    app: Flask, provider: FakeProvider, database_url: str
+) -> None:
+    browsers = [app.test_client() for _ in range(4)]
+    callbacks = [provider.consent(start_sign_in(browser)) for browser in browsers]
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        responses = list(pool.map(come_back, browsers, callbacks))
+    assert [response.headers["Location"] for response in responses] == ["/"] * 4
+    assert execute(database_url, "SELECT count(*) FROM users") == [(1,)]
+
+
+def test_another_web_process_completes_the_sign_in(
+    client: FlaskClient, environment: dict[str, str], provider: FakeProvider
+) -> None:
+    callback = provider.consent(start_sign_in(client))
+    other = create(environment).test_client()
+    cookie = client.get_cookie("acme_oidc")
+    assert cookie is not None
+    other.set_cookie("acme_oidc", cookie.value)
+    assert_signed_in(other, come_back(other, callback))
+
+
+def test_the_provider_may_send_the_browser_but_no_page_may_load_the_address(
+    client: FlaskClient, provider: FakeProvider
+) -> None:
+    path = provider.consent(start_sign_in(client)).partition("localhost")[2]
+    image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    read_error(client.get(path, headers=image), 403, "cross_site")
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert_signed_in(client, client.get(path, headers=link))
 
 
 @pytest.mark.parametrize(
