@@ -78,3 +78,14 @@ export type TestResult = Schemas['WebhookTestResult'];
 export type RotatedSecret = Schemas['RotatedSecret'];
 export type RecoverRequest = Schemas['RecoveryRequest'];
 export type RecoveredCount = Schemas['RecoveryResult'];
+
+/** Who makes a call, and what they may do. */
+export type Who = Schemas['Who'];
+export type User = Schemas['User'];
+export type InvitedUser = Schemas['InvitedUser'];
+export type LinkDetails = Schemas['LinkDetails'];
+/** A link that can be used once: an invitation, or one for a new password. */
+export type OneTimeLink = Schemas['LinkResult'];
+export type Session = Schemas['Session'];
+export type ApiKey = Schemas['Key'];
+export type CreatedApiKey = Schemas['NewKeyResult'];

@@ -5,6 +5,7 @@ import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { may } from '../core/session.js';
 import { FIELDS, changedFields, createConflictChoice } from './edit-conflict.js';
 import { createProductForm } from './form.js';
 import { addressOf, ownChange, saveProduct, settled } from './save-queue.js';
@@ -29,10 +30,12 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   let known = product;
   let busy = false;
   let conflicting = false;
+  const mayEdit = may('products:write');
   const form = createProductForm((event) => {
     event.preventDefault();
-    if (!conflicting) save();
+    if (!conflicting && mayEdit) save();
   });
+  if (!mayEdit) form.setReadOnly();
   const notice = h('div', { class: 'dialog-notice' });
   const times = h('dl', { class: 'product-times' });
   const saveButton = h('button', {
@@ -44,11 +47,12 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   const cancel = h('button', {
     class: 'button',
     type: 'button',
-    text: 'Cancel',
+    text: mayEdit ? 'Cancel' : 'Close',
     data: { testid: 'product-cancel' },
     on: { click: () => leave() },
   });
   const remove =
+    mayEdit &&
     product &&
     h(
       'button',
@@ -67,7 +71,14 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       icon('trash'),
       'Delete',
     );
-  const actions = h('div', { class: 'dialog-actions' }, remove, h('span', { class: 'spacer' }), cancel, saveButton);
+  const actions = h(
+    'div',
+    { class: 'dialog-actions' },
+    remove,
+    h('span', { class: 'spacer' }),
+    cancel,
+    mayEdit && saveButton,
+  );
   const keepButton = h('button', {
     class: 'button',
     type: 'button',

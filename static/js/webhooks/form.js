@@ -1,9 +1,9 @@
 // The form of a webhook, with an error message at each field.
 
+import { copyText } from '../core/clipboard.js';
 import { h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { showMessage } from '../core/message-text.js';
-import { copyText } from './actions.js';
 
 /** @import { Props } from '../core/dom.js' */
 /** @import { IconName } from '../core/icons.js' */
