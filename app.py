@@ -19,7 +19,7 @@ import config
 import routes
 from access import credentials
 from access.actors import Actor
-from api import authentication, cross_origin, errors, request_guard, response_headers
+from api import authentication, cross_origin, errors, refusals, request_guard, response_headers
 from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
@@ -120,6 +120,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     cross_origin.register(app)
     request_guard.register(app)
     authentication.register(app)
+    refusals.register(app)
     routes.register(app)
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)

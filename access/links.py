@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, select, text, update
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from access.tokens import create_token, hash_token
@@ -58,6 +59,6 @@ def use_link(session: Session, token: str, *purposes: str) -> UserLink | None:
     return link
 
 
-def prune(session: Session) -> None:
+def prune(cursor: Cursor) -> None:
     """Delete links that ended more than a week ago."""
-    session.execute(text("DELETE FROM user_links WHERE expires_at < clock_timestamp() - interval '7 days'"))
+    cursor.execute("DELETE FROM user_links WHERE expires_at < clock_timestamp() - interval '7 days'")

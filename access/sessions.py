@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from access.tokens import create_token, hash_token
@@ -12,6 +14,12 @@ from models import User, UserSession
 
 MAX_USER_AGENT_CHARACTERS = 300
 MAX_ADDRESS_CHARACTERS = 100
+# How long the password that a person gave counts as a confirmation.
+CONFIRMATION_SECONDS = 600
+PRUNE_SQL = """
+DELETE FROM user_sessions WHERE expires_at <= clock_timestamp()
+    OR seen_at <= clock_timestamp() - make_interval(secs => %(idle_seconds)s)
+"""
 
 
 def create_session(
@@ -65,9 +73,24 @@ def revoke_sessions(session: Session, user_id: int, *, except_id: int | None = N
     return len(session.scalars(delete(UserSession).where(*condition).returning(UserSession.id)).all())
 
 
-def prune(session: Session, *, idle_seconds: int) -> None:
-    """Delete the sessions that have ended."""
-    oldest = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, idle_seconds)
-    session.execute(
-        delete(UserSession).where((UserSession.expires_at <= func.clock_timestamp()) | (UserSession.seen_at <= oldest))
+def confirm(session: Session, session_id: int) -> datetime | None:
+    """Record that the person has just given the password; return until when that counts, or None without a session."""
+    confirmed_at = session.scalar(
+        update(UserSession)
+        .where(UserSession.id == session_id)
+        .values(confirmed_at=func.clock_timestamp())
+        .returning(UserSession.confirmed_at)
     )
+    return confirmed_at + timedelta(seconds=CONFIRMATION_SECONDS) if confirmed_at else None
+
+
+def is_confirmed(session: Session, session_id: int) -> bool:
+    """Return whether the person gave the password within the last `CONFIRMATION_SECONDS`, in this session."""
+    oldest = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, CONFIRMATION_SECONDS)
+    query = select(UserSession.id).where(UserSession.id == session_id, UserSession.confirmed_at > oldest)
+    return session.scalar(query) is not None
+
+
+def prune(cursor: Cursor, *, idle_seconds: int) -> None:
+    """Delete the sessions that have ended."""
+    cursor.execute(PRUNE_SQL, {"idle_seconds": idle_seconds})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -40,7 +41,7 @@ READ_WAIT_SQL = text("""
 SELECT ceil(extract(epoch FROM blocked_until - clock_timestamp()))::int FROM sign_in_failures WHERE subject = :subject
 """)
 FORGET_SQL = text("DELETE FROM sign_in_failures WHERE subject = ANY(:subjects)")
-PRUNE_SQL = text(f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() - {MEMORY}")
+PRUNE_SQL = f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() - {MEMORY}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,6 @@ def forget_attempts(session: Session, attempt: Attempt) -> None:
     session.execute(FORGET_SQL, {"subjects": subjects})
 
 
-def prune(session: Session) -> None:
+def prune(cursor: Cursor) -> None:
     """Delete the counts that are too old to matter."""
-    session.execute(PRUNE_SQL)
+    cursor.execute(PRUNE_SQL)

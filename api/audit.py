@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import insert
+from psycopg2.extensions import cursor as Cursor
 
+from access import audit
 from access.actors import Actor
-from access.audit import Target, entry_values
+from access.audit import Target
 from api.authentication import current_origin
-from models import AuditEntry, db
+from models import db
 
 
 def record(action: str, target: Target | None = None, *, actor: Actor | None = None, **values: Any) -> None:
@@ -21,4 +22,18 @@ def record(action: str, target: Target | None = None, *, actor: Actor | None = N
     origin = current_origin()
     if actor is not None:
         origin = replace(origin, actor=actor)
-    db.session.execute(insert(AuditEntry).values(**entry_values(origin, action, target, **values)))
+    with _cursor() as cursor:
+        audit.record(cursor, origin, action, target, **values)
+
+
+def record_once(action: str, target: Target, **values: Any) -> None:
+    """Write an entry unless the actor has the same one from within the last minute; see `access.audit.record_once`."""
+    with _cursor() as cursor:
+        audit.record_once(cursor, current_origin(), action, target, **values)
+
+
+def _cursor() -> Cursor:
+    """Return a cursor of the driver: building the INSERT with SQLAlchemy takes longer than PostgreSQL takes to run it."""
+    connection: Any = db.session.connection().connection.driver_connection
+    cursor: Cursor = connection.cursor()
+    return cursor

@@ -14,6 +14,7 @@ from api.access.errors import (
     SESSION_NOT_FOUND,
     TOO_MANY_ATTEMPTS,
     WEAK_PASSWORD,
+    WRONG_CONFIRMATION,
     WRONG_PASSWORD,
     require_strong_password,
     too_many_attempts,
@@ -24,6 +25,8 @@ from api.access.schemas import (
     EXAMPLE_PASSWORD,
     EXAMPLE_TOKEN,
     EXAMPLE_WHO,
+    ConfirmationSchema,
+    ConfirmedSchema,
     LinkDetailsSchema,
     LinkPasswordSchema,
     LinkSchema,
@@ -35,8 +38,10 @@ from api.access.schemas import (
 from api.access.session import start_session
 from api.audit import record
 from api.authentication import SECONDS_PER_HOUR, client_address, current_actor
+from api.errors import UNAUTHENTICATED
 from api.openapi import Blueprint
 from api.schemas import MessageSchema
+from database.serializers import format_timestamp
 from models import User, db
 
 blueprint = Blueprint("account", __name__, url_prefix="/api/account", tag="Access")
@@ -112,12 +117,37 @@ def change_password(values: dict[str, Any]) -> Response:
     Ends all other sessions of the person.
     """
     user = _find_account()
-    confirm_password(user, values["current_password"])
+    confirm_password(user, values["current_password"], field="current_password")
     require_strong_password(values["password"], user.email, user.name)
     users.set_password(db.session(), user, values["password"], except_session_id=current_actor().session_id)
     record("user.password_changed", Target("user", user.id, user.name))
     db.session.commit()
     return jsonify(message="The password was changed.")
+
+
+@blueprint.post("/confirm")
+@blueprint.document(operationId="confirmPassword")
+@blueprint.needs(Requirement.PERSON)
+@blueprint.accepts(ConfirmationSchema, location="json", example={"password": EXAMPLE_PASSWORD})
+@blueprint.returns(
+    200, ConfirmedSchema, "The password is right.", example={"confirmed_until": "2026-11-24T04:10:00.123456Z"}
+)
+@blueprint.raises(WRONG_CONFIRMATION, TOO_MANY_ATTEMPTS)
+def confirm(values: dict[str, Any]) -> Response:
+    """Confirm one's password
+
+    For the next 10 minutes, this session can see the secrets of webhooks. A sign-in counts as a confirmation.
+    """
+    user = _find_account()
+    confirm_password(user, values["password"], field="password")
+    session_id = current_actor().session_id
+    confirmed_until = sessions.confirm(db.session(), session_id) if session_id is not None else None
+    if confirmed_until is None:
+        # The session was revoked meanwhile.
+        raise UNAUTHENTICATED.exception()
+    record("session.confirmed", Target("user", user.id, user.name))
+    db.session.commit()
+    return jsonify(confirmed_until=format_timestamp(confirmed_until))
 
 
 @blueprint.post("/link")
@@ -165,13 +195,18 @@ def set_password(values: dict[str, Any]) -> Response:
     return start_session(user, "password")
 
 
-def confirm_password(user: User, password: str) -> None:
-    """Raise the 403 if this is not the password of the person, or the 429 after too many wrong ones."""
+def confirm_password(user: User, password: str, *, field: str) -> None:
+    """Raise the 403 if this is not the password of the person, or the 429 after too many wrong ones.
+
+    `field` is the field of the request that has the password.
+    """
     attempt = throttle.Attempt(user.email, client_address())
     if wait_seconds := throttle.count_attempt(db.session(), attempt):
         raise too_many_attempts(wait_seconds)
     if not passwords.matches(password, user.password_hash):
-        raise WRONG_PASSWORD.exception()
+        record("session.confirmed", Target("user", user.id, user.name), outcome="failed")
+        db.session.commit()
+        raise WRONG_PASSWORD.exception(fields=[field])
     throttle.forget_attempts(db.session(), attempt)
     # The right password counts, whatever happens to the rest of the call.
     db.session.commit()

@@ -26,6 +26,7 @@ INVALID_USER = ErrorType(
 )
 WEAK_PASSWORD = ErrorType(400, "weak_password", "The password needs at least 12 characters; this has 8.", ("password",))
 WRONG_PASSWORD = ErrorType(403, "wrong_password", "The current password is wrong.", ("current_password",))
+WRONG_CONFIRMATION = WRONG_PASSWORD._replace(fields=("password",))
 
 
 @contextlib.contextmanager

@@ -103,6 +103,18 @@ class PasswordChangeSchema(RequestSchema):
     password = password_field("The new password: at least 12 characters, and none of the most common ones.")
 
 
+class ConfirmationSchema(RequestSchema):
+    """The password of the person who is signed in."""
+
+    password = password_field("The password.")
+
+
+class ConfirmedSchema(Schema):
+    """Until when the password counts as confirmed."""
+
+    confirmed_until = timestamp("Until when this session can see secrets")
+
+
 class LinkSchema(RequestSchema):
     """The token of an invitation or of a link for a new password."""
 
