@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/account/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm one's password
+         * @description For the next 10 minutes, this session can see the secrets of webhooks. A sign-in counts as a confirmation.
+         */
+        post: operations["confirmPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/account/link": {
         parameters: {
             query?: never;
@@ -87,6 +107,48 @@ export interface paths {
          * @description The browser of that session is signed out at once.
          */
         delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log
+         * @description Lists who did what, the newest entry first. Every page is equally fast, so there are no page numbers and no total:
+         *     get the next page with `after`. Unknown and empty parameters are ignored.
+         */
+        get: operations["listAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit log as a file
+         * @description The file has all entries that match, the newest one first, as CSV (RFC 4180) in UTF-8. `changes` is JSON. Texts that
+         *     a spreadsheet would run as formulas get an apostrophe in front. The export is an entry of the audit log itself.
+         */
+        get: operations["exportAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -790,6 +852,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products/{product_id}/last-change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * Get who changed a product last
+         * @description Edits are known for as long as the audit log is kept, and imports for as long as they can be undone.
+         */
+        get: operations["getLastChange"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -1053,13 +1138,18 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Get a webhook */
+        /**
+         * Get a webhook
+         * @description The secret is shown to a person who gave the password within the last 10 minutes (`POST /api/account/confirm`, or
+         *     the sign-in itself), to an API key with the scope `admin`, and to `local`. For others it is masked, and
+         *     `secret_is_masked` is true.
+         */
         get: operations["getWebhook"];
         /**
          * Change a webhook
          * @description Changes only the given fields. Pending deliveries are sent to the new URL and signed with the new secret. A webhook
          *     that is switched off keeps its pending deliveries until it is switched on again; events that happen in between are
-         *     not sent.
+         *     not sent. The response masks the secret as `GET` does, unless this call has set it.
          */
         put: operations["changeWebhook"];
         post?: never;
@@ -1284,6 +1374,86 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
             products: components["schemas"]["AffectedProduct"][];
         };
+        AuditActor: {
+            /** @description The id of the person or the key; null for others. */
+            id: number | null;
+            /**
+             * @description The name at that time.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description A person, an API key, `local`, the product itself, or nobody who is signed in.
+             * @example user
+             * @enum {string}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous";
+        };
+        AuditEntry: {
+            /**
+             * @description The object and the verb.
+             * @example product.updated
+             */
+            action: string;
+            actor: components["schemas"]["AuditActor"];
+            /**
+             * @description The address of the client.
+             * @example 192.0.2.7
+             */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Each changed field with its values before and after. Secrets are masked, and long texts are cut. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The id. */
+            id: number;
+            /**
+             * @description How it ended.
+             * @example success
+             * @enum {string}
+             */
+            outcome: "success" | "refused" | "failed";
+            /** @description The id of the request, as in the header X-Request-ID. */
+            request_id: string | null;
+            /** @description The object; null if there is none. */
+            target: components["schemas"]["AuditTarget"] | null;
+        };
+        AuditPage: {
+            entries: components["schemas"]["AuditEntry"][];
+            pagination: components["schemas"]["AuditPagination"];
+        };
+        AuditPagination: {
+            /** @description The page token of the next page, to send as `after`; null on the last page. */
+            next: string | null;
+            /**
+             * @description The number of entries on a full page.
+             * @example 50
+             */
+            per_page: number;
+        };
+        AuditTarget: {
+            /**
+             * @description The id of the object; null for several objects.
+             * @example 42
+             */
+            id: string | null;
+            /**
+             * @description The name at that time: a SKU, a file name, a URL, a person.
+             * @example A-1
+             */
+            name: string | null;
+            /**
+             * @description The type of the object.
+             * @example product
+             */
+            type: string;
+        };
         BulkRequest: {
             /**
              * @description What to do with the products.
@@ -1312,6 +1482,19 @@ export interface components {
              * @example 12 products were deactivated.
              */
             message: string;
+        };
+        ChangedBy: {
+            /**
+             * @description The name at that time; for an import of `local`, who started it.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description A person, an API key or `local`; null for an import of an earlier version.
+             * @example user
+             * @enum {string|null}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous" | null;
         };
         CheckedRow: {
             /** @description The values after the import, for the fields that the file has; null if the import would delete the product. */
@@ -1347,6 +1530,21 @@ export interface components {
             checked_at: string | null;
             pagination: components["schemas"]["Pagination"];
             rows: components["schemas"]["CheckedRow"][];
+        };
+        Confirmation: {
+            /**
+             * @description The password.
+             * @example correct horse battery staple
+             */
+            password: string;
+        };
+        Confirmed: {
+            /**
+             * Format: date-time
+             * @description Until when this session can see secrets (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            confirmed_until: string;
         };
         Credentials: {
             /**
@@ -1756,7 +1954,7 @@ export interface components {
              */
             started_at: string | null;
             /**
-             * @description Who started the job: the name that the client gave, or its address.
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
@@ -1919,7 +2117,7 @@ export interface components {
              */
             started_at: string | null;
             /**
-             * @description Who started the job: the name that the client gave, or its address.
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
@@ -2167,6 +2365,27 @@ export interface components {
             revoked_by: string | null;
             /** @description What the key may do. */
             scopes: string[];
+        };
+        LastChange: {
+            /**
+             * Format: date-time
+             * @description When the product last changed (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Who changed it; null if that is not known. */
+            by: components["schemas"]["ChangedBy"] | null;
+            /**
+             * @description How it was changed; null if that is not known. For edits of `local` it is not known whether the page or a script made them.
+             * @example page
+             * @enum {string|null}
+             */
+            how: "page" | "api" | "import" | "bulk" | "undo" | null;
+            /**
+             * Format: uuid
+             * @description The `task_id` of the import or the undo; null for other changes.
+             */
+            import: string | null;
         };
         Link: {
             /**
@@ -2941,7 +3160,7 @@ export interface components {
             /** @description Whether to undo the rest even if most products were changed since and are left alone. */
             force?: boolean;
             /**
-             * @description The person or program that started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
              * @example night shift
              */
             started_by?: string;
@@ -3025,7 +3244,7 @@ export interface components {
              */
             short_rows: "reject" | "accept" | "";
             /**
-             * @description The person or program that started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
              * @example nightly job
              */
             started_by?: string;
@@ -3139,10 +3358,12 @@ export interface components {
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description The secret that signs requests; masked in the list.
+             * @description The secret that signs requests, in full or masked.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string | null;
+            /** @description Whether `secret` is masked, except for its last characters. */
+            secret_is_masked: boolean;
             /**
              * Format: date-time
              * @description When the webhook was last changed (ISO 8601, UTC).
@@ -3256,6 +3477,116 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    confirmPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            /** @description The password is right. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confirmed_until": "2026-11-24T04:10:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Confirmed"];
+                };
+            };
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `wrong_password`, `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; try again later. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getLink: {
         parameters: {
             query?: never;
@@ -3790,6 +4121,212 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description Who acted: a type (`user`, `key`, `local`, `system`, `anonymous`), or a type and an id. */
+                actor?: string;
+                /** @description The action, in full. */
+                action?: string;
+                /** @description The object: a type, such as `product`, `import` or `webhook`, or a type and an id. */
+                target?: string;
+                /** @description How it ended. */
+                outcome?: "success" | "refused" | "failed";
+                /** @description Entries of this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Entries before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description The page token from `pagination.next` of the previous page. */
+                after?: string;
+                /** @description The number of entries per page. */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "action": "product.updated",
+                     *           "actor": {
+                     *             "id": 2,
+                     *             "name": "Ada Lovelace",
+                     *             "type": "user"
+                     *           },
+                     *           "address": "192.0.2.7",
+                     *           "at": "2026-11-24T04:00:00.123456Z",
+                     *           "changes": {
+                     *             "name": [
+                     *               "Blue lamp",
+                     *               "Red lamp"
+                     *             ]
+                     *           },
+                     *           "id": 7,
+                     *           "outcome": "success",
+                     *           "request_id": "0f8fad5bd9cb469fa16570867728950e",
+                     *           "target": {
+                     *             "id": "42",
+                     *             "name": "A-1",
+                     *             "type": "product"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "pagination": {
+                     *         "next": null,
+                     *         "per_page": 50
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description Who acted: a type (`user`, `key`, `local`, `system`, `anonymous`), or a type and an id. */
+                actor?: string;
+                /** @description The action, in full. */
+                action?: string;
+                /** @description The object: a type, such as `product`, `import` or `webhook`, or a type and an id. */
+                target?: string;
+                /** @description How it ended. */
+                outcome?: "success" | "refused" | "failed";
+                /** @description Entries of this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Entries before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: `audit.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,at,actor_type,actor_id,actor_name,action,target_type,target_id,target_name,outcome,address,request_id,changes
+                     *     7,2026-11-24T04:00:00.123456Z,user,2,Ada Lovelace,product.deleted,product,42,A-1,success,192.0.2.7,,
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -6983,6 +7520,96 @@ export interface operations {
             };
         };
     };
+    getLastChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last change. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-11-24T04:00:00.123456Z",
+                     *       "by": {
+                     *         "name": "Ada Lovelace",
+                     *         "type": "user"
+                     *       },
+                     *       "how": "page",
+                     *       "import": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LastChange"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `product_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getSession: {
         parameters: {
             query?: never;
@@ -8258,6 +8885,7 @@ export interface operations {
                      *         "imports": "none",
                      *         "previous_secret_expires_at": null,
                      *         "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *         "secret_is_masked": false,
                      *         "updated_at": "2026-11-24T04:00:00.123456Z",
                      *         "url": "https://example.com/hooks"
                      *       }
@@ -8358,6 +8986,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -8612,6 +9241,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -8722,6 +9352,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
