@@ -8,6 +8,8 @@ import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, timeElement } from '../core/widgets.js';
 import {
+  ACTIONS,
+  ACTOR_TYPES,
   FILTERS,
   auditParameters,
   describeAction,
@@ -18,20 +20,15 @@ import {
 import { loadingRows, tableCard } from './cards.js';
 
 /** @import { Screen } from '../core/router.js' */
-/** @import { ActivityFilter, AuditEntry } from './activity-text.js' */
+/** @import { AuditEntry, AuditPage, User } from '../core/types.d.ts' */
+/** @import { ActivityFilter } from './activity-text.js' */
 
 const PATH = '/api/audit';
 const TYPING_MS = 300;
 /** @type {[text: string, className?: string][]} */
 const HEADS = [['When'], ['Who'], ['What'], ['Before and after', 'medium'], ['Address', 'wide']];
-/** @type {Record<ActivityFilter, [label: string, type: string, placeholder: string]>} */
-const FIELDS = {
-  actor: ['Who', 'search', 'Name'],
-  action: ['What', 'search', 'product.updated'],
-  target: ['Object', 'search', 'product:12'],
-  since: ['From', 'date', ''],
-  until: ['Until', 'date', ''],
-};
+/** @type {Record<ActivityFilter, string>} */
+const LABELS = { actor: 'Who', action: 'What', target: 'Object', since: 'From', until: 'Until' };
 
 /** @type {Screen} */
 export const activityScreen = {
@@ -84,9 +81,10 @@ export const activityScreen = {
       const parameters = auditParameters(query);
       download.href = `${PATH}/export${queryString(parameters)}`;
       try {
+        /** @type {AuditPage} */
         const answer = await getJson(PATH, { query: { ...parameters, after }, signal });
         show(answer.entries, Boolean(after));
-        next = answer.pagination?.next ?? '';
+        next = answer.pagination.next ?? '';
         more.hidden = !next;
       } catch (error) {
         if (signal.aborted || error instanceof NetworkError) return;
@@ -123,6 +121,8 @@ export const activityScreen = {
     }
     filters.show(query);
     load();
+    // Without the list, the filter has the names of the address only.
+    getJson('/api/users').then(filters.showPeople, () => {});
     return {
       update(location) {
         query = location.query;
@@ -139,34 +139,67 @@ export const activityScreen = {
 
 function filterBar() {
   const apply = debounce(() => setQuery(values(), { replace: true }), TYPING_MS);
-  const inputs = FILTERS.map((name) => {
-    const [label, type, placeholder] = FIELDS[name];
-    const input = h('input', {
+  const controls = {
+    actor: choice('actor', 'Everyone', Object.entries(ACTOR_TYPES)),
+    action: choice('action', 'Everything', Object.entries(ACTIONS)),
+    target: h('input', {
       class: 'input',
-      type,
-      placeholder,
+      type: 'search',
+      placeholder: 'product:12',
       autocomplete: 'off',
       spellcheck: 'false',
-      data: { testid: `activity-${name}` },
-      on: { input: () => apply() },
-    });
-    return { name, input, element: h('label', { class: 'filter-field' }, h('span', { text: label }), input) };
-  });
-  const values = () => Object.fromEntries(inputs.map(({ name, input }) => [name, input.value.trim()]));
+    }),
+    since: h('input', { class: 'input', type: 'date' }),
+    until: h('input', { class: 'input', type: 'date' }),
+  };
+  for (const name of FILTERS) {
+    controls[name].dataset.testid = `activity-${name}`;
+    controls[name].addEventListener('input', apply);
+  }
+  const values = () => Object.fromEntries(FILTERS.map((name) => [name, controls[name].value.trim()]));
   /** @param {URLSearchParams} query */
   const show = (query) => {
-    for (const { name, input } of inputs) {
+    for (const name of FILTERS) {
+      const control = controls[name];
+      const value = query.get(name) ?? '';
+      // An address can have a value that is not among the choices.
+      if (control instanceof HTMLSelectElement && ![...control.options].some((option) => option.value === value)) {
+        control.append(h('option', { value, text: name === 'action' ? describeAction(value, '') : value }));
+      }
       // The text that somebody types is newer than the address.
-      if (document.activeElement !== input) input.value = query.get(name) ?? '';
+      if (document.activeElement !== control || control instanceof HTMLSelectElement) control.value = value;
     }
+  };
+  /** @param {User[]} users */
+  const showPeople = (users) => {
+    const { value } = controls.actor;
+    for (const { id, name } of users) {
+      const known = [...controls.actor.options].find((option) => option.value === `user:${id}`);
+      if (known) setText(known, name);
+      else controls.actor.append(h('option', { value: `user:${id}`, text: name }));
+    }
+    controls.actor.value = value;
   };
   const element = h(
     'div',
     { class: 'activity-filters', role: 'search', 'aria-label': 'Filters of the activity' },
-    inputs.map((entry) => entry.element),
+    FILTERS.map((name) => h('label', { class: 'filter-field' }, h('span', { text: LABELS[name] }), controls[name])),
   );
-  return { element, show, stop: apply.cancel };
+  return { element, show, showPeople, stop: apply.cancel };
 }
+
+/**
+ * @param {string} name
+ * @param {string} all label of no filter
+ * @param {[value: string, label: string | undefined][]} options
+ */
+const choice = (name, all, options) =>
+  h(
+    'select',
+    { class: 'input', name },
+    h('option', { value: '', text: all }),
+    options.map(([value, label]) => h('option', { value, text: label })),
+  );
 
 /** @param {AuditEntry} entry */
 function entryRow(entry) {

@@ -1,40 +1,57 @@
 // The entries of the audit log in words, and the filters of the screen as parameters of the API.
 
-/**
- * @typedef {object} AuditEntry
- * @property {number} id
- * @property {string} at ISO 8601
- * @property {{type: string, id: number | null, name: string | null}} actor
- * @property {string} action such as "product.updated"
- * @property {{type: string, id: string | null, name: string | null} | null} target
- * @property {string} outcome
- * @property {string | null} address
- * @property {string | null} request_id
- * @property {Record<string, unknown> | null} changes for each field its values before and after
- */
+/** @import { AuditEntry } from '../core/types.d.ts' */
 
 /** @typedef {'actor' | 'action' | 'target' | 'since' | 'until'} ActivityFilter */
 
 /** @type {ActivityFilter[]} */
 export const FILTERS = ['actor', 'action', 'target', 'since', 'until'];
 
-/** Actions whose words do not follow from their name. */
+/** The actions that can be chosen in the filter, and their words. The server may know others. */
 /** @type {Record<string, string | undefined>} */
-const ACTIONS = {
+export const ACTIONS = {
   'session.created': 'Signed in',
   'session.deleted': 'Signed out',
+  'session.confirmed': 'Password confirmed',
+  'access.refused': 'Refused',
   'user.created': 'Person invited',
   'user.updated': 'Person changed',
   'user.deleted': 'Person removed',
   'user.reset': 'Link created',
   'user.password_changed': 'Password changed',
-  'user.confirmed': 'Password confirmed',
   'key.created': 'Key created',
   'key.revoked': 'Key revoked',
-  'access.refused': 'Refused',
+  'product.created': 'Product created',
+  'product.updated': 'Product changed',
+  'product.deleted': 'Product deleted',
+  'products.activated': 'Products activated',
+  'products.deactivated': 'Products deactivated',
+  'products.deleted': 'Products deleted',
   'products.exported': 'Products exported',
+  'import.started': 'Import started',
+  'import.confirmed': 'Import confirmed',
+  'import.completed': 'Import completed',
+  'import.failed': 'Import failed',
+  'import.cancelled': 'Import cancelled',
+  'import.retried': 'Import retried',
+  'import.undone': 'Import undone',
+  'import.deleted': 'Import deleted',
+  'webhook.created': 'Webhook created',
+  'webhook.updated': 'Webhook changed',
+  'webhook.deleted': 'Webhook deleted',
+  'webhook.tested': 'Webhook tested',
   'webhook.secret_shown': 'Secret shown',
   'webhook.secret_rotated': 'Secret replaced',
+  'webhook.deliveries_resent': 'Deliveries sent again',
+  'webhook.deliveries_recovered': 'Deliveries recovered',
+  'audit.exported': 'Activity exported',
+};
+/** @type {Record<string, string>} */
+export const ACTOR_TYPES = {
+  key: 'API keys',
+  local: 'Everyone on this machine',
+  system: 'The product itself',
+  anonymous: 'Nobody signed in',
 };
 /** @type {Record<string, string | undefined>} */
 const FAILED_ACTIONS = { 'session.created': 'Sign-in failed' };

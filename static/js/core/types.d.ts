@@ -14,6 +14,8 @@ export type Product = Schemas['Product'];
 export type Products = Schemas['ProductPage'];
 export type ProductPagination = Schemas['ProductPagination'];
 export type NewProduct = Schemas['NewProduct'];
+/** Who changed a product last, and how. */
+export type LastChange = Schemas['LastChange'];
 export type ProductChange = Schemas['ProductUpdate'];
 export type ProductFilter = Schemas['ProductFilter'];
 export type BulkChange = Schemas['BulkRequest'];
@@ -87,5 +89,8 @@ export type LinkDetails = Schemas['LinkDetails'];
 /** A link that can be used once: an invitation, or one for a new password. */
 export type OneTimeLink = Schemas['LinkResult'];
 export type Session = Schemas['Session'];
+/** An entry of the audit log. `changes` has for each field its values before and after. */
+export type AuditEntry = Schemas['AuditEntry'];
+export type AuditPage = Schemas['AuditPage'];
 export type ApiKey = Schemas['Key'];
 export type CreatedApiKey = Schemas['NewKeyResult'];

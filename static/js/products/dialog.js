@@ -8,6 +8,7 @@ import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import { FIELDS, changedFields, createConflictChoice } from './edit-conflict.js';
 import { createProductForm } from './form.js';
+import { describeLastChange, fetchLastChange } from './last-change.js';
 import { addressOf, ownChange, saveProduct, settled } from './save-queue.js';
 
 /** @import { Child } from '../core/dom.js' */
@@ -38,6 +39,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   if (!mayEdit) form.setReadOnly();
   const notice = h('div', { class: 'dialog-notice' });
   const times = h('dl', { class: 'product-times' });
+  const lastChange = h('dl', { class: 'product-times' });
   const saveButton = h('button', {
     class: 'button button-primary',
     type: 'submit',
@@ -235,7 +237,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
 
   const dialog = showDialog({
     title: product ? product.name || product.sku : 'New product',
-    content: [notice, form.element, times],
+    content: [notice, form.element, times, lastChange],
     footer: h('div', {}, actions, ask),
     testid: 'product-dialog',
     mayClose,
@@ -246,7 +248,16 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   setBusy(false);
   // On a touch screen the focus would open the keyboard over the content.
   if (!product || window.matchMedia('(pointer: fine)').matches) form.focus();
-  if (product) refresh(product.id);
+  if (product) {
+    refresh(product.id);
+    showLastChange(product.id);
+  }
+
+  /** @param {number} id */
+  async function showLastChange(id) {
+    const change = await fetchLastChange(id);
+    if (change) fill(lastChange, ...describeLastChange(id, change, leave));
+  }
 
   /**
    * Load the latest version, because the row may be old. Typed text is not replaced.
