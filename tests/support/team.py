@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from access.passwords import hash_password
 from access.tokens import create_token, hash_token
@@ -76,11 +78,13 @@ class Team:
 
 def answer_methods(route: Route) -> None:
     """Let the server answer; a server without OpenID Connect may lack the call."""
-    response = route.fetch()
-    if response.ok:
-        route.fulfill(response=response)
-    else:
-        route.fulfill(json={"password": True, "oidc": None, "setup": False})
+    # The page may have been closed meanwhile.
+    with contextlib.suppress(PlaywrightError):
+        response = route.fetch()
+        if response.ok:
+            route.fulfill(response=response)
+        else:
+            route.fulfill(json={"password": True, "oidc": None, "setup": False})
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:

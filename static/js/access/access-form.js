@@ -2,7 +2,7 @@
 
 import { ApiError, NetworkError, messageOf, nextStep } from '../core/api.js';
 import { h, setText } from '../core/dom.js';
-import { formatDuration } from '../core/format.js';
+import { formatCount, formatDuration } from '../core/format.js';
 import { messageContent } from '../core/message-text.js';
 import { showFieldErrors } from './fields.js';
 
@@ -71,7 +71,7 @@ export function accessForm({ testid, ok, fields = {}, content, run, aside }) {
   function tick() {
     const seconds = Math.ceil((waitUntil - Date.now()) / 1000);
     wait.hidden = seconds <= 0;
-    if (seconds > 0) setText(wait, `You can try again in ${formatDuration(seconds)}.`);
+    if (seconds > 0) setText(wait, `You can try again in ${waitText(seconds)}.`);
     if (seconds <= 0 || !element.isConnected) clearInterval(timer);
     if (seconds <= 0) showProblem('');
     showButton();
@@ -106,3 +106,6 @@ export function accessForm({ testid, ok, fields = {}, content, run, aside }) {
   showButton();
   return { element, showProblem, isBusy: () => isBusy };
 }
+
+/** @param {number} seconds */
+const waitText = (seconds) => (seconds < 60 ? formatCount(seconds, 'second') : formatDuration(seconds));

@@ -4,7 +4,7 @@ import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { fill, h } from '../core/dom.js';
-import { formatTime, parseTime } from '../core/format.js';
+import { formatCount, formatTime, parseTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { currentWho } from '../core/session.js';
 import { toast } from '../core/toast.js';
@@ -146,7 +146,7 @@ function stateOf(key) {
  * @param {number} [now] milliseconds
  */
 export function daysLeft(iso, now = Date.now()) {
-  const days = Math.floor((parseTime(iso) - now) / DAY_MS);
+  const days = (parseTime(iso) - now) / DAY_MS;
   if (days < 1) return 'within a day';
-  return days === 1 ? 'in 1 day' : `in ${days} days`;
+  return `in ${formatCount(Math.round(days), 'day')}`;
 }

@@ -22,13 +22,31 @@ import { signInAddress } from './sign-in-screen.js';
 
 /** @import { Who } from '../core/types.d.ts' */
 
+/** How long nobody may have typed before the dialog opens: it must not take keys that are meant for a field. */
+const TYPING_PAUSE_MS = 700;
+
 /** @type {((who: Who) => void) | null} */
 let accept = null;
-let isCheckingStream = false;
+let typedAt = -Infinity;
+let isChecking = false;
 
 /** Ask in place whenever a call, a stream or another tab shows that the session has ended. */
 export function installSessionDialog() {
-  onSessionEnd(ask);
+  onSessionEnd(async () => {
+    while (performance.now() - typedAt < TYPING_PAUSE_MS) await delay(TYPING_PAUSE_MS);
+    // Another tab may have signed in meanwhile, or the call may have been sent before this one did.
+    const latest = await fetchWho().catch(() => null);
+    if (!latest || !mayContinueAs(currentWho(), latest)) return ask(latest);
+    setWho(latest);
+    return true;
+  });
+  document.addEventListener(
+    'keydown',
+    () => {
+      typedAt = performance.now();
+    },
+    { capture: true },
+  );
   listenToOtherTabs();
   sessionOfOtherTab.subscribe((key) => {
     if (accept || key !== keyOf(currentWho())) checkSession();
@@ -41,29 +59,32 @@ export function installSessionDialog() {
 
 /** Find out who is signed in now, and act if it is nobody or somebody else. */
 export async function checkSession() {
-  if (isCheckingStream || !currentWho()) return;
-  isCheckingStream = true;
+  if (isChecking || !currentWho()) return;
+  isChecking = true;
   try {
     const latest = await fetchWho();
     if (latest && accept) accept(latest);
     else if (latest && mayContinueAs(currentWho(), latest)) setWho(latest);
-    else if (!isAskingToSignIn()) {
-      const asked = renewSession();
-      if (latest) accept?.(latest);
-      await asked;
-    }
+    else if (!isAskingToSignIn()) renewSession();
   } catch {
     // The server does not answer. The connection banner says so, and the next call finds out.
   } finally {
-    isCheckingStream = false;
+    isChecking = false;
   }
 }
 
+/** @param {number} ms */
+const delay = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
 /**
  * Open the dialog.
+ * @param {Who | null} other somebody else who has signed in
  * @returns {Promise<boolean>} whether the person who used the page has signed in again
  */
-function ask() {
+function ask(other) {
   const before = currentWho();
   const name = before?.actor.type === 'user' ? before.actor.name : '';
   return new Promise((resolve) => {
@@ -154,6 +175,7 @@ function ask() {
       );
     });
     form.focus();
+    if (other) showOther(other);
   });
 }
 

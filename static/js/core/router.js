@@ -149,8 +149,9 @@ function mount(root, key, route, location) {
   window.scrollTo(0, 0);
   root.dataset.screen = route.name;
   current = { key, instance: route.screen.mount(root, location) };
-  // A new screen gets the focus, as after a page load, so that keyboards and screen readers start at its top.
-  if (!isFirst) root.focus({ preventScroll: true });
+  // A new screen gets the focus, as after a page load, so that keyboards and screen readers start at its top. A screen
+  // with a form may have given it to a field.
+  if (!isFirst && !root.contains(document.activeElement)) root.focus({ preventScroll: true });
 }
 
 /** @param {string | undefined} text an optional group of the pattern may be undefined */
