@@ -55,7 +55,6 @@ def test_an_open_stream_that_ends_opens_the_dialog_and_live_updates_go_on_afterw
         page.reload()
     expect(row(page, "LAMP-001")).to_be_visible()
     row(page, "LAMP-001").get_by_test_id("select-row").check()
-    page.get_by_test_id("product-search").fill("")
     team.end_sessions("editor")
     with page.expect_response(lambda answer: "/api/events?" in answer.url and answer.status == 200):
         sign_in_again(page)

@@ -12,7 +12,7 @@ from support.browser import NARROW, Console, show_products
 from support.team import METHODS, NAMES, PASSWORD, Team, sign_in
 
 TABLET: ViewportSize = {"width": 768, "height": 900}
-NEW_PASSWORD = "quite another lamp 7"  # noqa: S105
+NEW_PASSWORD = "quite another lamp 7"
 
 
 def check_sizes(page: Page, state: str) -> None:

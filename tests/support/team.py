@@ -21,7 +21,7 @@ from support.processes import Processes
 from support.sign_in import CLAIM_SQL, create_session
 from support.waiting import wait_for
 
-PASSWORD = "a lamp in every room"  # noqa: S105
+PASSWORD = "a lamp in every room"
 NAMES = {"admin": "Ada Lovelace", "editor": "Edith Clarke", "viewer": "Vera Rubin"}
 FORGET_PEOPLE_SQL = """
 DELETE FROM users; DELETE FROM user_links; DELETE FROM sign_in_failures; UPDATE installation SET claimed_at = NULL

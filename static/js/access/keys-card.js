@@ -4,19 +4,19 @@ import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { fill, h } from '../core/dom.js';
-import { formatCount, formatTime, parseTime } from '../core/format.js';
+import { formatTime, parseTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { currentWho } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { emptyState, timeElement } from '../core/widgets.js';
 import { loadingRows, section, tableCard } from './cards.js';
 import { openNewKey } from './key-dialog.js';
+import { daysLeft } from './key-times.js';
 
 /** @import { ApiKey } from '../core/types.d.ts' */
 
 /** @type {[text: string, className?: string][]} */
 const HEADS = [['Name'], ['Key', 'wide'], ['May', 'medium'], ['Last used', 'medium'], ['Expires'], ['Actions']];
-const DAY_MS = 86_400_000;
 
 /**
  * Create the list.
@@ -138,15 +138,4 @@ function stateOf(key) {
     return h('span', { class: 'pill pill-warning', title: formatTime(key.expires_at), text: 'Expired' });
   }
   return h('time', { datetime: key.expires_at, title: formatTime(key.expires_at), text: daysLeft(key.expires_at) });
-}
-
-/**
- * Return when a key expires, in words.
- * @param {string} iso
- * @param {number} [now] milliseconds
- */
-export function daysLeft(iso, now = Date.now()) {
-  const days = (parseTime(iso) - now) / DAY_MS;
-  if (days < 1) return 'within a day';
-  return `in ${formatCount(Math.round(days), 'day')}`;
 }
