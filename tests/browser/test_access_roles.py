@@ -46,7 +46,7 @@ def test_a_viewer_is_offered_to_look_only(team: Team) -> None:
     page.keyboard.press("n")
     expect(page.get_by_test_id("product-dialog")).to_have_count(0)
     cell(page, "LAMP-001", "name").focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Home", "End", " ", "ArrowLeft"):
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "Home", "ArrowLeft", " "):
         page.keyboard.press(key)
     expect(page.get_by_test_id("action-bar")).to_be_hidden()
     cell(page, "LAMP-001", "name").dblclick()

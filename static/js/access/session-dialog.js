@@ -116,6 +116,7 @@ function ask(other) {
         }),
       ),
       testid: 'session-dialog',
+      hasCross: false,
       mayClose: () => false,
       onClose() {
         accept = null;

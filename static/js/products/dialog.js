@@ -39,7 +39,8 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   if (!mayEdit) form.setReadOnly();
   const notice = h('div', { class: 'dialog-notice' });
   const times = h('dl', { class: 'product-times' });
-  const lastChange = h('dl', { class: 'product-times' });
+  /** @type {Child[]} */
+  let lastChange = [];
   const saveButton = h('button', {
     class: 'button button-primary',
     type: 'submit',
@@ -140,6 +141,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       h('dd', { text: formatTime(latest.created_at) }),
       h('dt', { text: 'Updated' }),
       h('dd', { text: formatTime(latest.updated_at) }),
+      ...lastChange,
     );
   };
   /** @param {boolean} wanted */
@@ -237,7 +239,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
 
   const dialog = showDialog({
     title: product ? product.name || product.sku : 'New product',
-    content: [notice, form.element, times, lastChange],
+    content: [notice, form.element, times],
     footer: h('div', {}, actions, ask),
     testid: 'product-dialog',
     mayClose,
@@ -256,7 +258,10 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   /** @param {number} id */
   async function showLastChange(id) {
     const change = await fetchLastChange(id);
-    if (change) fill(lastChange, ...describeLastChange(id, change, leave));
+    if (!change) return;
+    const rows = describeLastChange(id, change, leave);
+    lastChange = rows;
+    times.append(...rows.filter((row) => row instanceof Node));
   }
 
   /**
