@@ -33,7 +33,7 @@ def record_once(action: str, target: Target, **values: Any) -> None:
 
 
 def _cursor() -> Cursor:
-    """Return a cursor of the driver: building the INSERT with SQLAlchemy takes longer than PostgreSQL takes to run it."""
+    """Return a cursor of the driver. SQLAlchemy takes longer to build the INSERT than PostgreSQL takes to run it."""
     connection: Any = db.session.connection().connection.driver_connection
     cursor: Cursor = connection.cursor()
     return cursor
