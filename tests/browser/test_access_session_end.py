@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from support.axe import check_accessible
 from support.browser import NARROW, Console, cell, row, show_products, wait_for_value
@@ -99,10 +99,8 @@ def test_a_file_is_uploaded_after_signing_in_again(page: Page, team: Team) -> No
 
 def drop_file(page: Page) -> None:
     """Choose a file on the import screen that is open."""
-    content = b"sku,name\nLAMP-1,Lamp\n"
-    page.get_by_test_id("file-input").set_input_files(
-        files=[{"name": "lamps.csv", "mimeType": "text/csv", "buffer": content}]
-    )
+    file: FilePayload = {"name": "lamps.csv", "mimeType": "text/csv", "buffer": b"sku,name\nLAMP-1,Lamp\n"}
+    page.get_by_test_id("file-input").set_input_files(file)
 
 
 def test_somebody_else_is_warned_and_nothing_is_saved_as_them(page: Page, team: Team) -> None:
