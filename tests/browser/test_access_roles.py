@@ -124,6 +124,16 @@ def test_an_administrator_is_offered_everything(team: Team) -> None:
     expect(page.get_by_test_id("first-webhook")).to_be_visible()
 
 
+def test_the_header_has_room_for_a_running_import(team: Team) -> None:
+    page = team.open("admin")
+    with team.site.held_import():
+        drop(page, ("held.csv", b"sku,name\nLAMP-1,Lamp\n"), at_once=True)
+        expect_status(page, "processing")
+        page.get_by_role("link", name="Products").first.click()
+        expect(page.get_by_test_id("header-progress")).to_be_visible()
+        check_header(page)
+
+
 def test_everyone_on_the_machine_is_offered_to_set_up_accounts(page: Page, site: Site) -> None:
     site.create_lamps(1)
     show_products(page)
