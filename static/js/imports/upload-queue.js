@@ -2,7 +2,7 @@
 
 import { ApiError, NetworkError, fetchWho, isSessionMissing, messageOf, nextStep, readAnswer } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
-import { renewSession } from '../core/session.js';
+import { currentWho, renewSession } from '../core/session.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
 /** @import { Uploaded } from '../core/types.d.ts' */
@@ -147,7 +147,17 @@ function finish(upload, request) {
  * @param {Upload} upload
  * @param {unknown} error
  */
-async function failOrRenew(upload, error) {
+function failOrRenew(upload, error) {
+  const isBroken = error instanceof ApiError && error.status === 0;
+  if (isSessionMissing(error) || (isBroken && currentWho())) renewAndRetry(upload, error);
+  else fail(upload, error);
+}
+
+/**
+ * @param {Upload} upload
+ * @param {unknown} error
+ */
+async function renewAndRetry(upload, error) {
   if ((isSessionMissing(error) || (await isSessionGone())) && (await renewSession())) {
     active = null;
     retryUpload(upload);
