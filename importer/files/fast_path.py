@@ -149,7 +149,7 @@ def _count_line_ends(text: str) -> int:
 
 def _count_lines(outside: list[str], quoted: list[str], first_line: int) -> list[int]:
     """Return the first line of each row, if all line ends are LF and none of them is that of a blank line."""
-    # For each line end in the order of the text: whether a row starts behind it.
+    # For each line end in the order of the text: whether a row starts after it.
     row_ends = map(mul, repeat(b"\1"), map(str.count, outside, repeat("\n")))
     line_ends_in_values = map(mul, repeat(b"\0"), map(str.count, quoted, repeat("\n")))
     *others, last = row_ends
