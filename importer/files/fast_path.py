@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, chain, compress, repeat
-from operator import add, itemgetter, mul
+from operator import itemgetter, mul
 from typing import NamedTuple
 
 from database.skus import are_clean
@@ -149,13 +149,13 @@ def _count_line_ends(text: str) -> int:
 
 def _count_lines(outside: list[str], quoted: list[str], first_line: int) -> list[int]:
     """Return the first line of each row, if all line ends are LF and none of them is that of a blank line."""
-    # For each line end in the order of the text: whether a row starts behind it.
+    # For each line end in the order of the text: whether a row starts after it.
     row_ends = map(mul, repeat(b"\1"), map(str.count, outside, repeat("\n")))
     line_ends_in_values = map(mul, repeat(b"\0"), map(str.count, quoted, repeat("\n")))
     *others, last = row_ends
     starts_row = b"".join([*chain.from_iterable(zip(others, line_ends_in_values, strict=True)), last])
     lines = list(compress(range(first_line + 1, first_line + 1 + len(starts_row)), starts_row))
-    # No row starts behind the last line end.
+    # No row starts after the last line end.
     return [first_line, *lines[:-1]]
 
 
@@ -168,17 +168,8 @@ def _find_clean_lines(text: str, layout: Layout, first_line: int, row_count: int
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if quote in text:
-        parts = text.split(quote)
-        # For each quoted part, the number of rows that end before it.
-        rows_before = list(accumulate(map(str.count, parts[::2], repeat("\n"))))
-        if rows_before[-1] + (not text.endswith("\n")) == row_count:
-            # No line is blank, so only line ends within values move the rows after them.
-            breaks = list(map(str.count, parts[1::2], repeat("\n")))
-            moves = [0] * (row_count + 1)
-            for row, count in compress(zip(rows_before, breaks, strict=False), breaks):
-                moves[row + 1] += count
-            return list(map(add, range(first_line, first_line + row_count), accumulate(moves)))
         # Only the line ends outside of quotes stay, so each row is one line. No clean text has a NUL.
+        parts = text.split(quote)
         parts[1::2] = quote.join(parts[1::2]).replace("\n", "\0").split(quote)
         text = quote.join(parts)
     rows = text.split("\n")

@@ -112,7 +112,7 @@ def _read_records(part: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_text(data: bytes, place: int) -> tuple[str, int]:
-    """Return the text at a place, and the place behind it. A text begins with the number of its characters."""
+    """Return the text at a place, and the place after it. A text begins with the number of its characters."""
     (length,) = struct.unpack_from("<L", data, place)
     if length == 0xFFFFFFFF:
         return "", place + 4
