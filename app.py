@@ -31,6 +31,7 @@ from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
+from secret_key import load_secret_key
 
 # gunicorn stops if a worker exits with this status (`Arbiter.WORKER_BOOT_ERROR`). After most others it starts a new
 # worker, again and again.
@@ -77,7 +78,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         settings = settings or config.load()
         url = settings.require_database_url()
         config.make_folder("UPLOAD_DIR", settings.upload_dir)
-        secret_key = config.load_secret_key(settings)
+        secret_key = load_secret_key(settings)
         upgrade_database(url)
     except (config.ConfigError, UnsupportedServer) as error:
         _exit(str(error))

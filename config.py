@@ -6,22 +6,18 @@ unusable value raises `ConfigError`, whose message is one line that names the va
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import secrets
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import IO, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from dotenv import load_dotenv
 
-from durable_files import sync_folder
 from setting_values import ROLE_NAMES, is_transaction_pooler
 from setting_values import parse_boolean as _boolean
 from setting_values import parse_broker_url as _broker_url
@@ -42,7 +38,6 @@ VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
-SECRET_KEY_BYTES = 32
 # The first setting of each pair works only with the second one.
 REQUIRED_TOGETHER = (("OIDC_ISSUER", "OIDC_CLIENT_ID"), ("SMTP_URL", "MAIL_FROM"))
 
@@ -391,45 +386,3 @@ def make_folder(setting: str, path: Path) -> Path:
             f"{setting}: the folder {path} cannot be written ({error.strerror}); choose another one"
         ) from None
     return path
-
-
-def load_secret_key(settings: Settings) -> str:
-    """Return SECRET_KEY or, if it is not set, the key in DATA_DIR. The first process that needs that key generates it.
-
-    A file that a power cut left empty gets a new key, which is harmless: the old one only signed sessions. Raises
-    `ConfigError` if the key cannot be read or written.
-    """
-    if settings.secret_key:
-        return settings.secret_key
-    path = make_folder("DATA_DIR", settings.data_dir) / "secret_key"
-    try:
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            if key := _read_secret_key(file):
-                return key
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
-            # Processes that start together take turns, and the first one writes the key.
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return _read_secret_key(file) or _write_secret_key(file, path.parent)
-    except OSError as error:
-        raise ConfigError(f"SECRET_KEY: {path} cannot be written ({error.strerror}); set SECRET_KEY") from None
-
-
-def _read_secret_key(file: IO[bytes]) -> str:
-    """Return the key in a file, or "" if a power cut has left the file empty or full of zeros."""
-    return file.read().strip(b"\0 \r\n\t").decode(errors="replace")
-
-
-def _write_secret_key(file: IO[bytes], folder: Path) -> str:
-    """Generate a key and return it once it is on the disk."""
-    key = secrets.token_hex(SECRET_KEY_BYTES)
-    try:
-        file.truncate(0)
-        file.seek(0)
-        file.write(key.encode())
-        os.fsync(file.fileno())
-        sync_folder(folder)
-    except OSError:
-        file.truncate(0)
-        raise
-    return key

@@ -108,11 +108,13 @@ def _create(session: Session, issuer: str, subject: str, role: Role | None, clai
     if role is None:
         raise NoRole("the provider gives no role to this person, and nobody has invited them")
     email = _clean(claims.get("email"))
-    if not email or "@" not in email or len(email) > MAX_EMAIL_CHARACTERS:
+    if not email or len(email) > MAX_EMAIL_CHARACTERS:
         raise NoEmail("the ID token has no usable email")
     name = next((text for key in ("name", "preferred_username") if (text := _clean(claims.get(key)))), email)
     try:
         user = users.create_user(session, email=email, name=name[:MAX_NAME_CHARACTERS], role=role)
+    except users.InvalidEmail:
+        raise NoEmail("the email of the ID token is no address that an account can have") from None
     except users.EmailTaken:
         raise EmailInUse(f"another account has the address {email}") from None
     except users.FirstPersonNotAdministrator:

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from support.browser import Console, Site, row, show_products
 from support.paths import ROOT
+from support.team import Team
 
 ROUTE_RE = re.compile(r"\{\s*name: '([\w-]+)'")
 # `style:` is an attribute for `h`, or an option of Intl.NumberFormat.
@@ -16,6 +17,14 @@ INLINE_RE = re.compile(
     "|innerHTML|outerHTML|insertAdjacentHTML"
 )
 VISITED = {"import", "import-detail", "products", "webhooks", "webhooks-detail"}
+# The headings of the screens of access control, by their routes, for an administrator and for nobody.
+ACCESS_SCREENS = {"account": "Account", "people": "People", "keys": "API keys", "activity": "Activity"}
+OPEN_SCREENS = {
+    "sign-in": "Sign in",
+    "setup": "Set up accounts",
+    "invitation": "Welcome",
+    "reset": "Choose a new password",
+}
 POLICY = "The policy forbids"
 
 
@@ -63,10 +72,28 @@ def test_every_screen_obeys_the_policy(page: Page, site: Site, console: Console)
     assert not [error for error in console.errors if POLICY in error]
 
 
+def test_every_screen_of_access_control_obeys_the_policy(team: Team, console: Console) -> None:
+    console.allow_status(401)
+    console.allow_status(404)
+    signed_in, anonymous = team.open("admin"), team.open()
+    for page, screens in ((signed_in, ACCESS_SCREENS), (anonymous, OPEN_SCREENS)):
+        for name, heading in screens.items():
+            page.goto(f"/#/{name}")
+            expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    for purpose in ("invitation", "reset"):
+        anonymous.goto(f"/#/{purpose}/{team.create_link(purpose, 'viewer')}")
+        expect(anonymous.get_by_test_id("new-password")).to_be_visible()
+    signed_in.goto("/#/people")
+    signed_in.get_by_test_id("invite").click()
+    expect(signed_in.get_by_role("dialog")).to_be_visible()
+    assert not [error for error in console.errors if POLICY in error]
+
+
 def test_every_screen_is_visited() -> None:
-    routes = (ROOT / "static" / "js" / "main.js").read_text(encoding="utf-8")
-    # A new screen belongs into the test above. Every browser test fails on a violation, too.
-    assert set(ROUTE_RE.findall(routes)) <= VISITED
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "static" / "js").rglob("*.js")]
+    routes = {name for text in files if "Route[]}" in text for name in ROUTE_RE.findall(text)}
+    # A new screen belongs into a test above. Every browser test fails on a violation, too.
+    assert routes == {*VISITED, *ACCESS_SCREENS, *OPEN_SCREENS}
 
 
 def test_no_file_of_the_page_has_inline_styles_or_markup_in_strings() -> None:

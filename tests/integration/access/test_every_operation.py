@@ -27,6 +27,7 @@ NEEDS = {
     "createProduct": "products:write",
     "changeProduct": "products:write",
     "deleteProduct": "products:write",
+    "getLastChange": "products:read",
     "changeProducts": "products:write",
     "deleteAllProducts": "admin",
     # Imports
@@ -79,12 +80,19 @@ NEEDS = {
     "listKeys": PERSON,
     "createKey": PERSON,
     "revokeKey": PERSON,
+    "confirmPassword": PERSON,
     "getSession": ANYONE,
+    "getSignInMethods": NOTHING,
+    "startOidcSignIn": NOTHING,
+    "finishOidcSignIn": NOTHING,
     "signIn": NOTHING,
     "signOut": NOTHING,
     "createFirstAdministrator": NOTHING,
     "getLink": NOTHING,
     "setPassword": NOTHING,
+    # The audit log
+    "listAuditEntries": "admin",
+    "exportAuditEntries": "admin",
     # About. A stream of events also needs the scopes of what it reports.
     "followEvents": ANYONE,
     "getOpenapi": ANYONE,

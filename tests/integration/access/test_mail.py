@@ -125,9 +125,22 @@ def test_a_password_leaves_this_machine_only_encrypted(
     assert server.mails == []
 
 
-@pytest.mark.parametrize("email", ["a,b@example.com", "a\x7fb@example.com", "<bob@example.com", "ünal@example.com"])
-def test_an_odd_address_never_reaches_somebody_else(environment: dict[str, str], email: str) -> None:
+ODD_ADDRESSES = ["a,b@example.com", "a\x7fb@example.com", "<bob@example.com", "ünal@example.com", "bob@exämple.com"]
+
+
+@pytest.mark.parametrize("email", ODD_ADDRESSES)
+def test_an_odd_address_is_refused_and_never_reaches_somebody_else(environment: dict[str, str], email: str) -> None:
     with smtp_server() as server:
         client = sign_up(environment, server.url())
-        assert read_json(client.post("/api/users", json={**BOB, "email": email}), 201)["invitation"]["mailed"] is False
+        read_error(client.post("/api/users", json={**BOB, "email": email}), 400, "invalid_parameter", "email")
+        # The mail itself is checked, too.
+        assert not mail.send(server.url(), "Acme <acme@example.com>", mail.Mail(email, "Subject", "Text"))
     assert server.mails == []
+
+
+@pytest.mark.parametrize("email", ["a.@example.com", ".a..b@example.com", "a%b@example.com", "a!b@example.com", "a@b"])
+def test_an_unusual_address_gets_its_mail_or_none_is_sent(environment: dict[str, str], email: str) -> None:
+    with smtp_server() as server:
+        client = sign_up(environment, server.url())
+        invited = read_json(client.post("/api/users", json={**BOB, "email": email}), 201)
+    assert [received.recipient for received in server.mails] == [email] * invited["invitation"]["mailed"]
