@@ -70,7 +70,8 @@ def missing(request: Any) -> str:
 
 def start(client: FlaskClient, missing: str) -> str:
     """Upload the file; return the id of its import, which no worker has seen yet."""
-    return upload(client, FILE, missing=missing, missing_limit="1")
+    task_id: str = upload(client, FILE, missing=missing, missing_limit="1")
+    return task_id
 
 
 def count_removed(url: str) -> int:
