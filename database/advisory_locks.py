@@ -11,11 +11,9 @@ SEARCH_INDEX_BUILD_KEY = 0x41434D46
 CATALOGUE_KEY = 0x41434D4A
 # These are the first halves of two-part keys; the second half is the number of the job. A transaction that works on a
 # job holds a lock of JOB_WORK_CLASS if its connection has a backend of its own. Behind a transaction pooler, where the
-# backend also serves other clients, it holds a lock of POOLED_JOB_WORK_CLASS. A client that waits to cancel the job
-# holds a lock of CANCEL_REQUEST_CLASS.
+# backend also serves other clients, it holds a lock of POOLED_JOB_WORK_CLASS.
 JOB_WORK_CLASS = 0x41434D47
 POOLED_JOB_WORK_CLASS = 0x41434D48
-CANCEL_REQUEST_CLASS = 0x41434D49
 # The first half of a two-part key; the second half is a hash of what an entry of the audit log reports.
 AUDIT_CLASS = 0x41434D4B
 
@@ -28,8 +26,6 @@ SELECT pg_advisory_xact_lock_shared(
     CASE WHEN pg_backend_pid() = %s THEN {JOB_WORK_CLASS} ELSE {POOLED_JOB_WORK_CLASS} END, %s
 )
 """
-IS_DIRECT_SQL = "SELECT pg_backend_pid() = %s"
-REQUEST_CANCEL_SQL = f"SELECT pg_advisory_xact_lock_shared({CANCEL_REQUEST_CLASS}, %s)"
 # A condition on `pg_locks`: the lock is granted, is on the given job, and has one of the given `classes`.
 JOB_LOCK_SQL = """locktype = 'advisory' AND granted AND classid IN ({classes}) AND objid = %s
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -37,9 +33,6 @@ CANCEL_WORK_SQL = f"""
 SELECT pg_cancel_backend(pid) FROM pg_locks
 WHERE {JOB_LOCK_SQL.format(classes=JOB_WORK_CLASS)} AND pid <> pg_backend_pid()
 """
-IS_CANCEL_REQUESTED_SQL = (
-    f"SELECT EXISTS (SELECT FROM pg_locks WHERE {JOB_LOCK_SQL.format(classes=CANCEL_REQUEST_CLASS)})"
-)
 # A backend that waits for its client, such as a COPY that waits for more rows, does not count as running.
 IS_WORK_RUNNING_SQL = f"""
 SELECT EXISTS (
@@ -79,12 +72,6 @@ def share(cursor: Cursor, key: int) -> None:
     cursor.execute(SHARE_SQL, (key,))
 
 
-def is_direct(cursor: Cursor) -> bool:
-    """Return whether this connection has a backend of its own; return False behind a transaction pooler."""
-    cursor.execute(IS_DIRECT_SQL, (cursor.connection.info.backend_pid,))
-    return cursor.fetchone() == (True,)
-
-
 def mark_work(cursor: Cursor, job_id: int) -> None:
     """Mark this transaction as work on a job, so that `cancel_work` and `is_work_running` find its backend.
 
@@ -104,21 +91,9 @@ def cancel_work(cursor: Cursor, job_id: int) -> None:
 
     The transaction may end between the look-up of its backend and the cancellation. A backend that serves only the
     worker can then only be running the next statement of the same run, which is repeated. Behind a pooler, the backend
-    may be running a statement of another client. There, the worker's own heartbeat sees the request
-    (`request_cancel`) and cancels the statement.
+    may be running a statement of another client. There, only the worker's own heartbeat cancels the statement.
     """
     cursor.execute(CANCEL_WORK_SQL, (_job_number(job_id),))
-
-
-def request_cancel(cursor: Cursor, job_id: int) -> None:
-    """Show, until the transaction ends, that a client is waiting for the row of a job in order to cancel the job."""
-    cursor.execute(REQUEST_CANCEL_SQL, (_job_number(job_id),))
-
-
-def is_cancel_requested(cursor: Cursor, job_id: int) -> bool:
-    """Return whether a client is waiting for the row of a job in order to cancel the job."""
-    cursor.execute(IS_CANCEL_REQUESTED_SQL, (_job_number(job_id),))
-    return cursor.fetchone() == (True,)
 
 
 def _job_number(job_id: int) -> int:

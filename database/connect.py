@@ -44,6 +44,7 @@ class Component(StrEnum):
     IMPORTER = "acme-importer"
     HEARTBEAT = "acme-heartbeat"
     LOOK_AHEAD = "acme-look-ahead"
+    REMOVAL = "acme-removal"
     REAPER = "acme-reaper"
     DISPATCHER = "acme-dispatcher"
     SEARCH_INDEX = "acme-search-index"

@@ -17,7 +17,7 @@ from psycopg2.extras import Json
 
 from access import audit
 from access.audit import Origin, Target
-from database.advisory_locks import cancel_work, request_cancel
+from database.advisory_locks import cancel_work
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import cleanup, repository
@@ -26,11 +26,8 @@ from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
 from models import FINAL_STATUSES
 
-# How long an action waits for the job's row, which a worker locks while it writes a slice.
+# How long an action waits for the job's row, which nobody locks for long.
 LOCK_WAIT_MS = 1000
-# How long `cancel` waits before it cancels the worker's statement.
-LOCK_WAIT_BEFORE_CANCEL_MS = 500
-CANCEL_ATTEMPTS = 4
 
 # The columns of a job that a retry may change.
 OPTIONS = (
@@ -160,31 +157,26 @@ def confirm(cursor: Cursor, task_id: str) -> None:
 
 
 def cancel(connection: Connection, task_id: str, retention: Retention, origin: Origin) -> None:
-    """End a job early; what it has written stays. Raises `NotAllowed`, and `JobLocked` after three and a half seconds.
+    """End a job early; what it has written stays. Raises `NotAllowed` and `JobLocked`.
 
     `origin` is for the entry of the audit log, which the transaction of the change writes. `connection` must not be in
-    a transaction. If a worker keeps the row locked, its statement is cancelled and its slice is rolled back; behind a
+    a transaction. The statement that the worker is running is cancelled, and its slice is rolled back. Behind a
     transaction pooler the worker's heartbeat does that.
     """
     with transaction(connection) as cursor:
         cursor.execute("SELECT id, filename FROM import_jobs WHERE task_id = %s", (task_id,))
         job_id, filename = cursor.fetchone() or (0, "")
-    for attempt in range(CANCEL_ATTEMPTS):
-        try:
-            with transaction(connection) as cursor:
-                if attempt:
-                    request_cancel(cursor, job_id)
-                    cancel_work(cursor, job_id)
-                lock_wait_ms = LOCK_WAIT_MS if attempt else LOCK_WAIT_BEFORE_CANCEL_MS
-                cursor.execute(f"SET LOCAL lock_timeout = '{lock_wait_ms}ms'")
-                if not repository.cancel(cursor, job_id, retention, event="cancelled"):
-                    job = lock_job(cursor, task_id)
-                    raise NotAllowed("already_ended", explain_state(job, "there is nothing to cancel"))
-                audit.record(cursor, origin, "import.cancelled", Target("import", task_id, filename))
-                return
-        except errors.LockNotAvailable:
-            continue
-    raise JobLocked
+    try:
+        with transaction(connection) as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
+            if not repository.cancel(cursor, job_id, retention, event="cancelled"):
+                job = lock_job(cursor, task_id)
+                raise NotAllowed("already_ended", explain_state(job, "there is nothing to cancel"))
+            audit.record(cursor, origin, "import.cancelled", Target("import", task_id, filename))
+    except errors.LockNotAvailable:
+        raise JobLocked from None
+    with transaction(connection) as cursor:
+        cancel_work(cursor, job_id)
 
 
 def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:

@@ -10,17 +10,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg2
-from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from database.advisory_locks import is_cancel_requested, is_direct, is_work_running
+from database.advisory_locks import is_work_running
 from database.connect import LIMIT_IDLE_SQL, Component, connect
 from database.lease import EXTEND_LEASE_SQL
 from importer.errors import LeaseLost
@@ -35,9 +33,6 @@ MAX_HEARTBEAT_SECONDS = 1
 # A round that took longer than this still counts as only this much time without progress, because the process may have
 # been suspended.
 MAX_ROUND_SECONDS = 2
-# How long a beat behind a transaction pooler waits for the row before it checks whether a client is waiting to cancel
-# the job.
-POOLED_LOCK_WAIT_MS = 1000
 # The progress of a job, in percent, at the end of reading. A preview reaches 50% after it has also compared the rows.
 READ_PERCENT = 50
 READ_FOR_PREVIEW_PERCENT = 40
@@ -69,24 +64,21 @@ class ReadingProgress:
 class Heartbeat:
     """Extend the lease of a job from a thread and a connection of its own, as long as the block runs.
 
-    If the lease is lost, it calls `interrupt`, which should cancel the worker's current statement and may raise
-    `psycopg2.Error`. From then on `check` raises `LeaseLost` in the worker's thread. The same happens if the worker's
-    thread makes no progress for `stall_seconds`; another worker can then acquire the lease when it has expired.
+    If the lease is lost, it cancels the current statements of the connections that `watch` has named. From then on
+    `check` raises `LeaseLost` in the worker's threads. The same happens if they make no progress for `stall_seconds`;
+    another worker can then acquire the lease when it has expired.
     """
 
-    def __init__(
-        self, url: str, job: Job, *, lease_seconds: int, stall_seconds: float, interrupt: Callable[[], None]
-    ) -> None:
+    def __init__(self, url: str, job: Job, *, lease_seconds: int, stall_seconds: float) -> None:
         self._url = url
         self._job = job
         self._lease_seconds = lease_seconds
         self._stall_seconds = stall_seconds
-        # `_progress` counts the signs of progress of the worker's thread. `_seen_progress` is the count that the
+        # `_progress` counts the signs of progress of the worker's threads. `_seen_progress` is the count that the
         # heartbeat saw last, and `_stalled_seconds` is the time since that count changed.
         self._progress = self._seen_progress = 0
         self._stalled_seconds = 0.0
-        self._is_direct: bool | None = None
-        self._interrupt = interrupt
+        self._watched: list[Connection] = []
         self._stopping = threading.Event()
         self._lost = threading.Event()
         self._file_description: dict[str, Any] | None = None
@@ -106,6 +98,10 @@ class Heartbeat:
     def lease_is_lost(self) -> bool:
         """Whether the lease is known to be lost: the job has ended, another worker has it, or this worker stalled."""
         return self._lost.is_set()
+
+    def watch(self, connection: Connection) -> None:
+        """Cancel the current statement of this connection of the worker if the lease is lost."""
+        self._watched.append(connection)
 
     def check(self) -> None:
         """Raise `LeaseLost` if the lease is known to be lost. The call itself counts as progress."""
@@ -132,17 +128,13 @@ class Heartbeat:
         ticks_per_beat = max(1, round(min(self._lease_seconds / 4, MAX_HEARTBEAT_SECONDS) / TICK_SECONDS))
         ticks = 0
         round_began_at = time.monotonic()
-        row_is_locked = False
-        # A beat that waited for the row in vain tries again at once. Otherwise slices in quick succession could keep
-        # the heartbeat from extending the lease.
-        while not self._stopping.wait(0 if row_is_locked else TICK_SECONDS):
+        while not self._stopping.wait(TICK_SECONDS):
             ticks += 1
             self._measure_stall(time.monotonic() - round_began_at)
             round_began_at = time.monotonic()
             reading = self.reading if self.reading and self.reading.changed.is_set() else None
-            if ticks % ticks_per_beat and not reading and not self._file_description_changed and not row_is_locked:
+            if ticks % ticks_per_beat and not reading and not self._file_description_changed:
                 continue
-            row_is_locked = False
             try:
                 if connection is None:
                     connection = connect(self._url, Component.HEARTBEAT)
@@ -152,12 +144,8 @@ class Heartbeat:
                     self._beat(cursor, reading)
             except LeaseLost:
                 self._lost.set()
-                self._cancel_statement()
+                self._cancel_statements()
                 break
-            except errors.LockNotAvailable:
-                row_is_locked = True
-                self._file_description_changed = self._file_description is not None
-                self._look_for_cancel_request(connection)
             except (psycopg2.Error, MemoryError) as error:
                 self._file_description_changed = self._file_description is not None
                 # The lease may expire before the next try. Then the fencing token keeps this worker from writing.
@@ -168,11 +156,12 @@ class Heartbeat:
         if connection is not None:
             connection.close()
 
-    def _cancel_statement(self) -> None:
-        # The worker may be waiting for a long statement whose result is no longer needed. If its connection is lost,
-        # there is no statement to cancel.
-        with contextlib.suppress(psycopg2.Error):
-            self._interrupt()
+    def _cancel_statements(self) -> None:
+        # The worker may be waiting for a long statement whose result is no longer needed. If a connection is lost, it
+        # has no statement to cancel.
+        for connection in self._watched:
+            with contextlib.suppress(psycopg2.Error):
+                connection.cancel()
 
     def _measure_stall(self, round_seconds: float) -> None:
         self._stalled_seconds += min(round_seconds, MAX_ROUND_SECONDS)
@@ -193,27 +182,8 @@ class Heartbeat:
         )
         raise LeaseLost
 
-    def _look_for_cancel_request(self, connection: Connection | None) -> None:
-        """Cancel the worker's statement if a client is waiting to cancel the job, whose row a slice keeps locked."""
-        if connection is None:
-            return
-        with contextlib.suppress(psycopg2.Error), connection, connection.cursor() as cursor:
-            cursor.execute(LIMIT_IDLE_SQL)
-            if is_cancel_requested(cursor, self._job.id):
-                self._cancel_statement()
-
     def _beat(self, cursor: Cursor, reading: ReadingProgress | None) -> None:
-        """Extend the lease and write what is new; raises `LeaseLost`.
-
-        A slice may keep the row locked for a long time. If the connection has a backend of its own, the beat waits for
-        the row: a client that cancels the job cancels the statement of the slice itself. Behind a transaction pooler,
-        the heartbeat must cancel that statement. So the beat waits no longer than `POOLED_LOCK_WAIT_MS`, and then
-        raises `psycopg2.errors.LockNotAvailable`.
-        """
-        if self._is_direct is None:
-            self._is_direct = is_direct(cursor)
-        if not self._is_direct:
-            cursor.execute(f"SET LOCAL lock_timeout = '{POOLED_LOCK_WAIT_MS}ms'")
+        """Extend the lease and write what is new; raises `LeaseLost`."""
         assignments = EXTEND_LEASE_SQL
         values: dict[str, Any] = {"lease_seconds": self._lease_seconds}
         if self._file_description_changed:

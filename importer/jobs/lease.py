@@ -32,7 +32,7 @@ UPDATE import_jobs SET status = 'processing',
 WHERE task_id = %(task_id)s RETURNING {JOB_COLUMNS_SQL}
 """
 IS_HELD_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL}"
-LOCK_HELD_JOB_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL} FOR UPDATE"
+HOLD_LEASE_SQL = f"{IS_HELD_SQL} FOR KEY SHARE"
 # Without `announced_at` the reaper sends the next message at once.
 RELEASE_JOB_SQL = (
     f"UPDATE import_jobs SET {RELEASE_LEASE_SQL}, announced_at = NULL WHERE id = %(id)s AND lease_token = %(token)s"
@@ -67,19 +67,20 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
         return job
 
 
-def lock(cursor: Cursor, job: Job) -> None:
-    """Lock the row of a job until the transaction ends, so that nobody else can acquire its lease; raises `LeaseLost`.
+def hold(cursor: Cursor, job: Job) -> None:
+    """Keep everyone else from acquiring the lease of a job until the transaction ends; raises `LeaseLost`.
 
-    The transaction must be marked as work on the job (`mark_work`). A client that wants to cancel the job can then have
-    the statement of this transaction cancelled, instead of waiting for the row.
+    The writers of a run and its heartbeat do not wait for each other: this lock on the row conflicts with that of
+    `acquire`, but not with an UPDATE. So a client can cancel the job at any moment. The transaction then fails when it
+    changes the row (`repository.update`), which every transaction that writes products must do before its end.
     """
-    cursor.execute(LOCK_HELD_JOB_SQL, {"id": job.id, "token": job.token})
+    cursor.execute(HOLD_LEASE_SQL, {"id": job.id, "token": job.token})
     if cursor.rowcount != 1:
         raise LeaseLost
 
 
 def is_held(cursor: Cursor, job: Job) -> bool:
-    """Return whether the worker holds the lease at the moment; only `lock` guarantees that it keeps the lease."""
+    """Return whether the worker holds the lease at the moment; only `hold` guarantees that no other worker gets it."""
     cursor.execute(IS_HELD_SQL, {"id": job.id, "token": job.token})
     return bool(cursor.rowcount == 1)
 

@@ -17,6 +17,11 @@ ARRAYS_SQL = {
     "left_out": "skipped",
 }
 
+# A removal appends its ranges to the change log from both ends, so their entries are sorted by their first keys.
+FIND_ENTRIES_SQL = """
+SELECT c.id, {lengths} FROM import_changes c LEFT JOIN products p ON c.deactivated AND p.id = c.updated[1]
+WHERE job_id = %s ORDER BY lower(coalesce(p.sku, c.skus[1])) COLLATE "C" NULLS FIRST, c.id
+"""
 FIND_PRODUCTS_BY_SKU_SQL = """
 SELECT p.id, s.sku FROM unnest(%s) WITH ORDINALITY s (sku, place)
 LEFT JOIN products p ON lower(p.sku) COLLATE "C" = lower(s.sku) COLLATE "C" ORDER BY s.place
@@ -41,11 +46,11 @@ def list_affected_products(
 ) -> tuple[list[AffectedProduct], int]:
     """Return at most `limit` products with the given changes, from `offset` on, and the number of all such products.
 
-    They are sorted by change, in the order of `changes`, then in the order of the change log.
+    They are sorted by change, in the order of `changes`, then by key as they were written.
     """
     arrays = [ARRAYS_SQL[change] for change in changes]
     lengths = ", ".join(f"coalesce(cardinality({array}), 0)" for array in arrays)
-    cursor.execute(f"SELECT id, {lengths} FROM import_changes WHERE job_id = %s ORDER BY id", (job_id,))
+    cursor.execute(FIND_ENTRIES_SQL.format(lengths=lengths), (job_id,))
     entries = cursor.fetchall()
     products: list[AffectedProduct] = []
     passed = 0

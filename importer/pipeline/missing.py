@@ -4,10 +4,6 @@ They are found once, before the import writes anything: in the check of a previe
 keeps the snapshot of PostgreSQL in which they were found. Only products that existed in that snapshot, and that nobody
 has changed since, are removed. Products that were created, edited or restored later are left alone, however often the
 import is interrupted and however late it is confirmed.
-
-After all rows were written, the missing products are removed in ranges of keys that cover the whole catalogue. The
-transaction of a range holds the products, the change log, the event, the count, `missing_checkpoint` and the check of
-the lease, like that of a slice.
 """
 
 from __future__ import annotations
@@ -16,30 +12,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor
-
 from importer.errors import ImportFailure
 from importer.jobs import repository
 from importer.jobs.missing_limit import PARTICIPLES, MissingProducts
 from importer.notices import Notices
-from importer.pipeline.merge import INTERRUPTED_OUTCOME
-from importer.pipeline.missing_sql import FIND_PLANNER_SETTINGS_SQL, render_find_missing, render_removal
+from importer.pipeline.missing_sql import FIND_PLANNER_SETTINGS_SQL, render_find_missing
 from importer.pipeline.run import Run, StepKind
-from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice
-from importer.pipeline.slices import plan_product_ranges
-from importer.pipeline.transactions import StaleSlice, write_with_retries
-from webhook_service import has_import_subscribers, record_event
 
 NOTICE_CODE = "missing_products"
 NOTHING_MISSING = {"missing": 0, "missing_action": "keep", "catalogue": None}
 
 # If the limit is exceeded, there is no snapshot, so nothing can be removed. The next worker finds the products again.
 RECORD_FOUND_SQL = "missing_found = %(found)s, missing_snapshot = %(snapshot)s"
-RECORD_REMOVAL_SQL = (
-    "missing_checkpoint = %(checkpoint)s, attempts = 0, missing_count = missing_count + %(removed)s,"
-    " progress = greatest(progress, least(99, 50 + 50 * (processed_records + missing_count + %(removed)s)"
-    " / (total_records + missing_found)))"
-)
 
 
 def preview_missing(run: Run) -> dict[str, Any]:
@@ -66,20 +50,6 @@ def prepare_removal(run: Run) -> Run:
     if missing.exceed_limit:
         raise ImportFailure(missing.explain_excess())
     return replace(run, job=repository.reload(run.connection, run.job))
-
-
-def remove_missing(run: Run, *, slice_rows: int, keep_change_log: bool) -> None:
-    """Deactivate or delete the missing products after `missing_checkpoint`, about `slice_rows` products at a time.
-
-    `prepare_removal` must have returned the run. With `keep_change_log` the removal can be undone. Raises `Interrupted`
-    between two ranges when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
-    """
-    if not run.job.removes_missing or not run.job.missing_found:
-        return
-    for part in plan_product_ranges(run.connection, run.job, slice_rows):
-        run.heartbeat.check()
-        run.time_limit.check()
-        _remove_range(run, part, keep_change_log=keep_change_log)
 
 
 def _find_missing(run: Run) -> MissingProducts:
@@ -110,18 +80,3 @@ def _describe(missing: MissingProducts, unreadable: int) -> dict[str, Any]:
             f" {missing.catalogue:,}: nothing is written unless missing_limit is at least {missing.needed_limit:g}."
         )
     return {"verb": f"{missing.action}s", "doubt": doubt, "excess": excess}
-
-
-def _remove_range(run: Run, part: Slice, *, keep_change_log: bool) -> None:
-    def write(cursor: Cursor) -> None:
-        cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
-        has_subscriber = has_import_subscribers(cursor)
-        cursor.execute(render_removal(part, keep_change_log=keep_change_log, has_subscriber=has_subscriber))
-        found, removed = cursor.fetchone() or (0, 0)
-        if found != removed:
-            raise StaleSlice
-        if removed and run.job.missing == "delete":
-            record_event(cursor, "product.bulk_deleted", {"count": removed})
-        repository.update(cursor, run.job, RECORD_REMOVAL_SQL, {"removed": removed, "checkpoint": part.last})
-
-    write_with_retries(run, StepKind.REMOVE_MISSING, part.last, write, outcome=INTERRUPTED_OUTCOME)

@@ -53,7 +53,7 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
         run.heartbeat.check()
         with run.step(StepKind.COMPARE_SLICE) as cursor:
             if number == 1:
-                lease.lock(cursor, job)
+                lease.hold(cursor, job)
                 prepare_outcomes(cursor, job.staging_table or "")
             cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
             record_outcomes(cursor, part, number, total)

@@ -21,8 +21,9 @@ from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
 from importer.pipeline.duplicates import record_duplicates_of_import
 from importer.pipeline.merge import merge
-from importer.pipeline.missing import prepare_removal, remove_missing
+from importer.pipeline.missing import prepare_removal
 from importer.pipeline.preview import create_preview
+from importer.pipeline.removal import removing_missing
 from importer.pipeline.run import Observer, Run, StepKind, TimeLimit
 from importer.pipeline.stage import ReadLimits, is_staged, stage_file
 from importer.pipeline.transactions import CANCELLATIONS, explain
@@ -54,7 +55,7 @@ class ImportRunner:
     `slice_rows`. After `task_seconds` it stops and continues with another message. After `max_attempts` attempts
     without progress it fails. After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it
     stores the first `max_rejects` and counts all; the same limit applies to the duplicates. Tests pass an `observer`,
-    or switch `look_ahead` off to know when each slice is compared.
+    or switch `second_connection` off to know when each slice is compared and each range of missing products is removed.
     """
 
     database_url: str
@@ -71,7 +72,7 @@ class ImportRunner:
     max_rejects: int
     retention: Retention
     workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS
-    look_ahead: bool = True
+    second_connection: bool = True
     observer: Observer = field(default_factory=Observer)
 
     def run(self, task_id: str) -> bool:
@@ -89,12 +90,9 @@ class ImportRunner:
                 return False
             log.info("Import %s: lease acquired", task_id)
             heartbeat = Heartbeat(
-                self.database_url,
-                job,
-                lease_seconds=self.lease_seconds,
-                stall_seconds=self.stall_seconds,
-                interrupt=connection.cancel,
+                self.database_url, job, lease_seconds=self.lease_seconds, stall_seconds=self.stall_seconds
             )
+            heartbeat.watch(connection)
             run = Run(connection, job, heartbeat, time_limit, self.observer)
             try:
                 if job.attempts > self.max_attempts:
@@ -174,14 +172,15 @@ class ImportRunner:
             raise ImportFailure(ALL_OR_NOTHING_MESSAGE.format(rows=rows))
         run = prepare_removal(run)
         keep_change_log = self.retention.undo_days > 0
-        merge(
-            run,
-            url=self.database_url,
-            slice_rows=self.slice_rows,
-            keep_change_log=keep_change_log,
-            look_ahead=self.look_ahead,
-        )
-        remove_missing(run, slice_rows=self.slice_rows, keep_change_log=keep_change_log)
+        url = self.database_url if self.second_connection else None
+        with removing_missing(run, url=url, slice_rows=self.slice_rows, keep_change_log=keep_change_log):
+            merge(
+                run,
+                url=self.database_url,
+                slice_rows=self.slice_rows,
+                keep_change_log=keep_change_log,
+                look_ahead=self.second_connection,
+            )
         self._complete(run)
         path.unlink(missing_ok=True)
 

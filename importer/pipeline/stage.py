@@ -174,7 +174,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             _notice_many_rejects(file, reading)
             notice_same_content(cursor, job, file.notices)
             # A worker that has lost its lease must not lock the staging table of its successor.
-            lease.lock(cursor, job)
+            lease.hold(cursor, job)
             repository.drop_staging_table(cursor, job.id)
             # The whole file is known now, so the description may say more.
             run.heartbeat.file_description = file.describe()

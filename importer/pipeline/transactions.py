@@ -23,9 +23,6 @@ Result = TypeVar("Result")
 MAX_ATTEMPTS = 20
 MAX_RETRY_DELAY_SECONDS = 1.0
 FIRST_RETRY_DELAY_SECONDS = 0.01
-# If a statement was cancelled, a client may be waiting for the job's row, for example to cancel the import. This delay
-# lets that client go first.
-CANCELLED_STATEMENT_DELAY_SECONDS = 0.5
 
 
 class StaleSlice(Exception):
@@ -58,11 +55,11 @@ def explain(error: Exception) -> str:
 
 
 def write_with_retries(
-    run: Run, kind: StepKind, checkpoint: str, write: Callable[[Cursor], Result], *, outcome: str
+    run: Run, kind: StepKind, checkpoint: str | None, write: Callable[[Cursor], Result], *, outcome: str
 ) -> Result:
     """Call `write` in the transaction of a step that holds the lease; repeat it if other clients interfere.
 
-    `checkpoint` is the checkpoint of the job that `write` sets. Raises `LeaseLost`, and `ImportFailure` after
+    `checkpoint` is the checkpoint of the job that `write` sets, or None. Raises `LeaseLost`, and `ImportFailure` after
     `MAX_ATTEMPTS`. The failure's message ends with `outcome`, which says what stays and how to continue.
     """
 
@@ -70,7 +67,7 @@ def write_with_retries(
         with run.step(kind, checkpoint) as cursor:
             # Waits while another transaction deletes all products, before this transaction locks any rows.
             advisory_locks.share(cursor, advisory_locks.CATALOGUE_KEY)
-            lease.lock(cursor, run.job)
+            lease.hold(cursor, run.job)
             return write(cursor)
 
     try:
@@ -85,18 +82,16 @@ def write_with_retries(
 
 
 def _is_retryable(run: Run, error: Exception) -> bool:
-    if isinstance(error, CANCELLATIONS) and not run.heartbeat.lease_is_lost and not _is_being_cancelled(run):
+    if isinstance(error, CANCELLATIONS) and not run.heartbeat.lease_is_lost and _holds_lease(run):
         log.warning("Import %s: a transaction is repeated: %s", run.job.task_id, explain(error))
     return isinstance(error, RETRYABLE_ERRORS)
 
 
-def _is_being_cancelled(run: Run) -> bool:
-    """Return whether a client has cancelled the job or is about to, which explains the cancelled statement."""
+def _holds_lease(run: Run) -> bool:
+    # If a client cancelled the job, its statement was cancelled, too.
     with transaction(run.connection) as cursor:
-        return advisory_locks.is_cancel_requested(cursor, run.job.id) or not lease.is_held(cursor, run.job)
+        return lease.is_held(cursor, run.job)
 
 
-def _retry_delay_seconds(attempt: int, error: Exception) -> float:
-    if isinstance(error, errors.QueryCanceled):
-        return CANCELLED_STATEMENT_DELAY_SECONDS
+def _retry_delay_seconds(attempt: int, _: Exception) -> float:
     return min(MAX_RETRY_DELAY_SECONDS, FIRST_RETRY_DELAY_SECONDS * 2.0**attempt)

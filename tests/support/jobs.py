@@ -92,8 +92,8 @@ def delay_slices(url: str, seconds: float) -> None:
         url,
         "CREATE OR REPLACE FUNCTION delay_slice() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$;"
-        "CREATE OR REPLACE TRIGGER delay_slice AFTER UPDATE OF checkpoint ON import_jobs"
-        " FOR EACH ROW EXECUTE FUNCTION delay_slice()",
+        "CREATE OR REPLACE TRIGGER delay_slice BEFORE UPDATE OF checkpoint ON import_jobs"
+        " FOR EACH STATEMENT EXECUTE FUNCTION delay_slice()",
     )
 
 

@@ -209,7 +209,6 @@ def test_an_import_cannot_be_undone_before_it_ends(client: FlaskClient) -> None:
 def test_an_action_gives_up_if_another_transaction_keeps_the_job_locked(
     client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    monkeypatch.setattr("importer.jobs.actions.LOCK_WAIT_BEFORE_CANCEL_MS", 10)
     monkeypatch.setattr("importer.jobs.actions.LOCK_WAIT_MS", 10)
     task_id = upload_and_run(client, runner, FILE, preview="true")["task_id"]
     with connected(runner.database_url, Component.REAPER) as other, other, other.cursor() as cursor:

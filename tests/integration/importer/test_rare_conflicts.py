@@ -17,11 +17,12 @@ from psycopg2.extensions import cursor as Cursor
 from access.audit import SYSTEM_ORIGIN
 from database import advisory_locks
 from database.connect import Component, connected
+from importer.errors import LeaseLost
 from importer.files.dialect import Dialect
 from importer.files.row_reader import RowReader
 from importer.files.text_buffer import TextBuffer
 from importer.files.text_source import TextSource
-from importer.jobs import actions, cleanup, heartbeat, lease
+from importer.jobs import actions, cleanup, heartbeat, lease, repository
 from importer.jobs.cleanup import Details
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.repository import Job
@@ -144,45 +145,57 @@ def test_a_lease_is_kept_while_postgresql_works_and_lost_once_nothing_happens(da
                 cursor.execute("SELECT pg_sleep(60)")
 
     working_sql = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-    interruptions: list[str] = []
     with Threads() as threads:
         threads.start(work)
         wait_for("the work", lambda: execute(database_url, f"SELECT pid {working_sql}"))
-        with Heartbeat(
-            database_url, job, lease_seconds=60, stall_seconds=0, interrupt=lambda: interruptions.append("stop")
-        ) as beating:
+        with Heartbeat(database_url, job, lease_seconds=60, stall_seconds=0) as beating:
             assert extends_lease(database_url)
             assert extends_lease(database_url)
-            assert (beating.lease_is_lost, interruptions) == (False, [])
+            assert not beating.lease_is_lost
             execute(database_url, f"SELECT pg_cancel_backend(pid) {working_sql}")
-            wait_for("the loss of the lease", lambda: beating.lease_is_lost and interruptions)
+            wait_for("the loss of the lease", lambda: beating.lease_is_lost)
 
 
 @pytest.mark.usefixtures("quick_beats")
-def test_behind_a_pooler_a_locked_row_interrupts_the_work_only_if_a_client_wants_to_cancel(
-    database_url: str, job: Job, monkeypatch: pytest.MonkeyPatch
+def test_the_loss_of_a_lease_cancels_the_statements_of_all_connections_of_the_worker(
+    database_url: str, job: Job
 ) -> None:
-    answers: list[bool] = []
-    interruptions: list[str] = []
+    def work(worker: Connection) -> None:
+        with worker.cursor() as cursor, pytest.raises(errors.QueryCanceled):
+            cursor.execute("SELECT pg_sleep(60)")
 
-    def look(cursor: Cursor, job_id: int) -> bool:
-        answers.append(advisory_locks.is_cancel_requested(cursor, job_id))
-        return answers[-1]
-
-    monkeypatch.setattr(heartbeat, "is_direct", lambda cursor: False)
-    monkeypatch.setattr(heartbeat, "POOLED_LOCK_WAIT_MS", 20)
-    monkeypatch.setattr(heartbeat, "is_cancel_requested", look)
-    with Heartbeat(
-        database_url, job, lease_seconds=60, stall_seconds=60, interrupt=lambda: interruptions.append("stop")
+    sleeping_sql = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    with (
+        closing(psycopg2.connect(database_url)) as first,
+        closing(psycopg2.connect(database_url)) as second,
+        Heartbeat(database_url, job, lease_seconds=60, stall_seconds=60) as beating,
+        Threads() as threads,
     ):
-        with open_transaction(database_url) as cursor:
-            cursor.execute(LOCK_JOB_SQL, (job.id,))
-            wait_for("two looks", lambda: len(answers) >= 2)
-            assert (any(answers), interruptions) == (False, [])
-            with open_transaction(database_url) as client:
-                advisory_locks.request_cancel(client, job.id)
-                wait_for("the interruption", lambda: interruptions)
+        for worker in (first, second):
+            beating.watch(worker)
+            threads.start(work, worker)
+        wait_for("both statements", lambda: len(execute(database_url, f"SELECT pid {sleeping_sql}")) == 2)
+        execute(database_url, "UPDATE import_jobs SET lease_token = gen_random_uuid()")
+
+
+@pytest.mark.usefixtures("quick_beats")
+def test_a_slice_that_takes_long_keeps_other_workers_but_neither_the_heartbeat_nor_a_cancel_waiting(
+    database_url: str, job: Job, runner: ImportRunner, connection: Connection
+) -> None:
+    with (
+        Heartbeat(database_url, job, lease_seconds=60, stall_seconds=60) as beating,
+        open_transaction(database_url) as cursor,
+    ):
+        lease.hold(cursor, job)
         assert extends_lease(database_url)
+        with open_transaction(database_url) as successor, pytest.raises(errors.LockNotAvailable):
+            successor.execute("SET LOCAL lock_timeout = '20ms'")
+            successor.execute(lease.LOCK_UNFINISHED_JOB_SQL, (job.task_id,))
+        actions.cancel(connection, job.task_id, runner.retention, SYSTEM_ORIGIN)
+        wait_for("the loss of the lease", lambda: beating.lease_is_lost)
+        with pytest.raises(LeaseLost):
+            repository.update(cursor, job, "checkpoint = 'a'", {})
+    assert read_job(database_url, job.task_id)["status"] == "cancelled"
 
 
 def test_a_file_whose_rows_are_all_rejected_is_not_read_again_after_an_interruption(runner: ImportRunner) -> None:

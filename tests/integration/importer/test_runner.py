@@ -203,7 +203,6 @@ def test_a_lost_lease_is_noticed_although_the_connection_is_closed(runner: Impor
     assert job
     execute(runner.database_url, "UPDATE import_jobs SET lease_token = gen_random_uuid()")
     connection.close()
-    with Heartbeat(
-        runner.database_url, job, lease_seconds=60, stall_seconds=60, interrupt=connection.cancel
-    ) as heartbeat:
+    with Heartbeat(runner.database_url, job, lease_seconds=60, stall_seconds=60) as heartbeat:
+        heartbeat.watch(connection)
         wait_for("the heartbeat to notice", lambda: heartbeat.lease_is_lost)

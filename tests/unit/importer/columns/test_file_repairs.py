@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Callable
 from functools import cache
 
@@ -11,10 +12,12 @@ import pytest
 from importer.columns.product_file import FileOptions
 from importer.errors import UnusableFile
 from support.file_cases import CASES, FileCase, complete
-from support.files import ReadResult, read_file
+from support.files import HUGE_BLOCK, ReadResult, read_file
 
-# The size of a file makes no difference to the slow path beyond a few blocks.
-GOOD_ROWS, FEWER_GOOD_ROWS = 100_000, 10_000
+# The size of a file makes no difference beyond a few blocks. So most files are a tenth as large, like their blocks.
+GOOD_ROWS, MANY_GOOD_ROWS = 10_000, 100_000
+SMALL_BLOCK = HUGE_BLOCK // 10
+CASES_OF_MANY_ROWS = ("excel-text", "two-exports-in-one")
 BOOLEANS = {"1": "t", "0": "f", "yes": "t", "no": "f"}
 PREFIXES = ("before", "after")
 GOOD_CELLS = {"name": "good", "description": "text", "active": "1", "status": "In stock"}
@@ -129,12 +132,18 @@ def pad(case: FileCase, good_rows: int) -> bytes:
     return b"".join([*lines[:count], before, *lines[count:], after])
 
 
-@pytest.mark.parametrize("good_rows", [GOOD_ROWS, FEWER_GOOD_ROWS])
-@pytest.mark.parametrize("name", HEADER_LINES)
-def test_a_case_has_the_same_outcome_between_many_good_rows(name: str, good_rows: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "good_rows", "use_fast_path"),
+    [
+        *itertools.product(HEADER_LINES, [GOOD_ROWS], [True, False]),
+        *itertools.product(CASES_OF_MANY_ROWS, [MANY_GOOD_ROWS], [True]),
+    ],
+)
+def test_a_case_has_the_same_outcome_between_many_good_rows(name: str, good_rows: int, use_fast_path: bool) -> None:
     case = CASES_BY_NAME[name]
     content = pad(case, good_rows)
-    result = read_file(content) if good_rows == GOOD_ROWS else read_once(content)
+    block = HUGE_BLOCK if good_rows == MANY_GOOD_ROWS else SMALL_BLOCK
+    result = read_file(content, block=block, use_fast_path=use_fast_path)
     sku = result.fields.index("sku")
     others = [row for row in result.rows if not row[sku].startswith(PREFIXES)]
     assert len(result.rows) - len(others) == content.count(b"before") + content.count(b"after")
@@ -149,7 +158,7 @@ def test_a_case_has_the_same_outcome_between_many_good_rows(name: str, good_rows
 
 @pytest.mark.parametrize("use_fast_path", [True, False])
 def test_another_header_after_many_good_rows_fails_the_file(use_fast_path: bool) -> None:
-    before, after = create_good_rows("sku,name,description", GOOD_ROWS)
+    before, after = create_good_rows("sku,name,description", MANY_GOOD_ROWS)
     content = b"sku,name,description\n" + before + b"sku,description,name\n" + after
     with pytest.raises(UnusableFile, match=r"Another header is on line 100,002, with the columns `sku`, `description`"):
         read_file(content, use_fast_path=use_fast_path)
