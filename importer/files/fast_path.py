@@ -136,14 +136,15 @@ def read_clean_rows(
     if has_blank_lines or has_carriages:
         # The text is counted as it is in the file, without the line end that was added.
         text = text[:length]
-        line_ends = _count_line_ends(text) + lacks_line_end
+        line_ends = count_line_ends(text) + lacks_line_end
         lines = _find_clean_lines(text, layout, first_line, rows)
     elif line_ends_in_values:
         lines = _count_lines(outside, quoted, first_line)
     return CleanRows(encoded, rows, length, lines, line_ends - lacks_line_end, line_ends_in_values)
 
 
-def _count_line_ends(text: str) -> int:
+def count_line_ends(text: str) -> int:
+    """Count line ends as `count_line_breaks` does."""
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
