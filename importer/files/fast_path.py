@@ -3,8 +3,8 @@
 Nearly all blocks of nearly all files are clean: every quote is where RFC 4180 requires it, every row has the same
 number of fields, SKUs need no repair, and no value is too long. To check this, the fast path only splits
 the text at quotes and delimiters. That is several times faster than parsing it into rows, and COPY gets the text
-unchanged. Text that is not obviously clean goes through the parser and the validation. The result is the same; tests
-compare both.
+unchanged. Text that is not obviously clean goes through the parser and the validation. If only some rows of a block
+are not clean, only these do; see `importer.files.mixed_rows`. The result is the same; tests compare both.
 """
 
 from __future__ import annotations
