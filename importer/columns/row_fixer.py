@@ -6,8 +6,6 @@ never comes here. With fixes, a chunk of clean rows is only split into rows if a
 
 from __future__ import annotations
 
-import csv
-import io
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -69,10 +67,13 @@ class RowFixer:
             self._used_lines.update(fixed)
 
     def _fix_chunk(self, chunk: RowChunk) -> RowChunk:
+        if chunk.around is not None:
+            self._parse_clean_rows(chunk)
         if self._lines and (chunk.rows or chunk.clean):
             chunk = self._fix_rows(chunk)
         if self._values and (chunk.rows or (chunk.clean and self._may_have_value(chunk.clean.payload))):
-            chunk = self._fix_values(self._split(chunk))
+            self._parse_clean_rows(chunk)
+            chunk = self._fix_values(chunk)
         return chunk
 
     def _fix_rows(self, chunk: RowChunk) -> RowChunk:
@@ -83,7 +84,7 @@ class RowFixer:
         inserted = self._pending[: bisect_left(self._pending, last)]
         if not own and not inserted:
             return chunk
-        chunk = self._split(chunk)
+        self._parse_clean_rows(chunk)
         positions = chunk.positions()
         lines, raws = list(positions.lines), list(positions.raws)
         for line in own:
@@ -137,15 +138,8 @@ class RowFixer:
     def _may_have_value(self, payload: bytes) -> bool:
         return self._needles is None or any(needle in payload for needle in self._needles)
 
-    def _split(self, chunk: RowChunk) -> RowChunk:
-        """Return a chunk of clean rows as a chunk with cells."""
-        if chunk.clean is None:
-            return chunk
-        text = io.StringIO(chunk.clean.payload.decode(), newline="")
-        rows = list(csv.reader(text, delimiter=self._dialect.delimiter, quotechar=self._dialect.copy_quote))
-        # Only fixed rows can be rejected, and these get another text.
-        positions = RowPositions(chunk.clean_lines, [""] * len(rows))
-        return replace(chunk, rows=rows, known_positions=positions, clean=None, clean_lines=())
+    def _parse_clean_rows(self, chunk: RowChunk) -> None:
+        chunk.parse_clean_rows(self._dialect.delimiter, self._dialect.copy_quote)
 
     def _notice_unused(self) -> None:
         values = [

@@ -120,15 +120,29 @@ class RowValidator:
         if chunk.clean is not None:
             return chunk.clean.payload, chunk.clean.rows
         self._leave_out_headers(chunk)
+        if chunk.around is not None and self._accept_short_rows and min(map(len, chunk.rows), default=0) < self.width:
+            # Beside short rows, empty values of clean rows must be quoted.
+            chunk.parse_clean_rows(self.dialect.delimiter, self.dialect.copy_quote)
+        encoded, valid_rows = self._encode_valid_rows(chunk)
+        if chunk.around is None:
+            return "".join(encoded).encode(), valid_rows
+        lines = chunk.lines()
+        numbers = range(valid_rows) if chunk.valid is None else chunk.valid
+        payload = chunk.around.insert([lines[number] for number in numbers], encoded)
+        return payload, valid_rows + len(chunk.around.lines)
+
+    def _encode_valid_rows(self, chunk: RowChunk) -> tuple[Sequence[str], int]:
+        """Return the valid rows of `chunk.rows` in the format of COPY, and their number. Reject the others."""
         rows = chunk.rows
         if not rows:
-            return b"", 0
+            return [], 0
         # The numbers of the rows in the chunk that have the right width.
         complete: Sequence[int] = range(len(rows))
         reasons: dict[int, Reason] = {}
         if self._kept or set(map(len, rows)) != {self.width}:
             rows, complete, reasons = self._fit_widths(chunk)
-        payload, valid_rows = b"", len(rows)
+        encoded: Sequence[str] = []
+        valid_rows = len(rows)
         if rows:
             columns = list(zip(*rows, strict=True))
             values: dict[str, Sequence[str]] = {field: columns[index] for field, index in self._indexes.items()}
@@ -148,7 +162,7 @@ class RowValidator:
                 valid_rows -= len(problems)
             if valid_rows:
                 widths = [len(chunk.rows[number]) for number in complete] if chunk.has_short_rows else None
-                payload = self._encode(values, widths)
+                encoded = self._encode(values, widths)
         if len(complete) < len(chunk.rows):
             chunk.valid = complete
         if reasons:
@@ -159,7 +173,7 @@ class RowValidator:
                 Reject(lines[number], *reasons[number][:2], row, *self._find_cause(chunk.rows[number], reasons[number]))
                 for number, row in zip(numbers, original_rows, strict=True)
             ]
-        return payload, valid_rows
+        return encoded, valid_rows
 
     def read_rejected_skus(self, chunk: RowChunk) -> Iterator[str]:
         """Return the SKUs that rejected rows may have, and rows within values; see `rejected_skus`."""
@@ -311,8 +325,8 @@ class RowValidator:
         """Return a sentence about a value, with the name of its column as it is in the file."""
         return f"{self._names[field]}: `{shorten(value.strip())}` {problem}"
 
-    def _encode(self, values: Mapping[str, Sequence[str]], widths: Sequence[int] | None) -> bytes:
-        """Encode values for COPY. If the `widths` of the rows are given, cells beyond them are NULL."""
+    def _encode(self, values: Mapping[str, Sequence[str]], widths: Sequence[int] | None) -> list[str]:
+        """Encode rows for COPY. If the `widths` of the rows are given, cells beyond them are NULL."""
         delimiter, quote = self.dialect.delimiter, self.dialect.copy_quote
         columns: list[Sequence[str]] = []
         for field, column in values.items():
@@ -329,8 +343,7 @@ class RowValidator:
             columns.append(column)
         rows = zip(*columns, strict=True)
         if widths is not None:
-            return ("\n".join(map(delimiter.join, rows)) + "\n").encode()
+            return [f"{row}\n" for row in map(delimiter.join, rows)]
         # Quoting every field is simpler than finding out which fields need it.
         between = f"{quote}{delimiter}{quote}"
-        text = f"{quote}\n{quote}".join(map(between.join, rows))
-        return f"{quote}{text}{quote}\n".encode()
+        return [f"{quote}{row}{quote}\n" for row in map(between.join, rows)]

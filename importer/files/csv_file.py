@@ -231,4 +231,7 @@ def _use_row_numbers(chunk: RowChunk, numbers: RowNumbers) -> RowChunk:
         lines, raws = chunk.positions()
         chunk.known_positions = RowPositions(list(map(numbers.find, lines)), raws)
         chunk.rejects = [reject._replace(line=numbers.find(reject.line)) for reject in chunk.rejects]
+        if around := chunk.around:
+            starts, lines = (list(map(numbers.find, found)) for found in (around.starts, around.lines))
+            chunk.around = around._replace(starts=starts, lines=lines)
     return chunk

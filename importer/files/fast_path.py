@@ -3,8 +3,8 @@
 Nearly all blocks of nearly all files are clean: every quote is where RFC 4180 requires it, every row has the same
 number of fields, SKUs need no repair, and no value is too long. To check this, the fast path only splits
 the text at quotes and delimiters. That is several times faster than parsing it into rows, and COPY gets the text
-unchanged. Text that is not obviously clean goes through the parser and the validation. The result is the same; tests
-compare both.
+unchanged. Text that is not obviously clean goes through the parser and the validation. If only some rows of a block
+are not clean, only these do; see `importer.files.mixed_rows`. The result is the same; tests compare both.
 """
 
 from __future__ import annotations
@@ -136,14 +136,15 @@ def read_clean_rows(
     if has_blank_lines or has_carriages:
         # The text is counted as it is in the file, without the line end that was added.
         text = text[:length]
-        line_ends = _count_line_ends(text) + lacks_line_end
+        line_ends = count_line_ends(text) + lacks_line_end
         lines = _find_clean_lines(text, layout, first_line, rows)
     elif line_ends_in_values:
         lines = _count_lines(outside, quoted, first_line)
     return CleanRows(encoded, rows, length, lines, line_ends - lacks_line_end, line_ends_in_values)
 
 
-def _count_line_ends(text: str) -> int:
+def count_line_ends(text: str) -> int:
+    """Count line ends as `count_line_breaks` does."""
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 

@@ -21,6 +21,7 @@ from importer.files.cells import Row, has_content
 from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, read_clean_rows
 from importer.files.header_search import MAX_COLUMNS
+from importer.files.mixed_rows import MixedRows, read_mixed_rows
 from importer.files.row_reader import RowReader
 from importer.files.row_repair import FindRow, RowRepair, find_row_end
 from importer.files.rows import RowChunk, RowPositions
@@ -51,6 +52,8 @@ class Parser:
         self._row_reader_rows = MIN_ROW_READER_ROWS
         # The line end that ends rows, and the number of cells of the header.
         self._row_end, self._width = "", 0
+        # Whether the last block on the fast path had slow rows between clean ones.
+        self._was_mixed = False
         self._set_dialect(Dialect())
 
     def peek(self, size: int) -> str:
@@ -125,7 +128,7 @@ class Parser:
         """Yield the rows after the header, at most `chunk_rows` at a time.
 
         Rows of empty cells may be left out. A chunk is empty if a whole block has no rows, so that the caller gets
-        control. With a `layout`, clean blocks take the fast path; see `importer.files.fast_path`. `notices` gets the
+        control. With a `layout`, clean rows take the fast path; see `importer.files.fast_path`. `notices` gets the
         notices about the rows, in which `find_row` numbers the lines. `min_cells` says which short rows are accepted;
         see `RowRepair`.
         """
@@ -151,19 +154,20 @@ class Parser:
                 continue
             if layout is not None and misses < self._tuning.max_fast_path_misses and not repair.has_open_row:
                 end = buffer.position + length
-                clean = self._read_clean_rows(
+                block = self._read_block(
                     buffer.text[buffer.position : end],
                     layout,
                     at_end=buffer.at_end and end >= len(buffer.text),
                     requires_crlf=repair.requires_crlf,
                 )
-                misses = misses + 1 if clean is None else 0
-                if clean is not None:
-                    length = max(1, min(max_length, clean.length * chunk_rows // clean.rows))
-                    if clean.rows <= chunk_rows:
+                misses = misses + 1 if block is None else 0
+                if block is not None:
+                    rows_count = block.rows if isinstance(block, CleanRows) else block.max_rows
+                    length = max(1, min(max_length, block.length * chunk_rows // rows_count))
+                    if rows_count <= chunk_rows:
                         first_line = buffer.line
-                        buffer.consume(clean.length, line_ends=clean.line_ends)
-                        yield RowChunk([], first_line, clean=clean, clean_lines=clean.lines)
+                        buffer.consume(block.length, line_ends=block.line_ends)
+                        yield _create_chunk(block, first_line)
                     continue
             block_end = self._find_last_row_end()
             rows, end = self._parse(block_end)
@@ -176,6 +180,26 @@ class Parser:
                 yield chunk
             if not is_parsed:
                 yield from self._read_singly(chunk_rows, len(rows))
+
+    def _read_block(
+        self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool
+    ) -> CleanRows | MixedRows | None:
+        """Read the rows of a block on the fast path, if it can read most of them."""
+        if not self._was_mixed:
+            clean = self._read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)
+            if clean is not None:
+                return clean
+        dialect = self._dialect
+        mixed = None
+        if not (dialect.wrapped or (dialect.escaped and "\\" in text)):
+            mixed = read_mixed_rows(
+                text, layout, dialect, at_end=at_end, requires_crlf=requires_crlf, first_line=self._buffer.line
+            )
+        # After a block with slow rows, the next one mostly has some, too. Looking for clean blocks would be in vain.
+        was_mixed, self._was_mixed = self._was_mixed, mixed is not None and bool(mixed.clean.starts)
+        if mixed is None and was_mixed:
+            return self._read_clean_rows(text, layout, at_end=at_end, requires_crlf=requires_crlf)
+        return mixed
 
     def _read_clean_rows(self, text: str, layout: Layout, *, at_end: bool, requires_crlf: bool) -> CleanRows | None:
         """Read clean rows; if quotes are not as RFC 4180 has them, rewrite the text first."""
@@ -264,6 +288,13 @@ class Parser:
         lines = io.StringIO(text, newline="")
         deque(islice(dialect.reader(lines), len(rows)), maxlen=0)
         return rows, position + lines.tell()
+
+
+def _create_chunk(block: CleanRows | MixedRows, first_line: int) -> RowChunk:
+    if isinstance(block, CleanRows):
+        return RowChunk([], first_line, clean=block, clean_lines=block.lines)
+    positions = RowPositions(block.lines, block.raws)
+    return RowChunk(block.rows, first_line, known_positions=positions, around=block.clean)
 
 
 def _without_blank_lines(chunk: RowChunk) -> RowChunk:

@@ -27,17 +27,18 @@ MONTHS = [
 ]
 MONTH = f"(?:{'|'.join(MONTHS)})"
 ANY_MONTH = re.compile(MONTH)
-REWRITTEN = re.compile(
+# The pattern of a whole SKU.
+REWRITTEN_SKU = (
     # 6.93217E+12
-    r"^(?:-?\d+(?:[.,]\d+)?E\+\d{2,3}"
+    r"(?:-?\d+(?:[.,]\d+)?E\+\d{2,3}"
     # 1-Mar, 01. Mrz, 1-Mar-26
     rf"|\d{{1,2}}[-.] ?{MONTH}\.?(?:[-. ]\d{{2,4}})?"
     # Mar-01, Mrz 26
     rf"|{MONTH}\.?[-. ]\d{{2,4}}"
     # 2026-03-01 00:00:00, 01.03.2026 00:00
-    r"|(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})[ T]\d{1,2}:\d\d(?::\d\d(?:\.0+)?)?)$",
-    re.MULTILINE,
+    r"|(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})[ T]\d{1,2}:\d\d(?::\d\d(?:\.0+)?)?)"
 )
+REWRITTEN = re.compile(f"^{REWRITTEN_SKU}$", re.MULTILINE)
 
 
 def has_rewritten(joined: str) -> bool:

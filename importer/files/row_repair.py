@@ -102,7 +102,11 @@ class RowRepair:
             line = chunk.first_line
             if chunk.clean is not None:
                 self._line_ends_in_values += chunk.clean.line_ends_in_values
-            elif self._parts or self._needs_repair(chunk):
+                yield chunk
+                continue
+            if chunk.around is not None:
+                self._line_ends_in_values += chunk.around.line_ends_in_values
+            if self._parts or self._needs_repair(chunk):
                 chunk = self._repair_chunk(chunk)
             yield chunk
         if self._parts:
@@ -298,6 +302,7 @@ class RowRepair:
             chunk.first_line,
             rejects=chunk.rejects,
             known_positions=positions,
+            around=chunk.around,
             taken_in=taken_in,
         )
 

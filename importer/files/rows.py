@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 from importer.files.cells import Row
 from importer.files.fast_path import CleanRows
+from importer.files.mixed_rows import CleanTexts
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 # Bytes that are not text in the encoding of the file are shown as Windows-1252.
@@ -45,8 +48,9 @@ class RowChunk:
 
     `text` is the text of the rows, and starts at `first_line` of the file. If `known_positions` is set, it is used
     instead of both. If `clean` is set, it holds all rows in the format of COPY, and `rows` is empty; `clean_lines` has
-    their lines. `taken_in` are lines within values that look like rows. `has_short_rows` says that accepted rows lack
-    their last cells. The validation sets `valid`: the numbers of the rows that it takes, from 0, or None for all.
+    their lines. If `around` is set, it holds clean rows before, between and after the `rows`. `taken_in` are lines
+    within values that look like rows. `has_short_rows` says that accepted rows lack their last cells. The validation
+    sets `valid`: the numbers of the `rows` that it takes, from 0, or None for all.
     """
 
     rows: list[Row]
@@ -56,6 +60,7 @@ class RowChunk:
     known_positions: RowPositions | None = None
     clean: CleanRows | None = None
     clean_lines: Sequence[int] = ()
+    around: CleanTexts | None = None
     valid: Sequence[int] | None = None
     has_short_rows: bool = False
     taken_in: list[str] = field(default_factory=list)
@@ -77,10 +82,29 @@ class RowChunk:
                 return range(self.first_line, self.first_line + len(self.rows))
         return self.positions().lines
 
+    def parse_clean_rows(self, delimiter: str, quote: str) -> None:
+        """Turn the clean rows into rows with cells. They keep no text, because clean rows are never rejected."""
+        if self.clean is not None:
+            text, lines = self.clean.payload.decode(), self.clean_lines
+        elif self.around is not None:
+            text, lines = "".join(self.around.texts), self.around.lines
+        else:
+            return
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))
+        parts = list(zip(lines, repeat(""), rows, strict=False))
+        if self.rows:
+            own_lines, own_raws = self.positions()
+            parts = sorted([*parts, *zip(own_lines, own_raws, self.rows, strict=True)], key=itemgetter(0))
+        self.known_positions = RowPositions([line for line, _, _ in parts], [raw for _, raw, _ in parts])
+        self.rows = [row for _, _, row in parts]
+        self.clean, self.clean_lines, self.around = None, (), None
+
     def valid_lines(self) -> Sequence[int]:
-        """Return the first lines of the rows that the validation has taken."""
+        """Return the first lines of the rows that the validation has taken, and of the clean rows around them."""
         lines = self.lines()
-        return lines if self.valid is None else [lines[number] for number in self.valid]
+        if self.valid is not None:
+            lines = [lines[number] for number in self.valid]
+        return lines if self.around is None else sorted([*self.around.lines, *lines])
 
 
 def _find_positions(rows: list[Row], text: str, first_line: int) -> RowPositions:
