@@ -319,5 +319,5 @@ def test_the_address_of_a_client_comes_from_trusted_proxies_only(
         file = {"file": (io.BytesIO(b"sku"), "a.csv")}
         headers = {"X-Forwarded-For": "6.6.6.6, 10.0.0.1, 10.0.0.2", "Authorization": f"Bearer {key}"}
         task_id = client.post("/api/upload", data=file, headers=headers).get_json()["task_id"]
-        sql = "SELECT started_by FROM import_jobs WHERE task_id = %s"
+        sql = "SELECT address FROM audit_entries WHERE action = 'import.started' AND target_id = %s"
         assert execute(settings.database_url, sql, (task_id,)) == [(address,)]
