@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from flask import Flask, Response
+from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -16,30 +17,33 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
-from api import errors, request_guard
+from access import credentials
+from access.actors import Actor
+from access.request_counts import RequestCounts
+from api import authentication, cross_origin, errors, refusals, request_guard, request_limits, response_headers
+from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
+from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
+from secret_key import load_secret_key
 
 # gunicorn stops if a worker exits with this status (`Arbiter.WORKER_BOOT_ERROR`). After most others it starts a new
 # worker, again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
+# Of an upload. Each field may have 500 KB, Flask's default, and all of them are in memory at the same time.
+MAX_FORM_PARTS = 100
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
 POOL_TIMEOUT_SECONDS = 5
 STATIC_MAX_AGE_SECONDS = 300
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -74,7 +78,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         settings = settings or config.load()
         url = settings.require_database_url()
         config.make_folder("UPLOAD_DIR", settings.upload_dir)
-        secret_key = config.load_secret_key(settings)
+        secret_key = load_secret_key(settings)
         upgrade_database(url)
     except (config.ConfigError, UnsupportedServer) as error:
         _exit(str(error))
@@ -91,7 +95,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "pool_pre_ping": True,
             "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
         },
         # A separate pool, so that GET /api/health still answers while other requests use every other connection.
@@ -106,6 +109,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
@@ -114,23 +118,32 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     with app.app_context():
+        check_connections(db.engine)
         limit_statements(db.engine, settings.request_timeout_seconds)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
+    response_headers.register(app)
+    cross_origin.register(app)
     request_guard.register(app)
+    if settings.requests_per_minute:
+        request_limits.register(app, RequestCounts(url, settings.requests_per_minute))
+    authentication.register(app)
+    request_guard.register_body_check(app)
+    refusals.register(app)
     routes.register(app)
+    app.cli.add_command(commands.users_group)
+    app.cli.add_command(commands.keys_group)
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),
         lambda job_ids: _read_job_events(app, job_ids),
+        lambda actors: _find_ended(app, actors),
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
 
-    @app.after_request
-    def _add_security_headers(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    # The commands of Flask create the application, too.
+    if not os.environ.get("FLASK_RUN_FROM_CLI"):
+        setup_link.offer(app)
 
     return app
 
@@ -138,6 +151,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def _exit(reason: str) -> NoReturn:
     print(f"error: {reason}", file=sys.stderr)  # noqa: T201
     sys.exit(GUNICORN_BOOT_ERROR)
+
+
+def _find_ended(app: Flask, actors: set[Actor]) -> set[Actor]:
+    """Return those actors who may no longer do what they could."""
+    with app.app_context(), autocommitting(db.engine) as cursor:
+        return credentials.find_ended(cursor, actors)
 
 
 def _read_job_events(app: Flask, job_ids: Iterable[int]) -> dict[int, JobEvent]:

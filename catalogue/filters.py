@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from psycopg2 import sql
 
@@ -42,6 +43,10 @@ class Filter:
     def is_empty(self) -> bool:
         """Whether every product matches."""
         return not self.has_text and self.active is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the given fields, as a JSON body has them."""
+        return {name: value for name, value in asdict(self).items() if value not in {"", None}}
 
     def condition(self) -> sql.Composable:
         """Return the condition for a WHERE clause over `products`.

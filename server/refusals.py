@@ -28,6 +28,8 @@ class Refusal:
             f"Content-Length: {len(body)}",
             "Cache-Control: no-store",
             "X-Content-Type-Options: nosniff",
+            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+            "Cross-Origin-Resource-Policy: same-origin",
             "Connection: close",
         ]
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -54,5 +56,5 @@ BODY_TOO_LARGE = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The 
 HEAD_TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     "headers_too_large",
-    "The address and the headers of the request are too long. Shorten them.",
+    "The address and the headers of the request are too long, or there are too many headers. Shorten them.",
 )

@@ -41,7 +41,13 @@ hypothesis.settings.load_profile("without-deadline")
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 # `support.browser` has the fixtures that all browser tests share: one running product and one Chromium.
-pytest_plugins = ["support.browser", "support.network_guard", "support.scheduling", "support.webhook_fixtures"]
+pytest_plugins = [
+    "support.browser",
+    "support.network_guard",
+    "support.scheduling",
+    "support.team",
+    "support.webhook_fixtures",
+]
 
 
 @pytest.fixture(scope="session")

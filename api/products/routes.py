@@ -8,6 +8,8 @@ from flask import Response, jsonify, request
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 
+from access.audit import Target
+from api.audit import record
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
@@ -24,7 +26,7 @@ from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
 from catalogue.sorting import InvalidPageToken
-from database.serializers import format_timestamp, serialize_product
+from database.serializers import PRODUCT_FIELDS, format_timestamp, serialize_product
 from models import Product, db
 from webhook_service import record_event
 
@@ -79,6 +81,8 @@ LINKS = {
     }
     for operation in ("getProduct", "changeProduct", "deleteProduct")
 }
+# The fields that people set.
+VALUES = [name for name in PRODUCT_FIELDS if name not in {"id", "created_at", "updated_at"}]
 PRODUCT_ID = [{"in": "path", "name": "product_id", "description": "The id of the product."}]
 EXAMPLE_PAGE = {
     "products": [EXAMPLE_PRODUCT],
@@ -132,7 +136,7 @@ def create_product(values: dict[str, Any]) -> tuple[Response, int]:
     """
     product = Product(**values)
     db.session.add(product)
-    return _commit(product, "product.created"), 201
+    return _commit(product, "product.created", {name: [None, value] for name, value in values.items()}), 201
 
 
 @blueprint.get("/<int:product_id>", parameters=PRODUCT_ID)
@@ -171,12 +175,12 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
     if request.get_json().get("sku") == product.sku:
         # The migration may have left a SKU with invisible characters as it was. Sending it back is no change.
         del values["sku"]
-    changed = {name: value for name, value in values.items() if getattr(product, name) != value}
-    for name, value in changed.items():
+    changes = {name: [before, value] for name, value in values.items() if (before := getattr(product, name)) != value}
+    for name, (_, value) in changes.items():
         setattr(product, name, value)
-    if changed:
+    if changes:
         product.updated_at = func.clock_timestamp()
-    return _commit(product, "product.updated" if changed else None)
+    return _commit(product, "product.updated" if changes else None, changes)
 
 
 @blueprint.delete("/<int:product_id>", parameters=PRODUCT_ID)
@@ -190,6 +194,7 @@ def delete_product(product_id: int) -> Response:
     db.session.delete(product)
     db.session.flush()
     _record_event("product.deleted", product)
+    _record_entry("product.deleted", product, {name: [getattr(product, name), None] for name in VALUES})
     db.session.commit()
     return jsonify(message=f"The product {product.sku} was deleted.")
 
@@ -225,8 +230,13 @@ def _record_event(event: str, product: Product) -> None:
         record_event(cursor, event, {"product": serialize_product(product)})
 
 
-def _commit(product: Product, event: str | None) -> Response:
-    """Commit a new or changed product with its event; return the response, or raise the 409.
+def _record_entry(action: str, product: Product, changes: dict[str, list[Any]]) -> None:
+    """Record an action in the audit log, in the transaction of the change."""
+    record(action, Target("product", product.id, product.sku), changes=changes)
+
+
+def _commit(product: Product, event: str | None, changes: dict[str, list[Any]]) -> Response:
+    """Commit a new or changed product with its event and its audit entry; return the response, or raise the 409.
 
     The response is built before the commit, because others may change or delete the product right after it.
     """
@@ -238,6 +248,7 @@ def _commit(product: Product, event: str | None) -> Response:
         raise DUPLICATE_SKU.exception(f"A product with the SKU {sku} already exists.") from None
     if event:
         _record_event(event, product)
+        _record_entry(event, product, changes)
     response = jsonify(serialize_product(product))
     response.set_etag(etag(product))
     db.session.commit()

@@ -13,6 +13,7 @@ from support.processes import Processes
 from support.waiting import wait_for
 
 REQUEST_SECONDS = 60
+SERVER_ERROR = 500
 
 
 class WebProcess:
@@ -31,7 +32,7 @@ class WebProcess:
 
     def _answers(self) -> bool:
         with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"{self.api_url}/products", timeout=REQUEST_SECONDS).ok
+            return requests.get(f"{self.api_url}/products", timeout=REQUEST_SECONDS).status_code < SERVER_ERROR
         return False
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
