@@ -156,7 +156,7 @@ def _exit(reason: str) -> NoReturn:
 def _find_ended(app: Flask, actors: set[Actor]) -> set[Actor]:
     """Return those actors who may no longer do what they could."""
     with app.app_context(), autocommitting(db.engine) as cursor:
-        return credentials.find_ended(cursor, actors)
+        return credentials.find_ended(cursor, actors, idle_seconds=authentication.idle_seconds(app))
 
 
 def _read_job_events(app: Flask, job_ids: Iterable[int]) -> dict[int, JobEvent]:

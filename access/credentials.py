@@ -41,6 +41,7 @@ UPDATE api_keys SET last_used_at = clock_timestamp() WHERE id = (
 READ_ROLES_OF_SESSIONS_SQL = """
 SELECT s.id, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = ANY(%(ids)s) AND u.disabled_at IS NULL AND s.expires_at > clock_timestamp()
+    AND s.seen_at > clock_timestamp() - make_interval(secs => %(idle_seconds)s)
 """
 READ_ROLES_OF_KEYS_SQL = """
 SELECT k.id, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
@@ -85,14 +86,15 @@ def find_local(cursor: Cursor) -> Actor | None:
     return None if is_claimed(cursor) else LOCAL
 
 
-def find_ended(cursor: Cursor, actors: Collection[Actor]) -> set[Actor]:
+def find_ended(cursor: Cursor, actors: Collection[Actor], *, idle_seconds: int) -> set[Actor]:
     """Return those actors who may no longer do what they could when they were found.
 
-    Their session or key has ended, they were disabled, their role changed, or "local" no longer exists.
+    Their session or key has ended, they were disabled, their role changed, or "local" no longer exists. A session ends
+    after `idle_seconds` without a request.
     """
     sessions = [actor.session_id for actor in actors if actor.session_id is not None]
     keys = [actor.id for actor in actors if actor.type == "key"]
-    role_of_session = _read_roles(cursor, READ_ROLES_OF_SESSIONS_SQL, sessions)
+    role_of_session = _read_roles(cursor, READ_ROLES_OF_SESSIONS_SQL, sessions, idle_seconds=idle_seconds)
     role_of_key = _read_roles(cursor, READ_ROLES_OF_KEYS_SQL, keys)
     local_has_ended = LOCAL in actors and is_claimed(cursor)
 
@@ -106,11 +108,11 @@ def find_ended(cursor: Cursor, actors: Collection[Actor]) -> set[Actor]:
     return {actor for actor in actors if has_ended(actor)}
 
 
-def _read_roles(cursor: Cursor, statement: str, ids: Sequence[int | None]) -> dict[int | None, str]:
+def _read_roles(cursor: Cursor, statement: str, ids: Sequence[int | None], **parameters: int) -> dict[int | None, str]:
     """Return the roles of the people behind sessions or keys, by the ids of these."""
     if not ids:
         return {}
-    cursor.execute(statement, {"ids": list(ids)})
+    cursor.execute(statement, {"ids": list(ids), **parameters})
     return dict(cursor.fetchall())
 
 

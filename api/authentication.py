@@ -23,7 +23,7 @@ from api.session_cookie import read_session_token
 from database.pooled_connections import autocommitting
 from models import db
 
-BEARER = "bearer "
+BEARER, BASIC = "bearer ", "basic "
 INVALID_KEY = "The API key is not valid: it is mistyped, expired or revoked."
 LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
 # Headers that proxies add, next to X-Forwarded-*.
@@ -49,6 +49,12 @@ def register(app: Flask) -> None:
         if request_id := g.get("request_id"):
             response.headers[REQUEST_ID_HEADER] = request_id
         return response
+
+
+def idle_seconds(app: Flask) -> int:
+    """Return after how many seconds without a request a session ends."""
+    settings: config.Settings = app.config["SETTINGS"]
+    return settings.session_idle_hours * SECONDS_PER_HOUR
 
 
 def needs_of_endpoint(app: Flask) -> dict[str, Needs]:
@@ -100,11 +106,14 @@ def find_actor(engine: Engine) -> Actor:
     """
     settings: config.Settings = current_app.config["SETTINGS"]
     authorization = request.headers.get("Authorization", "")
+    # Browsers add the password for a proxy in front of the server to every request. It is not meant for the server.
+    is_for_proxy = authorization.lower().startswith(BASIC)
+    authorization = "" if is_for_proxy else authorization
     is_key = authorization.lower().startswith(BEARER) and is_well_formed_key(authorization[len(BEARER) :].strip())
     if authorization and not is_key:
         raise UNAUTHENTICATED.exception(INVALID_KEY)
     token = read_session_token()
-    is_local = is_local_request(settings)
+    is_local = not is_for_proxy and is_local_request(settings)
     if not authorization and not token and not is_local:
         return ANONYMOUS
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
@@ -114,8 +123,7 @@ def find_actor(engine: Engine) -> Actor:
             if actor is None:
                 raise UNAUTHENTICATED.exception(INVALID_KEY)
             return actor
-        idle_seconds = settings.session_idle_hours * SECONDS_PER_HOUR
-        actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds) if token else None
+        actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds(current_app)) if token else None
         if actor is None and is_local:
             actor = credentials.find_local(cursor)
         return actor or ANONYMOUS

@@ -37,7 +37,7 @@ from api.access.schemas import (
 )
 from api.access.session import start_session
 from api.audit import record
-from api.authentication import SECONDS_PER_HOUR, client_address, current_actor
+from api.authentication import client_address, current_actor, idle_seconds
 from api.errors import UNAUTHENTICATED
 from api.openapi import Blueprint
 from api.schemas import MessageSchema
@@ -64,8 +64,7 @@ SESSION_ID = [
 def list_sessions() -> Response:
     """List one's sessions"""
     actor = current_actor()
-    idle_seconds = current_app.config["SETTINGS"].session_idle_hours * SECONDS_PER_HOUR
-    found = sessions.list_sessions(db.session(), _user_id(), idle_seconds=idle_seconds)
+    found = sessions.list_sessions(db.session(), _user_id(), idle_seconds=idle_seconds(current_app))
     return jsonify([session_json(session, actor.session_id) for session in found])
 
 

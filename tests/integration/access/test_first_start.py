@@ -53,6 +53,7 @@ def test_requests_of_this_machine_are_those_of_local(client: FlaskClient) -> Non
         ({"x-forwarded-whatever": "1"}, {}),
         ({"Forwarded": "for=127.0.0.1"}, {}),
         ({"Host": "127.0.0.2"}, {}),
+        ({"Authorization": "Basic YTpi"}, {}),
         ({}, {"REMOTE_ADDR": "192.0.2.7"}),
         ({}, {"REMOTE_ADDR": ""}),
         ({}, {"SERVER_NAME": "0.0.0.0"}),  # noqa: S104
@@ -91,6 +92,16 @@ def test_local_creates_the_first_administrator_and_ends_with_that(client: FlaskC
     read_error(set_up(other), 404, "not_found")
     token = create_setup_token(app)
     read_error(set_up(other, token=token), 404, "not_found")
+
+
+def test_the_password_for_a_proxy_in_front_does_not_replace_or_disturb_a_session(
+    client: FlaskClient, app: Flask
+) -> None:
+    read_json(set_up(client), 201)
+    headers = {"Authorization": "Basic YTpi", "X-Forwarded-For": "192.0.2.7"}
+    assert read_json(client.get("/api/session", headers=headers))["actor"]["name"] == NAME
+    read_json(client.post("/api/products", json={"sku": "A"}, headers=headers), 201)
+    read_error(app.test_client().get("/api/products", headers=headers), 401, "unauthenticated")
 
 
 def test_local_does_not_come_back_without_people(client: FlaskClient, app: Flask, database_url: str) -> None:

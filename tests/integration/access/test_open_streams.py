@@ -54,12 +54,15 @@ class OpenStream:
         lambda url: execute(url, "UPDATE users SET role = 'viewer'"),
         lambda url: execute(url, "UPDATE users SET disabled_at = clock_timestamp()"),
         lambda url: execute(url, "DELETE FROM users"),
+        lambda url: execute(url, "UPDATE user_sessions SET expires_at = clock_timestamp()"),
+        lambda url: execute(url, "UPDATE user_sessions SET seen_at = clock_timestamp() - interval '1 year'"),
     ],
-    ids=["session", "role", "disabled", "deleted"],
+    ids=["session", "role", "disabled", "deleted", "after the last day", "without requests"],
 )
 def test_the_streams_of_a_person_end(
-    admin: FlaskClient, app: Flask, database_url: str, end: Callable[[str], object]
+    admin: FlaskClient, app: Flask, database_url: str, end: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.sse.ACCESS_CHECK_SECONDS", 0.2)
     task_id = insert_running_job(database_url)
     paths = (
         "/api/products/changes",
