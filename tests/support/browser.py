@@ -117,8 +117,8 @@ class Site:
         self.sql(
             "CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
             f" $$ BEGIN PERFORM pg_advisory_xact_lock_shared({HOLD_KEY}); RETURN NULL; END $$;"
-            "CREATE OR REPLACE TRIGGER hold AFTER UPDATE OF checkpoint ON import_jobs"
-            " FOR EACH ROW EXECUTE FUNCTION hold()"
+            "CREATE OR REPLACE TRIGGER hold BEFORE UPDATE OF checkpoint ON import_jobs"
+            " FOR EACH STATEMENT EXECUTE FUNCTION hold()"
         )
         holder = psycopg2.connect(self.database_url)
         try:
