@@ -26,8 +26,9 @@ from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
 from models import FINAL_STATUSES
 
-# How long an action waits for the job's row, which nobody locks for long.
+# How long an action waits for the job's row. A worker locks it only while it commits, which may be long on a slow disk.
 LOCK_WAIT_MS = 1000
+CANCEL_LOCK_WAIT_MS = 3000
 
 # The columns of a job that a retry may change.
 OPTIONS = (
@@ -168,7 +169,7 @@ def cancel(connection: Connection, task_id: str, retention: Retention, origin: O
         job_id, filename = cursor.fetchone() or (0, "")
     try:
         with transaction(connection) as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{CANCEL_LOCK_WAIT_MS}ms'")
             if not repository.cancel(cursor, job_id, retention, event="cancelled"):
                 job = lock_job(cursor, task_id)
                 raise NotAllowed("already_ended", explain_state(job, "there is nothing to cancel"))

@@ -107,7 +107,7 @@ class _Removal:
                 self._remove(run, part, checkpoint=part.last)
 
     def remove_from_last(self, run: Run) -> None:
-        # The other thread moves the checkpoint. After an interruption, the ranges behind it are removed again.
+        # Only the other thread moves the checkpoint. After an interruption, the next attempt repeats these ranges.
         with contextlib.suppress(IndexError):
             while True:
                 self._remove(run, self.ranges.pop(), checkpoint=None)

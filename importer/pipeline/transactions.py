@@ -88,7 +88,7 @@ def _is_retryable(run: Run, error: Exception) -> bool:
 
 
 def _holds_lease(run: Run) -> bool:
-    # If a client cancelled the job, its statement was cancelled, too.
+    # A client that cancels the job takes the lease away and then cancels the statement. That needs no warning.
     with transaction(run.connection) as cursor:
         return lease.is_held(cursor, run.job)
 

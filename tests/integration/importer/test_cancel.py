@@ -210,6 +210,7 @@ def test_an_action_gives_up_if_another_transaction_keeps_the_job_locked(
     client: FlaskClient, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     monkeypatch.setattr("importer.jobs.actions.LOCK_WAIT_MS", 10)
+    monkeypatch.setattr("importer.jobs.actions.CANCEL_LOCK_WAIT_MS", 10)
     task_id = upload_and_run(client, runner, FILE, preview="true")["task_id"]
     with connected(runner.database_url, Component.REAPER) as other, other, other.cursor() as cursor:
         cursor.execute("SELECT FROM import_jobs FOR UPDATE")

@@ -96,6 +96,13 @@ def check_completed(client: FlaskClient, runner: ImportRunner, task_id: str, bef
     assert execute(url, READ_ALL_SQL) == before
 
 
+def retry_and_check(client: FlaskClient, runner: ImportRunner, task_id: str, before: list[Any]) -> None:
+    """Retry an import that ended early, and check the result."""
+    request_action(client, task_id, "retry")
+    run_job(client, runner, task_id)
+    check_completed(client, runner, task_id, before)
+
+
 def run_killed(client: FlaskClient, runner: ImportRunner, task_id: str) -> None:
     """Run a job whose worker is killed; its lease expires."""
     with pytest.raises(Killed):
@@ -198,9 +205,7 @@ def test_a_cancel_rolls_back_what_both_threads_are_writing(
     assert cancelled["status"] == "cancelled"
     assert (cancelled["updated_count"], cancelled["missing_count"], count_removed(url)) == (0, 0, 0)
     assert execute(url, READ_ALL_SQL) == before
-    request_action(client, task_id, "retry")
-    run_job(client, runner, task_id)
-    check_completed(client, runner, task_id, before)
+    retry_and_check(client, runner, task_id, before)
 
 
 @contextmanager
@@ -228,9 +233,7 @@ def test_an_import_that_fails_in_one_thread_counts_what_the_other_one_wrote(
     assert "Another client held a lock" in job["error_message"]
     assert job["missing_count"] == count_removed(url)
     assert execute(url, "SELECT count(*) FROM products WHERE name = 'new'") == [(job["updated_count"],)]
-    request_action(client, task_id, "retry")
-    run_job(client, runner, task_id)
-    check_completed(client, runner, task_id, before)
+    retry_and_check(client, runner, task_id, before)
 
 
 def test_the_loss_of_the_second_connection_is_made_up_for_by_the_next_attempt(
