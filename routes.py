@@ -18,7 +18,6 @@ from api.webhooks import routes as webhooks
 def register(app: Flask) -> None:
     """Register every route with the application, and add every call of the API to its OpenAPI document."""
     docs.create_document(app).add(
-        app,
         products.blueprint,
         last_change.blueprint,
         bulk.blueprint,

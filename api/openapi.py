@@ -25,6 +25,7 @@ one. The views of calls that write are repeated after a deadlock; see api/transa
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -339,9 +340,13 @@ class Document(ApiBase):
     ERROR_SCHEMA = ErrorSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
 
-    if TYPE_CHECKING:
-
-        def __init__(self, app: Flask, *, spec_kwargs: dict[str, Any]) -> None: ...
+    def __init__(self, app: Flask, *, spec_kwargs: dict[str, Any]) -> None:
+        smorest: Any = super()
+        smorest.__init__(app, spec_kwargs=spec_kwargs)
+        self._app = app
+        self._blueprints: list[FlaskBlueprint] = []
+        self._json = ""
+        self._lock = threading.Lock()
 
     def _init_spec(self, **options: Any) -> None:
         smorest: Any = super()
@@ -358,19 +363,27 @@ class Document(ApiBase):
     def _register_pagination_header(self) -> None:
         """Do nothing: pagination is part of the body, not a header."""
 
-    def add(self, app: Flask, *blueprints: FlaskBlueprint) -> None:
-        """Register blueprints with the application and add their calls to the document.
+    def add(self, *blueprints: FlaskBlueprint) -> None:
+        """Register blueprints with the application; the document will list their calls.
 
         flask-smorest's `register_blueprint` would also make a heading of every blueprint.
         """
-        smorest: Any = self
         for blueprint in blueprints:
-            app.register_blueprint(blueprint)
+            self._app.register_blueprint(blueprint)
             views: Any = blueprint
-            needs_of_endpoint(app).update(views.needs_of_endpoint)
-            views.register_views_in_doc(self, app, smorest.spec, name=blueprint.name, parameters=None)
+            needs_of_endpoint(self._app).update(views.needs_of_endpoint)
+            self._blueprints.append(blueprint)
 
     def as_json(self) -> str:
-        """Return the document as JSON."""
+        """Return the document as JSON.
+
+        The first call makes it, because that takes most of the time of `create_app()`, and few processes need it.
+        """
         smorest: Any = self
-        return json.dumps(smorest.spec.to_dict(), separators=(",", ":"))
+        with self._lock:
+            if not self._json:
+                for blueprint in self._blueprints:
+                    views: Any = blueprint
+                    views.register_views_in_doc(self, self._app, smorest.spec, name=blueprint.name, parameters=None)
+                self._json = json.dumps(smorest.spec.to_dict(), separators=(",", ":"))
+        return self._json
