@@ -5,15 +5,26 @@ PostgreSQL has them, so any web process can complete what another one started.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from access.oidc.errors import StateExpired
-from access.oidc.provider import Started
 from access.tokens import create_token, hash_token
 from models import OidcAttempt
 
 VALID_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Started:
+    """A sign-in to redirect to the provider. The secrets tie the provider's response to it."""
+
+    state: str
+    nonce: str
+    code_verifier: str
+    redirect_uri: str
 
 
 def start(session: Session, browser_token: str, redirect_uri: str) -> Started:

@@ -21,6 +21,7 @@ from joserfc.errors import ClaimError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from access.oidc import transport
+from access.oidc.attempts import Started
 from access.oidc.errors import InvalidAnswer, ProviderMisconfigured, ProviderUnreachable
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
@@ -44,16 +45,6 @@ class Client:
     client_id: str
     client_secret: str
     scopes: str
-
-
-@dataclass(frozen=True)
-class Started:
-    """A sign-in to redirect to the provider. The secrets tie the provider's response to it."""
-
-    state: str
-    nonce: str
-    code_verifier: str
-    redirect_uri: str
 
 
 class Provider:

@@ -7,6 +7,7 @@ address never has a sentence: otherwise, anybody could make the page show a text
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -23,7 +24,6 @@ from access.oidc.errors import (
     SignInFailed,
     StateExpired,
 )
-from access.oidc.provider import Client, Provider
 from access.roles import Requirement
 from access.tokens import create_token
 from api.access.session import start_session
@@ -31,6 +31,9 @@ from api.audit import record
 from api.errors import NOT_FOUND
 from api.openapi import Blueprint
 from models import db
+
+if TYPE_CHECKING:
+    from access.oidc.provider import Provider
 
 blueprint = Blueprint("oidc", __name__, url_prefix="/api/session/oidc", tag="Access")
 
@@ -131,6 +134,9 @@ def _provider(app: Flask) -> Provider:
     settings: config.Settings = app.config["SETTINGS"]
     if not settings.oidc_issuer:
         raise NOT_CONFIGURED.exception()
+    # Authlib and what it needs take a fifth of the start of a web process, and most installations have no provider.
+    from access.oidc.provider import Client, Provider
+
     client = Client(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, settings.oidc_scopes)
     provider: Provider = app.extensions.setdefault("oidc_provider", Provider(client))
     return provider
