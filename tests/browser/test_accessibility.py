@@ -40,6 +40,7 @@ def test_axe_accepts_a_page_without_violations(page: Page) -> None:
 
 def test_the_help_is_accessible(page: Page) -> None:
     page.goto("/#/import")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     check_accessible(page, "the help")
