@@ -57,12 +57,16 @@ def check_accessible(page: Page, state: str) -> None:
         pytest.fail("\n".join([f"{len(found)} violations of accessibility rules", *found]), pytrace=False)
 
 
-def violations(page: Page, options: dict[str, Any] = OPTIONS) -> list[dict[str, Any]]:
-    """Return axe's violations: https://www.deque.com/axe/core-documentation/api-documentation/."""
+def violations(page: Page, options: dict[str, Any] = OPTIONS, part: str = "") -> list[dict[str, Any]]:
+    """Return axe's violations, or those in the element that the selector `part` finds.
+
+    See https://www.deque.com/axe/core-documentation/api-documentation/.
+    """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
     page.evaluate(WAIT_FOR_TRANSITIONS)
-    result: dict[str, Any] = page.evaluate("([context, options]) => axe.run(context, options)", [CONTEXT, options])
+    context = CONTEXT | ({"include": [part]} if part else {})
+    result: dict[str, Any] = page.evaluate("([context, options]) => axe.run(context, options)", [context, options])
     found: list[dict[str, Any]] = result["violations"]
     return found
 
