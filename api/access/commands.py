@@ -121,8 +121,8 @@ def _print_link(purpose: str, token: str) -> None:
     """Print a link for a person. A server without a name in its settings may have another one for browsers."""
     settings: config.Settings = current_app.config["SETTINGS"]
     url = server_url(settings)
-    another = "" if url.startswith("https://") else f". If browsers reach the page at another address than {url}, use it"
-    click.echo(f"Pass on this link{another}:\n{url}/#/{purpose}/{token}")
+    hint = "" if url.startswith("https://") else f" If browsers open the page at another address, replace {url}."
+    click.echo(f"Pass on this link.{hint}\n{url}/#/{purpose}/{token}")
 
 
 def _record(action: str, target: Target, changes: dict[str, Any] | None = None) -> None:
