@@ -126,7 +126,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     cross_origin.register(app)
     request_guard.register(app)
     if settings.requests_per_minute:
-        request_limits.register(app, RequestCounts(url, settings.requests_per_minute))
+        counts = app.extensions["request_counts"] = RequestCounts(url, settings.requests_per_minute)
+        request_limits.register(app, counts)
     authentication.register(app)
     request_guard.register_body_check(app)
     refusals.register(app)

@@ -35,6 +35,7 @@ KEEP_MINUTES = 60
 MAX_CLIENTS = 20_000
 # The thread ends after this many seconds without requests. By then all rows have expired.
 IDLE_SECONDS = 150
+CLOSE_SECONDS = 5
 
 # All processes write the rows in the same order, so they cannot deadlock.
 EXCHANGE_SQL = """
@@ -98,6 +99,7 @@ class RequestCounts:
         self._clock_offset = 0.0
         self._cleaned_minute = 0
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -126,6 +128,14 @@ class RequestCounts:
                 self._record(count, target, 1)
                 if (earlier := self._counts.get(source)) and earlier.minute == minute and earlier.current > 0:
                     self._record(earlier, source, -1)
+
+    def close(self) -> None:
+        """End the thread, so that it does not outlive the application. What was counted since its last turn is lost."""
+        with self._lock:
+            self._closing.set()
+            thread = self._thread
+        if thread is not None:
+            thread.join(CLOSE_SECONDS)
 
     def exchange(self, connection: Connection) -> None:
         """Tell the other processes what is new, and learn what they counted for the same clients."""
@@ -180,7 +190,7 @@ class RequestCounts:
         count.current += requests
         key = (count.minute, client)
         self._unsent[key] = self._unsent.get(key, 0) + requests
-        if self._thread is None:
+        if self._thread is None and not self._closing.is_set():
             self._thread = threading.Thread(target=self._run, name="request-counts", daemon=True)
             self._thread.start()
 
@@ -196,24 +206,27 @@ class RequestCounts:
             try:
                 with connected(self._url, Component.REQUEST_COUNTS) as connection:
                     cleaned_at = time.monotonic()
-                    while (now := time.monotonic()) - idle_since <= IDLE_SECONDS:
+                    while not self._closing.is_set() and (now := time.monotonic()) - idle_since <= IDLE_SECONDS:
                         if self._unsent:
                             idle_since = now
                             self.exchange(connection)
                         if now - cleaned_at > MINUTE_SECONDS:
                             cleaned_at = now
                             self.clean(connection)
-                        time.sleep(EXCHANGE_SECONDS)
-                    self.clean(connection)
+                        self._closing.wait(EXCHANGE_SECONDS)
+                    if not self._closing.is_set():
+                        self.clean(connection)
             except psycopg2.Error as error:
                 log_database_error(error, "the limit of requests per minute")
-                time.sleep(RETRY_SECONDS)
+                self._closing.wait(RETRY_SECONDS)
             except Exception:
                 log.exception("Unexpected error; %s will retry", "the limit of requests per minute")
-                time.sleep(RETRY_SECONDS)
+                self._closing.wait(RETRY_SECONDS)
 
     def _ends(self, idle_since: float) -> bool:
         """Return whether there have been no requests for a while; if so, the next one starts another thread."""
+        if self._closing.is_set():
+            return True
         with self._lock:
             if self._unsent or time.monotonic() - idle_since <= IDLE_SECONDS:
                 return False

@@ -102,9 +102,7 @@ INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged 
 REQUEST_TIMEOUT = ErrorType(
     408, "request_timeout", "The request arrived too slowly, so the server stopped waiting. Try again."
 )
-TOO_MANY_REQUESTS = ErrorType(
-    429, "too_many_requests", "You sent too many requests. Wait for the number of seconds in Retry-After."
-)
+TOO_MANY_REQUESTS = ErrorType(429, "too_many_requests", "You sent too many requests. Try again in 42 seconds.")
 # The web server gives the same response before it runs a call (server/refusals.py).
 OVERLOADED = ErrorType(503, "overloaded", "The server has too much to do. Try again in a few seconds.")
 QUERY_TIMEOUT = ErrorType(

@@ -52,6 +52,20 @@ def is_loopback(host: str) -> bool:
     return host == LOOPBACK_NAME if address is None else address.is_loopback
 
 
+def server_url(settings: config.Settings) -> str:
+    """Return an address of the server that a browser on its machine or in its network can open, as the settings say.
+
+    Without a name in TRUSTED_HOSTS, it is the one on which the web process listens.
+    """
+    if named := next((name for name in settings.trusted_hosts if "*" not in name), None):
+        return f"https://{named}"
+    address = parse_address(settings.host)
+    # A server that listens on all addresses answers on loopback as well.
+    host = "127.0.0.1" if address is not None and address.is_unspecified else settings.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{settings.port}"
+
+
 def parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return a name as an IP address, or None if it is not one."""
     try:

@@ -37,7 +37,9 @@ def register(app: Flask, counts: RequestCounts) -> None:
         client = credential if credential and counts.knows(credential) else _client_of_address(address)
         wait = counts.add(client)
         if wait is not None:
-            raise TOO_MANY_REQUESTS.exception(retry_after_seconds=wait)
+            seconds = "1 second" if wait == 1 else f"{wait} seconds"
+            message = f"You sent too many requests. Try again in {seconds}."
+            raise TOO_MANY_REQUESTS.exception(message, retry_after_seconds=wait)
         if credential and client != credential:
             g.unknown_client = (client, credential)
 

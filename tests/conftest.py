@@ -109,6 +109,9 @@ def app(settings: config.Settings) -> Iterator[Flask]:
 
     application = create_app(settings)
     yield application
+    # The thread must not outlive its database.
+    if counts := application.extensions.get("request_counts"):
+        counts.close()
     with application.app_context():
         db.engine.dispose()
 

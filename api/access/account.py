@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, current_app, jsonify
 
 from access import links, passwords, sessions, throttle, users
+from access.actors import person
 from access.audit import Target
 from access.roles import Requirement
 from api.access.errors import (
@@ -194,7 +195,12 @@ def set_password(values: dict[str, Any]) -> Response:
     # An exception rolls the use of the link back, so it works again with a better password.
     require_strong_password(values["password"], user.email, user.name)
     users.set_password(db.session(), user, values["password"])
-    record("user.password_changed", Target("user", user.id, user.name), changes={"link": [None, link.purpose]})
+    record(
+        "user.password_changed",
+        Target("user", user.id, user.name),
+        actor=person(user.id, user.name, user.role),
+        changes={"link": [None, link.purpose]},
+    )
     return start_session(user, "password")
 
 

@@ -149,7 +149,12 @@ def create_first_administrator(values: dict[str, Any]) -> tuple[Response, int]:
         user = users.create_first_administrator(
             db.session(), email=values["email"], name=values["name"], password=values["password"]
         )
-    record("user.created", Target("user", user.id, user.name), changes={"role": [None, user.role]})
+    changes: dict[str, Any] = {"role": [None, user.role]}
+    if not is_local:
+        changes["link"] = [None, links.SETUP]
+    # Whoever has the link is the administrator whom they create. "local" is an actor already.
+    actor = current_actor() if is_local else person(user.id, user.name, user.role)
+    record("user.created", Target("user", user.id, user.name), actor=actor, changes=changes)
     response = start_session(user, "password")
     response.data = jsonify(user_json(user)).data
     return response, 201

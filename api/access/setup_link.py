@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 import config
 from access import credentials, links
-from api.host_names import is_loopback, parse_address
+from api.host_names import is_loopback, server_url
 from database.pooled_connections import autocommitting
 from models import db
 
@@ -27,14 +27,4 @@ def offer(app: Flask) -> None:
         token = links.create_link(session, links.SETUP)
         session.commit()
     # The output of the start, next to its other lines, not a log.
-    print(f"Create the first administrator, within one hour: {_address(settings)}/#/setup/{token}", flush=True)  # noqa: T201
-
-
-def _address(settings: config.Settings) -> str:
-    """Return an address of the server that a browser on its machine or in its network can open."""
-    named = next((name for name in settings.trusted_hosts if "*" not in name), None)
-    address = parse_address(settings.host)
-    # A server that listens on all addresses answers on loopback as well.
-    host = "127.0.0.1" if address is not None and address.is_unspecified else settings.host
-    host = f"[{host}]" if ":" in host else host
-    return f"https://{named}" if named else f"http://{host}:{settings.port}"
+    print(f"Create the first administrator, within one hour: {server_url(settings)}/#/setup/{token}", flush=True)  # noqa: T201

@@ -164,7 +164,7 @@ function filterBar() {
       const value = query.get(name) ?? '';
       // An address can have a value that is not among the choices.
       if (control instanceof HTMLSelectElement && ![...control.options].some((option) => option.value === value)) {
-        control.append(h('option', { value, text: name === 'action' ? describeAction(value, '') : value }));
+        control.append(h('option', { value, text: name === 'action' ? describeAction(value) : value }));
       }
       // The text that somebody types is newer than the address.
       if (document.activeElement !== control || control instanceof HTMLSelectElement) control.value = value;
@@ -224,7 +224,7 @@ function entryRow(entry) {
       h('span', {
         class: isBad ? 'cell-strong tone-danger' : 'cell-strong',
         title: `${entry.action}, ${outcome}`,
-        text: describeAction(entry.action, outcome),
+        text: describeAction(entry.action, outcome, changes),
       }),
       target && text
         ? h(

@@ -14,7 +14,7 @@ export const ACTIONS = {
   'session.deleted': 'Signed out',
   'session.confirmed': 'Password confirmed',
   'access.refused': 'Refused',
-  'user.created': 'Person invited',
+  'user.created': 'Person added',
   'user.updated': 'Person changed',
   'user.deleted': 'Person removed',
   'user.reset': 'Link created',
@@ -55,6 +55,14 @@ export const ACTOR_TYPES = {
 };
 /** @type {Record<string, string | undefined>} */
 const FAILED_ACTIONS = { 'session.created': 'Sign-in failed' };
+/**
+ * What people do with a link, by action and purpose of the link.
+ * @type {Record<string, string | undefined>}
+ */
+const ACTIONS_WITH_LINK = {
+  'user.created setup': 'First administrator created',
+  'user.password_changed invitation': 'Invitation accepted',
+};
 /** @type {Record<string, string | undefined>} */
 const TARGETS = { user: 'person', key: 'key', job: 'import' };
 
@@ -63,14 +71,24 @@ const LONG_CHARACTERS = 300;
 /**
  * Return what happened, such as "Product updated".
  * @param {string} action
- * @param {string} outcome
+ * @param {string} [outcome]
+ * @param {AuditEntry['changes']} [changes]
  */
-export function describeAction(action, outcome) {
-  const special = (outcome === 'failed' && FAILED_ACTIONS[action]) || ACTIONS[action];
+export function describeAction(action, outcome, changes) {
+  const special =
+    (outcome === 'failed' && FAILED_ACTIONS[action]) ||
+    ACTIONS_WITH_LINK[`${action} ${linkOf(changes)}`] ||
+    ACTIONS[action];
   if (special) return special;
   const words = action.replace(/[._]/g, ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/**
+ * @param {AuditEntry['changes']} [changes]
+ * @returns {unknown} the purpose of the link that was used, undefined without one
+ */
+const linkOf = (changes) => (Array.isArray(changes?.link) ? changes.link[1] : undefined);
 
 /**
  * Return the object of an entry in words; "" if it has none.

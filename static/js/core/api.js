@@ -1,6 +1,7 @@
 // Calls of the REST API. Every failure becomes an `ApiError` or a `NetworkError`.
 
 import { reportReachable, reportUnreachable } from './connection.js';
+import { withCountdown } from './countdown.js';
 import { renewSession } from './session.js';
 
 const TIMEOUT_MS = 30_000;
@@ -11,7 +12,10 @@ const UNAUTHENTICATED = 'unauthenticated';
 
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Query Empty parameters are left out. */
 
-/** The server answered with an error. `message` is the sentence of its answer. */
+/**
+ * The server answered with an error. `message` is the sentence of its answer. If there were too many requests, it says
+ * when to try again, and the page counts down wherever it shows the message.
+ */
 export class ApiError extends Error {
   /**
    * @param {number} status HTTP status, 0 if the connection broke
@@ -19,7 +23,8 @@ export class ApiError extends Error {
    * @param {number} [retryAfterSeconds] how long to wait before the next attempt
    */
   constructor(status, body, retryAfterSeconds = 0) {
-    super(body?.error || `The server answered with an error (${status}).`);
+    const message = body?.error || `The server answered with an error (${status}).`;
+    super(status === 429 && retryAfterSeconds ? withCountdown(message, retryAfterSeconds) : message);
     this.name = 'ApiError';
     this.status = status;
     this.code = body?.code ?? 'unknown';
@@ -139,18 +144,18 @@ async function call(address, request, signal, timeoutMs) {
     reportUnreachable();
     throw new NetworkError();
   }
-  return readAnswer(answer.status, text, Number(answer.headers.get('Retry-After')));
+  return readAnswer(answer.status, text, answer.headers.get('Retry-After'));
 }
 
 /**
  * Return the JSON of an answer, or throw its error. Uploads need it too, because they use XMLHttpRequest.
  * @param {number} status
  * @param {string} text
- * @param {number} [retryAfterSeconds] of its header Retry-After
+ * @param {string | null} retryAfter its header Retry-After, in seconds
  * @returns {any}
  * @throws {ApiError|NetworkError}
  */
-export function readAnswer(status, text, retryAfterSeconds) {
+export function readAnswer(status, text, retryAfter) {
   const body = parseJson(text);
   if (body === undefined && GATEWAY_STATUSES.has(status)) {
     // A proxy answered instead of the server.
@@ -158,7 +163,7 @@ export function readAnswer(status, text, retryAfterSeconds) {
     throw new NetworkError();
   }
   reportReachable();
-  if (status < 200 || status > 299) throw new ApiError(status, body, retryAfterSeconds || 0);
+  if (status < 200 || status > 299) throw new ApiError(status, body, Number(retryAfter) || 0);
   if (body === undefined) {
     throw new ApiError(status, { error: 'The server’s answer could not be read.', code: 'bad_answer' });
   }
@@ -217,6 +222,8 @@ export function nextStep(error) {
   if (error.status === 403 && error.code === 'forbidden') return 'An administrator can change your role.';
   if (error.status === 413) return 'Compress the file (.csv.gz) or split it into smaller ones.';
   if (error.status === 404) return 'The item may have been removed. Go back and choose another one.';
+  // The message says when to try again.
+  if (error.status === 429 && error.retryAfterSeconds) return '';
   if (error.status === 429 || error.status === 503) return 'Wait a moment, then try again.';
   if (error.status >= 500) return 'Try again. If the error stays, look for its cause in the server’s log.';
   return '';

@@ -133,7 +133,7 @@ function send(upload) {
 function finish(upload, request) {
   try {
     /** @type {Uploaded} */
-    const answer = readAnswer(request.status, request.responseText);
+    const answer = readAnswer(request.status, request.responseText, request.getResponseHeader('Retry-After'));
     upload.taskId = answer.task_id;
     remove(upload, 'done');
   } catch (error) {

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from access import links
 from models import db
 from support.api import read_error, read_json
+from support.audit import read_entries
 from support.database import execute
 
 EMAIL, NAME, PASSWORD = "ada@example.com", "Ada Lovelace", "a password of many words"
@@ -122,6 +123,26 @@ def test_a_link_creates_the_first_administrator_once(client: FlaskClient, app: F
     token = create_setup_token(app)
     read_json(set_up(client, token=token), 201)
     read_json(client.get("/api/products"))
+
+
+@pytest.mark.parametrize("environment", [{"AUTH": "required"}], indirect=True)
+def test_whoever_uses_a_link_is_the_actor_in_the_audit_log(client: FlaskClient, app: Flask, database_url: str) -> None:
+    read_json(set_up(client, token=create_setup_token(app)), 201)
+    bob = {"email": "bob@example.com", "name": "Bob", "role": "viewer"}
+    invited = read_json(client.post("/api/users", json=bob), 201)
+    accept = {"token": invited["invitation"]["link"].rpartition("/")[2], "password": PASSWORD}
+    read_json(app.test_client().post("/api/account/password", json=accept))
+    reset = read_json(client.post(f"/api/users/{invited['id']}/reset"))
+    renew = {"token": reset["link"].rpartition("/")[2], "password": "another long password"}
+    read_json(app.test_client().post("/api/account/password", json=renew))
+    entries = read_entries(database_url, "user.")
+    assert [(e["action"], e["actor_type"], e["actor_name"], e["changes"]) for e in entries] == [
+        ("user.created", "user", NAME, {"role": [None, "admin"], "link": [None, "setup"]}),
+        ("user.created", "user", NAME, {"role": [None, "viewer"], "email": [None, "bob@example.com"]}),
+        ("user.password_changed", "user", "Bob", {"link": [None, "invitation"]}),
+        ("user.reset", "user", NAME, None),
+        ("user.password_changed", "user", "Bob", {"link": [None, "reset"]}),
+    ]
 
 
 def test_of_two_first_administrators_at_the_same_time_one_is_created(app: Flask, database_url: str) -> None:

@@ -141,6 +141,7 @@ def test_what_the_client_of_a_trusted_proxy_says_does_not_count(environment: dic
     # The proxy adds the address that it sees at the end.
     assert guess(app, **{"X-Forwarded-For": "198.51.100.1, 192.0.2.7"}) == 429
     assert guess(app, **{"X-Forwarded-For": "192.0.2.7, 198.51.100.1"}) == 401
+    app.extensions["request_counts"].close()
     with app.app_context():
         db.engine.dispose()
 

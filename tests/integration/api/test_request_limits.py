@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import psycopg2
@@ -25,6 +26,10 @@ LIMIT = 5
 CLIENT, OTHER_CLIENT = "198.51.100.7", "198.51.100.8"
 # A minute since 1970, in seconds.
 START = 60.0 * 30_000_000
+TERMINATE_SQL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'acme-request-counts'
+"""
 
 
 class Clock:
@@ -92,8 +97,10 @@ def get_statuses(client: FlaskClient, count: int, **values: object) -> list[int]
 def test_an_address_beyond_the_limit_is_refused_until_it_has_waited(remote: FlaskClient) -> None:
     assert 429 not in get_statuses(remote, LIMIT)
     response = remote.get("/api/products")
-    assert "too many requests" in read_error(response, 429, "too_many_requests")
-    assert 60 <= int(response.headers["Retry-After"]) <= 120
+    seconds = int(response.headers["Retry-After"])
+    assert 60 <= seconds <= 120
+    sentence = f"You sent too many requests. Try again in {seconds} seconds."
+    assert read_error(response, 429, "too_many_requests") == sentence
     assert response.headers["Cache-Control"] == "no-store"
     assert get_statuses(remote, 1, environ_overrides={"REMOTE_ADDR": OTHER_CLIENT}) == [401]
     # The page and its files have no limit.
@@ -282,3 +289,29 @@ def test_requests_pass_while_the_database_is_away(remote: FlaskClient, database_
     assert get_statuses(remote, 1) == [401]
     execute(database_url, "ALTER TABLE request_counts RENAME TO away")
     assert get_statuses(remote, LIMIT) == [401] * (LIMIT - 1) + [429]
+
+
+def test_the_thread_ends_with_the_application(
+    app: Flask, client: FlaskClient, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.environ_base["REMOTE_ADDR"] = CLIENT
+    get_statuses(client, 1)
+    count_rows = "SELECT count(*) FROM request_counts"
+    wait_for("the request is counted in the database", lambda: execute(database_url, count_rows) == [(1,)])
+    counts: RequestCounts = app.extensions["request_counts"]
+    counts.close()
+    assert "request-counts" not in {thread.name for thread in threading.enumerate()}
+    execute(database_url, TERMINATE_SQL)
+    # A request that comes late starts no other thread.
+    get_statuses(client, 1)
+    counts.close()
+    assert "request-counts" not in {thread.name for thread in threading.enumerate()}
+    assert "requests per minute" not in caplog.text
+
+
+def test_the_thread_ends_while_the_database_is_unavailable() -> None:
+    counts = RequestCounts("postgresql://127.0.0.1:1/none", LIMIT)
+    counts.add(CLIENT)
+    assert "request-counts" in {thread.name for thread in threading.enumerate()}
+    counts.close()
+    assert "request-counts" not in {thread.name for thread in threading.enumerate()}

@@ -315,9 +315,11 @@ def test_the_address_of_a_client_comes_from_trusted_proxies_only(
     key = create_key(settings.database_url, create_user(settings.database_url))
     expected = {"0": "127.0.0.1", "1": "10.0.0.2", "2": "10.0.0.1"}
     for hops, address in expected.items():
-        client = create_app(config.load({**environment, "TRUSTED_PROXIES": hops})).test_client()
+        app = create_app(config.load({**environment, "TRUSTED_PROXIES": hops}))
+        client = app.test_client()
         file = {"file": (io.BytesIO(b"sku"), "a.csv")}
         headers = {"X-Forwarded-For": "6.6.6.6, 10.0.0.1, 10.0.0.2", "Authorization": f"Bearer {key}"}
         task_id = client.post("/api/upload", data=file, headers=headers).get_json()["task_id"]
         sql = "SELECT address FROM audit_entries WHERE action = 'import.started' AND target_id = %s"
         assert execute(settings.database_url, sql, (task_id,)) == [(address,)]
+        app.extensions["request_counts"].close()

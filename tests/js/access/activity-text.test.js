@@ -12,6 +12,13 @@ import {
 test('actions are named, also those that the page does not know', () => {
   assert.equal(describeAction('session.created', 'success'), 'Signed in');
   assert.equal(describeAction('session.created', 'failed'), 'Sign-in failed');
+  assert.equal(describeAction('user.created', 'success', { role: [null, 'editor'] }), 'Person added');
+  assert.equal(describeAction('user.created', 'success', { link: [null, 'setup'] }), 'First administrator created');
+  assert.equal(
+    describeAction('user.password_changed', 'success', { link: [null, 'invitation'] }),
+    'Invitation accepted',
+  );
+  assert.equal(describeAction('user.password_changed', 'success', { link: [null, 'reset'] }), 'Password changed');
   assert.equal(describeAction('storage.moved_away', 'success'), 'Storage moved away');
 });
 
