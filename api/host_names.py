@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -11,8 +12,11 @@ import config
 LOOPBACK_NAME = "localhost"
 # An IPv6 address is in brackets. A port and the dot of a fully qualified name may follow.
 HOST_RE = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+?)\.?(?::\d*)?")
+# Each request asks for the same few names and addresses several times.
+CACHED_NAMES = 256
 
 
+@functools.lru_cache(CACHED_NAMES)
 def parse_host(host: str) -> str | None:
     """Return the name or address in a `Host` header, in lower case and without the port; None if it is malformed.
 
@@ -52,6 +56,7 @@ def is_loopback(host: str) -> bool:
     return host == LOOPBACK_NAME if address is None else address.is_loopback
 
 
+@functools.lru_cache(CACHED_NAMES)
 def parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return a name as an IP address, or None if it is not one."""
     try:
