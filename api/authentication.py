@@ -6,7 +6,7 @@ an account, requests of this machine need neither: they come from the administra
 
 from __future__ import annotations
 
-import uuid
+import secrets
 
 from flask import Flask, current_app, g, request
 from sqlalchemy import Engine
@@ -32,6 +32,7 @@ PROXY_HEADERS = {"HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP"}
 PROXY_HEADER_PREFIX = "HTTP_X_FORWARDED_"
 MAX_ADDRESS_CHARACTERS = 100
 MAX_REQUEST_ID_CHARACTERS = 100
+REQUEST_ID_BYTES = 16
 SECONDS_PER_HOUR = 3600
 
 
@@ -109,16 +110,16 @@ def find_actor(engine: Engine) -> Actor:
     authorization = "" if is_for_proxy else authorization
     if authorization:
         return _find_key(engine, authorization)
-    token = read_session_token()
-    is_local = not is_for_proxy and is_local_request(settings)
-    if not token and not is_local:
-        return ANONYMOUS
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
-    with autocommitting(engine) as cursor:
-        actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds(current_app)) if token else None
-        if actor is None and is_local:
-            actor = credentials.find_local(cursor)
-        return actor or ANONYMOUS
+    if token := read_session_token():
+        with autocommitting(engine) as cursor:
+            actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds(current_app))
+        if actor is not None:
+            return actor
+    if not is_for_proxy and is_local_request(settings):
+        with autocommitting(engine) as cursor:
+            return credentials.find_local(cursor) or ANONYMOUS
+    return ANONYMOUS
 
 
 def _find_key(engine: Engine, authorization: str) -> Actor:
@@ -155,4 +156,4 @@ def _request_id(settings: config.Settings) -> str:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         if given.isascii() and given.isprintable() and 0 < len(given) <= MAX_REQUEST_ID_CHARACTERS:
             return given
-    return uuid.uuid4().hex
+    return secrets.token_hex(REQUEST_ID_BYTES)

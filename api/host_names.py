@@ -50,6 +50,7 @@ def matches_any(name: str, patterns: Sequence[str]) -> bool:
     )
 
 
+@functools.lru_cache(CACHED_NAMES)
 def is_loopback(host: str) -> bool:
     """Return whether a server that listens on this host is reachable from its own machine only."""
     address = parse_address(host)
