@@ -27,6 +27,7 @@ from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
+from api.transactions import lock_limit
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
@@ -129,7 +130,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app)
     with app.app_context():
         check_connections(db.engine)
-        limit_statements(db.engine, settings.request_timeout_seconds)
+        limit_statements(db.engine, settings.request_timeout_seconds, further_limits=lock_limit)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
     cross_origin.register(app)

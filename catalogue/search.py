@@ -140,7 +140,6 @@ def find_page(
     offset, limit = 0 if token else (page - 1) * per_page, per_page + 1
     search = _Search(cursor, product_filter, sorting, token, offset, limit, thresholds)
     rows = search.run()
-    cursor.execute(PLAN_FREELY_SQL)
     if search.estimated and not token and (rows or page == 1) and len(rows) <= per_page:
         # This is the last page, so its offset and length give the total.
         search.total, search.estimated = offset + len(rows), False
@@ -210,8 +209,7 @@ class _Search:
         self._offset = offset
         self._limit = limit
         self._thresholds = thresholds
-        self.cutoffs = search_indexes.find_cutoffs(cursor)
-        self._catalogue_rows = search_indexes.estimate_rows(cursor)
+        self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
@@ -247,7 +245,9 @@ class _Search:
         """Return the share of all products that matches, from a sample; 0 if the sample has too few matches."""
         percent = min(100.0, 100 * SAMPLE_ROWS / self._catalogue_rows)
         condition = self._filter.condition()
-        sampled, matching = self._execute(SAMPLE_SQL, percent=sql.Literal(percent), condition=condition)[0]
+        [(sampled, matching)] = self._execute(
+            SAMPLE_SQL, plan=PLAN_FREELY_SQL, percent=sql.Literal(percent), condition=condition
+        )
         return matching / sampled if matching >= MIN_SAMPLED_MATCHES else 0.0
 
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
@@ -364,8 +364,8 @@ class _Search:
         """Return the condition that a row comes after the page token, if there is one."""
         return self._token.follows(key) if self._token else sql.SQL("true")
 
-    def _execute(self, query: str, *, plan: str = "", **parts: sql.Composable) -> list[Row]:
-        """Return the rows of a query. `plan` are the settings of the planner to send with it."""
-        statement = sql.SQL(query).format(**parts)
-        self._cursor.execute(sql.SQL(f"{plan}; ") + statement if plan else statement)
+    def _execute(self, query: str, *, plan: str, **parts: sql.Composable) -> list[Row]:
+        """Return the rows of a query; `plan` has the settings of the planner for it."""
+        # One message for both saves a round trip.
+        self._cursor.execute(sql.SQL(f"{plan}; {query}").format(**parts))
         return self._cursor.fetchall()
