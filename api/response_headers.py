@@ -1,7 +1,7 @@
 """Headers of every response: what browsers may do with it, and which caches may keep it.
 
-They are added to the list that the application gives the server. Setting them on Flask's response takes several times as
-long, because it checks and copies every header.
+They are added to the list that the application gives the server. Setting them on Flask's response takes several times
+as long, because it checks and copies every header.
 """
 
 from __future__ import annotations
