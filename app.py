@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from flask import Flask
+from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
+from flask.sessions import SessionInterface
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
+from api.transactions import lock_limit
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
@@ -59,11 +61,19 @@ class JsonProvider(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
+class NoSessions(SessionInterface):
+    """Leaves out Flask's sessions, which it would load from a cookie in every request. Nothing uses them."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        """Return no session."""
+
+
 class Application(Flask):
     """A Flask application whose uploads are written straight to UPLOAD_DIR."""
 
     request_class = UploadRequest
     json_provider_class = JsonProvider
+    session_interface = NoSessions()
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -113,16 +123,16 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
+    app.wsgi_app = response_headers.add_headers(app.wsgi_app)  # type: ignore[assignment,method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     with app.app_context():
         check_connections(db.engine)
-        limit_statements(db.engine, settings.request_timeout_seconds)
+        limit_statements(db.engine, settings.request_timeout_seconds, further_limits=lock_limit)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
-    response_headers.register(app)
     cross_origin.register(app)
     request_guard.register(app)
     if settings.requests_per_minute:

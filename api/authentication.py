@@ -6,9 +6,9 @@ an account, requests of this machine need neither: they come from the administra
 
 from __future__ import annotations
 
-import uuid
+import secrets
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, current_app, g, request
 from sqlalchemy import Engine
 
 import config
@@ -19,6 +19,7 @@ from access.roles import ROLE_OF_SCOPE, Needs, Requirement, Scope
 from access.tokens import is_well_formed_key
 from api.errors import FORBIDDEN, UNAUTHENTICATED
 from api.host_names import LOOPBACK_NAME, is_loopback, parse_host
+from api.response_headers import REQUEST_ID_HEADER, REQUEST_ID_KEY
 from api.session_cookie import read_session_token
 from database.pooled_connections import autocommitting
 from models import db
@@ -26,29 +27,27 @@ from models import db
 BEARER, BASIC = "bearer ", "basic "
 INVALID_KEY = "The API key is not valid: it is mistyped, expired or revoked."
 LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
-# Headers that proxies add, next to X-Forwarded-*.
-PROXY_HEADERS = {"forwarded", "via", "x-real-ip"}
-REQUEST_ID_HEADER = "X-Request-ID"
+# Headers that proxies add, by their names in the WSGI environment.
+PROXY_HEADERS = {"HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP"}
+PROXY_HEADER_PREFIX = "HTTP_X_FORWARDED_"
 MAX_ADDRESS_CHARACTERS = 100
 MAX_REQUEST_ID_CHARACTERS = 100
+REQUEST_ID_BYTES = 16
 SECONDS_PER_HOUR = 3600
 
 
 def register(app: Flask) -> None:
     """Authenticate and authorise every request of the API; `needs` is what each endpoint needs."""
 
+    settings: config.Settings = app.config["SETTINGS"]
+    needs_of = needs_of_endpoint(app)
+
     @app.before_request
     def _authenticate() -> None:
-        g.request_id = _request_id()
-        needs = needs_of_endpoint(app).get(request.endpoint or "", Requirement.NOTHING)
+        request.environ[REQUEST_ID_KEY] = g.request_id = _request_id(settings)
+        needs = needs_of.get(request.endpoint or "", Requirement.NOTHING)
         if needs is not Requirement.NOTHING:
             require(needs)
-
-    @app.after_request
-    def _name_request(response: Response) -> Response:
-        if request_id := g.get("request_id"):
-            response.headers[REQUEST_ID_HEADER] = request_id
-        return response
 
 
 def idle_seconds(app: Flask) -> int:
@@ -65,9 +64,9 @@ def needs_of_endpoint(app: Flask) -> dict[str, Needs]:
 
 def current_actor() -> Actor:
     """Return who sent the current request; see `find_actor`."""
-    if "actor" not in g:
-        g.actor = find_actor(db.engine)
-    actor: Actor = g.actor
+    actor: Actor | None = g.get("actor")
+    if actor is None:
+        actor = g.actor = find_actor(db.engine)
     return actor
 
 
@@ -109,24 +108,29 @@ def find_actor(engine: Engine) -> Actor:
     # Browsers add the password for a proxy in front of the server to every request. It is not meant for the server.
     is_for_proxy = authorization.lower().startswith(BASIC)
     authorization = "" if is_for_proxy else authorization
-    is_key = authorization.lower().startswith(BEARER) and is_well_formed_key(authorization[len(BEARER) :].strip())
-    if authorization and not is_key:
-        raise UNAUTHENTICATED.exception(INVALID_KEY)
-    token = read_session_token()
-    is_local = not is_for_proxy and is_local_request(settings)
-    if not authorization and not token and not is_local:
-        return ANONYMOUS
+    if authorization:
+        return _find_key(engine, authorization)
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
-    with autocommitting(engine) as cursor:
-        if authorization:
-            actor = credentials.find_key(cursor, authorization[len(BEARER) :].strip())
-            if actor is None:
-                raise UNAUTHENTICATED.exception(INVALID_KEY)
+    if token := read_session_token():
+        with autocommitting(engine) as cursor:
+            actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds(current_app))
+        if actor is not None:
             return actor
-        actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds(current_app)) if token else None
-        if actor is None and is_local:
-            actor = credentials.find_local(cursor)
-        return actor or ANONYMOUS
+    if not is_for_proxy and is_local_request(settings):
+        with autocommitting(engine) as cursor:
+            return credentials.find_local(cursor) or ANONYMOUS
+    return ANONYMOUS
+
+
+def _find_key(engine: Engine, authorization: str) -> Actor:
+    """Return the actor for the API key in the header `Authorization`; raise the 401 if it is not valid."""
+    key = authorization[len(BEARER) :].strip()
+    if authorization.lower().startswith(BEARER) and is_well_formed_key(key):
+        with autocommitting(engine) as cursor:
+            actor = credentials.find_key(cursor, key)
+        if actor is not None:
+            return actor
+    raise UNAUTHENTICATED.exception(INVALID_KEY)
 
 
 def is_local_request(settings: config.Settings) -> bool:
@@ -137,18 +141,19 @@ def is_local_request(settings: config.Settings) -> bool:
     """
     if settings.auth != "auto" or not is_loopback(settings.host):
         return False
-    names = {name.lower() for name, _ in request.headers}
-    if names & PROXY_HEADERS or any(name.startswith("x-forwarded-") for name in names):
+    environ = request.environ
+    if not PROXY_HEADERS.isdisjoint(environ) or any(name.startswith(PROXY_HEADER_PREFIX) for name in environ):
         return False
-    peer = request.environ.get("werkzeug.proxy_fix.orig", request.environ).get("REMOTE_ADDR", "")
-    bound_address = str(request.environ.get("SERVER_NAME", ""))
-    name = parse_host(request.headers.get("Host", ""))
+    peer = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR", "")
+    bound_address = str(environ.get("SERVER_NAME", ""))
+    name = parse_host(environ.get("HTTP_HOST", ""))
     return is_loopback(peer) and is_loopback(bound_address) and name in LOCAL_NAMES
 
 
-def _request_id() -> str:
+def _request_id(settings: config.Settings) -> str:
     """Return the id that a trusted proxy gave the request, or a new one."""
-    settings: config.Settings = current_app.config["SETTINGS"]
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    is_usable = given.isascii() and given.isprintable() and 0 < len(given) <= MAX_REQUEST_ID_CHARACTERS
-    return given if settings.trusted_proxies and is_usable else uuid.uuid4().hex
+    if settings.trusted_proxies:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        if given.isascii() and given.isprintable() and 0 < len(given) <= MAX_REQUEST_ID_CHARACTERS:
+            return given
+    return secrets.token_hex(REQUEST_ID_BYTES)

@@ -31,10 +31,13 @@ KEY_NEEDED = "Scripts of other origins need an API key: send it as `Authorizatio
 def register(app: Flask) -> None:
     """Let scripts of the origins in CORS_ORIGINS read the responses of the API, also those to refused calls."""
 
+    settings: config.Settings = app.config["SETTINGS"]
+    if not settings.cors_origins:
+        return
+
     @app.after_request
     def _allow_origin(response: Response) -> Response:
-        settings: config.Settings = current_app.config["SETTINGS"]
-        if settings.cors_origins and is_api_path():
+        if is_api_path():
             # Without this, a cache could give the response for one origin to another one.
             response.vary.add("Origin")
             if origin := _named_origin():

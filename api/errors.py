@@ -162,7 +162,12 @@ def error_response(error: ApiError) -> Response:
 
 def is_api_path() -> bool:
     """Return whether the address of the current request belongs to the API."""
-    return request.path == "/api" or request.path.startswith("/api/")
+    return belongs_to_api(request.path)
+
+
+def belongs_to_api(path: str) -> bool:
+    """Return whether the path of an address belongs to the API."""
+    return path == "/api" or path.startswith("/api/")
 
 
 def register(app: Flask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -11,8 +12,11 @@ import config
 LOOPBACK_NAME = "localhost"
 # An IPv6 address is in brackets. A port and the dot of a fully qualified name may follow.
 HOST_RE = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+?)\.?(?::\d*)?")
+# Each request asks for the same few names and addresses several times.
+CACHED_NAMES = 256
 
 
+@functools.lru_cache(CACHED_NAMES)
 def parse_host(host: str) -> str | None:
     """Return the name or address in a `Host` header, in lower case and without the port; None if it is malformed.
 
@@ -46,6 +50,7 @@ def matches_any(name: str, patterns: Sequence[str]) -> bool:
     )
 
 
+@functools.lru_cache(CACHED_NAMES)
 def is_loopback(host: str) -> bool:
     """Return whether a server that listens on this host is reachable from its own machine only."""
     address = parse_address(host)
@@ -66,6 +71,7 @@ def server_url(settings: config.Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
+@functools.lru_cache(CACHED_NAMES)
 def parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return a name as an IP address, or None if it is not one."""
     try:

@@ -60,9 +60,10 @@ def check_host() -> None:
 
 def check_body_type() -> None:
     """Raise the 415 if the body of a JSON call is declared as something else. Blank bodies count as none."""
+    if request.method in SAFE_METHODS or not request.path.startswith("/api/"):
+        return
     # The upload is the only call whose body is not JSON. Without an endpoint, the answer is 404 or 405.
-    is_json_call = request.path.startswith("/api/") and request.endpoint not in {None, UPLOAD_ENDPOINT}
-    if not is_json_call or request.method in SAFE_METHODS or request.is_json:
+    if request.endpoint in {None, UPLOAD_ENDPOINT} or request.is_json:
         return
     if request.get_data().strip():
         raise NOT_JSON.exception()

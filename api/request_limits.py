@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, after_this_request, g, request
 
 from access.request_counts import RequestCounts
 from access.tokens import hash_token
@@ -41,14 +41,13 @@ def register(app: Flask, counts: RequestCounts) -> None:
             message = f"You sent too many requests. Try again in {seconds}."
             raise TOO_MANY_REQUESTS.exception(message, retry_after_seconds=wait)
         if credential and client != credential:
-            g.unknown_client = (client, credential)
 
-    @app.after_request
-    def _learn(response: Response) -> Response:
-        actor = g.get("actor")
-        if "unknown_client" in g and actor is not None and (actor.type == "key" or actor.session_id):
-            counts.move(*g.pop("unknown_client"))
-        return response
+            @after_this_request
+            def _learn(response: Response) -> Response:
+                actor = g.get("actor")
+                if actor is not None and (actor.type == "key" or actor.session_id):
+                    counts.move(client, credential)
+                return response
 
 
 def _credential() -> str:
