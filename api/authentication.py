@@ -133,12 +133,15 @@ def is_local_request(settings: config.Settings) -> bool:
     """Return whether the current request comes from this machine and without a proxy.
 
     Only then may it come from the administrator "local", and only if AUTH allows that and the server listens on a
-    loopback address. A proxy on the same machine forwards requests of others, and names them in a header.
+    loopback address. A proxy on the same machine forwards requests of others, and names them in a header. nginx does
+    not by default, but then it speaks HTTP/1.0, which no browser does.
     """
     if settings.auth != "auto" or not is_loopback(settings.host):
         return False
     names = {name.lower() for name, _ in request.headers}
     if names & PROXY_HEADERS or any(name.startswith("x-forwarded-") for name in names):
+        return False
+    if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return False
     peer = request.environ.get("werkzeug.proxy_fix.orig", request.environ).get("REMOTE_ADDR", "")
     bound_address = str(request.environ.get("SERVER_NAME", ""))

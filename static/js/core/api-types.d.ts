@@ -1075,6 +1075,8 @@ export interface paths {
          * Invite a person
          * @description The person chooses a password with the link in the response, which can be used once within a week. With SMTP_URL,
          *     the link is also mailed. The first person must be an administrator; from then on everyone signs in.
+         *
+         *     An API key cannot invite an administrator: whoever has the key could become one, and stay one without the key.
          */
         post: operations["inviteUser"];
         delete?: never;
@@ -1098,6 +1100,7 @@ export interface paths {
         /**
          * Change a person
          * @description Changes only the given fields. A change of the role, or disabling, ends the person's sessions and streams at once.
+         *     An API key can neither make somebody an administrator nor change the email address of one.
          */
         put: operations["changeUser"];
         post?: never;

@@ -49,7 +49,8 @@ export function newSecret() {
  *   focus: () => void,
  * }} `showErrors` tells whether one of the errors belongs to a field of the form
  */
-export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked = false }) {
+export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wasMasked = false }) {
+  let isMasked = wasMasked;
   const url = input('url', {
     type: 'url',
     dir: 'ltr',
