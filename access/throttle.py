@@ -51,10 +51,15 @@ PRUNE_SQL = f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() -
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt to sign in: the email address that was given, and the address of the client."""
+    """An attempt to sign in: the email address that was given, and the address of the client.
+
+    `is_confirmation` is true if a person who is signed in confirms the password. These attempts count for themselves:
+    otherwise strangers, who can make an account wait, could keep the person from choosing a new password.
+    """
 
     email: str
     address: str
+    is_confirmation: bool = False
 
     @property
     def subjects(self) -> dict[str, int]:
@@ -64,7 +69,8 @@ class Attempt:
     @property
     def account(self) -> str:
         """The subject for the account."""
-        return f"account {hashlib.sha256(self.email.strip().lower().encode('utf-8', 'replace')).hexdigest()}"
+        kind = "confirmation" if self.is_confirmation else "account"
+        return f"{kind} {hashlib.sha256(self.email.strip().lower().encode('utf-8', 'replace')).hexdigest()}"
 
     @property
     def network(self) -> str:
