@@ -8,12 +8,13 @@ well, so the answer does not tell whether one exists.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from access.networks import network_of
 
 # So many failures cause no wait. After each further one the next attempt must wait: one second, then twice as long.
 FREE_FAILURES_OF_ACCOUNT = 5
@@ -22,7 +23,6 @@ MAX_WAIT_SECONDS = 300
 # Failures count for so long after the last one.
 MEMORY = "interval '1 day'"
 MAX_DOUBLINGS = 20
-IPV6_PREFIX_BITS = 64
 
 # The row is locked until the transaction ends, so attempts on one account take turns.
 COUNT_SQL = text(f"""
@@ -74,14 +74,8 @@ class Attempt:
 
     @property
     def network(self) -> str:
-        """The subject for the address: of IPv6 its first 64 bits, because one client has all addresses behind them."""
-        try:
-            address = ipaddress.ip_address(self.address.partition("%")[0])
-        except ValueError:
-            return f"address {self.address}"
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX_BITS), strict=False)[0]
-        return f"address {address}"
+        """The subject for the address."""
+        return f"address {network_of(self.address)}"
 
 
 def count_attempt(session: Session, attempt: Attempt) -> int:
