@@ -114,10 +114,7 @@ function open({ events, webhook, onSaved }) {
     const rotated = await askToRotate(webhook);
     if (!rotated) return;
     webhook.previous_secret_expires_at = rotated.previous_secret_expires_at;
-    form.setSecret(
-      rotated,
-      `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
-    );
+    form.setSecret(rotated, `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`);
   }
 
   const dialog = showDialog({
