@@ -15,7 +15,7 @@ import config
 from access import credentials
 from access.actors import ANONYMOUS, Actor
 from access.audit import Origin
-from access.roles import ROLE_OF_SCOPE, Needs, Requirement, Scope
+from access.roles import ROLE_OF_SCOPE, ROLE_SCOPES, Needs, Requirement, Scope
 from access.tokens import is_well_formed_key
 from api.errors import FORBIDDEN, UNAUTHENTICATED
 from api.host_names import LOOPBACK_NAME, is_loopback, parse_host
@@ -92,7 +92,9 @@ def require(needs: Needs) -> None:
         needs = Scope.ADMIN
     if isinstance(needs, Scope):
         if actor.type == "key":
-            raise FORBIDDEN.exception(f"This API key may not do that: it lacks the scope `{needs}`.")
+            is_of_role = actor.role is not None and needs in ROLE_SCOPES[actor.role]
+            who = "it" if is_of_role else f"the role of its owner, {actor.role},"
+            raise FORBIDDEN.exception(f"This API key may not do that: {who} lacks the scope `{needs}`.")
         raise FORBIDDEN.exception(
             f"Your role, {actor.role}, may not do that: it needs the role {ROLE_OF_SCOPE[needs]}."
         )
