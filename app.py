@@ -102,6 +102,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         SECRET_KEY=secret_key,
         SQLALCHEMY_DATABASE_URI=sqlalchemy_url(url),
         SQLALCHEMY_ENGINE_OPTIONS={
+            # Messages of errors reach the log. Some values of statements are secrets, so messages have none of them.
+            "hide_parameters": True,
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_timeout": POOL_TIMEOUT_SECONDS,
@@ -110,6 +112,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         # A separate pool, so that GET /api/health still answers while other requests use every other connection.
         SQLALCHEMY_BINDS={
             HEALTH_DATABASE: {
+                "hide_parameters": True,
                 "url": sqlalchemy_url(url),
                 "pool_size": 1,
                 "max_overflow": 1,

@@ -8,12 +8,13 @@ well, so the answer does not tell whether one exists.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from access.networks import network_of
 
 # So many failures cause no wait. After each further one the next attempt must wait: one second, then twice as long.
 FREE_FAILURES_OF_ACCOUNT = 5
@@ -22,7 +23,6 @@ MAX_WAIT_SECONDS = 300
 # Failures count for so long after the last one.
 MEMORY = "interval '1 day'"
 MAX_DOUBLINGS = 20
-IPV6_PREFIX_BITS = 64
 
 # The row is locked until the transaction ends, so attempts on one account take turns.
 COUNT_SQL = text(f"""
@@ -51,10 +51,15 @@ PRUNE_SQL = f"DELETE FROM sign_in_failures WHERE failed_at < clock_timestamp() -
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt to sign in: the email address that was given, and the address of the client."""
+    """An attempt to sign in: the email address that was given, and the address of the client.
+
+    `is_confirmation` is true if a person who is signed in confirms the password. These attempts count for themselves:
+    otherwise strangers, who can make an account wait, could keep the person from choosing a new password.
+    """
 
     email: str
     address: str
+    is_confirmation: bool = False
 
     @property
     def subjects(self) -> dict[str, int]:
@@ -64,18 +69,13 @@ class Attempt:
     @property
     def account(self) -> str:
         """The subject for the account."""
-        return f"account {hashlib.sha256(self.email.strip().lower().encode('utf-8', 'replace')).hexdigest()}"
+        kind = "confirmation" if self.is_confirmation else "account"
+        return f"{kind} {hashlib.sha256(self.email.strip().lower().encode('utf-8', 'replace')).hexdigest()}"
 
     @property
     def network(self) -> str:
-        """The subject for the address: of IPv6 its first 64 bits, because one client has all addresses behind them."""
-        try:
-            address = ipaddress.ip_address(self.address.partition("%")[0])
-        except ValueError:
-            return f"address {self.address}"
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX_BITS), strict=False)[0]
-        return f"address {address}"
+        """The subject for the address."""
+        return f"address {network_of(self.address)}"
 
 
 def count_attempt(session: Session, attempt: Attempt) -> int:

@@ -15,7 +15,7 @@ import config
 from access import credentials
 from access.actors import ANONYMOUS, Actor
 from access.audit import Origin
-from access.roles import ROLE_OF_SCOPE, Needs, Requirement, Scope
+from access.roles import ROLE_OF_SCOPE, ROLE_SCOPES, Needs, Requirement, Scope
 from access.tokens import is_well_formed_key
 from api.errors import FORBIDDEN, UNAUTHENTICATED
 from api.host_names import LOOPBACK_NAME, is_loopback, parse_host
@@ -91,7 +91,9 @@ def require(needs: Needs) -> None:
         needs = Scope.ADMIN
     if isinstance(needs, Scope):
         if actor.type == "key":
-            raise FORBIDDEN.exception(f"This API key may not do that: it lacks the scope `{needs}`.")
+            is_of_role = actor.role is not None and needs in ROLE_SCOPES[actor.role]
+            who = "it" if is_of_role else f"the role of its owner, {actor.role},"
+            raise FORBIDDEN.exception(f"This API key may not do that: {who} lacks the scope `{needs}`.")
         raise FORBIDDEN.exception(
             f"Your role, {actor.role}, may not do that: it needs the role {ROLE_OF_SCOPE[needs]}."
         )
@@ -137,12 +139,15 @@ def is_local_request(settings: config.Settings) -> bool:
     """Return whether the current request comes from this machine and without a proxy.
 
     Only then may it come from the administrator "local", and only if AUTH allows that and the server listens on a
-    loopback address. A proxy on the same machine forwards requests of others, and names them in a header.
+    loopback address. A proxy on the same machine forwards requests of others, and names them in a header. nginx does
+    not by default, but then it speaks HTTP/1.0, which no browser does.
     """
     if settings.auth != "auto" or not is_loopback(settings.host):
         return False
     environ = request.environ
     if not PROXY_HEADERS.isdisjoint(environ) or any(name.startswith(PROXY_HEADER_PREFIX) for name in environ):
+        return False
+    if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return False
     peer = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR", "")
     bound_address = str(environ.get("SERVER_NAME", ""))

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import config
 
 LOOPBACK_NAME = "localhost"
+LABEL = "[0-9A-Za-z_-]+"
 # An IPv6 address is in brackets. A port and the dot of a fully qualified name may follow.
-HOST_RE = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+?)\.?(?::\d*)?")
+HOST_RE = re.compile(rf"(?P<name>\[[0-9A-Fa-f:.]+\]|{LABEL}(?:\.{LABEL})*)\.?(?::\d*)?")
 # Each request asks for the same few names and addresses several times.
 CACHED_NAMES = 256
 

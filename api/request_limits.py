@@ -7,21 +7,18 @@ Clients on this machine have no limit; neither do the files of the page.
 
 from __future__ import annotations
 
-import ipaddress
-
 from flask import Flask, Response, after_this_request, g, request
 
+from access.networks import network_of
 from access.request_counts import RequestCounts
 from access.tokens import hash_token
 from api.authentication import BEARER
 from api.errors import TOO_MANY_REQUESTS, is_api_path
-from api.host_names import is_loopback, parse_address
+from api.host_names import is_loopback
 from api.session_cookie import read_session_token
 
 # Enough of a SHA-256 to tell keys and sessions apart.
 CLIENT_HASH_BYTES = 12
-# The owner of an IPv6 address mostly has its whole network, so its addresses count as one.
-IPV6_NETWORK_BITS = 64
 MAX_ADDRESS_CHARACTERS = 100
 
 
@@ -34,7 +31,7 @@ def register(app: Flask, counts: RequestCounts) -> None:
         if not is_api_path() or is_loopback(address):
             return
         credential = _credential()
-        client = credential if credential and counts.knows(credential) else _client_of_address(address)
+        client = credential if credential and counts.knows(credential) else network_of(address)[:MAX_ADDRESS_CHARACTERS]
         wait = counts.add(client)
         if wait is not None:
             seconds = "1 second" if wait == 1 else f"{wait} seconds"
@@ -61,13 +58,3 @@ def _credential() -> str:
 
 def _hash(token: str) -> str:
     return hash_token(token)[:CLIENT_HASH_BYTES].hex()
-
-
-def _client_of_address(address: str) -> str:
-    """Return the name under which an address is counted; a proxy may have given it a form that is no address."""
-    parsed = parse_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), IPV6_NETWORK_BITS), strict=False))
-    return str(parsed or address[:MAX_ADDRESS_CHARACTERS])

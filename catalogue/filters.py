@@ -55,9 +55,7 @@ class Filter:
         """
         conditions: list[sql.Composable] = []
         if self.q:
-            # A text of invisible characters only is in no SKU.
-            columns = TEXT_COLUMNS if clean_part(self.q) else TEXT_COLUMNS[1:]
-            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in columns)
+            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in TEXT_COLUMNS)
             conditions.append(sql.SQL("({})").format(in_any_column))
         conditions += [contains(column, text) for column in TEXT_COLUMNS if (text := getattr(self, column))]
         if self.active is not None:
@@ -66,8 +64,13 @@ class Filter:
 
 
 def contains(column: str, text: str) -> sql.Composable:
-    """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters."""
+    """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters.
+
+    A text of invisible characters only is in no SKU. Without them it would be empty, and every SKU contains that.
+    """
     if column == "sku":
         text = clean_part(text)
+        if not text:
+            return sql.SQL("false")
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return sql.SQL("{} ILIKE {}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))

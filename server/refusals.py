@@ -9,6 +9,16 @@ from http import HTTPStatus
 
 from server.request_classes import RETRY_AFTER_SECONDS
 
+# Those of the application's responses (api/response_headers.py).
+UNUSED_FEATURES = ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "serial", "usb")
+SECURITY_HEADERS = (
+    "Content-Security-Policy: default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options: nosniff",
+    "Referrer-Policy: same-origin",
+    f"Permissions-Policy: {', '.join(f'{feature}=()' for feature in UNUSED_FEATURES)}",
+    "Cross-Origin-Resource-Policy: same-origin",
+)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -27,9 +37,7 @@ class Refusal:
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
             "Cache-Control: no-store",
-            "X-Content-Type-Options: nosniff",
-            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
-            "Cross-Origin-Resource-Policy: same-origin",
+            *SECURITY_HEADERS,
             "Connection: close",
         ]
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -90,7 +90,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
             return
-        self.log.warning("Invalid request from %s: %s", addr[0] if addr else "a local client", exc)
+        # The message of the exception can quote a line of the request, which may have a password or an API key.
+        self.log.warning("Invalid request from %s: %s", addr[0] if addr else "a local client", type(exc).__name__)
         is_too_large = isinstance(exc, (LimitRequestHeaders, LimitRequestLine))
         with contextlib.suppress(OSError):
             client.sendall((HEAD_TOO_LARGE if is_too_large else NOT_HTTP).render())

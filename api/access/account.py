@@ -209,7 +209,7 @@ def confirm_password(user: User, password: str, *, field: str) -> None:
 
     `field` is the field of the request that has the password. The person stays locked until the transaction ends.
     """
-    attempt = throttle.Attempt(user.email, client_address())
+    attempt = throttle.Attempt(user.email, client_address(), is_confirmation=True)
     if wait_seconds := throttle.count_attempt(db.session(), attempt):
         raise too_many_attempts(wait_seconds)
     password_hash = user.password_hash

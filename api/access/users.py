@@ -10,7 +10,7 @@ from sqlalchemy import select
 import config
 from access import links, mail, users
 from access.audit import Target
-from access.roles import Requirement
+from access.roles import Requirement, Role
 from api.access.errors import (
     EMAIL_TAKEN,
     FIRST_ADMINISTRATOR,
@@ -32,6 +32,7 @@ from api.access.schemas import (
     user_json,
 )
 from api.audit import record
+from api.authentication import current_actor, require
 from api.openapi import Blueprint
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
@@ -77,7 +78,11 @@ def invite_user(values: dict[str, Any]) -> tuple[Response, int]:
 
     The person chooses a password with the link in the response, which can be used once within a week. With SMTP_URL,
     the link is also mailed. The first person must be an administrator; from then on everyone signs in.
+
+    An API key cannot invite an administrator: whoever has the key could become one, and stay one without the key.
     """
+    if values["role"] == Role.ADMIN:
+        _refuse_keys()
     with user_errors():
         user = users.create_user(db.session(), **values)
     record(
@@ -107,8 +112,12 @@ def change_user(values: dict[str, Any], user_id: int) -> Response:
     """Change a person
 
     Changes only the given fields. A change of the role, or disabling, ends the person's sessions and streams at once.
+    An API key can neither make somebody an administrator nor change the email address of one.
     """
     user = _find_user(user_id)
+    becomes_administrator = user.role != Role.ADMIN and values.get("role") == Role.ADMIN
+    if becomes_administrator or (user.role == Role.ADMIN and values.get("email", user.email) != user.email):
+        _refuse_keys()
     with user_errors():
         changes = users.change_user(db.session(), user, **values)
     if changes:
@@ -160,6 +169,12 @@ def _find_user(user_id: int) -> User:
     if user is None:
         raise USER_NOT_FOUND.exception()
     return user
+
+
+def _refuse_keys() -> None:
+    """Raise the 403 if the actor is an API key, whatever its scopes are."""
+    if current_actor().type == "key":
+        require(Requirement.ADMINISTRATOR)
 
 
 def _create_link(user: User, purpose: str) -> tuple[dict[str, Any], dict[str, Any]]:

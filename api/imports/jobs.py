@@ -76,3 +76,9 @@ def starter_name(given: str | None) -> str:
 def record_action(action: str, job: ImportJob, changes: Mapping[str, Any] | None = None) -> None:
     """Record an action on a job in the audit log, in the transaction of the request."""
     record(f"import.{action}", Target("import", str(job.task_id), job.filename), changes=changes)
+
+
+def record_export(job: ImportJob, list_name: str) -> None:
+    """Record that somebody downloads a list of a job, and commit. Nothing is sent before that."""
+    record_action("exported", job, {"list": [None, list_name]})
+    db.session.commit()

@@ -194,7 +194,8 @@ def rotate_secret(webhook_id: int) -> Response:
     For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
-    have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty.
+    have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty. The
+    response masks the new secret for those who do not see it in `GET` either.
     """
     force = load_optional_body(RotationRequestSchema()).get("force", False)
     webhook = find_webhook(webhook_id, lock="change")
@@ -210,8 +211,10 @@ def rotate_secret(webhook_id: int) -> Response:
     webhook.secret = signing.create_secret()
     webhook.updated_at = func.clock_timestamp()
     db.session.flush()
+    masked = not _may_see_secrets()
     body = {
-        "secret": webhook.secret,
+        "secret": signing.mask_secret(webhook.secret) if masked else webhook.secret,
+        "secret_is_masked": masked,
         "previous_secret_expires_at": format_timestamp(webhook.previous_secret_expires_at),
     }
     changes = {"secret": [webhook.previous_secret, webhook.secret], "force": [None, force]}

@@ -236,7 +236,8 @@ class RotationRequestSchema(RequestSchema):
 class RotatedSecretSchema(Schema):
     """A new secret."""
 
-    secret = text("The new secret, which signs all requests from now on.", EXAMPLE_SECRET)
+    secret = text("The new secret, which signs all requests from now on, in full or masked.", EXAMPLE_SECRET)
+    secret_is_masked = boolean("Whether `secret` is masked, except for its last characters.")
     previous_secret_expires_at = timestamp(f"{PREVIOUS_SECRET}; null if there was none", nullable=True)
 
 

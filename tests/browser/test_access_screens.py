@@ -306,3 +306,29 @@ def test_a_secret_is_shown_after_the_password(team: Team, console: Console) -> N
     page.get_by_test_id("webhook-save").click()
     expect(page.get_by_test_id("webhook-dialog")).to_have_count(0)
     assert team.site.sql("SELECT secret FROM webhooks") == [("whsec_abcdefghijklmnopqrstuvwx",)]
+
+
+def test_a_replaced_secret_is_shown_after_the_password(team: Team, console: Console) -> None:
+    team.site.sql(
+        "INSERT INTO webhooks (url, description, event_type, enabled, secret)"
+        " VALUES ('https://example.com/hook', '', '*', true, 'whsec_abcdefghijklmnopqrstuvwx')"
+    )
+    page = team.open("admin")
+    page.goto("/#/webhooks")
+    page.get_by_test_id("webhook-menu").click()
+    page.get_by_test_id("webhook-edit").click()
+    secret = page.get_by_test_id("field-secret")
+    # The dialog was open for a while.
+    team.site.sql("UPDATE user_sessions SET confirmed_at = now() - interval '1 day'")
+    page.get_by_test_id("secret-rotate").click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_test_id("secret-note")).to_contain_text("valid until")
+    [(new,)] = team.site.sql("SELECT secret FROM webhooks")
+    expect(secret).to_have_value(re.compile(f"^•+{re.escape(new[-4:])}$|^•"))
+    page.get_by_test_id("secret-copy").click()
+    page.get_by_test_id("confirm-password").fill(PASSWORD)
+    page.get_by_test_id("confirm-password-ok").click()
+    expect(secret).to_have_value(new)
+    page.get_by_test_id("webhook-save").click()
+    expect(page.get_by_test_id("webhook-dialog")).to_have_count(0)
+    assert team.site.sql("SELECT secret FROM webhooks") == [(new,)]

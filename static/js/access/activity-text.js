@@ -35,6 +35,7 @@ export const ACTIONS = {
   'import.fixed': 'Rows of an import fixed',
   'import.fix_deleted': 'Fix of an import deleted',
   'import.undone': 'Import undone',
+  'import.exported': 'List of an import exported',
   'import.deleted': 'Import deleted',
   'webhook.created': 'Webhook created',
   'webhook.updated': 'Webhook changed',

@@ -1075,6 +1075,8 @@ export interface paths {
          * Invite a person
          * @description The person chooses a password with the link in the response, which can be used once within a week. With SMTP_URL,
          *     the link is also mailed. The first person must be an administrator; from then on everyone signs in.
+         *
+         *     An API key cannot invite an administrator: whoever has the key could become one, and stay one without the key.
          */
         post: operations["inviteUser"];
         delete?: never;
@@ -1098,6 +1100,7 @@ export interface paths {
         /**
          * Change a person
          * @description Changes only the given fields. A change of the role, or disabling, ends the person's sessions and streams at once.
+         *     An API key can neither make somebody an administrator nor change the email address of one.
          */
         put: operations["changeUser"];
         post?: never;
@@ -1347,7 +1350,8 @@ export interface paths {
          * @description For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
          *     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
          *     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
-         *     have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty.
+         *     have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty. The
+         *     response masks the new secret for those who do not see it in `GET` either.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -3162,10 +3166,12 @@ export interface components {
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description The new secret, which signs all requests from now on.
+             * @description The new secret, which signs all requests from now on, in full or masked.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string;
+            /** @description Whether `secret` is masked, except for its last characters. */
+            secret_is_masked: boolean;
         };
         RotationRequest: {
             /** @description Whether to replace the secret although the previous one is still valid, and end that one at once. */

@@ -49,7 +49,8 @@ function open({ events, webhook, onSaved }) {
       save();
     },
     onRotate: webhook?.secret ? rotate : undefined,
-    onUnmask: webhook?.secret_is_masked ? () => fetchSecret(webhook.id) : null,
+    isMasked: webhook?.secret_is_masked,
+    onUnmask: webhook ? () => fetchSecret(webhook.id) : undefined,
   });
   const notice = h('div', { class: 'dialog-notice' });
   const saveButton = h('button', {
@@ -113,10 +114,7 @@ function open({ events, webhook, onSaved }) {
     const rotated = await askToRotate(webhook);
     if (!rotated) return;
     webhook.previous_secret_expires_at = rotated.previous_secret_expires_at;
-    form.setSecret(
-      rotated.secret,
-      `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
-    );
+    form.setSecret(rotated, `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`);
   }
 
   const dialog = showDialog({

@@ -7,7 +7,7 @@ import { showMessage } from '../core/message-text.js';
 
 /** @import { Props } from '../core/dom.js' */
 /** @import { IconName } from '../core/icons.js' */
-/** @import { EventType } from '../core/types.d.ts' */
+/** @import { EventType, RotatedSecret } from '../core/types.d.ts' */
 
 /**
  * The fields of a webhook that the form edits. `secret` is null if requests are not signed.
@@ -36,20 +36,21 @@ export function newSecret() {
  * @param {EventType[]} options.events all event types
  * @param {(event: Event) => void} options.onSubmit
  * @param {() => void} [options.onRotate] if given, the form offers to replace the secret
- * @param {(() => Promise<string | null>) | null} [options.onUnmask] returns the secret that the form has only masked;
+ * @param {() => Promise<string | null>} [options.onUnmask] returns the secret that the form has only masked;
  *   null if it may not be shown
+ * @param {boolean} [options.isMasked] whether the secret of `set` is masked
  * @returns {{
  *   element: HTMLFormElement,
  *   set: (values: WebhookValues) => void,
- *   setSecret: (secret: string, note: string) => void,
+ *   setSecret: (rotated: RotatedSecret, note: string) => void,
  *   changes: () => Partial<WebhookValues>,
  *   values: () => WebhookValues,
  *   showErrors: (fields: Record<string, string[]>) => boolean,
  *   focus: () => void,
  * }} `showErrors` tells whether one of the errors belongs to a field of the form
  */
-export function webhookForm({ events, onSubmit, onRotate, onUnmask = null }) {
-  let isMasked = onUnmask !== null;
+export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wasMasked = false }) {
+  let isMasked = wasMasked;
   const url = input('url', {
     type: 'url',
     dir: 'ltr',
@@ -226,14 +227,14 @@ export function webhookForm({ events, onSubmit, onRotate, onUnmask = null }) {
     base = values();
   };
   /**
-   * @param {string} value
+   * @param {RotatedSecret} rotated
    * @param {string} note
    */
-  const setSecret = (value, note) => {
-    isMasked = false;
-    secret.value = value;
-    base.secret = value;
-    showSecret(true);
+  const setSecret = (rotated, note) => {
+    isMasked = rotated.secret_is_masked;
+    secret.value = rotated.secret;
+    base.secret = rotated.secret;
+    showSecret(!isMasked);
     setText(secretNote, note);
   };
   /** @returns {Partial<WebhookValues>} */

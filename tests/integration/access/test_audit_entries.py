@@ -142,6 +142,23 @@ def test_actions_on_imports(client: FlaskClient, runner: ImportRunner, database_
     assert entries[0]["changes"].items() >= {"mode": [None, "upsert"], "wants_preview": [None, True]}.items()
 
 
+def test_downloads_of_the_lists_of_an_import_have_entries(
+    client: FlaskClient, runner: ImportRunner, database_url: str
+) -> None:
+    task_id = upload_and_run(client, runner, f"{FILE}\n,no sku\n", preview="true")["task_id"]
+    lists = {"rejects": "rejects.csv", "duplicates": "duplicates.csv", "created": "rows.csv?kind=created"}
+    for path in lists.values():
+        with client.get(f"/api/imports/{task_id}/{path}") as response:
+            assert response.status_code == 200, path
+            assert b"sku" in response.data
+    # A download that is refused has none.
+    assert client.get(f"/api/imports/{task_id}/rows.csv?kind=nothing").status_code == 400
+    entries = [entry for entry in read_entries(database_url, "import.") if entry["action"] == "import.exported"]
+    assert [(entry["target_id"], entry["changes"]) for entry in entries] == [
+        (task_id, {"list": [None, name]}) for name in lists
+    ]
+
+
 def test_actions_on_webhooks_and_no_secrets(admin: FlaskClient, receiver: Receiver, database_url: str) -> None:
     webhook = read_json(admin.post("/api/webhooks", json={"url": receiver.url("/hooks"), "event_type": "*"}), 201)
     path = f"/api/webhooks/{webhook['id']}"

@@ -55,6 +55,8 @@ def test_requests_of_this_machine_are_those_of_local(client: FlaskClient) -> Non
         ({"Forwarded": "for=127.0.0.1"}, {}),
         ({"Host": "127.0.0.2"}, {}),
         ({"Authorization": "Basic YTpi"}, {}),
+        # What nginx sends with a plain `proxy_pass http://127.0.0.1:5000`: no header of a proxy, and its own Host.
+        ({"Host": "127.0.0.1:5000", "Connection": "close"}, {"SERVER_PROTOCOL": "HTTP/1.0"}),
         ({}, {"REMOTE_ADDR": "192.0.2.7"}),
         ({}, {"REMOTE_ADDR": ""}),
         ({}, {"SERVER_NAME": "0.0.0.0"}),  # noqa: S104

@@ -73,7 +73,9 @@ def test_a_key_ends_at_its_time_and_with_its_owner(admin: FlaskClient, app: Flas
     headers = bearer(created["key"])
     read_json(script.post("/api/products", json={"sku": "A"}, headers=headers), 201)
     execute(database_url, "UPDATE users SET role = 'viewer'")
-    read_error(script.post("/api/products", json={"sku": "B"}, headers=headers), 403, "forbidden")
+    reason = read_error(script.post("/api/products", json={"sku": "B"}, headers=headers), 403, "forbidden")
+    # The key has the scope, so another key would not help.
+    assert reason == "This API key may not do that: the role of its owner, viewer, lacks the scope `products:write`."
     execute(database_url, "UPDATE users SET role = 'admin', disabled_at = clock_timestamp()")
     read_error(script.get("/api/users", headers=headers), 401, "unauthenticated")
     execute(database_url, "UPDATE users SET disabled_at = NULL")

@@ -177,6 +177,27 @@ def test_a_key_of_an_administrator_manages_people_but_no_passwords(app: Flask, d
     read_json(client.delete(path, headers=bearer(key)))
 
 
+def test_a_key_makes_nobody_an_administrator(app: Flask, database_url: str, key: str) -> None:
+    script = app.test_client()
+    body = {"email": "b@example.com", "name": "B", "role": "admin"}
+    read_error(script.post("/api/users", headers=bearer(key), json=body), 403, "forbidden")
+    viewer, admin = create_user(database_url, "viewer"), create_user(database_url, "admin")
+    read_error(script.put(f"/api/users/{viewer}", headers=bearer(key), json={"role": "admin"}), 403, "forbidden")
+    # With a provider, whoever has the address of an administrator who was invited becomes this administrator.
+    change = {"email": "eve@example.com"}
+    read_error(script.put(f"/api/users/{admin}", headers=bearer(key), json=change), 403, "forbidden")
+    assert execute(database_url, "SELECT count(*) FROM users WHERE role = 'admin'") == [(2,)]
+    assert execute(database_url, "SELECT count(*) FROM users WHERE email LIKE '%%eve%%'") == [(0,)]
+    # Taking rights away, and everything for others, is allowed.
+    read_json(script.put(f"/api/users/{viewer}", headers=bearer(key), json={"role": "editor", **change}))
+    read_json(script.put(f"/api/users/{admin}", headers=bearer(key), json={"role": "admin", "name": "Ada"}))
+    execute(database_url, "UPDATE users SET password_hash = 'x'")
+    read_json(script.put(f"/api/users/{admin}", headers=bearer(key), json={"disabled": True}))
+    person = app.test_client()
+    person.set_cookie("acme_session", create_session(database_url, create_user(database_url)))
+    read_json(person.post("/api/users", json=body), 201)
+
+
 def test_a_scope_that_this_version_does_not_know_grants_nothing(app: Flask, database_url: str) -> None:
     key = create_key(database_url, create_user(database_url), ["products:read", "galaxy:destroy"])
     who = read_json(app.test_client().get("/api/session", headers=bearer(key)))

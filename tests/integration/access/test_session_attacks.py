@@ -278,3 +278,18 @@ def test_confirming_a_password_is_throttled(app: Flask, database_url: str, user_
     statuses = {client.put("/api/account/password", json=body).status_code for _ in range(20)}
     assert statuses == {403, 429}
     assert throttle.FREE_FAILURES_OF_ACCOUNT < 20
+
+
+def test_strangers_cannot_keep_a_person_who_is_signed_in_from_a_new_password(
+    app: Flask, database_url: str, user_id: int
+) -> None:
+    client = client_with(app, create_session(database_url, user_id))
+    body = {"email": EMAIL, "password": "a guess of somebody else"}
+    statuses = [app.test_client().post("/api/session", json=body).status_code for _ in range(7)]
+    assert statuses[-1] == 429
+    read_json(client.post("/api/account/confirm", json={"password": PASSWORD}))
+    change = {"current_password": PASSWORD, "password": NEW_PASSWORD}
+    read_json(client.put("/api/account/password", json=change))
+    # What the person does says nothing about the guesses of others, which still count.
+    [(failures,)] = execute(database_url, "SELECT failures FROM sign_in_failures WHERE subject LIKE 'account %%'")
+    assert failures > throttle.FREE_FAILURES_OF_ACCOUNT

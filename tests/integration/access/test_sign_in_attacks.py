@@ -108,13 +108,18 @@ def test_an_address_that_must_wait_cannot_make_accounts_wait(app: Flask, databas
 
 
 def test_all_addresses_of_one_ipv6_network_count_together(app: Flask, database_url: str, user_id: int) -> None:
-    block_address(database_url, "2001:db8:1:2::")
+    block_address(database_url, "2001:db8:1:2::/64")
     assert guess(app, address="2001:db8:1:2:3:4:5:6") == 429
     assert guess(app, address="2001:db8:1:2::9") == 429
     assert guess(app, address="2001:db8:1:3::9") == 401
     block_address(database_url, "192.0.2.7")
     assert guess(app, address="::ffff:192.0.2.7") == 429
     assert guess(app, address="fe80::1%eth0") == 401
+
+
+def test_the_port_that_a_proxy_names_makes_no_other_address(app: Flask, database_url: str) -> None:
+    block_address(database_url, "192.0.2.7")
+    assert guess(app, address="192.0.2.7:50123") == guess(app, address="192.0.2.7:50124") == 429
 
 
 def test_successes_do_not_make_an_address_wait(app: Flask, database_url: str, user_id: int) -> None:

@@ -12,7 +12,7 @@ import requests
 
 from support.database import execute
 from support.processes import Processes, find_free_ports
-from support.raw_clients import RawClient
+from support.raw_clients import RawClient, raw_clients
 from support.sign_in import PASSWORD, create_key, create_session, create_user
 from support.threads import Threads
 from support.waiting import wait_for
@@ -188,5 +188,11 @@ def test_no_secret_is_in_the_output_of_the_processes(ports: list[int], processes
         requests.get(f"http://127.0.0.1:{ports[0]}{path}", headers=headers, timeout=SECONDS)
     call(ports[0], "POST", "/session", body={"email": EMAIL, "password": f"{PASSWORD}x"})
     call(ports[0], "POST", "/session", body={"email": "\x00", "password": PASSWORD})
+    with raw_clients(ports[0], 3) as clients:
+        clients[0].send("GET /api/users HTTP/1.1", f"Authorization Bearer {key}")
+        clients[1].send("GET /api/users HTTP/1.1", f"Cookie acme_session={token}")
+        clients[2].send(f'{{"password": "{PASSWORD}"}}')
+        assert [client.read_answer().status for client in clients] == [400] * 3
     logged = processes.log.read_text(errors="replace")
+    assert "Invalid request from 127.0.0.1" in logged
     assert [secret for secret in (PASSWORD, token, key) if secret in logged] == []

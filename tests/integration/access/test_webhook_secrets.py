@@ -69,9 +69,12 @@ def test_changes_show_no_other_secret(admin: FlaskClient, database_url: str) -> 
     assert not is_shown(read_json(admin.put(PATH, json={"secret": changed["secret"]})))
     assert execute(database_url, "SELECT secret FROM webhooks") == [(created["secret"],)]
     assert read_json(admin.put(PATH, json={"secret": "a secret of mine"}))["secret"] == "a secret of mine"
-    rotated = read_json(admin.post(f"{PATH}/rotate-secret"))["secret"]
+    assert not is_shown(read_json(admin.post(f"{PATH}/rotate-secret")))
     assert not is_shown(read_json(admin.get(PATH)))
-    assert execute(database_url, "SELECT secret FROM webhooks") == [(rotated,)]
+    read_json(admin.post("/api/account/confirm", json={"password": PASSWORD}))
+    rotated = read_json(admin.post(f"{PATH}/rotate-secret", json={"force": True}))
+    assert is_shown(rotated)
+    assert execute(database_url, "SELECT secret FROM webhooks") == [(rotated["secret"],)]
     cleared = read_json(admin.put(PATH, json={"secret": None}))
     assert (cleared["secret"], cleared["secret_is_masked"]) == (None, False)
 
@@ -99,6 +102,7 @@ def test_keys(admin: FlaskClient, app: Flask, database_url: str, scopes: list[st
     script = app.test_client()
     assert is_shown(read_json(script.get(PATH, headers=headers))) == shown
     assert is_shown(read_json(script.put(PATH, json={"enabled": False}, headers=headers))) == shown
+    assert is_shown(read_json(script.post(f"{PATH}/rotate-secret", headers=headers))) == shown
     read_error(script.post("/api/account/confirm", json={"password": PASSWORD}, headers=headers), 403, "forbidden")
     assert read_actions(database_url, "webhook.secret_shown") == ["webhook.secret_shown"] * shown
 

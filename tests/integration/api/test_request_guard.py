@@ -53,6 +53,8 @@ def test_the_names_of_the_server_are_answered(client: FlaskClient, host: str) ->
     [
         *("example.com", "shop.example.com.evil.test", "evil-shop.example.com", "example.org", "evilexample.org"),
         *("localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.5", "[2001:db8::1]", "2130706433"),
+        # They match *.example.org, but are no names.
+        *("evil.test%2f.example.org", "evil.test\\.example.org", "localhost,a.example.org", "a..example.org"),
         *("", ":80", "a b", "evil.test@localhost", "localhost/", "[::1", "::1", "localhost:80:80", "x" * 500),
     ],
 )
