@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from access.networks import network_of
 
-# So many failures cause no wait. After each further one the next attempt must wait: one second, then twice as long.
+# So many failures cause no wait. After each further one the next attempt must wait, twice as long each time.
 FREE_FAILURES_OF_ACCOUNT = 5
 FREE_FAILURES_OF_ADDRESS = 50
+FIRST_WAIT_SECONDS = 1
 MAX_WAIT_SECONDS = 300
 # Failures count for so long after the last one.
 MEMORY = "interval '1 day'"
@@ -33,7 +34,7 @@ ON CONFLICT (subject) DO UPDATE SET
     failed_at = clock_timestamp(),
     blocked_until = CASE WHEN f.failed_at >= clock_timestamp() - {MEMORY} AND f.failures + 1 > :free THEN
         clock_timestamp() + make_interval(
-            secs => least(:max_wait, power(2, least({MAX_DOUBLINGS}, f.failures - :free)))
+            secs => least(:max_wait, :first_wait * power(2, least({MAX_DOUBLINGS}, f.failures - :free)))
         )
     END
 WHERE coalesce(f.blocked_until <= clock_timestamp(), true)
@@ -85,8 +86,8 @@ def count_attempt(session: Session, attempt: Attempt) -> int:
     """
     wait_seconds = 0
     for subject, free in sorted(attempt.subjects.items()):
-        values = {"subject": subject, "free": free, "max_wait": MAX_WAIT_SECONDS}
-        if session.execute(COUNT_SQL, values).first() is None:
+        limits = {"free": free, "first_wait": FIRST_WAIT_SECONDS, "max_wait": MAX_WAIT_SECONDS}
+        if session.execute(COUNT_SQL, {"subject": subject, **limits}).first() is None:
             wait_seconds = max(wait_seconds, session.scalar(READ_WAIT_SQL, {"subject": subject}) or 0, 1)
     if wait_seconds:
         session.rollback()

@@ -280,6 +280,7 @@ def test_confirming_a_password_is_throttled(app: Flask, database_url: str, user_
     assert throttle.FREE_FAILURES_OF_ACCOUNT < 20
 
 
+@pytest.mark.usefixtures("long_waits")
 def test_strangers_cannot_keep_a_person_who_is_signed_in_from_a_new_password(
     app: Flask, database_url: str, user_id: int
 ) -> None:
