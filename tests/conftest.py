@@ -24,6 +24,7 @@ os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
+from access import throttle
 from database.migrate import upgrade_database
 from importer.pipeline.runner import ImportRunner
 from support.database import TEMPLATE_DATABASE, create_server, execute, find_fast_folder, url_of
@@ -120,6 +121,13 @@ def app(settings: config.Settings) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A client of the web application. Its uploads wait until the test runs them, for example with `runner`."""
     return app.test_client()
+
+
+@pytest.fixture
+def long_waits(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let sign-ins wait for a minute after too many failures, so that a busy machine does not outlast the wait."""
+    monkeypatch.setattr(throttle, "FIRST_WAIT_SECONDS", 60)
+    return 60
 
 
 @pytest.fixture
