@@ -270,7 +270,7 @@ class Settings:
         ),
     ]
     session_idle_hours: Annotated[
-        int, Setting("168", "hours without a request after which a session ends", _integer(1, 8760))
+        int, Setting("168", "hours without use after which a session ends", _integer(1, 8760))
     ]
     session_days: Annotated[
         int, Setting("30", "days after which a session ends, however often it is used", _integer(1, 365))

@@ -53,17 +53,18 @@ WHERE k.id = ANY(%(ids)s) AND k.revoked_at IS NULL AND u.disabled_at IS NULL
 IS_CLAIMED_SQL = "SELECT claimed_at IS NOT NULL FROM installation"
 
 
-def find_session(cursor: Cursor, token: str, *, idle_seconds: int) -> Actor | None:
+def find_session(cursor: Cursor, token: str, *, idle_seconds: int, is_use: bool = True) -> Actor | None:
     """Return the person whose session has this token, or None if there is no such session any more.
 
-    The session ends after `idle_seconds` without a request. The cursor's connection commits each statement.
+    The session ends `idle_seconds` after its last use; a request that nobody has caused is none. The connection of the
+    cursor commits each statement.
     """
     cursor.execute(READ_SESSION_SQL, {"hash": hash_token(token), "idle_seconds": idle_seconds})
     row = cursor.fetchone()
     if row is None or row[2] is None:
         return None
     session_id, user_id, (name, role), is_stale = row
-    if is_stale:
+    if is_stale and is_use:
         cursor.execute(TOUCH_SESSION_SQL, {"id": session_id})
     return actors.person(user_id, name, role, session_id=session_id)
 

@@ -31,6 +31,9 @@ LOCAL_NAMES = {LOOPBACK_NAME, "127.0.0.1", "[::1]"}
 PROXY_HEADERS = {"HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP"}
 PROXY_HEADER_PREFIX = "HTTP_X_FORWARDED_"
 MAX_ADDRESS_CHARACTERS = 100
+# The page sends it with what it loads while nobody uses it.
+UNATTENDED_HEADER = "X-Unattended"
+EVENT_STREAM = "text/event-stream"
 MAX_REQUEST_ID_CHARACTERS = 100
 REQUEST_ID_BYTES = 16
 SECONDS_PER_HOUR = 3600
@@ -115,13 +118,20 @@ def find_actor(engine: Engine) -> Actor:
     # A connection of its own, so that a view that receives a large file or streams does not keep a transaction open.
     if token := read_session_token():
         with autocommitting(engine) as cursor:
-            actor = credentials.find_session(cursor, token, idle_seconds=idle_seconds(current_app))
+            actor = credentials.find_session(
+                cursor, token, idle_seconds=idle_seconds(current_app), is_use=not _is_unattended()
+            )
         if actor is not None:
             return actor
     if not is_for_proxy and is_local_request(settings):
         with autocommitting(engine) as cursor:
             return credentials.find_local(cursor) or ANONYMOUS
     return ANONYMOUS
+
+
+def _is_unattended() -> bool:
+    """Return whether an open page makes the current request by itself, while nobody uses it."""
+    return UNATTENDED_HEADER in request.headers or EVENT_STREAM in request.headers.get("Accept", "")
 
 
 def _find_key(engine: Engine, authorization: str) -> Actor:

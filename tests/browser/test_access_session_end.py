@@ -23,6 +23,25 @@ def page(team: Team, console: Console) -> Page:
     return page
 
 
+def test_what_the_page_loads_while_nobody_uses_it_is_marked(page: Page) -> None:
+    page.clock.install()
+    page.goto("/#/import")
+    expect(page.get_by_role("heading", name="Import products")).to_be_visible()
+
+    def is_marked() -> bool:
+        """Return whether the next reload of the imports is marked."""
+        with page.expect_request("**/api/imports?*") as request:
+            page.clock.run_for(16_000)
+        return request.value.headers.get("x-unattended") == "true"
+
+    page.mouse.move(100, 100)
+    assert not is_marked()
+    page.clock.fast_forward(120_000)
+    assert is_marked()
+    page.keyboard.press("Shift")
+    assert not is_marked()
+
+
 def end_session_at_next_call(page: Page, team: Team) -> None:
     """End the session right before the page creates a product: earlier, the dialog could open before the call."""
 

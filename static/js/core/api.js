@@ -1,5 +1,6 @@
 // Calls of the REST API. Every failure becomes an `ApiError` or a `NetworkError`.
 
+import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
 import { renewSession } from './session.js';
@@ -135,6 +136,7 @@ async function call(address, request, signal, timeoutMs) {
   try {
     answer = await fetch(address, {
       ...request,
+      headers: { ...request.headers, ...unattendedHeader() },
       cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });

@@ -133,6 +133,19 @@ def test_sessions_end_by_themselves(admin: FlaskClient, database_url: str) -> No
     read_error(admin.get("/api/products"), 401, "unauthenticated")
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_use"),
+    [({}, True), ({"X-Unattended": "true"}, False), ({"Accept": "text/event-stream"}, False)],
+)
+def test_what_a_page_loads_by_itself_is_no_use_of_the_session(
+    admin: FlaskClient, database_url: str, headers: dict[str, str], is_use: bool
+) -> None:
+    execute(database_url, "UPDATE user_sessions SET seen_at = clock_timestamp() - interval '167 hours'")
+    read_json(admin.get("/api/products", headers=headers))
+    [(is_recent,)] = execute(database_url, "SELECT seen_at > clock_timestamp() - interval '1 hour' FROM user_sessions")
+    assert is_recent is is_use
+
+
 def test_the_database_has_no_secret_of_a_session(admin: FlaskClient, database_url: str) -> None:
     cookie = admin.get_cookie("acme_session")
     assert cookie is not None
