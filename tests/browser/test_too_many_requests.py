@@ -50,9 +50,14 @@ def page(
 
 
 def use_up(page: Page) -> None:
-    """Send requests of the same session until the server refuses one."""
-    statuses = [page.request.get("/api/products").status for _ in range(LIMIT + 1)]
-    assert statuses[-1] == 429, statuses
+    """Send requests of the same session until the server refuses them."""
+    # On a busy machine the oldest ones leave the minute meanwhile, so a few more are needed.
+    refused = 0
+    for _ in range(LIMIT * 4):
+        refused = refused + 1 if page.request.get("/api/products").status == 429 else 0
+        if refused == 3:
+            return
+    pytest.fail("The server refuses no request.")
 
 
 def read_seconds(countdown: Locator) -> int:
