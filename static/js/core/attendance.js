@@ -9,6 +9,6 @@ for (const type of ['pointerdown', 'pointermove', 'wheel', 'keydown', 'focus']) 
   addEventListener(type, () => (lastInputAt = performance.now()), { capture: true, passive: true });
 }
 
-/** Return the header of a request that nobody has caused; no header if somebody has used the page in the last minute. */
+/** Return the header of a request that nobody has caused; none if somebody has used the page in the last minute. */
 export const unattendedHeader = () =>
   performance.now() - lastInputAt < ATTENDED_MS ? undefined : { 'X-Unattended': 'true' };

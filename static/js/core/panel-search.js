@@ -13,8 +13,8 @@ const MAX_CHARACTERS = 200;
  * @param {string} options.label name for screen readers
  * @param {string} options.testid
  * @param {() => void} options.onSearch called when the text has changed
- * @returns {{element: HTMLElement, value: () => string, markApplied: () => void}} call `markApplied` when another control
- *   loads the list from its start, so that the text that was typed just before does not load it once more
+ * @returns {{element: HTMLElement, value: () => string, markApplied: () => void}} call `markApplied` when another
+ *   control loads the list from its start, so that the text that was typed just before does not load it once more
  */
 export function createPanelSearch({ label, testid, onSearch }) {
   let searched = '';
