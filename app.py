@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from flask import Flask, Response
+from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
+from flask.sessions import SessionInterface
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -16,30 +18,34 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import routes
-from api import errors, request_guard
+from access import credentials
+from access.actors import Actor
+from access.request_counts import RequestCounts
+from api import authentication, cross_origin, errors, refusals, request_guard, request_limits, response_headers
+from api.access import commands, setup_link
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
 from api.sse import JobEvent, StreamHub
+from api.transactions import lock_limit
 from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Component, connect
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
+from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
 from models import ImportJob, db
+from secret_key import load_secret_key
 
 # gunicorn stops if a worker exits with this status (`Arbiter.WORKER_BOOT_ERROR`). After most others it starts a new
 # worker, again and again.
 GUNICORN_BOOT_ERROR = 3
 MAX_JSON_BYTES = 1_000_000
+# Of an upload. Each field may have 500 KB, Flask's default, and all of them are in memory at the same time.
+MAX_FORM_PARTS = 100
 POOL_SIZE = 5
 POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
 POOL_TIMEOUT_SECONDS = 5
 STATIC_MAX_AGE_SECONDS = 300
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -55,11 +61,19 @@ class JsonProvider(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
+class NoSessions(SessionInterface):
+    """Leaves out Flask's sessions, which it would load from a cookie in every request. Nothing uses them."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        """Return no session."""
+
+
 class Application(Flask):
     """A Flask application whose uploads are written straight to UPLOAD_DIR."""
 
     request_class = UploadRequest
     json_provider_class = JsonProvider
+    session_interface = NoSessions()
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -74,7 +88,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         settings = settings or config.load()
         url = settings.require_database_url()
         config.make_folder("UPLOAD_DIR", settings.upload_dir)
-        secret_key = config.load_secret_key(settings)
+        secret_key = load_secret_key(settings)
         upgrade_database(url)
     except (config.ConfigError, UnsupportedServer) as error:
         _exit(str(error))
@@ -88,15 +102,17 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         SECRET_KEY=secret_key,
         SQLALCHEMY_DATABASE_URI=sqlalchemy_url(url),
         SQLALCHEMY_ENGINE_OPTIONS={
+            # Messages of errors reach the log. Some values of statements are secrets, so messages have none of them.
+            "hide_parameters": True,
             "pool_size": POOL_SIZE,
             "max_overflow": POOL_OVERFLOW,
             "pool_timeout": POOL_TIMEOUT_SECONDS,
-            "pool_pre_ping": True,
             "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **connect_args},
         },
         # A separate pool, so that GET /api/health still answers while other requests use every other connection.
         SQLALCHEMY_BINDS={
             HEALTH_DATABASE: {
+                "hide_parameters": True,
                 "url": sqlalchemy_url(url),
                 "pool_size": 1,
                 "max_overflow": 1,
@@ -106,31 +122,42 @@ def create_app(settings: config.Settings | None = None) -> Flask:
             }
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
+    app.wsgi_app = response_headers.add_headers(app.wsgi_app)  # type: ignore[assignment,method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     with app.app_context():
-        limit_statements(db.engine, settings.request_timeout_seconds)
+        check_connections(db.engine)
+        limit_statements(db.engine, settings.request_timeout_seconds, further_limits=lock_limit)
         limit_statements(db.engines[HEALTH_DATABASE], HEALTH_SECONDS)
     errors.register(app)
+    cross_origin.register(app)
     request_guard.register(app)
+    if settings.requests_per_minute:
+        counts = app.extensions["request_counts"] = RequestCounts(url, settings.requests_per_minute)
+        request_limits.register(app, counts)
+    authentication.register(app)
+    request_guard.register_body_check(app)
+    refusals.register(app)
     routes.register(app)
+    app.cli.add_command(commands.users_group)
+    app.cli.add_command(commands.keys_group)
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),
         lambda job_ids: _read_job_events(app, job_ids),
+        lambda actors: _find_ended(app, actors),
         max_streams=settings.max_streams,
         listen=not settings.transaction_pooler,
     )
 
-    @app.after_request
-    def _add_security_headers(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    # The commands of Flask create the application, too.
+    if not os.environ.get("FLASK_RUN_FROM_CLI"):
+        setup_link.offer(app)
 
     return app
 
@@ -138,6 +165,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def _exit(reason: str) -> NoReturn:
     print(f"error: {reason}", file=sys.stderr)  # noqa: T201
     sys.exit(GUNICORN_BOOT_ERROR)
+
+
+def _find_ended(app: Flask, actors: set[Actor]) -> set[Actor]:
+    """Return those actors who may no longer do what they could."""
+    with app.app_context(), autocommitting(db.engine) as cursor:
+        return credentials.find_ended(cursor, actors, idle_seconds=authentication.idle_seconds(app))
 
 
 def _read_job_events(app: Flask, job_ids: Iterable[int]) -> dict[int, JobEvent]:

@@ -6,37 +6,40 @@ unusable value raises `ConfigError`, whose message is one line that names the va
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import secrets
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import IO, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from dotenv import load_dotenv
 
-from durable_files import sync_folder
-from setting_values import is_transaction_pooler
+from setting_values import ROLE_NAMES, is_transaction_pooler
 from setting_values import parse_boolean as _boolean
 from setting_values import parse_broker_url as _broker_url
 from setting_values import parse_database_url as _database_url
 from setting_values import parse_folder as _folder
 from setting_values import parse_host_names as _host_names
 from setting_values import parse_integer as _integer
+from setting_values import parse_issuer as _issuer
+from setting_values import parse_mail_from as _mail_from
 from setting_values import parse_networks as _networks
+from setting_values import parse_one_of as _one_of
+from setting_values import parse_origins as _origins
+from setting_values import parse_role_values as _role_values
+from setting_values import parse_smtp_url as _smtp_url
 
 ROOT = Path(__file__).resolve().parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CREDENTIALS_RE = re.compile(r"(?<=://).*@|^(?!\w+://).*@")
 MAX_SHOWN_CHARACTERS = 50
 EMBEDDED_BROKER_URL = "filesystem://localhost/"
-SECRET_KEY_BYTES = 32
+# The first setting of each pair works only with the second one.
+REQUIRED_TOGETHER = (("OIDC_ISSUER", "OIDC_CLIENT_ID"), ("SMTP_URL", "MAIL_FROM"))
 
 
 class ConfigError(ValueError):
@@ -80,6 +83,14 @@ class Settings:
             "",
             "names of the server besides localhost and HOST, separated by commas; *.example.com and * are allowed",
             _host_names,
+        ),
+    ]
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Setting(
+            "",
+            "origins whose scripts in browsers may call the API with an API key, such as https://shop.example.com",
+            _origins,
         ),
     ]
     data_dir: Annotated[
@@ -230,6 +241,14 @@ class Settings:
             _integer(0, 10),
         ),
     ]
+    requests_per_minute: Annotated[
+        int,
+        Setting(
+            "3000",
+            "requests per minute of an API key, a session or an address; beyond it, status 429; 0 is no limit",
+            _integer(0, 1_000_000),
+        ),
+    ]
     export_seconds: Annotated[
         int, Setting("600", "seconds after which an export of products is cancelled", _integer(1, 86_400))
     ]
@@ -242,6 +261,67 @@ class Settings:
     webhook_retention_days: Annotated[
         int, Setting("30", "days after which webhook deliveries are deleted", _integer(1, 3650))
     ]
+    auth: Annotated[
+        str,
+        Setting(
+            "auto",
+            "auto: as long as nobody has an account, this machine needs no sign-in; required: everyone signs in",
+            _one_of("auto", "required"),
+        ),
+    ]
+    session_idle_hours: Annotated[
+        int, Setting("168", "hours without use after which a session ends", _integer(1, 8760))
+    ]
+    session_days: Annotated[
+        int, Setting("30", "days after which a session ends, however often it is used", _integer(1, 365))
+    ]
+    audit_retention_days: Annotated[
+        int, Setting("365", "days after which entries of the audit log are deleted", _integer(1, 36_500))
+    ]
+    oidc_issuer: Annotated[
+        str,
+        Setting(
+            "", "OpenID Connect provider that people may sign in with, exactly as it writes its own address", _issuer
+        ),
+    ]
+    oidc_name: Annotated[
+        str, Setting("", "name of the provider on the page for signing in; if empty, the host of OIDC_ISSUER")
+    ]
+    oidc_client_id: Annotated[str, Setting("", "id of this product at the provider")]
+    oidc_client_secret: Annotated[str, Setting("", "secret of this product at the provider")]
+    oidc_scopes: Annotated[
+        str, Setting("openid email profile", "scopes to request; some providers need one more for groups or roles")
+    ]
+    oidc_role_claim: Annotated[
+        str, Setting("roles", "claim of the ID token that has a person's roles or groups, a text or a list")
+    ]
+    oidc_roles: Annotated[
+        tuple[tuple[str, str], ...],
+        Setting(
+            "",
+            "values of the claim for each role, such as admin=acme-admins,editor=acme-editors; if empty, "
+            "administrators set the roles",
+            _role_values,
+        ),
+    ]
+    oidc_default_role: Annotated[
+        str,
+        Setting(
+            "",
+            "role of people who sign in through the provider without any other role; if empty, they are refused",
+            _one_of("", *ROLE_NAMES),
+        ),
+    ]
+    smtp_url: Annotated[
+        str,
+        Setting(
+            "",
+            "server that sends invitations and links for new passwords, as smtp://user:password@host:587 or smtps://…; "
+            "if empty, administrators pass the links on",
+            _smtp_url,
+        ),
+    ]
+    mail_from: Annotated[str, Setting("", "sender of the mails, such as Acme <acme@example.com>", _mail_from)]
     flask_env: Annotated[str, Setting("production", "name of the environment")]
     flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
     # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.
@@ -289,6 +369,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             # A URL may contain a password, which must not reach a log.
             shown = CREDENTIALS_RE.sub("***@", text)[:MAX_SHOWN_CHARACTERS]
             raise ConfigError(f"{name} {error}, not {shown!r}") from None
+    for name, needed in REQUIRED_TOGETHER:
+        if values[name.lower()] and not values[needed.lower()]:
+            raise ConfigError(f"{needed} is not set, but {name} needs it")
     return Settings(**values, transaction_pooler=is_transaction_pooler(environ.get("DATABASE_URL", "")))
 
 
@@ -303,45 +386,3 @@ def make_folder(setting: str, path: Path) -> Path:
             f"{setting}: the folder {path} cannot be written ({error.strerror}); choose another one"
         ) from None
     return path
-
-
-def load_secret_key(settings: Settings) -> str:
-    """Return SECRET_KEY or, if it is not set, the key in DATA_DIR. The first process that needs that key generates it.
-
-    A file that a power cut left empty gets a new key, which is harmless: the old one only signed sessions. Raises
-    `ConfigError` if the key cannot be read or written.
-    """
-    if settings.secret_key:
-        return settings.secret_key
-    path = make_folder("DATA_DIR", settings.data_dir) / "secret_key"
-    try:
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            if key := _read_secret_key(file):
-                return key
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
-            # Processes that start together take turns, and the first one writes the key.
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return _read_secret_key(file) or _write_secret_key(file, path.parent)
-    except OSError as error:
-        raise ConfigError(f"SECRET_KEY: {path} cannot be written ({error.strerror}); set SECRET_KEY") from None
-
-
-def _read_secret_key(file: IO[bytes]) -> str:
-    """Return the key in a file, or "" if a power cut has left the file empty or full of zeros."""
-    return file.read().strip(b"\0 \r\n\t").decode(errors="replace")
-
-
-def _write_secret_key(file: IO[bytes], folder: Path) -> str:
-    """Generate a key and return it once it is on the disk."""
-    key = secrets.token_hex(SECRET_KEY_BYTES)
-    try:
-        file.truncate(0)
-        file.seek(0)
-        file.write(key.encode())
-        os.fsync(file.fileno())
-        sync_folder(folder)
-    except OSError:
-        file.truncate(0)
-        raise
-    return key

@@ -3,7 +3,7 @@
 import js from '@eslint/js';
 import globals from 'globals';
 
-const FEATURES = ['docs', 'imports', 'products', 'webhooks'];
+const FEATURES = ['access', 'docs', 'imports', 'products', 'webhooks'];
 
 /**
  * Forbid imports from the given folders of static/js.

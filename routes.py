@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import change_streams, docs, events, health
+from api.access import account, audit, keys, oidc, session, users
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
-from api.products import bulk, export
+from api.products import bulk, export, last_change
 from api.products import routes as products
 from api.webhooks import deliveries, send_test
 from api.webhooks import routes as webhooks
@@ -17,8 +18,8 @@ from api.webhooks import routes as webhooks
 def register(app: Flask) -> None:
     """Register every route with the application, and add every call of the API to its OpenAPI document."""
     docs.create_document(app).add(
-        app,
         products.blueprint,
+        last_change.blueprint,
         bulk.blueprint,
         export.blueprint,
         change_streams.blueprint,
@@ -34,6 +35,12 @@ def register(app: Flask) -> None:
         send_test.blueprint,
         deliveries.blueprint,
         change_streams.webhooks_blueprint,
+        session.blueprint,
+        oidc.blueprint,
+        account.blueprint,
+        users.blueprint,
+        keys.blueprint,
+        audit.blueprint,
         events.blueprint,
         health.blueprint,
         docs.blueprint,

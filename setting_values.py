@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from email.utils import getaddresses
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -11,6 +13,11 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 PRODUCT_FOLDER = Path(__file__).resolve().parent
 # A name, an IP address, `*.` followed by a name, or `*`. Names may have underscores, as those of Docker services do.
 HOST_PATTERN_RE = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?")
+# The scheme, the host and the port of a page. An IPv6 address is in brackets.
+ORIGIN_RE = re.compile(r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+# A stricter check would refuse addresses that work.
+ADDRESS_RE = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+ROLE_NAMES = ("viewer", "editor", "admin")
 MAX_NUMBER_DIGITS = 20
 POOLER_PORT = ":6543"
 POOLER_HOST_PART = ".pooler."
@@ -39,6 +46,32 @@ def parse_boolean(text: str) -> bool:
     raise ValueError("must be 1 or 0")
 
 
+def parse_one_of(*words: str) -> Callable[[str], str]:
+    """Return the parser of one of a few words."""
+
+    def parse(text: str) -> str:
+        if text.strip().lower() not in words:
+            raise ValueError(f"must be {' or '.join(filter(None, words))}")
+        return text.strip().lower()
+
+    return parse
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Return origins as browsers write them: in lower case, without the default port and a slash at the end."""
+    origins = []
+    for origin in (part.strip().lower().removesuffix("/") for part in text.split(",") if part.strip()):
+        match = ORIGIN_RE.fullmatch(origin)
+        if match is None:
+            raise ValueError(
+                "must be origins such as https://shop.example.com or http://localhost:8080, separated by commas"
+                f" ({origin[:50]})"
+            )
+        default_port = {"https": ":443", "http": ":80"}[match["scheme"]]
+        origins.append(origin.removesuffix(default_port))
+    return tuple(origins)
+
+
 def parse_folder(text: str) -> Path:
     """Return an absolute path. Relative ones begin in the folder of the product."""
     path = Path(text).expanduser()
@@ -61,6 +94,59 @@ def parse_host_names(text: str) -> tuple[str, ...]:
             f"must be host names such as shop.example.com or *.example.com, without https:// and port ({unusable[:50]})"
         )
     return tuple(f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names)
+
+
+def parse_issuer(text: str) -> str:
+    """Return the address of an OpenID Connect provider. It stays as it is: ID tokens must have the same text."""
+    if text and not _is_url(text, schemes={"https"} if not _is_loopback_url(text) else {"https", "http"}):
+        raise ValueError("must be the issuer of the provider, such as https://login.example.com/realms/acme")
+    return text
+
+
+def parse_smtp_url(text: str) -> str:
+    """Return the URL of a mail server."""
+    if text and not _is_url(text, schemes={"smtp", "smtps"}):
+        raise ValueError("must look like smtp://user:password@mail.example.com:587 or smtps://…")
+    return text
+
+
+def parse_mail_from(text: str) -> str:
+    """Return the sender of mails: an address, or a name and an address."""
+    addresses = getaddresses([text])
+    if text and not (text.isprintable() and len(addresses) == 1 and ADDRESS_RE.fullmatch(addresses[0][1])):
+        raise ValueError("must be an email address such as acme@example.com or Acme <acme@example.com>")
+    return text
+
+
+def parse_role_values(text: str) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a role and a value of the provider's claim."""
+    pairs = []
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        role, _, value = (piece.strip() for piece in part.partition("="))
+        if role not in ROLE_NAMES or not value:
+            raise ValueError(
+                "must look like admin=acme-admins,editor=acme-editors, with the roles viewer, editor, admin"
+            )
+        pairs.append((role, value))
+    return tuple(pairs)
+
+
+def _is_url(text: str, *, schemes: set[str]) -> bool:
+    """Return whether a text is a URL with a host, and with nothing after its path."""
+    try:
+        parts = urlsplit(text)
+        # Reading `port` raises ValueError if it is not a number.
+        is_usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_usable and parts.scheme in schemes and not parts.query and not parts.fragment and text.isascii()
+
+
+def _is_loopback_url(text: str) -> bool:
+    """Return whether a URL names this machine."""
+    with suppress(ValueError):
+        return urlsplit(text).hostname in {"localhost", "127.0.0.1", "::1"}
+    return False
 
 
 def parse_database_url(text: str) -> str:

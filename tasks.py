@@ -11,6 +11,7 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 from sqlalchemy.exc import OperationalError
 
 import config
+from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.migrate import UnsupportedServer, upgrade_database
@@ -28,6 +29,7 @@ REAPER_STOP_SECONDS = 2
 DISPATCHER_STOP_SECONDS = 7
 BYTES_PER_KB = 1024
 BYTES_PER_MB = 1_000_000
+SECONDS_PER_HOUR = 3600
 
 settings = config.load()
 retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
@@ -104,7 +106,8 @@ def start_threads(sender: Any, **_: Any) -> None:
     if any(isinstance(companion, Reaper) for companion in companions):
         return
     url = settings.require_database_url()
-    reaper_settings = ReaperSettings(url, settings.upload_dir, retention, history, settings.sweep_seconds)
+    access = AccessRetention(settings.audit_retention_days, settings.session_idle_hours * SECONDS_PER_HOUR)
+    reaper_settings = ReaperSettings(url, settings.upload_dir, retention, history, settings.sweep_seconds, access)
     _start(Reaper(reaper_settings, worker=sender.hostname, wake=wake_import))
     _start(SearchIndexBuilder(url, pooled=settings.transaction_pooler))
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from flask import Response, current_app, request
 
 from api import sse
+from api.authentication import current_actor
 from api.openapi import Blueprint
 from api.sse import PRODUCTS_TOPIC, TOO_MANY_STREAMS, WEBHOOKS_TOPIC, ChangeSubscription, StreamHub
 
@@ -70,7 +71,7 @@ def follow_webhooks() -> Response:
 
 def _stream(topic: int) -> Response:
     hub: StreamHub = current_app.extensions["streams"]
-    subscription = hub.subscribe_to_changes(topic)
+    subscription = hub.subscribe_to_changes(topic, current_actor())
     if subscription is None:
         raise TOO_MANY_STREAMS.exception()
     is_reconnect = "Last-Event-ID" in request.headers

@@ -23,8 +23,9 @@ from database.retry import is_conflict
 
 log = logging.getLogger(__name__)
 
-# How long a client should wait before it repeats a call that got status 503.
+# How long a client should wait before it repeats a call that got one of these statuses.
 RETRY_AFTER_SECONDS = 5
+RETRIED_STATUSES = {429, 503}
 
 # Headers of Flask's own errors that their responses keep (RFC 9110, sections 10.2.1 and 10.2.3).
 KEPT_HEADERS = {"allow", "retry-after"}
@@ -34,7 +35,7 @@ class ApiError(Exception):
     """An error response.
 
     `message` is a sentence for a person, `fields` has the sentences for each invalid field. `details` has the
-    same facts as JSON, for programs.
+    same facts as JSON, for programs. `retry_after_seconds` is when to repeat the call.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class ApiError(Exception):
         message: str,
         fields: dict[str, list[str]] | None = None,
         details: dict[str, Any] | None = None,
+        *,
+        retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -51,6 +54,9 @@ class ApiError(Exception):
         self.message = message
         self.fields = fields
         self.details = details
+        self.retry_after_seconds = RETRY_AFTER_SECONDS if status in RETRIED_STATUSES else None
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
 
 class ErrorType(NamedTuple):
@@ -66,11 +72,18 @@ class ErrorType(NamedTuple):
     fields: tuple[str, ...] = ()
     field_message: str = ""
 
-    def exception(self, message: str | None = None, *, fields: Sequence[str] | None = None) -> ApiError:
+    def exception(
+        self,
+        message: str | None = None,
+        *,
+        fields: Sequence[str] | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> ApiError:
         """Return the exception to raise, with a more specific message or with other fields if given."""
         message = message or self.message
         names = self.fields if fields is None else fields
-        return ApiError(self.status, self.code, message, {name: [message] for name in names})
+        values = {name: [message] for name in names}
+        return ApiError(self.status, self.code, message, values, retry_after_seconds=retry_after_seconds)
 
     def example(self) -> dict[str, Any]:
         """Return the body of this error with its default message, as an example for the document."""
@@ -79,6 +92,8 @@ class ErrorType(NamedTuple):
 
 
 BAD_REQUEST = ErrorType(400, "bad_request", "The server could not understand the request.")
+UNAUTHENTICATED = ErrorType(401, "unauthenticated", "Sign in first, or send an API key (Authorization: Bearer acme_…).")
+FORBIDDEN = ErrorType(403, "forbidden", "This API key may not do that: it lacks the scope `products:write`.")
 NOT_FOUND = ErrorType(404, "not_found", "Nothing exists at this address.")
 METHOD_NOT_ALLOWED = ErrorType(405, "method_not_allowed", "This address does not support {method} requests.")
 BODY_TOO_LARGE = ErrorType(413, "too_large", "The body of the request is too large.")
@@ -87,13 +102,14 @@ INTERNAL_ERROR = ErrorType(500, "internal_error", "The server failed and logged 
 REQUEST_TIMEOUT = ErrorType(
     408, "request_timeout", "The request arrived too slowly, so the server stopped waiting. Try again."
 )
+TOO_MANY_REQUESTS = ErrorType(429, "too_many_requests", "You sent too many requests. Try again in 42 seconds.")
 # The web server gives the same response before it runs a call (server/refusals.py).
 OVERLOADED = ErrorType(503, "overloaded", "The server has too much to do. Try again in a few seconds.")
 QUERY_TIMEOUT = ErrorType(
     503, "query_timeout", "The database took too long, so this call was cancelled. Ask for less, or try again later."
 )
 UNAVAILABLE = ErrorType(503, "unavailable", "The database is not available. Try again soon.")
-# api/request_guard.py raises these two.
+# api/request_guard.py and api/cross_origin.py raise these two.
 UNTRUSTED_HOST = ErrorType(
     400,
     "untrusted_host",
@@ -137,9 +153,21 @@ def error_response(error: ApiError) -> Response:
     """Return the response for an error."""
     response = jsonify(error_body(error))
     response.status_code = error.status
-    if error.status == UNAVAILABLE.status:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == UNAUTHENTICATED.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def is_api_path() -> bool:
+    """Return whether the address of the current request belongs to the API."""
+    return belongs_to_api(request.path)
+
+
+def belongs_to_api(path: str) -> bool:
+    """Return whether the path of an address belongs to the API."""
+    return path == "/api" or path.startswith("/api/")
 
 
 def register(app: Flask) -> None:
@@ -151,7 +179,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _handle_http_exception(error: HTTPException) -> Response | HTTPException:
-        if request.path != "/api" and not request.path.startswith("/api/"):
+        if not is_api_path():
             return error
         response = error_response(_convert_http_exception(error))
         for name, value in error.get_headers():

@@ -13,7 +13,9 @@ from flask import Response, current_app
 from marshmallow import ValidationError, fields
 from sqlalchemy import select
 
+from access.roles import Scope
 from api import sse
+from api.authentication import current_actor, require
 from api.imports.progress import job_event
 from api.imports.schemas import EXAMPLE_TASK_ID
 from api.openapi import INVALID_PARAMETER, Blueprint
@@ -75,6 +77,7 @@ class EventSubscription:
         # When the next report of a changed topic is due, by the monotonic clock.
         self._due: dict[int, float] = {}
         self._reported_at: dict[int, float] = {}
+        self._has_ended = False
 
     def publish(self, topic: int, event: JobEvent | None) -> None:
         """Record the new state of a job or, if `event` is None, a change of another topic."""
@@ -87,20 +90,29 @@ class EventSubscription:
                 self._jobs[topic] = event
             self._condition.notify()
 
+    def end(self) -> None:
+        """End the stream."""
+        with self._condition:
+            self._has_ended = True
+            self._condition.notify()
+
     def __iter__(self) -> Iterator[str | None]:
         while True:
-            yield self._wait()
+            text = self._wait()
+            if self._has_ended:
+                return
+            yield text
 
     def _wait(self) -> str | None:
         """Wait until events are due and return their text; return None if a keep-alive is due first."""
         keep_alive_at = time.monotonic() + self._keep_alive_seconds
         with self._condition:
-            while not (text := self._take()):
+            while not (text := self._take()) and not self._has_ended:
                 now = time.monotonic()
                 if now >= keep_alive_at:
                     return None
                 self._condition.wait(max(0, min([keep_alive_at, *self._due.values()]) - now))
-            return text
+            return text or None
 
     def _take(self) -> str:
         now = time.monotonic()
@@ -111,6 +123,14 @@ class EventSubscription:
             self._reported_at[topic] = now
             texts.append(CHANGE_EVENTS[topic])
         return "".join(texts)
+
+
+# What the actor needs to follow each topic.
+NEEDS_OF_PARAMETER = {
+    "imports": Scope.IMPORTS_READ,
+    "products": Scope.PRODUCTS_READ,
+    "webhooks": Scope.WEBHOOKS,
+}
 
 
 @blueprint.get("/events")
@@ -131,8 +151,12 @@ def follow_events(query: dict[str, Any]) -> Response:
       after the last change.
     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
 
-    The stream does not end by itself. A client that reconnects gets the current state of each import again.
+    The stream ends only if its actor may no longer read it. A client that reconnects gets the current state of each
+    import again. Each topic needs its own scope: `imports:read`, `products:read` or `webhooks`.
     """
+    for parameter, scope in NEEDS_OF_PARAMETER.items():
+        if query.get(parameter):
+            require(scope)
     hub: StreamHub = current_app.extensions["streams"]
     task_ids = query.get("imports", [])
     rows = db.session.execute(select(ImportJob.task_id, ImportJob.id).where(ImportJob.task_id.in_(task_ids)))
@@ -140,7 +164,7 @@ def follow_events(query: dict[str, Any]) -> Response:
     topics = {*job_ids.values()}
     topics |= {topic for topic, name in ((PRODUCTS_TOPIC, "products"), (WEBHOOKS_TOPIC, "webhooks")) if query.get(name)}
     subscription = EventSubscription(topics, hub.keep_alive_seconds)
-    if not hub.subscribe(subscription):
+    if not hub.subscribe(subscription, current_actor()):
         raise TOO_MANY_STREAMS.exception()
     # Read the states after subscribing, so that no change between the two is missed.
     try:

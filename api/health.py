@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from flask import Response, current_app, jsonify
 from marshmallow import Schema
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 import celery_app
 import config
+from access.roles import Requirement
+from api.authentication import find_actor
+from api.errors import ApiError
 from api.health_details import EXAMPLE, HealthDetailsSchema, read_details
 from api.openapi import Blueprint
-from api.response_fields import nested, text
+from api.response_fields import nested, optional, text
 from models import Worker, db
 
 log = logging.getLogger(__name__)
@@ -49,19 +53,21 @@ class HealthSchema(Schema):
         "up",
         enum=["up", "down", "unknown"],
     )
-    version = text("The version of the product.", config.VERSION)
-    details = nested(HealthDetailsSchema)
+    version = optional(text("The version of the product, for those who are signed in.", config.VERSION))
+    details = optional(nested(HealthDetailsSchema, "Numbers for monitoring, for those who are signed in."))
 
 
 @blueprint.get("/health")
 @blueprint.document(operationId="getHealth")
+@blueprint.needs(Requirement.NOTHING)
 @blueprint.returns(200, HealthSchema, "All parts are up.", example=HEALTHY)
 @blueprint.returns(503, HealthSchema, "At least one part is not up.", example=UNHEALTHY)
 def show_health() -> tuple[Response, int]:
     """Check the health
 
     Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each. The
-    details are numbers for monitoring, which never change the status.
+    details are numbers for monitoring, which never change the status. They and the version need an API key or a
+    session.
     """
     worker = _check_worker()
     parts = {
@@ -70,13 +76,20 @@ def show_health() -> tuple[Response, int]:
         "worker": worker,
     }
     healthy = all(state == "up" for state in parts.values())
-    body = {
-        "status": "healthy" if healthy else "unhealthy",
-        **parts,
-        "version": config.VERSION,
-        "details": read_details(None if worker == "unknown" else db.engines[HEALTH_DATABASE]),
-    }
+    database = None if worker == "unknown" else db.engines[HEALTH_DATABASE]
+    body: dict[str, Any] = {"status": "healthy" if healthy else "unhealthy", **parts}
+    # Without the database nobody can prove who they are, and there are no numbers to hide.
+    if database is None or _is_signed_in(database):
+        body |= {"version": config.VERSION, "details": read_details(database)}
     return jsonify(body), 200 if healthy else 503
+
+
+def _is_signed_in(database: Engine) -> bool:
+    """Return whether the request has a session or a key. The health does not depend on whether a key is valid."""
+    try:
+        return find_actor(database).may(Requirement.ANY_ACTOR)
+    except ApiError:
+        return False
 
 
 def _check_worker() -> str:

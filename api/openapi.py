@@ -16,14 +16,16 @@ A module with one call:
         '''
         raise IMPORT_RUNNING.exception(f"…")
 
-`accepts` checks the request with a schema, responds with 400 if it is invalid, and passes what the schema loads to the
-view as its first argument. `returns` and `raises` only describe. The document adds the errors that every call can have,
-those of calls that change something, and those of a JSON body if the call accepts one. The views of calls that write
-are repeated after a deadlock; see api/transactions.py.
+The scope that a call needs follows from its heading and its method (`NEEDS_OF_TAG`); `needs` sets another one, and
+api/authentication.py checks it. `accepts` checks the request with a schema, responds with 400 if it is invalid, and
+passes what the schema loads to the view as its first argument. `returns` and `raises` only describe. The document adds
+the errors that every call can have, those of calls that change something, and those of a JSON body if the call accepts
+one. The views of calls that write are repeated after a deadlock; see api/transactions.py.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -34,16 +36,22 @@ from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from webargs.flaskparser import FlaskParser
 
+from access.roles import Needs, Requirement, Scope
+from api.authentication import needs_of_endpoint
 from api.errors import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
     BUSY,
     CROSS_SITE,
+    FORBIDDEN,
     INTERNAL_ERROR,
     NOT_JSON,
     OVERLOADED,
     QUERY_TIMEOUT,
+    RETRIED_STATUSES,
     RETRY_AFTER_SECONDS,
+    TOO_MANY_REQUESTS,
+    UNAUTHENTICATED,
     UNAVAILABLE,
     UNTRUSTED_HOST,
     ApiError,
@@ -59,8 +67,26 @@ JSON = "application/json"
 OPTIONAL_BODY = {"required": False}
 INVALID_BODY = ErrorType(400, "invalid_body", "The body must be a JSON object.")
 INVALID_PARAMETER = ErrorType(400, RequestSchema.code, "per_page must be a whole number from 1 to 500.", ("per_page",))
-ERRORS_OF_EVERY_CALL = (UNTRUSTED_HOST, INTERNAL_ERROR, UNAVAILABLE, OVERLOADED, QUERY_TIMEOUT)
-ERRORS_OF_WRITING_CALLS = (BUSY, CROSS_SITE)
+ERRORS_OF_EVERY_CALL = (
+    UNTRUSTED_HOST,
+    CROSS_SITE,
+    TOO_MANY_REQUESTS,
+    INTERNAL_ERROR,
+    UNAVAILABLE,
+    OVERLOADED,
+    QUERY_TIMEOUT,
+)
+# The scopes that the calls under each heading need, to read and to write.
+NEEDS_OF_TAG: dict[str, tuple[Needs, Needs]] = {
+    "Products": (Scope.PRODUCTS_READ, Scope.PRODUCTS_WRITE),
+    "Imports": (Scope.IMPORTS_READ, Scope.IMPORTS_WRITE),
+    "Webhooks": (Scope.WEBHOOKS, Scope.WEBHOOKS),
+    "Access": (Scope.ADMIN, Scope.ADMIN),
+    "About": (Requirement.ANY_ACTOR, Scope.ADMIN),
+}
+# The names of the two ways to sign in, in the document.
+KEY_SCHEME, SESSION_SCHEME = "key", "session"
+ERRORS_OF_WRITING_CALLS = (BUSY,)
 ERRORS_OF_JSON_BODIES = (BAD_REQUEST, INVALID_BODY, BODY_TOO_LARGE, NOT_JSON)
 RETRY_AFTER_HEADER = {
     "Retry-After": {
@@ -70,6 +96,7 @@ RETRY_AFTER_HEADER = {
 }
 STATUS_DESCRIPTIONS = {
     400: "The request is invalid.",
+    401: "Nobody is signed in, or the API key is not valid.",
     403: "The request is not allowed.",
     404: "It does not exist.",
     408: "The request arrived too slowly.",
@@ -77,6 +104,7 @@ STATUS_DESCRIPTIONS = {
     412: "The condition in `If-Match` is not met; nothing was changed.",
     413: "The body is too large.",
     415: "The body has the wrong media type.",
+    429: "The client sends too many requests.",
     500: "The server failed.",
     503: "The server cannot do this now; try again later.",
     507: "The server's disk is full.",
@@ -157,6 +185,8 @@ class Blueprint(BlueprintBase):
     def __init__(self, name: str, import_name: str, *, url_prefix: str, tag: str) -> None:
         super().__init__(name, import_name, url_prefix=url_prefix)
         self.tag = tag
+        # What each endpoint needs, by its name.
+        self.needs_of_endpoint: dict[str, Needs] = {}
         self._prepare_doc_cbks: list[Callable[..., Any]]
         self._prepare_doc_cbks.append(self._describe_errors)
 
@@ -166,11 +196,14 @@ class Blueprint(BlueprintBase):
         Views of calls that write are repeated after a deadlock. Pass `repeats=False` for a view that cannot run twice.
         """
         register: Callable[[V], V] = super().route(rule, **{"tags": [self.tag], **options})
-        if not repeats or READING_METHODS.issuperset(options.get("methods", ["GET"])):
-            return register
+        reads = READING_METHODS.issuperset(options.get("methods", ["GET"]))
 
         def decorator(view: V) -> V:
-            return register(cast("V", repeat_after_conflict(view)))
+            needs = getattr(view, "_apidoc", {}).get("needs", NEEDS_OF_TAG[self.tag][0 if reads else 1])
+            self.needs_of_endpoint[f"{self.name}.{options.get('endpoint', view.__name__)}"] = needs
+            view = self.document()(view)
+            view._apidoc["needs"] = needs  # type: ignore[attr-defined]
+            return register(view if reads or not repeats else cast("V", repeat_after_conflict(view)))
 
         return decorator
 
@@ -224,6 +257,16 @@ class Blueprint(BlueprintBase):
 
         return decorator
 
+    def needs(self, needs: Needs) -> Callable[[V], V]:
+        """Set what this call needs, in place of what `NEEDS_OF_TAG` says."""
+
+        def decorator(view: V) -> V:
+            view = self.document()(view)
+            view._apidoc["needs"] = needs  # type: ignore[attr-defined]
+            return view
+
+        return decorator
+
     def document(self, **values: Any) -> Callable[[V], V]:
         """Add values to the operation object of the document, in OpenAPI's own form."""
         smorest: Any = super()
@@ -233,8 +276,15 @@ class Blueprint(BlueprintBase):
     def _describe_errors(self, doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
         """Add a response for each status of the call's errors; flask-smorest calls this once per operation."""
         accepts_json = JSON in doc.get("requestBody", {}).get("content", {})
+        needs: Needs = info["needs"]
+        is_open = needs is Requirement.NOTHING
+        with_key = {KEY_SCHEME: [needs] if isinstance(needs, Scope) else []}
+        with_session: dict[str, list[str]] = {SESSION_SCHEME: []}
+        needs_person = needs in {Requirement.PERSON, Requirement.ADMINISTRATOR}
+        doc["security"] = [] if is_open else [with_session] if needs_person else [with_key, with_session]
         error_types = [
             *info.get("error_types", ()),
+            *(() if is_open else (UNAUTHENTICATED, FORBIDDEN)),
             *(ERRORS_OF_WRITING_CALLS if method.upper() not in READING_METHODS else ()),
             *(ERRORS_OF_JSON_BODIES if accepts_json else ()),
             *ERRORS_OF_EVERY_CALL,
@@ -255,7 +305,7 @@ def _error_response(error_types: list[ErrorType]) -> dict[str, Any]:
         # Of several errors with the same code, the document shows the first one, which is the call's own.
         examples.setdefault(error_type.code, {"summary": error_type.message, "value": error_type.example()})
     codes = ", ".join(f"`{code}`" for code in examples)
-    can_retry = error_types[0].status == UNAVAILABLE.status
+    can_retry = error_types[0].status in RETRIED_STATUSES
     return {
         "description": f"{STATUS_DESCRIPTIONS[error_types[0].status]} Codes: {codes}.",
         **({"headers": RETRY_AFTER_HEADER} if can_retry else {}),
@@ -290,9 +340,13 @@ class Document(ApiBase):
     ERROR_SCHEMA = ErrorSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
 
-    if TYPE_CHECKING:
-
-        def __init__(self, app: Flask, *, spec_kwargs: dict[str, Any]) -> None: ...
+    def __init__(self, app: Flask, *, spec_kwargs: dict[str, Any]) -> None:
+        smorest: Any = super()
+        smorest.__init__(app, spec_kwargs=spec_kwargs)
+        self._app = app
+        self._blueprints: list[FlaskBlueprint] = []
+        self._json = ""
+        self._lock = threading.Lock()
 
     def _init_spec(self, **options: Any) -> None:
         smorest: Any = super()
@@ -309,18 +363,27 @@ class Document(ApiBase):
     def _register_pagination_header(self) -> None:
         """Do nothing: pagination is part of the body, not a header."""
 
-    def add(self, app: Flask, *blueprints: FlaskBlueprint) -> None:
-        """Register blueprints with the application and add their calls to the document.
+    def add(self, *blueprints: FlaskBlueprint) -> None:
+        """Register blueprints with the application; the document will list their calls.
 
         flask-smorest's `register_blueprint` would also make a heading of every blueprint.
         """
-        smorest: Any = self
         for blueprint in blueprints:
-            app.register_blueprint(blueprint)
+            self._app.register_blueprint(blueprint)
             views: Any = blueprint
-            views.register_views_in_doc(self, app, smorest.spec, name=blueprint.name, parameters=None)
+            needs_of_endpoint(self._app).update(views.needs_of_endpoint)
+            self._blueprints.append(blueprint)
 
     def as_json(self) -> str:
-        """Return the document as JSON."""
+        """Return the document as JSON.
+
+        The first call makes it, because that takes most of the time of `create_app()`, and few processes need it.
+        """
         smorest: Any = self
-        return json.dumps(smorest.spec.to_dict(), separators=(",", ":"))
+        with self._lock:
+            if not self._json:
+                for blueprint in self._blueprints:
+                    views: Any = blueprint
+                    views.register_views_in_doc(self, self._app, smorest.spec, name=blueprint.name, parameters=None)
+                self._json = json.dumps(smorest.spec.to_dict(), separators=(",", ":"))
+        return self._json

@@ -4,30 +4,20 @@ A browser sends requests on behalf of any web page. Three rules keep foreign pag
 
 - `Host` must name this server. Otherwise a foreign name that resolves to this machine (DNS rebinding) would make a
   foreign page look like one of ours.
-- A call that changes something must not come from a page of another origin. The rule is that of
-  `http.CrossOriginProtection` in Go 1.25: browsers say in `Sec-Fetch-Site` whether the page has the server's origin,
-  and older browsers name the page's origin in `Origin`. Scripts send neither header and pass.
+- A call must not come from a page of another origin; see api/cross_origin.py.
 - The body of a JSON call must be declared as JSON. A foreign form can only send other types.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Sequence
-from urllib.parse import urlsplit
-
 from flask import Flask, Response, current_app, request
 
 import config
-from api.errors import CROSS_SITE, NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
+from api.cross_origin import SAFE_METHODS, check_origin, preflight_response
+from api.errors import NOT_JSON, UNTRUSTED_HOST, ApiError, error_response
+from api.host_names import is_trusted, parse_host
 from api.imports.upload_request import UPLOAD_ENDPOINT
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-OWN_FETCH_SITES = {"same-origin", "none"}
-LOOPBACK_NAME = "localhost"
-# An IPv6 address is in brackets. A port and the dot of a fully qualified name may follow.
-HOST_RE = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@\s]+?)\.?(?::\d*)?")
 MAX_SHOWN_CHARACTERS = 100
 
 
@@ -38,11 +28,20 @@ def register(app: Flask) -> None:
     def _guard() -> Response | None:
         try:
             check_host()
+            if permission := preflight_response():
+                return permission
             check_origin()
-            check_body_type()
         except ApiError as error:
             return error_response(error) if request.path.startswith("/api") else _plain_response(error)
         return None
+
+
+def register_body_check(app: Flask) -> None:
+    """Check the type of every body. This reads the body, so it comes after the check of who sends it."""
+
+    @app.before_request
+    def _check_body() -> None:
+        check_body_type()
 
 
 def check_host() -> None:
@@ -50,79 +49,21 @@ def check_host() -> None:
     host = request.headers.get("Host")
     if host is None:
         return
-    match = HOST_RE.fullmatch(host)
+    name = parse_host(host)
     settings: config.Settings = current_app.config["SETTINGS"]
-    if match is None or not is_trusted(match["name"].lower(), settings, str(request.environ.get("SERVER_NAME", ""))):
+    if name is None or not is_trusted(name, settings, str(request.environ.get("SERVER_NAME", ""))):
         raise UNTRUSTED_HOST.exception(
             f"This server does not answer to the name {host[:MAX_SHOWN_CHARACTERS]!r}."
             " Add the name to the setting TRUSTED_HOSTS, and restart the web process."
         )
 
 
-def is_trusted(name: str, settings: config.Settings, bound_address: str) -> bool:
-    """Return whether a name or address from `Host` is one of this server's.
-
-    `name` is in lower case and has no port; an IPv6 address is in brackets. `bound_address` is the address that the
-    server listens on, which can differ from the setting HOST if the command line of gunicorn sets it.
-    """
-    own_name = settings.host.lower()
-    if name == LOOPBACK_NAME or name.strip("[]") == own_name or matches_any(name, settings.trusted_hosts):
-        return True
-    address = parse_address(name)
-    if address is None:
-        return False
-    # An attacker can point a name at this server, but not an IP address. So trust every address at which clients can
-    # reach the server: any address, or only loopback addresses if the server listens only on loopback.
-    return address.is_loopback or not (is_loopback(own_name) and is_loopback(bound_address))
-
-
-def matches_any(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a name is one of `patterns`: a name, `*.example.com` for its subdomains, or `*` for any name."""
-    return any(
-        pattern in {"*", name} or (pattern.startswith("*.") and name.endswith(pattern[1:])) for pattern in patterns
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a server that listens on this host is reachable from its own machine only."""
-    address = parse_address(host)
-    return host == LOOPBACK_NAME if address is None else address.is_loopback
-
-
-def parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return a name as an IP address, or None if it is not one."""
-    try:
-        return ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return None
-
-
-def check_origin() -> None:
-    """Raise the 403 if a browser sends a call that changes something on behalf of a page of another origin."""
-    if request.method in SAFE_METHODS:
-        return
-    if site := request.headers.get("Sec-Fetch-Site"):
-        if site not in OWN_FETCH_SITES:
-            raise CROSS_SITE.exception()
-        return
-    origin = request.headers.get("Origin")
-    if origin and not _is_own_origin(origin, request.headers.get("Host", "")):
-        raise CROSS_SITE.exception()
-
-
-def _is_own_origin(origin: str, host: str) -> bool:
-    """Compare hosts only, because behind a proxy the server does not know the scheme that the browser uses."""
-    try:
-        return urlsplit(origin).netloc.lower() == host.lower() != ""
-    except ValueError:
-        return False
-
-
 def check_body_type() -> None:
     """Raise the 415 if the body of a JSON call is declared as something else. Blank bodies count as none."""
+    if request.method in SAFE_METHODS or not request.path.startswith("/api/"):
+        return
     # The upload is the only call whose body is not JSON. Without an endpoint, the answer is 404 or 405.
-    is_json_call = request.path.startswith("/api/") and request.endpoint not in {None, UPLOAD_ENDPOINT}
-    if not is_json_call or request.method in SAFE_METHODS or request.is_json:
+    if request.endpoint in {None, UPLOAD_ENDPOINT} or request.is_json:
         return
     if request.get_data().strip():
         raise NOT_JSON.exception()

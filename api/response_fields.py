@@ -1,15 +1,24 @@
 """Fields of responses. They only describe the JSON. Views build it without schemas, which are slow for long lists.
 
-All fields are always present. `extra` keywords are further keywords of JSON Schema; `nullable` also allows null.
+All fields are always present, except those in `optional`. `extra` keywords are further keywords of JSON Schema;
+`nullable` also allows null.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import Schema, fields
 
+F = TypeVar("F", bound=fields.Field[Any])
+
 EXAMPLE_TIME = "2026-11-24T04:00:00.123456Z"
+
+
+def optional(field: F) -> F:
+    """Return the field, which some responses do not have."""
+    field.required = False
+    return field
 
 
 def text(description: str, example: str | None = None, *, nullable: bool = False, **extra: Any) -> fields.String:

@@ -6,6 +6,9 @@ tells the streams. A stream holds no database connection and polls nothing. LIST
 pooler. There the thread polls once a second: it reads the jobs that streams follow, and values that show whether
 products or webhooks have changed.
 
+A stream ends as soon as its actor may no longer read it: the thread asks when PostgreSQL tells it that access has
+changed, and once a minute, because sessions and keys also end by themselves.
+
 The streams are Server-Sent Events (WHATWG HTML, section 9.2).
 """
 
@@ -24,6 +27,7 @@ import psycopg2
 from flask import Response
 from psycopg2.extensions import connection as Connection
 
+from access.actors import Actor
 from api.errors import ErrorType
 from database.listen import Listener
 
@@ -31,10 +35,17 @@ log = logging.getLogger(__name__)
 
 JOBS_CHANNEL = "import_progress"
 PRODUCTS_CHANNEL = "products_changed"
+ACCESS_CHANNEL = "access_changed"
 WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
 # A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id.
 PRODUCTS_TOPIC, WEBHOOKS_TOPIC = 0, -1
-TOPIC_OF_CHANNEL = {PRODUCTS_CHANNEL: PRODUCTS_TOPIC, **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS_TOPIC)}
+# No stream follows this topic. When it changes, the thread ends the streams whose actors may no longer read them.
+ACCESS_TOPIC = -2
+TOPIC_OF_CHANNEL = {
+    PRODUCTS_CHANNEL: PRODUCTS_TOPIC,
+    ACCESS_CHANNEL: ACCESS_TOPIC,
+    **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS_TOPIC),
+}
 
 # A stream without news sends a comment line, so that proxies keep it open and a closed connection is noticed.
 KEEP_ALIVE_SECONDS = 5
@@ -42,6 +53,7 @@ KEEP_ALIVE = ": keep-alive\n\n"
 # Minimum time between two events of a stream of changes.
 CHANGE_INTERVAL_SECONDS = 1
 POLL_SECONDS = 1
+ACCESS_CHECK_SECONDS = 60
 RECONNECT_SECONDS = 1
 # How long browsers wait before they open an interrupted stream again.
 CLIENT_RETRY_MS = 2000
@@ -88,6 +100,9 @@ class Subscription(Protocol):
 
     topics: frozenset[int]
 
+    def end(self) -> None:
+        """Let the stream end, because its actor may no longer read it."""
+
     def publish(self, topic: int, event: JobEvent | None) -> None:
         """Record the current state of a job or, if `event` is None, a change of a topic that is not a job."""
 
@@ -104,7 +119,8 @@ class JobSubscription:
         self.topics = frozenset({job_id})
         self.seen_revision = 0
         self._newest_revision = 0
-        self._events: queue.Queue[JobEvent] = queue.Queue(MAX_QUEUED_EVENTS)
+        # None ends the stream.
+        self._events: queue.Queue[JobEvent | None] = queue.Queue(MAX_QUEUED_EVENTS)
 
     def __enter__(self) -> JobSubscription:
         return self
@@ -119,6 +135,8 @@ class JobSubscription:
             except queue.Empty:
                 yield None
                 continue
+            if event is None:
+                return
             if event.revision > self.seen_revision:
                 self.seen_revision = event.revision
                 yield event.text
@@ -135,6 +153,13 @@ class JobSubscription:
         if event.revision <= self._newest_revision:
             return
         self._newest_revision = event.revision
+        self._put(event)
+
+    def end(self) -> None:
+        """End the stream after the events that wait."""
+        self._put(None)
+
+    def _put(self, event: JobEvent | None) -> None:
         while True:
             try:
                 return self._events.put_nowait(event)
@@ -159,11 +184,14 @@ class ChangeSubscription:
         self._hub = hub
         self.topics = frozenset({topic})
         self._changed = threading.Event()
+        self._has_ended = False
 
     def __iter__(self) -> Iterator[bool]:
         while True:
             changed = self._changed.wait(self._hub.keep_alive_seconds)
             self._changed.clear()
+            if self._has_ended:
+                return
             yield changed
             if changed:
                 time.sleep(CHANGE_INTERVAL_SECONDS)
@@ -176,6 +204,11 @@ class ChangeSubscription:
         """Record that something has changed."""
         self._changed.set()
 
+    def end(self) -> None:
+        """End the stream."""
+        self._has_ended = True
+        self._changed.set()
+
     def close(self) -> None:
         """End the subscription."""
         self._hub.unsubscribe(self)
@@ -185,14 +218,15 @@ class StreamHub:
     """The subscriptions of one process, and the thread that feeds them while there are any.
 
     `connect()` opens the connection of the thread. `read_events(job_ids)` returns the current state of each job, keyed
-    by id. `max_streams` limits the subscriptions, whatever their topics. With `listen=False` the thread polls
-    instead of using LISTEN.
+    by id. `find_ended(actors)` returns those actors who may no longer read what they follow. `max_streams` limits the
+    subscriptions, whatever their topics. With `listen=False` the thread polls instead of using LISTEN.
     """
 
     def __init__(
         self,
         connect: Callable[[], Connection],
         read_events: Callable[[Iterable[int]], dict[int, JobEvent]],
+        find_ended: Callable[[set[Actor]], set[Actor]],
         *,
         max_streams: int,
         listen: bool,
@@ -201,27 +235,29 @@ class StreamHub:
         self.keep_alive_seconds = keep_alive_seconds
         self._connect = connect
         self._read_events = read_events
+        self._find_ended = find_ended
         self._max_streams = max_streams
         self._listen = listen
         self._lock = threading.Lock()
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: dict[Subscription, Actor] = {}
         self._subscriptions_by_topic: defaultdict[int, set[Subscription]] = defaultdict(set)
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._markers: dict[int, Any] = {}
+        self._access_checked_at = 0.0
 
-    def subscribe_to_job(self, job_id: int) -> JobSubscription | None:
+    def subscribe_to_job(self, job_id: int, actor: Actor) -> JobSubscription | None:
         """Return a subscription to a job, or None if too many streams are open; otherwise like `subscribe`."""
         subscription = JobSubscription(self, job_id)
-        return subscription if self.subscribe(subscription) else None
+        return subscription if self.subscribe(subscription, actor) else None
 
-    def subscribe_to_changes(self, topic: int = PRODUCTS_TOPIC) -> ChangeSubscription | None:
+    def subscribe_to_changes(self, topic: int, actor: Actor) -> ChangeSubscription | None:
         """Return a subscription to a topic, or None if too many streams are open; otherwise like `subscribe`."""
         subscription = ChangeSubscription(self, topic)
-        return subscription if self.subscribe(subscription) else None
+        return subscription if self.subscribe(subscription, actor) else None
 
-    def subscribe(self, subscription: Subscription) -> bool:
-        """Feed a subscription from now on; return False if too many streams are open.
+    def subscribe(self, subscription: Subscription, actor: Actor) -> bool:
+        """Feed a subscription of an actor from now on; return False if too many streams are open.
 
         When this returns, the thread is listening, so the subscription gets every later change. If the database does
         not answer within `POLL_SECONDS`, this returns anyway, and the thread reports the current state once it is
@@ -230,7 +266,7 @@ class StreamHub:
         with self._lock:
             if len(self._subscriptions) >= self._max_streams:
                 return False
-            self._subscriptions.add(subscription)
+            self._subscriptions[subscription] = actor
             for topic in subscription.topics:
                 self._subscriptions_by_topic[topic].add(subscription)
             if self._thread is None:
@@ -243,7 +279,7 @@ class StreamHub:
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; do nothing if it has ended already."""
         with self._lock:
-            self._subscriptions.discard(subscription)
+            self._subscriptions.pop(subscription, None)
             for topic in subscription.topics & self._subscriptions_by_topic.keys():
                 self._subscriptions_by_topic[topic].discard(subscription)
                 if not self._subscriptions_by_topic[topic]:
@@ -277,9 +313,14 @@ class StreamHub:
                 # connection has missed nothing, unless connecting took long, so report only the state of the jobs.
                 missed_changes = not is_first_connection or time.monotonic() - started > POLL_SECONDS
                 self._publish(self._topics() - (set() if missed_changes else set(READ_CHANGE_MARKERS_SQL)))
+                self._end_refused()
                 self._listening.set()
                 while not self._stop_if_unused():
-                    self._publish(self._wait_for_changes(connection, listener))
+                    changed = self._wait_for_changes(connection, listener)
+                    access_is_due = time.monotonic() - self._access_checked_at >= ACCESS_CHECK_SECONDS
+                    if ACCESS_TOPIC in changed or listener.pooled or access_is_due:
+                        self._end_refused()
+                    self._publish(changed & self._topics())
                 return
             except psycopg2.Error as error:
                 log.warning("The database is unavailable; live updates will retry: %s", str(error).strip())
@@ -292,19 +333,18 @@ class StreamHub:
                 connection.close()
 
     def _wait_for_changes(self, connection: Connection, listener: Listener) -> set[int]:
-        """Return the followed topics that have changed, or may have, after waiting for at most `POLL_SECONDS`."""
+        """Return the topics that have changed, or may have, after waiting for at most `POLL_SECONDS`."""
         if listener.pooled:
             time.sleep(POLL_SECONDS)
             previous, self._markers = self._markers, self._read_markers(connection)
             return self._topics() - {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
         listener.wait(POLL_SECONDS)
-        changed = {
+        return {
             TOPIC_OF_CHANNEL[notification.channel]
             if notification.channel in TOPIC_OF_CHANNEL
             else int(notification.payload)
             for notification in listener.receive()
         }
-        return changed & self._topics()
 
     def _read_markers(self, connection: Connection) -> dict[int, Any]:
         markers: dict[int, Any] = {}
@@ -325,6 +365,18 @@ class StreamHub:
                 return False
             self._thread = None
             return True
+
+    def _end_refused(self) -> None:
+        """End the streams whose actors may no longer read them."""
+        self._access_checked_at = time.monotonic()
+        with self._lock:
+            actors = set(self._subscriptions.values())
+        if not actors or not (ended := self._find_ended(actors)):
+            return
+        with self._lock:
+            refused = [subscription for subscription, actor in self._subscriptions.items() if actor in ended]
+        for subscription in refused:
+            subscription.end()
 
     def _publish(self, topics: set[int]) -> None:
         """Pass the state of these jobs, and the changes of these topics, to the subscriptions."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from flask import g, has_request_context, request
-from sqlalchemy import Connection, event
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from database import connect
 from database.retry import is_transient, retry
@@ -47,10 +47,9 @@ def repeat_after_conflict(view: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-@event.listens_for(db.session, "after_begin")
-def _limit_waits(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    if has_request_context() and request.method not in READING_METHODS:
-        connection.exec_driver_sql(connect.LIMIT_LOCKS_SQL)
+def lock_limit() -> str:
+    """Return the SQL that limits how long a transaction of the current request waits for locks; "" if it only reads."""
+    return connect.LIMIT_LOCKS_SQL if has_request_context() and request.method not in READING_METHODS else ""
 
 
 @event.listens_for(db.session, "after_commit")

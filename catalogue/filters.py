@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from psycopg2 import sql
 
@@ -43,6 +44,10 @@ class Filter:
         """Whether every product matches."""
         return not self.has_text and self.active is None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the given fields, as a JSON body has them."""
+        return {name: value for name, value in asdict(self).items() if value not in {"", None}}
+
     def condition(self) -> sql.Composable:
         """Return the condition for a WHERE clause over `products`.
 
@@ -50,9 +55,7 @@ class Filter:
         """
         conditions: list[sql.Composable] = []
         if self.q:
-            # A text of invisible characters only is in no SKU.
-            columns = TEXT_COLUMNS if clean_part(self.q) else TEXT_COLUMNS[1:]
-            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in columns)
+            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in TEXT_COLUMNS)
             conditions.append(sql.SQL("({})").format(in_any_column))
         conditions += [contains(column, text) for column in TEXT_COLUMNS if (text := getattr(self, column))]
         if self.active is not None:
@@ -61,8 +64,13 @@ class Filter:
 
 
 def contains(column: str, text: str) -> sql.Composable:
-    """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters."""
+    """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters.
+
+    A text of invisible characters only is in no SKU. Without them it would be empty, and every SKU contains that.
+    """
     if column == "sku":
         text = clean_part(text)
+        if not text:
+            return sql.SQL("false")
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return sql.SQL("{} ILIKE {}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))

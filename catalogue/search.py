@@ -140,7 +140,6 @@ def find_page(
     offset, limit = 0 if token else (page - 1) * per_page, per_page + 1
     search = _Search(cursor, product_filter, sorting, token, offset, limit, thresholds)
     rows = search.run()
-    cursor.execute(PLAN_FREELY_SQL)
     if search.estimated and not token and (rows or page == 1) and len(rows) <= per_page:
         # This is the last page, so its offset and length give the total.
         search.total, search.estimated = offset + len(rows), False
@@ -156,9 +155,9 @@ def find_page(
 def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
     """Return exactly how many products match; `cutoffs` are those of the search indexes."""
     parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(cutoffs.get(_filter_index(product_filter)))
-    cursor.execute(PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL)
+    plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
-    cursor.execute(sql.SQL("SELECT sum(count)::bigint FROM ({}) counts").format(_union_all(counts)))
+    cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(_union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
@@ -210,8 +209,7 @@ class _Search:
         self._offset = offset
         self._limit = limit
         self._thresholds = thresholds
-        self.cutoffs = search_indexes.find_cutoffs(cursor)
-        self._catalogue_rows = search_indexes.estimate_rows(cursor)
+        self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
@@ -247,7 +245,9 @@ class _Search:
         """Return the share of all products that matches, from a sample; 0 if the sample has too few matches."""
         percent = min(100.0, 100 * SAMPLE_ROWS / self._catalogue_rows)
         condition = self._filter.condition()
-        sampled, matching = self._execute(SAMPLE_SQL, percent=sql.Literal(percent), condition=condition)[0]
+        [(sampled, matching)] = self._execute(
+            SAMPLE_SQL, plan=PLAN_FREELY_SQL, percent=sql.Literal(percent), condition=condition
+        )
         return matching / sampled if matching >= MIN_SAMPLED_MATCHES else 0.0
 
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
@@ -257,9 +257,9 @@ class _Search:
         cutoff = self.cutoffs.get(_filter_index(self._filter))
         matches = [sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part in _split_at(cutoff)]
         use_indexes = cutoff and self._filter.has_trigrams
-        self._cursor.execute(PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL)
         rows = self._execute(
             FETCH_MATCHES_SQL,
+            plan=PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL,
             matches=_union_all(matches),
             max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
             after_token=self._after_token("key"),
@@ -349,9 +349,9 @@ class _Search:
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
         has_index = bool(self.cutoffs) if sorting.key.indexed else sorting.key.search_index in self.cutoffs
-        self._cursor.execute(PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL)
         return self._execute(
             PAGE_OF_SCAN_SQL,
+            plan=PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL,
             scan=scan,
             condition=condition,
             order_by=sorting.order_by(),
@@ -364,6 +364,8 @@ class _Search:
         """Return the condition that a row comes after the page token, if there is one."""
         return self._token.follows(key) if self._token else sql.SQL("true")
 
-    def _execute(self, query: str, **parts: sql.Composable) -> list[Row]:
-        self._cursor.execute(sql.SQL(query).format(**parts))
+    def _execute(self, query: str, *, plan: str, **parts: sql.Composable) -> list[Row]:
+        """Return the rows of a query; `plan` has the settings of the planner for it."""
+        # One message for both saves a round trip.
+        self._cursor.execute(sql.SQL(f"{plan}; {query}").format(**parts))
         return self._cursor.fetchall()

@@ -96,6 +96,9 @@ SELECT (pg_relation_size(oid) / current_setting('block_size')::int
     * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 30 END)::bigint
 FROM pg_class WHERE oid = 'products'::regclass
 """
+READ_STATE_SQL = f"""
+SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
+"""
 COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
 MAX_REPORTED_RECENT_ROWS = 100_000
 
@@ -133,7 +136,17 @@ def read_cutoff(name: str) -> datetime:
 def find_cutoffs(cursor: Cursor) -> Cutoffs:
     """Return the cutoff of the newest search index of each kind. A kind without a complete index is left out."""
     cursor.execute(LIST_INDEXES_SQL)
-    valid_names = {name for name, valid in cursor.fetchall() if valid}
+    return _newest_cutoffs({name for name, valid in cursor.fetchall() if valid})
+
+
+def read_state(cursor: Cursor) -> tuple[Cutoffs, int]:
+    """Return what `find_cutoffs` and `estimate_rows` return, in one round trip."""
+    cursor.execute(READ_STATE_SQL)
+    names, rows = cursor.fetchone() or ([], 0)
+    return _newest_cutoffs(set(names)), int(rows)
+
+
+def _newest_cutoffs(valid_names: set[str]) -> Cutoffs:
     cutoffs: Cutoffs = {}
     for cutoff in sorted(set(map(read_cutoff, valid_names))):
         for kind, parts in SEARCH_INDEXES.items():

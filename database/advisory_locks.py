@@ -14,8 +14,11 @@ CATALOGUE_KEY = 0x41434D4A
 # backend also serves other clients, it holds a lock of POOLED_JOB_WORK_CLASS.
 JOB_WORK_CLASS = 0x41434D47
 POOLED_JOB_WORK_CLASS = 0x41434D48
+# The first half of a two-part key; the second half is a hash of what an entry of the audit log reports.
+AUDIT_CLASS = 0x41434D4B
 
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
+TRY_LOCK_PAIR_SQL = "SELECT pg_try_advisory_xact_lock(%s, %s)"
 LOCK_SQL = "SELECT pg_advisory_xact_lock(%s)"
 SHARE_SQL = "SELECT pg_advisory_xact_lock_shared(%s)"
 MARK_WORK_SQL = f"""
@@ -43,6 +46,12 @@ SELECT EXISTS (
 def try_lock(cursor: Cursor, key: int) -> bool:
     """Acquire an exclusive lock until the transaction ends; return False if another transaction holds it."""
     cursor.execute(TRY_LOCK_SQL, (key,))
+    return cursor.fetchone() == (True,)
+
+
+def try_lock_pair(cursor: Cursor, first: int, second: int) -> bool:
+    """Do the same as `try_lock` for a two-part key; both parts are 32-bit integers."""
+    cursor.execute(TRY_LOCK_PAIR_SQL, (first, second))
     return cursor.fetchone() == (True,)
 
 

@@ -39,6 +39,7 @@ class Component(StrEnum):
 
     WEB = "acme-web"
     STREAMS = "acme-streams"
+    REQUEST_COUNTS = "acme-request-counts"
     EXPORT = "acme-export"
     IMPORTER = "acme-importer"
     HEARTBEAT = "acme-heartbeat"

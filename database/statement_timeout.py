@@ -5,20 +5,30 @@ Both limits are set with SET LOCAL: it works behind a transaction pooler, and it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine
 
 LONG_STATEMENT_SECONDS = 600
 LIMIT_LONG_STATEMENTS_SQL = f"SET LOCAL statement_timeout = '{LONG_STATEMENT_SECONDS}s'"
 
 
-def limit_statements(engine: Engine, seconds: int) -> None:
-    """Limit every statement of this engine's transactions; a longer one raises `psycopg2.errors.QueryCanceled`."""
+def limit_statements(engine: Engine, seconds: int, *, further_limits: Callable[[], str] = lambda: "") -> None:
+    """Limit every statement of this engine's transactions; a longer one raises `psycopg2.errors.QueryCanceled`.
+
+    `further_limits()` returns the SQL of other limits of a transaction that begins.
+    """
     statement = f"SET LOCAL statement_timeout = '{seconds}s'"
 
-    @event.listens_for(engine, "begin")
-    def _limit(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+    # SQLAlchemy calls this to begin a transaction, and handles its errors as those of a statement. A cursor of the
+    # driver takes half the time of SQLAlchemy's.
+    def begin(connection: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{statement}; {further_limits()}")
+
+    engine.dialect.do_begin = begin  # type: ignore[assignment,method-assign]
 
 
 def allow_long_statements(cursor: Cursor) -> None:

@@ -9,6 +9,16 @@ from http import HTTPStatus
 
 from server.request_classes import RETRY_AFTER_SECONDS
 
+# Those of the application's responses (api/response_headers.py).
+UNUSED_FEATURES = ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "serial", "usb")
+SECURITY_HEADERS = (
+    "Content-Security-Policy: default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options: nosniff",
+    "Referrer-Policy: same-origin",
+    f"Permissions-Policy: {', '.join(f'{feature}=()' for feature in UNUSED_FEATURES)}",
+    "Cross-Origin-Resource-Policy: same-origin",
+)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -27,7 +37,7 @@ class Refusal:
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
             "Cache-Control: no-store",
-            "X-Content-Type-Options: nosniff",
+            *SECURITY_HEADERS,
             "Connection: close",
         ]
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -54,5 +64,5 @@ BODY_TOO_LARGE = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The 
 HEAD_TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     "headers_too_large",
-    "The address and the headers of the request are too long. Shorten them.",
+    "The address and the headers of the request are too long, or there are too many headers. Shorten them.",
 )

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 import config
@@ -30,7 +31,7 @@ from server.admission import Admission, Decision
 from server.client_socket import ClientSocket
 from server.connection import EMPTY_LINE, MAX_BODY_BYTES, Connection, State
 from server.pacing import Memory, PaceLimits, ResponseMemory, TooSlowError
-from server.refusals import OVERLOADED, TOO_MANY_UPLOADS, TOO_SLOW, Refusal
+from server.refusals import HEAD_TOO_LARGE, NOT_HTTP, OVERLOADED, TOO_MANY_UPLOADS, TOO_SLOW, Refusal
 from server.request_classes import RequestClass, RequestClasses
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """Return the threads of all classes; `admission` decides who may use them."""
         return ThreadPoolExecutor(max_workers=self.admission.threads, thread_name_prefix="request")
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer a request that gunicorn's parser does not accept in the shape of every error of the API."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        # The message of the exception can quote a line of the request, which may have a password or an API key.
+        self.log.warning("Invalid request from %s: %s", addr[0] if addr else "a local client", type(exc).__name__)
+        is_too_large = isinstance(exc, (LimitRequestHeaders, LimitRequestLine))
+        with contextlib.suppress(OSError):
+            client.sendall((HEAD_TOO_LARGE if is_too_large else NOT_HTTP).render())
 
     def run(self) -> None:
         """Serve until a signal stops the process, then finish what is running within `graceful_timeout`."""

@@ -24,6 +24,7 @@ os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="acme-tests-")
 
 import config
+from access import throttle
 from database.migrate import upgrade_database
 from importer.pipeline.runner import ImportRunner
 from support.database import TEMPLATE_DATABASE, create_server, execute, find_fast_folder, url_of
@@ -41,7 +42,13 @@ hypothesis.settings.load_profile("without-deadline")
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 # `support.browser` has the fixtures that all browser tests share: one running product and one Chromium.
-pytest_plugins = ["support.browser", "support.network_guard", "support.scheduling", "support.webhook_fixtures"]
+pytest_plugins = [
+    "support.browser",
+    "support.network_guard",
+    "support.scheduling",
+    "support.team",
+    "support.webhook_fixtures",
+]
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +110,9 @@ def app(settings: config.Settings) -> Iterator[Flask]:
 
     application = create_app(settings)
     yield application
+    # The thread must not outlive its database.
+    if counts := application.extensions.get("request_counts"):
+        counts.close()
     with application.app_context():
         db.engine.dispose()
 
@@ -111,6 +121,13 @@ def app(settings: config.Settings) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A client of the web application. Its uploads wait until the test runs them, for example with `runner`."""
     return app.test_client()
+
+
+@pytest.fixture
+def long_waits(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let sign-ins wait for a minute after too many failures, so that a busy machine does not outlast the wait."""
+    monkeypatch.setattr(throttle, "FIRST_WAIT_SECONDS", 60)
+    return 60
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
+from api.authentication import current_origin
 from api.errors import ApiError, ErrorType
-from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, client_address, find_job
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, find_job, record_action, starter_name
 from api.imports.options import RetryOptionsSchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
@@ -64,7 +65,12 @@ def confirm_import(task_id: str) -> tuple[Response, int]:
     The import compares its rows with the catalogue again, because that may have changed, and writes the products. It
     does not read the file again.
     """
-    return run_action(task_id, actions.confirm)
+
+    def confirm(cursor: Cursor, key: str) -> None:
+        actions.confirm(cursor, key)
+        record_action("confirmed", find_job(key))
+
+    return run_action(task_id, confirm)
 
 
 @blueprint.post("/<task_id>/cancel", parameters=TASK_ID)
@@ -78,9 +84,9 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
     """
     settings: config.Settings = current_app.config["SETTINGS"]
     retention = Retention(settings.preview_hours, settings.retry_hours, settings.undo_days)
-    key = str(find_job(task_id).task_id)
+    key, origin = str(find_job(task_id).task_id), current_origin()
     with _own_connection() as connection, _convert_refusals():
-        actions.cancel(connection, key, retention)
+        actions.cancel(connection, key, retention, origin)
     return jsonify(serialize_import(find_job(key))), 202
 
 
@@ -103,7 +109,14 @@ def retry_import(task_id: str) -> tuple[Response, int]:
     upload_dir = current_app.config["SETTINGS"].upload_dir
     if job.kind == "import" and job.status != "completed" and not (upload_dir / job.stored_name).exists():
         raise FILE_GONE.exception()
-    return run_action(task_id, lambda cursor, key: actions.retry(cursor, key, options))
+
+    def retry(cursor: Cursor, key: str) -> None:
+        before = find_job(key)
+        changes = {name: [getattr(before, name), value] for name, value in options.items()}
+        actions.retry(cursor, key, options)
+        record_action("retried", before, {name: pair for name, pair in changes.items() if pair[0] != pair[1]})
+
+    return run_action(task_id, retry)
 
 
 @blueprint.post("/<task_id>/undo", parameters=TASK_ID)
@@ -124,13 +137,14 @@ def undo_import(task_id: str) -> tuple[Response, int]:
     them, if there is one.
     """
     body = load_optional_body(UndoRequestSchema())
-    started_from, started_by = body.get("started_from", "api"), body.get("started_by") or client_address()
+    started_from, started_by = body.get("started_from", "api"), starter_name(body.get("started_by"))
 
     def undo(cursor: Cursor, key: str) -> str:
         undo_task_id = actions.undo(cursor, key, started_from=started_from, started_by=started_by)
         if not body.get("force", False):
             # A refusal rolls the new job back.
             check_undo(cursor, key)
+        record_action("undone", find_job(key), {"undo": [None, undo_task_id]})
         return undo_task_id
 
     return run_action(task_id, undo)
@@ -152,8 +166,9 @@ def delete_import(task_id: str) -> Response:
     """
     job = find_job(task_id)
     key, name, stored_name = str(job.task_id), f"{job.kind} of {job.filename}", job.stored_name
+    origin = current_origin()
     with _own_connection() as connection, _convert_refusals():
-        actions.delete(connection, key)
+        actions.delete(connection, key, origin)
     # An undo has no file. The reaper of a worker removes a file that cannot be removed now.
     if stored_name:
         with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from flask import Response, jsonify
 from sqlalchemy import Engine, Select, Text, cast, or_, select, text
 
 from api.imports.csv_files import describe_file_name, encode_rows, send_csv
-from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
 from api.imports.list_schemas import DuplicateFileQuerySchema, DuplicatePageSchema, DuplicateQuerySchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page
@@ -81,6 +81,7 @@ def export_duplicates(query: dict[str, Any], task_id: str) -> Response:
     batches = _read_batches(db.engine, _select_duplicates(job.id, query))
     # Read the first batch now, so that an error is an ordinary error response.
     first_batch = next(batches, [])
+    record_export(job, "duplicates")
     db.session.remove()
     header = ["line", "kept_line", "sku", "differs", *(part for name in columns for part in (name, f"{name}_kept"))]
     cells = ([_to_cells(row, columns) for row in batch] for batch in chain([first_batch], batches))

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from api.errors import ApiError, ErrorType
 from api.imports.actions import FILE_GONE, JOB_BUSY, run_action
-from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_action
 from api.imports.schemas import ImportSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import MAX_DIGITS, NO_NUL_PATTERN, REQUIRED_MESSAGE, Text, is_storable
@@ -29,6 +29,8 @@ blueprint = Blueprint("fixes", __name__, url_prefix="/api/imports", tag="Imports
 
 COLUMN_MAX_CHARACTERS = 500
 VALUE_MAX_CHARACTERS = 10_000
+# An entry of the audit log has the number of fixes, and so many of them.
+MAX_RECORDED_FIXES = 20
 
 COLUMN = "The name of a column, as `file.columns` of the import has it."
 VALUE = (
@@ -229,6 +231,8 @@ def add_fixes(body: dict[str, Any], task_id: str) -> tuple[Response, int]:
             raise ApiError(
                 INVALID_FIXES.status, INVALID_FIXES.code, error.message, messages or {"fixes": [error.message]}
             ) from None
+        recorded = [_describe(fix) for fix in given[:MAX_RECORDED_FIXES]]
+        record_action("fixed", find_job(key), {"count": [None, len(given)], "fixes": [None, recorded]})
 
     return run_action(task_id, add)
 
@@ -249,11 +253,17 @@ def delete_fix(task_id: str, fix_id: str) -> tuple[Response, int]:
 
     def delete(cursor: Cursor, key: str) -> None:
         try:
-            stored_fixes.delete_fix(cursor, key, int(fix_id))
+            fix = stored_fixes.delete_fix(cursor, key, int(fix_id))
         except stored_fixes.FixNotFound:
             raise FIX_NOT_FOUND.exception() from None
+        record_action("fix_deleted", find_job(key), {"fix": [_describe(fix), None]})
 
     return run_action(task_id, delete)
+
+
+def _describe(fix: ValueFix | RowFix) -> dict[str, Any]:
+    """Return a fix for the audit log. Of a row it has the line only, because a row may have thousands of cells."""
+    return fix._asdict() if isinstance(fix, ValueFix) else {"line": fix.line}
 
 
 def _require_file(job: ImportJob) -> None:

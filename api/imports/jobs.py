@@ -1,15 +1,20 @@
-"""What the calls on imports share: finding a job, waking the workers, and naming the client."""
+"""What the calls on imports share: finding a job, waking the workers, naming the client, and the audit log."""
 
 from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
-from flask import request
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 import celery_app
+from access.actors import LOCAL
+from access.audit import Target
+from api.audit import record
+from api.authentication import client_address, current_actor
 from api.errors import ErrorType
 from api.imports.options import STARTED_BY_MAX_CHARACTERS
 from models import ImportJob, db
@@ -57,6 +62,23 @@ def announce_job(task_id: str) -> None:
         log.warning("Import %s: could not record that its message was sent: %s", task_id, error)
 
 
-def client_address() -> str:
-    """Return the address of the client: that of the connection, or behind TRUSTED_PROXIES the forwarded one."""
-    return (request.remote_addr or "")[:STARTED_BY_MAX_CHARACTERS]
+def starter_name(given: str | None) -> str:
+    """Return who starts a job, for its history: the name of the person or the API key.
+
+    The administrator "local" stands for everybody on this machine. So for "local" it is the name that the client gave,
+    or the address of the client. A name that somebody gives who is signed in is ignored.
+    """
+    actor = current_actor()
+    name = given or client_address() if actor is LOCAL else actor.name
+    return name[:STARTED_BY_MAX_CHARACTERS]
+
+
+def record_action(action: str, job: ImportJob, changes: Mapping[str, Any] | None = None) -> None:
+    """Record an action on a job in the audit log, in the transaction of the request."""
+    record(f"import.{action}", Target("import", str(job.task_id), job.filename), changes=changes)
+
+
+def record_export(job: ImportJob, list_name: str) -> None:
+    """Record that somebody downloads a list of a job, and commit. Nothing is sent before that."""
+    record_action("exported", job, {"list": [None, list_name]})
+    db.session.commit()

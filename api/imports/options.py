@@ -72,7 +72,10 @@ MISSING_LIMIT = (
     " it fails before it writes anything, and its check cannot be confirmed."
 )
 STARTED_FROM = "Where the job was started: on the page, or by another client."
-STARTED_BY = "The person or program that started the job, for the history. The default is the address of the client."
+STARTED_BY = (
+    "The person or program that started the job, for the history. The default is the address of the client. For a"
+    " person who is signed in and for an API key this is ignored: the history has their name."
+)
 DETECTED_IF_MISSING = " If it is not given, it is detected in the file."
 DETECTED_IF_NULL = " If it is null, it is detected in the file."
 

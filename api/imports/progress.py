@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from flask import Response, current_app, jsonify
 
 from api import sse
+from api.authentication import current_actor
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
 from api.imports.schemas import EXAMPLE_TASK_ID, ImportSchema
 from api.openapi import Blueprint
@@ -48,7 +49,7 @@ def stream_progress(task_id: str) -> Response:
     """
     job = find_job(task_id)
     hub: StreamHub = current_app.extensions["streams"]
-    subscription = hub.subscribe_to_job(job.id)
+    subscription = hub.subscribe_to_job(job.id, current_actor())
     if subscription is None:
         raise TOO_MANY_STREAMS.exception()
     # Read the state after subscribing, so that no change between the two is missed.

@@ -10,7 +10,7 @@ from flask import Response, jsonify
 from sqlalchemy import Engine, func, select, text
 
 from api.imports.csv_files import describe_file_name, send_csv
-from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
 from api.imports.list_schemas import (
     MAX_GROUP_LINES,
     RejectedRowPageSchema,
@@ -152,6 +152,7 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
     # Read the first batch now, so that an error is an ordinary error response.
     first_batch = next(batches, [])
     filename, rejected_count, is_stored = job.filename, job.rejected_count, _are_rejects_stored(job)
+    record_export(job, "rejects")
     db.session.remove()
     body = encode_reject_file(
         header,

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from api.errors import ErrorType
 from api.imports.csv_files import describe_file_name, encode_rows, send_csv
-from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
+from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
 from api.imports.list_schemas import CheckedRowPageSchema, RowFileQuerySchema, RowQuerySchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
@@ -103,6 +103,7 @@ def export_rows(query: dict[str, Any], task_id: str) -> Response:
     with _convert_refusals():
         # Read the first batch now, so that an error is an ordinary error response.
         first_batch = next(batches, [])
+    record_export(job, query["kind"])
     db.session.remove()
     cells = ([_to_cells(row, columns) for row in batch] for batch in chain([first_batch], batches))
     blocks = encode_rows(header, cells, byte_order_mark=query.get("bom", False))

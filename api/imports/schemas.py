@@ -261,7 +261,11 @@ class ImportSchema(Schema):
     mode = text(MODE, "upsert", enum=list(IMPORT_MODES))
     on_reject = text(ON_REJECT, "skip", enum=list(REJECT_POLICIES))
     started_from = text("Where the job was started.", "api", enum=list(ORIGINS))
-    started_by = text("Who started the job: the name that the client gave, or its address.", "192.0.2.7")
+    started_by = text(
+        "Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its"
+        " address.",
+        "192.0.2.7",
+    )
     file_size = integer("The size of the file in bytes.")
     error_message = text("Why the job failed.", nullable=True)
     duration_seconds = seconds("The working time, without the wait for a confirmation.", nullable=True)

@@ -16,7 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.file_names import ACCEPTED_NAMES, ACCEPTED_SUFFIXES, clean_filename
-from api.imports.jobs import announce_job, client_address
+from api.imports.jobs import announce_job, record_action, starter_name
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
 from api.imports.schemas import EXAMPLE_TASK_ID
 from api.imports.upload_request import (
@@ -40,6 +40,8 @@ blueprint.teardown_app_request(remove_parts)
 FILENAME_MAX_CHARACTERS = 255
 # What the body may contain in addition to the file: boundaries, headers and form fields.
 MULTIPART_OVERHEAD_BYTES = 65_536
+# The options that say what an import may do to the products, for the audit log.
+RECORDED_OPTIONS = ("mode", "missing", "wants_preview", "file_size", "file_sha256")
 MAX_DISCARDED_BYTES = 256_000_000
 
 INVALID_FILE = ErrorType(400, "invalid_file", "Send the CSV file or workbook in the multipart field `file`.", ("file",))
@@ -47,7 +49,7 @@ SEVERAL_FILES = ErrorType(400, "several_files", "The form has several files. Upl
 FORM_TOO_LARGE = ErrorType(
     413,
     "form_too_large",
-    "The form has more than 1,000 fields, or a field of more than 500 KB. Send only the file and the options.",
+    "The form has more than 100 fields, or a field of more than 500 KB. Send only the file and the options.",
 )
 FILE_TOO_LARGE = ErrorType(413, BODY_TOO_LARGE.code, "The file is larger than the limit of 2,048 MB.")
 STORAGE_ERROR = ErrorType(500, "storage_error", "The server could not store the file. Check UPLOAD_DIR and try again.")
@@ -127,7 +129,7 @@ def upload_file() -> tuple[Response, int]:
         "file_size": stored.size,
         "file_sha256": stored.sha256,
         "wants_preview": options.pop("preview", False),
-        "started_by": options.pop("started_by", "") or client_address(),
+        "started_by": starter_name(options.pop("started_by", "")),
         **options,
     }
     try:
@@ -146,6 +148,7 @@ def _insert_job(values: dict[str, Any]) -> None:
     db.session.flush()
     message = f"{job.filename} was uploaded ({job.file_size:,} bytes)."
     db.session.add(ImportLog(job_id=job.id, event="uploaded", message=message))
+    record_action("started", job, {name: [None, values[name]] for name in RECORDED_OPTIONS})
     db.session.commit()
 
 

@@ -10,6 +10,10 @@ from flask import Response, jsonify
 from marshmallow import RAISE, ValidationError, fields, post_load, validates_schema
 from psycopg2.extensions import cursor as Cursor
 
+from access.audit import Target
+from access.roles import Scope
+from api.audit import record
+from api.authentication import require
 from api.errors import ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import ProductFilterSchema
@@ -19,6 +23,7 @@ from api.schemas import MessageSchema, RequestSchema
 from catalogue import bulk
 from catalogue.bulk import BulkResult, ImportRunning, Selection
 from catalogue.filters import Filter
+from database.serializers import format_timestamp
 from database.statement_timeout import allow_long_statements
 from models import db
 
@@ -126,20 +131,24 @@ def change_products(body: BulkRequest) -> Response:
 
     Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
     products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
-    same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`.
+    same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`, and needs the same scope.
     """
     action, selection = body.action, body.selection
     if action != "delete":
-        result = _run_transaction(lambda cursor: bulk.set_active(cursor, selection, action == "activate"))
+        result = _run_transaction(
+            lambda cursor: bulk.set_active(cursor, selection, action == "activate"), action, selection
+        )
     elif isinstance(selection, Filter) and selection.is_empty:
-        result = _run_transaction(bulk.delete_all)
+        require(Scope.ADMIN)
+        result = _run_transaction(bulk.delete_all, action, selection)
     else:
-        result = _run_transaction(lambda cursor: bulk.delete(cursor, selection))
+        result = _run_transaction(lambda cursor: bulk.delete(cursor, selection), action, selection)
     return _respond(action, result, None if isinstance(selection, Filter) else len(set(selection)))
 
 
 @blueprint.delete("/bulk-delete")
 @blueprint.document(operationId="deleteAllProducts")
+@blueprint.needs(Scope.ADMIN)
 @blueprint.returns(200, BulkResultSchema, "All products were deleted.", example=DELETED_EXAMPLE)
 @blueprint.raises(IMPORT_RUNNING)
 def delete_all_products() -> Response:
@@ -148,21 +157,36 @@ def delete_all_products() -> Response:
     Returns 409 while an import is waiting or running. A client that is reading at the same time, such as an export,
     still gets all products.
     """
-    return _respond("delete", _run_transaction(bulk.delete_all))
+    return _respond("delete", _run_transaction(bulk.delete_all, "delete", Filter()))
 
 
-def _run_transaction(change: Callable[[Cursor], BulkResult]) -> BulkResult:
-    """Run a change in a transaction and commit it. Raises the 409 if an import is not finished."""
+def _run_transaction(change: Callable[[Cursor], BulkResult], action: str, selection: Selection) -> BulkResult:
+    """Run a change in a transaction, with its audit entry, and commit it. Raises the 409 if an import is not finished.
+
+    The entry has the action, the filter or the number of ids, the number of changed products, and between which times
+    they were changed: since then until the time of the entry.
+    """
     connection: Any = db.session.connection().connection.driver_connection
     try:
         with connection.cursor() as cursor:
             allow_long_statements(cursor)
+            cursor.execute("SELECT clock_timestamp()")
+            (started_at,) = cursor.fetchone() or (None,)
             result = change(cursor)
     except ImportRunning as running:
         message = f"The import of {running.filename} is not finished, so nothing was deleted. Wait until it ends."
         raise IMPORT_RUNNING.exception(message) from None
+    if result.changed:
+        values = {"count": result.changed, "since": format_timestamp(started_at), **_describe(selection)}
+        changes = {name: [None, value] for name, value in values.items()}
+        record(f"products.{ACTIONS[action]}", Target("products"), changes=changes)
     db.session.commit()
     return result
+
+
+def _describe(selection: Selection) -> dict[str, Any]:
+    """Return a selection for an audit entry: the filter, or the number of ids."""
+    return {"filter": selection.to_json()} if isinstance(selection, Filter) else {"ids": len(set(selection))}
 
 
 def _respond(action: str, result: BulkResult, selected_ids: int | None = None) -> Response:

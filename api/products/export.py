@@ -17,6 +17,8 @@ from flask.blueprints import BlueprintSetupState
 from marshmallow import post_load
 
 import config
+from access.audit import Target
+from api.audit import record
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.products.schemas import ProductFilterQuerySchema
@@ -24,6 +26,7 @@ from api.request_fields import Boolean, Choice
 from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool
 from catalogue.filters import Filter
 from database.connect import Component, connect
+from models import db
 
 blueprint = Blueprint("export", __name__, url_prefix="/api/products", tag="Products")
 
@@ -102,6 +105,11 @@ def export_products(query: ExportQuery) -> Response:
         first_block = next(blocks)
     except ClientDisconnected:
         return Response(status=204)
+    try:
+        _record_start(query)
+    except BaseException:
+        export.close()
+        raise
     unchunked_connection = connection if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
     body = _stream_file(first_block, blocks, unchunked_connection)
     response = Response(body, content_type=MEDIA_TYPES[query.format])
@@ -110,6 +118,13 @@ def export_products(query: ExportQuery) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+def _record_start(query: ExportQuery) -> None:
+    """Record in the audit log that an export has started. Nothing is sent before that is committed."""
+    changes = {"filter": [None, query.filter.to_json()], "format": [None, query.format]}
+    record("products.exported", Target("products"), changes=changes)
+    db.session.commit()
 
 
 def _stream_file(first_block: bytes, blocks: Iterator[bytes], unchunked_connection: Any) -> Iterator[bytes]:

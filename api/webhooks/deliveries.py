@@ -9,6 +9,8 @@ from typing import Any
 from flask import Response, jsonify
 from sqlalchemy import func, select, text, update
 
+from access.audit import Target
+from api.audit import record
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page
@@ -86,7 +88,8 @@ def resend_delivery(webhook_id: int, delivery_id: int) -> tuple[Response, int]:
     Sends it at once with the same `webhook-id`, even if it succeeded before. If it fails, it is attempted again as
     often as a new delivery.
     """
-    _check_enabled(find_webhook(webhook_id, lock="keep"))
+    webhook = find_webhook(webhook_id, lock="keep")
+    _check_enabled(webhook)
     delivery = _find(webhook_id, delivery_id)
     result: Any = db.session.execute(
         update(WebhookDelivery).where(WebhookDelivery.id == delivery.id).values(START_OVER)
@@ -94,6 +97,8 @@ def resend_delivery(webhook_id: int, delivery_id: int) -> tuple[Response, int]:
     if not result.rowcount:
         # It was removed after it had been found, because it is too old.
         raise DELIVERY_NOT_FOUND.exception()
+    target = Target("webhook", webhook_id, webhook.url)
+    record("webhook.deliveries_resent", target, changes={"delivery": [None, delivery_id]})
     _commit_and_notify()
     return jsonify(message="The delivery is sent again."), 202
 
@@ -110,8 +115,12 @@ def recover_deliveries(values: dict[str, datetime], webhook_id: int) -> tuple[Re
     """
     count, last_id = 0, 0
     while True:
-        _check_enabled(find_webhook(webhook_id, lock="keep"))
+        webhook = find_webhook(webhook_id, lock="keep")
+        _check_enabled(webhook)
         ids = _start_over(webhook_id, values["since"], last_id)
+        if ids:
+            changes = {"since": [None, format_timestamp(values["since"])], "count": [None, len(ids)]}
+            record("webhook.deliveries_recovered", Target("webhook", webhook_id, webhook.url), changes=changes)
         _commit_and_notify()
         count += len(ids)
         if len(ids) < RECOVERED_PER_TRANSACTION:

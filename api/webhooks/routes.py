@@ -8,6 +8,11 @@ from typing import Any
 from flask import Response, jsonify
 from sqlalchemy import func, select
 
+from access import sessions
+from access.audit import Target
+from access.roles import Scope
+from api.audit import record, record_once
+from api.authentication import current_actor
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
 from api.response_fields import EXAMPLE_TIME
@@ -56,11 +61,14 @@ EXAMPLE_WEBHOOK = {
     "disabled_reason": None,
     "failing_since": None,
     "secret": EXAMPLE_SECRET,
+    "secret_is_masked": False,
     "previous_secret_expires_at": None,
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
     "health": {"delivered": 12, "pending": 0, "failed": 0, "hours": []},
 }
+# The fields that people set, for the audit log, which masks the secret.
+VALUES = ("url", "description", "event_type", "imports", "enabled", "secret")
 EXAMPLE_NEW_WEBHOOK = {"url": "https://example.com/hooks", "event_type": EXAMPLE_EVENT_TYPE}
 
 
@@ -100,7 +108,10 @@ def create_webhook(values: dict[str, Any]) -> tuple[Response, int]:
         values["secret"] = signing.create_secret()
     webhook = Webhook(**values)
     db.session.add(webhook)
-    return _commit(webhook), 201
+    db.session.flush()
+    changes = {name: [None, getattr(webhook, name)] for name in VALUES}
+    # The one who creates a webhook sees its secret once.
+    return _commit(webhook, "webhook.created", changes), 201
 
 
 @blueprint.get("/<int:webhook_id>", parameters=WEBHOOK_ID)
@@ -108,9 +119,19 @@ def create_webhook(values: dict[str, Any]) -> tuple[Response, int]:
 @blueprint.returns(200, WebhookSchema, "The webhook.", example=EXAMPLE_WEBHOOK)
 @blueprint.raises(WEBHOOK_NOT_FOUND)
 def show_webhook(webhook_id: int) -> Response:
-    """Get a webhook"""
+    """Get a webhook
+
+    The secret is shown to a person who gave the password within the last 10 minutes (`POST /api/account/confirm`, or
+    the sign-in itself), to an API key with the scope `admin`, and to `local`. For others it is masked, and
+    `secret_is_masked` is true.
+    """
     webhook = find_webhook(webhook_id)
-    return jsonify(_serialize(webhook, read_health([webhook_id])[webhook_id]))
+    shows_secret = webhook.secret is not None and _may_see_secrets()
+    body = _serialize(webhook, read_health([webhook_id])[webhook_id], masked=not shows_secret)
+    if shows_secret:
+        record_once("webhook.secret_shown", _target(webhook))
+        db.session.commit()
+    return jsonify(body)
 
 
 @blueprint.put("/<int:webhook_id>", parameters=WEBHOOK_ID)
@@ -123,21 +144,23 @@ def change_webhook(values: dict[str, Any], webhook_id: int) -> Response:
 
     Changes only the given fields. Pending deliveries are sent to the new URL and signed with the new secret. A webhook
     that is switched off keeps its pending deliveries until it is switched on again; events that happen in between are
-    not sent.
+    not sent. The response masks the secret as `GET` does, unless this call has set it.
     """
     webhook = find_webhook(webhook_id, lock="change")
     if signing.is_masked(values.get("secret") or ""):
         del values["secret"]
-    changed = {name: value for name, value in values.items() if getattr(webhook, name) != value}
-    for name, value in changed.items():
+    changes = {name: [before, value] for name, value in values.items() if (before := getattr(webhook, name)) != value}
+    for name, (_, value) in changes.items():
         setattr(webhook, name, value)
-    if "secret" in changed:
+    if "secret" in changes:
         webhook.previous_secret = webhook.previous_secret_expires_at = None
-    if "enabled" in changed:
+    if "enabled" in changes:
         webhook.disabled_reason = webhook.failing_since = None
-    if changed:
+    if changes:
         webhook.updated_at = func.clock_timestamp()
-    return _commit(webhook)
+    # Who has just set the secret knows it.
+    masked = "secret" not in changes and not _may_see_secrets()
+    return _commit(webhook, "webhook.updated" if changes else None, changes, masked=masked)
 
 
 @blueprint.delete("/<int:webhook_id>", parameters=WEBHOOK_ID)
@@ -153,6 +176,7 @@ def delete_webhook(webhook_id: int) -> Response:
     url = webhook.url
     # There may be millions of deliveries, so webhooks/retention.py removes them in small transactions.
     webhook.deleted_at = webhook.updated_at = func.clock_timestamp()
+    record("webhook.deleted", _target(webhook), changes={name: [getattr(webhook, name), None] for name in VALUES})
     webhook.enabled = False
     webhook.secret = webhook.previous_secret = webhook.previous_secret_expires_at = None
     db.session.commit()
@@ -170,7 +194,8 @@ def rotate_secret(webhook_id: int) -> Response:
     For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
-    have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty.
+    have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty. The
+    response masks the new secret for those who do not see it in `GET` either.
     """
     force = load_optional_body(RotationRequestSchema()).get("force", False)
     webhook = find_webhook(webhook_id, lock="change")
@@ -186,12 +211,32 @@ def rotate_secret(webhook_id: int) -> Response:
     webhook.secret = signing.create_secret()
     webhook.updated_at = func.clock_timestamp()
     db.session.flush()
+    masked = not _may_see_secrets()
     body = {
-        "secret": webhook.secret,
+        "secret": signing.mask_secret(webhook.secret) if masked else webhook.secret,
+        "secret_is_masked": masked,
         "previous_secret_expires_at": format_timestamp(webhook.previous_secret_expires_at),
     }
+    changes = {"secret": [webhook.previous_secret, webhook.secret], "force": [None, force]}
+    record("webhook.secret_rotated", _target(webhook), changes=changes)
     db.session.commit()
     return jsonify(body)
+
+
+def _target(webhook: Webhook) -> Target:
+    return Target("webhook", webhook.id, webhook.url)
+
+
+def _may_see_secrets() -> bool:
+    """Return whether the actor may see secrets in full now.
+
+    A person must have given the password a short while ago, so that a browser left alone gives nothing away. A key has
+    nobody to ask, so it needs the scope of administrators.
+    """
+    actor = current_actor()
+    if actor.session_id is not None:
+        return sessions.is_confirmed(db.session(), actor.session_id)
+    return actor.may(Scope.ADMIN)
 
 
 def _serialize(webhook: Webhook, health: dict[str, Any], *, masked: bool = False) -> dict[str, Any]:
@@ -209,6 +254,7 @@ def _serialize(webhook: Webhook, health: dict[str, Any], *, masked: bool = False
         "disabled_reason": webhook.disabled_reason,
         "failing_since": format_timestamp(webhook.failing_since),
         "secret": signing.mask_secret(webhook.secret) if masked else webhook.secret,
+        "secret_is_masked": masked and webhook.secret is not None,
         "previous_secret_expires_at": format_timestamp(expires_at),
         "created_at": format_timestamp(webhook.created_at),
         "updated_at": format_timestamp(webhook.updated_at),
@@ -216,9 +262,16 @@ def _serialize(webhook: Webhook, health: dict[str, Any], *, masked: bool = False
     }
 
 
-def _commit(webhook: Webhook) -> Response:
-    """Commit a new or changed webhook; return the response, built before others can change the webhook again."""
+def _commit(webhook: Webhook, action: str | None, changes: dict[str, list[Any]], *, masked: bool = False) -> Response:
+    """Commit a new or changed webhook with its audit entries.
+
+    Returns the response, built before others can change the webhook again.
+    """
     db.session.flush()
-    body = _serialize(webhook, read_health([webhook.id])[webhook.id])
+    if action:
+        record(action, _target(webhook), changes=changes)
+    if webhook.secret is not None and not masked and "secret" not in changes:
+        record_once("webhook.secret_shown", _target(webhook))
+    body = _serialize(webhook, read_health([webhook.id])[webhook.id], masked=masked)
     db.session.commit()
     return jsonify(body)

@@ -212,7 +212,8 @@ class WebhookSchema(Schema):
     enabled = boolean("Whether events are sent.")
     disabled_reason = text("Why the webhook was switched off automatically; null if it was not.", nullable=True)
     failing_since = timestamp("The start of a series of failed requests; null if the last one succeeded", nullable=True)
-    secret = text("The secret that signs requests; masked in the list.", EXAMPLE_SECRET, nullable=True)
+    secret = text("The secret that signs requests, in full or masked.", EXAMPLE_SECRET, nullable=True)
+    secret_is_masked = boolean("Whether `secret` is masked, except for its last characters.")
     previous_secret_expires_at = timestamp(PREVIOUS_SECRET, nullable=True)
     created_at = timestamp("When the webhook was created")
     updated_at = timestamp("When the webhook was last changed")
@@ -235,7 +236,8 @@ class RotationRequestSchema(RequestSchema):
 class RotatedSecretSchema(Schema):
     """A new secret."""
 
-    secret = text("The new secret, which signs all requests from now on.", EXAMPLE_SECRET)
+    secret = text("The new secret, which signs all requests from now on, in full or masked.", EXAMPLE_SECRET)
+    secret_is_masked = boolean("Whether `secret` is masked, except for its last characters.")
     previous_secret_expires_at = timestamp(f"{PREVIOUS_SECRET}; null if there was none", nullable=True)
 
 

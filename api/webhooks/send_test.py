@@ -9,6 +9,8 @@ from typing import Any
 from flask import Response, current_app, jsonify, request
 
 import config
+from access.audit import Target
+from api.audit import record
 from api.errors import BAD_REQUEST, BODY_TOO_LARGE, ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import EXAMPLE_PRODUCT
@@ -60,8 +62,9 @@ def send_test_request(webhook_id: int) -> Response:
     secrets = [webhook.secret, webhook.previous_secret if webhook.has_previous_secret else None]
     headers = signing.sign_headers(filter(None, secrets), f"test_{uuid.uuid4().hex}", int(time.time()), data)
     url = webhook.url
+    record("webhook.tested", Target("webhook", webhook_id, url))
     # The receiver may take long to respond. Keep no transaction open meanwhile.
-    db.session.rollback()
+    db.session.commit()
     sender = Sender(settings.webhook_allowed_networks)
     try:
         response = sender.post(url, data, headers)

@@ -45,15 +45,18 @@ class LongRows:
         self._delimiter, self._quote = dialect.delimiter, dialect.quote
         self._ahead: TextBuffer | None = None
         delimiter, quote = re.escape(dialect.delimiter), dialect.quote
+        # In quotes. A backslash or a quote at the end of the text is left out, because the next character explains it.
+        plain, escape = (rf"{quote}\\", r"|\\[^\r\n]") if dialect.escaped else (quote, "")
+        quoted = rf"(?:[^{plain}\r\n]++|{quote}{quote}{escape})*+"
+        unquoted = rf"[^ {quote}{delimiter}\r\n][^{delimiter}\r\n]*+"
+        field = f"{unquoted}|{quote}{quoted}{quote}" if quote else unquoted
         self._patterns = {
-            Place.FIELD_START: re.compile(" *+"),
-            # Fields that cannot start with a quote are read on the way.
+            # Fields that end in this text are read on the way.
+            Place.FIELD_START: re.compile(rf"(?: *+(?:{field})?+{delimiter})*+ *+"),
+            # So are fields that cannot start with a quote.
             Place.UNQUOTED: re.compile(rf"(?:[^{delimiter}\r\n]++|{delimiter}(?= *[^ {quote}]))*+"),
+            Place.QUOTED: re.compile(quoted),
         }
-        if quote:
-            # A backslash or a quote at the end of the text is left out, because the next character explains it.
-            plain, escape = (rf"{quote}\\", r"|\\[^\r\n]") if dialect.escaped else (quote, "")
-            self._patterns[Place.QUOTED] = re.compile(rf"(?:[^{plain}\r\n]++|{quote}{quote}{escape})*+")
 
     def find_end(self, offset: int) -> RowEnd:
         """Return the end of the row that has a quote open at `offset`. Calls must be in the order of the file."""

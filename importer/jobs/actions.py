@@ -15,6 +15,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from access import audit
+from access.audit import Origin, Target
 from database.advisory_locks import cancel_work
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
@@ -155,21 +157,23 @@ def confirm(cursor: Cursor, task_id: str) -> None:
         cursor.execute(SAVE_MAPPING_SQL, (file_description["header_key"], Json(mapping)))
 
 
-def cancel(connection: Connection, task_id: str, retention: Retention) -> None:
+def cancel(connection: Connection, task_id: str, retention: Retention, origin: Origin) -> None:
     """End a job early; what it has written stays. Raises `NotAllowed` and `JobLocked`.
 
-    `connection` must not be in a transaction. The statement that the worker is running is cancelled, and its slice is
-    rolled back. Behind a transaction pooler the worker's heartbeat does that.
+    `origin` is for the entry of the audit log, which the transaction of the change writes. `connection` must not be in
+    a transaction. The statement that the worker is running is cancelled, and its slice is rolled back. Behind a
+    transaction pooler the worker's heartbeat does that.
     """
     with transaction(connection) as cursor:
-        cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
-        (job_id,) = cursor.fetchone() or (0,)
+        cursor.execute("SELECT id, filename FROM import_jobs WHERE task_id = %s", (task_id,))
+        job_id, filename = cursor.fetchone() or (0, "")
     try:
         with transaction(connection) as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{CANCEL_LOCK_WAIT_MS}ms'")
             if not repository.cancel(cursor, job_id, retention, event="cancelled"):
                 job = lock_job(cursor, task_id)
                 raise NotAllowed("already_ended", explain_state(job, "there is nothing to cancel"))
+            audit.record(cursor, origin, "import.cancelled", Target("import", task_id, filename))
     except errors.LockNotAvailable:
         raise JobLocked from None
     with transaction(connection) as cursor:
@@ -267,16 +271,21 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     return undo_task_id
 
 
-def delete(connection: Connection, task_id: str) -> None:
+def delete(connection: Connection, task_id: str, origin: Origin) -> None:
     """Delete an ended job and all its data except its file; raises `NotAllowed` and `JobLocked`.
 
     `connection` must not be in a transaction. An interrupted deletion can be repeated; see `cleanup.delete_job`.
+    `origin` is for the entry of the audit log. The first transaction of the deletion writes it, because from then on
+    the job is lost; so a repeated deletion has another entry.
     """
     with transaction(connection) as cursor:
-        cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
-        (job_id,) = cursor.fetchone() or (0,)
+        cursor.execute("SELECT id, filename FROM import_jobs WHERE task_id = %s", (task_id,))
+        job_id, filename = cursor.fetchone() or (0, "")
+    target = Target("import", task_id, filename)
     try:
-        if cleanup.delete_job(connection, job_id):
+        if cleanup.delete_job(
+            connection, job_id, on_start=lambda cursor: audit.record(cursor, origin, "import.deleted", target)
+        ):
             return
     except errors.LockNotAvailable:
         raise JobLocked from None

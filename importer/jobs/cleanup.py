@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,13 +189,19 @@ def delete_expired_change_logs(connection: Connection, *, ends_at: float = math.
     return True
 
 
-def delete_job(connection: Connection, job_id: int, *, ends_at: float = math.inf) -> bool:
+def delete_job(
+    connection: Connection,
+    job_id: int,
+    *,
+    ends_at: float = math.inf,
+    on_start: Callable[[Cursor], None] = lambda cursor: None,
+) -> bool:
     """Delete an ended job and all its data except its file; return whether it is gone.
 
-    A job that has not ended, or whose undo has not ended, stays as it is. After the first transaction, the job can be
-    neither retried nor undone. Its details are then deleted in batches, and its row last, so an interrupted deletion
-    leaves a job that can be deleted again. The same is true if the deletion stops because the time `ends_at`, in the
-    seconds of `time.monotonic`, has come. `connection` must not be in a transaction. Raises
+    A job that has not ended, or whose undo has not ended, stays as it is. After the first transaction, which also calls
+    `on_start`, the job can be neither retried nor undone. Its details are then deleted in batches, and its row last, so
+    an interrupted deletion leaves a job that can be deleted again. The same is true if the deletion stops because the
+    time `ends_at`, in the seconds of `time.monotonic`, has come. `connection` must not be in a transaction. Raises
     `psycopg2.errors.LockNotAvailable` if the job or its staging table stays locked.
     """
     with transaction(connection) as cursor:
@@ -208,6 +215,7 @@ def delete_job(connection: Connection, job_id: int, *, ends_at: float = math.inf
         cursor.execute(DETACH_UNDO_SQL, {"id": job_id})
         cursor.execute(FORBID_RETRY_SQL, (undone_by,))
         cursor.execute(CLOSE_JOB_SQL, (job_id,))
+        on_start(cursor)
     for details in (REJECTS, DUPLICATES, CHANGES, SAMPLES, LOG):
         if not delete_details(connection, job_id, details, ends_at):
             return False

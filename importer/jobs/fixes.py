@@ -37,7 +37,9 @@ SELECT line FROM unnest(%(lines)s::bigint[]) line
 WHERE NOT EXISTS (SELECT FROM import_rejects r WHERE r.job_id = %(id)s AND r.line = line.line)
     AND NOT EXISTS (SELECT FROM import_fixes f WHERE f.job_id = %(id)s AND f.line = line.line)
 """
-DELETE_FIX_SQL = 'DELETE FROM import_fixes WHERE job_id = %s AND id = %s RETURNING "column", value, line'
+DELETE_FIX_SQL = """
+DELETE FROM import_fixes WHERE job_id = %s AND id = %s RETURNING "column", value, replacement, line, "row"
+"""
 LOAD_FIXES_SQL = 'SELECT "column", value, replacement, line, "row" FROM import_fixes WHERE job_id = %s ORDER BY id'
 MAX_SHOWN_CHARACTERS = 60
 
@@ -95,20 +97,21 @@ def add_fixes(cursor: Cursor, task_id: str, given: Sequence[ValueFix | RowFix]) 
     queue_again(cursor, job, {}, starts_over=True, event="fixed", message=message)
 
 
-def delete_fix(cursor: Cursor, task_id: str, fix_id: int) -> None:
-    """Delete a fix and queue its import again, from its start; raises `NotAllowed`, `JobLocked` and `FixNotFound`.
+def delete_fix(cursor: Cursor, task_id: str, fix_id: int) -> ValueFix | RowFix:
+    """Delete a fix, queue its import again, from its start, and return the fix.
 
-    The caller must make sure that the file still exists.
+    Raises `NotAllowed`, `JobLocked` and `FixNotFound`. The caller must make sure that the file still exists.
     """
     job = _lock_fixable_job(cursor, task_id)
     cursor.execute(DELETE_FIX_SQL, (job["id"], fix_id))
     row = cursor.fetchone()
     if row is None:
         raise FixNotFound
-    column, value, line = row
+    column, value, replacement, line, cells = row
     what = f"of line {line:,}" if line else f"of “{value[:MAX_SHOWN_CHARACTERS]}” in {column[:MAX_SHOWN_CHARACTERS]}"
     message = f"The fix {what} was deleted; the file is read again."
     queue_again(cursor, job, {}, starts_over=True, event="fix_deleted", message=message)
+    return RowFix(line, cells) if line else ValueFix(column, value, replacement)
 
 
 def load_fixes(connection: Connection, job_id: int) -> Fixes:

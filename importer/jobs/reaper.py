@@ -15,6 +15,8 @@ from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
+from access import retention as access_retention
+from access.retention import AccessRetention
 from database.connect import Component, run_until_stopped, transaction
 from database.lease import LEASE_IS_VALID_SQL, holder_has_ended
 from importer.jobs import cleanup
@@ -65,6 +67,7 @@ class ReaperSettings:
     retention: Retention
     history: HistoryRetention
     interval_seconds: float
+    access: AccessRetention
 
 
 class Reaper(threading.Thread):
@@ -113,10 +116,14 @@ class Reaper(threading.Thread):
         if time.monotonic() >= self._file_deletion_due:
             cleanup.delete_expired_files(connection, self._settings.upload_dir, time.time())
             self._file_deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
-        # If `delete_expired` leaves something to delete, the next round continues.
-        if time.monotonic() >= self._deletion_due and cleanup.delete_expired(
-            connection, self._settings.history, seconds=MAX_DELETION_SECONDS
-        ):
+        # If something is left to delete, the next round continues.
+        if time.monotonic() < self._deletion_due:
+            return
+        has_deleted_all = [
+            cleanup.delete_expired(connection, self._settings.history, seconds=MAX_DELETION_SECONDS),
+            access_retention.delete_expired(connection, self._settings.access, seconds=MAX_DELETION_SECONDS),
+        ]
+        if all(has_deleted_all):
             self._deletion_due = time.monotonic() + DELETE_EXPIRED_SECONDS
 
 

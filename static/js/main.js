@@ -1,10 +1,14 @@
-// Start the page: header, shortcuts, file drops, routes.
+// Start the page: session, header, shortcuts, file drops, routes.
 
+import { accountMenu } from './access/account-menu.js';
+import { ACCESS_ROUTES, guardRoute } from './access/routes.js';
+import { startSession } from './access/start.js';
 import { installDoubleClickGuard } from './core/double-click.js';
-import { elementById, h } from './core/dom.js';
+import { elementById, h, setText } from './core/dom.js';
 import { installShortcuts, openHelp } from './core/help.js';
 import { installLiveEvents } from './core/live-events.js';
 import { startRouter } from './core/router.js';
+import { currentWho, may, sessionChanged } from './core/session.js';
 import { themeSwitch } from './core/theme.js';
 import { installBackgroundProgress } from './imports/background-progress.js';
 import { importDetailScreen } from './imports/detail-screen.js';
@@ -23,9 +27,15 @@ const ROUTES = [
     screen: importDetailScreen,
     within: 'step',
   },
-  { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen },
-  { name: 'webhooks-detail', pattern: /^\/webhooks\/(?<id>\d+)$/, screen: webhookScreen },
+  { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen, needs: 'webhooks' },
+  {
+    name: 'webhooks-detail',
+    pattern: /^\/webhooks\/(?<id>\d+)$/,
+    screen: webhookScreen,
+    needs: 'webhooks',
+  },
   { name: 'products', pattern: /^\/products$/, screen: productsScreen },
+  ...ACCESS_ROUTES,
 ];
 
 /** @param {string} name of the route */
@@ -45,6 +55,7 @@ elementById('skip-link').addEventListener('click', (event) => {
 });
 
 elementById('tools').append(
+  accountMenu(),
   themeSwitch(),
   h('button', {
     class: 'icon-button help-button',
@@ -56,9 +67,28 @@ elementById('tools').append(
   }),
 );
 
+const header = elementById('app-header');
+let isStarted = false;
+
+/** Offer in the header what the person may do, and start what runs in the background once somebody is signed in. */
+function followSession() {
+  const isKnown = currentWho() !== null;
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (header.querySelectorAll('[data-nav]'))) {
+    if (link.dataset.nav === 'webhooks') link.hidden = !may('webhooks');
+    if (link.dataset.nav === 'import') setText(link, !isKnown || may('imports:write') ? 'Import' : 'Imports');
+  }
+  elementById('navigation').hidden = !isKnown;
+  if (!isKnown || isStarted) return;
+  isStarted = true;
+  installLiveEvents();
+  installPageDrop();
+  installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });
+  installBackgroundProgress(elementById('activity'));
+}
+
 installDoubleClickGuard();
-installLiveEvents();
-installPageDrop();
-installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });
-startRouter({ root: main, routes: ROUTES, fallback: '#/import', onScreen: markCurrent });
-installBackgroundProgress(elementById('activity'));
+sessionChanged.subscribe(followSession);
+startSession(() => {
+  followSession();
+  startRouter({ root: main, routes: ROUTES, fallback: '#/import', guard: guardRoute, onScreen: markCurrent });
+});

@@ -40,6 +40,7 @@ def test_axe_accepts_a_page_without_violations(page: Page) -> None:
 
 def test_the_help_is_accessible(page: Page) -> None:
     page.goto("/#/import")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     check_accessible(page, "the help")
@@ -74,7 +75,8 @@ def test_the_api_documentation_is_accessible(page: Page) -> None:
     check_accessible(page, "the documentation")
     page.locator("#changeProduct summary").first.click()
     page.set_viewport_size(NARROW)
-    check_accessible(page, "the documentation of a call, 360 px")
+    # The page has so many elements that each run takes seconds.
+    assert violations(page, part="#changeProduct") == []
 
 
 def test_the_table_and_its_menus_are_accessible(page: Page, site: Site) -> None:

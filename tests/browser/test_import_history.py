@@ -180,6 +180,7 @@ def test_an_import_is_deleted_on_its_page_and_in_the_history(page: Page, site: S
     rows = table.locator("tbody tr")
     expect(rows).to_have_count(3)
     table.get_by_role("link", name="first.csv").click()
+    expect(page.get_by_role("heading", name="first.csv")).to_be_visible()
     page.get_by_test_id("delete-import").click()
     dialog = page.get_by_test_id("confirm-dialog")
     expect(dialog).to_contain_text("Delete the import of “first.csv”?")

@@ -6,15 +6,16 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-import requests
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
+from api.session_cookie import COOKIE_NAME
 from support.browser import CONTEXT, OTHER_HOST, Console, row, wait_until
 from support.database import execute
 from support.job_streams import insert_running_job, update_job
 from support.processes import Processes
+from support.sign_in import create_key, create_session, create_user
 from support.waiting import wait_for
-from support.web import REQUEST_SECONDS, WebProcess, count_listening_connections
+from support.web import WebProcess, count_listening_connections
 
 MAX_STREAMS = 3
 # A leader that goes without a word is missed after seven seconds.
@@ -99,9 +100,13 @@ def console() -> Console:
 
 
 @pytest.fixture
-def tabs(browser: Browser, web: WebProcess, console: Console) -> Iterator[Tabs]:
-    """Tabs on a name of this machine that is not a secure context."""
+def tabs(browser: Browser, web: WebProcess, console: Console, database_url: str) -> Iterator[Tabs]:
+    """Tabs on a name of this machine that is not a secure context, of an administrator whose key `web` sends."""
     context = browser.new_context(base_url=f"http://{OTHER_HOST}:{web.port}", **CONTEXT)
+    user_id = create_user(database_url)
+    cookie = {"name": COOKIE_NAME, "value": create_session(database_url, user_id), "domain": OTHER_HOST, "path": "/"}
+    context.add_cookies([cookie])  # type: ignore[list-item]
+    web.headers = {"Authorization": f"Bearer {create_key(database_url, user_id)}"}
     context.on("page", console.watch)
     yield Tabs(context)
     context.close()
@@ -221,7 +226,7 @@ def test_tabs_poll_while_the_server_refuses_streams(
     task_id = insert_running_job(database_url)
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_STREAMS):
-            stack.enter_context(requests.get(f"{web.api_url}/events", stream=True, timeout=REQUEST_SECONDS))
+            stack.enter_context(web.open_stream("/events"))
         pages = [tabs.open(f"/#/imports/{task_id}") for _ in range(2)]
         for percent in (10, 20):
             set_progress(database_url, task_id, percent)

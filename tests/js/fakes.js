@@ -102,7 +102,7 @@ export const server = {
 async function fakeFetch(path) {
   server.requests.push(path);
   const { status, body } = await server.answer(path);
-  return { status, text: () => Promise.resolve(JSON.stringify(body)) };
+  return { status, headers: new Headers(), text: () => Promise.resolve(JSON.stringify(body)) };
 }
 
 /** Replace the browser's objects, and stop the clock. */

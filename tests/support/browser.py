@@ -23,6 +23,9 @@ from support.prerequisites import skip_or_fail
 from support.processes import Processes
 from support.waiting import wait_for
 
+# The tests use the first one that is installed. The headless shell is Chromium without a user interface of its own;
+# pages take less than half of the CPU time in it.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # Animations are off, so that no test sees an element that is still moving.
 CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
 LIST = re.compile(r"/api/products\?")
@@ -30,10 +33,16 @@ CHECKED_ROWS = re.compile(r"/api/imports/[^/]+/rows\?")
 # Chromium resolves this name to this machine. Pages at such an address lack the features that browsers offer only on
 # localhost and https.
 OTHER_HOST = "products.example"
+# The same for pages that do not belong to the product.
+FOREIGN_HOST = "foreign.example"
 NARROW: ViewportSize = {"width": 360, "height": 740}
 # Generous, because CI machines are busy.
 expect.set_options(timeout=15_000)
 
+# Not every violation of the Content-Security-Policy is an error of the console.
+REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation', event => {
+    console.error(`The policy forbids ${event.effectiveDirective}: ${event.blockedURI} ${event.sample}`);
+});"""
 # The key of an advisory lock that only `held_import` uses.
 HOLD_KEY = 470_011
 
@@ -147,6 +156,7 @@ class Console:
 
     def watch(self, page: Page) -> None:
         """Collect the errors of a page."""
+        page.add_init_script(REPORT_VIOLATIONS)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self._collect)
 
@@ -166,13 +176,14 @@ class Console:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The installed Chromium or Chrome, driven by Playwright."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
         skip_or_fail("There is no Chromium; install it (apt-get install chromium)")
     with sync_playwright() as playwright:
         # In containers Chromium runs as root, which its sandbox does not support. Its background traffic is off.
         arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-        arguments.append(f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1")
+        names = (OTHER_HOST, FOREIGN_HOST)
+        arguments.append(f"--host-resolver-rules={', '.join(f'MAP {name} 127.0.0.1' for name in names)}")
         yield playwright.chromium.launch(executable_path=chromium, args=arguments)
 
 

@@ -9,12 +9,15 @@ import requests
 import schemathesis
 
 TIMEOUT_SECONDS = 30
+# Without a key, the requests must be refused.
+KEY = os.environ["ACCESS_KEY"]
+AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
 
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     """Replace the URL of a webhook with that of a receiver, and a page token with one that the same query returns."""
-    if case.meta is None or case.meta.generation.mode.is_negative:
+    if not KEY or case.meta is None or case.meta.generation.mode.is_negative:
         return
     if "/webhooks" in case.operation.path and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body = {**case.body, "url": os.environ["RECEIVER"] + str(len(str(case.body["url"])))}
@@ -24,7 +27,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     case.query = {**query, "per_page": 1}
     del case.query["after"]
     url = f"{case.operation.base_url}{case.formatted_path}"
-    page = requests.get(url, params=case.query, timeout=TIMEOUT_SECONDS).json()
+    page = requests.get(url, params=case.query, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS).json()
     if page_token := page["pagination"]["next"]:
         case.query["after"] = page_token
 
@@ -36,4 +39,16 @@ def after_call(
     """Create a few products after a call that may have deleted all of them, so that the next calls find some."""
     if case.operation.path in {"/api/products/bulk", "/api/products/bulk-delete"} and response.status_code == 200:
         for sku in ("A-1", "b", "ÄÖ %_\\"):
-            requests.post(f"{case.operation.base_url}/api/products", json={"sku": sku}, timeout=TIMEOUT_SECONDS)
+            url = f"{case.operation.base_url}/api/products"
+            requests.post(url, json={"sku": sku}, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS)
+
+
+@schemathesis.check
+def refused(context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
+    """Check that a request without a session or a key is refused if the document says that the call needs one."""
+    # Random values may make an address, a method or a body for which the server has no call.
+    has_no_call = response.status_code in {405, 413}
+    has_no_call |= response.status_code == 404 and response.json()["code"] == "not_found"
+    if not KEY and case.operation.definition.raw["security"] and not has_no_call:
+        assert response.status_code == 401, response.status_code
+        assert response.headers["www-authenticate"] == ["Bearer"]

@@ -13,14 +13,16 @@ from support.processes import Processes
 from support.waiting import wait_for
 
 REQUEST_SECONDS = 60
+SERVER_ERROR = 500
 
 
 class WebProcess:
-    """A web process on a port of this machine. `api_url` is the base of all calls."""
+    """A web process on a port of this machine. `api_url` is the base of all calls, and `headers` are sent with each."""
 
     def __init__(self, processes: Processes, port: int) -> None:
         self.port = port
         self.api_url = f"http://127.0.0.1:{port}/api"
+        self.headers: dict[str, str] = {}
         self._processes = processes
 
     def start(self, **changes: str) -> subprocess.Popen[bytes]:
@@ -31,21 +33,25 @@ class WebProcess:
 
     def _answers(self) -> bool:
         with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"{self.api_url}/products", timeout=REQUEST_SECONDS).ok
+            return requests.get(f"{self.api_url}/products", timeout=REQUEST_SECONDS).status_code < SERVER_ERROR
         return False
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Make a call, which must succeed, and return its JSON."""
-        response = requests.request(method, f"{self.api_url}{path}", json=body, timeout=REQUEST_SECONDS)
+        response = requests.request(
+            method, f"{self.api_url}{path}", json=body, headers=self.headers, timeout=REQUEST_SECONDS
+        )
         assert response.ok, response.text
         return response.json()
 
     def send(self, method: str, path: str, **headers: str) -> requests.Response:
         """Make a call with further headers and return its response, whatever its status."""
+        headers = self.headers | headers
         return requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=REQUEST_SECONDS)
 
     def open_stream(self, path: str, **headers: str) -> requests.Response:
         """Open a stream; the response is a context manager that closes it."""
+        headers = self.headers | headers
         return requests.get(f"{self.api_url}{path}", headers=headers, stream=True, timeout=REQUEST_SECONDS)
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
-import threading
 import tomllib
-from pathlib import Path
 
 import pytest
 
 import config
 from support.paths import ROOT
 
-SECRET_KEY_READERS = 16
+# Not a setting of the product.
+OPENSSL_VARIABLE = "SSL_CERT_FILE"
 # A URL's password in these values begins with "hid", which no message may show.
 UNUSABLE_VALUES = [
     *(("PORT", value) for value in ("x", "-1", "70000", "5000.0", "1e3", "9" * 5000)),
@@ -38,6 +34,18 @@ UNUSABLE_VALUES = [
     ("TRUSTED_HOSTS", "shop.example.com, *.*.example.com"),
     ("TRUSTED_HOSTS", ".example.com"),
     ("TRUSTED_HOSTS", "shop.example.com other.example.com"),
+    ("OIDC_ISSUER", "http://login.example.com"),
+    ("OIDC_ISSUER", "https://login.example.com/?tenant=1"),
+    ("OIDC_ISSUER", "https://"),
+    ("OIDC_ROLES", "owner=acme-owners"),
+    ("OIDC_ROLES", "admin"),
+    ("OIDC_ROLES", "admin="),
+    ("OIDC_DEFAULT_ROLE", "owner"),
+    ("SMTP_URL", "http://user:hidden@mail.example.com"),
+    ("SMTP_URL", "smtp://user:hidden@"),
+    ("SMTP_URL", "smtp://user:hidden@mail.example.com:port"),
+    ("MAIL_FROM", "Acme"),
+    ("MAIL_FROM", "Acme <acme@example.com>, <eve@example.com>"),
 ]
 
 
@@ -65,9 +73,11 @@ def test_the_readme_refers_to_the_example_file() -> None:
 
 
 def test_the_manual_names_only_settings_that_exist() -> None:
-    for document in ("README.md", "docs/operations.md", "docs/api.md", "docs/files.md", "docs/webhooks.md"):
+    known = {*config.SETTINGS, OPENSSL_VARIABLE}
+    pages = ("access", "api", "files", "operations", "webhooks")
+    for document in ("README.md", *(f"docs/{page}.md" for page in pages)):
         named = set(re.findall(r"`([A-Z]+_[A-Z_]+)(?:=[^`]*)?`", (ROOT / document).read_text(encoding="utf-8")))
-        assert named <= set(config.SETTINGS), document
+        assert named <= known, document
 
 
 def test_every_field_except_the_derived_one_is_a_setting() -> None:
@@ -140,69 +150,18 @@ def test_celery_broker_url_overrides_cloudamqp_url() -> None:
     assert not config.load(both).broker_is_embedded
 
 
-def test_processes_that_start_together_share_one_generated_secret_key(tmp_path: Path) -> None:
-    settings = config.load({"DATA_DIR": str(tmp_path / "data")})
-    barrier = threading.Barrier(SECRET_KEY_READERS)
-    keys: list[str] = []
-
-    def read() -> None:
-        barrier.wait(30)
-        keys.append(config.load_secret_key(settings))
-
-    threads = [threading.Thread(target=read) for _ in range(SECRET_KEY_READERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(keys) == SECRET_KEY_READERS
-    assert set(keys) == {config.load_secret_key(settings)}
-    assert len(keys[0]) == 2 * config.SECRET_KEY_BYTES
-    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({"OIDC_ISSUER": "https://login.example.com"}, "OIDC_CLIENT_ID"),
+        ({"SMTP_URL": "smtp://mail.example.com"}, "MAIL_FROM"),
+    ],
+)
+def test_settings_that_need_each_other_are_missed(environ: dict[str, str], missing: str) -> None:
+    with pytest.raises(config.ConfigError, match=f"^{missing} is not set"):
+        config.load(environ)
 
 
-def test_a_configured_secret_key_is_used(tmp_path: Path) -> None:
-    assert config.load_secret_key(config.load({"SECRET_KEY": "given", "DATA_DIR": str(tmp_path)})) == "given"
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", bytes(64)], ids=["empty", "blank", "zeros"])
-def test_a_secret_key_that_a_power_cut_destroyed_is_generated_again(tmp_path: Path, content: bytes) -> None:
-    settings = config.load({"DATA_DIR": str(tmp_path)})
-    (tmp_path / "secret_key").write_bytes(content)
-    key = config.load_secret_key(settings)
-    assert len(key) == 2 * config.SECRET_KEY_BYTES
-    assert (tmp_path / "secret_key").read_text() == config.load_secret_key(settings) == key
-
-
-def test_a_secret_key_that_someone_wrote_is_used(tmp_path: Path) -> None:
-    path = tmp_path / "secret_key"
-    path.write_text("chosen by the operator\n")
-    assert config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)})) == "chosen by the operator"
-    assert path.read_text() == "chosen by the operator\n"
-
-
-def test_a_generated_secret_key_and_its_name_are_on_the_disk_before_it_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[tuple[bool, str]] = []
-
-    def record(descriptor: int) -> None:
-        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        synced.append((is_folder, (tmp_path / "secret_key").read_text()))
-
-    monkeypatch.setattr(os, "fsync", record)
-    key = config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
-    assert synced == [(False, key), (True, key)]
-    config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
-    assert len(synced) == 2
-
-
-def test_a_secret_key_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(config.ConfigError, match=r"SECRET_KEY: .*secret_key cannot be written \(No space left"):
-        config.load_secret_key(config.load({"DATA_DIR": str(tmp_path)}))
-    monkeypatch.undo()
-    # What did not reach the disk is not used by the next start, either.
-    assert (tmp_path / "secret_key").read_bytes() == b""
+def test_the_values_of_a_role_are_pairs() -> None:
+    settings = config.load({"OIDC_ROLES": " admin = acme-admins, editor=a=b ,"})
+    assert settings.oidc_roles == (("admin", "acme-admins"), ("editor", "a=b"))

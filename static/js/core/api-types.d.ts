@@ -4,6 +4,156 @@
  */
 
 export interface paths {
+    "/api/account/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm one's password
+         * @description For the next 10 minutes, this session can see the secrets of webhooks. A sign-in counts as a confirmation.
+         */
+        post: operations["confirmPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get what a link is for
+         * @description The token is in the body, so that it does not reach the logs of proxies.
+         */
+        post: operations["getLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change one's password
+         * @description Ends all other sessions of the person.
+         */
+        put: operations["changePassword"];
+        /**
+         * Set a password with a link
+         * @description Uses up an invitation or a link for a new password, ends all sessions of the person, and signs them in.
+         */
+        post: operations["setPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's sessions */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all of one's other sessions
+         * @description The session of this request stays.
+         */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End one of one's sessions
+         * @description The browser of that session is signed out at once.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log
+         * @description Lists who did what, the newest entry first. Every page is equally fast, so there are no page numbers and no total:
+         *     get the next page with `after`. Unknown and empty parameters are ignored.
+         */
+        get: operations["listAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit log as a file
+         * @description The file has all entries that match, the newest one first, as CSV (RFC 4180) in UTF-8. `changes` is JSON. Texts that
+         *     a spreadsheet would run as formulas get an apostrophe in front. The export is an entry of the audit log itself.
+         */
+        get: operations["exportAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/docs": {
         parameters: {
             query?: never;
@@ -43,7 +193,8 @@ export interface paths {
          *       after the last change.
          *     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
          *
-         *     The stream does not end by itself. A client that reconnects gets the current state of each import again.
+         *     The stream ends only if its actor may no longer read it. A client that reconnects gets the current state of each
+         *     import again. Each topic needs its own scope: `imports:read`, `products:read` or `webhooks`.
          */
         get: operations["followEvents"];
         put?: never;
@@ -64,7 +215,8 @@ export interface paths {
         /**
          * Check the health
          * @description Returns 200 if the database, the broker and at least one worker are up; otherwise 503 and the state of each. The
-         *     details are numbers for monitoring, which never change the status.
+         *     details are numbers for monitoring, which never change the status. They and the version need an API key or a
+         *     session.
          */
         get: operations["getHealth"];
         put?: never;
@@ -488,6 +640,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the API keys
+         * @description Administrators see everybody's keys, others their own.
+         */
+        get: operations["listKeys"];
+        put?: never;
+        /**
+         * Create an API key
+         * @description The response has the text of the key, which cannot be shown again. A key may do what both its scopes and the role of
+         *     its owner allow, so it loses rights when its owner does.
+         */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the key. */
+                key_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description The key stops working at once, and its open streams end. It stays in the list. Administrators revoke anybody's key,
+         *     others their own.
+         */
+        delete: operations["revokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -547,7 +748,7 @@ export interface paths {
          * Change or delete many products
          * @description Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
          *     products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
-         *     same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`.
+         *     same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`, and needs the same scope.
          */
         post: operations["changeProducts"];
         delete?: never;
@@ -651,6 +852,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products/{product_id}/last-change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * Get who changed a product last
+         * @description Edits are known for as long as the audit log is kept, and imports for as long as they can be undone.
+         */
+        get: operations["getLastChange"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get who is signed in */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in
+         * @description Starts a session in a cookie, in place of an earlier one of this browser. After several failures, an account and an
+         *     address must wait, a little longer each time.
+         */
+        post: operations["signIn"];
+        /**
+         * Sign out
+         * @description Ends the session of this browser. Without a session it does nothing.
+         */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the ways to sign in
+         * @description A browser that opens `/api/session/oidc` signs in through the OpenID Connect provider in `oidc`.
+         */
+        get: operations["getSignInMethods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in through the OpenID Connect provider
+         * @description Open this address in a browser. The provider sends the browser back, which then has the cookie of a session. After a
+         *     failure the browser is at `/#/sign-in?error=…`, with a code that begins with `oidc_`.
+         */
+        get: operations["startOidcSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/oidc/callback": {
+        parameters: {
+            query?: {
+                /** @description The state of the sign-in. */
+                state?: string;
+                /** @description The code to exchange for an ID token. */
+                code?: string;
+                /** @description Why the provider did not sign the person in. */
+                error?: string;
+                /** @description The issuer. */
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from the OpenID Connect provider
+         * @description The provider sends the browser here. Register this address as the redirect URI at the provider.
+         */
+        get: operations["finishOidcSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create the first administrator
+         * @description Needs the token of the link that the start of the server prints, unless the request comes from `local`. From then on
+         *     everyone signs in, and this call returns 404.
+         */
+        post: operations["createFirstAdministrator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/upload": {
         parameters: {
             query?: never;
@@ -714,6 +1055,85 @@ export interface paths {
         get: operations["followImport"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the people */
+        get: operations["listUsers"];
+        put?: never;
+        /**
+         * Invite a person
+         * @description The person chooses a password with the link in the response, which can be used once within a week. With SMTP_URL,
+         *     the link is also mailed. The first person must be an administrator; from then on everyone signs in.
+         *
+         *     An API key cannot invite an administrator: whoever has the key could become one, and stay one without the key.
+         */
+        post: operations["inviteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the person. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        /** Get a person */
+        get: operations["getUser"];
+        /**
+         * Change a person
+         * @description Changes only the given fields. A change of the role, or disabling, ends the person's sessions and streams at once.
+         *     An API key can neither make somebody an administrator nor change the email address of one.
+         */
+        put: operations["changeUser"];
+        post?: never;
+        /**
+         * Remove a person
+         * @description Removes the person with their sessions and API keys. What they did stays in the audit log.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the person. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a link for a new password
+         * @description The link can be used once within a day; for a person who has no password yet it is a new invitation, which can be
+         *     used within a week. It replaces earlier links. The person's sessions end when they set the new password.
+         *
+         *     An API key cannot do this, whatever its scopes are: with the link, whoever has the key could become the person.
+         */
+        post: operations["resetPassword"];
         delete?: never;
         options?: never;
         head?: never;
@@ -793,13 +1213,18 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Get a webhook */
+        /**
+         * Get a webhook
+         * @description The secret is shown to a person who gave the password within the last 10 minutes (`POST /api/account/confirm`, or
+         *     the sign-in itself), to an API key with the scope `admin`, and to `local`. For others it is masked, and
+         *     `secret_is_masked` is true.
+         */
         get: operations["getWebhook"];
         /**
          * Change a webhook
          * @description Changes only the given fields. Pending deliveries are sent to the new URL and signed with the new secret. A webhook
          *     that is switched off keeps its pending deliveries until it is switched on again; events that happen in between are
-         *     not sent.
+         *     not sent. The response masks the secret as `GET` does, unless this call has set it.
          */
         put: operations["changeWebhook"];
         post?: never;
@@ -925,7 +1350,8 @@ export interface paths {
          * @description For 24 hours requests are signed with both the new and the previous secret, so that the receiver can switch at any
          *     time. Within these 24 hours the call is refused, because a receiver that still knows only the previous secret would
          *     refuse every request after another replacement. `force` replaces the secret all the same, for example because both
-         *     have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty.
+         *     have leaked: requests are then signed with the new secret and the one that it replaces. The body may be empty. The
+         *     response masks the new secret for those who do not see it in `GET` either.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -982,6 +1408,27 @@ export interface components {
              */
             task_id: string;
         };
+        Actor: {
+            /** @description The id of the person or the key; null for `local`. */
+            id: number | null;
+            /**
+             * @description The name.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description The role; for a key that of its owner.
+             * @example admin
+             * @enum {string}
+             */
+            role: "viewer" | "editor" | "admin";
+            /**
+             * @description A person, an API key, or `local`.
+             * @example user
+             * @enum {string}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous";
+        };
         AffectedProduct: {
             /**
              * @description What the import did with the product.
@@ -1002,6 +1449,86 @@ export interface components {
         AffectedProductPage: {
             pagination: components["schemas"]["Pagination"];
             products: components["schemas"]["AffectedProduct"][];
+        };
+        AuditActor: {
+            /** @description The id of the person or the key; null for others. */
+            id: number | null;
+            /**
+             * @description The name at that time.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description A person, an API key, `local`, the product itself, or nobody who is signed in.
+             * @example user
+             * @enum {string}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous";
+        };
+        AuditEntry: {
+            /**
+             * @description The object and the verb.
+             * @example product.updated
+             */
+            action: string;
+            actor: components["schemas"]["AuditActor"];
+            /**
+             * @description The address of the client.
+             * @example 192.0.2.7
+             */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Each changed field with its values before and after. Secrets are masked, and long texts are cut. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The id. */
+            id: number;
+            /**
+             * @description How it ended.
+             * @example success
+             * @enum {string}
+             */
+            outcome: "success" | "refused" | "failed";
+            /** @description The id of the request, as in the header X-Request-ID. */
+            request_id: string | null;
+            /** @description The object; null if there is none. */
+            target: components["schemas"]["AuditTarget"] | null;
+        };
+        AuditPage: {
+            entries: components["schemas"]["AuditEntry"][];
+            pagination: components["schemas"]["AuditPagination"];
+        };
+        AuditPagination: {
+            /** @description The page token of the next page, to send as `after`; null on the last page. */
+            next: string | null;
+            /**
+             * @description The number of entries on a full page.
+             * @example 50
+             */
+            per_page: number;
+        };
+        AuditTarget: {
+            /**
+             * @description The id of the object; null for several objects.
+             * @example 42
+             */
+            id: string | null;
+            /**
+             * @description The name at that time: a SKU, a file name, a URL, a person.
+             * @example A-1
+             */
+            name: string | null;
+            /**
+             * @description The type of the object.
+             * @example product
+             */
+            type: string;
         };
         BulkRequest: {
             /**
@@ -1031,6 +1558,19 @@ export interface components {
              * @example 12 products were deactivated.
              */
             message: string;
+        };
+        ChangedBy: {
+            /**
+             * @description The name at that time; for an import of `local`, who started it.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description A person, an API key or `local`; null for an import of an earlier version.
+             * @example user
+             * @enum {string|null}
+             */
+            type: "user" | "key" | "local" | "system" | "anonymous" | null;
         };
         CheckedRow: {
             /** @description The values after the import, for the fields that the file has; null if the import would delete the product. */
@@ -1066,6 +1606,33 @@ export interface components {
             checked_at: string | null;
             pagination: components["schemas"]["Pagination"];
             rows: components["schemas"]["CheckedRow"][];
+        };
+        Confirmation: {
+            /**
+             * @description The password.
+             * @example correct horse battery staple
+             */
+            password: string;
+        };
+        Confirmed: {
+            /**
+             * Format: date-time
+             * @description Until when this session can see secrets (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            confirmed_until: string;
+        };
+        Credentials: {
+            /**
+             * @description The email address.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The password.
+             * @example correct horse battery staple
+             */
+            password: string;
         };
         Delivery: {
             attempts: components["schemas"]["DeliveryAttempt"][];
@@ -1329,7 +1896,8 @@ export interface components {
              * @enum {string}
              */
             database: "up" | "down";
-            details: components["schemas"]["HealthDetails"];
+            /** @description Numbers for monitoring, for those who are signed in. */
+            details?: components["schemas"]["HealthDetails"];
             /**
              * @description `healthy` if all parts are up.
              * @example healthy
@@ -1337,10 +1905,10 @@ export interface components {
              */
             status: "healthy" | "unhealthy";
             /**
-             * @description The version of the product.
+             * @description The version of the product, for those who are signed in.
              * @example 1.1.0
              */
-            version: string;
+            version?: string;
             /**
              * @description Up if at least one worker is running; unknown while the database is down.
              * @example up
@@ -1463,7 +2031,7 @@ export interface components {
              */
             started_at: string | null;
             /**
-             * @description Who started the job: the name that the client gave, or its address.
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
@@ -1626,7 +2194,7 @@ export interface components {
              */
             started_at: string | null;
             /**
-             * @description Who started the job: the name that the client gave, or its address.
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
              * @example 192.0.2.7
              */
             started_by: string;
@@ -1784,6 +2352,170 @@ export interface components {
             imports: components["schemas"]["Import"][];
             pagination: components["schemas"]["Pagination"];
         };
+        InvitedUser: {
+            /**
+             * Format: date-time
+             * @description When the person was invited (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The email address.
+             * @example ada@example.com
+             */
+            email: string;
+            /** @description The id. */
+            id: number;
+            invitation: components["schemas"]["LinkResult"];
+            /**
+             * Format: date-time
+             * @description When the person last signed in (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            last_signed_in_at: string | null;
+            /**
+             * @description The name.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description The role.
+             * @example editor
+             * @enum {string}
+             */
+            role: "viewer" | "editor" | "admin";
+            /**
+             * @description `invited` until the person has a password.
+             * @example active
+             * @enum {string}
+             */
+            status: "active" | "invited" | "disabled";
+        };
+        Key: {
+            /**
+             * Format: date-time
+             * @description When the key was created (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The name of its owner.
+             * @example Ada Lovelace
+             */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description Until when the key is valid; null if it does not expire (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            expires_at: string | null;
+            /** @description The id. */
+            id: number;
+            /**
+             * @description How the key ends.
+             * @example 2B3c
+             */
+            last_four: string;
+            /**
+             * Format: date-time
+             * @description When the key was last used, to the minute (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            last_used_at: string | null;
+            /**
+             * @description What the key is for.
+             * @example Nightly import
+             */
+            name: string;
+            /**
+             * @description How the key begins.
+             * @example acme_7hJ2
+             */
+            prefix: string;
+            /**
+             * Format: date-time
+             * @description When the key was revoked (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            revoked_at: string | null;
+            /** @description Who revoked it. */
+            revoked_by: string | null;
+            /** @description What the key may do. */
+            scopes: string[];
+        };
+        LastChange: {
+            /**
+             * Format: date-time
+             * @description When the product last changed (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Who changed it; null if that is not known. */
+            by: components["schemas"]["ChangedBy"] | null;
+            /**
+             * @description How it was changed; null if that is not known. For edits of `local` it is not known whether the page or a script made them.
+             * @example page
+             * @enum {string|null}
+             */
+            how: "page" | "api" | "import" | "bulk" | "undo" | null;
+            /**
+             * Format: uuid
+             * @description The `task_id` of the import or the undo; null for other changes.
+             */
+            import: string | null;
+        };
+        Link: {
+            /**
+             * @description The token at the end of the link.
+             * @example bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U
+             */
+            token: string;
+        };
+        LinkDetails: {
+            /**
+             * @description The email address of the person.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The name of the person.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description `invitation` or `reset`.
+             * @example invitation
+             * @enum {string}
+             */
+            purpose: "invitation" | "reset";
+        };
+        LinkPassword: {
+            /**
+             * @description The new password: at least 12 characters, and none of the most common ones.
+             * @example correct horse battery staple
+             */
+            password: string;
+            /**
+             * @description The token at the end of the link.
+             * @example bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U
+             */
+            token: string;
+        };
+        LinkResult: {
+            /**
+             * Format: date-time
+             * @description Until when it can be used (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            expires_at: string;
+            /**
+             * @description The link. It is shown only now; give it to the person.
+             * @example https://shop.example.com/#/invitation/bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U
+             */
+            link: string;
+            /** @description Whether it was also sent to the person by email. */
+            mailed: boolean;
+        };
         ListedReject: {
             /** @description The cells of the row, in the file's order; null if it cannot be split into cells. */
             cells: string[] | null;
@@ -1843,6 +2575,14 @@ export interface components {
              */
             message: string;
         };
+        Methods: {
+            /** @description The OpenID Connect provider; null without one. */
+            oidc: components["schemas"]["Provider"] | null;
+            /** @description Whether people may sign in with a password. */
+            password: boolean;
+            /** @description Whether nobody has an account yet, so that the first administrator must be created. */
+            setup: boolean;
+        };
         NewFix: {
             /**
              * @description The name of a column, as `file.columns` of the import has it.
@@ -1878,6 +2618,83 @@ export interface components {
             /** @description The fixes, at most 1,000 with 1,000,000 characters together. */
             fixes: components["schemas"]["NewFix"][];
         };
+        NewKey: {
+            /**
+             * @description The number of days for which the key is valid; without it, the key does not expire.
+             * @example 90
+             */
+            expires_in_days?: number | null;
+            /**
+             * @description What the key is for.
+             * @example Nightly import
+             */
+            name: string;
+            /**
+             * @description What the key may do; it may never do more than its owner.
+             * @example [
+             *       "products:read",
+             *       "imports:write"
+             *     ]
+             */
+            scopes: ("products:read" | "products:write" | "imports:read" | "imports:write" | "webhooks" | "admin")[];
+        };
+        NewKeyResult: {
+            /**
+             * Format: date-time
+             * @description When the key was created (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The name of its owner.
+             * @example Ada Lovelace
+             */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description Until when the key is valid; null if it does not expire (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            expires_at: string | null;
+            /** @description The id. */
+            id: number;
+            /**
+             * @description The key. It is shown only now.
+             * @example acme_7hJ2kLm9QwErTy4UiOpAsDfGhJkLzXcV1a2B3c
+             */
+            key: string;
+            /**
+             * @description How the key ends.
+             * @example 2B3c
+             */
+            last_four: string;
+            /**
+             * Format: date-time
+             * @description When the key was last used, to the minute (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            last_used_at: string | null;
+            /**
+             * @description What the key is for.
+             * @example Nightly import
+             */
+            name: string;
+            /**
+             * @description How the key begins.
+             * @example acme_7hJ2
+             */
+            prefix: string;
+            /**
+             * Format: date-time
+             * @description When the key was revoked (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            revoked_at: string | null;
+            /** @description Who revoked it. */
+            revoked_by: string | null;
+            /** @description What the key may do. */
+            scopes: string[];
+        };
         NewProduct: {
             /** @description Whether the product is for sale. */
             active?: boolean;
@@ -1896,6 +2713,23 @@ export interface components {
              * @example A-1
              */
             sku: string;
+        };
+        NewUser: {
+            /**
+             * @description The email address.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The name.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description The role.
+             * @enum {string}
+             */
+            role: "viewer" | "editor" | "admin";
         };
         NewWebhook: {
             /**
@@ -1986,6 +2820,18 @@ export interface components {
              * @example 120
              */
             total: number;
+        };
+        PasswordChange: {
+            /**
+             * @description The current password.
+             * @example correct horse battery staple
+             */
+            current_password: string;
+            /**
+             * @description The new password: at least 12 characters, and none of the most common ones.
+             * @example correct horse battery staple
+             */
+            password: string;
         };
         Preview: {
             /** @description The number of products in the catalogue, of which `missing` is a part; null with `keep`. */
@@ -2158,6 +3004,13 @@ export interface components {
             /** @description Rows that the phase had processed. */
             rows: number;
         };
+        Provider: {
+            /**
+             * @description Its name, for people.
+             * @example Acme Login
+             */
+            name: string;
+        };
         RecoveryRequest: {
             /**
              * Format: date-time
@@ -2313,10 +3166,12 @@ export interface components {
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description The new secret, which signs all requests from now on.
+             * @description The new secret, which signs all requests from now on, in full or masked.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string;
+            /** @description Whether `secret` is masked, except for its last characters. */
+            secret_is_masked: boolean;
         };
         RotationRequest: {
             /** @description Whether to replace the secret although the previous one is still valid, and end that one at once. */
@@ -2333,11 +3188,73 @@ export interface components {
              */
             recent_rows: number;
         };
+        Session: {
+            /**
+             * @description The address from which the person signed in.
+             * @example 192.0.2.7
+             */
+            address: string;
+            /**
+             * Format: date-time
+             * @description When the person signed in (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /** @description Whether it is the session of this request. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            expires_at: string;
+            /** @description The id. */
+            id: number;
+            /**
+             * @description How the person signed in.
+             * @example password
+             * @enum {string}
+             */
+            method: "password" | "oidc";
+            /**
+             * Format: date-time
+             * @description When the session was last used, to the minute (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            seen_at: string;
+            /**
+             * @description The browser, as it describes itself.
+             * @example Mozilla/5.0 …
+             */
+            user_agent: string;
+        };
+        Setup: {
+            /**
+             * @description The email address.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * @description The name.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description The password: at least 12 characters, and none of the most common ones.
+             * @example correct horse battery staple
+             */
+            password: string;
+            /**
+             * @description The token of the link that the start of the server prints; not needed by `local`.
+             * @example bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U
+             */
+            token?: string;
+        };
         UndoRequest: {
             /** @description Whether to undo the rest even if most products were changed since and are left alone. */
             force?: boolean;
             /**
-             * @description The person or program that started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
              * @example night shift
              */
             started_by?: string;
@@ -2421,7 +3338,7 @@ export interface components {
              */
             short_rows: "reject" | "accept" | "";
             /**
-             * @description The person or program that started the job, for the history. The default is the address of the client.
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
              * @example nightly job
              */
             started_by?: string;
@@ -2431,6 +3348,63 @@ export interface components {
              * @enum {string}
              */
             started_from: "page" | "api" | "";
+        };
+        User: {
+            /**
+             * Format: date-time
+             * @description When the person was invited (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The email address.
+             * @example ada@example.com
+             */
+            email: string;
+            /** @description The id. */
+            id: number;
+            /**
+             * Format: date-time
+             * @description When the person last signed in (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            last_signed_in_at: string | null;
+            /**
+             * @description The name.
+             * @example Ada Lovelace
+             */
+            name: string;
+            /**
+             * @description The role.
+             * @example editor
+             * @enum {string}
+             */
+            role: "viewer" | "editor" | "admin";
+            /**
+             * @description `invited` until the person has a password.
+             * @example active
+             * @enum {string}
+             */
+            status: "active" | "invited" | "disabled";
+        };
+        UserUpdate: {
+            /** @description Whether the person may not sign in, nor use API keys. Disabling ends the person's sessions. */
+            disabled?: boolean;
+            /**
+             * @description The email address.
+             * @example ada@example.com
+             */
+            email?: string;
+            /**
+             * @description The name.
+             * @example Ada Lovelace
+             */
+            name?: string;
+            /**
+             * @description The role. A change ends the person's sessions.
+             * @enum {string}
+             */
+            role?: "viewer" | "editor" | "admin";
         };
         Webhook: {
             /**
@@ -2478,10 +3452,12 @@ export interface components {
              */
             previous_secret_expires_at: string | null;
             /**
-             * @description The secret that signs requests; masked in the list.
+             * @description The secret that signs requests, in full or masked.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret: string | null;
+            /** @description Whether `secret` is masked, except for its last characters. */
+            secret_is_masked: boolean;
             /**
              * Format: date-time
              * @description When the webhook was last changed (ISO 8601, UTC).
@@ -2581,6 +3557,11 @@ export interface components {
              */
             url?: string;
         };
+        Who: {
+            actor: components["schemas"]["Actor"];
+            /** @description What the actor may do: `products:read`, `products:write`, `imports:read` and so on. */
+            scopes: string[];
+        };
     };
     responses: never;
     parameters: never;
@@ -2590,6 +3571,945 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    confirmPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            /** @description The password is right. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confirmed_until": "2026-11-24T04:10:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Confirmed"];
+                };
+            };
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `wrong_password`, `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Link"];
+            };
+        };
+        responses: {
+            /** @description What the link is for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "ada@example.com",
+                     *       "name": "Ada Lovelace",
+                     *       "purpose": "invitation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LinkDetails"];
+                };
+            };
+            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `link_unusable`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "current_password": "my old password",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description The password was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "The password was changed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `weak_password`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `wrong_password`, `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    setPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple",
+                 *       "token": "bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LinkPassword"];
+            };
+        };
+        responses: {
+            /** @description The password is set, and the person is signed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "actor": {
+                     *         "id": 2,
+                     *         "name": "Ada Lovelace",
+                     *         "role": "editor",
+                     *         "type": "user"
+                     *       },
+                     *       "scopes": [
+                     *         "imports:read",
+                     *         "imports:write",
+                     *         "products:read",
+                     *         "products:write"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            /** @description The request is invalid. Codes: `weak_password`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `link_unusable`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions, the last used one first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"][];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions have ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "2 sessions have ended."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "The session has ended."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `session_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description Who acted: a type (`user`, `key`, `local`, `system`, `anonymous`), or a type and an id. */
+                actor?: string;
+                /** @description The action, in full. */
+                action?: string;
+                /** @description The object: a type, such as `product`, `import` or `webhook`, or a type and an id. */
+                target?: string;
+                /** @description How it ended. */
+                outcome?: "success" | "refused" | "failed";
+                /** @description Entries of this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Entries before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description The page token from `pagination.next` of the previous page. */
+                after?: string;
+                /** @description The number of entries per page. */
+                per_page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "action": "product.updated",
+                     *           "actor": {
+                     *             "id": 2,
+                     *             "name": "Ada Lovelace",
+                     *             "type": "user"
+                     *           },
+                     *           "address": "192.0.2.7",
+                     *           "at": "2026-11-24T04:00:00.123456Z",
+                     *           "changes": {
+                     *             "name": [
+                     *               "Blue lamp",
+                     *               "Red lamp"
+                     *             ]
+                     *           },
+                     *           "id": 7,
+                     *           "outcome": "success",
+                     *           "request_id": "0f8fad5bd9cb469fa16570867728950e",
+                     *           "target": {
+                     *             "id": "42",
+                     *             "name": "A-1",
+                     *             "type": "product"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "pagination": {
+                     *         "next": null,
+                     *         "per_page": 50
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description Who acted: a type (`user`, `key`, `local`, `system`, `anonymous`), or a type and an id. */
+                actor?: string;
+                /** @description The action, in full. */
+                action?: string;
+                /** @description The object: a type, such as `product`, `import` or `webhook`, or a type and an id. */
+                target?: string;
+                /** @description How it ended. */
+                outcome?: "success" | "refused" | "failed";
+                /** @description Entries of this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Entries before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description Whether the file starts with a byte order mark, so that spreadsheets read it as UTF-8. */
+                bom?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file: `audit.csv`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,at,actor_type,actor_id,actor_name,action,target_type,target_id,target_name,outcome,address,request_id,changes
+                     *     7,2026-11-24T04:00:00.123456Z,user,2,Ada Lovelace,product.deleted,product,42,A-1,success,192.0.2.7,,
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     getDocs: {
         parameters: {
             query?: never;
@@ -2611,6 +4531,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2683,6 +4623,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -2746,6 +4715,26 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2832,6 +4821,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -2884,9 +4902,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2950,7 +4997,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2971,6 +5027,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_deletable`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3029,7 +5096,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3050,6 +5126,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `already_ended`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3108,7 +5195,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3129,6 +5225,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `has_rejects`, `too_many_missing`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3196,9 +5303,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3270,9 +5406,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3331,9 +5496,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3407,7 +5601,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3446,6 +5649,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3506,7 +5720,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3527,6 +5750,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_fixable`, `file_gone`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3592,9 +5826,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3666,9 +5929,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3736,9 +6028,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3802,9 +6123,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3867,7 +6217,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3906,6 +6265,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3977,6 +6347,24 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
@@ -3989,6 +6377,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4064,6 +6463,24 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
@@ -4076,6 +6493,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `not_awaiting_confirmation`, `check_lost`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4138,7 +6566,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4177,6 +6614,339 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys, the newest one first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "created_at": "2026-11-24T04:00:00.123456Z",
+                     *         "created_by": "Ada Lovelace",
+                     *         "expires_at": null,
+                     *         "id": 4,
+                     *         "last_four": "2B3c",
+                     *         "last_used_at": "2026-11-24T04:00:00.123456Z",
+                     *         "name": "Nightly import",
+                     *         "prefix": "acme_7hJ2",
+                     *         "revoked_at": null,
+                     *         "revoked_by": null,
+                     *         "scopes": [
+                     *           "products:read",
+                     *           "imports:write"
+                     *         ]
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["Key"][];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "expires_in_days": 90,
+                 *       "name": "Nightly import",
+                 *       "scopes": [
+                 *         "products:read",
+                 *         "imports:write"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "created_by": "Ada Lovelace",
+                     *       "expires_at": null,
+                     *       "id": 4,
+                     *       "key": "acme_7hJ2kLm9QwErTy4UiOpAsDfGhJkLzXcV1a2B3c",
+                     *       "last_four": "2B3c",
+                     *       "last_used_at": "2026-11-24T04:00:00.123456Z",
+                     *       "name": "Nightly import",
+                     *       "prefix": "acme_7hJ2",
+                     *       "revoked_at": null,
+                     *       "revoked_by": null,
+                     *       "scopes": [
+                     *         "products:read",
+                     *         "imports:write"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewKeyResult"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    revokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the key. */
+                key_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "The key Nightly import is revoked."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `key_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4226,6 +6996,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4327,6 +7126,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -4399,7 +7227,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4429,6 +7266,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4502,7 +7350,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4532,6 +7389,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4593,7 +7461,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4605,6 +7482,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `import_running`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4664,6 +7552,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4735,6 +7652,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4818,9 +7764,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `product_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4905,7 +7880,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4953,6 +7937,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5019,7 +8014,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5040,6 +8044,797 @@ export interface operations {
             /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
             412: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getLastChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last change. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-11-24T04:00:00.123456Z",
+                     *       "by": {
+                     *         "name": "Ada Lovelace",
+                     *         "type": "user"
+                     *       },
+                     *       "how": "page",
+                     *       "import": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LastChange"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `product_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who makes this request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "actor": {
+                     *         "id": 2,
+                     *         "name": "Ada Lovelace",
+                     *         "role": "editor",
+                     *         "type": "user"
+                     *       },
+                     *       "scopes": [
+                     *         "imports:read",
+                     *         "imports:write",
+                     *         "products:read",
+                     *         "products:write"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Credentials"];
+            };
+        };
+        responses: {
+            /** @description The person is signed in; the cookie of the session is set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "actor": {
+                     *         "id": 2,
+                     *         "name": "Ada Lovelace",
+                     *         "role": "editor",
+                     *         "type": "user"
+                     *       },
+                     *       "scopes": [
+                     *         "imports:read",
+                     *         "imports:write",
+                     *         "products:read",
+                     *         "products:write"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `wrong_credentials`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody is signed in any more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "You are signed out."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getSignInMethods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ways to sign in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "oidc": {
+                     *         "name": "Acme Login"
+                     *       },
+                     *       "password": true,
+                     *       "setup": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Methods"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    startOidcSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browser goes to the provider, or back to the page after a failure. */
+            302: {
+                headers: {
+                    /** @description Where the browser goes. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    finishOidcSignIn: {
+        parameters: {
+            query?: {
+                /** @description The state of the sign-in. */
+                state?: string;
+                /** @description The code to exchange for an ID token. */
+                code?: string;
+                /** @description Why the provider did not sign the person in. */
+                error?: string;
+                /** @description The issuer. */
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browser goes to the page. */
+            302: {
+                headers: {
+                    /** @description Where the browser goes. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createFirstAdministrator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "name": "Ada Lovelace",
+                 *       "password": "correct horse battery staple",
+                 *       "token": "bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Setup"];
+            };
+        };
+        responses: {
+            /** @description The administrator, who is signed in now. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "email": "ada@example.com",
+                     *       "id": 2,
+                     *       "last_signed_in_at": "2026-11-24T04:00:00.123456Z",
+                     *       "name": "Ada Lovelace",
+                     *       "role": "editor",
+                     *       "status": "active"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `weak_password`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `link_unusable`, `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `email_taken`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5099,7 +8894,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5120,6 +8924,17 @@ export interface operations {
             /** @description The body is too large. Codes: `too_large`, `form_too_large`. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5187,9 +9002,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5252,9 +9096,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `import_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5271,6 +9144,668 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All people. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "created_at": "2026-11-24T04:00:00.123456Z",
+                     *         "email": "ada@example.com",
+                     *         "id": 2,
+                     *         "last_signed_in_at": "2026-11-24T04:00:00.123456Z",
+                     *         "name": "Ada Lovelace",
+                     *         "role": "editor",
+                     *         "status": "active"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["User"][];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    inviteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "name": "Ada Lovelace",
+                 *       "role": "editor"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description The person, and the link for them. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "email": "ada@example.com",
+                     *       "id": 2,
+                     *       "invitation": {
+                     *         "expires_at": "2026-11-24T04:00:00.123456Z",
+                     *         "link": "https://shop.example.com/#/invitation/bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U",
+                     *         "mailed": false
+                     *       },
+                     *       "last_signed_in_at": "2026-11-24T04:00:00.123456Z",
+                     *       "name": "Ada Lovelace",
+                     *       "role": "editor",
+                     *       "status": "active"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvitedUser"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `email_taken`, `first_administrator`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the person. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "email": "ada@example.com",
+                     *       "id": 2,
+                     *       "last_signed_in_at": "2026-11-24T04:00:00.123456Z",
+                     *       "name": "Ada Lovelace",
+                     *       "role": "editor",
+                     *       "status": "active"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `user_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the person. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "viewer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserUpdate"];
+            };
+        };
+        responses: {
+            /** @description The changed person. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "email": "ada@example.com",
+                     *       "id": 2,
+                     *       "last_signed_in_at": "2026-11-24T04:00:00.123456Z",
+                     *       "name": "Ada Lovelace",
+                     *       "role": "editor",
+                     *       "status": "active"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `user_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `email_taken`, `last_administrator`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the person. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person was removed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "Ada Lovelace was removed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `user_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `last_administrator`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the person. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link for the person. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-11-24T04:00:00.123456Z",
+                     *       "link": "https://shop.example.com/#/invitation/bGV0IG1lIGluLCBJIGFtIG5ldyBoZXJlLCBwbGVhc2U",
+                     *       "mailed": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LinkResult"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `user_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -5317,6 +9852,7 @@ export interface operations {
                      *         "imports": "none",
                      *         "previous_secret_expires_at": null,
                      *         "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *         "secret_is_masked": false,
                      *         "updated_at": "2026-11-24T04:00:00.123456Z",
                      *         "url": "https://example.com/hooks"
                      *       }
@@ -5328,6 +9864,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5399,6 +9964,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -5415,7 +9981,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5436,6 +10011,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5501,6 +10087,35 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description The server failed. Codes: `internal_error`. */
             500: {
                 headers: {
@@ -5544,6 +10159,35 @@ export interface operations {
             /** @description The request is invalid. Codes: `untrusted_host`. */
             400: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5608,6 +10252,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -5624,9 +10269,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5700,6 +10374,7 @@ export interface operations {
                      *       "imports": "none",
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "secret_is_masked": false,
                      *       "updated_at": "2026-11-24T04:00:00.123456Z",
                      *       "url": "https://example.com/hooks"
                      *     }
@@ -5716,7 +10391,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5746,6 +10430,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5804,7 +10499,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5816,6 +10520,17 @@ export interface operations {
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5881,9 +10596,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5944,9 +10688,38 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description It does not exist. Codes: `webhook_not_found`, `delivery_not_found`. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6007,7 +10780,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6028,6 +10810,17 @@ export interface operations {
             /** @description The current state does not allow this. Codes: `webhook_disabled`. */
             409: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6095,7 +10888,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6134,6 +10936,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6196,7 +11009,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6235,6 +11057,17 @@ export interface operations {
             /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
             415: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6307,7 +11140,16 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The request is not allowed. Codes: `cross_site`. */
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6328,6 +11170,17 @@ export interface operations {
             /** @description The body is too large. Codes: `too_large`. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -1,26 +1,36 @@
 // Calls of the REST API. Every failure becomes an `ApiError` or a `NetworkError`.
 
+import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
+import { withCountdown } from './countdown.js';
+import { renewSession } from './session.js';
 
 const TIMEOUT_MS = 30_000;
 const GATEWAY_STATUSES = new Set([502, 503, 504]);
+const UNAUTHENTICATED = 'unauthenticated';
 
-/** @import { ErrorBody } from './types.d.ts' */
+/** @import { ErrorBody, Who } from './types.d.ts' */
 
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Query Empty parameters are left out. */
 
-/** The server answered with an error. `message` is the sentence of its answer. */
+/**
+ * The server answered with an error. `message` is the sentence of its answer. If there were too many requests, it says
+ * when to try again, and the page counts down wherever it shows the message.
+ */
 export class ApiError extends Error {
   /**
    * @param {number} status HTTP status, 0 if the connection broke
    * @param {Partial<ErrorBody>} [body] of the answer
+   * @param {number} [retryAfterSeconds] how long to wait before the next attempt
    */
-  constructor(status, body) {
-    super(body?.error || `The server answered with an error (${status}).`);
+  constructor(status, body, retryAfterSeconds = 0) {
+    const message = body?.error || `The server answered with an error (${status}).`;
+    super(status === 429 && retryAfterSeconds ? withCountdown(message, retryAfterSeconds) : message);
     this.name = 'ApiError';
     this.status = status;
     this.code = body?.code ?? 'unknown';
     this.fields = body?.fields ?? {};
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -42,7 +52,8 @@ export class NetworkError extends Error {
  * @throws {ApiError|NetworkError|DOMException} DOMException "AbortError" if the signal aborted the request
  */
 export function getJson(path, { query, signal } = {}) {
-  return call(path + queryString(query), { headers: { Accept: 'application/json' } }, signal, TIMEOUT_MS);
+  const request = { headers: { Accept: 'application/json' } };
+  return callInSession(path + queryString(query), request, signal, TIMEOUT_MS);
 }
 
 /**
@@ -63,14 +74,53 @@ export function sendJson(method, path, { body, ifMatch, keepalive = false, timeo
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (ifMatch) headers['If-Match'] = ifMatch;
   const request = { method, headers, keepalive, body: body === undefined ? undefined : JSON.stringify(body) };
-  return call(path, request, undefined, timeoutMs);
+  return callInSession(path, request, undefined, timeoutMs);
 }
+
+/**
+ * Return who makes the calls of this page.
+ * @returns {Promise<Who | null>} null if nobody is signed in
+ * @throws {ApiError|NetworkError}
+ */
+export async function fetchWho() {
+  try {
+    return await call('/api/session', { headers: { Accept: 'application/json' } }, undefined, TIMEOUT_MS);
+  } catch (error) {
+    if (isSessionMissing(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * Return whether a call failed because nobody is signed in, for example because the session has ended.
+ * @param {unknown} error
+ */
+export const isSessionMissing = (error) =>
+  error instanceof ApiError && error.status === 401 && error.code === UNAUTHENTICATED;
 
 /**
  * Return the ETag of a product, as the server computes it.
  * @param {{updated_at: string}} product
  */
 export const etagOf = (product) => `"${product.updated_at}"`;
+
+/**
+ * Make a call. If the session has ended, ask to sign in again in place, then repeat the call: the server has refused
+ * the first one, so nothing happens twice.
+ * @param {string} address
+ * @param {RequestInit} request
+ * @param {AbortSignal | undefined} signal
+ * @param {number} timeoutMs
+ * @returns {Promise<any>}
+ */
+async function callInSession(address, request, signal, timeoutMs) {
+  try {
+    return await call(address, request, signal, timeoutMs);
+  } catch (error) {
+    if (!isSessionMissing(error) || !(await renewSession())) throw error;
+    return call(address, request, signal, timeoutMs);
+  }
+}
 
 /**
  * @param {string} address
@@ -86,6 +136,7 @@ async function call(address, request, signal, timeoutMs) {
   try {
     answer = await fetch(address, {
       ...request,
+      headers: { ...request.headers, ...unattendedHeader() },
       cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
@@ -95,17 +146,18 @@ async function call(address, request, signal, timeoutMs) {
     reportUnreachable();
     throw new NetworkError();
   }
-  return readAnswer(answer.status, text);
+  return readAnswer(answer.status, text, answer.headers.get('Retry-After'));
 }
 
 /**
  * Return the JSON of an answer, or throw its error. Uploads need it too, because they use XMLHttpRequest.
  * @param {number} status
  * @param {string} text
+ * @param {string | null} retryAfter its header Retry-After, in seconds
  * @returns {any}
  * @throws {ApiError|NetworkError}
  */
-export function readAnswer(status, text) {
+export function readAnswer(status, text, retryAfter) {
   const body = parseJson(text);
   if (body === undefined && GATEWAY_STATUSES.has(status)) {
     // A proxy answered instead of the server.
@@ -113,7 +165,7 @@ export function readAnswer(status, text) {
     throw new NetworkError();
   }
   reportReachable();
-  if (status < 200 || status > 299) throw new ApiError(status, body);
+  if (status < 200 || status > 299) throw new ApiError(status, body, Number(retryAfter) || 0);
   if (body === undefined) {
     throw new ApiError(status, { error: 'The server’s answer could not be read.', code: 'bad_answer' });
   }
@@ -169,8 +221,11 @@ export function nextStep(error) {
     .flat()
     .filter((text) => text !== error.message);
   if (fieldTexts.length) return fieldTexts.join(' ');
+  if (error.status === 403 && error.code === 'forbidden') return 'An administrator can change your role.';
   if (error.status === 413) return 'Compress the file (.csv.gz) or split it into smaller ones.';
   if (error.status === 404) return 'The item may have been removed. Go back and choose another one.';
+  // The message says when to try again.
+  if (error.status === 429 && error.retryAfterSeconds) return '';
   if (error.status === 429 || error.status === 503) return 'Wait a moment, then try again.';
   if (error.status >= 500) return 'Try again. If the error stays, look for its cause in the server’s log.';
   return '';

@@ -32,11 +32,12 @@ export function openDialog(title, ...content) {
  * @param {Node} [options.footer] stays visible below the content
  * @param {string} [options.testid]
  * @param {string} [options.role] "alertdialog" for a question that must be answered
+ * @param {boolean} [options.hasCross] whether there is a button that closes it
  * @param {() => boolean} [options.mayClose] called before Esc, the cross or the backdrop closes the dialog
  * @param {() => void} [options.onClose]
  * @returns {Dialog}
  */
-export function showDialog({ title, content, footer, testid, role, mayClose = () => true, onClose }) {
+export function showDialog({ title, content, footer, testid, role, hasCross = true, mayClose = () => true, onClose }) {
   serial += 1;
   const titleId = `dialog-title-${serial}`;
   const heading = h('h2', { id: titleId, text: title, dir: 'auto' });
@@ -50,11 +51,12 @@ export function showDialog({ title, content, footer, testid, role, mayClose = ()
       'div',
       { class: 'dialog-head' },
       heading,
-      h(
-        'button',
-        { class: 'icon-button', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', on: { click: leave } },
-        icon('cross'),
-      ),
+      hasCross &&
+        h(
+          'button',
+          { class: 'icon-button', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', on: { click: leave } },
+          icon('cross'),
+        ),
     ),
     h('div', { class: 'dialog-body', ...focusable }, ...content),
     footer ? h('div', { class: 'dialog-foot' }, footer) : null,

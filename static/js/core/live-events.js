@@ -4,6 +4,7 @@
 import { reconnected } from './connection.js';
 import { createSignal } from './event-bus.js';
 import { EventStream } from './event-stream.js';
+import { sessionRenewed } from './session.js';
 import { TabGroup } from './tab-group.js';
 
 /** @import { Signal } from './event-bus.js' */
@@ -165,5 +166,6 @@ export function installLiveEvents() {
   window.addEventListener('pageshow', update);
   window.addEventListener('pagehide', () => liveEvents.suspend());
   reconnected.subscribe(() => liveEvents.retry());
+  sessionRenewed.subscribe(() => liveEvents.retry());
   update();
 }

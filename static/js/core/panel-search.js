@@ -13,16 +13,19 @@ const MAX_CHARACTERS = 200;
  * @param {string} options.label name for screen readers
  * @param {string} options.testid
  * @param {() => void} options.onSearch called when the text has changed
- * @returns {{element: HTMLElement, value: () => string}}
+ * @returns {{element: HTMLElement, value: () => string, markApplied: () => void}} call `markApplied` when another
+ *   control loads the list from its start, so that the text that was typed just before does not load it once more
  */
 export function createPanelSearch({ label, testid, onSearch }) {
   let searched = '';
   const value = () => input.value.trim();
-  const search = () => {
+  const markApplied = () => {
     later.cancel();
-    if (value() === searched) return;
     searched = value();
-    onSearch();
+  };
+  const search = () => {
+    if (value() !== searched) onSearch();
+    markApplied();
   };
   const later = debounce(search, TYPING_PAUSE_MS);
   const input = h('input', {
@@ -37,5 +40,5 @@ export function createPanelSearch({ label, testid, onSearch }) {
     data: { testid },
     on: { input: later, change: search, search },
   });
-  return { element: h('div', { class: 'search-box' }, input, icon('search')), value };
+  return { element: h('div', { class: 'search-box' }, input, icon('search')), value, markApplied };
 }

@@ -25,13 +25,18 @@
  * @property {RegExp} pattern of the path; its named groups become params
  * @property {Screen} screen
  * @property {string} [within] name of a param; the screen is updated, not mounted again, if only this param differs
+ * @property {Needs} [needs] what the person must be allowed to do to see the screen
+ * @property {boolean} [isPublic] whether the screen is for people who are not signed in, too
  */
+
+/** @import { Needs } from './session.js' */
 
 /**
  * @typedef {object} RouterOptions
  * @property {HTMLElement} root where screens are mounted
  * @property {Route[]} routes
  * @property {string} fallback address that replaces unknown ones
+ * @property {(route: Route) => Screen | null} guard returns the screen to show instead of a route's; null to allow it
  * @property {(name: string) => void} onScreen called with the route's name after a screen was mounted or updated
  */
 
@@ -46,6 +51,14 @@ export function startRouter(options) {
   const follow = () => show(options);
   window.addEventListener('hashchange', follow);
   follow();
+}
+
+/**
+ * Replace the address without showing it. It hides a token that the screen has read.
+ * @param {string} address such as "#/reset"
+ */
+export function replaceAddress(address) {
+  history.replaceState(null, '', address);
 }
 
 /**
@@ -101,7 +114,7 @@ function matchRoute(routes, path) {
 }
 
 /** @param {RouterOptions} options */
-function show({ root, routes, fallback, onScreen }) {
+function show({ root, routes, fallback, guard, onScreen }) {
   let { path, query } = parse(window.location.hash);
   let match = matchRoute(routes, path);
   if (!match) {
@@ -111,13 +124,14 @@ function show({ root, routes, fallback, onScreen }) {
   }
   if (!match) throw new Error(`No route matches the fallback address ${fallback}.`);
   const { route, groups } = match;
+  const other = guard(route);
   const params = Object.fromEntries(Object.entries(groups).map(([key, value]) => [key, safeDecode(value)]));
   const others = Object.entries(params).filter(([name]) => name !== route.within);
-  const key = `${route.name} ${JSON.stringify(others)}`;
+  const key = `${other ? 'instead of ' : ''}${route.name} ${JSON.stringify(others)}`;
   if (current?.key === key && current.instance.update) {
     current.instance.update({ params, query });
   } else {
-    mount(root, key, route, { params, query });
+    mount(root, key, other ? { ...route, screen: other } : route, { params, query });
   }
   onScreen(route.name);
 }
@@ -135,8 +149,9 @@ function mount(root, key, route, location) {
   window.scrollTo(0, 0);
   root.dataset.screen = route.name;
   current = { key, instance: route.screen.mount(root, location) };
-  // A new screen gets the focus, as after a page load, so that keyboards and screen readers start at its top.
-  if (!isFirst) root.focus({ preventScroll: true });
+  // A new screen gets the focus, as after a page load, so that keyboards and screen readers start at its top. A screen
+  // with a form may have given it to a field.
+  if (!isFirst && !root.contains(document.activeElement)) root.focus({ preventScroll: true });
 }
 
 /** @param {string | undefined} text an optional group of the pattern may be undefined */

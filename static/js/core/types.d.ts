@@ -14,6 +14,8 @@ export type Product = Schemas['Product'];
 export type Products = Schemas['ProductPage'];
 export type ProductPagination = Schemas['ProductPagination'];
 export type NewProduct = Schemas['NewProduct'];
+/** Who changed a product last, and how. */
+export type LastChange = Schemas['LastChange'];
 export type ProductChange = Schemas['ProductUpdate'];
 export type ProductFilter = Schemas['ProductFilter'];
 export type BulkChange = Schemas['BulkRequest'];
@@ -82,3 +84,17 @@ export type TestResult = Schemas['WebhookTestResult'];
 export type RotatedSecret = Schemas['RotatedSecret'];
 export type RecoverRequest = Schemas['RecoveryRequest'];
 export type RecoveredCount = Schemas['RecoveryResult'];
+
+/** Who makes a call, and what they may do. */
+export type Who = Schemas['Who'];
+export type User = Schemas['User'];
+export type InvitedUser = Schemas['InvitedUser'];
+export type LinkDetails = Schemas['LinkDetails'];
+/** A link that can be used once: an invitation, or one for a new password. */
+export type OneTimeLink = Schemas['LinkResult'];
+export type Session = Schemas['Session'];
+/** An entry of the audit log. `changes` has for each field its values before and after. */
+export type AuditEntry = Schemas['AuditEntry'];
+export type AuditPage = Schemas['AuditPage'];
+export type ApiKey = Schemas['Key'];
+export type CreatedApiKey = Schemas['NewKeyResult'];

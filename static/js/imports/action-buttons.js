@@ -5,6 +5,7 @@ import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
+import { may } from '../core/session.js';
 import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
 import { undoQuestion } from './descriptions.js';
@@ -15,7 +16,7 @@ import { importAddress } from './steps.js';
 /** @import { StepContext } from './job-actions.js' */
 
 /**
- * Create a button that does nothing while it is aria-disabled.
+ * Create a button that does nothing while it is aria-disabled. People who may only look at imports do not get it.
  * @param {string} text
  * @param {string} testid
  * @param {(button: HTMLButtonElement) => unknown} run
@@ -29,6 +30,7 @@ export function createActionButton(text, testid, run, look = 'button-primary', s
     // A double click counts once.
     if (clicks < 2 && button.getAttribute('aria-disabled') !== 'true') run(button);
   });
+  button.hidden = !may('imports:write');
   return button;
 }
 

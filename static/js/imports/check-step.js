@@ -3,6 +3,7 @@
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
+import { may } from '../core/session.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
@@ -85,9 +86,10 @@ export function createCheckStep(job, context) {
  * @returns {Mode}
  */
 function modeOf(job) {
-  if (job.status === 'awaiting_confirmation') return job.preview ? 'ready' : 'running';
+  if (job.status === 'awaiting_confirmation' && !job.preview) return 'running';
+  if (job.status === 'awaiting_confirmation') return may('imports:write') ? 'ready' : 'record';
   if (isRunning(job) && (isChecking(job) || !job.preview)) return 'running';
-  return canRetry(job) ? 'correctable' : 'record';
+  return canRetry(job) && may('imports:write') ? 'correctable' : 'record';
 }
 
 /**

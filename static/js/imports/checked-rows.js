@@ -59,6 +59,7 @@ export function createCheckedRowsPanel(job) {
   if (!preview || !first) return null;
   let chosen = first.name;
   const reload = () => {
+    search.markApplied();
     download.update();
     panel.load(1);
   };

@@ -3,6 +3,7 @@
 import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
 import { messageContent } from '../core/message-text.js';
+import { may } from '../core/session.js';
 import { describeOrigin } from './descriptions.js';
 import { elapsedSeconds, isUndo } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
@@ -31,6 +32,17 @@ export function createDetailsCard(job) {
       detailsOf(job).map(([name, value]) => [h('dt', { text: name }), h('dd', {}, value)]),
     ),
     job.log.length ? [h('h3', { text: 'What happened' }), logList(job.log)] : null,
+    may('admin')
+      ? h(
+          'p',
+          {},
+          h('a', {
+            href: `#/activity?${new URLSearchParams({ target: `import:${job.task_id}` })}`,
+            text: 'Who did what with this import',
+            data: { testid: 'import-activity' },
+          }),
+        )
+      : null,
   );
 }
 

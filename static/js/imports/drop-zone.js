@@ -5,6 +5,7 @@ import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
+import { may } from '../core/session.js';
 import { findFileProblem, findSelectionProblem, summarizeProblems } from './file-check.js';
 import { enqueueUploads } from './upload-queue.js';
 import { currentOptions, resetMissing, uploadFields } from './upload-settings.js';
@@ -96,7 +97,7 @@ export function installPageDrop() {
 function onFileDrag(type, handler) {
   window.addEventListener(type, (event) => {
     const transfer = event.dataTransfer;
-    if (!transfer?.types.includes('Files')) return;
+    if (!transfer?.types.includes('Files') || !may('imports:write')) return;
     event.preventDefault();
     handler(transfer);
   });

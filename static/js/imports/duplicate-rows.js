@@ -28,6 +28,7 @@ const CHOICES = [
  */
 export function createDuplicatesPanel(job, count) {
   const reload = () => {
+    search.markApplied();
     download.update();
     panel.load(1);
   };

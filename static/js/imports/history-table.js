@@ -5,6 +5,7 @@ import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { showMessage } from '../core/message-text.js';
 import { go } from '../core/router.js';
+import { may } from '../core/session.js';
 import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
 import { describeAllRejected, describeOrigin } from './descriptions.js';
@@ -145,7 +146,7 @@ function importRow(job, { onDeleted, onStatus }) {
   const show = (latest) => {
     if (latest.status !== current.status) onStatus();
     current = latest;
-    deleteButton.hidden = !isFinal(latest);
+    deleteButton.hidden = !isFinal(latest) || !may('imports:write');
     pill.show(latest);
     progress.hidden = latest.status !== 'processing';
     bar.set(latest.step_progress);

@@ -119,7 +119,7 @@ const noImports = () =>
   emptyState({
     shape: 'file',
     title: 'No imports yet',
-    detail: 'Every file you import is listed here with its result.',
+    detail: 'Every imported file is listed here with its result.',
   });
 
 const noMatch = () =>

@@ -56,6 +56,7 @@ export function createRejectsPanel(
   const choose = (group) => {
     chosen = group;
     fill(filter, group && filterNote(group, () => choose(null)));
+    search.markApplied();
     panel.load(1);
     openList(panel.element);
   };

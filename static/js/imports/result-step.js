@@ -4,6 +4,7 @@ import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
 import { formatMoment } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { may } from '../core/session.js';
 import {
   createChooseFileButton,
   createDeleteButton,
@@ -167,6 +168,7 @@ function undoOfNote(importId, filename) {
 
 /** @param {ImportDetail} job */
 function describeRetry(job) {
+  if (!may('imports:write')) return '';
   if (isUndo(job)) return canRetry(job) ? 'You can retry the undo.' : '';
   return canRetry(job)
     ? `The file is stored until ${formatMoment(job.retry_until)}. ` +
@@ -190,12 +192,13 @@ function actions(job, context) {
   if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
   return [
     failedForRejects(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context),
-    h('a', {
-      class: 'button',
-      href: importAddress(job.task_id, 'check'),
-      text: 'Change columns or options',
-      data: { testid: 'change-options' },
-    }),
+    may('imports:write') &&
+      h('a', {
+        class: 'button',
+        href: importAddress(job.task_id, 'check'),
+        text: 'Change columns or options',
+        data: { testid: 'change-options' },
+      }),
     createChooseFileButton('Choose another file'),
     undo,
   ];

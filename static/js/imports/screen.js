@@ -3,6 +3,7 @@
 import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
 import { go } from '../core/router.js';
+import { currentRole, may } from '../core/session.js';
 import { createChooseCard } from './choose-step.js';
 import { createImportHistory } from './history.js';
 import { importAddress } from './steps.js';
@@ -16,7 +17,8 @@ const REFRESH_MS = 15_000;
 /** @type {Screen} */
 export const importScreen = {
   mount(root, { query }) {
-    document.title = 'Import · Acme Product Importer';
+    const mayImport = may('imports:write');
+    document.title = `${mayImport ? 'Import' : 'Imports'} · Acme Product Importer`;
     const choose = createChooseCard();
     const uploads = createUploadList();
     const history = createImportHistory();
@@ -24,8 +26,8 @@ export const importScreen = {
       h(
         'div',
         { class: 'screen screen-import' },
-        h('div', { class: 'screen-head' }, h('h1', { text: 'Import products' })),
-        h('div', { class: 'stack' }, choose.element, uploads.element, history.element),
+        h('div', { class: 'screen-head' }, h('h1', { text: mayImport ? 'Import products' : 'Imports' })),
+        h('div', { class: 'stack' }, mayImport ? choose.element : viewerNote(), uploads.element, history.element),
       ),
     );
     history.load(query);
@@ -48,6 +50,16 @@ export const importScreen = {
     return { update, unmount };
   },
 };
+
+/** Say why the screen offers no upload, and what to do. */
+const viewerNote = () =>
+  h('p', {
+    class: 'note',
+    data: { testid: 'import-refused' },
+    text:
+      `Your role, ${currentRole()}, sees imports but cannot start or change them. ` +
+      'An administrator can make you an editor.',
+  });
 
 /**
  * Go to the import of a single upload once its file is stored. The imports of several uploads appear in the history.

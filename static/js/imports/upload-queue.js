@@ -1,7 +1,8 @@
 // Upload files one after another. This uses XMLHttpRequest, because fetch does not report the progress of an upload.
 
-import { ApiError, NetworkError, messageOf, nextStep, readAnswer } from '../core/api.js';
+import { ApiError, NetworkError, fetchWho, isSessionMissing, messageOf, nextStep, readAnswer } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
+import { currentWho, renewSession } from '../core/session.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
 /** @import { Uploaded } from '../core/types.d.ts' */
@@ -113,7 +114,7 @@ function send(upload) {
     uploadChanged.emit(upload);
   };
   request.onload = () => finish(upload, request);
-  request.onerror = () => fail(upload, brokenConnection());
+  request.onerror = () => failOrRenew(upload, brokenConnection());
   request.onabort = () => remove(upload, 'cancelled');
   request.open('POST', '/api/upload');
   request.setRequestHeader('Accept', 'application/json');
@@ -132,11 +133,42 @@ function send(upload) {
 function finish(upload, request) {
   try {
     /** @type {Uploaded} */
-    const answer = readAnswer(request.status, request.responseText);
+    const answer = readAnswer(request.status, request.responseText, request.getResponseHeader('Retry-After'));
     upload.taskId = answer.task_id;
     remove(upload, 'done');
   } catch (error) {
-    fail(upload, error instanceof NetworkError ? brokenConnection() : error);
+    failOrRenew(upload, error instanceof NetworkError ? brokenConnection() : error);
+  }
+}
+
+/**
+ * Send an upload again after the person has signed in again, if it failed because the session had ended. The server
+ * refuses a large file before it has read it, which may look like a broken connection.
+ * @param {Upload} upload
+ * @param {unknown} error
+ */
+function failOrRenew(upload, error) {
+  const isBroken = error instanceof ApiError && error.status === 0;
+  if (isSessionMissing(error) || (isBroken && currentWho())) renewAndRetry(upload, error);
+  else fail(upload, error);
+}
+
+/**
+ * @param {Upload} upload
+ * @param {unknown} error
+ */
+async function renewAndRetry(upload, error) {
+  if ((isSessionMissing(error) || (await isSessionGone())) && (await renewSession())) {
+    active = null;
+    retryUpload(upload);
+  } else fail(upload, error);
+}
+
+async function isSessionGone() {
+  try {
+    return (await fetchWho()) === null;
+  } catch {
+    return false;
   }
 }
 

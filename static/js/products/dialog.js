@@ -6,8 +6,10 @@ import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { may } from '../core/session.js';
 import { FIELDS, changedFields, createConflictChoice } from './edit-conflict.js';
 import { createProductForm } from './form.js';
+import { describeLastChange, fetchLastChange } from './last-change.js';
 import { addressOf, ownChange, saveProduct, settled } from './save-queue.js';
 
 /** @import { Child } from '../core/dom.js' */
@@ -30,12 +32,16 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   let known = product;
   let busy = false;
   let conflicting = false;
+  const mayEdit = may('products:write');
   const form = createProductForm((event) => {
     event.preventDefault();
-    if (!conflicting) save();
+    if (!conflicting && mayEdit) save();
   });
+  if (!mayEdit) form.setReadOnly();
   const notice = h('div', { class: 'dialog-notice' });
   const times = h('dl', { class: 'product-times' });
+  /** @type {Child[]} */
+  let lastChange = [];
   const saveButton = h('button', {
     class: 'button button-primary',
     type: 'submit',
@@ -45,11 +51,12 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   const cancel = h('button', {
     class: 'button',
     type: 'button',
-    text: 'Cancel',
+    text: mayEdit ? 'Cancel' : 'Close',
     data: { testid: 'product-cancel' },
     on: { click: () => leave() },
   });
   const remove =
+    mayEdit &&
     product &&
     h(
       'button',
@@ -68,7 +75,14 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       icon('trash'),
       'Delete',
     );
-  const actions = h('div', { class: 'dialog-actions' }, remove, h('span', { class: 'spacer' }), cancel, saveButton);
+  const actions = h(
+    'div',
+    { class: 'dialog-actions' },
+    remove,
+    h('span', { class: 'spacer' }),
+    cancel,
+    mayEdit && saveButton,
+  );
   const isChanged = () => Object.keys(form.changes()).length > 0;
   const question = createDiscardQuestion({
     actions,
@@ -91,6 +105,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       h('dd', { text: formatTime(latest.created_at) }),
       h('dt', { text: 'Updated' }),
       h('dd', { text: formatTime(latest.updated_at) }),
+      ...lastChange,
     );
   };
   /** @param {boolean} wanted */
@@ -199,7 +214,19 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   setBusy(false);
   // On a touch screen the focus would open the keyboard over the content.
   if (!product || window.matchMedia('(pointer: fine)').matches) form.focus();
-  if (product) refresh(product.id);
+  if (product) {
+    refresh(product.id);
+    showLastChange(product.id);
+  }
+
+  /** @param {number} id */
+  async function showLastChange(id) {
+    const change = await fetchLastChange(id);
+    if (!change) return;
+    const rows = describeLastChange(id, change, leave);
+    lastChange = rows;
+    times.append(...rows.filter((row) => row instanceof Node));
+  }
 
   /**
    * Load the latest version, because the row may be old. Typed text is not replaced.

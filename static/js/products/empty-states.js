@@ -1,6 +1,7 @@
 // What the product list shows without products.
 
 import { h } from '../core/dom.js';
+import { may } from '../core/session.js';
 import { emptyState } from '../core/widgets.js';
 
 /**
@@ -11,13 +12,17 @@ export function noProducts(create) {
   const state = emptyState({
     shape: 'box',
     title: 'No products yet',
-    detail: 'This is your catalogue. Import a CSV file, or add products one by one.',
-    action: h(
-      'div',
-      { class: 'empty-actions' },
-      h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
-      h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
-    ),
+    detail: may('products:write')
+      ? 'This is your catalogue. Import a CSV file, or add products one by one.'
+      : 'This is the catalogue. Editors import products or add them one by one.',
+    action: may('products:write')
+      ? h(
+          'div',
+          { class: 'empty-actions' },
+          h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
+          h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
+        )
+      : undefined,
   });
   state.dataset.testid = 'empty-products';
   return state;

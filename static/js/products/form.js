@@ -18,6 +18,7 @@ import { FIELDS, FIELD_LABELS } from './edit-conflict.js';
  * @property {() => FormValues} values
  * @property {(errors: Record<string, string[]>) => boolean} showErrors Return whether a field of the form has an error.
  * @property {(name?: FieldName) => void} focus
+ * @property {() => void} setReadOnly
  */
 
 const EMPTY = { sku: '', name: '', description: '', active: true };
@@ -78,7 +79,11 @@ export function createProductForm(onSubmit) {
   };
   /** @param {FieldName} [name] */
   const focus = (name = 'sku') => fields[name].control.focus();
-  return { element, set, put, changes, values, showErrors, focus };
+  const setReadOnly = () => {
+    for (const { control } of [fields.sku, fields.name, fields.description]) control.readOnly = true;
+    fields.active.control.disabled = true;
+  };
+  return { element, set, put, changes, values, showErrors, focus, setReadOnly };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { closestTo, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
+import { may } from '../core/session.js';
 import { installGridKeyboard } from './grid-keyboard.js';
 import { createProductRow, isTextField } from './row.js';
 
@@ -47,13 +48,14 @@ export function createProductGrid(actions) {
     data: { testid: 'select-page' },
   });
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
+  const mayEdit = may('products:write');
   const headings = COLUMNS.map((column) => createHeading(column, actions.onSort));
   const table = h(
     'table',
     {
-      class: 'table table-products',
+      class: `table table-products ${mayEdit ? '' : 'is-read-only'}`.trim(),
       role: 'grid',
-      'aria-multiselectable': 'true',
+      'aria-multiselectable': String(mayEdit),
       'aria-label': 'Products',
       data: { testid: 'products-table' },
     },
@@ -63,7 +65,7 @@ export function createProductGrid(actions) {
       h(
         'tr',
         {},
-        h('th', { scope: 'col', class: 'col-select' }, h('label', { class: 'hit' }, selectPage)),
+        h('th', { scope: 'col', class: 'col-select', hidden: !mayEdit }, h('label', { class: 'hit' }, selectPage)),
         headings.map((entry) => entry.element),
         h('th', { scope: 'col', class: 'col-open' }, h('span', { class: 'visually-hidden', text: 'Open' })),
       ),
@@ -217,6 +219,12 @@ function skeletonRow() {
   return h(
     'tr',
     { 'aria-hidden': 'true', data: { testid: 'skeleton-row' } },
-    looks.map((look) => h('td', { class: look }, h('span', { class: 'skeleton' }))),
+    looks.map((look) =>
+      h(
+        'td',
+        { class: look, hidden: look === 'col-select' && !may('products:write') },
+        h('span', { class: 'skeleton' }),
+      ),
+    ),
   );
 }

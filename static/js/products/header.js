@@ -4,6 +4,7 @@ import { h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
+import { may } from '../core/session.js';
 import { exportAddress } from './query.js';
 
 /** @import { Filters } from './query.js' */
@@ -82,7 +83,13 @@ export function createProductHeader({ onNew, onDeleteAll }) {
     h('h1', { text: 'Products' }),
     total,
     hint,
-    h('div', { class: 'products-actions' }, exporting, more, create),
+    h(
+      'div',
+      { class: 'products-actions' },
+      exporting,
+      may('admin') ? more : null,
+      may('products:write') ? create : null,
+    ),
   );
   return { element, show };
 }

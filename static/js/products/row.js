@@ -3,6 +3,7 @@
 import { fill, h, setText } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { may } from '../core/session.js';
 import { timeElement } from '../core/widgets.js';
 import { FIELDS } from './edit-conflict.js';
 
@@ -44,12 +45,14 @@ export const isTextField = (column) => TEXT_FIELDS.some((field) => field === col
 
 /** @param {Product} product @returns {Row} */
 export function createProductRow(product) {
+  const mayEdit = may('products:write');
   const checkbox = h('input', { type: 'checkbox', class: 'checkbox', tabindex: '-1', data: { testid: 'select-row' } });
   const toggle = h(
     'button',
     { class: 'switch', type: 'button', role: 'switch', tabindex: '-1' },
     h('span', { class: 'switch-knob' }),
   );
+  const activeText = h('span', { class: 'active-state' });
   const open = h(
     'button',
     { class: 'icon-button row-open', type: 'button', tabindex: '-1', data: { testid: 'product-open' } },
@@ -71,11 +74,19 @@ export function createProductRow(product) {
     );
   /** @type {Record<Column, HTMLTableCellElement>} */
   const cells = {
-    select: h('td', { class: 'col-select', data: { column: 'select' } }, h('label', { class: 'hit' }, checkbox)),
+    select: h(
+      'td',
+      { class: 'col-select', hidden: !mayEdit, data: { column: 'select' } },
+      h('label', { class: 'hit' }, checkbox),
+    ),
     sku: textCell('sku', 'col-sku'),
     name: textCell('name', 'col-name'),
     description: textCell('description', 'col-description wide'),
-    active: h('td', { class: 'col-active', data: { testid: 'cell-active', column: 'active' } }, toggle),
+    active: h(
+      'td',
+      { class: 'col-active', tabindex: mayEdit ? null : '-1', data: { testid: 'cell-active', column: 'active' } },
+      mayEdit ? toggle : activeText,
+    ),
     updated_at: h('td', { class: 'col-updated', tabindex: '-1', data: { column: 'updated_at' } }, updated),
     open: h('td', { class: 'col-open', data: { column: 'open' } }, open),
   };
@@ -90,11 +101,11 @@ export function createProductRow(product) {
   const states = new Map();
   let savedTimer = 0;
   /** @type {Partial<Record<Column, HTMLElement>>} */
-  const widgets = { select: checkbox, active: toggle, open };
+  const widgets = mayEdit ? { select: checkbox, active: toggle, open } : { open };
   /** @type {Row} */
   const row = {
     element,
-    columns: /** @type {Column[]} */ (Object.keys(cells)),
+    columns: /** @type {Column[]} */ (Object.keys(cells)).filter((column) => mayEdit || column !== 'select'),
     cells,
     product,
     update(latest) {
@@ -138,6 +149,8 @@ export function createProductRow(product) {
     toggle.setAttribute('aria-label', 'Active');
     toggle.setAttribute('aria-checked', String(shown.active));
     toggle.title = shown.active ? 'Active' : 'Inactive';
+    setText(activeText, toggle.title);
+    activeText.classList.toggle('muted', !shown.active);
     open.setAttribute('aria-label', `Open ${name}`);
     open.title = 'Open (o)';
     showState();

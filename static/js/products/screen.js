@@ -11,6 +11,7 @@ import { formatCount, oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
+import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
 import { actionBar } from './action-bar.js';
@@ -72,6 +73,7 @@ function createScreen(root) {
   /** @type {{pagination: ProductPagination, filtered: boolean} | null} */
   let current = null;
   let busy = false;
+  const mayEdit = may('products:write');
   /** @type {URLSearchParams | null} */
   let firstQuery = null;
 
@@ -81,10 +83,10 @@ function createScreen(root) {
   const grid = createProductGrid({
     onSort: (sort) =>
       setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
-    onEdit: (row, field) => editing.edit(row, field),
-    onToggle: (row) => editing.toggle(row),
+    onEdit: (row, field) => (mayEdit ? editing.edit(row, field) : open(row.product)),
+    onToggle: (row) => mayEdit && editing.toggle(row),
     onOpen: (row) => open(row.product),
-    onSelect: (row, options) => selection.toggle(row.product, grid.products(), options),
+    onSelect: (row, options) => mayEdit && selection.toggle(row.product, grid.products(), options),
     onSelectPage: (selected) => selection.togglePage(grid.products(), selected),
     onRemoved: (row) => editing.release(row),
   });
@@ -302,6 +304,7 @@ function createScreen(root) {
   }
 
   function create() {
+    if (!mayEdit) return;
     openProduct({
       product: null,
       onSaved(saved) {

@@ -78,25 +78,6 @@ export function enabledSwitch({ onChanged }) {
 }
 
 /**
- * Copy a text to the clipboard and show whether that worked.
- * @param {string} text
- * @param {string} what name of the text, such as "Secret"
- */
-export async function copyText(text, what) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(`${what} copied`);
-  } catch {
-    // Browsers offer a clipboard in secure contexts only.
-    showBanner({
-      key: 'clipboard',
-      tone: 'warning',
-      title: 'The browser does not let this page copy. Select the text and copy it yourself.',
-    });
-  }
-}
-
-/**
  * @param {Webhook} webhook
  * @param {boolean} enabled
  * @returns {Promise<Webhook | null>} null after a failure, which a banner reports

@@ -2,12 +2,13 @@
 
 import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
+import { copyText } from '../core/clipboard.js';
 import { closestTo, fill, h, setText } from '../core/dom.js';
 import { formatAhead, formatDuration, formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
 import { timeElement } from '../core/widgets.js';
-import { addressOf, copyText } from './actions.js';
+import { addressOf } from './actions.js';
 import { codeBlock } from './test-dialog.js';
 
 /** @import { Child } from '../core/dom.js' */

@@ -3,6 +3,7 @@
 import { ApiError, NetworkError, getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
+import { confirmPassword } from '../core/confirm-password.js';
 import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
@@ -48,6 +49,8 @@ function open({ events, webhook, onSaved }) {
       save();
     },
     onRotate: webhook?.secret ? rotate : undefined,
+    isMasked: webhook?.secret_is_masked,
+    onUnmask: webhook ? () => fetchSecret(webhook.id) : undefined,
   });
   const notice = h('div', { class: 'dialog-notice' });
   const saveButton = h('button', {
@@ -111,10 +114,7 @@ function open({ events, webhook, onSaved }) {
     const rotated = await askToRotate(webhook);
     if (!rotated) return;
     webhook.previous_secret_expires_at = rotated.previous_secret_expires_at;
-    form.setSecret(
-      rotated.secret,
-      `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`,
-    );
+    form.setSecret(rotated, `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`);
   }
 
   const dialog = showDialog({
@@ -127,6 +127,23 @@ function open({ events, webhook, onSaved }) {
   form.set(webhook ?? { ...NEW_WEBHOOK, secret: newSecret() });
   setBusy(false);
   form.focus();
+}
+
+/**
+ * Fetch the secret of a webhook after the person has given their password.
+ * @param {number} id
+ * @returns {Promise<string | null>} null if they did not
+ */
+async function fetchSecret(id) {
+  if (!(await confirmPassword('The secret is shown only to an administrator who gives the password.'))) return null;
+  try {
+    /** @type {Webhook} */
+    const webhook = await getJson(addressOf(id));
+    return webhook.secret_is_masked ? null : webhook.secret;
+  } catch (error) {
+    showBanner({ key: 'webhook-secret', title: messageOf(error), detail: nextStep(error) });
+    return null;
+  }
 }
 
 /**

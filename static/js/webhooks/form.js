@@ -1,13 +1,13 @@
 // The form of a webhook, with an error message at each field.
 
+import { copyText } from '../core/clipboard.js';
 import { h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { showMessage } from '../core/message-text.js';
-import { copyText } from './actions.js';
 
 /** @import { Props } from '../core/dom.js' */
 /** @import { IconName } from '../core/icons.js' */
-/** @import { EventType } from '../core/types.d.ts' */
+/** @import { EventType, RotatedSecret } from '../core/types.d.ts' */
 
 /**
  * The fields of a webhook that the form edits. `secret` is null if requests are not signed.
@@ -36,17 +36,21 @@ export function newSecret() {
  * @param {EventType[]} options.events all event types
  * @param {(event: Event) => void} options.onSubmit
  * @param {() => void} [options.onRotate] if given, the form offers to replace the secret
+ * @param {() => Promise<string | null>} [options.onUnmask] returns the secret that the form has only masked;
+ *   null if it may not be shown
+ * @param {boolean} [options.isMasked] whether the secret of `set` is masked
  * @returns {{
  *   element: HTMLFormElement,
  *   set: (values: WebhookValues) => void,
- *   setSecret: (secret: string, note: string) => void,
+ *   setSecret: (rotated: RotatedSecret, note: string) => void,
  *   changes: () => Partial<WebhookValues>,
  *   values: () => WebhookValues,
  *   showErrors: (fields: Record<string, string[]>) => boolean,
  *   focus: () => void,
  * }} `showErrors` tells whether one of the errors belongs to a field of the form
  */
-export function webhookForm({ events, onSubmit, onRotate }) {
+export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wasMasked = false }) {
+  let isMasked = wasMasked;
   const url = input('url', {
     type: 'url',
     dir: 'ltr',
@@ -96,8 +100,10 @@ export function webhookForm({ events, onSubmit, onRotate }) {
     'aria-label': 'Secret',
     data: { testid: 'field-secret' },
   });
-  const reveal = small('eye', 'Reveal', 'secret-reveal', () => showSecret(secret.type === 'password'));
-  const copy = small('copy', 'Copy', 'secret-copy', () => copyText(secret.value, 'Secret'));
+  const reveal = small('eye', isMasked ? 'Show the secret' : 'Reveal', 'secret-reveal', () =>
+    withSecret(() => showSecret(secret.type === 'password')),
+  );
+  const copy = small('copy', 'Copy', 'secret-copy', () => withSecret(() => copyText(secret.value, 'Secret')));
   const renew = onRotate
     ? small('refresh', 'Rotate…', 'secret-rotate', onRotate)
     : small('refresh', 'New secret', 'secret-new', () => {
@@ -176,6 +182,20 @@ export function webhookForm({ events, onSubmit, onRotate }) {
     if (signed.checked && !secret.value) secret.value = newSecret();
     eachPart.hidden = !all.checked && !boxes.some((box) => box.checked && SINGLE_PRODUCT_EVENTS.includes(box.value));
   }
+  /**
+   * Use the secret, once it is known.
+   * @param {() => void} use
+   */
+  async function withSecret(use) {
+    if (isMasked && secret.value === base.secret) {
+      const text = await onUnmask?.();
+      if (!text) return;
+      isMasked = false;
+      secret.value = text;
+      base.secret = text;
+    }
+    use();
+  }
   /** @param {boolean} visible */
   function showSecret(visible) {
     secret.type = visible ? 'text' : 'password';
@@ -207,13 +227,14 @@ export function webhookForm({ events, onSubmit, onRotate }) {
     base = values();
   };
   /**
-   * @param {string} value
+   * @param {RotatedSecret} rotated
    * @param {string} note
    */
-  const setSecret = (value, note) => {
-    secret.value = value;
-    base.secret = value;
-    showSecret(true);
+  const setSecret = (rotated, note) => {
+    isMasked = rotated.secret_is_masked;
+    secret.value = rotated.secret;
+    base.secret = rotated.secret;
+    showSecret(!isMasked);
     setText(secretNote, note);
   };
   /** @returns {Partial<WebhookValues>} */

@@ -13,6 +13,7 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+from access.actors import Actor
 from api.events import MAX_IMPORTS, EventSubscription
 from api.sse import CHANGE_INTERVAL_SECONDS, PRODUCTS_TOPIC, WEBHOOKS_TOPIC, JobEvent, StreamHub
 from support.api import read_error
@@ -169,8 +170,8 @@ def test_a_stream_that_cannot_start_takes_no_place(
     task_id = insert_running_job(database_url)
     subscribe = hub.subscribe
 
-    def subscribe_and_lose_the_connection(subscription: EventSubscription) -> bool:
-        is_open = subscribe(subscription)
+    def subscribe_and_lose_the_connection(subscription: EventSubscription, actor: Actor) -> bool:
+        is_open = subscribe(subscription, actor)
         end_connections(database_url)
         return is_open
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import openapi_spec_validator
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -19,12 +22,13 @@ import config
 from importer.pipeline.runner import ImportRunner
 from support.jobs import run_import
 from support.paths import ROOT, SAMPLE
-from support.processes import Processes, is_healthy
+from support.processes import Processes, is_healthy, run_program
 from support.receiver import Receiver
+from support.sign_in import create_key, create_session, create_user
 from support.waiting import wait_for
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "schemathesis.toml"), "run"]
+SCHEMATHESIS = [sys.executable, "-m", "schemathesis.cli"]
 SCHEMATHESIS_HOOKS = ROOT / "tests" / "support" / "schemathesis_hooks.py"
 # schemathesis needs a whole processor for minutes, and other tests may run at the same time.
 SCHEMATHESIS_SECONDS = 540
@@ -128,26 +132,59 @@ def test_every_call_parameter_response_and_field_is_described(document: Any) -> 
             assert "$ref" in described or described.get("type") == "array" or described["description"], (name, field)
 
 
-@pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
-def test_the_application_conforms_to_its_document(
-    processes: Processes, runner: ImportRunner, free_port: int, tmp_path: Path, receiver: Receiver
-) -> None:
-    run_import(runner, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
-    run_import(runner, "sku,name\n" + ",no SKU\n" * 70)
-    processes.start_web(free_port)
-    # Products cannot be deleted while an import is unfinished, so a worker finishes the uploads.
-    processes.start_worker()
-    url = f"http://127.0.0.1:{free_port}"
-    wait_for("the product is healthy", lambda: is_healthy(url))
+def answers(address: str) -> bool:
+    """Return whether a web process answers at an address, whatever it says."""
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{address}/api/docs", timeout=10).ok
+    return False
+
+
+def run_schemathesis(web: Processes, port: int, folder: Path, arguments: Sequence[str], **variables: str) -> None:
+    """Send requests of every kind to the web process on this port, and fail unless it conforms to the document.
+
+    `arguments` are options for schemathesis, and `run`; the options of `run` may follow.
+    """
+    document = folder / "openapi.json"
+    document.write_text(run_program(sys.executable, "-m", "tests.support.print_openapi"), encoding="utf-8")
     run = subprocess.run(
-        [*SCHEMATHESIS, f"{url}/api/openapi.json", "--no-color"],
+        [*SCHEMATHESIS, *arguments, str(document), "--url", f"http://127.0.0.1:{port}", "--no-color"],
         # schemathesis writes files to its working directory; this one is removed after the test.
-        cwd=tmp_path,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": str(SCHEMATHESIS_HOOKS), "RECEIVER": receiver.url("/ok/")},
+        cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(SCHEMATHESIS_HOOKS), **variables},
         capture_output=True,
         text=True,
         timeout=SCHEMATHESIS_SECONDS,
         check=False,
     )
     print(run.stdout)
-    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-5_000:] + processes.log.read_text()[-5_000:]
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-5_000:] + web.log.read_text()[-5_000:]
+
+
+@pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
+def test_the_application_conforms_to_its_document(
+    processes: Processes, runner: ImportRunner, database_url: str, free_port: int, tmp_path: Path, receiver: Receiver
+) -> None:
+    run_import(runner, SAMPLE.read_bytes()[:60_000].rpartition(b"\n")[0])
+    run_import(runner, "sku,name\n" + ",no SKU\n" * 70)
+    processes.start_web(free_port, AUTH="required")
+    # Products cannot be deleted while an import is unfinished, so a worker finishes the uploads.
+    processes.start_worker()
+    wait_for("the product is healthy", lambda: is_healthy(f"http://127.0.0.1:{free_port}"))
+    # Random requests may change or remove a person or a session, but hardly ever the one with the key.
+    script_id, person_id = create_user(database_url), create_user(database_url)
+    key, session = create_key(database_url, script_id), create_session(database_url, person_id)
+    variables = {"ACCESS_KEY": key, "ACCESS_SESSION": session, "RECEIVER": receiver.url("/ok/")}
+    run_schemathesis(
+        processes, free_port, tmp_path, ["--config-file", str(ROOT / "schemathesis.toml"), "run"], **variables
+    )
+
+
+@pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
+def test_the_application_refuses_those_who_are_not_signed_in(
+    processes: Processes, free_port: int, tmp_path: Path
+) -> None:
+    processes.start_web(free_port, AUTH="required")
+    address = f"http://127.0.0.1:{free_port}"
+    wait_for("the web process answers", lambda: answers(address))
+    options = ("--phases", "coverage", "--checks", "refused", "--warnings", "off", "--seed", "2026")
+    run_schemathesis(processes, free_port, tmp_path, ["run", *options], ACCESS_KEY="")

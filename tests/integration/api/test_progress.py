@@ -13,6 +13,7 @@ import pytest
 import requests
 from flask import Flask
 
+from access.actors import Actor
 from api.sse import KEEP_ALIVE_SECONDS, JobSubscription, StreamHub
 from support.job_streams import (
     CANCELLED,
@@ -216,8 +217,8 @@ def act_after_subscribing(monkeypatch: pytest.MonkeyPatch, hub: StreamHub, act: 
     """Call `act` between the subscription of a stream and the reading of its first state."""
     subscribe = hub.subscribe_to_job
 
-    def subscribe_and_act(job_id: int) -> JobSubscription | None:
-        subscription = subscribe(job_id)
+    def subscribe_and_act(job_id: int, actor: Actor) -> JobSubscription | None:
+        subscription = subscribe(job_id, actor)
         act()
         return subscription
 

@@ -55,7 +55,9 @@ def test_the_subscription_to_a_job_ignores_a_change_without_a_state() -> None:
     def connect() -> Any:
         raise NotImplementedError
 
-    hub = StreamHub(connect, lambda _ids: {}, max_streams=1, listen=True, keep_alive_seconds=0.05)
+    hub = StreamHub(
+        connect, lambda _ids: {}, lambda _actors: set(), max_streams=1, listen=True, keep_alive_seconds=0.05
+    )
     subscription = JobSubscription(hub, 1)
     subscription.publish(1, None)
     subscription.publish(1, JobEvent(1, "completed", True))

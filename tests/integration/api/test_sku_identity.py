@@ -37,6 +37,7 @@ def test_a_search_for_invisible_characters_finds_no_sku(client: FlaskClient) -> 
     create_product(client, "A-1", name="zero\u200bwidth")
     create_product(client, "A-2")
     assert list_skus(client, q="\u200b") == ["A-1"]
+    assert list_skus(client, sku="\u200b") == list_skus(client, sku=" \ufeff\u00a0") == []
 
 
 @pytest.mark.parametrize("sku", ["\u200b", " \ufeff\u00a0"])

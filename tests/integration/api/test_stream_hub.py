@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection
 
+from access.actors import LOCAL
 from api.sse import (
     CHANGE_INTERVAL_SECONDS,
     JOBS_CHANNEL,
@@ -62,7 +63,14 @@ def create_hub(database_url: str, jobs: Jobs) -> Iterator[CreateHub]:
 
     def create(connect: Callable[[], Connection] | None = None, *, max_streams: int = 2) -> StreamHub:
         open_connection = connect or (lambda: psycopg2.connect(database_url))
-        return StreamHub(open_connection, jobs.read, max_streams=max_streams, listen=True, keep_alive_seconds=0.05)
+        return StreamHub(
+            open_connection,
+            jobs.read,
+            lambda _actors: set(),
+            max_streams=max_streams,
+            listen=True,
+            keep_alive_seconds=0.05,
+        )
 
     running_before = set(threading.enumerate())
     yield create
@@ -70,7 +78,7 @@ def create_hub(database_url: str, jobs: Jobs) -> Iterator[CreateHub]:
 
 
 def subscribe_to_job(hub: StreamHub) -> JobSubscription:
-    subscription = hub.subscribe_to_job(JOB_ID)
+    subscription = hub.subscribe_to_job(JOB_ID, LOCAL)
     assert subscription is not None
     return subscription
 
@@ -88,13 +96,13 @@ def notify(url: str) -> None:
 def test_topics_share_the_limit_of_streams(create_hub: CreateHub) -> None:
     hub = create_hub(max_streams=3)
     subscriptions: list[JobSubscription | ChangeSubscription | None] = [
-        hub.subscribe_to_job(JOB_ID),
-        hub.subscribe_to_changes(PRODUCTS_TOPIC),
-        hub.subscribe_to_changes(WEBHOOKS_TOPIC),
+        hub.subscribe_to_job(JOB_ID, LOCAL),
+        hub.subscribe_to_changes(PRODUCTS_TOPIC, LOCAL),
+        hub.subscribe_to_changes(WEBHOOKS_TOPIC, LOCAL),
     ]
     assert hub.streams == 3
-    assert hub.subscribe_to_job(JOB_ID) is None
-    assert hub.subscribe_to_changes(PRODUCTS_TOPIC) is None
+    assert hub.subscribe_to_job(JOB_ID, LOCAL) is None
+    assert hub.subscribe_to_changes(PRODUCTS_TOPIC, LOCAL) is None
     for subscription in subscriptions:
         assert subscription is not None
         subscription.close()
@@ -172,7 +180,7 @@ def test_a_stream_beyond_the_limit_is_refused(app: Flask, create_hub: CreateHub,
 
 
 def test_changes_within_the_interval_are_reported_once_after_it(create_hub: CreateHub) -> None:
-    subscription = create_hub().subscribe_to_changes(PRODUCTS_TOPIC)
+    subscription = create_hub().subscribe_to_changes(PRODUCTS_TOPIC, LOCAL)
     assert subscription is not None
     with contextlib.closing(subscription):
         reports = iter(subscription)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 
 import config
+from models import db
 from support.bulk import create_products, open_transaction
 from support.database import execute
 
@@ -78,3 +80,14 @@ def test_calls_that_only_read_set_no_limit(app: Flask, database_url: str, monkey
     assert client.get("/api/products/1").status_code == 200
     assert client.get("/api/imports").status_code == 200
     assert client.delete("/api/products/1").status_code == 500
+
+
+def test_a_connection_that_is_lost_before_its_transaction_begins_is_replaced(app: Flask, database_url: str) -> None:
+    with app.app_context(), db.engine.connect() as connection:
+        driver_connection: Any = connection.connection.driver_connection
+        backend = driver_connection.info.backend_pid
+        execute(database_url, "SELECT pg_terminate_backend(%s, 10000)", (backend,))
+        with pytest.raises(OperationalError):
+            connection.begin()
+        assert connection.invalidated
+    assert app.test_client().get("/api/products").status_code == 200

@@ -68,18 +68,19 @@ def test_a_file_in_another_field_is_a_second_file(client: FlaskClient, settings:
     "fields",
     [
         [field_part(f"field{number}") for number in range(10_000)],
+        [field_part(f"field{number}") for number in range(101)],
         [field_part("mapping", b"x" * 5_000_000)],
         [field_part("mapping", b"x" * 500_001)],
         [field_part("f" * 1_000_000)],
     ],
-    ids=["many fields", "a large field", "a field above the limit", "a large name"],
+    ids=["many fields", "a field above the number", "a large field", "a field above the limit", "a large name"],
 )
 def test_a_form_with_too_many_or_too_large_fields_is_refused(
     client: FlaskClient, settings: config.Settings, fields: list[bytes], file_first: bool
 ) -> None:
     parts = [file_part(), *fields] if file_first else [*fields, file_part()]
     message = read_error(post_parts(client, *parts), 413, "form_too_large")
-    assert message.startswith("The form has more than 1,000 fields, or a field of more than 500 KB.")
+    assert message.startswith("The form has more than 100 fields, or a field of more than 500 KB.")
     check_nothing_is_left(settings)
 
 

@@ -51,7 +51,8 @@ def test_the_list_is_an_array_of_webhooks_with_masked_secrets(client: Client) ->
     listed = read_json(client.get("/api/webhooks"))
     assert [webhook["id"] for webhook in listed] == [webhook["id"] for webhook in webhooks]
     assert [webhook["secret"] for webhook in listed] == [MASK + webhooks[0]["secret"][-4:], None, MASK]
-    assert {**listed[0], "secret": webhooks[0]["secret"]} == webhooks[0]
+    assert [webhook["secret_is_masked"] for webhook in listed] == [True, False, True]
+    assert {**listed[0], "secret": webhooks[0]["secret"], "secret_is_masked": False} == webhooks[0]
 
 
 def test_a_secret_is_generated_if_none_is_given(client: Client) -> None:

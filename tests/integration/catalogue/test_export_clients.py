@@ -23,6 +23,7 @@ from catalogue.filters import Filter
 from database.connect import Component, connect
 from support.database import execute
 from support.processes import Processes
+from support.sign_in import create_key, create_user
 from support.waiting import wait_for
 
 SECONDS = 60
@@ -52,13 +53,15 @@ def web(processes: Processes, free_port: int, database_url: str) -> Iterator[int
     yield free_port
 
 
-def request_export(port: int, query: str = "", version: str = "1.1") -> socket.socket:
-    """Send a request for an export and read nothing of the response yet."""
+def request_export(port: int, query: str = "", version: str = "1.1", *, key: str = "") -> socket.socket:
+    """Send a request for an export and read nothing of the response yet. HTTP/1.0 needs an API key."""
     connection = socket.socket()
     # The system may otherwise buffer a large part of the file, so that a client that reads nothing is not slow.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     connection.connect(("127.0.0.1", port))
-    connection.sendall(f"GET /api/products/export?{query} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
+    authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+    start = f"GET /api/products/export?{query} HTTP/{version}\r\nHost: localhost\r\n"
+    connection.sendall(f"{start}{authorization}\r\n".encode())
     return connection
 
 
@@ -115,16 +118,18 @@ def test_a_client_that_disconnects_before_the_first_row_ends_its_export(web: int
 
 
 def test_a_client_can_tell_a_file_that_the_database_cut_off_from_a_whole_one(web: int, database_url: str) -> None:
+    key = create_key(database_url, create_user(database_url))
     for version, failure in (("1.1", http.client.IncompleteRead), ("1.0", ConnectionResetError)):
         for query in ("", "format=csv.gz"):
-            connection = request_export(web, query, version)
+            connection = request_export(web, query, version, key=key)
             assert connection.recv(1, socket.MSG_PEEK)
             for pid in find_exports(database_url):
                 execute(database_url, "SELECT pg_terminate_backend(%s)", [pid])
             with pytest.raises(failure):
                 read_response(connection)
-    assert read_response(request_export(web))[0] == 200
-    assert requests.get(f"http://127.0.0.1:{web}/api/products", timeout=SECONDS).ok
+    assert read_response(request_export(web, key=key))[0] == 200
+    headers = {"Authorization": f"Bearer {key}"}
+    assert requests.get(f"http://127.0.0.1:{web}/api/products", headers=headers, timeout=SECONDS).ok
 
 
 @pytest.fixture
@@ -139,7 +144,8 @@ def _short_exports(environment: dict[str, str]) -> None:
 def test_a_client_can_tell_a_file_that_took_too_long_from_a_whole_one(
     web: int, database_url: str, processes: Processes, version: str, reads_something: bool
 ) -> None:
-    with request_export(web, version=version) as connection:
+    key = create_key(database_url, create_user(database_url))
+    with request_export(web, version=version, key=key) as connection:
         response = http.client.HTTPResponse(connection)
         response.begin()
 

@@ -6,13 +6,14 @@ import gzip
 import json
 from pathlib import Path
 
-from support.documented_calls import CommandRunner, curl_commands, read_code_blocks, used_variables
+from support.documented_calls import DOCUMENTED_ADDRESS, CommandRunner, curl_commands, read_code_blocks, used_variables
 from support.jobs import delay_slices
 from support.processes import Processes, is_healthy
 from support.waiting import wait_for
 
 EXPORT_HEADER = b"sku,name,description,active\n"
 REJECTS_HEADER = "name,sku,description,line,code,message"
+CREATE_PRODUCT = f"""curl -H 'Content-Type: application/json' -d '{{"sku": "B-1"}}' {DOCUMENTED_ADDRESS}/api/products"""
 # With this delay an import still runs when the page's next call cancels it.
 SLICE_SECONDS = 3
 
@@ -23,7 +24,7 @@ def test_every_documented_call_works(processes: Processes, free_port: int, tmp_p
     address = f"http://127.0.0.1:{free_port}"
     wait_for("a healthy product", lambda: is_healthy(address))
     runner = CommandRunner(address, tmp_path)
-    calls_block, job_actions_block = read_code_blocks("api.md", "sh")[:2]
+    calls_block, job_actions_block, audit_block = read_code_blocks("api.md", "sh")
 
     outputs: list[str] = []
     for command in curl_commands(calls_block):
@@ -44,6 +45,13 @@ def test_every_documented_call_works(processes: Processes, free_port: int, tmp_p
         runner.variables |= read_variables(outputs[-1])
     assert json.loads(outputs[-2])["kind"] == "undo"
     assert json.loads(outputs[-1])["message"] == "The undo of products-2k.csv was deleted."
+
+    # The products of the other calls are gone.
+    runner.variables |= read_variables(runner.run(CREATE_PRODUCT))
+    outputs = [runner.run(command) for command in curl_commands(audit_block)]
+    assert json.loads(outputs[0])["entries"][0]["action"] == "product.created"
+    assert (tmp_path / "audit.csv").read_text(encoding="utf-8").count("import.fixed") == 1
+    assert json.loads(outputs[-1])["by"] == {"type": "local", "name": "local"}
 
 
 def read_variables(output: str) -> dict[str, str]:

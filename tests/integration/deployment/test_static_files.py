@@ -40,7 +40,7 @@ def read_text(client: FlaskClient, path: str) -> str:
         if path in PAGES:
             assert response.mimetype == "text/html"
             policy = response.headers["Content-Security-Policy"]
-            assert "default-src 'self'" in policy
+            assert "default-src 'none'" in policy
             assert "unsafe" not in policy
         return response.get_data(as_text=True) if path in PAGES or path.endswith((".js", ".css")) else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,9 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
+from access.audit import SYSTEM_ORIGIN
 from database import advisory_locks
 from database.connect import Component, connected
 from importer.errors import LeaseLost
@@ -124,13 +126,14 @@ def test_deleting_a_job_that_another_client_deletes_at_the_same_time_succeeds(
     job = run_import(runner, FILE)
     delete_job = cleanup.delete_job
 
-    def delete_twice(connection: Connection, job_id: int) -> bool:
+    def delete_twice(connection: Connection, job_id: int, *, on_start: Callable[[Cursor], None]) -> bool:
         assert delete_job(connection, job_id)
-        return delete_job(connection, job_id)
+        return delete_job(connection, job_id, on_start=on_start)
 
     monkeypatch.setattr(cleanup, "delete_job", delete_twice)
-    actions.delete(connection, job["task_id"])
+    actions.delete(connection, job["task_id"], SYSTEM_ORIGIN)
     assert execute(url, "SELECT FROM import_jobs") == []
+    assert execute(url, "SELECT FROM audit_entries") == []
 
 
 @pytest.mark.usefixtures("quick_beats")
@@ -188,7 +191,7 @@ def test_a_slice_that_takes_long_keeps_other_workers_but_neither_the_heartbeat_n
         with open_transaction(database_url) as successor, pytest.raises(errors.LockNotAvailable):
             successor.execute("SET LOCAL lock_timeout = '20ms'")
             successor.execute(lease.LOCK_UNFINISHED_JOB_SQL, (job.task_id,))
-        actions.cancel(connection, job.task_id, runner.retention)
+        actions.cancel(connection, job.task_id, runner.retention, SYSTEM_ORIGIN)
         wait_for("the loss of the lease", lambda: beating.lease_is_lost)
         with pytest.raises(LeaseLost):
             repository.update(cursor, job, "checkpoint = 'a'", {})

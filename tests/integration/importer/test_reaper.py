@@ -8,6 +8,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import config
+from access.retention import AccessRetention
 from database.connect import Component, connected
 from importer.jobs import cleanup, lease, reaper
 from importer.jobs.reaper import Reaper, ReaperSettings
@@ -134,8 +135,9 @@ def test_a_reaper_works_until_it_is_stopped(settings: config.Settings, runner: I
     (runner.upload_dir / "stale.upload").write_bytes(b"")
     messages = Messages()
     url = runner.database_url
+    history, access = HistoryRetention(365, 90, 90), AccessRetention(365, 3600)
     reaper_settings = ReaperSettings(
-        url, runner.upload_dir, runner.retention, HistoryRetention(365, 90, 90), interval_seconds=0.05
+        url, runner.upload_dir, runner.retention, history, interval_seconds=0.05, access=access
     )
     thread = Reaper(reaper_settings, worker="worker@here", wake=messages.wake)
     execute(url, "INSERT INTO workers (name, seen_at) VALUES ('old', clock_timestamp() - interval '2 hours')")

@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg2 import errors
 
+from access.audit import SYSTEM_ORIGIN
 from database.connect import transaction
 from importer.jobs import actions
 from importer.jobs.repository import Job
@@ -130,7 +131,7 @@ def test_an_action_takes_as_long_as_it_needs_whatever_the_timeout_of_the_role(
     )
     with closing(psycopg2.connect(url)) as connection:
         if action == "cancel":
-            actions.cancel(connection, task_id, runner.retention)
+            actions.cancel(connection, task_id, runner.retention, SYSTEM_ORIGIN)
         else:
             with transaction(connection) as cursor:
                 if action == "confirm":

@@ -22,6 +22,7 @@ from support.api import read_error
 from support.database import execute
 from support.processes import Processes
 from support.raw_clients import Answer, RawClient, get, raw_clients
+from support.sign_in import create_key, create_user
 from support.waiting import wait_for
 from support.web import WebProcess, count_connections
 
@@ -311,11 +312,14 @@ def test_health_is_answered_while_its_own_table_is_locked(
 def test_the_address_of_a_client_comes_from_trusted_proxies_only(
     environment: dict[str, str], settings: config.Settings
 ) -> None:
+    key = create_key(settings.database_url, create_user(settings.database_url))
     expected = {"0": "127.0.0.1", "1": "10.0.0.2", "2": "10.0.0.1"}
     for hops, address in expected.items():
-        client = create_app(config.load({**environment, "TRUSTED_PROXIES": hops})).test_client()
+        app = create_app(config.load({**environment, "TRUSTED_PROXIES": hops}))
+        client = app.test_client()
         file = {"file": (io.BytesIO(b"sku"), "a.csv")}
-        headers = {"X-Forwarded-For": "6.6.6.6, 10.0.0.1, 10.0.0.2"}
+        headers = {"X-Forwarded-For": "6.6.6.6, 10.0.0.1, 10.0.0.2", "Authorization": f"Bearer {key}"}
         task_id = client.post("/api/upload", data=file, headers=headers).get_json()["task_id"]
-        sql = "SELECT started_by FROM import_jobs WHERE task_id = %s"
+        sql = "SELECT address FROM audit_entries WHERE action = 'import.started' AND target_id = %s"
         assert execute(settings.database_url, sql, (task_id,)) == [(address,)]
+        app.extensions["request_counts"].close()

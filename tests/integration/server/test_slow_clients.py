@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 import config
 from support.database import execute
@@ -24,6 +25,7 @@ from support.web import REQUEST_SECONDS, WebProcess
 
 # More clients than the process has threads for requests, and more than MAX_STREAMS.
 CLIENTS = 150
+SLOW_UPLOADS = 200
 STALL_SECONDS = 2
 STOP_SECONDS = 20
 # Far longer than an answer takes, far shorter than the time after which slow clients are disconnected by default.
@@ -91,6 +93,41 @@ def test_clients_that_send_slowly_delay_nobody(web: WebProcess, head: bytes, pie
         check_promptness(web.port)
 
 
+def test_many_slow_uploads_delay_no_other_call(web: WebProcess) -> None:
+    head = f"{UPLOAD[0]}\r\n{UPLOAD[1]}\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n".encode()
+    with raw_clients(web.port, SLOW_UPLOADS) as clients:
+        for client in clients:
+            client.socket.sendall(head + FILE_HEAD)
+        wait_for(
+            "the uploads without a place are refused", lambda: sum(client.has_answer() for client in clients) > 100
+        )
+        uploading = [client for client in clients if not client.has_answer()]
+        assert uploading
+        for number in range(20):
+            send_slowly(uploading[:1], b"a\r\n")
+            assert web.call("POST", "/products", {"sku": f"WORK-{number}"})["sku"] == f"WORK-{number}"
+        check_promptness(web.port)
+        refused = next(client for client in clients if client.has_answer())
+        assert refused.read_answer("POST").status == 503
+    files = {"file": ("a.csv", "sku\nA\n")}
+
+    def upload() -> bool:
+        return requests.post(f"{web.api_url}/upload", files=files, timeout=REQUEST_SECONDS).status_code == 202
+
+    wait_for("an upload gets a place once the slow clients are gone", upload)
+
+
+@pytest.mark.parametrize("count", [100, 101])
+def test_a_request_has_at_most_100_headers(web: WebProcess, count: int) -> None:
+    # `Host` is one of them.
+    lines = [f"X-Header-{number}: x" for number in range(count - 1)]
+    with raw_clients(web.port, 1) as (client,):
+        answer = client.send("GET /api/products HTTP/1.1", *lines).read_answer()
+        assert answer.status == (200 if count == 100 else 431)
+        if count > 100:
+            assert answer.json()["code"] == "headers_too_large"
+
+
 def test_clients_that_receive_slowly_delay_nobody(web: WebProcess, settings: config.Settings) -> None:
     execute(settings.database_url, PRODUCTS_SQL)
     # Each response has 10 MB, more than the operating system buffers.
@@ -110,7 +147,8 @@ def test_a_request_that_arrives_too_slowly_is_answered_and_ends(impatient_web: W
     heads = [
         b"GET /api/products HTTP/1.1\r\nX-Slow: ",
         b"POST /api/products HTTP/1.1\r\nContent-Length: 900\r\n\r\n{",
-        b"POST /api/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 900\r\n\r\n--",
+        b"POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: 900\r\n\r\n--",
     ]
     with raw_clients(impatient_web.port, len(heads)) as clients:
         for client, head in zip(clients, heads, strict=True):
@@ -257,6 +295,9 @@ def test_requests_in_unusual_forms_are_understood(web: WebProcess) -> None:
     [
         (b"\x16\x03\x01\x02", 400, "bad_request"),
         (b"GET /api/products HTTP/1.1\r\nX-Long: " + b"x" * 70_000, 431, "headers_too_large"),
+        (b"GET /api/products HTTP/1.1\r\nX-Long: " + b"x" * 9_000 + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET /api/products?name=" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 431, "headers_too_large"),
+        (b"GET /api/products HTTP/1.1\r\nBad Header: x\r\n\r\n", 400, "bad_request"),
         (b"POST /api/products HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n", 413, "too_large"),
         (
             b"POST /api/products HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1e8480\r\n" + b"x" * 1_500_000,
@@ -264,7 +305,7 @@ def test_requests_in_unusual_forms_are_understood(web: WebProcess) -> None:
             "too_large",
         ),
     ],
-    ids=["no http", "head", "body", "chunks"],
+    ids=["no http", "head", "header", "address", "malformed header", "body", "chunks"],
 )
 def test_a_request_that_is_too_large_or_no_request_is_refused_in_json(
     web: WebProcess, request_bytes: bytes, status: int, code: str

@@ -42,6 +42,11 @@ class FakeRequest {
 
   setRequestHeader() {}
 
+  /** @param {string} name */
+  getResponseHeader(name) {
+    return name === 'Retry-After' && this.status === 429 ? '42' : null;
+  }
+
   /** @param {FormData} form */
   send(form) {
     this.fields = [...form.keys()];
@@ -157,6 +162,7 @@ test('an upload can be retried after errors that may pass', () => {
   for (const status of [429, 500]) {
     answerError(status);
     assert.equal(upload.retryable, true, String(status));
+    assert.equal(upload.error, status === 429 ? 'Refused. Try again in 42 seconds.' : 'Refused.');
     retryUpload(upload);
     assert.equal(upload.state, 'sending');
     assert.equal(upload.error, undefined);

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from api import errors
+from api import errors, response_headers
 from server import refusals
 from server.admission import Admission, Decision
 from server.client_socket import MAX_OUTBOX_BYTES, ClientSocket
@@ -165,6 +165,8 @@ def test_a_refusal_is_a_whole_response(method: str) -> None:
     length = re.search(rb"Content-Length: (\d+)", head)
     assert length is not None
     assert len(body) == (int(length[1]) if method == "GET" else 0)
+    for name, value in response_headers.HEADERS.items():
+        assert f"\r\n{name}: {value}\r\n".encode() in head
 
 
 def test_the_server_and_the_application_use_the_same_words() -> None:

@@ -1,0 +1,1 @@
+"""The calls of access control: sessions, people, API keys and the audit log."""

@@ -1,0 +1,104 @@
+// The screen of a one-time link: #/invitation/<token> and #/reset/<token>. The person chooses a password.
+
+import { hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
+import { buildBanner } from '../core/banner.js';
+import { fill, h } from '../core/dom.js';
+import { redirect, replaceAddress } from '../core/router.js';
+import { setWho, tellOtherTabs } from '../core/session.js';
+import { emptyState } from '../core/widgets.js';
+import { accessForm } from './access-form.js';
+import { loadingRows, narrowCard } from './cards.js';
+import { newPasswordField } from './fields.js';
+import { rememberEmail } from './sign-in-form.js';
+
+/** @import { Screen } from '../core/router.js' */
+/** @import { LinkDetails, Who } from '../core/types.d.ts' */
+
+const TEXTS = {
+  invitation: { title: 'Welcome', ok: 'Set the password and sign in' },
+  reset: { title: 'Choose a new password', ok: 'Set the password and sign in' },
+};
+
+/** @param {'invitation' | 'reset'} purpose @returns {Screen} */
+export const linkScreen = (purpose) => ({
+  mount(root, { params }) {
+    const { title, ok } = TEXTS[purpose];
+    document.title = `${title} · Acme Product Importer`;
+    const token = params.token ?? '';
+    // Nobody who looks at the screen or the history later shall be able to use the link.
+    if (token) replaceAddress(`#/${purpose}`);
+    const body = h('div', { class: 'access-form' }, loadingRows());
+    root.append(narrowCard(title, body));
+
+    async function load() {
+      try {
+        show(await sendJson('POST', '/api/account/link', { body: { token } }));
+      } catch (error) {
+        if (hasStatus(error, 404) || hasStatus(error, 400)) return showUnusable();
+        fill(
+          body,
+          buildBanner({
+            title: messageOf(error),
+            detail: nextStep(error),
+            action: { label: 'Try again', run: load },
+          }),
+        );
+      }
+      return undefined;
+    }
+
+    function showUnusable() {
+      const state = emptyState({
+        shape: 'key',
+        title: token ? 'This link cannot be used any more' : 'The link is incomplete',
+        detail: token
+          ? 'It was used already, has expired, or a newer one replaces it. Ask an administrator for a new one.'
+          : 'Open the link that you were given again, with all of its characters.',
+        action: h('a', { class: 'button', href: '#/sign-in', text: 'Sign in' }),
+      });
+      state.dataset.testid = 'link-unusable';
+      fill(body, state);
+    }
+
+    /** @param {LinkDetails} details */
+    function show({ name, email }) {
+      const password = newPasswordField('New password', () => [name, email]);
+      const form = accessForm({
+        testid: 'link',
+        ok,
+        fields: { password },
+        content: [
+          h(
+            'p',
+            { class: 'link-person' },
+            h('strong', { text: name, dir: 'auto' }),
+            h('span', { class: 'muted', text: email }),
+          ),
+          // Password managers store the password under this address.
+          h('input', { type: 'hidden', name: 'username', autocomplete: 'username', value: email }),
+          password.element,
+        ],
+        async run() {
+          if (!password.isGood()) return;
+          try {
+            /** @type {Who} */
+            const who = await sendJson('POST', '/api/account/password', {
+              body: { token, password: password.input.value },
+            });
+            rememberEmail(who, email);
+            setWho(who);
+            tellOtherTabs();
+            redirect('#/import');
+          } catch (error) {
+            if (!hasStatus(error, 404)) throw error;
+            showUnusable();
+          }
+        },
+      });
+      fill(body, form.element);
+      password.input.focus();
+    }
+    load();
+    return {};
+  },
+});

@@ -1,0 +1,1 @@
+"""The database tables, one module per subject; `models` has all of them."""

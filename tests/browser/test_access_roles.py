@@ -1,0 +1,150 @@
+"""What each role is offered, and what a direct link to the rest says."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from support.axe import check_accessible
+from support.browser import NARROW, Site, cell, drop, expect_status, row, show_products
+from support.team import Team
+
+WIDTHS = (360, 640, 700, 768, 900, 1100, 1440)
+OVERLAPS = """() => {
+    const shown = [...document.querySelectorAll('.app-header > *')].map(part => part.getBoundingClientRect())
+        .filter(box => box.width && box.height);
+    const outside = shown.some(box => box.right > window.innerWidth + 0.5 || box.left < 0);
+    return outside || shown.some((one, at) => shown.slice(at + 1).some(other =>
+        one.left < other.right - 0.5 && other.left < one.right - 0.5
+        && one.top < other.bottom - 0.5 && other.top < one.bottom - 0.5));
+}"""
+
+
+def check_header(page: Page) -> None:
+    """The parts of the header neither overlap nor leave the window, however wide it is."""
+    for width in WIDTHS:
+        size: ViewportSize = {"width": width, "height": 800}
+        page.set_viewport_size(size)
+        assert not page.evaluate(OVERLAPS), width
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_a_viewer_is_offered_to_look_only(team: Team) -> None:
+    team.site.create_lamps(3)
+    page = team.open("viewer")
+    show_products(page)
+    expect(row(page, "LAMP-001")).to_be_visible()
+    check_header(page)
+    for testid in ("new-product", "products-menu", "select-row", "select-page"):
+        expect(page.get_by_test_id(testid).filter(visible=True)).to_have_count(0)
+    expect(page.get_by_role("switch")).to_have_count(0)
+    expect(cell(page, "LAMP-001", "active")).to_have_text("Active")
+    expect(cell(page, "LAMP-002", "active")).to_have_text("Inactive")
+    expect(page.get_by_test_id("export")).to_be_visible()
+    expect(page.get_by_role("link", name="Webhooks")).to_be_hidden()
+    check_accessible(page, "the products of a viewer")
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("product-dialog")).to_have_count(0)
+    cell(page, "LAMP-001", "name").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "Home", "ArrowLeft", " "):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("action-bar")).to_be_hidden()
+    cell(page, "LAMP-001", "name").dblclick()
+    expect(page.get_by_test_id("product-dialog")).to_be_visible()
+    expect(page.get_by_test_id("field-name")).not_to_be_editable()
+    expect(page.get_by_test_id("field-active")).to_be_disabled()
+    expect(page.get_by_test_id("product-save")).to_have_count(0)
+    expect(page.get_by_test_id("product-delete")).to_have_count(0)
+    expect(page.get_by_test_id("product-activity")).to_have_count(0)
+    check_accessible(page, "a product of a viewer")
+    page.get_by_test_id("product-cancel").click()
+    page.set_viewport_size(NARROW)
+    check_accessible(page, "the products of a viewer, 360 px")
+
+
+def test_a_viewer_sees_imports_and_cannot_change_them(team: Team) -> None:
+    editor = team.open("editor")
+    drop(editor, ("checked.csv", b"sku,name\nLAMP-1,Lamp\n"))
+    expect(editor.get_by_test_id("confirm-import")).to_be_visible(timeout=30_000)
+    address = editor.url
+    drop(editor, ("done.csv", b"sku,name\nLAMP-2,Lamp\n,No SKU\n"), at_once=True)
+    expect_status(editor, "completed")
+    done = editor.url
+    expect(editor.get_by_test_id("import-activity")).to_have_count(0)
+
+    page = team.open("viewer")
+    page.goto("/#/import")
+    expect(page.get_by_test_id("import-refused")).to_contain_text("Your role, viewer, sees imports")
+    expect(page.get_by_test_id("drop-zone")).to_have_count(0)
+    expect(page.get_by_test_id("imports-table")).to_contain_text("done.csv")
+    expect(page.get_by_test_id("delete-import").filter(visible=True)).to_have_count(0)
+    check_accessible(page, "the imports of a viewer")
+    for step in (address, done):
+        page.goto("about:blank")
+        page.goto(step)
+        expect(page.get_by_role("heading", level=1)).to_contain_text(".csv")
+        expect(page.locator(".step-problem + div .card").first).not_to_have_attribute("aria-busy", "true")
+        for testid in ("confirm-import", "cancel-import", "read-again", "undo-import", "delete-import", "another-file"):
+            expect(page.get_by_test_id(testid).filter(visible=True)).to_have_count(0)
+        check_accessible(page, "an import of a viewer")
+
+
+def test_an_editor_cannot_delete_everything(team: Team) -> None:
+    team.site.create_lamps(2)
+    page = team.open("editor")
+    show_products(page)
+    check_header(page)
+    expect(page.get_by_test_id("new-product")).to_be_visible()
+    expect(page.get_by_test_id("products-menu")).to_have_count(0)
+    expect(page.get_by_role("link", name="Webhooks")).to_be_hidden()
+    page.get_by_test_id("account-menu").click()
+    expect(page.get_by_test_id("menu-keys")).to_be_visible()
+    expect(page.get_by_test_id("menu-people")).to_have_count(0)
+    expect(page.get_by_test_id("menu-activity")).to_have_count(0)
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+@pytest.mark.parametrize("address", ["webhooks", "webhooks/1", "people", "activity?target=product:1"])
+def test_a_direct_link_explains_why(team: Team, role: str, address: str) -> None:
+    page = team.open(role)
+    page.goto(f"/#/{address}")
+    refused = page.get_by_test_id("refused")
+    expect(refused).to_contain_text(f"Your role, {role}, does not include this: it needs the role admin.")
+    expect(refused).to_contain_text("Ask an administrator")
+    check_accessible(page, "a refusal")
+
+
+def test_an_administrator_is_offered_everything(team: Team) -> None:
+    team.site.create_lamps(1)
+    page = team.open("admin")
+    show_products(page)
+    check_header(page)
+    expect(page.get_by_test_id("products-menu")).to_be_visible()
+    page.get_by_role("link", name="Webhooks").click()
+    expect(page.get_by_test_id("first-webhook")).to_be_visible()
+
+
+def test_the_header_has_room_for_a_running_import(team: Team) -> None:
+    page = team.open("admin")
+    with team.site.held_import():
+        drop(page, ("held.csv", b"sku,name\nLAMP-1,Lamp\n"), at_once=True)
+        expect_status(page, "processing")
+        page.get_by_role("link", name="Products").first.click()
+        expect(page.get_by_test_id("header-progress")).to_be_visible()
+        check_header(page)
+
+
+def test_everyone_on_the_machine_is_offered_to_set_up_accounts(page: Page, site: Site) -> None:
+    site.create_lamps(1)
+    show_products(page)
+    check_header(page)
+    entry = page.get_by_role("link", name="Everyone on this machine may do everything · Set up accounts")
+    page.set_viewport_size({"width": 1440, "height": 800})
+    expect(entry).to_have_text("Everyone on this machine may do everything · Set up accounts")
+    check_accessible(page, "the page of local")
+    page.goto("/#/account")
+    expect(page.get_by_test_id("refused")).to_contain_text("Nobody has an account yet")
+    check_accessible(page, "the account of local")
+    entry.click()
+    expect(page.get_by_role("heading", name="Create the first administrator")).to_be_visible()
+    check_accessible(page, "the setup of local")
