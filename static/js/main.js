@@ -3,6 +3,7 @@
 import { accountMenu } from './access/account-menu.js';
 import { ACCESS_ROUTES, guardRoute } from './access/routes.js';
 import { startSession } from './access/start.js';
+import { installAttendance } from './core/attendance.js';
 import { installDoubleClickGuard } from './core/double-click.js';
 import { elementById, h, setText } from './core/dom.js';
 import { installShortcuts, openHelp } from './core/help.js';
@@ -88,6 +89,7 @@ function followSession() {
 
 installDoubleClickGuard();
 sessionChanged.subscribe(followSession);
+installAttendance();
 startSession(() => {
   followSession();
   startRouter({ root: main, routes: ROUTES, fallback: '#/import', guard: guardRoute, onScreen: markCurrent });
