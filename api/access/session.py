@@ -152,7 +152,7 @@ def create_first_administrator(values: dict[str, Any]) -> tuple[Response, int]:
     changes: dict[str, Any] = {"role": [None, user.role]}
     if not is_local:
         changes["link"] = [None, links.SETUP]
-    # Whoever has the link is the administrator whom they create. "local" is an actor already.
+    # Nobody is signed in yet, so the new administrator counts as the actor. "local" is an actor already.
     actor = current_actor() if is_local else person(user.id, user.name, user.role)
     record("user.created", Target("user", user.id, user.name), actor=actor, changes=changes)
     response = start_session(user, "password")

@@ -1076,7 +1076,7 @@ export interface paths {
          * @description The person chooses a password with the link in the response, which can be used once within a week. With SMTP_URL,
          *     the link is also mailed. The first person must be an administrator; from then on everyone signs in.
          *
-         *     An API key cannot invite an administrator: whoever has the key could become one, and stay one without the key.
+         *     An API key cannot invite an administrator: its holder could become one, and stay one after the key is revoked.
          */
         post: operations["inviteUser"];
         delete?: never;

@@ -20,7 +20,7 @@ function refuse(status, text, retryAfter) {
 
 const body = (/** @type {string} */ error) => JSON.stringify({ error, code: 'too_many_requests', status: 429 });
 
-test('whoever sends too many requests is told when to try again, once', () => {
+test('a message about too many requests says once when to try again', () => {
   const sentence = 'You sent too many requests. Try again in 42 seconds.';
   assert.deepEqual(refuse(429, body(sentence), '42'), [sentence, '']);
   assert.deepEqual(refuse(429, body('Too many wrong passwords. Try again in 8 seconds.'), '8'), [
@@ -30,7 +30,7 @@ test('whoever sends too many requests is told when to try again, once', () => {
   assert.deepEqual(refuse(429, body('Too many.'), '1'), ['Too many. Try again in 1 second.', '']);
 });
 
-test('so is whoever a proxy refuses', () => {
+test('a message of a proxy says it, too', () => {
   assert.deepEqual(refuse(429, '<html></html>', '30'), [
     'The server answered with an error (429). Try again in 30 seconds.',
     '',
