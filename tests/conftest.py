@@ -110,7 +110,8 @@ def app(settings: config.Settings) -> Iterator[Flask]:
 
     application = create_app(settings)
     yield application
-    # The thread must not outlive its database.
+    # Threads must not outlive their database.
+    assert application.extensions["streams"].streams == 0, "The test must close the streams that it has opened."
     if counts := application.extensions.get("request_counts"):
         counts.close()
     with application.app_context():

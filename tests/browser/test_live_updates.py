@@ -241,3 +241,18 @@ def test_changes_made_before_the_stream_opened_are_offered(page: Page, site: Sit
         assert next(line for line in stream.iter_lines() if line.startswith(b"event:")) == b"event: changed"
     held[0].continue_()
     expect(page.get_by_test_id("changes-offer")).to_be_visible()
+
+
+def test_a_change_made_while_the_page_loads_is_offered(page: Page, site: Site) -> None:
+    number = site.create_lamps(3)[0]
+    held: list[Route] = []
+    page.route("**/api/products?*", lambda route: held.append(route), times=1)
+    page.goto("/#/products")
+    wait_until(page, lambda: held)
+    before = held[0].fetch()
+    with page.expect_response(STREAM):
+        site.call("PUT", f"/api/products/{number}", {"name": "Missed"})
+    # Longer than the loader waits before it checks.
+    page.wait_for_timeout(2_500)
+    held[0].fulfill(response=before)
+    expect(page.get_by_test_id("changes-offer")).to_be_visible()

@@ -87,6 +87,9 @@ export function createPageLoader(view) {
       if (query.has('after') && hasStatus(error, 400)) view.onBadToken();
       else view.onFailed(error);
     }
+    if (request?.signal !== signal) return;
+    request = null;
+    if (waiting) wait(waiting);
   }
 
   /**
@@ -162,6 +165,8 @@ export function createPageLoader(view) {
   }
 
   async function fetchInBackground() {
+    // The answer to a load may be older than the change. The end of the load starts the check.
+    if (request) return;
     const what = waiting;
     waiting = null;
     if (stopped || !page || !what) return;

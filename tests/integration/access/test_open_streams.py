@@ -159,6 +159,8 @@ def test_the_stream_of_a_key_ends_when_its_owner_is_disabled(
     read_json(admin.put(f"/api/users/{owner_id}", json={"disabled": True}))
     wait_for("the stream has ended", lambda: not stream.is_open, seconds=10)
     assert own.is_open
+    read_json(admin.delete("/api/session"))
+    wait_for_the_end([own], app)
 
 
 def test_the_stream_of_local_ends_with_local(client: FlaskClient, app: Flask, only_notified: None) -> None:
