@@ -247,11 +247,11 @@ def test_a_change_made_while_the_page_loads_is_offered(page: Page, site: Site) -
     number = site.create_lamps(3)[0]
     held: list[Route] = []
     page.route("**/api/products?*", lambda route: held.append(route), times=1)
-    page.goto("/#/products")
-    wait_until(page, lambda: held)
-    before = held[0].fetch()
     with page.expect_response(STREAM):
-        site.call("PUT", f"/api/products/{number}", {"name": "Missed"})
+        page.goto("/#/products")
+        wait_until(page, lambda: held)
+        before = held[0].fetch()
+    site.call("PUT", f"/api/products/{number}", {"name": "Missed"})
     # Longer than the loader waits before it checks.
     page.wait_for_timeout(2_500)
     held[0].fulfill(response=before)
