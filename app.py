@@ -23,6 +23,7 @@ from access.actors import Actor
 from access.request_counts import RequestCounts
 from api import authentication, cross_origin, errors, refusals, request_guard, request_limits, response_headers
 from api.access import commands, setup_link
+from api.bulk.runs import BulkRuns
 from api.health import HEALTH_DATABASE, HEALTH_SECONDS
 from api.imports.progress import job_event
 from api.imports.upload_request import UploadRequest
@@ -32,6 +33,7 @@ from database.connect import CONNECT_TIMEOUT_SECONDS, KEEPALIVE_OPTIONS, Compone
 from database.migrate import UnsupportedServer, sqlalchemy_url, upgrade_database
 from database.pooled_connections import autocommitting, check_connections
 from database.statement_timeout import limit_statements
+from importer.pipeline.runner import ImportRunner
 from models import ImportJob, db
 from secret_key import load_secret_key
 
@@ -147,6 +149,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     routes.register(app)
     app.cli.add_command(commands.users_group)
     app.cli.add_command(commands.keys_group)
+    app.extensions["bulk_runs"] = BulkRuns(ImportRunner.from_settings(settings))
     app.extensions["streams"] = StreamHub(
         lambda: connect(url, Component.STREAMS),
         lambda job_ids: _read_job_events(app, job_ids),

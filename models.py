@@ -25,6 +25,7 @@ from tables.access import (
 )
 from tables.base import Base
 from tables.imports import (
+    DELETED_TABLE_PREFIX,
     FINAL_STATUSES,
     IMPORT_MODES,
     JOB_KINDS,
@@ -59,6 +60,7 @@ db = SQLAlchemy(metadata=Base.metadata)
 __all__ = [
     "ACTOR_TYPES",
     "AUDIT_OUTCOMES",
+    "DELETED_TABLE_PREFIX",
     "DELIVERY_STATUSES",
     "FINAL_STATUSES",
     "IMPORT_MODES",

@@ -6,10 +6,11 @@ from flask import Flask, Response
 
 from api import change_streams, docs, events, health
 from api.access import account, audit, keys, oidc, session, users
+from api.bulk import routes as bulk
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
-from api.products import bulk, export, last_change
+from api.products import export, last_change
 from api.products import routes as products
 from api.webhooks import deliveries, send_test
 from api.webhooks import routes as webhooks

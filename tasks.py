@@ -15,7 +15,6 @@ from access.retention import AccessRetention
 from catalogue.search_index_builder import SearchIndexBuilder
 from celery_app import RUN_IMPORT, celery, wake_import
 from database.migrate import UnsupportedServer, upgrade_database
-from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs.reaper import Reaper, ReaperSettings
 from importer.jobs.retention import HistoryRetention, Retention
 from importer.pipeline.runner import ImportRunner
@@ -27,8 +26,6 @@ DATABASE_RETRY_SECONDS = 1
 # How long a worker that shuts down waits for the reaper and for the dispatcher.
 REAPER_STOP_SECONDS = 2
 DISPATCHER_STOP_SECONDS = 7
-BYTES_PER_KB = 1024
-BYTES_PER_MB = 1_000_000
 SECONDS_PER_HOUR = 3600
 
 settings = config.load()
@@ -41,26 +38,8 @@ companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
 def run_import(task_id: str) -> None:
     """Work on the import `task_id`. Several tasks for the same import are harmless, even at the same time."""
-    runner = ImportRunner(
-        database_url=settings.require_database_url(),
-        upload_dir=settings.upload_dir,
-        chunk_rows=settings.chunk_rows,
-        slice_rows=settings.slice_rows,
-        max_rows=settings.max_rows,
-        max_record_characters=settings.max_record_kb * BYTES_PER_KB,
-        max_unpacked_bytes=settings.max_unpacked_mb * BYTES_PER_MB,
-        lease_seconds=settings.lease_seconds,
-        stall_seconds=settings.stall_seconds,
-        task_seconds=settings.task_seconds,
-        max_attempts=settings.max_attempts,
-        max_rejects=settings.max_rejects,
-        retention=retention,
-        workbook_limits=WorkbookLimits(
-            settings.max_workbook_mb * BYTES_PER_MB, settings.workbook_memory_mb * BYTES_PER_MB
-        ),
-    )
     try:
-        must_continue = runner.run(task_id)
+        must_continue = ImportRunner.from_settings(settings).run(task_id)
     except MemoryError:
         # Celery raises the MemoryError of a task once more in the worker's main process, which ends that process.
         raise RuntimeError(f"Import {task_id}: out of memory; it is repeated when its lease expires") from None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from webhooks.events import (
+    INSERT_CREATED_SQL,
     INSERT_UPDATED_SQL,
     has_import_subscribers,
     insert_deleted_sql,
@@ -14,6 +15,7 @@ from webhooks.events import (
 )
 
 __all__ = [
+    "INSERT_CREATED_SQL",
     "INSERT_UPDATED_SQL",
     "has_import_subscribers",
     "insert_deleted_sql",

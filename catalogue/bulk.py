@@ -1,163 +1,154 @@
-"""Changes of many products at once: activate, deactivate, delete.
+"""Bulk changes: one change of many products, as JSON, as SQL and in words.
 
-Each change runs in the caller's transaction, which also records the events that report it. `set_active` and `delete`
-lock rows in the order of their keys, as imports do, so they cannot deadlock with an import. `delete_all` keeps imports
-from writing instead.
+The web layer creates a job for each of them, and `importer.pipeline.bulk` does the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
-from database import advisory_locks
-from database.connect import LOCK_WAIT_SECONDS
-from database.running_imports import find_running_import
-from webhook_service import INSERT_UPDATED_SQL, record_event
 
 MAX_ID = 2**63 - 1
-# This is less than the time for which an import waits for the catalogue before it gives up.
-DELETE_ALL_SECONDS = 120
-# New readers queue up while TRUNCATE waits for the current ones, so it must not wait for long.
-TRUNCATE_LOCK_WAIT_MS = 100
+# A list of jobs has the value that a bulk change sets. A description may have a million characters.
+MAX_SHOWN_CHARACTERS = 1000
 
-# PostgreSQL locks each row as the sort returns it, so the rows are locked in the order of their keys.
-LOCKED_PRODUCTS_SQL = """
-WITH locked AS MATERIALIZED (
-    SELECT id FROM products WHERE {condition} ORDER BY lower(sku) COLLATE "C" FOR UPDATE
-)"""
-# Products that already have the wanted state are neither locked nor written.
-SET_ACTIVE_SQL = (
-    LOCKED_PRODUCTS_SQL.replace("{condition}", "({condition}) AND active <> {active}")
-    + """, updated AS (
-    UPDATE products p SET active = {active}, updated_at = clock_timestamp()
-    FROM locked WHERE p.id = locked.id RETURNING p.id
-){insert_event}
-SELECT (SELECT count(*) FROM products WHERE {condition}), (SELECT count(*) FROM updated)
-"""
-)
-DELETE_SQL = LOCKED_PRODUCTS_SQL + " DELETE FROM products p USING locked WHERE p.id = locked.id"
+# Each action with its past participle, for sentences.
+ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted", "set": "changed"}
+# The fields of a product that the action `set` can set.
+FIELDS = ("name", "description", "active")
+
+COUNT_SQL = "SELECT count(*), count(*) FILTER (WHERE {difference}) FROM products WHERE {condition}"
 
 Selection = Filter | Sequence[int]
 
 
-class ImportRunning(Exception):
-    """An import is waiting or running; `filename` is the name of its file."""
-
-    def __init__(self, filename: str) -> None:
-        super().__init__(filename)
-        self.filename = filename
-
-
 @dataclass(frozen=True)
-class BulkResult:
-    """How many products the selection matched, and how many of them were changed."""
+class BulkChange:
+    """One of `ACTIONS`, and the products that it applies to: those that match a filter or have one of the given ids.
 
-    matched: int
-    changed: int
-
-
-def set_active(cursor: Cursor, selection: Selection, active: bool) -> BulkResult:
-    """Activate or deactivate the products that match a filter or have one of the given ids.
-
-    Products that already have the wanted state stay as they are. Raises `psycopg2.errors.LockNotAvailable` if another
-    transaction holds one of the rows for longer than `LOCK_WAIT_SECONDS`. Raises `psycopg2.errors.DeadlockDetected` if
-    PostgreSQL ends a deadlock by cancelling the statement; the caller should then repeat the transaction.
+    With the action `set`, `field` is one of `FIELDS` and `value` its new value.
     """
-    _limit_lock_waits(cursor)
-    parts = {
-        "condition": _condition(selection),
-        "active": sql.Literal(active),
-        "insert_event": sql.SQL(INSERT_UPDATED_SQL),
-    }
-    cursor.execute(sql.SQL(SET_ACTIVE_SQL).format(**parts))
-    matched, changed = cursor.fetchone() or (0, 0)
-    return BulkResult(matched, changed)
+
+    action: str
+    selection: Selection
+    field: str | None = None
+    value: str | bool | None = None
+
+    @classmethod
+    def from_json(cls, bulk: Mapping[str, Any], bulk_input: Mapping[str, Any]) -> BulkChange:
+        """Return the change that `to_json` and `input_json` describe."""
+        selection = bulk_input["ids"] if bulk["selection"] == "ids" else Filter(**(bulk["filter"] or {}))
+        return cls(bulk["action"], selection, bulk["field"], bulk_input["value"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as clients see it: with the number of ids, and with at most the start of a long value."""
+        value = self.value
+        if isinstance(value, str) and len(value) > MAX_SHOWN_CHARACTERS:
+            value = f"{value[:MAX_SHOWN_CHARACTERS]}…"
+        by_filter = isinstance(self.selection, Filter)
+        return {
+            "action": self.action,
+            "field": self.field,
+            "value": value,
+            "selection": "all" if self.selects_all else "filter" if by_filter else "ids",
+            "filter": self.selection.to_json() if isinstance(self.selection, Filter) and not self.selects_all else None,
+            "ids": None if by_filter else len(self.ids),
+        }
+
+    def input_json(self) -> dict[str, Any]:
+        """Return what `to_json` leaves out or shortens."""
+        return {"ids": self.ids, "value": self.value}
+
+    @property
+    def ids(self) -> list[int]:
+        """The given ids, each once; empty if a filter selects the products."""
+        return [] if isinstance(self.selection, Filter) else sorted(set(self.selection))
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether the change applies to every product."""
+        return isinstance(self.selection, Filter) and self.selection.is_empty
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the change deletes products."""
+        return self.action == "delete"
+
+    @property
+    def deletes_all(self) -> bool:
+        """Whether the change deletes every product."""
+        return self.deletes and self.selects_all
+
+    @property
+    def column(self) -> str:
+        """The column of `products` that the change sets, if it does not delete."""
+        return self.field if self.action == "set" and self.field else "active"
+
+    @property
+    def new_value(self) -> str | bool | None:
+        """The new value of `column`."""
+        return self.value if self.action == "set" else self.action == "activate"
+
+    @property
+    def title(self) -> str:
+        """The words that a list of jobs shows."""
+        if self.action != "set":
+            return f"{self.action.capitalize()} {'all ' if self.selects_all else ''}products"
+        if self.field == "active":
+            return f"{'Activate' if self.value else 'Deactivate'} {'all ' if self.selects_all else ''}products"
+        return f"Set the {self.field} of {'all ' if self.selects_all else ''}products"
+
+    def condition(self) -> sql.Composable:
+        """Return the condition that the change applies to a row of `products`, whose columns have no prefix in it."""
+        if isinstance(self.selection, Filter):
+            return self.selection.condition()
+        # Clients may send numbers outside the range of bigint; no product has such an id.
+        ids = [number for number in self.ids if 0 < number <= MAX_ID]
+        return sql.SQL("id = ANY ({}::bigint[])").format(sql.Literal(ids))
+
+    def difference(self) -> sql.Composable:
+        """Return the condition that the change makes a difference to a row of `products`."""
+        if self.deletes:
+            return sql.SQL("true")
+        return sql.SQL("{} <> {}").format(sql.Identifier(self.column), sql.Literal(self.new_value))
+
+    def count(self, cursor: Cursor) -> tuple[int, int]:
+        """Return how many products the change applies to now, and how many of them it would change or delete."""
+        cursor.execute(sql.SQL(COUNT_SQL).format(difference=self.difference(), condition=self.condition()))
+        found, changed = cursor.fetchone() or (0, 0)
+        return found, changed
+
+    def describe_plan(self, found: int, changed: int) -> str:
+        """Return the sentence that says what the change would do; the numbers are those of `count`."""
+        products = "product" if found == 1 else "products"
+        return f"{changed:,} of {found:,} {products} would be {ACTIONS[self.action]}."
+
+    def describe_result(self, found: int, changed: int) -> str:
+        """Return the sentence that says what the change did: how many products it found, and how many it changed."""
+        participle, unchanged = ACTIONS[self.action], found - changed
+        sentence = f"{_count_were(changed, 'product')} {participle}" if changed else f"No product was {participle}"
+        if unchanged:
+            sentence += f", {self._describe_unchanged(unchanged)}"
+        missing = len(self.ids) - found
+        if missing > 0:
+            sentence += f", {missing:,} no longer exist{'s' if missing == 1 else ''}"
+        return f"{sentence}."
+
+    def _describe_unchanged(self, count: int) -> str:
+        if self.deletes:
+            return f"{count:,} no longer matched"
+        if self.column == "active":
+            return f"{_count_were(count)} already {'active' if self.new_value else 'inactive'}"
+        return f"{count:,} had this {self.column} already"
 
 
-def delete(cursor: Cursor, selection: Selection) -> BulkResult:
-    """Delete the products that match a filter or have one of the given ids; raises the same errors as `set_active`."""
-    _limit_lock_waits(cursor)
-    cursor.execute(sql.SQL(DELETE_SQL).format(condition=_condition(selection)))
-    return _report_deleted(cursor, cursor.rowcount)
-
-
-def delete_all(cursor: Cursor) -> BulkResult:
-    """Delete every product. Raises `ImportRunning`, and the same errors as `set_active`.
-
-    Empties the table at once if no other transaction uses it. Otherwise deletes row by row, while readers keep the
-    snapshot that they began with; raises `psycopg2.errors.QueryCanceled` if that takes longer than
-    `DELETE_ALL_SECONDS`. The lock on the catalogue keeps imports from writing, and nothing else: an import that starts
-    meanwhile stages its file, and writes its first slice after this transaction has ended.
-    """
-    # Check before locking as well: the slices of a running import would make the lock wait.
-    _raise_if_import_is_running(cursor)
-    _limit_lock_waits(cursor)
-    try:
-        _run_in_savepoint(cursor, lambda: advisory_locks.lock(cursor, advisory_locks.CATALOGUE_KEY))
-    except errors.LockNotAvailable:
-        _raise_if_import_is_running(cursor)
-        raise
-    _raise_if_import_is_running(cursor)
-    cursor.execute(f"SET LOCAL lock_timeout = {TRUNCATE_LOCK_WAIT_MS}")
-    deleted = 0
-
-    def truncate() -> None:
-        nonlocal deleted
-        # VACUUM and CREATE INDEX may hold conflicting locks for long. The short timeout ends the wait.
-        cursor.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
-        cursor.execute("SELECT count(*) FROM products")
-        deleted = (cursor.fetchone() or (0,))[0]
-        # Without RESTART IDENTITY, so that an id is never used for another product.
-        cursor.execute("TRUNCATE products")
-
-    try:
-        _run_in_savepoint(cursor, truncate)
-    except (errors.LockNotAvailable, errors.DeadlockDetected):
-        _limit_lock_waits(cursor)
-        # The deletion may wait for many rows, one after the other.
-        cursor.execute(f"SET LOCAL statement_timeout = '{DELETE_ALL_SECONDS}s'")
-        cursor.execute("DELETE FROM products")
-        deleted = cursor.rowcount
-    _limit_lock_waits(cursor)
-    return _report_deleted(cursor, deleted)
-
-
-def _report_deleted(cursor: Cursor, count: int) -> BulkResult:
-    """Record the event of `count` deleted products, if any, and return the result."""
-    if count:
-        record_event(cursor, "product.bulk_deleted", {"count": count})
-    return BulkResult(count, count)
-
-
-def _limit_lock_waits(cursor: Cursor) -> None:
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; SET LOCAL jit = off")
-
-
-def _raise_if_import_is_running(cursor: Cursor) -> None:
-    if (filename := find_running_import(cursor)) is not None:
-        raise ImportRunning(filename)
-
-
-def _run_in_savepoint(cursor: Cursor, work: Callable[[], Any]) -> None:
-    """Run `work` in a savepoint, so that the transaction stays usable if a lock is not available."""
-    cursor.execute("SAVEPOINT attempt")
-    try:
-        work()
-    except (errors.LockNotAvailable, errors.DeadlockDetected):
-        cursor.execute("ROLLBACK TO SAVEPOINT attempt")
-        raise
-    cursor.execute("RELEASE SAVEPOINT attempt")
-
-
-def _condition(selection: Selection) -> sql.Composable:
-    if isinstance(selection, Filter):
-        return selection.condition()
-    # Clients may send numbers outside the range of bigint; no product has such an id.
-    ids = sorted({number for number in selection if 0 < number <= MAX_ID})
-    return sql.SQL("id = ANY ({}::bigint[])").format(sql.Literal(ids))
+def _count_were(count: int, noun: str = "") -> str:
+    """Return the start of a clause, such as "1 product was" or "1,200 were"."""
+    counted = f"{count:,} {noun}{'' if count == 1 else 's'}" if noun else f"{count:,}"
+    return f"{counted} {'was' if count == 1 else 'were'}"

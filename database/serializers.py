@@ -12,6 +12,7 @@ IMPORT_COLUMNS = (
     "id",
     "task_id",
     "kind",
+    "bulk",
     "filename",
     "status",
     "phase",

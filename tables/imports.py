@@ -30,7 +30,7 @@ from tables.base import Base, is_one_of
 
 JOB_STATUSES = ("pending", "processing", "awaiting_confirmation", "completed", "failed", "cancelled")
 FINAL_STATUSES = ("completed", "failed", "cancelled")
-JOB_KINDS = ("import", "undo")
+JOB_KINDS = ("import", "undo", "bulk")
 IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
 SHORT_ROW_POLICIES = ("reject", "accept")
@@ -38,10 +38,13 @@ MISSING_POLICIES = ("keep", "deactivate", "delete")
 ORIGINS = ("page", "api")
 # The prefix of the tables that hold the rows of a running import. They have no models.
 STAGING_TABLE_PREFIX = "import_staging_"
+# The prefix of the tables that hold the products of a deletion of all, until it can no longer be undone. They have no
+# models either.
+DELETED_TABLE_PREFIX = "deleted_products_"
 
 
 class ImportJob(Base):
-    """The job of an import or of an undo. This row holds its whole state; a message to a worker only names it.
+    """The job of an import, of a bulk change or of an undo. This row holds its whole state; a message only names it.
 
     `revision` increases with each change that clients can see. A trigger then notifies the channel `import_progress`.
     """
@@ -90,6 +93,10 @@ class ImportJob(Base):
     started_from: Mapped[str] = mapped_column(String(16), server_default="api")
     started_by: Mapped[str] = mapped_column(server_default="")
     undo_of: Mapped[uuid.UUID | None]
+    # For a bulk change and for its undo: what changes, as clients see it, and in `bulk_input` what is too long for a
+    # list of jobs. See catalogue/bulk.py.
+    bulk: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    bulk_input: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
 
     # The results. `file` holds what was detected in the file. `preview` holds what the import would do, and
     # `notices` what a person should know about the file: a list of the objects of `importer.notices`.
@@ -229,7 +236,9 @@ class ImportChanges(Base):
     holds the ids that the last undo left alone, and is NULL until an undo has reversed the entry.
 
     With `deactivated`, the file did not have the products in `updated`, and the import deactivated them. In an entry
-    with `deleted` products, the other arrays have all that an undo needs to insert these again.
+    with `deleted` products, the other arrays have all that an undo needs to insert these again. After a deletion of
+    all products, the table that `deleted_table` names has them instead, and `deleted_rows` is their number. An undo
+    moves them from there into `products`, so the table has those that are still deleted.
     """
 
     __tablename__ = "import_changes"
@@ -250,6 +259,8 @@ class ImportChanges(Base):
     created_ats: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
     updated_ats: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
     left_alone: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    deleted_table: Mapped[str | None]
+    deleted_rows: Mapped[int | None]
 
     __table_args__ = (Index("import_changes_job_id_idx", "job_id", "id"),)
 

@@ -112,6 +112,7 @@ def app(settings: config.Settings) -> Iterator[Flask]:
     yield application
     # Threads must not outlive their database.
     assert application.extensions["streams"].streams == 0, "The test must close the streams that it has opened."
+    application.extensions["bulk_runs"].close()
     if counts := application.extensions.get("request_counts"):
         counts.close()
     with application.app_context():

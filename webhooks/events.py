@@ -42,7 +42,8 @@ SELECT EXISTS (SELECT FROM webhooks w WHERE enabled AND ({IS_SUBSCRIBED_SQL.form
 """
 
 # Parts of statements that write products. Such a statement has the ids of the products in its CTEs `inserted` and
-# `updated`; `INSERT_UPDATED_SQL` needs only `updated`. The events hold only these ids. The expander later splits each
+# `updated`; `INSERT_CREATED_SQL` and
+# `INSERT_UPDATED_SQL` need only one of the two. The events hold only these ids. The expander later splits each
 # event into deliveries, a few at a time.
 INSERT_IMPORTED_SQL = f""", ids AS MATERIALIZED (
     SELECT (SELECT array_agg(id) FROM inserted) AS created, (SELECT array_agg(id) FROM updated) AS updated
@@ -87,18 +88,22 @@ INSERT_DELETED_SQL = f""", cuts AS MATERIALIZED (
     INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
     SELECT webhook_id, event.id, cut, CASE cut WHEN 'batch' THEN 1 ELSE products END FROM cuts, event
 )"""
-INSERT_UPDATED_SQL = f""", receivers AS MATERIALIZED (
-    SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="'product.updated'")}
-), event AS (
-    INSERT INTO webhook_events (type, updated)
-    SELECT 'product.updated', array_agg(id) FROM (
-        SELECT id, (row_number() OVER () - 1) / {IDS_PER_EVENT} AS portion FROM updated
-    ) numbered WHERE EXISTS (SELECT FROM receivers) GROUP BY portion ORDER BY portion
-    RETURNING id, cardinality(updated) AS parts
-), deliveries AS (
+# The events of single products: the statement has their ids in its CTE `cte`; the event is `product.created` or
+# `product.updated`.
+INSERT_SINGLES_SQL = f""", {{cte}}_receivers AS MATERIALIZED (
+    SELECT id FROM webhooks w WHERE enabled AND {IS_SUBSCRIBED_SQL.format(event="'product.{event}'")}
+), {{cte}}_event AS (
+    INSERT INTO webhook_events (type, {{event}})
+    SELECT 'product.{{event}}', array_agg(id) FROM (
+        SELECT id, (row_number() OVER () - 1) / {IDS_PER_EVENT} AS portion FROM {{cte}}
+    ) numbered WHERE EXISTS (SELECT FROM {{cte}}_receivers) GROUP BY portion ORDER BY portion
+    RETURNING id, cardinality({{event}}) AS parts
+), {{cte}}_deliveries AS (
     INSERT INTO webhook_deliveries (webhook_id, event_id, cut, parts_left)
-    SELECT receivers.id, event.id, 'updated', event.parts FROM event, receivers
+    SELECT r.id, e.id, '{{event}}', e.parts FROM {{cte}}_event e, {{cte}}_receivers r
 )"""
+INSERT_UPDATED_SQL = INSERT_SINGLES_SQL.format(cte="updated", event="updated")
+INSERT_CREATED_SQL = INSERT_SINGLES_SQL.format(cte="inserted", event="created")
 
 
 def record_event(cursor: Cursor, event: str, content: Mapping[str, Any]) -> None:

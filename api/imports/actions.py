@@ -11,13 +11,15 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 import config
-from api.authentication import current_origin
+from access.roles import Scope
+from api.authentication import current_origin, require
 from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, find_job, record_action, starter_name
 from api.imports.options import RetryOptionsSchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
 from api.schemas import MessageSchema
+from database.running_imports import name_job
 from database.serializers import serialize_import
 from database.statement_timeout import allow_long_statements
 from importer.jobs import actions
@@ -98,11 +100,15 @@ def cancel_import(task_id: str) -> tuple[Response, int]:
 def retry_import(task_id: str) -> tuple[Response, int]:
     """Retry an import
 
-    Runs a failed or cancelled import again, as long as its file is stored (`retry_until`). The call also gives other
+    Runs a failed or cancelled import, bulk change or undo again until `retry_until`: as long as the file of the import
+    is stored. Retrying the deletion of all products needs the scope `admin`. The call also gives other
     options to an import that awaits confirmation. The body may be empty. With the same options, an import that was
     interrupted while it wrote continues where it stopped.
     """
     job = find_job(task_id)
+    if job.bulk and job.bulk["action"] == "delete" and job.bulk["selection"] == "all" and job.kind == "bulk":
+        # It needs what the call needs that started it.
+        require(Scope.ADMIN)
     options = load_optional_body(RetryOptionsSchema())
     if "preview" in options:
         options["wants_preview"] = options.pop("preview")
@@ -165,15 +171,15 @@ def delete_import(task_id: str) -> Response:
     longer exists. If the call is interrupted, repeat it.
     """
     job = find_job(task_id)
-    key, name, stored_name = str(job.task_id), f"{job.kind} of {job.filename}", job.stored_name
+    key, name, stored_name = str(job.task_id), name_job(job.kind, job.filename), job.stored_name
     origin = current_origin()
     with _own_connection() as connection, _convert_refusals():
         actions.delete(connection, key, origin)
-    # An undo has no file. The reaper of a worker removes a file that cannot be removed now.
+    # Only an import has a file. The reaper of a worker removes a file that cannot be removed now.
     if stored_name:
         with contextlib.suppress(OSError):
             (current_app.config["SETTINGS"].upload_dir / stored_name).unlink()
-    return jsonify(message=f"The {name} was deleted.")
+    return jsonify(message=f"{name} was deleted.")
 
 
 @contextlib.contextmanager

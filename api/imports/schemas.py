@@ -36,6 +36,8 @@ from api.response_fields import (
     uuid,
 )
 from api.schemas import PageQuerySchema, PaginationSchema
+from catalogue.bulk import ACTIONS, MAX_SHOWN_CHARACTERS
+from catalogue.bulk import FIELDS as BULK_FIELDS
 from importer.columns.column_mapping import FIELDS
 from importer.files.dialect import QUOTES
 from importer.notices import MAX_LINES, MAX_SAMPLES, NOTICE_KINDS
@@ -59,7 +61,7 @@ class ImportQuerySchema(PageQuerySchema):
     """The filter and the page of a list of imports."""
 
     status = Choice("Only jobs with this status.", *JOB_STATUSES)
-    kind = Choice("Only imports, or only undos.", *JOB_KINDS)
+    kind = Choice("Only imports, only bulk changes, or only undos.", *JOB_KINDS)
     started_from = Choice("Only jobs that were started on the page, or only those of other clients.", *ORIGINS)
     filename = ShortText("The file name contains this, ignoring case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
 
@@ -227,33 +229,65 @@ class ProgressSampleSchema(Schema):
     rows = integer("Rows that the phase had processed.")
 
 
+class BulkSchema(Schema):
+    """What a bulk change changes."""
+
+    action = text("What it does with the products.", "deactivate", enum=list(ACTIONS))
+    field = text("The field that the action `set` sets; null for the others.", nullable=True, enum=[*BULK_FIELDS, None])
+    value = fields.Raw(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The new value of the field, with the action `set`. Of a long text only the first"
+            f" {MAX_SHOWN_CHARACTERS:,} characters are shown.",
+            "type": ["string", "boolean", "null"],
+        },
+    )
+    selection = text("How the products are selected.", "filter", enum=["ids", "filter", "all"])
+    filter = dictionary("The filter, if the products are selected by one.", nullable=True, examples=[{"name": "lamp"}])
+    ids = integer("The number of different ids, if the products are selected by id.", nullable=True)
+
+
 class ImportSchema(Schema):
-    """A job: an import, or the undo of one."""
+    """A job: an import, a bulk change, or the undo of one."""
 
     id = integer("The number of the job.", minimum=1, examples=[7])
     task_id = uuid("The id of the job.", EXAMPLE_TASK_ID)
-    kind = text("Whether the job is an import or an undo.", "import", enum=list(JOB_KINDS))
-    filename = text("The name of the file; for an undo, that of its import.", "products.csv")
+    kind = text("Whether the job is an import, a bulk change or an undo.", "import", enum=list(JOB_KINDS))
+    bulk = nested(BulkSchema, "Null for an import and its undo.", nullable=True)
+    filename = text(
+        "The name of the file; for a bulk change, a title such as `Deactivate products`; for an undo, that of its job.",
+        "products.csv",
+    )
     status = text("The state of the job.", "processing", enum=list(JOB_STATUSES))
-    phase = text("The current phase: queued, reading, comparing, writing, undoing or finished.", "writing")
+    phase = text("The current phase: queued, reading, comparing, finding, writing, undoing or finished.", "writing")
     progress = integer("Percent; never decreases within a run, and is 100 exactly when `completed`.", maximum=100)
     step_progress = integer(
         "Percent of the current step: of the check, then of the import. A job without a check has one step.",
         maximum=100,
     )
-    total_records = integer("Rows of the file: 0 or an estimate while the file is read, exact after that.")
+    total_records = integer(
+        "Rows of the file: 0 or an estimate while the file is read, exact after that. For a bulk change: products that"
+        " it found."
+    )
     processed_records = integer("Rows that are finished; never decreases within a run.")
     rows_read = integer("Rows read so far.")
     rows_written = integer("Products created and updated so far.")
     created_count = integer("Products that were created.")
     updated_count = integer("Products that were updated. For an undo: products that were restored or removed.")
-    unchanged_count = integer("Rows that changed nothing. For an undo: products that were already deleted.")
+    unchanged_count = integer(
+        "Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more"
+        " when it was their turn. For an undo: products that were already deleted."
+    )
     duplicate_count = integer("Rows whose SKU appears again further down; the last row counts.")
     rejected_count = integer(
         "Rows that could not be imported. For an undo: products that it left alone, because they were edited since."
     )
     skipped_count = integer("How many rows of `unchanged_count` the mode skipped.")
-    removed_count = integer("For an undo: how many products of `updated_count` it removed; it restored the others.")
+    removed_count = integer(
+        "For an undo: how many products of `updated_count` it removed; it restored the others. For a bulk change:"
+        " products that it deleted."
+    )
     missing_count = integer(
         "Products that the file does not have and that were deactivated or deleted. They are not in the other counts."
     )

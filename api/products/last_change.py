@@ -1,4 +1,4 @@
-"""The call that tells who changed a product last: from the audit log, or from the change log of imports.
+"""The call that tells who changed a product last: from the audit log, or from the change log of jobs.
 
 `updated_at` identifies the last change. The change log of an import has the same timestamp, an undo stores it with the
 product, and the audit entry of an edit is a little newer, because it is written right after the product while its row
@@ -36,7 +36,7 @@ READ_PRODUCT_SQL = text("""
 SELECT updated_at, active, coalesce(restored[2] = updated_at, false) AS is_restored FROM products WHERE id = :id
 """)
 FIND_IMPORT_SQL = text("""
-SELECT j.task_id::text, j.started_by FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
+SELECT j.task_id::text, j.started_by, j.kind FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
 WHERE c.at = :at AND (:id = ANY (c.created) OR :id = ANY (c.updated)) LIMIT 1
 """)
 # Several undos may run at the same time. Then it is not known which one it was.
@@ -44,9 +44,10 @@ FIND_UNDOS_SQL = text("""
 SELECT task_id::text, undo_of::text, started_by FROM import_jobs
 WHERE kind = 'undo' AND started_at <= :at AND coalesce(finished_at >= :at, true) LIMIT 2
 """)
+# The entry of a bulk change has the target `products`; there is one for each job.
 FIND_STARTER_SQL = text("""
 SELECT actor_type, actor_name FROM audit_entries
-WHERE target_type = 'import' AND target_id = :import AND action = :action
+WHERE target_id = :import AND (target_type = 'import' AND action = :action OR target_type = 'products')
     AND coalesce(changes -> 'undo' ->> 1 = :undo, true)
 ORDER BY at DESC, id DESC LIMIT 1
 """)
@@ -55,7 +56,7 @@ SELECT actor_type, actor_name FROM audit_entries
 WHERE target_type = 'product' AND target_id = :id AND at >= :at AND action IN ('product.created', 'product.updated')
 ORDER BY at DESC, id DESC LIMIT 1
 """)
-# Bulk changes that may overlap in time: their entries say when they began.
+# Bulk changes of version 1.1, which may overlap in time: their entries say when they began.
 FIND_BULK_CHANGES_SQL = text("""
 SELECT actor_type, actor_name FROM audit_entries
 WHERE action = :action AND at >= :at AND (changes -> 'since' ->> 1)::timestamptz <= :at LIMIT 2
@@ -90,7 +91,7 @@ class LastChangeSchema(Schema):
         required=True,
         allow_none=True,
         data_key="import",
-        metadata={"description": "The `task_id` of the import or the undo; null for other changes."},
+        metadata={"description": "The `task_id` of the import, the bulk change or the undo; null for other changes."},
     )
 
 
@@ -115,7 +116,7 @@ def _find_change(product_id: int, product: Row[Any]) -> dict[str, Any]:
     values = {"id": product_id, "at": product.updated_at}
     if job := db.session.execute(FIND_IMPORT_SQL, values).first():
         by = _find_starter(job.task_id, "import.started", job.started_by)
-        return {"by": by, "how": "import", "import": job.task_id}
+        return {"by": by, "how": job.kind, "import": job.task_id}
     if edit := db.session.execute(FIND_EDIT_SQL, {**values, "id": str(product_id)}).first():
         return {"by": _actor_json(edit), "how": WAY_OF_ACTOR.get(edit.actor_type)}
     action = "products.activated" if product.active else "products.deactivated"

@@ -21,6 +21,7 @@ from database.advisory_locks import cancel_work
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import cleanup, repository
+from importer.jobs.messages import NOUNS, noun_of_undone
 from importer.jobs.missing_limit import MissingProducts
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
@@ -46,7 +47,7 @@ OPTIONS = (
     "missing_limit",
 )
 LOCK_JOB_SQL = f"""
-SELECT id, kind, status, filename, rejected_count, started_from, file, undone_by,
+SELECT id, kind, status, filename, bulk, rejected_count, started_from, file, undone_by,
     left_alone_count, created_count + updated_count + missing_count AS written, {", ".join(OPTIONS)},
     preview ->> 'missing' AS missing_products, preview ->> 'catalogue' AS catalogue,
     staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
@@ -74,7 +75,8 @@ CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
 START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
-    " staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL, notices = NULL,"
+    " removed_count = 0, staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL,"
+    " notices = NULL,"
     " started_at = NULL, worked_seconds = 0, active_since = NULL, undone_by = NULL,"
     " left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
 )
@@ -90,11 +92,11 @@ DELETE FROM import_changes WHERE job_id = %s AND (cardinality(left_alone) = 0 OR
 """
 FORBID_RETRY_SQL = f"UPDATE import_jobs SET retry_until = NULL, {BUMP_REVISION_SQL} WHERE id = %s"
 CREATE_UNDO_SQL = """
-INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, started_from, started_by, undo_of,
+INSERT INTO import_jobs (task_id, kind, filename, stored_name, file_size, bulk, started_from, started_by, undo_of,
     total_records)
-SELECT %(task_id)s, 'undo', filename, '', 0, %(started_from)s, %(started_by)s, j.task_id, (
+SELECT %(task_id)s, 'undo', filename, '', 0, bulk, %(started_from)s, %(started_by)s, j.task_id, (
     SELECT coalesce(sum(coalesce(
-        cardinality(left_alone), cardinality(deleted),
+        cardinality(left_alone), cardinality(deleted), deleted_rows,
         coalesce(cardinality(created), 0) + coalesce(cardinality(updated), 0)
     )), 0)
     FROM import_changes c WHERE c.job_id = j.id
@@ -185,19 +187,22 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
 
     `options` are new values for some of `OPTIONS`. If they change something, if the import awaits confirmation or was
     undone, or if its file has not been read completely, the import starts over. Otherwise it continues after the last
-    slice that was written. The caller must make sure that the file still exists.
+    slice that was written. The caller must make sure that the file of an import still exists.
     """
     job = lock_job(cursor, task_id)
     is_undo, awaits_confirmation = job["kind"] == "undo", job["status"] == "awaiting_confirmation"
     if not awaits_confirmation and job["status"] not in {"failed", "cancelled"}:
         raise NotAllowed("not_retryable", explain_state(job, "it cannot be retried"))
     if is_undo and not job["can_retry"]:
-        message = "The undo cannot be retried: its change log has expired, or its import was retried after it."
+        noun = noun_of_undone(job["bulk"])
+        message = f"The undo cannot be retried: its change log has expired, or its {noun} was retried after it."
         raise NotAllowed("not_retryable", message)
+    if job["kind"] == "bulk" and not job["can_retry"]:
+        raise NotAllowed("not_retryable", "This bulk change is too old to be retried. Start it again.")
     if not awaits_confirmation and not job["can_retry"]:
         raise NotAllowed("file_gone", "The file is no longer stored. Upload it again.")
-    if is_undo and options:
-        raise NotAllowed("not_retryable", "An undo has no options. Retry it without any.")
+    if job["kind"] != "import" and options:
+        raise NotAllowed("not_retryable", f"The {NOUNS[job['kind']]} has no options. Retry it without any.")
     options_change = any(job[name] != value for name, value in options.items())
     must_start_over = awaits_confirmation or options_change or job["undone_by"] is not None or not job["is_staged"]
     starts_over = not is_undo and must_start_over
@@ -238,7 +243,8 @@ def _detach_undo(cursor: Cursor, job: dict[str, Any]) -> None:
         raise JobLocked from None
     undo_id, status, reversed_from = cursor.fetchone() or (0, "", None)
     if status in {"pending", "processing"}:
-        raise NotAllowed("not_retryable", "The undo of this import has not ended. Wait for its end, or cancel it.")
+        noun = noun_of_undone(job["bulk"])
+        raise NotAllowed("not_retryable", f"The undo of this {noun} has not ended. Wait for its end, or cancel it.")
     cursor.execute(DELETE_REVERSED_ENTRIES_SQL, (job["id"], reversed_from))
     # A retry of the undo would reverse what the import writes from now on.
     cursor.execute(FORBID_RETRY_SQL, (undo_id,))
@@ -251,16 +257,18 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     `started_from` is one of `models.ORIGINS`; `started_by` names the client.
     """
     job = lock_job(cursor, task_id)
+    noun = noun_of_undone(job["bulk"])
     if job["kind"] == "undo":
-        raise NotAllowed("not_undoable", "An undo cannot be undone. Import the file again to restore its products.")
+        again = "Import the file" if job["bulk"] is None else "Make the bulk change"
+        raise NotAllowed("not_undoable", f"An undo cannot be undone. {again} again instead.")
     if job["status"] in {"pending", "processing", "awaiting_confirmation"}:
         raise NotAllowed("not_undoable", explain_state(job, "it cannot be undone before it ends"))
     if job["undone_by"] is not None and not job["left_alone_count"]:
-        raise NotAllowed("not_undoable", "This import has an undo already.")
+        raise NotAllowed("not_undoable", f"This {noun} has an undo already.")
     if not job["has_undo_deadline"]:
-        raise NotAllowed("not_undoable", "There is nothing to undo: the change log of this import is empty.")
+        raise NotAllowed("not_undoable", f"There is nothing to undo: the change log of this {noun} is empty.")
     if not job["can_undo"]:
-        raise NotAllowed("not_undoable", "This import is too old to be undone: its change log has expired.")
+        raise NotAllowed("not_undoable", f"This {noun} is too old to be undone: its change log has expired.")
     undo_task_id = str(uuid.uuid4())
     values = {"task_id": undo_task_id, "started_from": started_from, "started_by": started_by, "id": job["id"]}
     cursor.execute(CREATE_UNDO_SQL, values)
@@ -290,14 +298,15 @@ def delete(connection: Connection, task_id: str, origin: Origin) -> None:
     except errors.LockNotAvailable:
         raise JobLocked from None
     with transaction(connection) as cursor:
-        cursor.execute("SELECT kind, status FROM import_jobs WHERE id = %s", (job_id,))
+        cursor.execute("SELECT kind, status, bulk FROM import_jobs WHERE id = %s", (job_id,))
         row = cursor.fetchone()
     if row is None:
         # Another client has deleted it at the same time.
         return
-    kind, status = row
+    kind, status, bulk = row
     if status in FINAL_STATUSES:
-        message = "The undo of this import has not ended. Wait for its end, or cancel it; then delete the import."
+        noun = noun_of_undone(bulk)
+        message = f"The undo of this {noun} has not ended. Wait for its end, or cancel it; then delete the {noun}."
         raise NotAllowed("not_deletable", message)
     state = explain_state({"kind": kind, "status": status}, "it cannot be deleted before it ends")
     raise NotAllowed("not_deletable", f"{state} Cancel it first.")
@@ -316,5 +325,4 @@ def lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
 
 def explain_state(job: dict[str, Any], consequence: str) -> str:
     """Return a sentence that says what state a job is in, and what follows from that for an action."""
-    kind = "undo" if job["kind"] == "undo" else "import"
-    return f"The {kind} {STATES[job['status']]}, so {consequence}."
+    return f"The {NOUNS[job['kind']]} {STATES[job['status']]}, so {consequence}."

@@ -18,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from database.connect import transaction
-from importer.jobs import repository
+from importer.jobs import deleted_tables, repository
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import HistoryRetention, Retention
 
@@ -186,6 +186,7 @@ def delete_expired_change_logs(connection: Connection, *, ends_at: float = math.
         for job_id in job_ids:
             if not delete_details(connection, job_id, CHANGES, ends_at):
                 return False
+    deleted_tables.drop_unnamed_tables(connection)
     return True
 
 
@@ -219,6 +220,7 @@ def delete_job(
     for details in (REJECTS, DUPLICATES, CHANGES, SAMPLES, LOG):
         if not delete_details(connection, job_id, details, ends_at):
             return False
+    deleted_tables.drop_unnamed_tables(connection)
     with transaction(connection) as cursor:
         if _lock_ended_job(cursor, job_id) is not None:
             cursor.execute("DELETE FROM import_jobs WHERE id = %s", (job_id,))

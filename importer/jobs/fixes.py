@@ -16,6 +16,7 @@ from psycopg2.extras import execute_values
 from database.connect import transaction
 from importer.files.fixes import Fixes, RowFix, ValueFix
 from importer.jobs.actions import NotAllowed, explain_state, lock_job, queue_again
+from importer.jobs.messages import NOUNS
 
 # The fixes of an import are kept in memory while its file is read.
 MAX_FIXES = 1000
@@ -131,8 +132,8 @@ def _lock_fixable_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     Once rows were written, the counts of the import would no longer say what it did.
     """
     job = lock_job(cursor, task_id)
-    if job["kind"] == "undo":
-        raise NotAllowed("not_fixable", "An undo has no file, so there is nothing to fix.")
+    if job["kind"] != "import":
+        raise NotAllowed("not_fixable", f"The {NOUNS[job['kind']]} has no file, so there is nothing to fix.")
     if job["status"] not in {"awaiting_confirmation", "failed", "cancelled"}:
         raise NotAllowed("not_fixable", explain_state(job, "its rows cannot be fixed"))
     if job["status"] != "awaiting_confirmation" and not job["can_retry"]:

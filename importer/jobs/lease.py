@@ -21,12 +21,14 @@ LOCK_UNFINISHED_JOB_SQL = f"""
 SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs
 WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE
 """
-# A queued job moves to the phase in which its work begins: 'writing' if its rows are staged already. An attempt that
+# A queued job moves to the phase in which its work begins: 'writing' if its rows are staged already, or if its products
+# are found. An attempt that
 # takes over an interrupted job continues in the same phase.
 START_WORK_SQL = f"""
 UPDATE import_jobs SET status = 'processing',
     phase = CASE WHEN phase <> 'queued' THEN phase
-        WHEN kind = 'undo' THEN 'undoing' WHEN staged_columns IS NULL THEN 'reading' ELSE 'writing' END,
+        WHEN kind = 'undo' THEN 'undoing' WHEN staged_columns IS NOT NULL THEN 'writing'
+        WHEN kind = 'bulk' THEN 'finding' ELSE 'reading' END,
     started_at = coalesce(started_at, clock_timestamp()), active_since = coalesce(active_since, clock_timestamp()),
     attempts = attempts + 1, {ACQUIRE_LEASE_SQL}, {BUMP_REVISION_SQL}
 WHERE task_id = %(task_id)s RETURNING {JOB_COLUMNS_SQL}

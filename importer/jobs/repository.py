@@ -16,11 +16,12 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from catalogue.bulk import BulkChange
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
-from importer.jobs.missing_limit import PARTICIPLES as MISSING_PARTICIPLES
+from importer.jobs.messages import describe_bulk_change, describe_cancellation, describe_import, describe_undo
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
 from models import STAGING_TABLE_PREFIX
@@ -62,7 +63,7 @@ CANCEL_JOB_SQL = f"""
 UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH_SQL}, {SET_RETRY_DEADLINE_SQL},
     {BUMP_REVISION_SQL}
 WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
-RETURNING kind, created_count, updated_count, missing_count, missing
+RETURNING kind, created_count, updated_count, removed_count, missing_count, missing, bulk ->> 'action' AS action
 """
 # An import whose undo left products alone can be undone again. Imports are locked before their undos, as in `actions`.
 RECORD_LEFT_ALONE_SQL = f"""
@@ -85,29 +86,12 @@ WHERE id = %(id)s
 """
 APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
 
-IMPORT_COMPLETED_MESSAGE = (
-    "{created_count:,} products created, {updated_count:,} updated; {unchanged_count:,} rows changed nothing,"
-    " {duplicate_count:,} were duplicates, {rejected_count:,} were rejected."
-)
-ALL_REJECTED_MESSAGE = (
-    "Every row was rejected ({rejected_count:,}), so nothing was imported. Correct the rejected rows and upload them."
-)
-UNDO_COMPLETED_MESSAGE = (
-    "{removed_count:,} products removed, {restored_count:,} restored, {rejected_count:,} left unchanged because they"
-    " were edited after the import."
-)
-MISSING_MESSAGE = " {missing_count:,} products that the file does not have were {missing_participle}."
-MISSING_LEFT_ALONE_MESSAGE = (
-    " {missing_left_alone:,} others were left alone, because they were changed after the import had found them."
-)
-REPEAT_UNDO_MESSAGE = " The import can be undone again for these."
-
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
     " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
     " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, header_line, sheet,"
     " short_rows, missing, missing_limit, missing_found, missing_snapshot, missing_checkpoint, started_from,"
-    " undo_of::text"
+    " undo_of::text, bulk, bulk_input"
 )
 
 
@@ -151,6 +135,13 @@ class Job:
     missing_checkpoint: str | None
     started_from: str
     undo_of: str | None
+    bulk: dict[str, Any] | None = None
+    bulk_input: dict[str, Any] | None = None
+
+    @property
+    def bulk_change(self) -> BulkChange:
+        """The change that a job of the kind `bulk` makes."""
+        return BulkChange.from_json(self.bulk or {}, self.bulk_input or {})
 
     @property
     def is_preview(self) -> bool:
@@ -218,23 +209,15 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
     if job.kind == "undo":
         cursor.execute(RECORD_LEFT_ALONE_SQL, {"id": job.id, "task_id": job.task_id, "undo_of": job.undo_of})
     update(cursor, job, COMPLETE_SQL, retention.parameters)
-    counts = notify_webhooks(cursor, "import.completed", job.id)
-    message = UNDO_COMPLETED_MESSAGE if job.kind == "undo" else IMPORT_COMPLETED_MESSAGE
-    if job.kind == "import" and counts["rejected_count"] == counts["total_records"]:
-        message = ALL_REJECTED_MESSAGE
-    if job.kind == "undo" and counts["rejected_count"]:
-        message += REPEAT_UNDO_MESSAGE
-    missing_left_alone = (job.missing_found or 0) - counts["missing_count"]
-    if counts["missing_count"]:
-        message += MISSING_MESSAGE
-    if missing_left_alone:
-        message += MISSING_LEFT_ALONE_MESSAGE
-    words = {
-        "missing_left_alone": missing_left_alone,
-        "restored_count": counts["updated_count"] - counts["removed_count"],
-        "missing_participle": MISSING_PARTICIPLES.get(job.missing),
-    }
-    append_log(cursor, job.id, "completed", message.format(**counts, **words))
+    counts = notify_webhooks(cursor, "import.completed", job)
+    if job.kind == "undo":
+        message = describe_undo(counts)
+    elif job.kind == "bulk":
+        message = describe_bulk_change(counts, job.bulk_change)
+    else:
+        missing_left_alone = (job.missing_found or 0) - counts["missing_count"]
+        message = describe_import(counts, missing=job.missing, missing_left_alone=missing_left_alone)
+    append_log(cursor, job.id, "completed", message)
     drop_staging_table(cursor, job.id)
 
 
@@ -248,7 +231,7 @@ def fail(
     file = Json(file_description) if file_description else None
     update(cursor, job, FAIL_SQL, {"message": message, "file": file, **retention.parameters})
     append_log(cursor, job.id, "failed", message)
-    notify_webhooks(cursor, "import.failed", job.id)
+    notify_webhooks(cursor, "import.failed", job)
     drop_staging_table(cursor, job.id)
 
 
@@ -263,23 +246,22 @@ def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, mes
     if row is None:
         return False
     if message is None:
-        kind, created, updated, missing_count, missing = row
-        written = f"{created:,} created, {updated:,} updated" if kind == "import" else f"{updated:,} products undone"
-        if missing_count:
-            written += f", {missing_count:,} that the file does not have {MISSING_PARTICIPLES[missing]}"
-        has_written = created or updated or missing_count
-        kept = f"What it had written stays: {written}." if has_written else "Nothing had been written."
-        message = f"Cancelled. {kept}"
+        names = [column.name for column in cursor.description or ()]
+        message = describe_cancellation(dict(zip(names, row, strict=True)))
     append_log(cursor, job_id, event, message)
     return True
 
 
-def notify_webhooks(cursor: Cursor, event: str, job_id: int) -> dict[str, Any]:
-    """Record an event about a job for the webhooks, in the caller's transaction; return the job as clients see it."""
-    cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job_id,))
-    job = serialize_import(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone() or (), strict=True))))
-    record_event(cursor, event, {"import": job})
-    return job
+def notify_webhooks(cursor: Cursor, event: str, job: Job) -> dict[str, Any]:
+    """Record an event about an import for the webhooks, in the caller's transaction; return its JSON.
+
+    A bulk change and its undo have no such events, because webhooks get those of the products.
+    """
+    cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job.id,))
+    values = serialize_import(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone() or (), strict=True))))
+    if job.bulk is None:
+        record_event(cursor, event, {"import": values})
+    return values
 
 
 def staging_table_name(job: Job) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 # Assignments for an UPDATE of `import_jobs j` that set its deadlines. Their parameters are `Retention.parameters`.
 SET_CONFIRM_DEADLINE_SQL = "confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s)"
-# Only an import that wrote to the change log can be undone.
-SET_UNDO_DEADLINE_SQL = """undo_until = CASE WHEN kind = 'import' AND EXISTS (
-    SELECT FROM import_changes c WHERE c.job_id = j.id AND num_nonnulls(c.created, c.updated, c.deleted) > 0
+# Only an import or a bulk change that wrote to the change log can be undone.
+SET_UNDO_DEADLINE_SQL = """undo_until = CASE WHEN kind <> 'undo' AND EXISTS (
+    SELECT FROM import_changes c
+    WHERE c.job_id = j.id AND num_nonnulls(c.created, c.updated, c.deleted, c.deleted_table) > 0
 ) THEN clock_timestamp() + make_interval(days => %(undo_days)s) END"""
 # An undo needs no file, but it needs the change log of its import.
 SET_RETRY_DEADLINE_SQL = """retry_until = CASE

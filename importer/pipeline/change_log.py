@@ -42,6 +42,20 @@ LOG_UPDATED_SQL = """, logged_updated AS (
     ) entries
     GROUP BY entry
 )"""
+# For a statement that deletes products: it has all their columns, and their versions, in its CTE `deleted`.
+LOG_DELETED_SQL = """, logged AS (
+    INSERT INTO import_changes (job_id, at, deleted, skus, names, descriptions, actives, stamps, created_ats,
+        updated_ats)
+    SELECT {job_id}, (SELECT at FROM write_time), array_agg(id), array_agg(sku), array_agg(name),
+        array_agg(description), array_agg(active), array_agg(version), array_agg(created_at), array_agg(updated_at)
+    FROM (
+        SELECT *, sum(
+            octet_length(sku) + octet_length(name) + octet_length(description)
+        ) OVER (ROWS UNBOUNDED PRECEDING) / {max_bytes} AS entry
+        FROM deleted
+    ) entries
+    GROUP BY entry
+)"""
 
 
 def render_previous_values(columns: list[str]) -> sql.Composable:
@@ -64,21 +78,34 @@ def render_log_entries(job_id: int, updated_columns: list[str], *, with_skipped:
     whether the mode of the import can skip products; the log then names them.
     """
     skipped_skus = "(SELECT array_agg(sku) FROM compared WHERE skip)" if with_skipped else "NULL::text[]"
-    ctes = [sql.SQL(LOG_CREATED_SQL).format(job_id=sql.Literal(job_id), skipped_skus=sql.SQL(skipped_skus))]
+    ctes: list[sql.Composable] = [
+        sql.SQL(LOG_CREATED_SQL).format(job_id=sql.Literal(job_id), skipped_skus=sql.SQL(skipped_skus))
+    ]
     if updated_columns:
-        texts = [name for name in updated_columns if name != "active"]
-        ctes.append(
-            sql.SQL(LOG_UPDATED_SQL).format(
-                job_id=sql.Literal(job_id),
-                arrays=sql.SQL(", ").join(sql.Identifier(PREVIOUS_VALUE_ARRAYS[name]) for name in updated_columns),
-                previous_values=_join_columns(
-                    "CASE WHEN count({previous}) > 0 THEN array_agg({previous}) END", updated_columns, ",\n        "
-                ),
-                bytes=_join_columns("coalesce(octet_length({previous}), 0)", texts, " + ") if texts else sql.SQL("1"),
-                max_bytes=sql.Literal(MAX_ENTRY_BYTES),
-            )
-        )
+        ctes.append(render_updated_entry(job_id, updated_columns))
     return sql.Composed(ctes)
+
+
+def render_updated_entry(job_id: int, columns: list[str]) -> sql.Composable:
+    """Return the CTE that appends updated products to the change log; `columns` are those that may have changed.
+
+    For each of them the CTE `updated` has a column `previous_…`, beside `id` and `version`.
+    """
+    texts = [name for name in columns if name != "active"]
+    return sql.SQL(LOG_UPDATED_SQL).format(
+        job_id=sql.Literal(job_id),
+        arrays=sql.SQL(", ").join(sql.Identifier(PREVIOUS_VALUE_ARRAYS[name]) for name in columns),
+        previous_values=_join_columns(
+            "CASE WHEN count({previous}) > 0 THEN array_agg({previous}) END", columns, ",\n        "
+        ),
+        bytes=_join_columns("coalesce(octet_length({previous}), 0)", texts, " + ") if texts else sql.SQL("1"),
+        max_bytes=sql.Literal(MAX_ENTRY_BYTES),
+    )
+
+
+def render_deleted_entry(job_id: int) -> sql.Composable:
+    """Return the CTE that appends deleted products to the change log; see `LOG_DELETED_SQL`."""
+    return sql.SQL(LOG_DELETED_SQL).format(job_id=sql.Literal(job_id), max_bytes=sql.Literal(MAX_ENTRY_BYTES))
 
 
 def _join_columns(template: str, columns: list[str], separator: str) -> sql.Composed:

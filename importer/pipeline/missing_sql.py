@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from importer.jobs.repository import Job
 from importer.notices import MAX_SAMPLES
-from importer.pipeline.change_log import MAX_ENTRY_BYTES, VERSION_SQL
+from importer.pipeline.change_log import VERSION_SQL, render_deleted_entry
 from importer.pipeline.slice_sql import Slice, staging_table
 from webhook_service import insert_deleted_sql, insert_imported_sql
 
@@ -77,19 +77,6 @@ DELETED_SQL = """, deleted AS (
     WHERE p.ctid = m.address AND p.updated_at IS NOT DISTINCT FROM m.updated_at
     RETURNING p.id, p.sku, p.name, p.description, p.active, p.created_at, p.updated_at, m.version
 )"""
-LOG_DELETED_SQL = """, logged AS (
-    INSERT INTO import_changes (job_id, at, deleted, skus, names, descriptions, actives, stamps, created_ats,
-        updated_ats)
-    SELECT {job_id}, (SELECT at FROM write_time), array_agg(id), array_agg(sku), array_agg(name),
-        array_agg(description), array_agg(active), array_agg(version), array_agg(created_at), array_agg(updated_at)
-    FROM (
-        SELECT *, sum(
-            octet_length(sku) + octet_length(name) + octet_length(description)
-        ) OVER (ROWS UNBOUNDED PRECEDING) / {max_bytes} AS entry
-        FROM deleted
-    ) entries
-    GROUP BY entry
-)"""
 COUNT_REMOVED_SQL = "\nSELECT (SELECT count(*) FROM missing), (SELECT count(*) FROM {removed})"
 DEACTIVATE_SQL = MISSING_SQL + DEACTIVATED_SQL + "{record_event}{log_entry}" + COUNT_REMOVED_SQL
 DELETE_SQL = MISSING_SQL + DELETED_SQL + "{record_event}{log_entry}" + COUNT_REMOVED_SQL
@@ -118,7 +105,9 @@ def render_removal(part: Slice, *, keep_change_log: bool, has_subscriber: bool) 
     job, empty = part.job, sql.SQL("")
     deletes = job.missing == "delete"
     insert_event_sql = insert_deleted_sql if deletes else insert_imported_sql
-    log_entry = sql.SQL(LOG_DELETED_SQL if deletes else LOG_DEACTIVATED_SQL)
+    log_entry = (
+        render_deleted_entry(job.id) if deletes else sql.SQL(LOG_DEACTIVATED_SQL).format(job_id=sql.Literal(job.id))
+    )
     return part.render(
         DELETE_SQL if deletes else DEACTIVATE_SQL,
         horizon=sql.SQL(HORIZON_SQL),
@@ -126,11 +115,7 @@ def render_removal(part: Slice, *, keep_change_log: bool, has_subscriber: bool) 
         is_missing=_render_is_missing(job, part.render("{staged_range}")),
         existed=render_existed(job.missing_snapshot or ""),
         record_event=insert_event_sql(job.task_id) if has_subscriber else empty,
-        log_entry=(
-            log_entry.format(job_id=sql.Literal(job.id), max_bytes=sql.Literal(MAX_ENTRY_BYTES))
-            if keep_change_log
-            else empty
-        ),
+        log_entry=log_entry if keep_change_log else empty,
         removed=sql.SQL("deleted" if deletes else "updated"),
     )
 

@@ -23,7 +23,7 @@ from importer.jobs.repository import Job
 
 
 class StepKind(StrEnum):
-    """What the transaction of a step does."""
+    """What the transaction of a step does. Slices of imports and of bulk changes are written by `WRITE_SLICE`."""
 
     STAGE_FILE = "stage the file"
     COMPARE_SLICE = "compare a slice for a preview"
@@ -31,6 +31,8 @@ class StepKind(StrEnum):
     COMPARE_MISSING = "find the products that the file does not have"
     WRITE_SLICE = "write a slice"
     REMOVE_MISSING = "deactivate or delete products that the file does not have"
+    FIND_PRODUCTS = "find the products of a bulk change"
+    DELETE_ALL = "delete all products at once"
     REVERSE_ENTRY = "reverse an entry of the change log"
     COMPLETE = "complete the job"
     FAIL = "fail the job"

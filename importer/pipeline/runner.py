@@ -12,6 +12,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 
+import config
 from database.connect import Component, connected
 from importer.errors import ImportFailure, Interrupted, LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
@@ -19,6 +20,8 @@ from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, Workb
 from importer.jobs import cleanup, lease, repository
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
+from importer.pipeline.bulk import change_products
+from importer.pipeline.deletion import delete_all_at_once
 from importer.pipeline.duplicates import record_duplicates_of_import
 from importer.pipeline.merge import merge
 from importer.pipeline.missing import prepare_removal
@@ -44,6 +47,8 @@ OUT_OF_MEMORY_MESSAGE = (
     "The worker ran out of memory. Give it more memory or run fewer imports at the same time, or split the file into"
     " smaller files. Then retry the import."
 )
+BYTES_PER_KB = 1024
+BYTES_PER_MB = 1_000_000
 DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the import."
 
 
@@ -67,13 +72,35 @@ class ImportRunner:
     max_unpacked_bytes: int
     lease_seconds: int
     stall_seconds: float
-    task_seconds: int
+    task_seconds: float
     max_attempts: int
     max_rejects: int
     retention: Retention
     workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS
     second_connection: bool = True
     observer: Observer = field(default_factory=Observer)
+
+    @classmethod
+    def from_settings(cls, settings: config.Settings) -> ImportRunner:
+        """Return the runner for the settings of a worker; raises `ConfigError` if DATABASE_URL is not set."""
+        return cls(
+            database_url=settings.require_database_url(),
+            upload_dir=settings.upload_dir,
+            chunk_rows=settings.chunk_rows,
+            slice_rows=settings.slice_rows,
+            max_rows=settings.max_rows,
+            max_record_characters=settings.max_record_kb * BYTES_PER_KB,
+            max_unpacked_bytes=settings.max_unpacked_mb * BYTES_PER_MB,
+            lease_seconds=settings.lease_seconds,
+            stall_seconds=settings.stall_seconds,
+            task_seconds=settings.task_seconds,
+            max_attempts=settings.max_attempts,
+            max_rejects=settings.max_rejects,
+            retention=Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
+            workbook_limits=WorkbookLimits(
+                settings.max_workbook_mb * BYTES_PER_MB, settings.workbook_memory_mb * BYTES_PER_MB
+            ),
+        )
 
     def run(self, task_id: str) -> bool:
         """Work on a job until it ends or awaits its confirmation; do nothing if it has ended or another worker has it.
@@ -141,8 +168,11 @@ class ImportRunner:
         """Take a job to its end, or a preview to where it awaits its confirmation; raises what `run` handles."""
         job = run.job
         if job.kind == "undo":
-            undo_import(run, max_rejects=self.max_rejects)
+            undo_import(run, slice_rows=self.slice_rows, max_rejects=self.max_rejects)
             self._complete(run)
+            return
+        if job.kind == "bulk":
+            self._change_products(run)
             return
         path = self.upload_dir / job.stored_name
         if not is_staged(run.connection, job):
@@ -183,6 +213,14 @@ class ImportRunner:
             )
         self._complete(run)
         path.unlink(missing_ok=True)
+
+    def _change_products(self, run: Run) -> None:
+        """Take the job of a bulk change to its end; raises what `run` handles."""
+        if run.job.bulk_change.deletes_all and delete_all_at_once(run, self.retention):
+            log.info("Import %s: completed", run.job.task_id)
+            return
+        change_products(run, slice_rows=self.slice_rows, keep_change_log=self.retention.undo_days > 0)
+        self._complete(run)
 
     def _complete(self, run: Run) -> None:
         with run.step(StepKind.COMPLETE) as cursor:

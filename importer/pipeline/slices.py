@@ -19,6 +19,7 @@ from importer.jobs.repository import Job
 from importer.pipeline.slice_sql import COUNT_STAGED_ROWS_SQL, Slice, staging_table
 
 SAMPLED_KEYS_PER_SLICE = 1000
+PRODUCTS = sql.Identifier("products")
 
 COUNT_REMAINING_ROWS_SQL = "SELECT count(*) FROM {rows} WHERE key > {checkpoint}"
 # The last key of each slice: evenly spread keys of a sample, and the last key of all. Any keys would do, but these make
@@ -59,14 +60,15 @@ def plan_slices(connection: Connection, job: Job, slice_rows: int) -> list[Slice
     return _plan(connection, job, job.checkpoint or "", slice_rows, table, _render_sample(table, slice_rows))
 
 
-def plan_product_ranges(connection: Connection, job: Job, slice_rows: int) -> list[Slice]:
+def plan_product_ranges(
+    connection: Connection, job: Job, slice_rows: int, *, table: sql.Identifier = PRODUCTS
+) -> list[Slice]:
     """Split the keys of the catalogue after the `missing_checkpoint` of a job, in key order.
 
-    The ranges have about `slice_rows` products each and cover all products that exist now.
+    The ranges have about `slice_rows` products each and cover all products that exist now, or those of another `table`.
     """
-    products = sql.Identifier("products")
     rows, sample = (
-        sql.SQL(PRODUCT_KEYS_SQL).format(products=source) for source in (products, _render_sample(products, slice_rows))
+        sql.SQL(PRODUCT_KEYS_SQL).format(products=source) for source in (table, _render_sample(table, slice_rows))
     )
     return _plan(connection, job, job.missing_checkpoint or "", slice_rows, rows, sample)
 

@@ -59,8 +59,9 @@ def write_with_retries(
 ) -> Result:
     """Call `write` in the transaction of a step that holds the lease; repeat it if other clients interfere.
 
-    `checkpoint` is the checkpoint of the job that `write` sets, or None. Raises `LeaseLost`, and `ImportFailure` after
-    `MAX_ATTEMPTS`. The failure's message ends with `outcome`, which says what stays and how to continue.
+    `checkpoint` is the checkpoint of the job that `write` sets, or None. Raises `LeaseLost`, `Interrupted` before a
+    repetition when the time is up, and `ImportFailure` after `MAX_ATTEMPTS`. The failure's message ends with `outcome`,
+    which says what stays and how to continue.
     """
 
     def write_once() -> Result:
@@ -76,6 +77,7 @@ def write_with_retries(
             attempts=MAX_ATTEMPTS,
             delay_seconds=_retry_delay_seconds,
             retry_on=lambda error: _is_retryable(run, error),
+            roll_back=run.time_limit.check,
         )
     except RETRYABLE_ERRORS as error:
         raise ImportFailure(f"{explain(error)} {outcome}") from None

@@ -1,6 +1,7 @@
-"""Undoing an import: products that it created are deleted, products that it updated get their previous values back.
+"""Undoing an import or a bulk change: products that it created are deleted, those that it updated get their previous
+values back.
 
-Products that it deleted, because its file did not have them, are inserted again; see `restore`.
+Products that it deleted are inserted again; see `restore` and `restore_table`.
 
 An undo is a job of its own. It reverses the entries of the import's change log, the last one first, each in a short
 transaction. It does not change products that were edited after the import: their version is no longer that of the
@@ -10,25 +11,22 @@ products that were left alone, and a later undo of the same import reverses only
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor
 
 from database.connect import transaction
-from importer.jobs import repository
+from importer.jobs.messages import noun_of_undone
 from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL
 from importer.pipeline.restore import render_restoration
-from importer.pipeline.run import Run, StepKind
-from importer.pipeline.transactions import write_with_retries
-from webhook_service import has_import_subscribers, insert_imported_sql, record_event
+from importer.pipeline.restore_table import DeletedTable, restore_table
+from importer.pipeline.reversal import render_event, reverse
+from importer.pipeline.run import Run
 
 FIND_ENTRIES_SQL = """
-SELECT c.id, c.deleted IS NOT NULL FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
+SELECT c.id, c.deleted IS NOT NULL, c.deleted_table FROM import_changes c JOIN import_jobs j ON j.id = c.job_id
 WHERE j.task_id = %s AND (%s::bigint IS NULL OR c.id < %s::bigint)
-    AND num_nonnulls(c.created, c.updated, c.deleted) > 0 AND (c.left_alone IS NULL OR cardinality(c.left_alone) > 0)
+    AND num_nonnulls(c.created, c.updated, c.deleted, c.deleted_table) > 0
+    AND (c.left_alone IS NULL OR cardinality(c.left_alone) > 0)
 ORDER BY c.id DESC
 """
 # `locked` locks the products in key order, as imports do. It sees the edits of transactions for which it had to wait.
@@ -65,7 +63,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERI
 ), listed AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
     SELECT {job_id}, line, 'edited_since',
-        'The product was edited after the import, so the undo left it unchanged.', sku
+        'The product was edited after the {noun}, so the undo left it unchanged.', sku
     FROM (
         SELECT rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C") AS line, sku
         FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = {job_id}
@@ -76,54 +74,35 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERI
 SELECT (SELECT count(*) FROM logged), (SELECT count(*) FROM removed), (SELECT count(*) FROM restored),
     (SELECT count(*) FROM locked WHERE NOT is_unedited)
 """
-# The planner misjudges the number of ids in the arrays and would otherwise read the whole table.
-UNDO_PLANNER_SETTINGS_SQL = "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1.1; SET LOCAL jit = off"
-RECORD_REVERSAL_SQL = (
-    "checkpoint = %(checkpoint)s, attempts = 0, updated_count = updated_count + %(removed)s + %(restored)s,"
-    " removed_count = removed_count + %(removed)s, rejected_count = rejected_count + %(left_alone)s,"
-    " unchanged_count = unchanged_count + %(missing)s, rows_written = rows_written + %(removed)s + %(restored)s,"
-    " processed_records = processed_records + %(logged)s,"
-    " progress = greatest(progress, least(99, 100 * (processed_records + %(logged)s) / greatest(total_records, 1)))"
-)
-INTERRUPTED_OUTCOME = "What was undone before stays undone. Retry the undo to complete it."
 
 
-@dataclass(frozen=True)
-class ReversalCounts:
-    """What happened to the products of an entry; `left_alone` had been edited, `missing` had been deleted."""
-
-    logged: int
-    removed: int
-    restored: int
-    left_alone: int
-
-    @property
-    def parameters(self) -> dict[str, int]:
-        """The parameters of `RECORD_REVERSAL_SQL`."""
-        missing = self.logged - self.removed - self.restored - self.left_alone
-        return {
-            "logged": self.logged,
-            "removed": self.removed,
-            "restored": self.restored,
-            "left_alone": self.left_alone,
-            "missing": missing,
-        }
-
-
-def undo_import(run: Run, *, max_rejects: int) -> None:
+def undo_import(run: Run, *, slice_rows: int, max_rejects: int) -> None:
     """Reverse every entry before the checkpoint of the job; list at most `max_rejects` products that are left alone.
 
-    Raises `Interrupted` between two entries when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep
-    interfering.
+    Products of a deletion of all are restored in slices of about `slice_rows`. Raises `Interrupted` between two
+    transactions when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
     """
     job = run.job
     with transaction(run.connection) as cursor:
         cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
         entries = cursor.fetchall()
-    for entry_id, has_deleted in entries:
-        run.time_limit.check()
-        run.heartbeat.check()
-        _reverse_entry(run, entry_id, max_rejects, render_restoration if has_deleted else render_reversal)
+    checkpoint, last_key = job.checkpoint, job.missing_checkpoint
+    for entry_id, has_deleted, deleted_table in entries:
+        if deleted_table:
+            table = DeletedTable(deleted_table, entry_id, checkpoint, last_key)
+            restore_table(run, table, slice_rows=slice_rows, max_rejects=max_rejects)
+        else:
+            render = render_restoration if has_deleted else render_reversal
+            run.time_limit.check()
+            run.heartbeat.check()
+            reverse(
+                run,
+                lambda has_subscriber, render=render, entry_id=entry_id: render(  # type: ignore[misc]
+                    job, entry_id, max_rejects=max_rejects, has_subscriber=has_subscriber
+                ),
+                checkpoint=str(entry_id),
+            )
+        checkpoint, last_key = str(entry_id), None
 
 
 def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber: bool) -> sql.Composed:
@@ -134,23 +113,8 @@ def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber
     return sql.SQL(REVERSE_ENTRY_SQL).format(
         entry_id=sql.Literal(entry_id),
         job_id=sql.Literal(job.id),
+        noun=sql.SQL(noun_of_undone(job.bulk)),
         max_rejects=sql.Literal(max_rejects),
         version=sql.SQL(VERSION_SQL.format(p="p")),
-        record_event=insert_imported_sql(job.task_id) if has_subscriber else sql.SQL(""),
+        record_event=render_event(job, has_subscriber=has_subscriber),
     )
-
-
-def _reverse_entry(run: Run, entry_id: int, max_rejects: int, render: Callable[..., sql.Composed]) -> None:
-    checkpoint = str(entry_id)
-
-    def write(cursor: Cursor) -> None:
-        cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
-        has_subscriber = has_import_subscribers(cursor)
-        cursor.execute(render(run.job, entry_id, max_rejects=max_rejects, has_subscriber=has_subscriber))
-        counts = ReversalCounts(*(cursor.fetchone() or ()))
-        if counts.removed:
-            record_event(cursor, "product.bulk_deleted", {"count": counts.removed})
-        values = {**counts.parameters, "checkpoint": checkpoint}
-        repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing")
-
-    write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)

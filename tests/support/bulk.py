@@ -34,9 +34,23 @@ def read_active(url: str) -> dict[str, bool]:
 
 
 def change(client: FlaskClient, action: str, **selection: Any) -> Any:
+    """Make a bulk call, which must succeed, and return its JSON, without the id of its job."""
+    answer = run_change(client, action, **selection)
+    del answer["task_id"]
+    return answer
+
+
+def run_change(client: FlaskClient, action: str, **values: Any) -> Any:
     """Make a bulk call, which must succeed, and return its JSON."""
-    answer = client.post("/api/products/bulk", json={"action": action, **selection})
+    answer = client.post("/api/products/bulk", json={"action": action, **values})
     assert answer.status_code == 200, answer.get_json()
+    return answer.get_json()
+
+
+def request_change(client: FlaskClient, action: str, **values: Any) -> Any:
+    """Make a bulk call that leaves its job to a worker, and return the job."""
+    answer = client.post("/api/products/bulk", json={"action": action, **values}, headers={"Prefer": "respond-async"})
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "respond-async"), answer.get_json()
     return answer.get_json()
 
 

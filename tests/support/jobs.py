@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import config
 from celery_app import IMPORTS_QUEUE, RUN_IMPORT, create_celery
-from importer.jobs.retention import Retention
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 
@@ -16,22 +16,7 @@ from support.database import execute
 def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
     """Return a runner with these settings; `changes` replace single arguments of `ImportRunner`."""
     config.make_folder("UPLOAD_DIR", settings.upload_dir)
-    values: dict[str, Any] = {
-        "database_url": settings.database_url,
-        "upload_dir": settings.upload_dir,
-        "chunk_rows": settings.chunk_rows,
-        "slice_rows": settings.slice_rows,
-        "max_rows": settings.max_rows,
-        "max_record_characters": settings.max_record_kb * 1024,
-        "max_unpacked_bytes": settings.max_unpacked_mb * 1_000_000,
-        "lease_seconds": settings.lease_seconds,
-        "stall_seconds": settings.stall_seconds,
-        "task_seconds": settings.task_seconds,
-        "max_attempts": settings.max_attempts,
-        "max_rejects": settings.max_rejects,
-        "retention": Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
-    }
-    return ImportRunner(**{**values, **changes})
+    return replace(ImportRunner.from_settings(settings), **changes)
 
 
 def create_job(runner: ImportRunner, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:

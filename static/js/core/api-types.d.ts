@@ -546,7 +546,8 @@ export interface paths {
         put?: never;
         /**
          * Retry an import
-         * @description Runs a failed or cancelled import again, as long as its file is stored (`retry_until`). The call also gives other
+         * @description Runs a failed or cancelled import, bulk change or undo again until `retry_until`: as long as the file of the import
+         *     is stored. Retrying the deletion of all products needs the scope `admin`. The call also gives other
          *     options to an import that awaits confirmation. The body may be empty. With the same options, an import that was
          *     interrupted while it wrote continues where it stopped.
          */
@@ -746,9 +747,13 @@ export interface paths {
         put?: never;
         /**
          * Change or delete many products
-         * @description Applies the action to the products with the given `ids`, or to all that match the `filter`. `count` is the number of
-         *     products that changed. Products that already have the wanted state are not written, so their `updated_at` stays the
-         *     same. Deleting with the empty filter is the same as `DELETE /api/products/bulk-delete`, and needs the same scope.
+         * @description Applies the action to the products with the given `ids`, or to all that match the `filter`: activates, deactivates
+         *     or deletes them, or sets a `field` of each to the same `value`. `count` is the number of products that changed.
+         *     Products that already have the wanted value are not written, so their `updated_at` stays the same.
+         *
+         *     The change is a job of the kind `bulk`. It can be followed, cancelled, retried and undone by its `task_id`, as an
+         *     import can. The call waits for it for 10 seconds; if it takes longer, the response is 202 with the job. Deleting
+         *     with the empty filter is the same as `DELETE /api/products/bulk-delete`, and needs the same scope.
          */
         post: operations["changeProducts"];
         delete?: never;
@@ -769,8 +774,8 @@ export interface paths {
         post?: never;
         /**
          * Delete all products
-         * @description Returns 409 while an import is waiting or running. A client that is reading at the same time, such as an export,
-         *     still gets all products.
+         * @description This is a job like other bulk changes, so it can be undone. Returns 409 while another job is waiting or running. A
+         *     client that is reading at the same time, such as an export, still gets all products.
          */
         delete: operations["deleteAllProducts"];
         options?: never;
@@ -1530,12 +1535,51 @@ export interface components {
              */
             type: string;
         };
+        Bulk: {
+            /**
+             * @description What it does with the products.
+             * @example deactivate
+             * @enum {string}
+             */
+            action: "activate" | "deactivate" | "delete" | "set";
+            /**
+             * @description The field that the action `set` sets; null for the others.
+             * @enum {string|null}
+             */
+            field: "name" | "description" | "active" | null;
+            /**
+             * @description The filter, if the products are selected by one.
+             * @example {
+             *       "name": "lamp"
+             *     }
+             */
+            filter: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The number of different ids, if the products are selected by id. */
+            ids: number | null;
+            /**
+             * @description How the products are selected.
+             * @example filter
+             * @enum {string}
+             */
+            selection: "ids" | "filter" | "all";
+            /** @description The new value of the field, with the action `set`. Of a long text only the first 1,000 characters are shown. */
+            value: string | boolean | null;
+        };
         BulkRequest: {
             /**
              * @description What to do with the products.
              * @enum {string}
              */
-            action: "activate" | "deactivate" | "delete";
+            action: "activate" | "deactivate" | "delete" | "set";
+            /** @description Whether only to count the products, without changing anything. */
+            dry_run?: boolean;
+            /**
+             * @description The field to set, with the action `set`.
+             * @enum {string}
+             */
+            field?: "name" | "description" | "active";
             /** @description Selects the products that meet every given field; `{}` selects all products. */
             filter?: components["schemas"]["ProductFilter"];
             /**
@@ -1546,18 +1590,44 @@ export interface components {
              *     ]
              */
             ids?: number[];
+            /**
+             * @description The person or program that started the job, for the history. The default is the address of the client. For a person who is signed in and for an API key this is ignored: the history has their name.
+             * @example night shift
+             */
+            started_by?: string;
+            /**
+             * @description Where the job was started: on the page, or by another client.
+             * @default api
+             * @enum {string}
+             */
+            started_from: "page" | "api";
+            /**
+             * @description The new value of the field, as in a single product: a string, or true or false for `active`.
+             * @example Blue lamp
+             */
+            value?: string | boolean | null;
         };
         BulkResult: {
             /**
-             * @description The number of products that were changed.
+             * @description The number of products that were changed, or would be.
              * @example 12
              */
             count: number;
             /**
-             * @description One sentence that says what was done.
+             * @description Only of a dry run: the number of products that are selected.
+             * @example 14
+             */
+            found?: number;
+            /**
+             * @description One sentence that says what was done, or what would be done.
              * @example 12 products were deactivated.
              */
             message: string;
+            /**
+             * Format: uuid
+             * @description The id of the job that made the change. A dry run has none.
+             */
+            task_id?: string;
         };
         ChangedBy: {
             /**
@@ -1932,6 +2002,8 @@ export interface components {
             version: string;
         };
         Import: {
+            /** @description Null for an import and its undo. */
+            bulk: components["schemas"]["Bulk"] | null;
             /**
              * Format: date-time
              * @description When the job stops waiting for a confirmation (ISO 8601, UTC).
@@ -1955,7 +2027,7 @@ export interface components {
             /** @description The size of the file in bytes. */
             file_size: number;
             /**
-             * @description The name of the file; for an undo, that of its import.
+             * @description The name of the file; for a bulk change, a title such as `Deactivate products`; for an undo, that of its job.
              * @example products.csv
              */
             filename: string;
@@ -1971,11 +2043,11 @@ export interface components {
              */
             id: number;
             /**
-             * @description Whether the job is an import or an undo.
+             * @description Whether the job is an import, a bulk change or an undo.
              * @example import
              * @enum {string}
              */
-            kind: "import" | "undo";
+            kind: "import" | "undo" | "bulk";
             /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
             left_alone_count: number;
             /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
@@ -1993,7 +2065,7 @@ export interface components {
              */
             on_reject: "skip" | "fail";
             /**
-             * @description The current phase: queued, reading, comparing, writing, undoing or finished.
+             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
              * @example writing
              */
             phase: string;
@@ -2003,7 +2075,7 @@ export interface components {
             progress: number;
             /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
             rejected_count: number;
-            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. */
+            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. For a bulk change: products that it deleted. */
             removed_count: number;
             /**
              * Format: date-time
@@ -2055,9 +2127,9 @@ export interface components {
              * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
              */
             task_id: string;
-            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. */
+            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. For a bulk change: products that it found. */
             total_records: number;
-            /** @description Rows that changed nothing. For an undo: products that were already deleted. */
+            /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
             /**
              * Format: uuid
@@ -2085,6 +2157,8 @@ export interface components {
             updated_count: number;
         };
         ImportDetails: {
+            /** @description Null for an import and its undo. */
+            bulk: components["schemas"]["Bulk"] | null;
             /**
              * Format: date-time
              * @description When the job stops waiting for a confirmation (ISO 8601, UTC).
@@ -2110,7 +2184,7 @@ export interface components {
             /** @description The size of the file in bytes. */
             file_size: number;
             /**
-             * @description The name of the file; for an undo, that of its import.
+             * @description The name of the file; for a bulk change, a title such as `Deactivate products`; for an undo, that of its job.
              * @example products.csv
              */
             filename: string;
@@ -2128,11 +2202,11 @@ export interface components {
              */
             id: number;
             /**
-             * @description Whether the job is an import or an undo.
+             * @description Whether the job is an import, a bulk change or an undo.
              * @example import
              * @enum {string}
              */
-            kind: "import" | "undo";
+            kind: "import" | "undo" | "bulk";
             /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
             left_alone_count: number;
             log: components["schemas"]["LogEntry"][];
@@ -2153,7 +2227,7 @@ export interface components {
             on_reject: "skip" | "fail";
             options: components["schemas"]["ImportOptions"];
             /**
-             * @description The current phase: queued, reading, comparing, writing, undoing or finished.
+             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
              * @example writing
              */
             phase: string;
@@ -2165,7 +2239,7 @@ export interface components {
             progress: number;
             /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
             rejected_count: number;
-            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. */
+            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. For a bulk change: products that it deleted. */
             removed_count: number;
             /**
              * Format: date-time
@@ -2218,9 +2292,9 @@ export interface components {
              * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
              */
             task_id: string;
-            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. */
+            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. For a bulk change: products that it found. */
             total_records: number;
-            /** @description Rows that changed nothing. For an undo: products that were already deleted. */
+            /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
             /**
              * Format: uuid
@@ -3176,6 +3250,165 @@ export interface components {
         RotationRequest: {
             /** @description Whether to replace the secret although the previous one is still valid, and end that one at once. */
             force?: boolean;
+        };
+        RunningBulk: {
+            /** @description Null for an import and its undo. */
+            bulk: components["schemas"]["Bulk"] | null;
+            /**
+             * Format: date-time
+             * @description When the job stops waiting for a confirmation (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            confirm_until: string | null;
+            /** @description The number of products that were changed so far. */
+            count: number;
+            /**
+             * Format: date-time
+             * @description When the file was uploaded (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /** @description Products that were created. */
+            created_count: number;
+            /** @description Rows whose SKU appears again further down; the last row counts. */
+            duplicate_count: number;
+            /** @description The working time, without the wait for a confirmation. */
+            duration_seconds: number | null;
+            /** @description Why the job failed. */
+            error_message: string | null;
+            /** @description The size of the file in bytes. */
+            file_size: number;
+            /**
+             * @description The name of the file; for a bulk change, a title such as `Deactivate products`; for an undo, that of its job.
+             * @example products.csv
+             */
+            filename: string;
+            /**
+             * Format: date-time
+             * @description When the job ended (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            finished_at: string | null;
+            /**
+             * @description The number of the job.
+             * @example 7
+             */
+            id: number;
+            /**
+             * @description Whether the job is an import, a bulk change or an undo.
+             * @example import
+             * @enum {string}
+             */
+            kind: "import" | "undo" | "bulk";
+            /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
+            left_alone_count: number;
+            /** @description One sentence that says what was done so far. */
+            message: string;
+            /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
+            missing_count: number;
+            /**
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
+             * @example upsert
+             * @enum {string}
+             */
+            mode: "upsert" | "create" | "update";
+            /**
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
+             * @example skip
+             * @enum {string}
+             */
+            on_reject: "skip" | "fail";
+            /**
+             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
+             * @example writing
+             */
+            phase: string;
+            /** @description Rows that are finished; never decreases within a run. */
+            processed_records: number;
+            /** @description Percent; never decreases within a run, and is 100 exactly when `completed`. */
+            progress: number;
+            /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
+            rejected_count: number;
+            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. For a bulk change: products that it deleted. */
+            removed_count: number;
+            /**
+             * Format: date-time
+             * @description The deadline for a retry (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            retry_until: string | null;
+            /** @description Rows per second of working time, once completed. */
+            rows_per_second: number | null;
+            /** @description Rows read so far. */
+            rows_read: number;
+            /** @description Products created and updated so far. */
+            rows_written: number;
+            /**
+             * @description Increases by one with each retry, which may reset the other counts.
+             * @example 1
+             */
+            run: number;
+            /** @description How many rows of `unchanged_count` the mode skipped. */
+            skipped_count: number;
+            /**
+             * Format: date-time
+             * @description When a worker started the job (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            started_at: string | null;
+            /**
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
+             * @example 192.0.2.7
+             */
+            started_by: string;
+            /**
+             * @description Where the job was started.
+             * @example api
+             * @enum {string}
+             */
+            started_from: "page" | "api";
+            /**
+             * @description The state of the job.
+             * @example processing
+             * @enum {string}
+             */
+            status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
+            /** @description Percent of the current step: of the check, then of the import. A job without a check has one step. */
+            step_progress: number;
+            /**
+             * Format: uuid
+             * @description The id of the job.
+             * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+             */
+            task_id: string;
+            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. For a bulk change: products that it found. */
+            total_records: number;
+            /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
+            unchanged_count: number;
+            /**
+             * Format: uuid
+             * @description For an undo: the id of the import that it undoes.
+             */
+            undo_of: string | null;
+            /**
+             * Format: date-time
+             * @description The deadline for an undo (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            undo_until: string | null;
+            /**
+             * Format: uuid
+             * @description The id of the last undo of this import.
+             */
+            undone_by: string | null;
+            /**
+             * Format: date-time
+             * @description When the job last changed (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            updated_at: string;
+            /** @description Products that were updated. For an undo: products that were restored or removed. */
+            updated_count: number;
         };
         SearchIndexHealth: {
             /** @description The age of the search indexes; null if some are missing. */
@@ -4790,8 +5023,8 @@ export interface operations {
                 per_page?: number;
                 /** @description Only jobs with this status. */
                 status?: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
-                /** @description Only imports, or only undos. */
-                kind?: "import" | "undo";
+                /** @description Only imports, only bulk changes, or only undos. */
+                kind?: "import" | "undo" | "bulk";
                 /** @description Only jobs that were started on the page, or only those of other clients. */
                 started_from?: "page" | "api";
                 /** @description The file name contains this, ignoring case. */
@@ -7308,7 +7541,10 @@ export interface operations {
     changeProducts: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description With `respond-async` (RFC 7240) the call answers at once with 202, and a worker does the job. */
+                Prefer?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7322,7 +7558,28 @@ export interface operations {
                  *       }
                  *     }
                  */
-                "application/json": components["schemas"]["BulkRequest"] & (unknown | unknown);
+                "application/json": components["schemas"]["BulkRequest"] & (unknown | unknown) & ({
+                    /** @enum {unknown} */
+                    action?: "activate" | "deactivate" | "delete";
+                } | {
+                    /** @constant */
+                    action?: "set";
+                    /** @constant */
+                    field: "active";
+                    value: boolean;
+                } | {
+                    /** @constant */
+                    action?: "set";
+                    /** @constant */
+                    field: "name";
+                    value: string;
+                } | {
+                    /** @constant */
+                    action?: "set";
+                    /** @constant */
+                    field: "description";
+                    value: string;
+                });
             };
         };
         responses: {
@@ -7335,10 +7592,22 @@ export interface operations {
                     /**
                      * @example {
                      *       "count": 12,
-                     *       "message": "12 products were deactivated."
+                     *       "message": "12 products were deactivated.",
+                     *       "task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
                      *     }
                      */
                     "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            /** @description The job goes on. Follow it by its `task_id`, as an import. */
+            202: {
+                headers: {
+                    /** @description `respond-async` if the client asked for that. */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunningBulk"];
                 };
             };
             /** @description The request is invalid. Codes: `invalid_bulk`, `bad_request`, `invalid_body`, `untrusted_host`. */
@@ -7368,7 +7637,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The current state does not allow this. Codes: `import_running`. */
+            /** @description The current state does not allow this. Codes: `import_running`, `bulk_cancelled`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7415,7 +7684,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            /** @description The server cannot do this now; try again later. Codes: `bulk_failed`, `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -7431,7 +7700,10 @@ export interface operations {
     deleteAllProducts: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description With `respond-async` (RFC 7240) the call answers at once with 202, and a worker does the job. */
+                Prefer?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7446,13 +7718,25 @@ export interface operations {
                     /**
                      * @example {
                      *       "count": 12,
-                     *       "message": "12 products were deleted."
+                     *       "message": "12 products were deleted.",
+                     *       "task_id": "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
                      *     }
                      */
                     "application/json": components["schemas"]["BulkResult"];
                 };
             };
-            /** @description The request is invalid. Codes: `untrusted_host`. */
+            /** @description The job goes on. Follow it by its `task_id`, as an import. */
+            202: {
+                headers: {
+                    /** @description `respond-async` if the client asked for that. */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunningBulk"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7479,7 +7763,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The current state does not allow this. Codes: `import_running`. */
+            /** @description The current state does not allow this. Codes: `import_running`, `bulk_cancelled`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7508,7 +7792,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            /** @description The server cannot do this now; try again later. Codes: `bulk_failed`, `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

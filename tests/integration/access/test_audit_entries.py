@@ -79,27 +79,30 @@ def test_changes_of_products(client: FlaskClient, database_url: str) -> None:
     assert {entry["actor_type"] for entry in (created, updated, deleted)} == {"local"}
 
 
-def test_bulk_changes_have_one_entry_each_if_they_change_something(client: FlaskClient, database_url: str) -> None:
+def test_bulk_changes_have_one_entry_each_with_their_job(client: FlaskClient, database_url: str) -> None:
     ids = [create_product(client, f"A-{number}")["id"] for number in range(3)]
     for body in (
         {"action": "deactivate", "ids": [*ids[:2], 10**18]},
-        {"action": "deactivate", "ids": ids[:2]},
+        {"action": "set", "ids": ids[:2], "field": "name", "value": "new"},
         {"action": "activate", "filter": {"q": "a-", "active": False}},
-        {"action": "delete", "filter": {"sku": "nothing"}},
         {"action": "delete", "ids": ids[:1]},
     ):
         read_json(client.post("/api/products/bulk", json=body))
     read_json(client.delete("/api/products/bulk-delete"))
     read_json(client.delete("/api/products/bulk-delete"))
     entries = read_entries(database_url, "products.")
-    for entry in entries:
-        del entry["changes"]["since"]
     assert [(entry["action"], entry["changes"]) for entry in entries] == [
-        ("products.deactivated", {"count": [None, 2], "ids": [None, 3]}),
-        ("products.activated", {"count": [None, 2], "filter": [None, {"q": "a-", "active": False}]}),
-        ("products.deleted", {"count": [None, 1], "ids": [None, 1]}),
-        ("products.deleted", {"count": [None, 2], "filter": [None, {}]}),
+        ("products.deactivated", {"ids": [None, 3]}),
+        ("products.changed", {"field": [None, "name"], "value": [None, "new"], "ids": [None, 2]}),
+        ("products.activated", {"filter": [None, {"q": "a-", "active": False}]}),
+        ("products.deleted", {"ids": [None, 1]}),
+        ("products.deleted", {"filter": [None, {}]}),
+        ("products.deleted", {"filter": [None, {}]}),
     ]
+    jobs = read_json(client.get("/api/imports"))["imports"]
+    expected = [("products", job["task_id"], job["filename"]) for job in reversed(jobs)]
+    assert [(entry["target_type"], entry["target_id"], entry["target_name"]) for entry in entries] == expected
+    assert [job["updated_count"] + job["removed_count"] for job in reversed(jobs)] == [2, 2, 2, 1, 2, 0]
 
 
 def test_an_export_has_an_entry_when_it_starts(client: FlaskClient, database_url: str) -> None:

@@ -96,11 +96,13 @@ def test_an_import_of_local_has_the_name_in_its_history(client: FlaskClient, run
 def test_bulk_changes(editor: FlaskClient, script: FlaskClient) -> None:
     create_product(script, "A")
     create_product(script, "B")
-    read_json(editor.post("/api/products/bulk", json={"action": "deactivate", "ids": [1]}))
-    assert last_change(editor) == {"by": {"type": "user", "name": PERSON}, "how": "bulk", "import": None}
+    body = {"action": "deactivate", "ids": [1]}
+    task_id = read_json(editor.post("/api/products/bulk", json=body))["task_id"]
+    assert last_change(editor) == {"by": {"type": "user", "name": PERSON}, "how": "bulk", "import": task_id}
     assert last_change(editor, 2)["how"] == "api"
-    read_json(script.post("/api/products/bulk", json={"action": "activate", "filter": {}}))
-    assert last_change(editor) == {"by": {"type": "key", "name": KEY}, "how": "bulk", "import": None}
+    body = {"action": "activate", "filter": {}}
+    task_id = read_json(script.post("/api/products/bulk", json=body))["task_id"]
+    assert last_change(editor) == {"by": {"type": "key", "name": KEY}, "how": "bulk", "import": task_id}
     assert last_change(editor, 2)["how"] == "api"
 
 

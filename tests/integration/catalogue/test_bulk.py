@@ -81,7 +81,7 @@ def test_deleting_all_products_does_not_free_their_ids(
 ) -> None:
     if call == "bulk-delete":
         answer = client.delete("/api/products/bulk-delete")
-        assert (answer.status_code, answer.get_json()) == (200, {"message": "10 products were deleted.", "count": 10})
+        assert (answer.status_code, answer.get_json()["message"]) == (200, "10 products were deleted.")
     else:
         assert change(client, "delete", **ALL_PRODUCTS)["count"] == 10
     assert read_products(database_url) == []

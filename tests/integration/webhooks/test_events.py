@@ -8,8 +8,6 @@ from typing import Any
 import psycopg2
 import pytest
 
-from catalogue import bulk
-from catalogue.filters import Filter
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.imports import upload
@@ -107,8 +105,9 @@ def test_a_rollback_removes_the_event_with_its_change(database_url: str, client:
     webhook = subscribe(database_url)
     connection = psycopg2.connect(database_url)
     with connection.cursor() as cursor:
-        bulk.set_active(cursor, Filter(), False)
-        bulk.delete(cursor, Filter())
+        cursor.execute(
+            f"WITH updated AS (UPDATE products SET active = false RETURNING id){INSERT_UPDATED_SQL} SELECT 1"
+        )
         events.record_event(cursor, "product.created", {"product": {}})
     connection.rollback()
     connection.close()
@@ -285,10 +284,10 @@ def test_events_of_one_product_are_in_the_order_of_its_changes(client: Client, d
     with late.cursor() as cursor:
         cursor.execute("SELECT now()")
     with early.cursor() as cursor:
-        bulk.set_active(cursor, [product["id"]], False)
+        cursor.execute(SET_ACTIVE_SQL, (False, product["id"]))
     early.commit()
     with late.cursor() as cursor:
-        bulk.set_active(cursor, [product["id"]], True)
+        cursor.execute(SET_ACTIVE_SQL, (True, product["id"]))
     late.commit()
     early.close()
     late.close()

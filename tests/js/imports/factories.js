@@ -41,6 +41,7 @@ export const createImport = (changes = {}) => ({
   undo_until: null,
   undo_of: null,
   undone_by: null,
+  bulk: null,
   left_alone_count: 0,
   started_from: 'page',
   started_by: '127.0.0.1',

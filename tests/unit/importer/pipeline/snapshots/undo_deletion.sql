@@ -2,7 +2,8 @@
 WITH rest AS MATERIALIZED (
     SELECT unnest(left_alone) AS id FROM import_changes WHERE id = 42
 ), logged AS MATERIALIZED (
-    SELECT u.* FROM import_changes c CROSS JOIN LATERAL (
+    SELECT u.*, CASE WHEN version <> updated_at THEN ARRAY[version, updated_at] END AS restored
+    FROM import_changes c CROSS JOIN LATERAL (
         SELECT * FROM unnest(
             c.deleted, c.skus, c.names, c.descriptions, c.actives, c.stamps, c.created_ats, c.updated_ats
         ) u (id, sku, name, description, active, version, created_at, updated_at)
@@ -13,8 +14,7 @@ WITH rest AS MATERIALIZED (
         OR EXISTS (SELECT FROM products p WHERE p.id = g.id)
 ), inserted AS (
     INSERT INTO products (id, sku, name, description, active, created_at, updated_at, restored)
-    SELECT id, sku, name, description, active, created_at, updated_at,
-        CASE WHEN version <> updated_at THEN ARRAY[version, updated_at] END
+    SELECT id, sku, name, description, active, created_at, updated_at, restored
     FROM logged WHERE id NOT IN (SELECT id FROM taken) ORDER BY lower(sku) COLLATE "C" RETURNING id
 ), left_alone AS (
     UPDATE import_changes SET left_alone = ARRAY(SELECT id FROM taken) WHERE id = 42

@@ -1,0 +1,1 @@
+"""Bulk changes: calls that change or delete many products, each a job of its own."""

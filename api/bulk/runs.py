@@ -1,0 +1,63 @@
+"""Runs the jobs of bulk changes in the web process, so that small ones need neither a broker nor a worker.
+
+A job gets a thread of its own, and the request waits for it for a limited time. What is not done by then is left to a
+worker. If the web process ends meanwhile, the reaper of a worker finds the job.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field, replace
+
+import psycopg2
+
+import celery_app
+from importer.pipeline.runner import ImportRunner
+
+log = logging.getLogger(__name__)
+
+# The thread stops between two transactions after RUN_SECONDS. The request does not wait for longer than WAIT_SECONDS,
+# even if a single transaction takes longer.
+RUN_SECONDS = 8.0
+WAIT_SECONDS = 10.0
+# Each run uses up to two connections to the database.
+MAX_RUNS = 4
+
+
+@dataclass
+class BulkRuns:
+    """Run the jobs of bulk changes, at most MAX_RUNS at the same time."""
+
+    runner: ImportRunner
+    _slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MAX_RUNS))
+    _threads: set[threading.Thread] = field(default_factory=set)
+
+    def run(self, task_id: str) -> None:
+        """Work on a job until it ends, for at most RUN_SECONDS; a worker continues it then."""
+        ends_at = time.monotonic() + RUN_SECONDS
+        if not self._slots.acquire(timeout=RUN_SECONDS):
+            celery_app.wake_import(task_id)
+            return
+        thread = threading.Thread(target=self._work, args=(task_id, ends_at), name=f"bulk {task_id}", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+        thread.join(max(0.0, ends_at + WAIT_SECONDS - RUN_SECONDS - time.monotonic()))
+
+    def close(self) -> None:
+        """Wait until no job runs in this process."""
+        for thread in list(self._threads):
+            thread.join()
+
+    def _work(self, task_id: str, ends_at: float) -> None:
+        try:
+            runner = replace(self.runner, task_seconds=max(0.0, ends_at - time.monotonic()))
+            if runner.run(task_id):
+                celery_app.wake_import(task_id)
+        except psycopg2.Error as error:
+            log.warning("Import %s: the web process leaves it to a worker: %s", task_id, " ".join(str(error).split()))
+            celery_app.wake_import(task_id)
+        finally:
+            self._threads.discard(threading.current_thread())
+            self._slots.release()
