@@ -1,4 +1,4 @@
-"""One stream for everything that a browser shows: several imports, the products and the webhooks."""
+"""One stream for everything that a browser shows: several imports, new jobs, the products and the webhooks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,24 @@ from api.imports.schemas import EXAMPLE_TASK_ID
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import Boolean
 from api.schemas import QuerySchema
-from api.sse import CHANGE_INTERVAL_SECONDS, PRODUCTS_TOPIC, TOO_MANY_STREAMS, WEBHOOKS_TOPIC, JobEvent, StreamHub
+from api.sse import (
+    CHANGE_INTERVAL_SECONDS,
+    NEW_JOBS_TOPIC,
+    PRODUCTS_TOPIC,
+    TOO_MANY_STREAMS,
+    WEBHOOKS_TOPIC,
+    JobEvent,
+    StreamHub,
+)
 from models import ImportJob, db
 
 blueprint = Blueprint("events", __name__, url_prefix="/api", tag="About")
 
 # A URL with this many ids must fit into the longest request line that gunicorn accepts, 4,094 bytes.
 MAX_IMPORTS = 50
-CHANGE_EVENTS = {PRODUCTS_TOPIC: "event: products\ndata: {}\n\n", WEBHOOKS_TOPIC: "event: webhooks\ndata: {}\n\n"}
+# Each topic that is not a job, by the name of its parameter and of its event.
+CHANGE_TOPICS = {"products": PRODUCTS_TOPIC, "webhooks": WEBHOOKS_TOPIC, "jobs": NEW_JOBS_TOPIC}
+CHANGE_EVENTS = {topic: f"event: {name}\ndata: {{}}\n\n" for name, topic in CHANGE_TOPICS.items()}
 PING = "event: ping\ndata: {}\n\n"
 EXAMPLE_EVENTS = (
     'event: ready\ndata: {"missing": []}\n\n'
@@ -58,6 +68,7 @@ class EventQuerySchema(QuerySchema):
     imports = TaskIds(f"The ids of imports to follow, separated by commas; at most {MAX_IMPORTS}.")
     products = Boolean("Whether to report changes of products.", in_query=True)
     webhooks = Boolean("Whether to report changes of webhooks, new deliveries and attempts.", in_query=True)
+    jobs = Boolean("Whether to report that an import, a bulk change or an undo was created.", in_query=True)
 
 
 class EventSubscription:
@@ -130,6 +141,7 @@ NEEDS_OF_PARAMETER = {
     "imports": Scope.IMPORTS_READ,
     "products": Scope.PRODUCTS_READ,
     "webhooks": Scope.WEBHOOKS,
+    "jobs": Scope.IMPORTS_READ,
 }
 
 
@@ -139,7 +151,7 @@ NEEDS_OF_PARAMETER = {
 @blueprint.returns(200, {"type": "string"}, "The events.", content_type="text/event-stream", example=EXAMPLE_EVENTS)
 @blueprint.raises(INVALID_PARAMETER, TOO_MANY_STREAMS)
 def follow_events(query: dict[str, Any]) -> Response:
-    """Follow imports, products and webhooks in one stream
+    """Follow jobs, products and webhooks in one stream
 
     Server-Sent Events (WHATWG HTML, section 9.2). Browsers open at most six connections to a server over HTTP/1.1, so a
     page that shows several things should follow them in one stream. Its events:
@@ -149,10 +161,11 @@ def follow_events(query: dict[str, Any]) -> Response:
     - `import`: the job as JSON, once for each import at the start and then after each change.
     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
       after the last change.
+    - `jobs`: an import, a bulk change or an undo was created; list the jobs to find it. At most one event per second.
     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
 
     The stream ends only if its actor may no longer read it. A client that reconnects gets the current state of each
-    import again. Each topic needs its own scope: `imports:read`, `products:read` or `webhooks`.
+    import again. Each topic needs its own scope: `imports:read` (also for `jobs`), `products:read` or `webhooks`.
     """
     for parameter, scope in NEEDS_OF_PARAMETER.items():
         if query.get(parameter):
@@ -162,7 +175,7 @@ def follow_events(query: dict[str, Any]) -> Response:
     rows = db.session.execute(select(ImportJob.task_id, ImportJob.id).where(ImportJob.task_id.in_(task_ids)))
     job_ids = {row.task_id: row.id for row in rows}
     topics = {*job_ids.values()}
-    topics |= {topic for topic, name in ((PRODUCTS_TOPIC, "products"), (WEBHOOKS_TOPIC, "webhooks")) if query.get(name)}
+    topics |= {topic for name, topic in CHANGE_TOPICS.items() if query.get(name)}
     subscription = EventSubscription(topics, hub.keep_alive_seconds)
     if not hub.subscribe(subscription, current_actor()):
         raise TOO_MANY_STREAMS.exception()

@@ -1,4 +1,4 @@
-"""Live updates of imports, products and webhooks: one thread per web process feeds all open streams.
+"""Live updates of jobs, products and webhooks: one thread per web process feeds all open streams.
 
 PostgreSQL tells the thread which job has changed (LISTEN and NOTIFY). The thread reads the row of that job once and
 passes it to all streams that follow the job. If products or webhooks have changed, the thread reads nothing and only
@@ -37,8 +37,9 @@ JOBS_CHANNEL = "import_progress"
 PRODUCTS_CHANNEL = "products_changed"
 ACCESS_CHANNEL = "access_changed"
 WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
-# A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id.
-PRODUCTS_TOPIC, WEBHOOKS_TOPIC = 0, -1
+# A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id. `NEW_JOBS_TOPIC`
+# changes when a job is created.
+PRODUCTS_TOPIC, WEBHOOKS_TOPIC, NEW_JOBS_TOPIC = 0, -1, -3
 # No stream follows this topic. When it changes, the thread ends the streams whose actors may no longer read them.
 ACCESS_TOPIC = -2
 TOPIC_OF_CHANNEL = {
@@ -74,6 +75,7 @@ FROM CAST('products' AS regclass) products
 SELECT (SELECT max(id) FROM webhook_deliveries), (SELECT max(id) FROM webhook_attempts),
     (SELECT array_agg(updated_at ORDER BY id) FROM webhooks)
 """,
+    NEW_JOBS_TOPIC: "SELECT max(id) FROM import_jobs",
 }
 
 
@@ -244,6 +246,7 @@ class StreamHub:
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._markers: dict[int, Any] = {}
+        self._newest_job_id = 0
         self._access_checked_at = 0.0
 
     def subscribe_to_job(self, job_id: int, actor: Actor) -> JobSubscription | None:
@@ -339,12 +342,19 @@ class StreamHub:
             previous, self._markers = self._markers, self._read_markers(connection)
             return self._topics() - {topic for topic, marker in self._markers.items() if marker == previous.get(topic)}
         listener.wait(POLL_SECONDS)
-        return {
-            TOPIC_OF_CHANNEL[notification.channel]
-            if notification.channel in TOPIC_OF_CHANNEL
-            else int(notification.payload)
-            for notification in listener.receive()
-        }
+        topics: set[int] = set()
+        for notification in listener.receive():
+            topics |= self._topics_of(notification.channel, notification.payload)
+        return topics
+
+    def _topics_of(self, channel: str, payload: str) -> set[int]:
+        """Return the topics of a notification. The first one about a job with a higher id means that the job is new."""
+        if channel in TOPIC_OF_CHANNEL:
+            return {TOPIC_OF_CHANNEL[channel]}
+        job_id = int(payload)
+        is_new = job_id > self._newest_job_id
+        self._newest_job_id = max(self._newest_job_id, job_id)
+        return {job_id, NEW_JOBS_TOPIC} if is_new else {job_id}
 
     def _read_markers(self, connection: Connection) -> dict[int, Any]:
         markers: dict[int, Any] = {}

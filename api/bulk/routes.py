@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Response, current_app, jsonify, request
@@ -27,7 +28,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from catalogue.bulk import ACTIONS, BulkChange
 from catalogue.filters import Filter
 from database.running_imports import find_running_import
-from database.serializers import serialize_import
+from database.serializers import format_timestamp, serialize_import
 from database.statement_timeout import allow_long_statements
 from importer.jobs.bulk_jobs import create_bulk_job
 from models import ImportJob, db
@@ -109,8 +110,7 @@ def delete_all_products(query: dict[str, Any]) -> tuple[Response, int]:
 def _respond(body: BulkRequest) -> tuple[Response, int]:
     """Make a bulk change, or count its products, and return the response."""
     if body.dry_run:
-        found, changed = body.change.count(_cursor())
-        return jsonify(message=body.change.describe_plan(found, changed), count=changed, found=found), 200
+        return _count(body.change)
     respond_async = any(part.strip().lower() == RESPOND_ASYNC for part in request.headers.get("Prefer", "").split(","))
     task_id = _create_job(body, announced=not respond_async)
     if respond_async:
@@ -126,6 +126,14 @@ def _respond(body: BulkRequest) -> tuple[Response, int]:
     if respond_async:
         response.headers["Preference-Applied"] = RESPOND_ASYNC
     return response, status
+
+
+def _count(change: BulkChange) -> tuple[Response, int]:
+    """Return what a bulk change would do, and until when it could be undone."""
+    found, changed = change.count(_cursor())
+    days = current_app.config["SETTINGS"].undo_days
+    undo_until = format_timestamp(datetime.now(UTC) + timedelta(days=days)) if days else None
+    return jsonify(message=change.describe_plan(found, changed), count=changed, found=found, undo_until=undo_until), 200
 
 
 def _create_job(body: BulkRequest, *, announced: bool) -> str:

@@ -13,7 +13,7 @@ from api.imports.schemas import ImportSchema
 from api.openapi import JSON
 from api.products.schemas import ProductFilterSchema, ProductUpdateSchema
 from api.request_fields import REQUIRED_MESSAGE, Boolean, Choice, ShortText
-from api.response_fields import integer, optional, text, uuid
+from api.response_fields import integer, optional, text, timestamp, uuid
 from api.schemas import MessageSchema, QuerySchema, RequestSchema
 from catalogue.bulk import ACTIONS, FIELDS, BulkChange
 from models import ORIGINS
@@ -183,6 +183,13 @@ class BulkResultSchema(MessageSchema):
     count = integer("The number of products that were changed, or would be.", examples=[12])
     found = optional(integer("Only of a dry run: the number of products that are selected.", examples=[14]))
     task_id = optional(uuid("The id of the job that made the change. A dry run has none."))
+    undo_until = optional(
+        timestamp(
+            "Only of a dry run: the change could be undone until this time if it were made now. Null if the product"
+            " keeps nothing for undos (UNDO_DAYS is 0).",
+            nullable=True,
+        )
+    )
 
 
 class RunningBulkSchema(ImportSchema):

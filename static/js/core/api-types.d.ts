@@ -182,7 +182,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follow imports, products and webhooks in one stream
+         * Follow jobs, products and webhooks in one stream
          * @description Server-Sent Events (WHATWG HTML, section 9.2). Browsers open at most six connections to a server over HTTP/1.1, so a
          *     page that shows several things should follow them in one stream. Its events:
          *
@@ -191,10 +191,11 @@ export interface paths {
          *     - `import`: the job as JSON, once for each import at the start and then after each change.
          *     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
          *       after the last change.
+         *     - `jobs`: an import, a bulk change or an undo was created; list the jobs to find it. At most one event per second.
          *     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
          *
          *     The stream ends only if its actor may no longer read it. A client that reconnects gets the current state of each
-         *     import again. Each topic needs its own scope: `imports:read`, `products:read` or `webhooks`.
+         *     import again. Each topic needs its own scope: `imports:read` (also for `jobs`), `products:read` or `webhooks`.
          */
         get: operations["followEvents"];
         put?: never;
@@ -1628,6 +1629,12 @@ export interface components {
              * @description The id of the job that made the change. A dry run has none.
              */
             task_id?: string;
+            /**
+             * Format: date-time
+             * @description Only of a dry run: the change could be undone until this time if it were made now. Null if the product keeps nothing for undos (UNDO_DAYS is 0). (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            undo_until?: string | null;
         };
         ChangedBy: {
             /**
@@ -2534,7 +2541,7 @@ export interface components {
             how: "page" | "api" | "import" | "bulk" | "undo" | null;
             /**
              * Format: uuid
-             * @description The `task_id` of the import or the undo; null for other changes.
+             * @description The `task_id` of the import, the bulk change or the undo; null for other changes.
              */
             import: string | null;
         };
@@ -4821,6 +4828,8 @@ export interface operations {
                 products?: boolean;
                 /** @description Whether to report changes of webhooks, new deliveries and attempts. */
                 webhooks?: boolean;
+                /** @description Whether to report that an import, a bulk change or an undo was created. */
+                jobs?: boolean;
             };
             header?: never;
             path?: never;

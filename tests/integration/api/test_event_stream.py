@@ -99,6 +99,19 @@ def test_a_stream_reports_only_what_the_client_wants(web: WebProcess, database_u
         assert [next(events)[0], next(events)[0]] == ["ready", "ping"]
 
 
+def test_a_stream_reports_jobs_that_are_created_and_not_their_progress(web: WebProcess, database_url: str) -> None:
+    web.start()
+    with follow(web, "jobs=true&products=true") as events:
+        assert next(events)[0] == "ready"
+        started = insert_running_job(database_url)
+        assert next(events) == ("jobs", {})
+        update_job(database_url, started, "progress = 40")
+        web.call("POST", "/products", {"sku": "A"})
+        assert next(events) == ("products", {})
+        insert_running_job(database_url)
+        assert next(events) == ("jobs", {})
+
+
 def test_unknown_imports_are_named_and_the_others_are_reported(web: WebProcess, database_url: str) -> None:
     web.start()
     known, unknown = insert_running_job(database_url), str(uuid.uuid4())

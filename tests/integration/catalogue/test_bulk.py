@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from catalogue import bulk
@@ -163,3 +166,18 @@ def test_locks_that_are_not_released_end_the_call_with_503(
         ):
             assert (answer.status_code, answer.get_json()["code"]) == (503, "busy")
     assert len(read_products(database_url)) == 10
+
+
+def test_a_dry_run_says_until_when_the_change_could_be_undone(client: FlaskClient, ids: list[int], app: Flask) -> None:
+    body = {"action": "deactivate", "ids": ids, "dry_run": True}
+
+    def undo_until() -> str | None:
+        answer = client.post("/api/products/bulk", json=body).get_json()
+        assert (answer["count"], answer["found"]) == (5, 10)
+        deadline: str | None = answer["undo_until"]
+        return deadline
+
+    until = datetime.fromisoformat(undo_until() or "")
+    assert timedelta(days=6) < until - datetime.now(UTC) <= timedelta(days=7)
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], undo_days=0)
+    assert undo_until() is None
