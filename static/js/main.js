@@ -12,12 +12,15 @@ import { startRouter } from './core/router.js';
 import { currentWho, may, sessionChanged } from './core/session.js';
 import { themeSwitch } from './core/theme.js';
 import { installBackgroundProgress } from './imports/background-progress.js';
+import { createBulkPanel } from './imports/bulk-panel.js';
 import { importDetailScreen } from './imports/detail-screen.js';
 import { installPageDrop } from './imports/drop-zone.js';
 import { importScreen } from './imports/screen.js';
-import { productsScreen } from './products/screen.js';
+import { createProductsScreen } from './products/screen.js';
 import { webhookScreen } from './webhooks/detail-screen.js';
 import { webhooksScreen } from './webhooks/screen.js';
+
+const productsScreen = createProductsScreen(createBulkPanel);
 
 /** @type {import('./core/router.js').Route[]} */
 const ROUTES = [

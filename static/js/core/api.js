@@ -64,15 +64,21 @@ export function getJson(path, { query, signal } = {}) {
  * @param {object} [options.body] sent as JSON
  * @param {string} [options.ifMatch] an ETag; without it the last writer wins
  * @param {boolean} [options.keepalive] lets the request outlive the page
+ * @param {boolean} [options.isAsync] asks for an answer at once: a worker does the work (RFC 7240)
  * @param {number} [options.timeoutMs]
  * @returns {Promise<any>}
  * @throws {ApiError|NetworkError} NetworkError also if it is unknown whether the request arrived
  */
-export function sendJson(method, path, { body, ifMatch, keepalive = false, timeoutMs = TIMEOUT_MS } = {}) {
+export function sendJson(
+  method,
+  path,
+  { body, ifMatch, keepalive = false, isAsync = false, timeoutMs = TIMEOUT_MS } = {},
+) {
   /** @type {Record<string, string>} */
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (ifMatch) headers['If-Match'] = ifMatch;
+  if (isAsync) headers.Prefer = 'respond-async';
   const request = { method, headers, keepalive, body: body === undefined ? undefined : JSON.stringify(body) };
   return callInSession(path, request, undefined, timeoutMs);
 }

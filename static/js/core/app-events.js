@@ -2,11 +2,23 @@
 
 import { createSignal } from './event-bus.js';
 
-/** @import { ImportJob } from './types.d.ts' */
+/** @import { BulkCount, ImportJob } from './types.d.ts' */
 /** @import { Signal } from './event-bus.js' */
 
 /**
- * An import or an undo has ended: completed, failed or cancelled.
+ * An import, a bulk change or an undo has ended: completed, failed or cancelled.
  * @type {Signal<ImportJob>}
  */
 export const importFinished = createSignal();
+
+/**
+ * This page has started a bulk change or an undo, which a worker does.
+ * @type {Signal<ImportJob>}
+ */
+export const jobStarted = createSignal();
+
+/**
+ * A call of this page has made a bulk change and returned its result.
+ * @type {Signal<BulkCount>}
+ */
+export const bulkChanged = createSignal();

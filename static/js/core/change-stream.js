@@ -1,5 +1,5 @@
-// Notifications about changes of the catalogue or of webhooks while the page is visible. They come from the stream that
-// all tabs share, or from a timer while there is none.
+// Notifications about changes of the catalogue or of webhooks, and about new jobs, while the page is visible. They come
+// from the stream that all tabs share, or from a timer while there is none.
 
 import { liveEvents } from './live-events.js';
 
@@ -7,7 +7,7 @@ const WITHOUT_STREAM_MS = 15_000;
 
 /**
  * Call `onChanged` when the server reports a change, and when changes may have been missed.
- * @param {'products' | 'webhooks'} topic
+ * @param {'products' | 'webhooks' | 'jobs'} topic
  * @param {() => void} onChanged
  * @returns {() => void} a function that stops it
  */

@@ -1,4 +1,4 @@
-// A dialog that asks for a confirmation, runs an action that cannot be undone, and shows its error.
+// A dialog that asks for a confirmation, runs an action, and shows its error.
 
 import { messageOf } from './api.js';
 import { showDialog } from './dialog.js';
@@ -13,10 +13,11 @@ import { showMessage } from './message-text.js';
  * @param {string} options.text what it means
  * @param {string | (() => string)} options.ok label of the button; a function is called again after an error
  * @param {string} [options.word] a word that the user has to type first
+ * @param {boolean} [options.isDangerous] whether the action removes something
  * @param {() => Promise<Result>} options.run
  * @returns {Promise<Result | undefined>} the result of `run`; undefined if the dialog was cancelled
  */
-export function askToConfirm({ title, text, ok, word, run }) {
+export function askToConfirm({ title, text, ok, word, isDangerous = true, run }) {
   return new Promise((resolve) => {
     /** @type {Result | undefined} */
     let result;
@@ -34,7 +35,7 @@ export function askToConfirm({ title, text, ok, word, run }) {
         })
       : null;
     const button = h('button', {
-      class: 'button button-danger',
+      class: `button ${isDangerous ? 'button-danger' : 'button-primary'}`,
       type: 'submit',
       data: { testid: 'confirm-ok' },
     });

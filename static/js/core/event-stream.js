@@ -12,6 +12,9 @@
 
 export const PRODUCTS_TOPIC = 'products';
 export const WEBHOOKS_TOPIC = 'webhooks';
+export const JOBS_TOPIC = 'jobs';
+/** The topics that are not an import; each is also the name of its event and of its parameter. */
+const CHANGE_TOPICS = [PRODUCTS_TOPIC, WEBHOOKS_TOPIC, JOBS_TOPIC];
 const IMPORT_PREFIX = 'import:';
 /** The server follows at most this many imports in one stream. */
 const MAX_IMPORTS = 50;
@@ -125,8 +128,7 @@ export class EventStream {
       for (const taskId of missing) this.onEvent(importTopic(taskId), null);
     });
     on('import', (job) => this.onEvent(importTopic(job.task_id), job));
-    on('products', () => this.onEvent(PRODUCTS_TOPIC, null));
-    on('webhooks', () => this.onEvent(WEBHOOKS_TOPIC, null));
+    for (const topic of CHANGE_TOPICS) on(topic, () => this.onEvent(topic, null));
     on('ping', () => {});
     source.addEventListener('error', () => this.#fail(connection));
     return connection;
@@ -199,7 +201,7 @@ const isImport = (topic) => topic.startsWith(IMPORT_PREFIX);
 /** @param {Set<string>} topics */
 function addressOf(topics) {
   const imports = [...topics].filter(isImport).map((topic) => topic.slice(IMPORT_PREFIX.length));
-  const query = [PRODUCTS_TOPIC, WEBHOOKS_TOPIC].filter((topic) => topics.has(topic)).map((topic) => `${topic}=true`);
+  const query = CHANGE_TOPICS.filter((topic) => topics.has(topic)).map((topic) => `${topic}=true`);
   if (imports.length) query.push(`imports=${imports.map(encodeURIComponent).join(',')}`);
   return `/api/events?${query.join('&')}`;
 }

@@ -1,10 +1,12 @@
-// Short notices that disappear by themselves. Errors are never toasts.
+// Short notices that disappear by themselves, once nobody points at them. Errors are never toasts.
 
 import { elementById, h } from './dom.js';
 import { icon } from './icons.js';
 
 const SHOWN_MS = 5_000;
 const SHOWN_WITH_ACTION_MS = 10_000;
+/** A toast that is in use, or in a hidden tab, stays at least this much longer. */
+const IN_USE_MS = 3_000;
 
 /** @typedef {{isShown: () => boolean, remove: () => void}} Toast */
 
@@ -18,11 +20,13 @@ const SHOWN_WITH_ACTION_MS = 10_000;
  * @param {string} [extra.href] adds a link
  * @param {() => void} [extra.run] adds a button; a click removes the toast, too
  * @param {string} [extra.testid] of the link or button
+ * @param {{label: string, href: string}} [extra.link] a link beside the button
  * @param {number} [extra.shownMs] Infinity: until it is removed
  * @returns {Toast}
  */
 export function toast(text, extra = {}) {
-  const { label, href, run, testid, shownMs = label ? SHOWN_WITH_ACTION_MS : SHOWN_MS } = extra;
+  const { run, testid, link } = extra;
+  const { label, href = link?.href, shownMs = label ? SHOWN_WITH_ACTION_MS : SHOWN_MS } = extra;
   /** @type {Record<string, string>} */
   const data = testid ? { testid } : {};
   const element = h(
@@ -30,7 +34,6 @@ export function toast(text, extra = {}) {
     { class: 'toast', data: { testid: 'toast' } },
     icon('check', 'toast-icon'),
     h('span', { class: 'toast-text' }, text),
-    href ? h('a', { href, text: label, data }) : null,
     run
       ? h('button', {
           class: 'toast-button',
@@ -45,6 +48,7 @@ export function toast(text, extra = {}) {
           },
         })
       : null,
+    href ? h('a', { href, text: link?.label ?? label, data: link ? {} : data }) : null,
   );
   const remove = () => {
     element.remove();
@@ -54,6 +58,11 @@ export function toast(text, extra = {}) {
   const whenThere = () => href && href === window.location.hash && remove();
   window.addEventListener('hashchange', whenThere);
   elementById('toasts').append(element);
-  if (Number.isFinite(shownMs)) setTimeout(remove, shownMs);
+  const expire = () => {
+    const isInUse = document.hidden || element.matches(':hover, :focus-within');
+    if (isInUse && element.isConnected) setTimeout(expire, IN_USE_MS);
+    else remove();
+  };
+  if (Number.isFinite(shownMs)) setTimeout(expire, shownMs);
   return { isShown: () => element.isConnected, remove };
 }

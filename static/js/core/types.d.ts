@@ -19,12 +19,14 @@ export type LastChange = Schemas['LastChange'];
 export type ProductChange = Schemas['ProductUpdate'];
 export type ProductFilter = Schemas['ProductFilter'];
 export type BulkChange = Schemas['BulkRequest'];
-/** How many products a bulk change has changed. */
+/** How many products a bulk change has changed, or would change. */
 export type BulkCount = Schemas['BulkResult'];
+/** What a bulk change changes. */
+export type BulkDetails = Schemas['Bulk'];
 
-/** An import or an undo, as lists and streams show it. */
+/** An import, a bulk change or an undo, as lists and streams show it. */
 export type ImportJob = Schemas['Import'];
-/** An import or an undo with its options, file, notices, preview, log and samples. */
+/** An import, a bulk change or an undo with its options, file, notices, preview, log and samples. */
 export type ImportDetail = Omit<Schemas['ImportDetails'], 'file' | 'notices' | 'preview'> & {
   file: ImportFile | null;
   notices: Notice[];

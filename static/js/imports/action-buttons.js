@@ -10,6 +10,7 @@ import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
 import { undoQuestion } from './descriptions.js';
 import { importApiPath } from './job-actions.js';
+import { isBulk, nounOf } from './job.js';
 import { importAddress } from './steps.js';
 
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
@@ -55,7 +56,7 @@ export function createCancelButton({ runAction }, text = 'Cancel') {
 }
 
 /**
- * Create the button that starts an import again with its stored file.
+ * Create the button that starts a job again: an import with its stored file.
  * @param {StepContext} context
  */
 export const createRetryButton = ({ runAction }) =>
@@ -111,11 +112,29 @@ export const createDeleteButton = (job) =>
   );
 
 /**
- * Create the button that asks for a confirmation and then undoes an import.
- * @param {ImportDetail} job an import that can be undone
- * @param {() => Promise<void>} reload called if the import cannot be undone any more
+ * Create the button that asks for a confirmation and then undoes an import or a bulk change.
+ * @param {ImportDetail} job one that can be undone
+ * @param {() => Promise<void>} reload called if it cannot be undone any more
  */
-export function createUndoButton(job, reload) {
+export const createUndoButton = (job, reload) =>
+  createActionButton(
+    job.left_alone_count ? 'Undo the rest' : `Undo this ${nounOf(job)}`,
+    'undo-import',
+    async () => {
+      const undo = await askToUndo(job, reload);
+      if (undo) go(importAddress(undo.task_id, 'progress'));
+    },
+    'button-danger-quiet',
+    icon('undo'),
+  );
+
+/**
+ * Ask for a confirmation, then undo an import or a bulk change.
+ * @param {ImportDetail} job one that can be undone
+ * @param {() => unknown} reload called if it cannot be undone any more
+ * @returns {Promise<ImportJob | undefined>} the undo; undefined if the dialog was cancelled
+ */
+export function askToUndo(job, reload) {
   // The dialog shows why most products would be left alone. A second press of its button forces the undo.
   let force = false;
   /** @returns {Promise<ImportJob>} */
@@ -131,20 +150,10 @@ export function createUndoButton(job, reload) {
       throw error;
     }
   };
-  return createActionButton(
-    job.left_alone_count ? 'Undo the rest' : 'Undo this import',
-    'undo-import',
-    async () => {
-      force = false;
-      const undo = await askToConfirm({
-        title: `Undo the import of “${job.filename}”?`,
-        text: undoQuestion(job),
-        ok: () => (force ? 'Undo the rest' : 'Undo the import'),
-        run: startUndo,
-      });
-      if (undo) go(importAddress(undo.task_id, 'progress'));
-    },
-    'button-danger-quiet',
-    icon('undo'),
-  );
+  return askToConfirm({
+    title: `Undo the ${isBulk(job) ? 'bulk change' : 'import of'} “${job.filename}”?`,
+    text: undoQuestion(job),
+    ok: () => (force ? 'Undo the rest' : `Undo the ${nounOf(job)}`),
+    run: startUndo,
+  });
 }

@@ -1,9 +1,11 @@
-// The products that an import created, updated, deactivated, deleted or left out, with links to their current state.
+// The products that a job created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
+import { bulkCounts } from './bulk-texts.js';
 import { importApiPath } from './job-actions.js';
+import { isBulk } from './job.js';
 import { createTabs } from './list-tools.js';
 
 /** @import { ImportDetail, ImportedProduct, ImportedProducts } from '../core/types.d.ts' */
@@ -12,9 +14,14 @@ import { createTabs } from './list-tools.js';
 
 /**
  * @param {ImportDetail} job
- * @returns {Change[]} the kinds of change that this import made
+ * @returns {Change[]} the kinds of change that this job made
  */
 function changesOf(job) {
+  if (isBulk(job)) {
+    const name = job.bulk.action === 'delete' ? 'deleted' : 'updated';
+    const [changed] = bulkCounts(job);
+    return changed?.value ? [{ name, label: changed.label, count: changed.value }] : [];
+  }
   /** @type {Change[]} */
   const changes = [
     { name: 'created', label: 'Created', count: job.created_count },
@@ -29,7 +36,7 @@ function changesOf(job) {
 
 /**
  * Create the panel with the products.
- * @param {ImportDetail} job a finished import
+ * @param {ImportDetail} job a finished import or bulk change
  * @returns {{element: HTMLElement, choose: (change: ImportedProduct['change']) => void} | null} `choose` loads the
  *   products with this change; null if the import affected no product
  */

@@ -1,8 +1,7 @@
-// Imports and uploads in the background: a slim bar in the header while another screen is shown, and a notice when an
-// import ends.
+// Jobs and uploads in the background: a slim bar in the header while another screen is shown, and a notice when a job
+// ends.
 
-import { getJson } from '../core/api.js';
-import { importFinished } from '../core/app-events.js';
+import { importFinished, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
@@ -10,34 +9,25 @@ import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
 import { summarize } from './background-summary.js';
+import { installBulkNotices, showBulkEnd } from './bulk-notices.js';
 import { hasDrafts } from './fix-drafts.js';
-import { watchJob } from './job-watcher.js';
-import { isAllRejected, isFinal, isRunning, isUndo } from './job.js';
+import { isAllRejected, isBulk, isUndo } from './job.js';
+import { findJobs, followJob, jobEnded, runningJobs, runningJobsChanged, waitingImports } from './running-jobs.js';
 import { importAddress } from './steps.js';
 import { currentUploads, isUploading, uploadChanged } from './upload-queue.js';
 
 /** @import { BannerOptions } from '../core/banner.js' */
 /** @import { Toast } from '../core/toast.js' */
-/** @import { ImportJob, Imports } from '../core/types.d.ts' */
-/** @import { RunningJob } from './background-summary.js' */
+/** @import { ImportJob } from '../core/types.d.ts' */
 /** @import { Upload } from './upload-queue.js' */
 
-const LATEST_IMPORTS = 20;
-
-/** @type {Map<string, RunningJob>} */
-const running = new Map();
-/**
- * Imports that wait for their confirmation.
- * @type {ImportJob[]}
- */
-let waiting = [];
 /** @type {{count: number, toast: Toast | null}} */
 const completed = { count: 0, toast: null };
 let wasOnImportScreen = true;
 let render = () => {};
 
 /**
- * Start to watch the imports and uploads.
+ * Start to watch the jobs and uploads.
  * @param {HTMLElement} root place in the header
  */
 export function installBackgroundProgress(root) {
@@ -46,7 +36,7 @@ export function installBackgroundProgress(root) {
   const link = h('a', { class: 'activity-link', href: '#/import' }, text, bar.element);
   fill(root, link);
   render = () => {
-    const summary = isOnImportScreen() ? null : summarize([...running.values()], currentUploads(), waiting);
+    const summary = isOnImportScreen() ? null : summarize(shownJobs(), currentUploads(), waitingImports());
     root.hidden = !summary;
     if (!summary) return;
     setText(text, summary.text);
@@ -55,20 +45,30 @@ export function installBackgroundProgress(root) {
     if (summary.percent !== null) bar.set(summary.percent);
   };
   uploadChanged.subscribe(onUpload);
+  runningJobsChanged.subscribe(render);
+  jobEnded.subscribe(reportEnd);
+  jobStarted.subscribe(followJob);
+  installBulkNotices();
   window.addEventListener('hashchange', onNavigation);
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findImports());
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findJobs());
   // The browser asks for a confirmation before it leaves the page during an upload, or with changes that are not sent.
   window.addEventListener('beforeunload', (event) => {
     if (isUploading() || hasDrafts()) event.preventDefault();
   });
-  reconnected.subscribe(findImports);
-  findImports();
+  reconnected.subscribe(findJobs);
+  findJobs();
 }
 
 /** @param {Upload} upload */
 function onUpload(upload) {
   if (upload.state === 'done' && upload.taskId) {
-    follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', phase: 'queued', step_progress: 0 });
+    followJob({
+      task_id: upload.taskId,
+      filename: upload.file.name,
+      kind: 'import',
+      phase: 'queued',
+      step_progress: 0,
+    });
   }
   if (upload.state === 'failed' && !isOnImportScreen()) showFailedUpload(upload);
   render();
@@ -77,58 +77,20 @@ function onUpload(upload) {
 function onNavigation() {
   render();
   // An import may be waiting for a confirmation when the import screens are left.
-  if (!isOnImportScreen() && wasOnImportScreen) findImports();
+  if (!isOnImportScreen() && wasOnImportScreen) findJobs();
   wasOnImportScreen = isOnImportScreen();
-}
-
-/** Find the imports that are running or waiting among the latest ones. */
-async function findImports() {
-  try {
-    /** @type {Imports} */
-    const { imports } = await getJson('/api/imports', { query: { page: 1, per_page: LATEST_IMPORTS } });
-    imports.filter(isRunning).forEach(follow);
-    waiting = imports.filter((job) => job.status === 'awaiting_confirmation');
-  } catch {
-    // The bar is optional, and the current screen reports what is wrong.
-  }
-  render();
-}
-
-/**
- * Watch a job until it ends or waits for its confirmation.
- * @param {RunningJob} job
- */
-function follow(job) {
-  const id = job.task_id;
-  if (running.has(id)) return;
-  running.set(id, job);
-  const end = () => {
-    running.delete(id);
-    stop();
-    render();
-  };
-  /** @param {ImportJob} latest */
-  const onJob = (latest) => {
-    if (isRunning(latest)) {
-      running.set(id, latest);
-      return render();
-    }
-    // An import may wait for hours, and need not be watched for so long.
-    if (!isFinal(latest)) waiting = [...waiting.filter((known) => known.task_id !== id), latest];
-    end();
-    return isFinal(latest) ? reportEnd(latest) : undefined;
-  };
-  const stop = watchJob(id, { onJob, onMissing: end });
 }
 
 /** @param {ImportJob} job a job that has ended */
 function reportEnd(job) {
   importFinished.emit(job);
   // The screen of the import shows the same in more detail.
-  if (window.location.hash.startsWith(importAddress(job.task_id))) return;
+  if (window.location.hash.startsWith(importAddress(job.task_id))) return undefined;
+  if (isBulk(job)) return showBulkEnd(job);
   if (isAllRejected(job)) showAllRejected(job);
   else if (job.status === 'completed') showCompleted(job);
   if (job.status === 'failed') showFailed(job);
+  return undefined;
 }
 
 /**
@@ -184,5 +146,10 @@ function showFailedUpload(upload) {
     action: { label: 'View', run: () => go('#/import') },
   });
 }
+
+/** The products screen shows bulk changes itself. */
+const shownJobs = () => runningJobs().filter((job) => !(isBulk(job) && isOnProductsScreen()));
+
+const isOnProductsScreen = () => /^#\/products(\?|$)/.test(window.location.hash);
 
 const isOnImportScreen = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);

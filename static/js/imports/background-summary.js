@@ -1,14 +1,17 @@
 // A summary of what runs in the background, for the bar in the header.
 
-import { isAllRejected, isUndo, nameOf } from './job.js';
+import { describeBulkAction } from './bulk-texts.js';
+import { isAllRejected, isBulk, isImport, isUndo, nameOf } from './job.js';
 import { importAddress } from './steps.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { BulkJob } from './job.js' */
 /** @import { Upload } from './upload-queue.js' */
 
 /**
  * The fields of a job that the bar shows. Nothing else is known yet about a file that was just uploaded.
- * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'phase' | 'step_progress'>} RunningJob
+ * @typedef {Pick<ImportJob, 'task_id' | 'filename' | 'kind' | 'phase' | 'step_progress'>
+ *   & Partial<ImportJob>} RunningJob
  */
 
 /**
@@ -47,9 +50,19 @@ function summarizeRunning(jobs) {
   const [first] = jobs;
   if (!first) return null;
   const percent = Math.floor(jobs.reduce((sum, job) => sum + job.step_progress, 0) / jobs.length);
-  if (jobs.length > 1) return { text: `${jobs.length} imports · ${percent}%`, href: '#/import', percent };
-  const name = isUndo(first) ? nameOf(first) : `${PHASE_WORDS[first.phase] ?? 'Importing'} ${first.filename}`;
-  return { text: `${name} · ${percent}%`, href: importAddress(first.task_id), percent };
+  if (jobs.length > 1) {
+    const noun = jobs.every(isImport) ? 'imports' : 'jobs';
+    return { text: `${jobs.length} ${noun} · ${percent}%`, href: '#/import', percent };
+  }
+  return { text: `${describeRunning(first)} · ${percent}%`, href: importAddress(first.task_id), percent };
+}
+
+/** @param {RunningJob} job */
+function describeRunning(job) {
+  if (isUndo(job)) return nameOf(job);
+  // A job with `bulk` comes from the server, so it has all fields.
+  if (isBulk(job)) return describeBulkAction(/** @type {BulkJob} */ (job));
+  return `${PHASE_WORDS[job.phase] ?? 'Importing'} ${job.filename}`;
 }
 
 /** @param {UploadProgress[]} uploads */

@@ -1,11 +1,11 @@
-// Deleting an import that has ended.
+// Deleting a job that has ended.
 
 import { hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { formatMoment } from '../core/format.js';
 import { toast } from '../core/toast.js';
 import { importApiPath } from './job-actions.js';
-import { isInFuture, isUndo } from './job.js';
+import { isImport, isInFuture, isUndo, nounOf } from './job.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
 
@@ -13,16 +13,16 @@ import { isInFuture, isUndo } from './job.js';
 const TIMEOUT_MS = 180_000;
 
 /**
- * Delete an import after a confirmation.
- * @param {ImportJob} job an import or an undo that has ended
+ * Delete a job after a confirmation.
+ * @param {ImportJob} job one that has ended
  * @returns {Promise<boolean>} whether it was deleted
  */
 export async function deleteImport(job) {
-  const kind = isUndo(job) ? 'undo' : 'import';
+  const noun = nounOf(job);
   const isDeleted = await askToConfirm({
-    title: `Delete the ${kind} of “${job.filename}”?`,
+    title: `Delete the ${noun}${job.kind === 'bulk' ? '' : ' of'} “${job.filename}”?`,
     text: describeDeletion(job),
-    ok: `Delete ${kind}`,
+    ok: `Delete ${noun}`,
     run: async () => {
       try {
         await sendJson('DELETE', importApiPath(job.task_id), { timeoutMs: TIMEOUT_MS });
@@ -34,7 +34,7 @@ export async function deleteImport(job) {
     },
   });
   if (!isDeleted) return false;
-  toast(isUndo(job) ? 'Undo deleted' : 'Import deleted');
+  toast(`${noun.charAt(0).toUpperCase()}${noun.slice(1)} deleted`);
   return true;
 }
 
@@ -44,7 +44,9 @@ export async function deleteImport(job) {
  */
 export function describeDeletion(job) {
   if (isUndo(job)) return 'Its result and log are deleted. The products stay as they are.';
-  const kept = 'Its result, log, rejected rows and stored file are deleted. The products stay as they are.';
+  const deleted = isImport(job) ? 'result, log, rejected rows and stored file' : 'result and log';
+  const kept = `Its ${deleted} are deleted. The products stay as they are.`;
   if (!isInFuture(job.undo_until)) return kept;
-  return `${kept} The import can be undone until ${formatMoment(job.undo_until)}; once it is deleted, it cannot.`;
+  const until = formatMoment(job.undo_until);
+  return `${kept} The ${nounOf(job)} can be undone until ${until}; once it is deleted, it cannot.`;
 }

@@ -1,7 +1,8 @@
-// Sentences and counts that describe an import, its preview or its undo.
+// Sentences and counts that describe a job: an import, its preview, a bulk change or an undo.
 
 import { formatCount, formatDuration, formatMoment, formatNumber, formatPart } from '../core/format.js';
-import { elapsedSeconds, isAllRejected, isUndo } from './job.js';
+import { bulkCounts, describeBulkResult, describeBulkUndo, describeBulkWritten } from './bulk-texts.js';
+import { elapsedSeconds, isAllRejected, isBulk, isUndo, nounOf, nounOfUndone } from './job.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
 /** @import { ImportDetail, ImportJob, Preview } from '../core/types.d.ts' */
@@ -14,19 +15,20 @@ const PHASE_HEADLINES = {
   reading: 'Reading the file',
   comparing: 'Comparing with your products',
   writing: 'Writing products',
-  undoing: 'Undoing the import',
+  finding: 'Finding the products',
   finished: 'Finishing',
 };
 
 /** @typedef {{name: string, label: string, value: number}} Count */
 
 /**
- * Return the counts of an import or undo. They add up to its number of rows, without the products that an import
- * deactivated or deleted because they are not in the file.
+ * Return the counts of a job. They add up to its number of rows, without the products that an import deactivated or
+ * deleted because they are not in the file.
  * @param {ImportDetail} job
  * @returns {Count[]}
  */
 export function jobCounts(job) {
+  if (isBulk(job)) return bulkCounts(job);
   if (isUndo(job)) {
     return [
       { name: 'removed', label: 'Removed', value: job.removed_count },
@@ -151,13 +153,13 @@ export const describeCounts = (counts) =>
   counts.map(({ label, value }) => `${formatNumber(value)} ${label.toLowerCase()}`).join(', ');
 
 /**
- * Return the headline of an import or undo.
+ * Return the headline of a job.
  * @param {ImportDetail} job
  * @param {number} [watchedMs] milliseconds since it came into view
  * @returns {string}
  */
 export function jobHeadline(job, watchedMs = 0) {
-  const noun = isUndo(job) ? 'undo' : 'import';
+  const noun = nounOf(job);
   switch (job.status) {
     case 'pending':
       return watchedMs > WAITING_HINT_MS ? 'Waiting for a worker… It starts by itself.' : 'Queued';
@@ -166,6 +168,7 @@ export function jobHeadline(job, watchedMs = 0) {
     case 'awaiting_confirmation':
       return 'Waiting to be confirmed. Nothing has been written yet.';
     case 'completed':
+      if (isBulk(job)) return describeBulkResult(job) + durationSuffix(job);
       return isUndo(job) ? describeUndone(job) : describeImported(job);
     case 'failed':
       if (!needsColumns(job)) return `The ${noun} did not finish`;
@@ -179,6 +182,7 @@ export function jobHeadline(job, watchedMs = 0) {
 
 /** @param {ImportDetail} job */
 function runningHeadline(job) {
+  if (job.phase === 'undoing') return `Undoing the ${nounOfUndone(job)}`;
   const headline = PHASE_HEADLINES[job.phase] ?? 'Starting';
   return isChecking(job) ? `Checking: ${headline.charAt(0).toLowerCase()}${headline.slice(1)}` : headline;
 }
@@ -232,6 +236,7 @@ function durationSuffix(job) {
  */
 export function describeWritten(job) {
   const { created_count: created, updated_count: updated, removed_count: removed } = job;
+  if (isBulk(job)) return describeBulkWritten(job);
   if (isUndo(job)) {
     if (!updated) return 'Nothing was changed.';
     const removedProducts = formatCount(removed, 'product was', 'products were');
@@ -269,8 +274,8 @@ export function describeOrigin(job) {
 }
 
 /**
- * Describe what the undo of an import would do.
- * @param {ImportDetail} job an import that can be undone
+ * Describe what the undo of an import or of a bulk change would do.
+ * @param {ImportDetail} job one that can be undone
  * @returns {string} sentences that stand below the question
  */
 export function undoQuestion(job) {
@@ -278,8 +283,10 @@ export function undoQuestion(job) {
   const until = `This is possible until ${formatMoment(job.undo_until)}.`;
   if (left) {
     const leftAlone = formatCount(left, 'product', 'products');
-    return `The last undo left ${leftAlone} alone. Those that have this import’s values again are undone now. ${until}`;
+    const values = `this ${nounOf(job)}’s values`;
+    return `The last undo left ${leftAlone} alone. Those that have ${values} again are undone now. ${until}`;
   }
+  if (isBulk(job)) return `${describeBulkUndo(job)} Products that were edited since are left alone. ${until}`;
   const isDeletion = job.options.missing === 'delete';
   const effects = /** @type {[count: number, verb: string, one: string, many: string][]} */ ([
     [created, 'created', 'is removed', 'are removed'],

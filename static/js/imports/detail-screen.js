@@ -9,7 +9,7 @@ import { go, redirect } from '../core/router.js';
 import { createCheckStep } from './check-step.js';
 import { watchImport } from './import-watcher.js';
 import { createJobActions } from './job-actions.js';
-import { isAllRejected, isFinal, isUndo, nameOf } from './job.js';
+import { isAllRejected, isFinal, isImport, nameOf } from './job.js';
 import { createNextLink } from './next-import.js';
 import { createProgressStep } from './progress-step.js';
 import { createResultStep } from './result-step.js';
@@ -84,7 +84,7 @@ export const importDetailScreen = {
     /** @param {ImportDetail} latest */
     const onChange = (latest) => {
       const before = job && currentStep(job);
-      if (job?.status !== latest.status) nextLink.load(latest);
+      if (job?.status !== latest.status && isImport(latest)) nextLink.load(latest);
       job = latest;
       const current = currentStep(job);
       // If the address shows the step that the import was at, follow the import to its next step.
@@ -166,7 +166,6 @@ function loadingCard() {
 
 /** @type {Record<string, string | undefined>} */
 const TITLE_WORDS = {
-  completed: 'Imported',
   failed: 'Failed',
   cancelled: 'Cancelled',
   awaiting_confirmation: 'To confirm',
@@ -176,6 +175,7 @@ const TITLE_WORDS = {
 function pageTitle(job) {
   if (isAllRejected(job)) return `Every row rejected · ${nameOf(job)} · ${APP_NAME}`;
   const progress = isFinal(job) ? job.status : `${job.step_progress}%`;
-  const state = isUndo(job) && job.status === 'completed' ? 'Undone' : (TITLE_WORDS[job.status] ?? progress);
+  const completed = { import: 'Imported', bulk: 'Completed', undo: 'Undone' }[job.kind];
+  const state = job.status === 'completed' ? completed : (TITLE_WORDS[job.status] ?? progress);
   return `${state} · ${nameOf(job)} · ${APP_NAME}`;
 }

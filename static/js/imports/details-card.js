@@ -1,11 +1,12 @@
-// The details of an import: its file, origin, options and duration, and the log of what happened.
+// The details of a job: its file or its change, origin, options and duration, and the log of what happened.
 
 import { h } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
 import { messageContent } from '../core/message-text.js';
 import { may } from '../core/session.js';
 import { describeOrigin } from './descriptions.js';
-import { elapsedSeconds, isUndo } from './job.js';
+import { describeSelection, describeValue } from './bulk-texts.js';
+import { elapsedSeconds, isBulk, isImport, nounOf } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
 import { importAddress } from './steps.js';
 
@@ -38,7 +39,7 @@ export function createDetailsCard(job) {
           {},
           h('a', {
             href: `#/activity?${new URLSearchParams({ target: `import:${job.task_id}` })}`,
-            text: 'Who did what with this import',
+            text: `Who did what with this ${nounOf(job)}`,
             data: { testid: 'import-activity' },
           }),
         )
@@ -54,25 +55,35 @@ function detailsOf(job) {
   const seconds = job.duration_seconds ?? elapsedSeconds(job);
   /** @type {[name: string, value: Child][]} */
   const details = [
-    sourceOf(job),
+    ...sourceOf(job),
     ['Started from', describeOrigin(job) || '–'],
-    [isUndo(job) ? 'Started' : 'Uploaded', formatTime(job.created_at)],
+    [isImport(job) ? 'Uploaded' : 'Started', formatTime(job.created_at)],
   ];
-  if (!isUndo(job)) details.push(['Options', describeOptions(job.options)]);
+  if (isImport(job)) details.push(['Options', describeOptions(job.options)]);
   if (job.file) details.push(['Read as', describeFormat(job.file).join(' · ')]);
   if (seconds !== null) details.push(['Processing time', formatDuration(seconds)]);
-  if (job.rows_per_second) details.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
+  if (job.rows_per_second && !isBulk(job)) details.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
   if (job.run > 1) details.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
   return details;
 }
 
 /**
  * @param {ImportDetail} job
- * @returns {[name: string, value: Child]}
+ * @returns {[name: string, value: Child][]}
  */
 function sourceOf(job) {
-  if (job.undo_of) return ['Import', h('a', { href: importAddress(job.undo_of), text: job.filename })];
-  return ['File', job.filename + (job.file_size ? ` (${formatBytes(job.file_size)})` : '')];
+  if (job.undo_of) {
+    const link = h('a', { href: importAddress(job.undo_of), text: job.filename });
+    return [[isBulk(job) ? 'Bulk change' : 'Import', link]];
+  }
+  if (!isBulk(job)) return [['File', job.filename + (job.file_size ? ` (${formatBytes(job.file_size)})` : '')]];
+  /** @type {[name: string, value: Child][]} */
+  const source = [
+    ['Bulk change', job.filename],
+    ['Products', describeSelection(job.bulk)],
+  ];
+  if (job.bulk.action === 'set') source.push([`New ${job.bulk.field}`, describeValue(job.bulk)]);
+  return source;
 }
 
 /** @param {LogEntry[]} log oldest first */

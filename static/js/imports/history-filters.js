@@ -1,4 +1,4 @@
-// The filters of the import history: file name, status and origin. The address holds them.
+// The filters of the import history: name, kind, status and origin. The address holds them.
 
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
@@ -7,11 +7,18 @@ import { textFilter } from '../core/text-filter.js';
 
 /**
  * The filters by their parameter, which has the same name in the page's address and in the API.
- * @typedef {{filename?: string, status?: string, started_from?: string}} ImportFilters
+ * @typedef {{filename?: string, kind?: string, status?: string, started_from?: string}} ImportFilters
  */
 
 /** A changed filter shows the first page. */
 const FIRST_PAGE = { page: undefined };
+/** @type {[value: string, label: string][]} */
+const KINDS = [
+  ['', 'All kinds'],
+  ['import', 'Imports'],
+  ['bulk', 'Bulk changes'],
+  ['undo', 'Undos'],
+];
 /** @type {[value: string, label: string][]} */
 const STATUSES = [
   ['', 'Any status'],
@@ -36,10 +43,12 @@ const ORIGINS = [
  */
 export function readImportFilters(query) {
   const filename = query.get('filename')?.trim();
+  const kind = knownValue(KINDS, query.get('kind'));
   const status = knownValue(STATUSES, query.get('status'));
   const origin = knownValue(ORIGINS, query.get('started_from'));
   return {
     ...(filename ? { filename } : {}),
+    ...(kind ? { kind } : {}),
     ...(status ? { status } : {}),
     ...(origin ? { started_from: origin } : {}),
   };
@@ -53,7 +62,7 @@ const knownValue = (choices, wanted) => choices.find(([value]) => value === want
 
 /** Remove all filters from the address. */
 export function clearImportFilters() {
-  setQuery({ filename: undefined, status: undefined, started_from: undefined, ...FIRST_PAGE });
+  setQuery({ filename: undefined, kind: undefined, status: undefined, started_from: undefined, ...FIRST_PAGE });
 }
 
 /**
@@ -63,22 +72,25 @@ export function clearImportFilters() {
 export function createImportFilterBar() {
   const text = textFilter('filename', FIRST_PAGE, {
     type: 'search',
-    placeholder: 'File name',
-    'aria-label': 'File name',
+    placeholder: 'Name',
+    'aria-label': 'Name',
     testid: 'filter-filename',
   });
+  const kind = filterSelect('kind', 'Kind', KINDS);
   const status = filterSelect('status', 'Status', STATUSES);
   const origin = filterSelect('started_from', 'Started from', ORIGINS);
   const element = h(
     'div',
-    { class: 'import-filters', role: 'search', 'aria-label': 'Earlier imports' },
+    { class: 'import-filters', role: 'search', 'aria-label': 'Earlier imports and bulk changes' },
     h('div', { class: 'search-box' }, text.input, icon('search')),
+    kind,
     status,
     origin,
   );
   /** @param {ImportFilters} filters */
   const show = (filters) => {
     text.show(filters.filename ?? '');
+    kind.value = filters.kind ?? '';
     status.value = filters.status ?? '';
     origin.value = filters.started_from ?? '';
   };

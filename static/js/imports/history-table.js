@@ -1,5 +1,8 @@
 // The table of the import history. Each import keeps its row, so live changes never replace elements of the table.
 
+import { getJson, messageOf, nextStep } from '../core/api.js';
+import { jobStarted } from '../core/app-events.js';
+import { clearBanner, showBanner } from '../core/banner.js';
 import { closestTo, h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
@@ -8,13 +11,26 @@ import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
-import { describeAllRejected, describeOrigin } from './descriptions.js';
+import { askToUndo } from './action-buttons.js';
+import { bulkCounts } from './bulk-texts.js';
+import { describeAllRejected, describeCounts, describeOrigin } from './descriptions.js';
+import { importApiPath } from './job-actions.js';
 import { watchJob } from './job-watcher.js';
-import { elapsedSeconds, isAllRejected, isFinal, isRunning, isUndo, nameOf } from './job.js';
+import {
+  elapsedSeconds,
+  isAllRejected,
+  isBulk,
+  isFinal,
+  isImport,
+  isInFuture,
+  isRunning,
+  isUndo,
+  nameOf,
+} from './job.js';
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 
-/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 
 /** @typedef {'total_records' | 'created_count' | 'updated_count' | 'unchanged_count' | 'rejected_count'} NumberField */
 
@@ -27,23 +43,35 @@ const NUMBER_COLUMNS = [
   ['rejected_count', 'Rejected', 'medium'],
 ];
 
-/** Undos have different counts, so only these columns mean the same for them. */
-const UNDO_COLUMNS = new Set(['total_records', 'rejected_count']);
+/**
+ * The columns that mean the same for jobs that are not imports. The others are empty, and the words below the name have
+ * the counts.
+ * @type {Record<'undo' | 'bulk', Set<NumberField>>}
+ */
+const COLUMNS_OF_KIND = {
+  undo: new Set(['total_records', 'rejected_count']),
+  bulk: new Set(['total_records', 'updated_count', 'unchanged_count']),
+};
 
 /** The speed of a shorter import would be meaningless. */
 const MIN_SPEED_SECONDS = 0.5;
 
 /**
+ * @typedef {object} Listeners
+ * @property {() => void} onDeleted a job of the table was deleted
+ * @property {() => void} onUndone the undo of a job was started, or the job cannot be undone any more
+ * @property {() => void} onStatus the status of a watched job has changed
+ */
+
+/**
  * Create the table.
- * @param {object} options
- * @param {() => void} options.onDeleted an import of the table was deleted
- * @param {() => void} options.onStatus the status of a watched import has changed
+ * @param {Listeners} listeners
  * @returns {{element: HTMLElement, show: (jobs: ImportJob[]) => void, stop: () => void}}
  */
-export function createHistoryTable({ onDeleted, onStatus }) {
+export function createHistoryTable(listeners) {
   const body = h('tbody');
   const heads = [
-    h('th', { scope: 'col', text: 'File' }),
+    h('th', { scope: 'col', text: 'Name' }),
     h('th', { scope: 'col', text: 'Status' }),
     NUMBER_COLUMNS.map(([, label, className]) => h('th', { scope: 'col', class: `number ${className}`, text: label })),
     h('th', { scope: 'col', class: 'medium', text: 'Started' }),
@@ -52,7 +80,7 @@ export function createHistoryTable({ onDeleted, onStatus }) {
   ];
   const element = h(
     'div',
-    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of earlier imports' },
+    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of earlier imports and bulk changes' },
     h(
       'table',
       { class: 'table table-imports', data: { testid: 'imports-table' } },
@@ -65,7 +93,7 @@ export function createHistoryTable({ onDeleted, onStatus }) {
 
   /** @param {ImportJob} job */
   const rowOf = (job) => {
-    const row = rows.get(job.task_id) ?? importRow(job, { onDeleted, onStatus });
+    const row = rows.get(job.task_id) ?? importRow(job, listeners);
     rows.set(job.task_id, row);
     return row;
   };
@@ -89,9 +117,9 @@ export function createHistoryTable({ onDeleted, onStatus }) {
 
 /**
  * @param {ImportJob} job
- * @param {{onDeleted: () => void, onStatus: () => void}} listeners
+ * @param {Listeners} listeners
  */
-function importRow(job, { onDeleted, onStatus }) {
+function importRow(job, { onDeleted, onUndone, onStatus }) {
   let current = job;
   const deleteButton = h(
     'button',
@@ -105,9 +133,21 @@ function importRow(job, { onDeleted, onStatus }) {
     },
     icon('trash'),
   );
+  const undoButton = h(
+    'button',
+    {
+      class: 'icon-button',
+      type: 'button',
+      'aria-label': `Undo ${nameOf(job)}`,
+      title: 'Undo',
+      data: { testid: 'undo-row' },
+      on: { click: () => undoJob(current, onUndone) },
+    },
+    icon('undo'),
+  );
   const address = importAddress(job.task_id);
   const pill = createStatusPill();
-  const bar = progressBar({ label: isUndo(job) ? nameOf(job) : `Import of ${job.filename}`, size: 'slim' });
+  const bar = progressBar({ label: isImport(job) ? `Import of ${job.filename}` : nameOf(job), size: 'slim' });
   const percent = h('span', { class: 'tabular muted' });
   const progress = h('div', { class: 'row-progress' }, bar.element, percent);
   const numbers = NUMBER_COLUMNS.map(([field, , className]) => ({
@@ -133,7 +173,7 @@ function importRow(job, { onDeleted, onStatus }) {
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
     h('td', { class: 'number widest' }, duration, speed),
-    h('td', { class: 'wide cell-delete' }, deleteButton),
+    h('td', { class: 'wide cell-actions' }, undoButton, deleteButton),
   );
 
   // The reason lies below all cells of the row, so it cannot give the row its height.
@@ -147,6 +187,7 @@ function importRow(job, { onDeleted, onStatus }) {
     if (latest.status !== current.status) onStatus();
     current = latest;
     deleteButton.hidden = !isFinal(latest) || !may('imports:write');
+    undoButton.hidden = !isFinal(latest) || !isInFuture(latest.undo_until) || !may('imports:write');
     pill.show(latest);
     progress.hidden = latest.status !== 'processing';
     bar.set(latest.step_progress);
@@ -159,7 +200,7 @@ function importRow(job, { onDeleted, onStatus }) {
     for (const { field, cell } of numbers) showNumber(cell, field, latest);
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
-    const hasSpeed = latest.rows_per_second && seconds !== null && seconds >= MIN_SPEED_SECONDS;
+    const hasSpeed = !isBulk(latest) && latest.rows_per_second && seconds !== null && seconds >= MIN_SPEED_SECONDS;
     setText(speed, hasSpeed ? `${formatNumber(latest.rows_per_second ?? 0)} rows/s` : '');
   };
   const unwatch = () => {
@@ -189,6 +230,27 @@ function importRow(job, { onDeleted, onStatus }) {
 }
 
 /**
+ * Ask for a confirmation, then undo a job. A refusal is shown in a banner.
+ * @param {ImportJob} job
+ * @param {() => void} onUndone
+ */
+async function undoJob(job, onUndone) {
+  const key = `undo-${job.task_id}`;
+  clearBanner(key);
+  try {
+    // The question needs the details.
+    /** @type {ImportDetail} */
+    const detail = await getJson(importApiPath(job.task_id));
+    const undo = await askToUndo(detail, onUndone);
+    if (!undo) return;
+    jobStarted.emit(undo);
+    onUndone();
+  } catch (error) {
+    showBanner({ key, title: `It cannot be undone now. ${messageOf(error)}`, detail: nextStep(error) });
+  }
+}
+
+/**
  * Return why an import failed, or that all its rows were rejected; "" if there is nothing to say.
  * @param {ImportJob} job
  */
@@ -199,8 +261,14 @@ function reasonOf(job) {
 
 /** @param {ImportJob} job */
 function subtitleOf(job) {
-  const size = job.file_size ? formatBytes(job.file_size) : null;
-  return [isUndo(job) ? describeUndone(job) : size, describeOrigin(job)].filter(Boolean).join(' · ');
+  return [describeContent(job), describeOrigin(job)].filter(Boolean).join(' · ');
+}
+
+/** @param {ImportJob} job */
+function describeContent(job) {
+  if (isBulk(job)) return describeCounts(bulkCounts(job).filter(({ value }, index) => value || !index));
+  if (isUndo(job)) return describeUndone(job);
+  return job.file_size ? formatBytes(job.file_size) : null;
 }
 
 /** @param {ImportJob} job an undo */
@@ -222,7 +290,7 @@ function knownRows(job) {
  * @param {ImportJob} job
  */
 function showNumber(cell, field, job) {
-  const isMeaningless = isUndo(job) && !UNDO_COLUMNS.has(field);
+  const isMeaningless = job.kind !== 'import' && !COLUMNS_OF_KIND[job.kind].has(field);
   const count = field === 'total_records' ? knownRows(job) : job[field];
   const value = isMeaningless ? 0 : count;
   const isUnknown = field === 'total_records' && value === 0 && !isFinal(job);

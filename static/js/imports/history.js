@@ -1,4 +1,4 @@
-// The import history: filters, table and pager. The address holds the filters and the page.
+// The history of imports and bulk changes: filters, table and pager. The address holds the filters and the page.
 
 import { NetworkError, getJson, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
@@ -32,6 +32,7 @@ export function createImportHistory() {
   const waitingBar = createWaitingBar(() => reload());
   const table = createHistoryTable({
     onStatus: waitingBar.reload,
+    onUndone: () => reload(),
     onDeleted: async () => {
       await reload();
       // The button that had the focus is gone.
@@ -40,14 +41,19 @@ export function createImportHistory() {
   });
   const filterBar = createImportFilterBar();
   const pager = createPager({
-    label: 'earlier imports',
+    label: 'earlier imports and bulk changes',
     onPage: showPage,
   });
   const body = h('div', { class: 'card table-card' }, loadingRows());
   const element = h(
     'section',
     { class: 'earlier', 'aria-labelledby': 'earlier-title' },
-    h('div', { class: 'earlier-head' }, h('h2', { id: 'earlier-title', text: 'Earlier imports' }), filterBar.element),
+    h(
+      'div',
+      { class: 'earlier-head' },
+      h('h2', { id: 'earlier-title', text: 'Earlier imports and bulk changes' }),
+      filterBar.element,
+    ),
     waitingBar.element,
     body,
   );
@@ -78,7 +84,7 @@ export function createImportHistory() {
       if (signal.aborted || error instanceof NetworkError) return;
       showBanner({
         key: BANNER_KEY,
-        title: `The earlier imports could not be loaded. ${messageOf(error)}`,
+        title: `The history could not be loaded. ${messageOf(error)}`,
         detail: nextStep(error),
         action: { label: 'Try again', run: reload },
       });
@@ -119,13 +125,13 @@ const noImports = () =>
   emptyState({
     shape: 'file',
     title: 'No imports yet',
-    detail: 'Every imported file is listed here with its result.',
+    detail: 'Every imported file and every change of many products is listed here with its result.',
   });
 
 const noMatch = () =>
   emptyState({
     shape: 'search',
-    title: 'No import matches',
+    title: 'Nothing matches',
     action: h('button', {
       class: 'button',
       type: 'button',
@@ -139,7 +145,7 @@ function loadingRows() {
   return h(
     'div',
     { class: 'table-loading', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the earlier imports…' }),
+    h('p', { class: 'visually-hidden', text: 'Loading the history…' }),
     Array.from({ length: 4 }, () => h('div', { class: 'skeleton' })),
   );
 }

@@ -2,7 +2,7 @@
 
 import { formatNumber, parseTime } from '../core/format.js';
 
-/** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
+/** @import { BulkDetails, ImportDetail, ImportJob } from '../core/types.d.ts' */
 /** @import { IconName } from '../core/icons.js' */
 
 const FINAL_STATUSES = new Set(['completed', 'failed', 'cancelled']);
@@ -12,6 +12,7 @@ const PHASE_WORDS = {
   queued: 'Waiting',
   reading: 'Reading',
   comparing: 'Comparing',
+  finding: 'Finding',
   writing: 'Writing',
   undoing: 'Undoing',
   finished: 'Finishing',
@@ -30,16 +31,47 @@ export const isFinal = (job) => FINAL_STATUSES.has(job.status);
 export const isRunning = (job) => job.status === 'pending' || job.status === 'processing';
 
 /**
- * Return whether a job is the undo of an import.
+ * Return whether a job is the undo of an import or of a bulk change.
  * @param {Pick<ImportJob, 'kind'>} job
  */
 export const isUndo = (job) => job.kind === 'undo';
 
 /**
- * Return the name of a job for lists and headings.
- * @param {Pick<ImportJob, 'kind' | 'filename'>} job
+ * Return whether a job is an import.
+ * @param {Pick<ImportJob, 'kind'>} job
  */
-export const nameOf = (job) => (isUndo(job) ? `Undo of ${job.filename}` : job.filename);
+export const isImport = (job) => job.kind === 'import';
+
+/** @typedef {ImportJob & {bulk: BulkDetails}} BulkJob a bulk change or the undo of one */
+
+/**
+ * Return whether a job is a bulk change or the undo of one.
+ * @template {Partial<Pick<ImportJob, 'bulk'>>} Job
+ * @param {Job} job
+ * @returns {job is Job & {bulk: BulkDetails}}
+ */
+export const isBulk = (job) => Boolean(job.bulk);
+
+/**
+ * Return what sentences call a job.
+ * @param {Pick<ImportJob, 'kind'>} job
+ */
+export const nounOf = ({ kind }) => ({ import: 'import', bulk: 'bulk change', undo: 'undo' })[kind];
+
+/**
+ * Return what sentences call the job that an undo undoes.
+ * @param {Partial<Pick<ImportJob, 'bulk'>>} undo
+ */
+export const nounOfUndone = (undo) => (isBulk(undo) ? 'bulk change' : 'import');
+
+/**
+ * Return the name of a job for lists and headings.
+ * @param {Pick<ImportJob, 'kind' | 'filename'> & Partial<Pick<ImportJob, 'bulk'>>} job
+ */
+export function nameOf(job) {
+  if (!isUndo(job)) return job.filename;
+  return `Undo of ${isBulk(job) ? `“${job.filename}”` : job.filename}`;
+}
 
 /**
  * Return whether a time is in the future. A missing time is not.
@@ -144,7 +176,7 @@ export function mergeJob(known, arrived) {
 }
 
 /**
- * Describe how far a job is, in rows (an undo: in products).
+ * Describe how far a job is: an import in rows, a bulk change or an undo in products.
  * @param {ImportJob} job
  * @returns {[label: string, value: string] | null} null if no number is known yet
  */
@@ -152,7 +184,7 @@ export function describeRows(job) {
   const { total_records: total, rows_read: read } = job;
   const processed = Math.max(job.processed_records, job.rows_written);
   const processedOfTotal = `${formatNumber(processed)} of ${formatNumber(total)}`;
-  if (isUndo(job)) {
+  if (!isImport(job)) {
     if (!total) return null;
     return ['Products', job.status === 'completed' ? formatNumber(total) : processedOfTotal];
   }

@@ -1,4 +1,4 @@
-// The progress of one import: phase, bar, rows, speed, time left and counts.
+// The progress of one job: phase, bar, rows, speed, time left and counts.
 
 import { progressAnnouncer } from '../core/announcer.js';
 import { fill, h, setText } from '../core/dom.js';
@@ -11,9 +11,10 @@ import {
   describeStatus,
   elapsedSeconds,
   isAllRejected,
+  isBulk,
   isFinal,
+  isImport,
   isRunning,
-  isUndo,
   nameOf,
 } from './job.js';
 import { createRateEstimator } from './rate-estimator.js';
@@ -47,7 +48,7 @@ const MIN_AVERAGE_SECONDS = 0.5;
  * @returns {ProgressCard}
  */
 export function createProgressCard(job, lists) {
-  const name = isUndo(job) ? nameOf(job) : `Import of ${job.filename}`;
+  const name = isImport(job) ? `Import of ${job.filename}` : nameOf(job);
   const pill = createStatusPill({ testid: 'import-status' });
   const bar = progressBar({ label: name, testid: 'import-progress' });
   const headline = h('h2', { class: 'import-headline', data: { testid: 'import-headline' } });
@@ -117,7 +118,7 @@ function factsOf(job, estimator, sinceArrivalMs) {
   const facts = [];
   const rows = describeRows(job);
   if (rows) facts.push(rows);
-  const speed = isEnded ? averageSpeed(job) : estimator.rowsPerSecond();
+  const speed = isBulk(job) ? null : isEnded ? averageSpeed(job) : estimator.rowsPerSecond();
   if (speed) facts.push([isEnded ? 'Average speed' : 'Speed', `${formatNumber(speed)} rows/s`]);
   const elapsed =
     job.duration_seconds === null

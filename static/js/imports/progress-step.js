@@ -1,8 +1,8 @@
-// The third step: the import while it runs.
+// The third step: the job while it runs.
 
 import { fill, h } from '../core/dom.js';
 import { createCancelButton } from './action-buttons.js';
-import { isRunning, isUndo } from './job.js';
+import { isBulk, isRunning, nounOf } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createThroughputChart } from './throughput-chart.js';
@@ -28,7 +28,7 @@ export function createProgressStep(job, context) {
   /** @param {ImportDetail} latest */
   const show = (latest) => {
     card.show(latest);
-    chart.show(latest);
+    if (!isBulk(latest)) chart.show(latest);
     if (!latest.preview && latest.notices.length !== noticeCount) {
       noticeCount = latest.notices.length;
       fill(notices, createNoticesCard(latest, null));
@@ -36,10 +36,7 @@ export function createProgressStep(job, context) {
     }
     if (isRunning(latest) === hasCancel) return;
     hasCancel = !hasCancel;
-    fill(
-      card.actions,
-      hasCancel ? createCancelButton(context, isUndo(latest) ? 'Cancel the undo' : 'Cancel the import') : null,
-    );
+    fill(card.actions, hasCancel ? createCancelButton(context, `Cancel the ${nounOf(latest)}`) : null);
   };
   show(job);
   const stop = () => {

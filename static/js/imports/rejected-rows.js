@@ -9,7 +9,7 @@ import { createPanelSearch } from '../core/panel-search.js';
 import { keyOf } from './fix-drafts.js';
 import { openFixRow } from './fix-row-dialog.js';
 import { importApiPath } from './job-actions.js';
-import { isUndo } from './job.js';
+import { isUndo, nounOfUndone } from './job.js';
 import { openList } from './count-tiles.js';
 import { changeHead, createRejectGroupsPanel, describeGroup } from './reject-groups.js';
 
@@ -70,7 +70,7 @@ export function createRejectsPanel(
     summary: [
       icon('warning', 'tone-warning'),
       h('span', { text: title }),
-      h('span', { class: 'muted panel-hint', text: undo ? 'They were edited or deleted since the import.' : hint }),
+      h('span', { class: 'muted panel-hint', text: undo ? `They were edited or deleted since the ${nounOfUndone(job)}.` : hint }),
     ],
     label: undo ? 'Products left alone' : 'Rejected rows',
     heads,

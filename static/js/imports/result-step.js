@@ -1,4 +1,4 @@
-// The last step: the outcome of the import, and what can be done next.
+// The last step: the outcome of the job, and what can be done next.
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
@@ -19,7 +19,7 @@ import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixesCard } from './fixes-card.js';
 import { openList } from './count-tiles.js';
-import { canRetry, isAllRejected, isInFuture, isUndo } from './job.js';
+import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo, nounOf, nounOfUndone } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
@@ -60,12 +60,14 @@ export function createResultStep(job, context) {
       ? {
           created: () => openAffected('created'),
           updated: () => openAffected('updated'),
-          deactivated: () => openAffected('deactivated'),
+          deactivated: () => openAffected(isBulk(latest) ? 'updated' : 'deactivated'),
           deleted: () => openAffected('deleted'),
+          activated: () => openAffected('updated'),
+          changed: () => openAffected('updated'),
           skipped: () => openAffected('left_out'),
         }
       : {};
-    const hasDuplicates = latest.duplicate_count > 0 && !isUndo(latest);
+    const hasDuplicates = latest.duplicate_count > 0 && isImport(latest);
     const duplicates = hasDuplicates ? createDuplicatesPanel(latest, latest.duplicate_count) : null;
     const lists = {
       ...affectedLists,
@@ -85,7 +87,7 @@ export function createResultStep(job, context) {
       rejects?.element ?? null,
       duplicates,
       affected?.element ?? null,
-      chart.element,
+      isBulk(latest) ? null : chart.element,
       createDetailsCard(latest),
     );
     chart.show(latest);
@@ -153,23 +155,24 @@ function explanation(job) {
         'check the file before the import: there you can change how it is read.',
     });
   }
-  if (job.undo_of) return undoOfNote(job.undo_of, job.filename);
-  return job.undone_by ? createUndoNote(job.undone_by) : null;
+  if (job.undo_of) return undoOfNote(job.undo_of, job);
+  return job.undone_by ? createUndoNote(job.undone_by, nounOf(job)) : null;
 }
 
 /**
- * @param {string} importId
- * @param {string} filename
+ * @param {string} undoneId
+ * @param {ImportDetail} undo
  */
-function undoOfNote(importId, filename) {
-  const link = h('a', { href: importAddress(importId), text: `the import of ${filename}` });
+function undoOfNote(undoneId, undo) {
+  const name = isBulk(undo) ? `“${undo.filename}”` : `of ${undo.filename}`;
+  const link = h('a', { href: importAddress(undoneId), text: `the ${nounOfUndone(undo)} ${name}` });
   return h('p', { class: 'note' }, icon('undo'), h('span', {}, 'This undoes ', link, '.'));
 }
 
 /** @param {ImportDetail} job */
 function describeRetry(job) {
   if (!may('imports:write')) return '';
-  if (isUndo(job)) return canRetry(job) ? 'You can retry the undo.' : '';
+  if (!isImport(job)) return canRetry(job) ? `You can retry the ${nounOf(job)}.` : '';
   return canRetry(job)
     ? `The file is stored until ${formatMoment(job.retry_until)}. ` +
         'Until then you can retry the import, also with other columns or options.'
@@ -185,6 +188,7 @@ function describeRetry(job) {
 function actions(job, context) {
   if (isUndo(job)) return undoActions(job, context);
   const undo = isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null;
+  if (isBulk(job)) return [canRetry(job) && createRetryButton(context), createProductsLink(!canRetry(job)), undo];
   if (isAllRejected(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
   if (job.status === 'completed') {
     return [createProductsLink(true), createChooseFileButton('Import another file'), undo];

@@ -2,7 +2,7 @@
 
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { isAllRejected, isUndo } from './job.js';
+import { isAllRejected, isImport } from './job.js';
 import { currentStep, hasContent, importAddress } from './steps.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
@@ -28,7 +28,7 @@ export function createStepsBar() {
    * @param {Step} shownStep
    */
   const show = (job, shownStep) => {
-    element.hidden = isUndo(job);
+    element.hidden = !isImport(job);
     list.replaceChildren(...STEPS.map((step, index) => stepItem(job, step, index, shownStep)));
   };
   return { element, show };

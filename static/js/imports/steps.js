@@ -1,6 +1,6 @@
 // The steps of an import: their addresses, the current step, and which steps have content.
 
-import { canRetry, isFinal, isRunning, isUndo } from './job.js';
+import { canRetry, isFinal, isImport, isRunning } from './job.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
 
@@ -69,5 +69,5 @@ export function currentStep(job) {
 export function hasContent(job, step) {
   if (step === currentStep(job)) return true;
   if (step === 'result') return isFinal(job);
-  return step === 'check' && !isUndo(job) && (Boolean(job.preview) || canRetry(job));
+  return step === 'check' && isImport(job) && (Boolean(job.preview) || canRetry(job));
 }

@@ -1,4 +1,4 @@
-// A note on an import that was undone, or whose undo is running, with a link to the undo.
+// A note on a job that was undone, or whose undo is running, with a link to the undo.
 
 import { getJson } from '../core/api.js';
 import { fill, h } from '../core/dom.js';
@@ -13,9 +13,10 @@ import { importAddress } from './steps.js';
 /**
  * Create the note. It shows the state of the undo once that is loaded.
  * @param {string} undoId the task id of the undo
+ * @param {string} noun what the sentence calls the job
  * @returns {HTMLElement}
  */
-export function createUndoNote(undoId) {
+export function createUndoNote(undoId, noun) {
   const text = h('span', {});
   /**
    * @param {string} sentence
@@ -27,16 +28,16 @@ export function createUndoNote(undoId) {
     try {
       /** @type {ImportDetail} */
       const undo = await getJson(importApiPath(undoId));
-      if (isRunning(undo)) show('This import is being undone.', 'Watch the undo');
+      if (isRunning(undo)) show(`This ${noun} is being undone.`, 'Watch the undo');
       else if (undo.status === 'completed') {
         const counts = jobCounts(undo).filter(({ value }) => value);
-        show(`This import was undone: ${describeCounts(counts)}.`, 'See the undo');
-      } else show('The undo of this import did not finish.', 'See the undo');
+        show(`This ${noun} was undone: ${describeCounts(counts)}.`, 'See the undo');
+      } else show(`The undo of this ${noun} did not finish.`, 'See the undo');
     } catch {
       // The note keeps its first sentence.
     }
   };
-  show('An undo of this import was started.', 'See the undo');
+  show(`An undo of this ${noun} was started.`, 'See the undo');
   load();
   return h('p', { class: 'note', data: { testid: 'undone-note' } }, icon('undo'), text);
 }

@@ -4,7 +4,9 @@ import { h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 
-/** @import { BulkAction } from './bulk-actions.js' */
+/** @import { BulkDetails } from '../core/types.d.ts' */
+
+/** @typedef {BulkDetails['action']} BulkAction */
 
 /**
  * @typedef {object} SelectionState
@@ -15,12 +17,14 @@ import { icon } from '../core/icons.js';
  * @property {number} total of products that match
  * @property {boolean} isEstimate whether `total` is an estimate
  * @property {boolean} busy whether an action is running
+ * @property {boolean} mayDelete whether the person may delete what is selected
  */
 
 /** @type {[action: BulkAction, verb: string][]} */
 const ACTIONS = [
   ['activate', 'Activate'],
   ['deactivate', 'Deactivate'],
+  ['set', 'Set field…'],
   ['delete', 'Delete'],
 ];
 
@@ -69,9 +73,9 @@ export function actionBar({ onAction, onEverything, onClear }) {
       },
       h('span', { text: verb }),
       ' ',
-      what,
+      action === 'set' ? null : what,
     );
-    return { button, what };
+    return { action, button, what };
   });
   const element = h(
     'div',
@@ -99,8 +103,9 @@ export function actionBar({ onAction, onEverything, onClear }) {
     everything.hidden = !offers;
     const total = `${state.isEstimate ? 'about ' : ''}${formatNumber(state.total)}`;
     if (offers) setText(everything, state.filtered ? `Select all ${total} that match` : `Select all ${total}`);
-    for (const { button, what } of buttons) {
+    for (const { action, button, what } of buttons) {
       setText(what, products);
+      button.hidden = action === 'delete' && !state.mayDelete;
       button.setAttribute('aria-disabled', String(state.busy));
     }
   };

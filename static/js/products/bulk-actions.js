@@ -1,104 +1,149 @@
-// Changes of many products at once.
+// Changes of many products. A few are changed at once; for more, a dry run counts them, a question states the effect,
+// and a worker does the job.
 
 import { messageOf, nextStep, sendJson } from '../core/api.js';
+import { bulkChanged, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
+import { bulkWords } from '../core/bulk-words.js';
 import { askToConfirm } from '../core/confirm.js';
-import { formatCount } from '../core/format.js';
 import { toast } from '../core/toast.js';
+import { bulkQuestion, deleteAllQuestion, describeNoChange } from './bulk-questions.js';
 import { filterBody } from './query.js';
 import { ownChange } from './save-queue.js';
+import { UNDOABLE_COUNT } from './undoable-deletes.js';
 
-/** @import { BulkCount } from '../core/types.d.ts' */
+/** @import { ApiError, NetworkError } from '../core/api.js' */
+/** @import { BulkChange } from '../core/bulk-words.js' */
+/** @import { BulkCount, ImportJob } from '../core/types.d.ts' */
 /** @import { Filters } from './query.js' */
-
-const BANNER_KEY = 'products-bulk';
-const CONFIRMATION_WORD = 'delete';
-// Deleting millions of rows can take minutes.
-const TIMEOUT_MS = 600_000;
-const VERBS = { activate: 'activated', deactivate: 'deactivated', delete: 'deleted' };
-
-/** @typedef {'activate' | 'deactivate' | 'delete'} BulkAction */
 
 /** @typedef {{count: number, ids: number[]} | {count: number, filter: Filters}} Target some products, or every match */
 
 /**
- * Activate or deactivate products. A failure is shown in a banner.
- * @param {'activate' | 'deactivate'} action
- * @param {Target} target
- * @returns {Promise<boolean>} whether it succeeded
+ * What has happened: the products were changed, a job was started, or nothing was changed.
+ * @typedef {'done' | 'started' | 'nothing'} Outcome
  */
-export async function changeMany(action, target) {
-  clearBanner(BANNER_KEY);
-  try {
-    report(action, await sendBulk(action, target));
-    return true;
-  } catch (error) {
-    showBanner({
-      key: BANNER_KEY,
-      title: `The products could not be ${VERBS[action]}. ${messageOf(error)}`,
-      detail: nextStep(error),
-    });
-    return false;
-  }
-}
+
+const BANNER_KEY = 'products-bulk';
+const CONFIRMATION_WORD = 'delete';
+const DELETE_ALL = '/api/products/bulk-delete?started_from=page';
+// A dry run may count millions of rows.
+const TIMEOUT_MS = 120_000;
 
 /**
- * Delete products for good after a confirmation.
+ * Change or delete products.
+ * @param {BulkChange} change
  * @param {Target} target
- * @returns {Promise<boolean>} whether they were deleted
+ * @param {(text: string) => void} [say] says that there is nothing to change
+ * @returns {Promise<Outcome>}
+ * @throws {ApiError|NetworkError}
  */
-export async function deleteMany(target) {
-  const products = formatCount(target.count, 'product');
-  const answer = await askToConfirm({
-    title: 'filter' in target ? `Delete all ${products} that match?` : `Delete ${products}?`,
-    text: 'They are deleted for good. Importing an earlier export brings them back.',
-    ok: `Delete ${products}`,
-    run: () => sendBulk('delete', target),
-  });
-  if (answer) report('delete', answer);
-  return Boolean(answer);
+export function changeMany(change, target, say = toast) {
+  clearBanner(BANNER_KEY);
+  if (change.action === 'delete' && selectionOf(target) === 'all') return deleteAll();
+  return target.count <= UNDOABLE_COUNT ? changeAtOnce(change, target) : changeAfterQuestion(change, target, say);
 }
 
 /**
  * Delete every product after the user has typed a word.
- * @param {number | null} count of products; null if it is unknown
- * @returns {Promise<boolean>} whether they were deleted
+ * @returns {Promise<Outcome>}
+ * @throws {ApiError|NetworkError}
  */
-export async function deleteEverything(count) {
-  const products = count === null ? 'all products' : `all ${formatCount(count, 'product')}`;
+export async function deleteAll() {
+  clearBanner(BANNER_KEY);
+  /** @type {BulkCount} */
+  const plan = await sendJson('DELETE', `${DELETE_ALL}&dry_run=true`, { timeoutMs: TIMEOUT_MS });
+  if (!plan.count) {
+    toast('There is no product to delete');
+    return 'nothing';
+  }
+  /** @type {BulkCount | ImportJob | undefined} */
   const answer = await askToConfirm({
-    title: `Delete ${products}?`,
-    text: 'The whole catalogue is deleted for good. Importing an earlier export brings it back.',
-    ok: 'Delete all products',
+    ...deleteAllQuestion(plan),
     word: CONFIRMATION_WORD,
-    run: () =>
-      ownChange(
-        () => sendJson('DELETE', '/api/products/bulk-delete', { timeoutMs: TIMEOUT_MS }),
-        () => ({ ids: [] }),
-      ),
+    run: () => sendJson('DELETE', DELETE_ALL, { isAsync: true }),
   });
-  if (answer) report('delete', answer);
-  return Boolean(answer);
+  return answer ? report(answer) : 'nothing';
 }
 
 /**
- * @param {BulkAction} action
- * @param {Target} target
- * @returns {Promise<BulkCount>}
+ * Show that a bulk change was refused.
+ * @param {BulkChange} change
+ * @param {unknown} error
  */
-function sendBulk(action, target) {
+export function showRefusal(change, error) {
+  showBanner({
+    key: BANNER_KEY,
+    title: `The products could not be ${bulkWords(change).participle}. ${messageOf(error)}`,
+    detail: nextStep(error),
+  });
+}
+
+/**
+ * @param {BulkChange} change
+ * @param {Target} target
+ * @returns {Promise<Outcome>}
+ */
+async function changeAtOnce(change, target) {
   const ids = 'ids' in target ? target.ids : [];
-  const body = 'ids' in target ? { action, ids } : { action, filter: filterBody(target.filter) };
-  return ownChange(
-    () => sendJson('POST', '/api/products/bulk', { body, timeoutMs: TIMEOUT_MS }),
+  /** @type {BulkCount | ImportJob} */
+  const answer = await ownChange(
+    () => sendJson('POST', '/api/products/bulk', { body: bodyOf(change, target) }),
     () => ({ ids }),
   );
+  return report(answer);
 }
 
 /**
- * @param {BulkAction} action
- * @param {BulkCount} result
+ * @param {BulkChange} change
+ * @param {Target} target
+ * @param {(text: string) => void} say
+ * @returns {Promise<Outcome>}
  */
-function report(action, { count }) {
-  toast(count ? `${formatCount(count, 'product')} ${VERBS[action]}` : 'Nothing to change');
+async function changeAfterQuestion(change, target, say) {
+  const body = bodyOf(change, target);
+  /** @type {BulkCount} */
+  const plan = await sendJson('POST', '/api/products/bulk', {
+    body: { ...body, dry_run: true },
+    timeoutMs: TIMEOUT_MS,
+  });
+  if (!plan.count) {
+    say(describeNoChange(change, plan));
+    return 'nothing';
+  }
+  /** @type {BulkCount | ImportJob | undefined} */
+  const answer = await askToConfirm({
+    ...bulkQuestion(change, selectionOf(target), plan),
+    isDangerous: change.action === 'delete',
+    run: () => sendJson('POST', '/api/products/bulk', { body, isAsync: true }),
+  });
+  return answer ? report(answer) : 'nothing';
+}
+
+/**
+ * @param {BulkCount | ImportJob} answer the result, or the job if that goes on
+ * @returns {Outcome}
+ */
+function report(answer) {
+  if ('status' in answer) {
+    jobStarted.emit(answer);
+    return 'started';
+  }
+  bulkChanged.emit(answer);
+  return 'done';
+}
+
+/**
+ * @param {BulkChange} change
+ * @param {Target} target
+ */
+function bodyOf({ action, field, value }, target) {
+  const selection = 'ids' in target ? { ids: target.ids } : { filter: filterBody(target.filter) };
+  return { action, ...(action === 'set' ? { field, value } : {}), ...selection, started_from: 'page' };
+}
+
+/** @param {Target} target */
+function selectionOf(target) {
+  if ('ids' in target) return 'ids';
+  return Object.keys(target.filter).length ? 'filter' : 'all';
 }

@@ -2,7 +2,7 @@
 
 import { announce } from '../core/announcer.js';
 import { NetworkError, messageOf, nextStep } from '../core/api.js';
-import { importFinished } from '../core/app-events.js';
+import { importFinished, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
@@ -15,7 +15,7 @@ import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
 import { actionBar } from './action-bar.js';
-import { changeMany, deleteEverything, deleteMany } from './bulk-actions.js';
+import { createBulkController, isOwnJob, isOwnJobRunning } from './bulk-controller.js';
 import { createCellEditing } from './cell-editor.js';
 import { openProduct } from './dialog.js';
 import { noProducts, nothingMatches } from './empty-states.js';
@@ -30,7 +30,8 @@ import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, undoLast } from './undo
 
 /** @import { Screen } from '../core/router.js' */
 /** @import { Product, ProductPagination } from '../core/types.d.ts' */
-/** @import { BulkAction, Target } from './bulk-actions.js' */
+/** @import { BulkAction } from './action-bar.js' */
+/** @import { Target } from './bulk-actions.js' */
 /** @import { FieldName, FieldValues } from './edit-conflict.js' */
 /** @import { LoadedPage } from './page-loader.js' */
 
@@ -40,11 +41,16 @@ const TIMES_MS = 30_000;
 /** @type {ReturnType<typeof createScreen> | null} */
 let mounted = null;
 
-/** @type {Screen & {focusSearch: () => void, createProduct: () => void}} */
-export const productsScreen = {
+/**
+ * Create the panel of the bulk changes that are running.
+ * @typedef {(options: {onFocusLost: () => void}) => {element: HTMLElement, stop: () => void}} CreatePanel
+ */
+
+/** @type {(createPanel: CreatePanel) => Screen & {focusSearch: () => void, createProduct: () => void}} */
+export const createProductsScreen = (createPanel) => ({
   mount(root, { query }) {
     document.title = 'Products · Acme Product Importer';
-    const created = createScreen(root);
+    const created = createScreen(root, createPanel);
     mounted = created;
     created.update(query);
     return {
@@ -66,10 +72,13 @@ export const productsScreen = {
     return go('#/products');
   },
   createProduct: () => mounted?.create(),
-};
+});
 
-/** @param {HTMLElement} root */
-function createScreen(root) {
+/**
+ * @param {HTMLElement} root
+ * @param {CreatePanel} createPanel
+ */
+function createScreen(root, createPanel) {
   /** @type {{pagination: ProductPagination, filtered: boolean} | null} */
   let current = null;
   let busy = false;
@@ -77,7 +86,8 @@ function createScreen(root) {
   /** @type {URLSearchParams | null} */
   let firstQuery = null;
 
-  const head = createProductHeader({ onNew: create, onDeleteAll: deleteAll });
+  const bulk = createBulkController({ target, onBusy: showBusy, onDone: endBulk });
+  const head = createProductHeader({ onNew: create, onDeleteAll: bulk.deleteAll });
   const filters = createFilterBar();
   const selection = createSelection(showSelection);
   const grid = createProductGrid({
@@ -107,6 +117,7 @@ function createScreen(root) {
     // A new page size starts at the first page, because the same page number would show other products.
     onSize: (size) => setQuery({ per_page: size === DEFAULT_SIZE ? undefined : size, ...FROM_THE_START }),
   });
+  const panel = createPanel({ onFocusLost: () => grid.focus() });
   const offer = h('div', { class: 'offer', role: 'status' });
   pager.element.classList.add('is-pending');
   const element = h(
@@ -114,6 +125,7 @@ function createScreen(root) {
     { class: 'screen screen-products' },
     head.element,
     filters.element,
+    panel.element,
     h('div', { class: 'card table-fill' }, offer, grid.element, bar.element, pager.element),
   );
   root.append(element);
@@ -212,6 +224,7 @@ function createScreen(root) {
       total: current?.pagination.total ?? 0,
       isEstimate: Boolean(current?.pagination.total_is_estimate),
       busy,
+      mayDelete: !(selection.isEverything() && !current?.filtered) || may('admin'),
     });
   }
 
@@ -233,33 +246,29 @@ function createScreen(root) {
     grid.focus();
   }
 
-  /** @param {BulkAction} action */
-  async function act(action) {
+  /** @returns {Target} */
+  function target() {
     const count = selection.count();
-    const target = selection.isEverything() ? { count, filter: list.filters() } : { count, ids: selection.ids() };
-    if (action === 'delete' && 'ids' in target && count <= UNDOABLE_COUNT) return remove(selection.products());
-    busy = true;
-    showSelection();
-    const done = await run(action, target);
-    busy = false;
-    showSelection();
-    if (done) {
-      selection.clear();
-      list.load();
-      grid.focus();
-    }
-    return undefined;
+    return selection.isEverything() ? { count, filter: list.filters() } : { count, ids: selection.ids() };
   }
 
-  /**
-   * @param {BulkAction} action
-   * @param {Target} target
-   */
-  function run(action, target) {
-    if (action !== 'delete') return changeMany(action, target);
-    return 'filter' in target && !Object.keys(target.filter).length
-      ? deleteEverything(target.count)
-      : deleteMany(target);
+  /** @param {BulkAction} action */
+  function act(action) {
+    const isSmall = !selection.isEverything() && selection.count() <= UNDOABLE_COUNT;
+    if (action === 'delete' && isSmall) remove(selection.products());
+    else bulk.act(action);
+  }
+
+  /** @param {boolean} isBusy */
+  function showBusy(isBusy) {
+    busy = isBusy;
+    showSelection();
+  }
+
+  function endBulk() {
+    selection.clear();
+    list.load();
+    grid.focus();
   }
 
   /** @param {Product[]} products */
@@ -272,13 +281,6 @@ function createScreen(root) {
     selection.forget(products.map((product) => product.id));
     deleteWithUndo(products, filterKey(list.filters()));
     grid.focusNear(index);
-  }
-
-  async function deleteAll() {
-    const isExact = current && !current.filtered && !current.pagination.total_is_estimate;
-    if (!(await deleteEverything(current && isExact ? current.pagination.total : null))) return;
-    selection.clear();
-    list.load();
   }
 
   // One product
@@ -345,13 +347,16 @@ function createScreen(root) {
     clearSelection();
   };
   document.addEventListener('keydown', onKey);
-  const stopImports = importFinished.subscribe(() => list.check());
+  const stopImports = importFinished.subscribe((job) => (isOwnJob(job) ? list.load() : list.check()));
+  // The button of the notice that has started the job has disappeared.
+  const stopJobs = jobStarted.subscribe(() => document.activeElement === document.body && grid.focus());
   const stopReconnect = reconnected.subscribe(() => list.load());
   // The undo button has disappeared, so the grid takes the focus.
   const stopDeletes = deletesChanged.subscribe(
     ({ isRestored }) => isRestored && document.activeElement === document.body && grid.focus(),
   );
-  const stopStream = followChanges('products', list.check);
+  // A bulk change of this page is no news: the list is loaded at its end.
+  const stopStream = followChanges('products', () => isOwnJobRunning() || list.check());
   const timer = setInterval(() => refreshTimes(grid.element), TIMES_MS);
 
   function stop() {
@@ -359,6 +364,8 @@ function createScreen(root) {
     clearInterval(timer);
     document.removeEventListener('keydown', onKey);
     stopImports();
+    stopJobs();
+    panel.stop();
     stopReconnect();
     stopDeletes();
     stopStream();

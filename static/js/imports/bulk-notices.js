@@ -1,0 +1,108 @@
+// Notices about bulk changes and their undos: what they did, with "Undo", or why they failed, with "Retry".
+
+import { messageOf, nextStep, sendJson } from '../core/api.js';
+import { bulkChanged, jobStarted } from '../core/app-events.js';
+import { clearBanner, showBanner } from '../core/banner.js';
+import { elementById } from '../core/dom.js';
+import { go } from '../core/router.js';
+import { may } from '../core/session.js';
+import { toast } from '../core/toast.js';
+import { changedCount, describeBulkEnd, describeBulkWritten } from './bulk-texts.js';
+import { importApiPath } from './job-actions.js';
+import { canRetry, isInFuture, nameOf, nounOf } from './job.js';
+import { importAddress } from './steps.js';
+
+/** @import { BulkCount, ImportJob } from '../core/types.d.ts' */
+/** @import { BulkJob } from './job.js' */
+
+/** Long enough to notice the end of something that ran in the background. */
+const SHOWN_MS = 20_000;
+
+/**
+ * The bulk changes whose result was shown: a slow one is both followed as a job and awaited by its call.
+ * @type {Set<string>}
+ */
+const shown = new Set();
+
+/** Show the results of the bulk changes that calls of this page make at once. */
+export function installBulkNotices() {
+  bulkChanged.subscribe(showAnswer);
+}
+
+/** @param {BulkCount} answer */
+function showAnswer({ message, count, task_id: taskId = '' }) {
+  if (shown.has(taskId)) return;
+  shown.add(taskId);
+  showResult(message.replace(/\.$/, ''), taskId, { canUndo: count > 0, link: false });
+}
+
+/**
+ * Show how a bulk change or an undo has ended.
+ * @param {BulkJob} job
+ */
+export function showBulkEnd(job) {
+  // A retry ends again.
+  const key = job.run > 1 ? `${job.task_id} ${job.run}` : job.task_id;
+  if (shown.has(key)) return undefined;
+  shown.add(key);
+  if (job.status === 'failed') return showFailure(job);
+  const canUndo = job.kind === 'bulk' && changedCount(job) > 0 && isInFuture(job.undo_until);
+  return showResult(describeBulkEnd(job), job.task_id, { canUndo, link: true });
+}
+
+/**
+ * @param {string} text
+ * @param {string} taskId
+ * @param {{canUndo: boolean, link: boolean}} options
+ */
+function showResult(text, taskId, { canUndo, link }) {
+  const details = { label: 'Details', href: importAddress(taskId, 'result') };
+  const undo = { label: 'Undo', run: () => act(taskId, 'undo', 'undone'), testid: 'undo-bulk' };
+  toast(text, {
+    ...(canUndo && may('imports:write') ? undo : {}),
+    ...(link ? { link: details, shownMs: SHOWN_MS } : {}),
+  });
+}
+
+/** @param {BulkJob} job */
+function showFailure(job) {
+  const key = `ended-${job.task_id}`;
+  const view = () => {
+    clearBanner(key);
+    go(importAddress(job.task_id));
+  };
+  const retry = () => {
+    clearBanner(key);
+    act(job.task_id, 'retry', 'started again');
+  };
+  showBanner({
+    key,
+    title: `${nameOf(job)}: ${job.error_message ?? `The ${nounOf(job)} failed.`}`,
+    detail: describeBulkWritten(job),
+    action: canRetry(job) && may('imports:write') ? { label: 'Retry', run: retry } : { label: 'Details', run: view },
+  });
+}
+
+/**
+ * Undo a bulk change, or run it again. A refusal is shown in a banner.
+ * @param {string} taskId
+ * @param {'undo' | 'retry'} action
+ * @param {string} done what the product could not be
+ */
+async function act(taskId, action, done) {
+  try {
+    const body = action === 'undo' ? { started_from: 'page' } : undefined;
+    /** @type {ImportJob} */
+    const job = await sendJson('POST', importApiPath(taskId, action), { body });
+    jobStarted.emit(job);
+  } catch (error) {
+    showBanner({
+      key: `action-${taskId}`,
+      title: `The bulk change could not be ${done}. ${messageOf(error)}`,
+      detail: nextStep(error),
+      action: { label: 'Details', run: () => go(importAddress(taskId)) },
+    });
+  }
+  // The button that was pressed is gone.
+  if (document.activeElement === document.body) elementById('main').focus({ preventScroll: true });
+}
