@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg2.extensions import cursor as Cursor
 
 from importer.jobs.actions import NotAllowed
+from importer.jobs.messages import NOUNS, noun_of_undone
 from importer.pipeline.change_log import VERSION_SQL
 
 # A sample of this size takes less than a second, however many products the import wrote. Smaller imports are
@@ -50,9 +51,9 @@ SELECT (SELECT max(products) FROM entries), (SELECT count(*) FROM sampled) + (SE
     (SELECT coalesce(sum(products), 0)::bigint FROM versions) + (SELECT count(*) FROM restorable),
     (SELECT coalesce(sum(products), 0)::bigint FROM changed)
         + (SELECT coalesce(sum(taken), 0)::bigint FROM restorable),
-    later.task_id::text, later.filename, later.products
+    later.task_id::text, later.kind, later.filename, later.products
 FROM (SELECT) one LEFT JOIN LATERAL (
-    SELECT j.task_id, j.filename, sum(changed.products)::bigint AS products
+    SELECT j.task_id, j.kind, j.filename, sum(changed.products)::bigint AS products
     FROM changed JOIN (
         SELECT DISTINCT at, job_id FROM import_changes WHERE at IN (SELECT version FROM changed)
     ) c ON c.at = changed.version
@@ -70,28 +71,31 @@ def check_undo(cursor: Cursor, task_id: str) -> None:
     The message says how many products that would be, as an estimate for a large import. It names the later import that
     changed the largest number of them, if there is one. `details` has the same facts for programs.
     """
-    cursor.execute("SELECT id FROM import_jobs WHERE task_id = %s", (task_id,))
-    (job_id,) = cursor.fetchone() or (0,)
+    cursor.execute("SELECT id, bulk FROM import_jobs WHERE task_id = %s", (task_id,))
+    job_id, bulk = cursor.fetchone() or (0, None)
+    noun = noun_of_undone(bulk)
     cursor.execute(PLANNER_SETTINGS_SQL)
     limits = {"max_entries": MAX_SAMPLED_ENTRIES, "max_products": MAX_SAMPLED_PRODUCTS}
     cursor.execute(SAMPLE_SQL, {"job_id": job_id, **limits})
-    products, sampled, existing, changed, later_task_id, later_filename, changed_by_later = cursor.fetchone() or ()
+    products, sampled, existing, changed, *later = cursor.fetchone() or ()
+    later_task_id, later_kind, later_filename, changed_by_later = later
     if 2 * changed <= existing:
         return
     is_estimate = sampled < products
     left_alone = round(products * changed / sampled) if is_estimate else changed
     if products == 1:
-        counted, them = "The only product of this import was", "it"
+        counted, them = f"The only product of this {noun} was", "it"
     else:
         about = "About " if is_estimate else ""
-        counted, them = f"{about}{left_alone:,} of the {products:,} products of this import were", "these"
+        counted, them = f"{about}{left_alone:,} of the {products:,} products of this {noun} were", "these"
     details = {"products": int(products), "left_alone": int(left_alone), "is_estimate": is_estimate}
     if later_task_id is None:
         cause, advice = "", "Force the undo to take back only the rest."
     else:
         details["later_import"] = {"task_id": later_task_id, "filename": later_filename}
         share = "mostly" if 2 * changed_by_later > changed else "among others"
-        cause = f", {share} by the later import of “{later_filename}”"
-        advice = "Undo that import first, or force this undo to take back only the rest."
+        later_name = f"{NOUNS[later_kind]} {'of ' if later_kind == 'import' else ''}“{later_filename}”"
+        cause = f", {share} by the later {later_name}"
+        advice = f"Undo that {NOUNS[later_kind]} first, or force this undo to take back only the rest."
     message = f"{counted} changed since{cause}. An undo leaves {them} alone. {advice}"
     raise NotAllowed("undo_blocked", message, details)
