@@ -1,4 +1,4 @@
-"""The products that an import created, changed, deleted or left out, page by page, as its change log names them."""
+"""The products that a job created, changed, deleted or left out, page by page, as its change log names them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 # The array of an entry of the change log for each kind of change.
@@ -19,8 +20,13 @@ ARRAYS_SQL = {
 
 # A removal appends its ranges to the change log from both ends, so their entries are sorted by their first keys.
 FIND_ENTRIES_SQL = """
-SELECT c.id, {lengths} FROM import_changes c LEFT JOIN products p ON c.deactivated AND p.id = c.updated[1]
+SELECT c.id, c.deleted_table, {lengths}
+FROM import_changes c LEFT JOIN products p ON c.deactivated AND p.id = c.updated[1]
 WHERE job_id = %s ORDER BY lower(coalesce(p.sku, c.skus[1])) COLLATE "C" NULLS FIRST, c.id
+"""
+# The products that a deletion of all has moved to a table, as long as they are there.
+READ_DELETED_TABLE_SQL = """
+SELECT id, sku FROM {deleted_table} ORDER BY lower(sku) COLLATE "C" OFFSET {first} LIMIT {limit}
 """
 FIND_PRODUCTS_BY_SKU_SQL = """
 SELECT p.id, s.sku FROM unnest(%s) WITH ORDINALITY s (sku, place)
@@ -49,17 +55,21 @@ def list_affected_products(
     They are sorted by change, in the order of `changes`, then by key as they were written.
     """
     arrays = [ARRAYS_SQL[change] for change in changes]
-    lengths = ", ".join(f"coalesce(cardinality({array}), 0)" for array in arrays)
+    lengths = ", ".join(
+        f"coalesce(cardinality({array}), {'deleted_rows, ' if array == 'deleted' else ''}0)" for array in arrays
+    )
     cursor.execute(FIND_ENTRIES_SQL.format(lengths=lengths), (job_id,))
     entries = cursor.fetchall()
     products: list[AffectedProduct] = []
     passed = 0
-    for place, (change, array) in enumerate(zip(changes, arrays, strict=True), 1):
+    for place, (change, array) in enumerate(zip(changes, arrays, strict=True), 2):
         for entry in entries:
-            entry_id, length = entry[0], entry[place]
+            entry_id, deleted_table, length = entry[0], entry[1], entry[place]
             first, last = max(0, offset - passed), min(length, offset + limit - passed)
             passed += length
-            if first < last:
+            if first < last and deleted_table:
+                products += _read_deleted_table(cursor, deleted_table, first, last)
+            elif first < last:
                 values = _read_part(cursor, array, entry_id, first, last)
                 if change == "left_out":
                     products += _find_left_out(cursor, values)
@@ -76,6 +86,13 @@ def _read_part(cursor: Cursor, array: str, entry_id: int, first: int, last: int)
     cursor.execute(f"SELECT ({array})[%s:%s] FROM import_changes WHERE id = %s", (first + 1, last, entry_id))
     (values,) = cursor.fetchone() or ((),)
     return tuple(values)
+
+
+def _read_deleted_table(cursor: Cursor, table: str, first: int, last: int) -> Iterator[AffectedProduct]:
+    statement = sql.SQL(READ_DELETED_TABLE_SQL)
+    parts = {"first": sql.Literal(first), "limit": sql.Literal(last - first)}
+    cursor.execute(statement.format(deleted_table=sql.Identifier(table), **parts))
+    return (AffectedProduct("deleted", product_id, sku) for product_id, sku in cursor.fetchall())
 
 
 def _find_left_out(cursor: Cursor, skus: Sequence[str]) -> Iterator[AffectedProduct]:

@@ -72,3 +72,15 @@ def is_waiting_for_lock(url: str, statement: str) -> bool:
         [statement],
     )
     return bool(rows)
+
+
+def read_rows(url: str) -> list[Any]:
+    """Return every product as its row in JSON, in key order, without the time at which it changed."""
+    rows = execute(url, 'SELECT to_jsonb(p) FROM products p ORDER BY lower(sku) COLLATE "C"')
+    return [{**row, "updated_at": None, "restored": None} for (row,) in rows]
+
+
+def find_deleted_tables(url: str) -> list[str]:
+    """Return the names of the tables with the products of deletions of all."""
+    query = "SELECT tablename::text FROM pg_tables WHERE starts_with(tablename, 'deleted_products_')"
+    return [name for (name,) in execute(url, query)]

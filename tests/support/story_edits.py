@@ -80,6 +80,7 @@ class ProductEditor:
         action = "delete" if kind.startswith("delete") else "activate" if activate else "deactivate"
         response = self.client.post("/api/products/bulk", json={"action": action, **selection})
         assert response.status_code == 200, response.json
+        self.forget_job(response.json["task_id"])
         if action != "delete":
             products = [product for product in products if product.values["active"] != activate]
         assert response.json["count"] == len(products)
@@ -96,4 +97,9 @@ class ProductEditor:
             assert (response.status_code, response.json["code"]) == (409, "import_running")
             return
         assert (response.status_code, response.json["count"]) == (200, len(self.model.catalogue))
+        self.forget_job(response.json["task_id"])
         self.model.catalogue.clear()
+
+    def forget_job(self, task_id: str) -> None:
+        """Delete the job of a bulk change: the model has imports and their undos only."""
+        assert self.client.delete(f"/api/imports/{task_id}").status_code == 200

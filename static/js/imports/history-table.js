@@ -154,6 +154,7 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     field,
     cell: h('td', { class: `number ${className}` }),
   }));
+  const counts = h('span', { class: 'cell-below cell-counts muted', data: { testid: 'job-counts' } });
   const subtitle = h('span', { class: 'cell-below muted medium-line' });
   const reason = h('span', { class: 'cell-reason', data: { testid: 'failure-reason' } });
   const duration = h('span', {});
@@ -164,7 +165,8 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     h(
       'td',
       { class: 'cell-file' },
-      h('a', { class: 'file-link', href: address, text: nameOf(job), title: job.filename }),
+      h('a', { class: 'file-link', href: address, text: nameOf(job), title: nameOf(job) }),
+      counts,
       subtitle,
       reason,
       h('span', { class: 'narrow-only muted' }, timeElement(job.created_at)),
@@ -192,6 +194,7 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     progress.hidden = latest.status !== 'processing';
     bar.set(latest.step_progress);
     setText(percent, `${latest.step_progress}%`);
+    setText(counts, countsOf(latest));
     setText(subtitle, subtitleOf(latest));
     showMessage(reason, reasonOf(latest));
     reason.dataset.tone = isAllRejected(latest) ? 'warning' : 'danger';
@@ -261,14 +264,17 @@ function reasonOf(job) {
 
 /** @param {ImportJob} job */
 function subtitleOf(job) {
-  return [describeContent(job), describeOrigin(job)].filter(Boolean).join(' · ');
+  const size = job.file_size ? formatBytes(job.file_size) : '';
+  return [size, describeOrigin(job)].filter(Boolean).join(' · ');
 }
 
-/** @param {ImportJob} job */
-function describeContent(job) {
+/**
+ * Return the counts of a job that is not an import, in its own words: the columns have names for imports.
+ * @param {ImportJob} job
+ */
+function countsOf(job) {
   if (isBulk(job)) return describeCounts(bulkCounts(job).filter(({ value }, index) => value || !index));
-  if (isUndo(job)) return describeUndone(job);
-  return job.file_size ? formatBytes(job.file_size) : null;
+  return isUndo(job) ? describeUndone(job) : '';
 }
 
 /** @param {ImportJob} job an undo */

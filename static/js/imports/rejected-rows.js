@@ -70,7 +70,10 @@ export function createRejectsPanel(
     summary: [
       icon('warning', 'tone-warning'),
       h('span', { text: title }),
-      h('span', { class: 'muted panel-hint', text: undo ? `They were edited or deleted since the ${nounOfUndone(job)}.` : hint }),
+      h('span', {
+        class: 'muted panel-hint',
+        text: undo ? `They were edited or deleted since the ${nounOfUndone(job)}.` : hint,
+      }),
     ],
     label: undo ? 'Products left alone' : 'Rejected rows',
     heads,

@@ -65,7 +65,7 @@ CALLS: dict[str, tuple[Callable[[str], Any], str]] = {
         "SELECT name = 'Red lamp' FROM products",
     ),
     "product.deleted": (send("DELETE", "/products/1"), "SELECT count(*) = 0 FROM products"),
-    "products.deleted": (send("DELETE", "/products/bulk-delete"), "SELECT count(*) = 0 FROM products"),
+    "products.deleted": (send("DELETE", "/products/bulk-delete"), "SELECT count(*) = 1 FROM import_jobs"),
     "webhook.created": (
         send("POST", "/webhooks", json={"url": "http://127.0.0.1:9", "event_type": "*"}),
         "SELECT count(*) = 1 FROM webhooks",

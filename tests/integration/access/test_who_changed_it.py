@@ -96,7 +96,7 @@ def test_an_import_of_local_has_the_name_in_its_history(client: FlaskClient, run
 def test_bulk_changes(editor: FlaskClient, script: FlaskClient) -> None:
     create_product(script, "A")
     create_product(script, "B")
-    body = {"action": "deactivate", "ids": [1]}
+    body: dict[str, Any] = {"action": "deactivate", "ids": [1]}
     task_id = read_json(editor.post("/api/products/bulk", json=body))["task_id"]
     assert last_change(editor) == {"by": {"type": "user", "name": PERSON}, "how": "bulk", "import": task_id}
     assert last_change(editor, 2)["how"] == "api"

@@ -10,8 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from catalogue import bulk
-from support.bulk import ALL_PRODUCTS, change, create_products, open_transaction, read_active
+from support.bulk import ALL_PRODUCTS, change, create_products, read_active
 from support.database import execute
 from support.jobs import read_products
 
@@ -124,6 +123,17 @@ def test_deleting_all_products_does_not_free_their_ids(
         ({"action": "delete", "filter": {"active": "true"}}, "filter.active"),
         ({"action": "delete", "filter": {"active": None}}, "filter.active"),
         ({"action": "delete", "ids": [1], "fliter": {}}, "fliter"),
+        ({"action": "delete", "ids": [1], "field": "name"}, "field"),
+        ({"action": "activate", "ids": [1], "value": True}, "value"),
+        ({"action": "set", "ids": [1], "value": "a"}, "field"),
+        ({"action": "set", "ids": [1], "field": "name"}, "value"),
+        ({"action": "set", "ids": [1], "field": "sku", "value": "a"}, "field"),
+        ({"action": "set", "ids": [1], "field": "name", "value": 1}, "value"),
+        ({"action": "set", "ids": [1], "field": "name", "value": None}, "value"),
+        ({"action": "set", "ids": [1], "field": "name", "value": "a" * 501}, "value"),
+        ({"action": "set", "ids": [1], "field": "description", "value": "a\0"}, "value"),
+        ({"action": "set", "ids": [1], "field": "active", "value": "true"}, "value"),
+        ({"action": "delete", "ids": [1], "dry_run": "yes"}, "dry_run"),
     ],
 )
 @pytest.mark.usefixtures("ids")
@@ -151,6 +161,7 @@ def test_bodies_that_are_no_json_object_change_nothing(client: FlaskClient, data
         assert (answer.status_code, answer.get_json()["status"]) == (status, status)
     assert client.get("/api/products/bulk").status_code == 405
     assert len(read_products(database_url)) == 10
+<<<<<<< HEAD
 
 
 def test_locks_that_are_not_released_end_the_call_with_503(
@@ -181,3 +192,5 @@ def test_a_dry_run_says_until_when_the_change_could_be_undone(client: FlaskClien
     assert timedelta(days=6) < until - datetime.now(UTC) <= timedelta(days=7)
     app.config["SETTINGS"] = replace(app.config["SETTINGS"], undo_days=0)
     assert undo_until() is None
+=======
+>>>>>>> jobs

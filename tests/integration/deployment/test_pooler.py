@@ -153,11 +153,22 @@ def test_imports_can_be_confirmed_cancelled_retried_and_undone(
         assert client.follow(undo["task_id"])["updated_count"] == ROWS
     assert read_products(database_url) == []
 
+    # Bulk changes run in the web process, and their undo in the worker.
+    execute(database_url, "INSERT INTO products (sku) SELECT 'B-' || i FROM generate_series(1, 120) i")
+    rename = {"action": "set", "field": "name", "value": "new", "filter": {}}
+    for path, body in (("/products/bulk", rename), ("/products/bulk-delete", None)):
+        answer = client.call("POST" if body else "DELETE", path, 200, json=body)
+        assert answer["count"] == 120
+        if not body:
+            undo = client.call("POST", f"/imports/{answer['task_id']}/undo", 202)
+            assert client.follow(undo["task_id"])["updated_count"] == 120
+    assert {name for _, name, _, _ in read_products(database_url)} == {"new"}
+
     def received_events() -> list[Any]:
         return [json.loads(request.body) for request in receiver.requests()]
 
     wait_for("the events of four jobs", lambda: sum("import" in event for event in received_events()) == 4)
-    assert sum(event.get("count", 0) for event in received_events()) == ROWS
+    wait_for("the events of deletions", lambda: sum(event.get("count", 0) for event in received_events()) == ROWS + 120)
 
 
 def test_no_statement_behind_the_pooler_is_cancelled_by_its_backend(pooler_url: str, database_url: str) -> None:

@@ -109,10 +109,11 @@ def test_an_undo_that_edits_block_says_so(client: FlaskClient, runner: ImportRun
     refusal = refused_action(client, x["task_id"], "undo")
     assert (refusal["code"], refusal["error"]) == (
         "undo_blocked",
-        "40 of the 40 products of this import were changed since. An undo leaves these alone. Force the undo to take"
-        " back only the rest.",
+        "40 of the 40 products of this import were changed since, mostly by the later bulk change “Deactivate"
+        " products”. An undo leaves these alone. Undo that bulk change first, or force this undo to take back only the"
+        " rest.",
     )
-    assert "later_import" not in refusal["details"]
+    assert refusal["details"]["later_import"]["filename"] == "Deactivate products"
 
 
 def test_a_few_changed_products_do_not_block_an_undo(client: FlaskClient, runner: ImportRunner) -> None:

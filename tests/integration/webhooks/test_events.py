@@ -15,6 +15,13 @@ from support.jobs import create_job, create_runner, read_job, run_import
 from support.webhooks import Client
 from webhooks import events, expander
 
+# The statement of a bulk change, reduced to one product and its event.
+SET_ACTIVE_SQL = f"""
+WITH updated AS (
+    UPDATE products SET active = %s, updated_at = clock_timestamp() WHERE id = %s RETURNING id
+){events.INSERT_UPDATED_SQL} SELECT count(*) FROM updated
+"""
+
 
 def subscribe(url: str, event_type: str = "*", **values: Any) -> int:
     """Insert a webhook into its table and return its id."""
@@ -105,9 +112,8 @@ def test_a_rollback_removes_the_event_with_its_change(database_url: str, client:
     webhook = subscribe(database_url)
     connection = psycopg2.connect(database_url)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH updated AS (UPDATE products SET active = false RETURNING id){INSERT_UPDATED_SQL} SELECT 1"
-        )
+        cursor.execute(SET_ACTIVE_SQL, (False, 1))
+        events.record_event(cursor, "product.bulk_deleted", {"count": 1})
         events.record_event(cursor, "product.created", {"product": {}})
     connection.rollback()
     connection.close()
