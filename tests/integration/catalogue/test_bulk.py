@@ -161,22 +161,6 @@ def test_bodies_that_are_no_json_object_change_nothing(client: FlaskClient, data
         assert (answer.status_code, answer.get_json()["status"]) == (status, status)
     assert client.get("/api/products/bulk").status_code == 405
     assert len(read_products(database_url)) == 10
-<<<<<<< HEAD
-
-
-def test_locks_that_are_not_released_end_the_call_with_503(
-    client: FlaskClient, database_url: str, ids: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "LOCK_WAIT_SECONDS", 1)
-    with open_transaction(database_url) as cursor:
-        cursor.execute("UPDATE products SET name = 'mine' WHERE id = %s", [ids[3]])
-        for answer in (
-            client.delete("/api/products/bulk-delete"),
-            client.post("/api/products/bulk", json={"action": "delete", "ids": ids}),
-            client.post("/api/products/bulk", json={"action": "activate", **ALL_PRODUCTS}),
-        ):
-            assert (answer.status_code, answer.get_json()["code"]) == (503, "busy")
-    assert len(read_products(database_url)) == 10
 
 
 def test_a_dry_run_says_until_when_the_change_could_be_undone(client: FlaskClient, ids: list[int], app: Flask) -> None:
@@ -192,5 +176,3 @@ def test_a_dry_run_says_until_when_the_change_could_be_undone(client: FlaskClien
     assert timedelta(days=6) < until - datetime.now(UTC) <= timedelta(days=7)
     app.config["SETTINGS"] = replace(app.config["SETTINGS"], undo_days=0)
     assert undo_until() is None
-=======
->>>>>>> jobs
