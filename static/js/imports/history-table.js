@@ -165,7 +165,12 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     h(
       'td',
       { class: 'cell-file' },
-      h('a', { class: 'file-link', href: address, text: nameOf(job), title: nameOf(job) }),
+      h('a', {
+        class: isImport(job) ? 'file-link' : 'file-link is-title',
+        href: address,
+        text: nameOf(job),
+        title: nameOf(job),
+      }),
       counts,
       subtitle,
       reason,

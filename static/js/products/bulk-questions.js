@@ -63,7 +63,8 @@ function describeProducts(selection, { count, found = count }) {
 /** @param {BulkChange} change */
 function describeValue({ action, field, value }) {
   if (action !== 'set' || typeof value !== 'string' || !value) return '';
-  return `The new ${field} is “${oneLine(value, SHOWN_CHARACTERS)}${value.length > SHOWN_CHARACTERS ? '…' : ''}”.`;
+  const shown = `${oneLine(value, SHOWN_CHARACTERS)}${value.length > SHOWN_CHARACTERS ? '…' : ''}`;
+  return `The ${field} becomes “${shown}”${/[.!?…]$/.test(shown) ? '' : '.'}`;
 }
 
 /**

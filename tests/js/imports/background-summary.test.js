@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { summarize } from '../../../static/js/imports/background-summary.js';
-import { createImport } from './factories.js';
+import { createBulkJob, createImport } from './factories.js';
 
 /** @import { RunningJob, UploadProgress, WaitingJob } from '../../../static/js/imports/background-summary.js' */
 
@@ -63,6 +63,12 @@ test('several imports have their average progress', () => {
     href: '#/import',
     percent: 27,
   });
+});
+
+test('a bulk change says what it does, and several jobs of different kinds are called jobs', () => {
+  const bulk = createBulkJob({}, { step_progress: 30, total_records: 1412 });
+  assert.equal(summarize([bulk], [], [])?.text, 'Deactivating 1,412 products · 30%');
+  assert.equal(summarize([bulk, createJob(40)], [], [])?.text, '2 jobs · 35%');
 });
 
 test('uploads are shown while no import runs', () => {

@@ -1,6 +1,7 @@
 // Objects of the API for the tests of the import pages.
 
-/** @import { ImportDetail, ImportFile, LogEntry, Notice, Preview } from '../../../static/js/core/types.d.ts' */
+/** @import { BulkDetails, ImportDetail, ImportFile } from '../../../static/js/core/types.d.ts' */
+/** @import { LogEntry, Notice, Preview } from '../../../static/js/core/types.d.ts' */
 
 /**
  * Create an import that was just queued, with changes.
@@ -69,6 +70,17 @@ export const createImport = (changes = {}) => ({
   samples: [],
   fixes_count: 0,
   ...changes,
+});
+
+/**
+ * Create a bulk change that was just queued, or with the kind "undo" the undo of one.
+ * @param {Partial<BulkDetails>} [bulk]
+ * @param {Partial<ImportDetail>} [changes]
+ * @returns {ImportDetail & {bulk: BulkDetails}}
+ */
+export const createBulkJob = (bulk = {}, changes = {}) => ({
+  ...createImport({ kind: 'bulk', filename: 'Deactivate products', file_size: 0, ...changes }),
+  bulk: { action: 'deactivate', field: null, value: null, selection: 'filter', filter: {}, ids: null, ...bulk },
 });
 
 /**

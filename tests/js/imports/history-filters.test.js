@@ -7,8 +7,9 @@ import { readImportFilters } from '../../../static/js/imports/history-filters.js
 const filtersOf = (query) => readImportFilters(new URLSearchParams(query));
 
 test('the filters of an address are read', () => {
-  assert.deepEqual(filtersOf('filename=+lamps+&status=failed&started_from=api&page=2'), {
+  assert.deepEqual(filtersOf('filename=+lamps+&kind=bulk&status=failed&started_from=api&page=2'), {
     filename: 'lamps',
+    kind: 'bulk',
     status: 'failed',
     started_from: 'api',
   });
@@ -17,5 +18,5 @@ test('the filters of an address are read', () => {
 test('empty and unknown values are left out', () => {
   assert.deepEqual(filtersOf(''), {});
   assert.deepEqual(filtersOf('filename=++&status=&started_from='), {});
-  assert.deepEqual(filtersOf('status=unknown&started_from=moon'), {});
+  assert.deepEqual(filtersOf('status=unknown&kind=both&started_from=moon'), {});
 });
