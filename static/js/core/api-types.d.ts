@@ -1605,7 +1605,7 @@ export interface components {
              * @description The new value of the field, as in a single product: a string, or true or false for `active`.
              * @example Blue lamp
              */
-            value?: string | boolean | null;
+            value?: string | boolean;
         };
         BulkResult: {
             /**
@@ -2534,7 +2534,7 @@ export interface components {
             how: "page" | "api" | "import" | "bulk" | "undo" | null;
             /**
              * Format: uuid
-             * @description The `task_id` of the import or the undo; null for other changes.
+             * @description The `task_id` of the import, the bulk change or the undo; null for other changes.
              */
             import: string | null;
         };
