@@ -83,7 +83,7 @@ class BulkRequestSchema(RequestSchema):
     filter = NestedFilter()
     field = Choice("The field to set, with the action `set`.", *FIELDS)
     value = fields.Raw(
-        allow_none=True,
+        error_messages={"null": REQUIRED_MESSAGE},
         metadata={
             "description": "The new value of the field, as in a single product: a string, or true or false for"
             " `active`.",

@@ -240,7 +240,7 @@ class BulkSchema(Schema):
         metadata={
             "description": "The new value of the field, with the action `set`. Of a long text only the first"
             f" {MAX_SHOWN_CHARACTERS:,} characters are shown.",
-            "type": ["string", "boolean", "null"],
+            "type": ["string", "boolean"],
         },
     )
     selection = text("How the products are selected.", "filter", enum=["ids", "filter", "all"])

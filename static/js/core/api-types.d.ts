@@ -1606,7 +1606,7 @@ export interface components {
              * @description The new value of the field, as in a single product: a string, or true or false for `active`.
              * @example Blue lamp
              */
-            value?: string | boolean | null;
+            value?: string | boolean;
         };
         BulkResult: {
             /**
