@@ -11,7 +11,7 @@ from typing import Any
 from psycopg2 import sql
 
 from catalogue.search_terms import parse_field, parse_query
-from catalogue.text_matches import TEXT_COLUMNS, TextMatch, indexed_condition
+from catalogue.text_matches import IN_LOWER_CASE, TEXT_COLUMNS, TextMatch, indexed_condition
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class Filter:
         `matches` are those of the filter; the index finds the first ones.
         """
         return self._combine([indexed_condition(list(matches))])
+
+    def lower_case_condition(self) -> sql.Composable:
+        """Return the condition for rows whose texts are in lower case."""
+        return self._combine(match.condition(IN_LOWER_CASE) for match in self.matches)
 
     def _combine(self, texts: Iterable[sql.Composable]) -> sql.Composable:
         if any(one.contradicts(other) for one, other in product(self.matches, repeat=2)):

@@ -9,17 +9,20 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
-from catalogue.text_matches import MAX_INDEXED_MATCHES, TextMatch
+from catalogue.text_matches import IN_LOWER_CASE, MAX_INDEXED_MATCHES, TEXT_COLUMNS, TextMatch
 
 SAMPLE_ROWS = 4_000
 # An estimate needs at least this many matches in the sample.
 MIN_SAMPLED_MATCHES = 20
 
+# OFFSET 0 makes PostgreSQL convert each text once, whatever the number of comparisons.
 SAMPLE_SQL = """
 SET LOCAL jit = off;
-SELECT count(*), count(*) FILTER (WHERE {condition}), ARRAY[{counts}]::bigint[]
-FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)
+SELECT count(*), count(*) FILTER (WHERE {condition}), ARRAY[{counts}]::bigint[] FROM (
+    SELECT {lower_texts}, active FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) OFFSET 0
+) sampled
 """
+LOWER_TEXTS_SQL = sql.SQL(", ").join(sql.SQL("lower({0}) AS {0}").format(sql.Identifier(name)) for name in TEXT_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ def take_sample(cursor: Cursor, product_filter: Filter, catalogue_rows: int) -> 
     counted = indexable if len(indexable) > MAX_INDEXED_MATCHES else []
     cursor.execute(
         sql.SQL(SAMPLE_SQL).format(
-            condition=product_filter.condition(),
+            lower_texts=LOWER_TEXTS_SQL,
+            condition=product_filter.lower_case_condition(),
             counts=sql.SQL(", ").join(
-                sql.SQL("count(*) FILTER (WHERE {})").format(match.condition()) for match in counted
+                sql.SQL("count(*) FILTER (WHERE {})").format(match.condition(IN_LOWER_CASE)) for match in counted
             ),
             percent=sql.Literal(min(100.0, 100 * SAMPLE_ROWS / catalogue_rows)),
         )

@@ -298,7 +298,9 @@ class _Search:
         """
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
-            max_rows = int(max(self._thresholds.min_scan_rows, 4 * expected_rows))
+            # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
+            patience = min(self._thresholds.max_scan_rows, share * self._catalogue_rows / 4)
+            max_rows = int(max(self._thresholds.min_scan_rows, 2 * expected_rows, patience))
             scan = self._build_scan(self._sorting, [*TEXT_COLUMNS, "active"], sql.SQL("true"), max_rows)
             rows = self._read_scan(scan, self._filter.condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:

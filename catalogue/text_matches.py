@@ -17,6 +17,9 @@ from database.skus import clean_part
 
 TRIGRAM_PATTERN = re.compile(r"[^\W_]{3}")
 TEXT_COLUMNS = ("sku", "name", "description")
+# Comparisons of a column with a pattern, ignoring case. An index serves the first one only. The last one is for columns
+# that are in lower case already, so that many texts cost little more than one.
+INDEXABLE, NOT_INDEXABLE, IN_LOWER_CASE = "{} ILIKE {}", "({} || '') ILIKE {}", "{} LIKE lower({})"
 # Two texts in any of three columns make nine pairs of columns, three texts would make 27.
 MAX_INDEXED_MATCHES = 2
 
@@ -34,9 +37,9 @@ class TextMatch:
         """Whether the index helps: the text is wanted, and has three letters or digits in a row."""
         return not self.excluded and TRIGRAM_PATTERN.search(self.text) is not None
 
-    def condition(self, *, hidden: bool = False) -> sql.Composable:
-        """Return the SQL condition. `hidden` keeps the planner from using an index for it."""
-        in_any_column = sql.SQL(" OR ").join(contains(column, self.text, hidden=hidden) for column in self.columns)
+    def condition(self, comparison: str = INDEXABLE) -> sql.Composable:
+        """Return the SQL condition, with one of the comparisons above."""
+        in_any_column = sql.SQL(" OR ").join(contains(column, self.text, comparison) for column in self.columns)
         return sql.SQL("NOT ({})" if self.excluded else "({})").format(in_any_column)
 
     def contradicts(self, other: TextMatch) -> bool:
@@ -49,19 +52,17 @@ class TextMatch:
         )
 
 
-def contains(column: str, text: str, *, hidden: bool = False) -> sql.Composable:
+def contains(column: str, text: str, comparison: str = INDEXABLE) -> sql.Composable:
     """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters.
 
     A text of invisible characters only is in no SKU. Without them it would be empty, and every SKU contains that.
-    `hidden` keeps the planner from using an index for it.
     """
     if column == "sku":
         text = clean_part(text)
         if not text:
             return sql.SQL("false")
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    expression = "({} || '')" if hidden else "{}"
-    return sql.SQL(f"{expression} ILIKE {{}}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))
+    return sql.SQL(comparison).format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))
 
 
 def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:
@@ -71,7 +72,7 @@ def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:
     condition.
     """
     indexed = [match for match in matches if match.is_indexable][:MAX_INDEXED_MATCHES]
-    others = [match.condition(hidden=True) for match in matches if match not in indexed]
+    others = [match.condition(NOT_INDEXABLE) for match in matches if match not in indexed]
     pairs = [
         sql.SQL(" AND ").join(contains(column, match.text) for match, column in zip(indexed, columns, strict=True))
         for columns in itertools.product(*(match.columns for match in indexed))

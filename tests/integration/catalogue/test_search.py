@@ -11,9 +11,10 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search, search_indexes
-from catalogue.filters import TEXT_COLUMNS, Filter
+from catalogue.filters import Filter
 from catalogue.search import DEFAULT_THRESHOLDS, Thresholds
 from catalogue.sorting import SORT_KEYS, Sorting
+from catalogue.text_matches import TEXT_COLUMNS
 from support.database import execute
 
 WORDS = ["lamp", "Lampe", "BLUE", "100%", "a_b", "Straße", "İstanbul", "茶", "x\\y", "", "chair"]
