@@ -7,6 +7,7 @@ import { matchesToSee, passagesOf, startOf } from './highlight.js';
 /** @import { TextField } from './edit-conflict.js' */
 /** @import { Part } from './highlight.js' */
 
+const CHARACTER_PX = 7;
 /** The ellipsis of a text that is cut off covers as much of it. */
 const ELLIPSIS_PX = 14;
 
@@ -32,15 +33,17 @@ export function createCellText(field) {
   /** @type {string[]} */
   let words = [];
   let toSee = 0;
+  let width = 0;
   const fitting = {
     isCut() {
       const cell = element.getBoundingClientRect();
-      if (!cell.width || !toSee) return false;
+      width = cell.width;
+      if (!width || !toSee) return false;
       const last = element.querySelectorAll('mark')[toSee - 1]?.getBoundingClientRect();
       const end = cell.right - (element.scrollWidth > element.clientWidth ? ELLIPSIS_PX : 0);
       return !last || last.right > end || last.left < cell.left;
     },
-    showPassages: () => fill(element, nodesOf(passagesOf(text, words))),
+    showPassages: () => fill(element, nodesOf(passagesOf(text, words, width / CHARACTER_PX))),
   };
   const fit = () => {
     toSee = field === 'description' ? matchesToSee(text, words) : 0;

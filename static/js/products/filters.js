@@ -169,15 +169,9 @@ function searchHint() {
   return h(
     'div',
     { class: 'search-hint', id: 'search-hint', data: { testid: 'search-hint' } },
-    h('div', {}, 'Finds products with all of the words. '),
-    h(
-      'div',
-      {},
-      h('code', { text: '"in quotes"' }),
-      ' finds an exact text, ',
-      h('code', { text: '-word' }),
-      ' leaves out.',
-    ),
+    h('div', { text: 'Finds products with all of the words.' }),
+    h('div', {}, h('code', { text: '"in quotes"' }), ' finds an exact text.'),
+    h('div', {}, h('code', { text: '-word' }), ' leaves products out.'),
   );
 }
 

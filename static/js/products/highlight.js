@@ -7,9 +7,10 @@
 const SHOWN_CHARACTERS = 300;
 /** Words further down in a text are not looked for. */
 const SEARCHED_CHARACTERS = 100_000;
-/** Characters that are shown beside a match of a passage. */
-const CONTEXT_CHARACTERS = 24;
+/** The part of a line that is shown before a match, and about as much after it. */
+const CONTEXT_SHARE = 1 / 6;
 const ELLIPSIS = '…';
+const SEPARATOR = ` ${ELLIPSIS} `;
 
 /**
  * Split the start of a text at its matches.
@@ -40,21 +41,24 @@ export function matchesToSee(text, words) {
  * Return the passages around the first match of each word, split at their matches, with ellipses between them.
  * @param {string} text
  * @param {string[]} words
+ * @param {number} lineCharacters about how many characters are in view
  * @returns {Part[]}
  */
-export function passagesOf(text, words) {
+export function passagesOf(text, words, lineCharacters) {
+  const context = Math.round(lineCharacters * CONTEXT_SHARE);
   const searched = text.slice(0, SEARCHED_CHARACTERS);
   const ranges = findRanges(searched, words);
   const passages = merge(
     firstRanges(text, words).map(({ start, end }) => ({
-      start: startOfWord(text, start - CONTEXT_CHARACTERS, start),
-      end: endOfWord(text, end, end + CONTEXT_CHARACTERS),
+      start: startOfWord(text, start - context, start),
+      end: endOfWord(text, end, end + context),
     })),
+    SEPARATOR.length,
   );
   const last = passages.at(-1);
   if (last) last.end = Math.max(last.end, Math.min(text.length, last.start + SHOWN_CHARACTERS));
   return passages.flatMap((passage, index) => [
-    ...(passage.start > 0 ? [{ text: index ? ` ${ELLIPSIS} ` : ELLIPSIS, isMatch: false }] : []),
+    ...(passage.start > 0 ? [{ text: index ? SEPARATOR : ELLIPSIS, isMatch: false }] : []),
     ...cut(text, ranges, passage),
   ]);
 }
@@ -105,13 +109,17 @@ function lowerCase(text) {
   }).join('');
 }
 
-/** @param {Range[]} ranges @returns {Range[]} in order, without overlaps */
-function merge(ranges) {
+/**
+ * @param {Range[]} ranges
+ * @param {number} [gap] the number of characters between two ranges that become one
+ * @returns {Range[]} in order, without overlaps
+ */
+function merge(ranges, gap = 0) {
   /** @type {Range[]} */
   const merged = [];
   for (const range of ranges.toSorted((one, other) => one.start - other.start)) {
     const last = merged.at(-1);
-    if (last && range.start <= last.end) last.end = Math.max(last.end, range.end);
+    if (last && range.start <= last.end + gap) last.end = Math.max(last.end, range.end);
     else merged.push({ ...range });
   }
   return merged;

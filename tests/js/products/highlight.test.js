@@ -18,7 +18,7 @@ const start = (text, ...words) => mark(startOf(text, words));
  * @param {string} text
  * @param {...string} words
  */
-const passages = (text, ...words) => mark(passagesOf(text, words));
+const passages = (text, ...words) => mark(passagesOf(text, words, 144));
 
 const LOREM = 'Lorem ipsum dolor sit amet, consetetur sadipscing elitr, '.repeat(8);
 
@@ -76,6 +76,11 @@ test('passages far from each other are joined by an ellipsis, near ones are one'
     '[oak] Lorem ipsum dolor sit … sadipscing elitr, of [lamp]',
   );
   assert.equal(passages(`${LOREM}oak lamp`, 'lamp', 'oak'), '…sadipscing elitr, [oak] [lamp]');
+});
+
+test('a narrow line has less beside its matches', () => {
+  assert.equal(mark(passagesOf(`${LOREM}of bog oak`, ['oak'], 30)), '…bog [oak]');
+  assert.equal(mark(passagesOf(`${LOREM}of bog oak`, ['oak'], 1)), '…[oak]');
 });
 
 test('matches beyond the part that is searched are not marked', () => {
