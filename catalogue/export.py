@@ -23,7 +23,8 @@ from isal import isal_zlib
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
-from catalogue.filters import TEXT_COLUMNS, Filter
+from catalogue.filters import Filter
+from catalogue.text_matches import TEXT_COLUMNS
 
 log = logging.getLogger(__name__)
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 from psycopg2 import sql
 
-from database.skus import clean_part
-
-TRIGRAM_PATTERN = re.compile(r"[^\W_]{3}")
-TEXT_COLUMNS = ("sku", "name", "description")
+from catalogue.search_terms import parse_field, parse_query
+from catalogue.text_matches import IN_LOWER_CASE, TEXT_COLUMNS, TextMatch, indexed_condition
 
 
 @dataclass(frozen=True)
 class Filter:
     """A filter of products: a product matches if it meets every given field. Empty texts and None match everything.
 
-    A text matches if the column contains it, ignoring case; `q` matches if any of the three text columns contains it.
-    A text that is looked for in SKUs is cleaned like a SKU.
+    `q` is a query whose terms may each be in any of the three text columns; the other texts have terms that must all be
+    in their column (catalogue/search_terms.py). Terms are looked for anywhere in a text, ignoring case. A term that is
+    looked for in SKUs is cleaned like a SKU.
     No text may hold a NUL or a lone surrogate, which PostgreSQL cannot store.
     """
 
@@ -35,14 +36,22 @@ class Filter:
         return bool(self.q or self.sku or self.name or self.description)
 
     @property
-    def has_trigrams(self) -> bool:
-        """Whether a text has three letters or digits in a row; a trigram index cannot help to find any other text."""
-        return any(map(TRIGRAM_PATTERN.search, (self.q, self.sku, self.name, self.description)))
-
-    @property
     def is_empty(self) -> bool:
         """Whether every product matches."""
         return not self.has_text and self.active is None
+
+    @cached_property
+    def matches(self) -> tuple[TextMatch, ...]:
+        """What the texts demand. Long texts are first, because they are rarer, and excluded ones last."""
+        matches = [TextMatch(term.text, excluded=term.excluded) for term in parse_query(self.q)]
+        for column in TEXT_COLUMNS:
+            matches += [TextMatch(term.text, (column,)) for term in parse_field(getattr(self, column))]
+        return tuple(sorted(matches, key=lambda match: (match.excluded, -len(match.text))))
+
+    @property
+    def is_indexable(self) -> bool:
+        """Whether the search index of texts can help to find the products."""
+        return any(match.is_indexable for match in self.matches)
 
     def to_json(self) -> dict[str, Any]:
         """Return the given fields, as a JSON body has them."""
@@ -53,24 +62,23 @@ class Filter:
 
         The values are literals, not parameters, so the planner can estimate how many rows match them.
         """
-        conditions: list[sql.Composable] = []
-        if self.q:
-            in_any_column = sql.SQL(" OR ").join(contains(column, self.q) for column in TEXT_COLUMNS)
-            conditions.append(sql.SQL("({})").format(in_any_column))
-        conditions += [contains(column, text) for column in TEXT_COLUMNS if (text := getattr(self, column))]
+        return self._combine(match.condition() for match in self.matches)
+
+    def indexed_condition(self, matches: Iterable[TextMatch]) -> sql.Composable:
+        """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`.
+
+        `matches` are those of the filter; the index finds the first ones.
+        """
+        return self._combine([indexed_condition(list(matches))])
+
+    def lower_case_condition(self) -> sql.Composable:
+        """Return the condition for rows whose texts are in lower case."""
+        return self._combine(match.condition(IN_LOWER_CASE) for match in self.matches)
+
+    def _combine(self, texts: Iterable[sql.Composable]) -> sql.Composable:
+        if any(one.contradicts(other) for one, other in product(self.matches, repeat=2)):
+            return sql.SQL("false")
+        conditions = list(texts)
         if self.active is not None:
             conditions.append(sql.SQL("active" if self.active else "NOT active"))
         return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
-
-
-def contains(column: str, text: str) -> sql.Composable:
-    """Return the SQL condition that a column contains a text, ignoring case; `%` and `_` are plain characters.
-
-    A text of invisible characters only is in no SKU. Without them it would be empty, and every SKU contains that.
-    """
-    if column == "sku":
-        text = clean_part(text)
-        if not text:
-            return sql.SQL("false")
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return sql.SQL("{} ILIKE {}").format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))

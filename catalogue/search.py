@@ -2,8 +2,9 @@
 
 A search has two strategies. If few products match, it fetches all matches through the search indexes
 (catalogue/search_indexes.py) and sorts them. If many match, it scans the products in the wanted order until the page is
-full. A sample of the table decides which. Counting many matches would take longer than everything else, so the total is
-then an estimate from the sample and marked as such.
+full. A sample of the table decides which, and which words of the search are the rarest, so that the index looks for
+those. Counting many matches would take longer than everything else, so the total is then an estimate from the sample
+and marked as such.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
-from catalogue.filters import TEXT_COLUMNS, Filter
+from catalogue.filters import Filter
+from catalogue.sampling import take_sample
 from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Cutoffs
 from catalogue.sorting import PageToken, Sorting
+from catalogue.text_matches import TEXT_COLUMNS
 
-SAMPLE_ROWS = 4_000
-# An estimate needs at least this many matches in the sample.
-MIN_SAMPLED_MATCHES = 20
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
@@ -39,9 +39,6 @@ PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
 PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
 
 COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
-SAMPLE_SQL = """
-SELECT count(*), count(*) FILTER (WHERE {condition}) FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)
-"""
 # The outer join returns a row even if the page is empty, so the number of matches is always known.
 FETCH_MATCHES_SQL = """
 WITH matches AS MATERIALIZED ({matches} LIMIT {max_rows}),
@@ -209,6 +206,7 @@ class _Search:
         self._offset = offset
         self._limit = limit
         self._thresholds = thresholds
+        self._matches = product_filter.matches
         self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
@@ -243,20 +241,22 @@ class _Search:
 
     def _sample_share(self) -> float:
         """Return the share of all products that matches, from a sample; 0 if the sample has too few matches."""
-        percent = min(100.0, 100 * SAMPLE_ROWS / self._catalogue_rows)
-        condition = self._filter.condition()
-        [(sampled, matching)] = self._execute(
-            SAMPLE_SQL, plan=PLAN_FREELY_SQL, percent=sql.Literal(percent), condition=condition
-        )
-        return matching / sampled if matching >= MIN_SAMPLED_MATCHES else 0.0
+        sample = take_sample(self._cursor, self._filter, self._catalogue_rows)
+        self._matches = sample.rarest_first(self._matches)
+        return sample.share
 
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
-        condition = self._filter.condition()
         cutoff = self.cutoffs.get(_filter_index(self._filter))
-        matches = [sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition) for part in _split_at(cutoff)]
-        use_indexes = cutoff and self._filter.has_trigrams
+        use_indexes = cutoff is not None and self._filter.is_indexable
+        conditions = [self._filter.condition()] * 2
+        if use_indexes:
+            conditions[0] = self._filter.indexed_condition(self._matches)
+        matches = [
+            sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
+            for part, condition in zip(_split_at(cutoff), conditions, strict=False)
+        ]
         rows = self._execute(
             FETCH_MATCHES_SQL,
             plan=PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL,
@@ -298,7 +298,9 @@ class _Search:
         """
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
-            max_rows = int(max(self._thresholds.min_scan_rows, 4 * expected_rows))
+            # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
+            patience = min(self._thresholds.max_scan_rows, share * self._catalogue_rows / 4)
+            max_rows = int(max(self._thresholds.min_scan_rows, 2 * expected_rows, patience))
             scan = self._build_scan(self._sorting, [*TEXT_COLUMNS, "active"], sql.SQL("true"), max_rows)
             rows = self._read_scan(scan, self._filter.condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from api.request_fields import NO_NUL_PATTERN, NOT_STRING_MESSAGE, Boolean, Choi
 from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, nested_list, text, timestamp
 from api.schemas import PaginationSchema, QuerySchema, RequestSchema
 from catalogue.filters import Filter
+from catalogue.search_terms import MAX_TERMS, Term, parse_field, parse_query
 from catalogue.sorting import SORT_KEYS, Sorting
 from database.skus import INVISIBLE_CHARACTERS, clean_sku
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
@@ -31,18 +33,25 @@ ACTIVE_FILTER = "`true` finds only active products, `false` only inactive ones."
 
 
 class FilterText(fields.String):
-    """A text that products must contain; surrounding spaces are removed, and an empty one matches everything."""
+    """Words that products must contain; surrounding spaces are removed, and an empty text matches everything."""
 
-    def __init__(self, description: str, example: str) -> None:
+    def __init__(self, description: str, example: str, parse: Callable[[str], tuple[Term, ...]] = parse_field) -> None:
         metadata = {"description": description, "examples": [example], "pattern": NO_NUL_PATTERN}
         super().__init__(metadata=metadata, error_messages={"null": NOT_STRING_MESSAGE})
+        self._parse = parse
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError(f"{attr} must be a string.")
         if not is_storable(value):
             raise ValidationError(f"{attr} contains characters that no product can contain.")
-        return value.strip()
+        text = value.strip()
+        if (count := len(self._parse(text))) > MAX_TERMS:
+            raise ValidationError(
+                f"{attr} has {count:,} words and quoted texts; at most {MAX_TERMS} are allowed. Leave some out, or put"
+                " words that follow each other in quotes."
+            )
+        return text
 
 
 class ProductFilterSchema(RequestSchema):
@@ -56,10 +65,22 @@ class ProductFilterSchema(RequestSchema):
 
     error_messages = {"unknown": "This filter does not exist. Use q, sku, name, description or active."}  # noqa: RUF012
 
-    q = FilterText("The SKU, name or description contains this text, ignoring case.", "lamp")
-    sku = FilterText("The SKU contains this text, ignoring case and invisible characters.", "A-1")
-    name = FilterText("The name contains this text, ignoring case. `%` and `_` are ordinary characters.", "blue")
-    description = FilterText("The description contains this text, ignoring case.", "cotton")
+    q = FilterText(
+        f"Finds products that contain each of these words, at most {MAX_TERMS}, anywhere in the SKU, the name or the"
+        ' description, in any order and ignoring case. `"blue lamp"` in quotes is one text with its spaces. `-wood` and'
+        ' `-"dark wood"` leave out products that contain it. All other characters are ordinary ones.',
+        'lamp "dark blue" -wood',
+        parse_query,
+    )
+    sku = FilterText(
+        "The SKU contains each of these words, ignoring case and invisible characters. Quotes as in `q`; a minus is an"
+        " ordinary character.",
+        "A-1",
+    )
+    name = FilterText("The name contains each of these words, ignoring case. Quotes and minus as in `sku`.", "blue")
+    description = FilterText(
+        "The description contains each of these words, ignoring case. Quotes and minus as in `sku`.", "cotton"
+    )
     active = Boolean(ACTIVE_FILTER)
 
     @post_load

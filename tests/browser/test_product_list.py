@@ -159,6 +159,46 @@ def test_the_search_covers_sku_name_and_description_and_is_in_the_address(page: 
     expect(page.get_by_test_id("products-search")).to_have_value("oak")
 
 
+def test_words_are_highlighted_and_passages_of_descriptions_shown(page: Page, site: Site) -> None:
+    filler = "Lorem ipsum dolor sit amet. " * 20
+    site.create_products(
+        {"sku": "OAK-1", "name": "Oaken <b>LAMP</b>", "description": f"{filler}A lamp of bog oak for desks. {filler}"},
+        {"sku": "OAK-2", "name": "Lamp", "description": f"Short oak text. {filler}"},
+        {"sku": "OAK-3", "name": "Wooden lamp", "description": "of oak"},
+    )
+    show_products(page)
+    search = page.get_by_test_id("products-search")
+    hint = page.get_by_test_id("search-hint")
+    expect(hint).to_be_hidden()
+    search.focus()
+    expect(hint).to_be_visible()
+    expect(search).to_have_accessible_description(re.compile("exact text.*leaves products out"))
+    check_accessible(page, "the hint of the search")
+    search.fill('lamp oak -wooden "mp"')
+    expect(hint).to_be_hidden()
+    expect_skus(page, "OAK-1", "OAK-2")
+    expect(cell(page, "OAK-1", "sku").locator("mark")).to_have_text(["OAK"])
+    # "lamp" and "mp" overlap. Nothing of a text becomes HTML.
+    expect(cell(page, "OAK-1", "name").locator("mark")).to_have_text(["Oak", "LAMP"])
+    expect(cell(page, "OAK-1", "name")).to_have_text("Oaken <b>LAMP</b>")
+    passage = cell(page, "OAK-1", "description")
+    expect(passage).to_have_text(re.compile(r"^….*A lamp of bog oak for desks\."))
+    expect(passage.locator("mark").first).to_be_in_viewport()
+    check_accessible(page, "highlighted words")
+    page.emulate_media(color_scheme="dark")
+    check_accessible(page, "highlighted words, dark")
+
+    # The width of the column decides whether a match is in view.
+    search.fill("oak ipsum amet -bog")
+    description = cell(page, "OAK-2", "description")
+    expect(description).to_have_text(re.compile("^Short oak text"))
+    page.set_viewport_size({"width": 1000, "height": 740})
+    expect(description).to_have_text(re.compile("^Short oak text. Lorem ipsum"))
+    search.press("Escape")
+    expect(page.locator("mark")).to_have_count(0)
+    expect(cell(page, "OAK-1", "description")).to_have_text(re.compile("^Lorem ipsum"))
+
+
 def test_percent_and_underscore_are_plain_characters_in_a_search(page: Page, site: Site) -> None:
     site.create_products(
         {"sku": "A_1"}, {"sku": "AB1"}, {"sku": "C-1", "name": "100% wool"}, {"sku": "D-1", "name": "100 wool"}

@@ -3005,22 +3005,22 @@ export interface components {
             /** @description `true` finds only active products, `false` only inactive ones. */
             active?: boolean;
             /**
-             * @description The description contains this text, ignoring case.
+             * @description The description contains each of these words, ignoring case. Quotes and minus as in `sku`.
              * @example cotton
              */
             description?: string;
             /**
-             * @description The name contains this text, ignoring case. `%` and `_` are ordinary characters.
+             * @description The name contains each of these words, ignoring case. Quotes and minus as in `sku`.
              * @example blue
              */
             name?: string;
             /**
-             * @description The SKU, name or description contains this text, ignoring case.
-             * @example lamp
+             * @description Finds products that contain each of these words, at most 20, anywhere in the SKU, the name or the description, in any order and ignoring case. `"blue lamp"` in quotes is one text with its spaces. `-wood` and `-"dark wood"` leave out products that contain it. All other characters are ordinary ones.
+             * @example lamp "dark blue" -wood
              */
             q?: string;
             /**
-             * @description The SKU contains this text, ignoring case and invisible characters.
+             * @description The SKU contains each of these words, ignoring case and invisible characters. Quotes as in `q`; a minus is an ordinary character.
              * @example A-1
              */
             sku?: string;
@@ -7298,13 +7298,13 @@ export interface operations {
     listProducts: {
         parameters: {
             query?: {
-                /** @description The SKU, name or description contains this text, ignoring case. */
+                /** @description Finds products that contain each of these words, at most 20, anywhere in the SKU, the name or the description, in any order and ignoring case. `"blue lamp"` in quotes is one text with its spaces. `-wood` and `-"dark wood"` leave out products that contain it. All other characters are ordinary ones. */
                 q?: string;
-                /** @description The SKU contains this text, ignoring case and invisible characters. */
+                /** @description The SKU contains each of these words, ignoring case and invisible characters. Quotes as in `q`; a minus is an ordinary character. */
                 sku?: string;
-                /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
+                /** @description The name contains each of these words, ignoring case. Quotes and minus as in `sku`. */
                 name?: string;
-                /** @description The description contains this text, ignoring case. */
+                /** @description The description contains each of these words, ignoring case. Quotes and minus as in `sku`. */
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
@@ -7905,13 +7905,13 @@ export interface operations {
     exportProducts: {
         parameters: {
             query?: {
-                /** @description The SKU, name or description contains this text, ignoring case. */
+                /** @description Finds products that contain each of these words, at most 20, anywhere in the SKU, the name or the description, in any order and ignoring case. `"blue lamp"` in quotes is one text with its spaces. `-wood` and `-"dark wood"` leave out products that contain it. All other characters are ordinary ones. */
                 q?: string;
-                /** @description The SKU contains this text, ignoring case and invisible characters. */
+                /** @description The SKU contains each of these words, ignoring case and invisible characters. Quotes as in `q`; a minus is an ordinary character. */
                 sku?: string;
-                /** @description The name contains this text, ignoring case. `%` and `_` are ordinary characters. */
+                /** @description The name contains each of these words, ignoring case. Quotes and minus as in `sku`. */
                 name?: string;
-                /** @description The description contains this text, ignoring case. */
+                /** @description The description contains each of these words, ignoring case. Quotes and minus as in `sku`. */
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;

@@ -26,6 +26,13 @@ const GRID_SHORTCUTS = [
   [['o'], 'Open the product'],
 ];
 
+const SEARCHES = [
+  ['blue lamp', 'Both words, in any order, anywhere in the SKU, the name and the description.'],
+  ['"blue lamp"', 'The text in quotes as it stands, with its spaces.'],
+  ['lamp -wood', 'The first word, but not the second one. A text in quotes can be left out, too.'],
+  ['"-10"', 'In quotes, a minus is part of the text.'],
+];
+
 const COLUMNS = [
   ['sku', 'Required. Identifies the product; upper and lower case are the same.'],
   ['name', 'Optional, up to 500 characters. A blank cell makes it empty.'],
@@ -42,12 +49,17 @@ export function openHelp() {
     shortcutList(SHORTCUTS),
     h('h3', { text: 'In the table of products' }),
     shortcutList(GRID_SHORTCUTS),
+    h('h3', { text: 'Searching the products' }),
+    codeList(SEARCHES),
+    h('p', {
+      class: 'muted',
+      text:
+        'Upper and lower case are the same, and parts of words count. All characters but quotes and a minus before a ' +
+        'word are plain. The filter of a single field finds products with all of its words in that field; there, a ' +
+        'minus is plain, too.',
+    }),
     h('h3', { text: 'Columns of a file' }),
-    h(
-      'dl',
-      { class: 'help-list' },
-      COLUMNS.map(([name, text]) => [h('dt', {}, h('code', { text: name })), h('dd', { text })]),
-    ),
+    codeList(COLUMNS),
     h('p', {
       class: 'muted',
       text:
@@ -55,6 +67,15 @@ export function openHelp() {
         'recognised, and lets you choose. When a SKU comes twice in a file, its last row counts. ' +
         'A column the file does not have stays as it is on existing products.',
     }),
+  );
+}
+
+/** @param {string[][]} entries each a code and its meaning */
+function codeList(entries) {
+  return h(
+    'dl',
+    { class: 'help-list' },
+    entries.map(([code, text]) => [h('dt', {}, h('code', { text: code })), h('dd', { text })]),
   );
 }
 

@@ -40,6 +40,7 @@ export function createFilterBar() {
     placeholder: 'Search products',
     'aria-label': 'Search products',
     'aria-keyshortcuts': '/',
+    'aria-describedby': 'search-hint',
     testid: 'products-search',
   });
   const fields = PANEL_FILTERS.map((name) =>
@@ -145,7 +146,14 @@ export function createFilterBar() {
     h(
       'div',
       { class: 'filter-row' },
-      h('div', { class: 'search-box' }, search.input, icon('search'), h('kbd', { 'aria-hidden': 'true', text: '/' })),
+      h(
+        'div',
+        { class: 'search-box' },
+        search.input,
+        icon('search'),
+        h('kbd', { 'aria-hidden': 'true', text: '/' }),
+        searchHint(),
+      ),
       activeSelect,
       toggle,
       // Last, so that chips that come and go do not move the fields.
@@ -155,6 +163,16 @@ export function createFilterBar() {
     panel,
   );
   return { element, show, clear, showClear, stop: () => texts.forEach((text) => text.cancel()) };
+}
+
+function searchHint() {
+  return h(
+    'div',
+    { class: 'search-hint', id: 'search-hint', data: { testid: 'search-hint' } },
+    h('div', { text: 'Finds products with all of the words.' }),
+    h('div', {}, h('code', { text: '"in quotes"' }), ' finds an exact text.'),
+    h('div', {}, h('code', { text: '-word' }), ' leaves products out.'),
+  );
 }
 
 /**

@@ -5,12 +5,14 @@ import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import { installGridKeyboard } from './grid-keyboard.js';
 import { createProductRow, isTextField } from './row.js';
+import { NO_WORDS } from './search-terms.js';
 
 /** @import { Child } from '../core/dom.js' */
 /** @import { Product } from '../core/types.d.ts' */
 /** @import { TextField } from './edit-conflict.js' */
 /** @import { Sort, SortColumn } from './query.js' */
 /** @import { Row } from './row.js' */
+/** @import { FieldWords } from './search-terms.js' */
 
 /** @typedef {{id: SortColumn | 'description', label: string, look: string, newestFirst?: boolean}} HeadingOptions */
 
@@ -76,6 +78,9 @@ export function createProductGrid(actions) {
   /** @param {Event} event */
   const rowOf = (event) => rows.get(Number(closestTo(event, 'tr')?.dataset.id));
   const rowsInOrder = () => [...rows.values()];
+  // The width of the descriptions decides which part of them is in view.
+  const resizeObserver = new ResizeObserver(() => rows.forEach((row) => row.fit()));
+  headings.forEach((heading) => resizeObserver.observe(heading.element));
   const keys = installGridKeyboard({ body, scroller: element, rowOf, rowsInOrder, ...actions });
 
   body.addEventListener('click', (event) => {
@@ -107,9 +112,10 @@ export function createProductGrid(actions) {
   /**
    * Show products. Rows of products that stay keep their elements.
    * @param {Product[]} products
-   * @param {{fromTop?: boolean}} [options] `fromTop` scrolls to the first row
+   * @param {{fromTop?: boolean, words?: FieldWords}} [options] `fromTop` scrolls to the first row; `words` are
+   *   highlighted
    */
-  const show = (products, { fromTop = false } = {}) => {
+  const show = (products, { fromTop = false, words = NO_WORDS } = {}) => {
     if (!rows.size) fill(body);
     const wanted = new Set(products.map((product) => product.id));
     for (const [id, row] of rows) {
@@ -124,6 +130,7 @@ export function createProductGrid(actions) {
       const row = rows.get(product.id);
       if (!row) continue;
       row.update(product);
+      row.highlight(words);
       if (row.element === before) before = row.element.nextElementSibling;
       else body.insertBefore(row.element, before);
     }

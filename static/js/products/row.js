@@ -5,11 +5,14 @@ import { oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import { timeElement } from '../core/widgets.js';
+import { createCellText } from './cell-text.js';
 import { FIELDS } from './edit-conflict.js';
+import { NO_WORDS } from './search-terms.js';
 
 /** @import { IconName } from '../core/icons.js' */
 /** @import { Product } from '../core/types.d.ts' */
 /** @import { FieldName, TextField } from './edit-conflict.js' */
+/** @import { FieldWords } from './search-terms.js' */
 
 /** @typedef {FieldName | 'select' | 'updated_at' | 'open'} Column */
 /** @typedef {'saving' | 'saved' | 'failed'} SaveState */
@@ -35,6 +38,8 @@ export const isTextField = (column) => TEXT_FIELDS.some((field) => field === col
  * @property {Column[]} columns
  * @property {Record<Column, HTMLTableCellElement>} cells
  * @property {(product: Product) => void} update Accept a version of the product, unless it is older.
+ * @property {(words: FieldWords) => void} highlight Highlight these words.
+ * @property {() => void} fit Show what fits into the cells, after their width has changed.
  * @property {(field: FieldName, value: string | boolean | undefined) => void} expect Show a value that is being saved;
  *   undefined shows the product again.
  * @property {<Name extends FieldName>(field: Name) => Product[Name]} value Return the shown value of a field.
@@ -58,9 +63,12 @@ export function createProductRow(product) {
     { class: 'icon-button row-open', type: 'button', tabindex: '-1', data: { testid: 'product-open' } },
     icon('open'),
   );
-  /** @param {TextField} field */
-  const text = (field) => h('span', { class: `cell-text ${field}`, dir: 'auto' });
-  const texts = { sku: text('sku'), name: text('name'), description: text('description') };
+  const texts = {
+    sku: createCellText('sku'),
+    name: createCellText('name'),
+    description: createCellText('description'),
+  };
+  let words = NO_WORDS;
   const updated = h('span', { class: 'cell-updated' });
   /**
    * @param {TextField} field
@@ -70,7 +78,7 @@ export function createProductRow(product) {
     h(
       'td',
       { class: `cell-edit ${name}`, tabindex: '-1', data: { testid: `cell-${field}`, column: field } },
-      texts[field],
+      texts[field].element,
     );
   /** @type {Record<Column, HTMLTableCellElement>} */
   const cells = {
@@ -108,6 +116,11 @@ export function createProductRow(product) {
     columns: /** @type {Column[]} */ (Object.keys(cells)).filter((column) => mayEdit || column !== 'select'),
     cells,
     product,
+    highlight(latest) {
+      words = latest;
+      show();
+    },
+    fit: () => TEXT_FIELDS.forEach((field) => texts[field].fit()),
     update(latest) {
       if (latest.updated_at >= row.product.updated_at) row.product = latest;
       show();
@@ -140,9 +153,8 @@ export function createProductRow(product) {
   function show() {
     const shown = { ...row.product, ...expected };
     for (const field of TEXT_FIELDS) {
-      const line = oneLine(shown[field]);
-      setText(texts[field], line);
-      cells[field].title = line.length > 20 ? shown[field].slice(0, TITLE_CHARACTERS) : '';
+      texts[field].show(shown[field], words[field]);
+      cells[field].title = oneLine(shown[field]).length > 20 ? shown[field].slice(0, TITLE_CHARACTERS) : '';
     }
     const name = oneLine(shown.sku);
     checkbox.setAttribute('aria-label', `Select ${name}`);

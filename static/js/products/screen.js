@@ -25,6 +25,7 @@ import { createProductGrid } from './grid.js';
 import { createProductHeader } from './header.js';
 import { createPageLoader } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
+import { wordsOf } from './search-terms.js';
 import { createSelection } from './selection.js';
 import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, undoLast } from './undoable-deletes.js';
 
@@ -164,7 +165,7 @@ function createScreen(root, createPanel) {
     pager.element.classList.remove('is-pending');
     pager.element.hidden = pagination.total === 0;
     filters.showClear(filtered && pagination.total > 0);
-    if (products.length) grid.show(products, { fromTop: isNew });
+    if (products.length) grid.show(products, { fromTop: isNew, words: wordsOf(wanted) });
     else if (pagination.total && pagination.page > 1) {
       setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
     } else if (pagination.total) grid.show([]);

@@ -79,6 +79,56 @@ def test_products_must_contain_every_filter(client: FlaskClient) -> None:
     assert list_skus(client, sku="x" * 3000) == []
 
 
+def test_a_query_finds_words_in_any_field_and_leaves_words_out(client: FlaskClient) -> None:
+    create_product(client, "OAK-1", name="Massey, Robin", description='5" tube of dark wood')
+    create_product(client, "ELM-2", name="Robin Massey", description="t-shirt, 100% wool")
+    create_product(client, "ASH-3", name="Robin", description="dark oak")
+    found = {
+        "massey robin": ["OAK-1", "ELM-2"],
+        "ROBIN oak": ["OAK-1", "ASH-3"],
+        '"robin massey"': ["ELM-2"],
+        "robin -massey": ["ASH-3"],
+        'robin -"dark wood"': ["ELM-2", "ASH-3"],
+        "-massey": ["ASH-3"],
+        '5" oak': ["OAK-1"],
+        "t-shirt": ["ELM-2"],
+        "-t-shirt dark": ["OAK-1", "ASH-3"],
+        '"-shirt"': ["ELM-2"],
+        "robin - massey": ["OAK-1", "ELM-2"],
+        "massey, rob": ["OAK-1"],
+        "0% _": [],
+        "-": ["OAK-1", "ELM-2", "ASH-3"],
+        '"': ["OAK-1"],
+        '""': [],
+        '"dark wo': ["OAK-1"],
+        "rob robin Robin": ["OAK-1", "ELM-2", "ASH-3"],
+        "robin -rob": [],
+        "a s h": ["ELM-2", "ASH-3"],
+        "oa\u200bk 1": ["OAK-1"],
+        "ash\u200b-3": ["ASH-3"],
+        "-ash\u200b-3": ["OAK-1", "ELM-2"],
+    }
+    for text, skus in found.items():
+        assert list_skus(client, q=text) == skus, text
+    assert list_skus(client, name="massey robin") == ["OAK-1", "ELM-2"]
+    assert list_skus(client, name='"massey, robin"') == ["OAK-1"]
+    assert list_skus(client, name="robin oak") == []
+    assert list_skus(client, sku="-3") == ["ASH-3"]
+    assert list_skus(client, q="dark", sku="1 a") == ["OAK-1"]
+
+
+def test_a_search_has_a_limited_number_of_words(client: FlaskClient) -> None:
+    create_product(client, "a")
+    words = " ".join(f"word{number}" for number in range(100))
+    for name in ("q", "sku", "name", "description"):
+        message = read_error(client.get("/api/products", query_string={name: words}), 400, "invalid_parameter", name)
+        assert message.startswith(f"{name} has 100 words and quoted texts; at most 20 are allowed.")
+        body = {"action": "delete", "filter": {name: words}}
+        read_error(client.post("/api/products/bulk", json=body), 400, "invalid_bulk", f"filter.{name}")
+    assert list_skus(client, q=f'"{words}"') == list_skus(client, q=" ".join(words.split()[:20])) == []
+    assert list_skus(client, q="a " * 100) == ["a"]
+
+
 def test_products_are_sorted_as_requested(client: FlaskClient) -> None:
     for sku, name, active in (("b", "x", True), ("a", "y", False), ("c", "x", True)):
         create_product(client, sku, name=name, active=active)

@@ -11,10 +11,11 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search, search_indexes
-from catalogue.filters import TEXT_COLUMNS, Filter
-from catalogue.search import DEFAULT_THRESHOLDS, Thresholds
+from catalogue.filters import Filter
 from catalogue.sorting import SORT_KEYS, Sorting
+from catalogue.text_matches import TEXT_COLUMNS
 from support.database import execute
+from support.search_strategies import EXACT_COUNTS, THRESHOLDS
 
 WORDS = ["lamp", "Lampe", "BLUE", "100%", "a_b", "Straße", "İstanbul", "茶", "x\\y", "", "chair"]
 # Names in both parts of the index, some of which share all but their last letter.
@@ -39,24 +40,6 @@ FILTERS = [
 PER_PAGE = 90
 SORTINGS = [Sorting(by, descending) for by in SORT_KEYS for descending in (False, True)]
 
-# With 600 products the defaults fetch and count every match. The others make a search scan: with an exact total, which
-# allows it to scan from the end; with an estimate; and with scans that are abandoned because they find too little.
-EXACT_COUNTS = "fetches everything"
-THRESHOLDS = {
-    EXACT_COUNTS: DEFAULT_THRESHOLDS,
-    "counts and scans": Thresholds(max_fetched_rows=25, small_catalogue_rows=0, deep_offset_rows=40),
-    "estimates and scans": Thresholds(
-        max_fetched_rows=25, small_catalogue_rows=0, max_counted_rows=0, deep_offset_rows=40
-    ),
-    "abandons scans": Thresholds(
-        max_fetched_rows=10,
-        small_catalogue_rows=0,
-        max_counted_rows=0,
-        deep_offset_rows=40,
-        min_scan_rows=5,
-        max_scan_rows=70,
-    ),
-}
 STRATEGIES = list(THRESHOLDS)
 INDEXES = [
     "without indexes",
