@@ -52,6 +52,7 @@ from tables.webhooks import (
     WebhookDelivery,
     WebhookEvent,
     WebhookHour,
+    WebhookResponseTime,
 )
 
 db = SQLAlchemy(metadata=Base.metadata)
@@ -100,6 +101,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEvent",
     "WebhookHour",
+    "WebhookResponseTime",
     "Worker",
     "db",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, jsonify
-from marshmallow import RAISE, ValidationError, fields, post_load, validates_schema
+from marshmallow import RAISE, ValidationError, post_load, validates_schema
 from psycopg2.extensions import cursor as Cursor
 
 from access.audit import Target
@@ -17,7 +17,7 @@ from api.authentication import require
 from api.errors import ErrorType
 from api.openapi import JSON, Blueprint
 from api.products.schemas import ProductFilterSchema
-from api.request_fields import Choice
+from api.request_fields import Choice, Ids, NestedFilter
 from api.response_fields import integer, text
 from api.schemas import MessageSchema, RequestSchema
 from catalogue import bulk
@@ -42,37 +42,6 @@ DEACTIVATED_EXAMPLE = {"message": "12 products were deactivated.", "count": 12}
 DELETED_EXAMPLE = {"message": "12 products were deleted.", "count": 12}
 
 
-class ProductIds(fields.List[Any]):
-    """A list of product ids."""
-
-    def __init__(self) -> None:
-        description = f"The ids of the products, at most {MAX_IDS:,}. Repeated and unknown ids are ignored."
-        metadata = {"description": description, "minItems": 1, "maxItems": MAX_IDS, "examples": [[1, 2]]}
-        super().__init__(fields.Integer(), metadata=metadata, error_messages={"null": "This must be a list of ids."})
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        if not isinstance(value, list) or not {type(item) for item in value} <= {int}:
-            raise ValidationError("This must be a list of whole numbers.")
-        if not value:
-            raise ValidationError("Give at least one id.")
-        if len(value) > MAX_IDS:
-            raise ValidationError(f"At most {MAX_IDS:,} ids are allowed; these are {len(value):,}. Use a filter.")
-        return value
-
-
-class NestedFilter(fields.Nested):
-    """A filter of products as a field of a body."""
-
-    def __init__(self) -> None:
-        metadata = {"description": "Selects the products that meet every given field; `{}` selects all products."}
-        super().__init__(ProductFilterSchema, metadata=metadata, error_messages={"null": "This must be an object."})
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValidationError("This must be an object.")
-        return super()._deserialize(value, attr, data, partial, **kwargs)
-
-
 @dataclass(frozen=True)
 class BulkRequest:
     """One of `ACTIONS`, and the products to apply it to."""
@@ -91,8 +60,8 @@ class BulkRequestSchema(RequestSchema):
     error_messages = {"unknown": "This field does not exist. Send action and either ids or filter."}  # noqa: RUF012
 
     action = Choice("What to do with the products.", *ACTIONS, required=True)
-    ids = ProductIds()
-    filter = NestedFilter()
+    ids = Ids("products", MAX_IDS)
+    filter = NestedFilter(ProductFilterSchema, "products")
 
     @validates_schema
     def check_selection(self, data: dict[str, Any], **_: Any) -> None:
