@@ -37,7 +37,9 @@ WITH scanned AS MATERIALIZED (
 ), start AS (
     SELECT min(created_at) AS at FROM moments WHERE bytes_before < {bytes}
 )
-SELECT at FROM start WHERE EXISTS (SELECT FROM {source} WHERE {condition} AND d.created_at < at)
+SELECT at FROM start, LATERAL (
+    SELECT FROM {source} WHERE {condition} AND d.created_at < at ORDER BY d.created_at DESC LIMIT 1
+) older
 """
 LIST_NEWEST_SQL = """
 SELECT id, count(*) OVER () FROM (
@@ -153,7 +155,7 @@ def find_page(cursor: Cursor, webhook_id: int, filter: DeliveryFilter, page: int
     """Return the ids of a page of the matching deliveries, the newest first, counted from 1."""
     filter, searched_since = limit_search(cursor, webhook_id, filter)
     # A limited search reads all of its bodies anyway, so its matches can be counted.
-    counted = SEARCHED_DELIVERIES * 10 if filter.text else MAX_COUNTED
+    counted = SEARCHED_DELIVERIES * 2 if filter.text else MAX_COUNTED
     offset = (page - 1) * per_page
     parts = {
         "source": filter.source(),
@@ -180,14 +182,15 @@ def find_page(cursor: Cursor, webhook_id: int, filter: DeliveryFilter, page: int
 
 
 def _event_condition(event: str) -> sql.Composable:
-    """Return the condition that a delivery is of an event type; parts of an event have a type of their own."""
-    of_event = _compare("d.cut IS NULL AND e.type = {}", event)
+    """Return the condition that a delivery is of an event type; parts of an event have a type of their own.
+
+    Deliveries without a cut have the type of their event. An event that has products of an import is always cut.
+    """
     cut = next((cut for cut, event_type in EVENT_TYPE_BY_CUT.items() if event_type == event), None)
     if cut is None:
-        return of_event
-    # The first part follows from the second one. With it, PostgreSQL can begin with the few events of a rare type.
+        return _compare("d.cut IS NULL AND e.type = {}", event)
     types = sql.Literal([event, EVENT_TYPE_BY_CUT["batch"]])
-    return sql.SQL("e.type = ANY ({}) AND ({} OR {})").format(types, of_event, _compare("d.cut = {}", cut))
+    return sql.SQL("e.type = ANY ({}) AND (d.cut IS NULL OR d.cut = {})").format(types, sql.Literal(cut))
 
 
 def _compare(condition: str, value: Any) -> sql.Composable:

@@ -12,11 +12,12 @@ import { showMessage } from './message-text.js';
  * @param {string} options.title a question that names what will happen
  * @param {string} options.text what it means
  * @param {string | (() => string)} options.ok label of the button; a function is called again after an error
+ * @param {string} [options.look] class of the button; by default it is that of a deletion
  * @param {string} [options.word] a word that the user has to type first
  * @param {() => Promise<Result>} options.run
  * @returns {Promise<Result | undefined>} the result of `run`; undefined if the dialog was cancelled
  */
-export function askToConfirm({ title, text, ok, word, run }) {
+export function askToConfirm({ title, text, ok, look = 'button-danger', word, run }) {
   return new Promise((resolve) => {
     /** @type {Result | undefined} */
     let result;
@@ -34,7 +35,7 @@ export function askToConfirm({ title, text, ok, word, run }) {
         })
       : null;
     const button = h('button', {
-      class: 'button button-danger',
+      class: `button ${look}`,
       type: 'submit',
       data: { testid: 'confirm-ok' },
     });

@@ -11,6 +11,7 @@ import { formatCount, oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
+import { createSelection } from '../core/selection.js';
 import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
@@ -25,7 +26,6 @@ import { createProductGrid } from './grid.js';
 import { createProductHeader } from './header.js';
 import { createPageLoader } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
-import { createSelection } from './selection.js';
 import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, undoLast } from './undoable-deletes.js';
 
 /** @import { Screen } from '../core/router.js' */
@@ -79,6 +79,7 @@ function createScreen(root) {
 
   const head = createProductHeader({ onNew: create, onDeleteAll: deleteAll });
   const filters = createFilterBar();
+  /** @type {ReturnType<typeof createSelection<Product>>} */
   const selection = createSelection(showSelection);
   const grid = createProductGrid({
     onSort: (sort) =>
@@ -237,7 +238,7 @@ function createScreen(root) {
   async function act(action) {
     const count = selection.count();
     const target = selection.isEverything() ? { count, filter: list.filters() } : { count, ids: selection.ids() };
-    if (action === 'delete' && 'ids' in target && count <= UNDOABLE_COUNT) return remove(selection.products());
+    if (action === 'delete' && 'ids' in target && count <= UNDOABLE_COUNT) return remove(selection.items());
     busy = true;
     showSelection();
     const done = await run(action, target);
