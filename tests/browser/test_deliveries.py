@@ -259,6 +259,7 @@ def test_a_disabled_webhook_says_why_and_sends_nothing(
     show(page, webhook)
     reason = page.get_by_test_id("webhook-reason")
     expect(reason).to_contain_text("Switched off automatically: The receiver answered 410")
+    expect(page.get_by_test_id("webhook-recover")).to_be_disabled()
     check_accessible(page, "a webhook that was switched off")
     console.allow_status(409)
     row(page).get_by_test_id("delivery-open").click()

@@ -163,7 +163,15 @@ export function deliveryPart(webhookId, { onTest }) {
     );
     return true;
   };
-  return { element, readQuery, show, showRefusal, wanted: () => ({ ...filters, page }), stop: filterBar.stop };
+  return {
+    element,
+    readQuery,
+    show,
+    showRefusal,
+    setPaused: list.setPaused,
+    wanted: () => ({ ...filters, page }),
+    stop: filterBar.stop,
+  };
 }
 
 /**

@@ -29,7 +29,8 @@ const STATUSES = {
  * @param {number} webhookId
  * @param {ListOptions} options
  * @returns {{element: HTMLElement, show: (deliveries: Delivery[]) => void, update: (deliveries: Delivery[]) => void,
- *   isOpen: () => boolean, deliveries: () => Delivery[], showSelection: () => void}} `update` changes the rows on the
+ *   isOpen: () => boolean, deliveries: () => Delivery[], showSelection: () => void,
+ *   setPaused: (paused: boolean) => void}} `update` changes the rows on the
  *   page and adds none; `isOpen` tells whether a row is open
  */
 export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) {
@@ -70,6 +71,7 @@ export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) 
   const rows = new Map();
   /** @type {Delivery[]} */
   let shown = [];
+  let paused = false;
 
   /** @param {Delivery} delivery */
   const rowOf = (delivery) => {
@@ -88,7 +90,7 @@ export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) 
     shown = deliveries;
     const ids = new Set(deliveries.map((delivery) => delivery.id));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
-    for (const delivery of deliveries) rowOf(delivery).show(delivery);
+    for (const delivery of deliveries) rowOf(delivery).show(delivery, paused);
     const wanted = deliveries.flatMap((delivery) => rowOf(delivery).elements());
     if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
       body.replaceChildren(...wanted);
@@ -96,9 +98,15 @@ export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) 
     showSelection();
   };
   /** @param {Delivery[]} deliveries */
-  const update = (deliveries) => deliveries.forEach((delivery) => rows.get(delivery.id)?.show(delivery));
+  const update = (deliveries) => deliveries.forEach((delivery) => rows.get(delivery.id)?.show(delivery, paused));
+  /** @param {boolean} wanted whether nothing is sent, because the webhook is off */
+  const setPaused = (wanted) => {
+    if (wanted === paused) return;
+    paused = wanted;
+    for (const row of rows.values()) row.pause(paused);
+  };
   const isOpen = () => [...rows.values()].some((row) => row.isOpen());
-  return { element, show, update, isOpen, deliveries: () => shown, showSelection };
+  return { element, show, update, isOpen, deliveries: () => shown, showSelection, setPaused };
 }
 
 /**
@@ -151,8 +159,16 @@ function deliveryRow(webhookId, initial, onSelect) {
   const detail = deliveryDetail(webhookId);
   const detailRow = h('tr', { class: 'delivery-more' }, h('td', { colspan: COLUMNS }, detail.element));
 
-  /** @param {Delivery} latest */
-  function show(latest) {
+  /** @param {boolean} paused */
+  const pause = (paused) => {
+    const { next_attempt_at: at } = delivery;
+    setText(next, at === null ? '–' : paused ? 'Once it is on' : formatAhead(at));
+  };
+  /**
+   * @param {Delivery} latest
+   * @param {boolean} paused
+   */
+  function show(latest, paused) {
     const before = delivery;
     delivery = latest;
     const { word, shape, tone } = STATUSES[latest.status];
@@ -168,7 +184,7 @@ function deliveryRow(webhookId, initial, onSelect) {
       last ? `${last.status_code ?? 'No answer'} · ${formatDuration(last.response_time_ms / 1000)}` : '–',
     );
     setText(attempts, String(latest.attempts.length));
-    setText(next, latest.next_attempt_at ? formatAhead(latest.next_attempt_at) : '–');
+    pause(paused);
     if (open && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) {
       detail.show(latest);
     }
@@ -187,7 +203,7 @@ function deliveryRow(webhookId, initial, onSelect) {
     box.checked = selected;
     row.classList.toggle('is-selected', selected);
   };
-  return { show, select, elements: () => (open ? [row, detailRow] : [row]), isOpen: () => open };
+  return { show, pause, select, elements: () => (open ? [row, detailRow] : [row]), isOpen: () => open };
 }
 
 /** @param {Delivery} delivery */

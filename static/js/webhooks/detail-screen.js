@@ -26,6 +26,7 @@ export const webhookScreen = {
       onChanged: () => loadWebhook(),
       onDeleted: () => go('#/webhooks'),
       onTested: () => setQuery({ added: undefined }, { replace: true }),
+      onShown: ({ enabled }) => deliveries.setPaused(!enabled),
     });
     const chart = hoursChart(id);
     const offer = testOffer({ onTest: head.test });

@@ -17,10 +17,14 @@ import { describeWaiting, isFailing, troublePill } from './trouble.js';
 
 /**
  * Create the top of the screen.
- * @param {{onChanged: () => void, onDeleted: () => void, onTested: () => void}} options
+ * @param {object} options
+ * @param {() => void} options.onChanged
+ * @param {() => void} options.onDeleted
+ * @param {() => void} options.onTested
+ * @param {(webhook: Webhook) => void} options.onShown called with each state of the webhook
  * @returns {{element: HTMLElement, show: (webhook: Webhook) => void, test: () => void}} `test` sends a test request
  */
-export function webhookHead({ onChanged, onDeleted, onTested }) {
+export function webhookHead({ onChanged, onDeleted, onTested, onShown }) {
   /** @type {Webhook | null} */
   let webhook = null;
   /** @param {(webhook: Webhook) => unknown} run */
@@ -48,11 +52,12 @@ export function webhookHead({ onChanged, onDeleted, onTested }) {
     }),
   );
   const remove = withWebhook(async (current) => (await deleteWebhook(current)) && onDeleted());
+  const retry = actionButton('refresh', 'Retry all…', 'webhook-recover', withWebhook(openRecovery));
   // Disabled until the webhook has loaded.
   const actions = [
     actionButton('send', 'Test', 'webhook-test', test),
     actionButton('edit', 'Edit', 'webhook-edit', edit),
-    actionButton('refresh', 'Retry all…', 'webhook-recover', withWebhook(openRecovery)),
+    retry,
     actionButton('trash', 'Delete', 'webhook-delete', remove, 'button-danger-quiet'),
   ];
   const facts = h(
@@ -108,6 +113,10 @@ export function webhookHead({ onChanged, onDeleted, onTested }) {
     numbers.show(latest.health);
     facts.hidden = false;
     for (const control of actions) control.disabled = false;
+    // The server refuses to send anything while the webhook is off.
+    retry.disabled = !latest.enabled;
+    retry.title = latest.enabled ? '' : 'Switch the webhook on first';
+    onShown(latest);
     note.show(latest);
   }
   return { element, show, test };
@@ -164,7 +173,7 @@ function stateNote({ onRetry }) {
       title: `Switched off automatically: ${reason}`,
       detail:
         'Events are not sent while it is off. Repair the receiver, test it, then switch the webhook on. ' +
-        'Failed deliveries can be recovered.',
+        'Failed deliveries can be retried then.',
     });
   /** @param {Webhook} webhook */
   const show = (webhook) => {

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Flask
 
+from support.api import read_json
 from support.database import execute
 from support.receiver import Receiver
 from support.waiting import wait_for
@@ -187,8 +188,8 @@ def test_all_that_wait_are_retried_once_by_two_requests_while_a_dispatcher_sends
     receiver.set_status("w", 200)
     with ThreadPoolExecutor(2) as threads:
         path = f"/api/webhooks/{webhook}/recover"
-        calls = [threads.submit(lambda: app.test_client().post(path, json={}).json) for _ in range(2)]
-        recovered = [call.result(RESULT_SECONDS) for call in calls]
+        calls = [threads.submit(lambda: app.test_client().post(path, json={})) for _ in range(2)]
+        recovered = [read_json(call.result(RESULT_SECONDS), 202) for call in calls]
     assert sum(result["waiting_count"] for result in recovered) == 40
     wait_for("all are delivered", all_finished(database_url, webhook, 40))
     assert count_by_status(database_url, webhook) == {"delivered": 40}
