@@ -53,6 +53,7 @@ from tables.webhooks import (
     WebhookDelivery,
     WebhookEvent,
     WebhookHour,
+    WebhookResponseTime,
 )
 
 db = SQLAlchemy(metadata=Base.metadata)
@@ -102,6 +103,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEvent",
     "WebhookHour",
+    "WebhookResponseTime",
     "Worker",
     "db",
 ]

@@ -12,7 +12,7 @@ from api.imports import routes as imports
 from api.pages import send_page
 from api.products import export, last_change
 from api.products import routes as products
-from api.webhooks import deliveries, send_test
+from api.webhooks import deliveries, resend, send_test
 from api.webhooks import routes as webhooks
 
 
@@ -35,6 +35,7 @@ def register(app: Flask) -> None:
         webhooks.blueprint,
         send_test.blueprint,
         deliveries.blueprint,
+        resend.blueprint,
         change_streams.webhooks_blueprint,
         session.blueprint,
         oidc.blueprint,

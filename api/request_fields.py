@@ -1,21 +1,25 @@
 """Types of request fields. Each checks a value of the query, a form or a JSON body, and describes itself in OpenAPI.
 
 The message for an invalid query parameter or form field names it (`page must be …`), because clients show that message
-as the error. `Boolean` and `Text` leave the name out in a JSON body, because there the message appears next to the
-field.
+as the error. `Boolean`, `Text` and `Timestamp` leave the name out in a JSON body, because there the message appears
+next to the field.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields, missing
+from marshmallow import Schema, ValidationError, fields, missing
+
+from api.response_fields import EXAMPLE_TIME
 
 # For JSON Schema: PostgreSQL cannot store a text that contains NUL.
 NO_NUL_PATTERN = r"^[^\u0000]*$"
 MAX_DIGITS = 15
 REQUIRED_MESSAGE = "This field is required."
 NOT_STRING_MESSAGE = "This must be a string."
+NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
 
 
 def is_storable(text: str) -> bool:
@@ -113,3 +117,59 @@ class ShortText(fields.String):
         if not isinstance(value, str) or len(value) > self._max_characters or not is_storable(value):
             raise ValidationError(f"{attr} must be a string of at most {self._max_characters} characters.")
         return value.strip()
+
+
+class Timestamp(fields.DateTime):
+    """A timestamp in ISO 8601 with a time zone, in a query or a JSON body; loads as UTC."""
+
+    def __init__(self, description: str, *, in_query: bool = False) -> None:
+        super().__init__(
+            metadata={"description": description, "examples": [EXAMPLE_TIME]},
+            error_messages={"null": NOT_TIMESTAMP_MESSAGE},
+        )
+        self._in_query = in_query
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        try:
+            timestamp: datetime = super()._deserialize(value, attr, data, **kwargs)
+            if timestamp.tzinfo is not None:
+                # PostgreSQL accepts no offset of 16 hours or more.
+                return timestamp.astimezone(UTC)
+        except (ValidationError, TypeError, ValueError, OverflowError):
+            pass
+        message = NOT_TIMESTAMP_MESSAGE
+        raise ValidationError(message.replace("This", str(attr), 1) if self._in_query else message)
+
+
+class Ids(fields.List[Any]):
+    """A list of the ids of objects in a JSON body, at most `max_ids`."""
+
+    def __init__(self, noun: str, max_ids: int) -> None:
+        description = f"The ids of the {noun}, at most {max_ids:,}. Repeated and unknown ids are ignored."
+        metadata = {"description": description, "minItems": 1, "maxItems": max_ids, "examples": [[1, 2]]}
+        super().__init__(fields.Integer(), metadata=metadata, error_messages={"null": "This must be a list of ids."})
+        self._max_ids = max_ids
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list) or not {type(item) for item in value} <= {int}:
+            raise ValidationError("This must be a list of whole numbers.")
+        if not value:
+            raise ValidationError("Give at least one id.")
+        if len(value) > self._max_ids:
+            raise ValidationError(f"At most {self._max_ids:,} ids are allowed; these are {len(value):,}. Use a filter.")
+        return value
+
+
+class NestedFilter(fields.Nested):
+    """A filter as a field of a JSON body; `noun` names the objects that it selects."""
+
+    def __init__(self, schema: type[Schema], noun: str) -> None:
+        description = f"Selects the {noun} that meet every given field; `{{}}` selects all {noun}."
+        super().__init__(
+            schema, metadata={"description": description}, error_messages={"null": "This must be an object."}
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("This must be an object.")
+        return super()._deserialize(value, attr, data, partial, **kwargs)

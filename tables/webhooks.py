@@ -48,6 +48,8 @@ class Webhook(Base):
     enabled: Mapped[bool] = mapped_column(server_default=true())
     disabled_reason: Mapped[str | None]
     failing_since: Mapped[datetime | None]
+    # The error of the last attempt, while the webhook is failing.
+    last_error: Mapped[str | None]
     secret: Mapped[str | None]
     previous_secret: Mapped[str | None] = mapped_column()
     previous_secret_expires_at: Mapped[datetime | None] = mapped_column()
@@ -87,7 +89,7 @@ class WebhookEvent(Base):
     deleted: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
-    __table_args__ = (Index(None, "created_at"),)
+    __table_args__ = (Index(None, "created_at"), Index(None, "type"), Index(None, "uid"))
 
 
 class WebhookDelivery(Base):
@@ -125,8 +127,14 @@ class WebhookDelivery(Base):
             "position",
             postgresql_where=text("status = 'pending'"),
         ),
-        Index("webhook_deliveries_webhook_id_idx", "webhook_id", "id"),
-        Index("webhook_deliveries_failed_idx", "webhook_id", "id", postgresql_where=text("status = 'failed'")),
+        Index("webhook_deliveries_newest_idx", "webhook_id", "created_at", "id"),
+        Index(
+            "webhook_deliveries_failed_idx",
+            "webhook_id",
+            "created_at",
+            "id",
+            postgresql_where=text("status = 'failed'"),
+        ),
         Index(None, "event_id"),
     )
 
@@ -160,3 +168,14 @@ class WebhookHour(Base):
     delivered: Mapped[int] = mapped_column(server_default="0")
     failed: Mapped[int] = mapped_column(server_default="0")
     failed_attempts: Mapped[int] = mapped_column(server_default="0")
+
+
+class WebhookResponseTime(Base):
+    """How many requests of a webhook had a response time in an hour, which the dispatcher rounds to two digits."""
+
+    __tablename__ = "webhook_response_times"
+
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    response_time_ms: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    requests: Mapped[int]

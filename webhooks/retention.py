@@ -26,14 +26,17 @@ DELIVERIES_PER_TRANSACTION = 500
 ATTEMPTS_PER_TRANSACTION = 2000
 EVENTS_PER_TRANSACTION = 100
 HOURS_PER_TRANSACTION = 2000
+# The chart of response times shows at most seven days.
+RESPONSE_TIME_DAYS = 8
 # How long the row of a deleted webhook is kept: a statement that began before the deletion may still insert a delivery,
 # which refers to the row.
 DELETED_WEBHOOK_SECONDS = 3600
 
 LIST_DELETED_WEBHOOKS_SQL = "SELECT id FROM webhooks WHERE deleted_at IS NOT NULL ORDER BY id"
 LOCK_DELIVERIES_OF_WEBHOOK_SQL = """
-SELECT id FROM webhook_deliveries WHERE webhook_id = %(webhook)s AND id > %(last_id)s
-ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT id, created_at FROM webhook_deliveries
+WHERE webhook_id = %(webhook)s AND (created_at, id) > (%(last_created_at)s, %(last_id)s)
+ORDER BY created_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 LIST_OLD_EVENTS_SQL = """
 SELECT id, created_at FROM webhook_events
@@ -42,7 +45,7 @@ WHERE created_at < clock_timestamp() - make_interval(days => %(days)s)
 ORDER BY created_at, id LIMIT %(limit)s
 """
 LOCK_DELIVERIES_OF_EVENTS_SQL = """
-SELECT id FROM webhook_deliveries WHERE event_id = ANY (%(events)s) LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT id, created_at FROM webhook_deliveries WHERE event_id = ANY (%(events)s) LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 DELETE_ATTEMPTS_SQL = """
 WITH these AS MATERIALIZED (
@@ -72,6 +75,14 @@ WITH old AS MATERIALIZED (
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 DELETE FROM webhook_hours h USING old WHERE (h.webhook_id, h.hour) = (old.webhook_id, old.hour)
+"""
+DELETE_OLD_RESPONSE_TIMES_SQL = """
+WITH old AS MATERIALIZED (
+    SELECT webhook_id, hour, response_time_ms FROM webhook_response_times
+    WHERE hour < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM webhook_response_times t USING old
+WHERE (t.webhook_id, t.hour, t.response_time_ms) = (old.webhook_id, old.hour, old.response_time_ms)
 """
 
 
@@ -108,14 +119,11 @@ class Retention:
 def remove_deleted_webhooks(connection: Connection, *, stopping: threading.Event) -> None:
     """Remove the deliveries of deleted webhooks, and then the webhooks; return early when `stopping` is set."""
     for (webhook,) in _run(connection, lambda cursor: _fetch(cursor, LIST_DELETED_WEBHOOKS_SQL, {})):
-        values = {"webhook": webhook, "last_id": 0, "seconds": DELETED_WEBHOOK_SECONDS}
-        while not stopping.is_set():
-            last_id = _remove_deliveries(connection, LOCK_DELIVERIES_OF_WEBHOOK_SQL, values)
-            if last_id is None:
-                break
-            # The index still has entries of the rows that were removed. Do not read them again.
-            values["last_id"] = last_id
-        _delete(connection, DELETE_WEBHOOK_SQL, values)
+        # The index still has entries of the rows that were removed, so each transaction begins after the previous one.
+        values: dict[str, Any] | None = {"webhook": webhook, "last_created_at": "-infinity", "last_id": 0}
+        while values is not None and not stopping.is_set():
+            values = _remove_deliveries(connection, LOCK_DELIVERIES_OF_WEBHOOK_SQL, values)
+        _delete(connection, DELETE_WEBHOOK_SQL, {"webhook": webhook, "seconds": DELETED_WEBHOOK_SECONDS})
 
 
 def remove_old(connection: Connection, days: int, *, stopping: threading.Event) -> None:
@@ -132,27 +140,30 @@ def remove_old(connection: Connection, days: int, *, stopping: threading.Event) 
                 break
         _delete(connection, DELETE_EVENTS_SQL, of_events)
         values["last_id"], values["last_created_at"] = events[-1]
-    while not stopping.is_set():
-        if not _delete(connection, DELETE_OLD_HOURS_SQL, {"days": days, "limit": HOURS_PER_TRANSACTION}):
-            break
+    for statement, days_kept in ((DELETE_OLD_HOURS_SQL, days), (DELETE_OLD_RESPONSE_TIMES_SQL, RESPONSE_TIME_DAYS)):
+        while not stopping.is_set():
+            if not _delete(connection, statement, {"days": days_kept, "limit": HOURS_PER_TRANSACTION}):
+                break
 
 
-def _remove_deliveries(connection: Connection, lock_sql: str, values: dict[str, Any]) -> int | None:
+def _remove_deliveries(connection: Connection, lock_sql: str, values: dict[str, Any]) -> dict[str, Any] | None:
     """Remove some of the deliveries that a statement locks, in one transaction; return None if it locks none.
 
-    Otherwise returns the id after which the next call should continue.
+    Otherwise returns the values of the statement for the next call.
     """
 
-    def remove(cursor: Cursor) -> int | None:
-        ids: list[int] = [id for (id,) in _fetch(cursor, lock_sql, {**values, "limit": DELIVERIES_PER_TRANSACTION})]
-        if not ids:
+    def remove(cursor: Cursor) -> dict[str, Any] | None:
+        locked = _fetch(cursor, lock_sql, {**values, "limit": DELIVERIES_PER_TRANSACTION})
+        if not locked:
             return None
+        ids = [id for id, _ in locked]
         cursor.execute(DELETE_ATTEMPTS_SQL, {"deliveries": ids, "limit": ATTEMPTS_PER_TRANSACTION})
         if cursor.rowcount >= ATTEMPTS_PER_TRANSACTION:
             # There may be more attempts. The deliveries follow once all of them are removed.
-            return min(ids) - 1
+            return values
         cursor.execute(DELETE_DELIVERIES_SQL, {"deliveries": ids})
-        return max(ids)
+        last_id, last_created_at = locked[-1]
+        return {**values, "last_created_at": last_created_at, "last_id": last_id}
 
     return _run(connection, remove)
 

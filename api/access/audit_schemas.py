@@ -10,15 +10,14 @@ from typing import Any, NamedTuple
 from marshmallow import Schema, ValidationError, fields, post_load
 
 from api.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
-from api.request_fields import Boolean, Choice, PositiveInteger, ShortText, is_storable
-from api.response_fields import EXAMPLE_TIME, dictionary, integer, nested, nested_list, text, timestamp
+from api.request_fields import Boolean, Choice, PositiveInteger, ShortText, Timestamp, is_storable
+from api.response_fields import dictionary, integer, nested, nested_list, text, timestamp
 from api.schemas import QuerySchema
 from models import ACTOR_TYPES, AUDIT_OUTCOMES
 
 MAX_ID = 2**63 - 1
 ACTION_MAX_CHARACTERS = 64
 TARGET_MAX_CHARACTERS = 200
-NOT_TIMESTAMP_MESSAGE = "{name} must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
 ACTOR_RE = re.compile(rf"({'|'.join(ACTOR_TYPES)})(?::([0-9]{{1,19}}))?")
 TARGET_RE = re.compile(r"([a-z_]{1,32})(?::(.+))?")
 POSITION_RE = re.compile(r"([0-9]{1,17})-([0-9]{1,19})")
@@ -61,22 +60,6 @@ class TargetField(fields.String):
         if match is None:
             raise ValidationError(f"{attr} must be a type of objects or one of them, such as product or product:42.")
         return Reference(match[1], match[2])
-
-
-class TimeField(fields.DateTime):
-    """A timestamp in ISO 8601 with a time zone; loads as UTC."""
-
-    def __init__(self, description: str) -> None:
-        super().__init__(metadata={"description": description, "examples": [EXAMPLE_TIME]})
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
-        try:
-            time: datetime = super()._deserialize(value, attr, data, **kwargs)
-            if time.tzinfo is not None:
-                return time.astimezone(UTC)
-        except (ValidationError, TypeError, ValueError, OverflowError):
-            pass
-        raise ValidationError(NOT_TIMESTAMP_MESSAGE.format(name=attr))
 
 
 class PositionField(fields.String):
@@ -135,8 +118,8 @@ class AuditFilterSchema(QuerySchema):
         }
     )
     outcome = Choice("How it ended.", *AUDIT_OUTCOMES)
-    since = TimeField("Entries of this time or later (ISO 8601, with a time zone).")
-    until = TimeField("Entries before this time (ISO 8601, with a time zone).")
+    since = Timestamp("Entries of this time or later (ISO 8601, with a time zone).", in_query=True)
+    until = Timestamp("Entries before this time (ISO 8601, with a time zone).", in_query=True)
 
     @post_load
     def create(self, data: dict[str, Any], **_: Any) -> Any:

@@ -12,7 +12,7 @@ from api.imports.options import STARTED_BY, STARTED_BY_MAX_CHARACTERS, STARTED_F
 from api.imports.schemas import ImportSchema
 from api.openapi import JSON
 from api.products.schemas import ProductFilterSchema, ProductUpdateSchema
-from api.request_fields import REQUIRED_MESSAGE, Boolean, Choice, ShortText
+from api.request_fields import REQUIRED_MESSAGE, Boolean, Choice, Ids, NestedFilter, ShortText
 from api.response_fields import integer, optional, text, timestamp, uuid
 from api.schemas import MessageSchema, QuerySchema, RequestSchema
 from catalogue.bulk import ACTIONS, FIELDS, BulkChange
@@ -23,37 +23,6 @@ DRY_RUN = "Whether only to count the products, without changing anything."
 VALUE_MESSAGE = "Send field and value with the action set, and with no other."
 
 INVALID_BULK = ErrorType(400, "invalid_bulk", "Send either ids or filter.", ("ids", "filter"))
-
-
-class ProductIds(fields.List[Any]):
-    """A list of product ids."""
-
-    def __init__(self) -> None:
-        description = f"The ids of the products, at most {MAX_IDS:,}. Repeated and unknown ids are ignored."
-        metadata = {"description": description, "minItems": 1, "maxItems": MAX_IDS, "examples": [[1, 2]]}
-        super().__init__(fields.Integer(), metadata=metadata, error_messages={"null": "This must be a list of ids."})
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        if not isinstance(value, list) or not {type(item) for item in value} <= {int}:
-            raise ValidationError("This must be a list of whole numbers.")
-        if not value:
-            raise ValidationError("Give at least one id.")
-        if len(value) > MAX_IDS:
-            raise ValidationError(f"At most {MAX_IDS:,} ids are allowed; these are {len(value):,}. Use a filter.")
-        return value
-
-
-class NestedFilter(fields.Nested):
-    """A filter of products as a field of a body."""
-
-    def __init__(self) -> None:
-        metadata = {"description": "Selects the products that meet every given field; `{}` selects all products."}
-        super().__init__(ProductFilterSchema, metadata=metadata, error_messages={"null": "This must be an object."})
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValidationError("This must be an object.")
-        return super()._deserialize(value, attr, data, partial, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -79,8 +48,8 @@ class BulkRequestSchema(RequestSchema):
     }
 
     action = Choice("What to do with the products.", *ACTIONS, required=True)
-    ids = ProductIds()
-    filter = NestedFilter()
+    ids = Ids("products", MAX_IDS)
+    filter = NestedFilter(ProductFilterSchema, "products")
     field = Choice("The field to set, with the action `set`.", *FIELDS)
     value = fields.Raw(
         error_messages={"null": REQUIRED_MESSAGE},

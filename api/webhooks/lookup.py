@@ -1,9 +1,10 @@
-"""Finding the webhook of a call."""
+"""What the calls on webhooks share: finding the webhook of a call, and a cursor for statements in SQL."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import select
 
 from api.errors import ErrorType
@@ -26,3 +27,10 @@ def find_webhook(webhook_id: int, *, lock: Literal["change", "keep"] | None = No
     if webhook is None:
         raise WEBHOOK_NOT_FOUND.exception()
     return webhook
+
+
+def driver_cursor() -> Cursor:
+    """Return a cursor of the driver, in the transaction of the session."""
+    connection: Any = db.session.connection().connection.driver_connection
+    cursor: Cursor = connection.cursor()
+    return cursor

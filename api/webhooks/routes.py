@@ -17,15 +17,17 @@ from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
-from api.webhooks.health import read_health
+from api.webhooks.health import read_health, read_hours
 from api.webhooks.lookup import WEBHOOK_ID, WEBHOOK_NOT_FOUND, find_webhook
 from api.webhooks.schemas import (
     EXAMPLE_EVENT_TYPE,
     EXAMPLE_SECRET,
     EventTypeSchema,
+    HoursQuerySchema,
     NewWebhookSchema,
     RotatedSecretSchema,
     RotationRequestSchema,
+    WebhookHoursSchema,
     WebhookSchema,
     WebhookUpdateSchema,
 )
@@ -60,12 +62,13 @@ EXAMPLE_WEBHOOK = {
     "enabled": True,
     "disabled_reason": None,
     "failing_since": None,
+    "last_error": None,
     "secret": EXAMPLE_SECRET,
     "secret_is_masked": False,
     "previous_secret_expires_at": None,
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
-    "health": {"delivered": 12, "pending": 0, "failed": 0, "hours": []},
+    "health": {"delivered": 12, "pending": 0, "waiting": 0, "next_attempt_at": None, "failed": 0, "hours": []},
 }
 # The fields that people set, for the audit log, which masks the secret.
 VALUES = ("url", "description", "event_type", "imports", "enabled", "secret")
@@ -134,6 +137,22 @@ def show_webhook(webhook_id: int) -> Response:
     return jsonify(body)
 
 
+@blueprint.get("/<int:webhook_id>/hours", parameters=WEBHOOK_ID)
+@blueprint.document(operationId="listWebhookHours")
+@blueprint.accepts(HoursQuerySchema)
+@blueprint.returns(200, WebhookHoursSchema, "The requests by hours.")
+@blueprint.raises(INVALID_PARAMETER, WEBHOOK_NOT_FOUND)
+def list_hours(query: dict[str, int], webhook_id: int) -> Response:
+    """List the requests of a webhook by hours
+
+    Lists for each full hour of UTC how many deliveries succeeded and failed, and the median and the 95th percentile of
+    the response times. Response times from 100 ms on are rounded to two digits. A request that failed counts with the
+    time until it failed.
+    """
+    find_webhook(webhook_id)
+    return jsonify(hours=read_hours(webhook_id, query["hours"]))
+
+
 @blueprint.put("/<int:webhook_id>", parameters=WEBHOOK_ID)
 @blueprint.document(operationId="changeWebhook")
 @blueprint.accepts(WebhookUpdateSchema, location="json", example={"enabled": False})
@@ -155,7 +174,7 @@ def change_webhook(values: dict[str, Any], webhook_id: int) -> Response:
     if "secret" in changes:
         webhook.previous_secret = webhook.previous_secret_expires_at = None
     if "enabled" in changes:
-        webhook.disabled_reason = webhook.failing_since = None
+        webhook.disabled_reason = webhook.failing_since = webhook.last_error = None
     if changes:
         webhook.updated_at = func.clock_timestamp()
     # Who has just set the secret knows it.
@@ -253,6 +272,7 @@ def _serialize(webhook: Webhook, health: dict[str, Any], *, masked: bool = False
         "enabled": webhook.enabled,
         "disabled_reason": webhook.disabled_reason,
         "failing_since": format_timestamp(webhook.failing_since),
+        "last_error": webhook.last_error,
         "secret": signing.mask_secret(webhook.secret) if masked else webhook.secret,
         "secret_is_masked": masked and webhook.secret is not None,
         "previous_secret_expires_at": format_timestamp(expires_at),

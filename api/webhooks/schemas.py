@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import current_app
@@ -14,12 +13,12 @@ from api.request_fields import (
     REQUIRED_MESSAGE,
     Boolean,
     Choice,
+    PositiveInteger,
     Text,
     is_storable,
 )
-from api.response_fields import EXAMPLE_TIME, boolean, dictionary, integer, nested, nested_list, text, timestamp
-from api.schemas import MessageSchema, PageQuerySchema, PaginationSchema, RequestSchema
-from models import DELIVERY_STATUSES
+from api.response_fields import boolean, integer, nested, nested_list, text, timestamp
+from api.schemas import QuerySchema, RequestSchema
 from webhooks import signing
 from webhooks.events import ALL_EVENTS, EVENT_TYPES
 from webhooks.ssrf_guard import MAX_URL_CHARACTERS, check_url
@@ -30,10 +29,15 @@ MAX_SHOWN_CHARACTERS = 50
 IMPORT_EVENTS = ("none", "each")
 EXAMPLE_EVENT_TYPE = "product.created,product.updated"
 EXAMPLE_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105
-EXAMPLE_EVENT_ID = "evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a"
+
+# The fields that describe the response to a request.
+STATUS_CODE = "The HTTP status of the response; null without a response."
+RESPONSE_TIME = "The time until the response or the failure, in milliseconds."
+RESPONSE_TEXT = "The start of the response, at most 4 kB; null without a response."
+ERROR = "Why the request failed, in one sentence; null if it succeeded."
+MAX_HOURS = 7 * 24
 
 NOT_URL_MESSAGE = "This must be a URL."
-NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
 
 EVENT_TYPE = "One event type, several separated by commas, or `*` for all."
 DESCRIPTION = "What the webhook is for."
@@ -149,40 +153,6 @@ class NewWebhookSchema(WebhookUpdateSchema):
     )
 
 
-class Timestamp(fields.DateTime):
-    """A timestamp in ISO 8601 with a time zone; loads as UTC."""
-
-    def __init__(self, description: str) -> None:
-        super().__init__(
-            required=True,
-            metadata={"description": description, "examples": [EXAMPLE_TIME]},
-            error_messages={"required": REQUIRED_MESSAGE, "null": NOT_TIMESTAMP_MESSAGE},
-        )
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
-        try:
-            timestamp: datetime = super()._deserialize(value, attr, data, **kwargs)
-            if timestamp.tzinfo is not None:
-                # PostgreSQL accepts no offset of 16 hours or more.
-                return timestamp.astimezone(UTC)
-        except (ValidationError, TypeError, ValueError, OverflowError):
-            pass
-        raise ValidationError(NOT_TIMESTAMP_MESSAGE)
-
-
-class RecoveryRequestSchema(RequestSchema):
-    """The failed deliveries to send again."""
-
-    code = "invalid_recovery"
-    since = Timestamp("Deliveries of events that happened at this time or later (ISO 8601, with a time zone).")
-
-
-class DeliveryQuerySchema(PageQuerySchema):
-    """The filter and the page of a list of deliveries."""
-
-    status = Choice("Only deliveries with this status.", *DELIVERY_STATUSES)
-
-
 class WebhookHourSchema(Schema):
     """The requests of a webhook in one hour."""
 
@@ -192,11 +162,33 @@ class WebhookHourSchema(Schema):
     failed_attempts = integer("Requests that failed, whether or not they are attempted again.")
 
 
+class HoursQuerySchema(QuerySchema):
+    """How far back to look."""
+
+    hours = PositiveInteger("The number of hours, the current one included.", MAX_HOURS, 24)
+
+
+class ResponseHourSchema(WebhookHourSchema):
+    """The requests of a webhook in one hour, with their response times."""
+
+    requests = integer("Requests whose response time was recorded.")
+    median_ms = integer("Half of the requests took at most so many milliseconds; null without requests.", nullable=True)
+    p95_ms = integer("95% of the requests took at most so many milliseconds; null without requests.", nullable=True)
+
+
+class WebhookHoursSchema(Schema):
+    """The requests of a webhook by hours, the oldest first; hours without requests are included."""
+
+    hours = nested_list(ResponseHourSchema)
+
+
 class WebhookHealthSchema(Schema):
     """The health of a webhook in the last 24 hours."""
 
     delivered = integer("Deliveries that succeeded.")
     pending = integer("Deliveries that are waiting for their first or next attempt.")
+    waiting = integer("Of the pending deliveries, those that have failed before and wait for their next attempt.")
+    next_attempt_at = timestamp("When the next pending delivery is due; null if none is pending", nullable=True)
     failed = integer("Deliveries that failed and are not attempted again.")
     hours = nested_list(WebhookHourSchema)
 
@@ -212,6 +204,11 @@ class WebhookSchema(Schema):
     enabled = boolean("Whether events are sent.")
     disabled_reason = text("Why the webhook was switched off automatically; null if it was not.", nullable=True)
     failing_since = timestamp("The start of a series of failed requests; null if the last one succeeded", nullable=True)
+    last_error = text(
+        "Why the last request failed, in one sentence; null if it succeeded.",
+        "The receiver answered 503.",
+        nullable=True,
+    )
     secret = text("The secret that signs requests, in full or masked.", EXAMPLE_SECRET, nullable=True)
     secret_is_masked = boolean("Whether `secret` is masked, except for its last characters.")
     previous_secret_expires_at = timestamp(PREVIOUS_SECRET, nullable=True)
@@ -241,13 +238,6 @@ class RotatedSecretSchema(Schema):
     previous_secret_expires_at = timestamp(f"{PREVIOUS_SECRET}; null if there was none", nullable=True)
 
 
-# The fields that describe the response to a request.
-STATUS_CODE = "The HTTP status of the response; null without a response."
-RESPONSE_TIME = "The time until the response or the failure, in milliseconds."
-RESPONSE_TEXT = "The start of the response, at most 4 kB; null without a response."
-ERROR = "Why the request failed, in one sentence; null if it succeeded."
-
-
 class WebhookTestResultSchema(Schema):
     """The result of a test request."""
 
@@ -264,48 +254,3 @@ class WebhookTestSchema(Schema):
     webhook_id = integer("The id of the webhook.", minimum=1, examples=[3])
     webhook_url = text("Where the request was sent.", "https://example.com/hooks")
     test_result = nested(WebhookTestResultSchema)
-
-
-class DeliveryAttemptSchema(Schema):
-    """One request of a delivery."""
-
-    at = timestamp("When the request was sent")
-    url = text("Where the request was sent.", "https://example.com/hooks")
-    status_code = integer(STATUS_CODE, nullable=True, examples=[200])
-    response_time_ms = integer(RESPONSE_TIME, examples=[38])
-    response_text = text(RESPONSE_TEXT, "OK", nullable=True)
-    error = text(ERROR, nullable=True)
-    request_headers = dictionary("The headers of the request.")
-    response_headers = dictionary("The headers of the response.")
-
-
-class DeliverySchema(Schema):
-    """The delivery of an event to a webhook."""
-
-    id = integer("The id of the delivery.", minimum=1, examples=[815])
-    event_id = text("The `webhook-id` header of every attempt.", EXAMPLE_EVENT_ID)
-    event = text("The event type.", "product.created")
-    status = text("The state of the delivery.", "delivered", enum=list(DELIVERY_STATUSES))
-    next_attempt_at = timestamp("When the next attempt is due", nullable=True)
-    created_at = timestamp("When the event happened")
-    attempts = nested_list(DeliveryAttemptSchema)
-
-
-class DeliveryDetailsSchema(DeliverySchema):
-    """The delivery of an event to a webhook, with its body."""
-
-    request_body = text("The body of every attempt.", '{"event":"product.created","product":{…}}')
-
-
-class DeliveryPageSchema(Schema):
-    """A page of deliveries."""
-
-    deliveries = nested_list(DeliverySchema)
-    pagination = nested(PaginationSchema)
-
-
-class RecoveryResultSchema(MessageSchema):
-    """The result of a recovery."""
-
-    message = text("One sentence that says what is sent again.", "12 deliveries are sent again.")
-    count = integer("The number of deliveries that are sent again.", examples=[12])

@@ -1256,12 +1256,41 @@ export interface paths {
         };
         /**
          * List the deliveries of a webhook
-         * @description Lists the newest first, with all attempts. If an event of many products needs many requests, their deliveries are
-         *     listed only shortly before they are sent.
+         * @description Lists those of the newest events first, with all attempts. A delivery must match every given filter. If an event of
+         *     many products needs many requests, their deliveries are listed only shortly before they are sent.
+         *
+         *     `text` searches the bodies of a limited number of deliveries, the newest first. `pagination.searched_since` says how
+         *     far it got, and `total` counts the matches up to there.
          */
         get: operations["listDeliveries"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook_id}/deliveries/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send several deliveries again
+         * @description Sends the deliveries with the given `ids`, or all that match the `filter`, at once and in the order of their events,
+         *     each with the same `webhook-id`, even if it succeeded before. If one fails, it is attempted again as often as a new
+         *     delivery. A delivery that is due or being sent already keeps its place, and is not sent twice. A filter without
+         *     `until` matches events up to now. A filter with `text` reaches as far back as in the list of deliveries.
+         */
+        post: operations["resendDeliveries"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1316,6 +1345,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/{webhook_id}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the requests of a webhook by hours
+         * @description Lists for each full hour of UTC how many deliveries succeeded and failed, and the median and the 95th percentile of
+         *     the response times. Response times from 100 ms on are rounded to two digits. A request that failed counts with the
+         *     time until it failed.
+         */
+        get: operations["listWebhookHours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/{webhook_id}/recover": {
         parameters: {
             query?: never;
@@ -1330,7 +1384,9 @@ export interface paths {
         put?: never;
         /**
          * Send all failed deliveries again
-         * @description Sends every failed delivery whose event happened at the given time or later.
+         * @description Sends every delivery that has failed for good, and every one that has failed and waits for its next attempt, at once
+         *     and in the order of their events. `since` leaves out events that happened before that time. Deliveries that are due
+         *     or being sent already are not counted, so a repeated call sends nothing twice.
          */
         post: operations["recoverDeliveries"];
         delete?: never;
@@ -1746,6 +1802,8 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "delivered" | "failed";
+            /** @description What the event is about, from its body; null if it is about nothing. */
+            subject: components["schemas"]["DeliverySubject"] | null;
         };
         DeliveryAttempt: {
             /**
@@ -1825,10 +1883,94 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "delivered" | "failed";
+            /** @description What the event is about, from its body; null if it is about nothing. */
+            subject: components["schemas"]["DeliverySubject"] | null;
+        };
+        DeliveryFilter: {
+            /**
+             * @description Only deliveries of this event type.
+             * @enum {string}
+             */
+            event?: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
+            /**
+             * @description The number of the delivery, or the event id: the `webhook-id` header of the requests. An unknown id matches no delivery.
+             * @example evt_2f6a51f0f6a34c529d6b5b0c6d1e7f0a
+             */
+            id?: string;
+            /**
+             * Format: date-time
+             * @description Only events that happened at this time or later (ISO 8601, with a time zone).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            since?: string;
+            /**
+             * @description Only deliveries with this status.
+             * @enum {string}
+             */
+            status?: "pending" | "delivered" | "failed";
+            /**
+             * @description Only deliveries whose body contains this text, ignoring case. One search reads a limited number of bodies, the newest first.
+             * @example A-1
+             */
+            text?: string;
+            /**
+             * Format: date-time
+             * @description Only events that happened before this time (ISO 8601, with a time zone).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            until?: string;
         };
         DeliveryPage: {
             deliveries: components["schemas"]["Delivery"][];
-            pagination: components["schemas"]["Pagination"];
+            pagination: components["schemas"]["DeliveryPagination"];
+        };
+        DeliveryPagination: {
+            /**
+             * @description The number of this page.
+             * @example 1
+             */
+            page: number;
+            /**
+             * @description The number of pages.
+             * @example 3
+             */
+            pages: number;
+            /**
+             * @description The number of entries on a full page.
+             * @example 50
+             */
+            per_page: number;
+            /**
+             * Format: date-time
+             * @description With `text`: the time of the oldest event whose body was searched. To search older ones, send it as `until`. Null if all were searched (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            searched_since: string | null;
+            /**
+             * @description The number of entries on all pages.
+             * @example 120
+             */
+            total: number;
+            /** @description Whether `total` and `pages` are estimates, because there are many deliveries. */
+            total_is_estimate: boolean;
+        };
+        DeliverySubject: {
+            /**
+             * @description The id of the product, or the task id of the import; null for several products.
+             * @example 42
+             */
+            id: string | null;
+            /**
+             * @description The SKU of the product, the name of the imported file, or the number of products; null if it is not known any more.
+             * @example A-1
+             */
+            name: string | null;
+            /**
+             * @description A product, an import, or several products.
+             * @example product
+             * @enum {string}
+             */
+            type: "product" | "import" | "products";
         };
         Duplicate: {
             /** @description Whether the two rows have different values. */
@@ -3095,22 +3237,32 @@ export interface components {
         RecoveryRequest: {
             /**
              * Format: date-time
-             * @description Deliveries of events that happened at this time or later (ISO 8601, with a time zone).
+             * @description Only deliveries of events that happened at this time or later (ISO 8601, with a time zone). Without it, all.
              * @example 2026-11-24T04:00:00.123456Z
              */
-            since: string;
+            since?: string;
         };
         RecoveryResult: {
             /**
              * @description The number of deliveries that are sent again.
-             * @example 12
+             * @example 15
              */
             count: number;
             /**
+             * @description Of these, the deliveries that had failed for good.
+             * @example 12
+             */
+            failed_count: number;
+            /**
              * @description One sentence that says what is sent again.
-             * @example 12 deliveries are sent again.
+             * @example 12 failed and 3 waiting deliveries are sent again.
              */
             message: string;
+            /**
+             * @description Of these, the deliveries that waited for their next attempt.
+             * @example 3
+             */
+            waiting_count: number;
         };
         RejectGroup: {
             /**
@@ -3172,6 +3324,56 @@ export interface components {
             message: string | null;
             pagination: components["schemas"]["Pagination"];
             rejects: components["schemas"]["ListedReject"][];
+        };
+        ResendRequest: {
+            /** @description Selects the deliveries that meet every given field; `{}` selects all deliveries. */
+            filter?: components["schemas"]["DeliveryFilter"];
+            /**
+             * @description The ids of the deliveries, at most 10,000. Repeated and unknown ids are ignored.
+             * @example [
+             *       1,
+             *       2
+             *     ]
+             */
+            ids?: number[];
+        };
+        ResendResult: {
+            /**
+             * @description The number of deliveries that are sent again.
+             * @example 12
+             */
+            count: number;
+            /**
+             * @description One sentence that says what is sent again.
+             * @example 12 deliveries are sent again.
+             */
+            message: string;
+            /**
+             * Format: date-time
+             * @description With `text` in the filter: the time of the oldest event whose body was searched. Null if all were searched (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            searched_since: string | null;
+        };
+        ResponseHour: {
+            /** @description Deliveries that succeeded. */
+            delivered: number;
+            /** @description Deliveries that failed and are not attempted again. */
+            failed: number;
+            /** @description Requests that failed, whether or not they are attempted again. */
+            failed_attempts: number;
+            /**
+             * Format: date-time
+             * @description The start of the hour (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            hour: string;
+            /** @description Half of the requests took at most so many milliseconds; null without requests. */
+            median_ms: number | null;
+            /** @description 95% of the requests took at most so many milliseconds; null without requests. */
+            p95_ms: number | null;
+            /** @description Requests whose response time was recorded. */
+            requests: number;
         };
         RetryOptions: {
             /**
@@ -3686,6 +3888,11 @@ export interface components {
              */
             imports: "none" | "each";
             /**
+             * @description Why the last request failed, in one sentence; null if it succeeded.
+             * @example The receiver answered 503.
+             */
+            last_error: string | null;
+            /**
              * Format: date-time
              * @description Until when requests are signed with the previous secret, too (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
@@ -3716,8 +3923,16 @@ export interface components {
             /** @description Deliveries that failed and are not attempted again. */
             failed: number;
             hours: components["schemas"]["WebhookHour"][];
+            /**
+             * Format: date-time
+             * @description When the next pending delivery is due; null if none is pending (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            next_attempt_at: string | null;
             /** @description Deliveries that are waiting for their first or next attempt. */
             pending: number;
+            /** @description Of the pending deliveries, those that have failed before and wait for their next attempt. */
+            waiting: number;
         };
         WebhookHour: {
             /** @description Deliveries that succeeded. */
@@ -3732,6 +3947,9 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             hour: string;
+        };
+        WebhookHours: {
+            hours: components["schemas"]["ResponseHour"][];
         };
         WebhookTest: {
             test_result: components["schemas"]["WebhookTestResult"];
@@ -10139,10 +10357,13 @@ export interface operations {
                      *           "delivered": 12,
                      *           "failed": 0,
                      *           "hours": [],
-                     *           "pending": 0
+                     *           "next_attempt_at": null,
+                     *           "pending": 0,
+                     *           "waiting": 0
                      *         },
                      *         "id": 3,
                      *         "imports": "none",
+                     *         "last_error": null,
                      *         "previous_secret_expires_at": null,
                      *         "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
                      *         "secret_is_masked": false,
@@ -10251,10 +10472,13 @@ export interface operations {
                      *         "delivered": 12,
                      *         "failed": 0,
                      *         "hours": [],
-                     *         "pending": 0
+                     *         "next_attempt_at": null,
+                     *         "pending": 0,
+                     *         "waiting": 0
                      *       },
                      *       "id": 3,
                      *       "imports": "none",
+                     *       "last_error": null,
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
                      *       "secret_is_masked": false,
@@ -10539,10 +10763,13 @@ export interface operations {
                      *         "delivered": 12,
                      *         "failed": 0,
                      *         "hours": [],
-                     *         "pending": 0
+                     *         "next_attempt_at": null,
+                     *         "pending": 0,
+                     *         "waiting": 0
                      *       },
                      *       "id": 3,
                      *       "imports": "none",
+                     *       "last_error": null,
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
                      *       "secret_is_masked": false,
@@ -10661,10 +10888,13 @@ export interface operations {
                      *         "delivered": 12,
                      *         "failed": 0,
                      *         "hours": [],
-                     *         "pending": 0
+                     *         "next_attempt_at": null,
+                     *         "pending": 0,
+                     *         "waiting": 0
                      *       },
                      *       "id": 3,
                      *       "imports": "none",
+                     *       "last_error": null,
                      *       "previous_secret_expires_at": null,
                      *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
                      *       "secret_is_masked": false,
@@ -10855,12 +11085,22 @@ export interface operations {
     listDeliveries: {
         parameters: {
             query?: {
+                /** @description Only deliveries with this status. */
+                status?: "pending" | "delivered" | "failed";
+                /** @description Only deliveries of this event type. */
+                event?: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
+                /** @description Only events that happened at this time or later (ISO 8601, with a time zone). */
+                since?: string;
+                /** @description Only events that happened before this time (ISO 8601, with a time zone). */
+                until?: string;
+                /** @description The number of the delivery, or the event id: the `webhook-id` header of the requests. An unknown id matches no delivery. */
+                id?: string;
+                /** @description Only deliveries whose body contains this text, ignoring case. One search reads a limited number of bodies, the newest first. */
+                text?: string;
                 /** @description The page number, starting at 1. */
                 page?: number;
                 /** @description The number of entries per page. */
                 per_page?: number;
-                /** @description Only deliveries with this status. */
-                status?: "pending" | "delivered" | "failed";
             };
             header?: never;
             path: {
@@ -10937,6 +11177,134 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resendDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "event": "product.updated"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResendRequest"] & (unknown | unknown);
+            };
+        };
+        responses: {
+            /** @description The deliveries are sent again. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResendResult"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_resend`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `webhook_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `webhook_disabled`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -11130,6 +11498,99 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listWebhookHours: {
+        parameters: {
+            query?: {
+                /** @description The number of hours, the current one included. */
+                hours?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The requests by hours. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookHours"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `webhook_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

@@ -77,8 +77,13 @@ export type NewWebhook = Schemas['NewWebhook'];
 export type WebhookChange = Schemas['WebhookUpdate'];
 export type WebhookHealth = Schemas['WebhookHealth'];
 export type WebhookHour = Schemas['WebhookHour'];
+/** The requests of a webhook in one hour, with their response times. */
+export type ResponseHour = Schemas['ResponseHour'];
+export type ResponseHours = Schemas['WebhookHours'];
 export type EventType = Schemas['EventType'];
 export type Delivery = Schemas['Delivery'];
+/** What an event is about. */
+export type DeliverySubject = Schemas['DeliverySubject'];
 export type DeliveryDetail = Schemas['DeliveryDetails'];
 export type Deliveries = Schemas['DeliveryPage'];
 export type DeliveryAttempt = Schemas['DeliveryAttempt'];
@@ -86,6 +91,7 @@ export type TestResult = Schemas['WebhookTestResult'];
 export type RotatedSecret = Schemas['RotatedSecret'];
 export type RecoverRequest = Schemas['RecoveryRequest'];
 export type RecoveredCount = Schemas['RecoveryResult'];
+export type ResentCount = Schemas['ResendResult'];
 
 /** Who makes a call, and what they may do. */
 export type Who = Schemas['Who'];

@@ -1,5 +1,6 @@
 // A bar chart of the rows per second of an import over time, with one colour for each phase.
 
+import { drawText, gridLine, niceCeiling } from '../core/chart.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber } from '../core/format.js';
 import { draw } from '../core/svg.js';
@@ -86,23 +87,13 @@ function drawChart(bars, seconds, width) {
   /** @param {number} rate */
   const y = (rate) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - rate / maxRate);
   return [
-    ...[0, maxRate / 2, maxRate].flatMap((rate) => gridLine(rate, y(rate), width)),
+    ...[0, maxRate / 2, maxRate].flatMap((rate) => gridLine(rate, y(rate), { left: LEFT, width })),
     ...bars.map((bar) => drawBar(bar, x, y)),
     ...phaseLabels(bars, x),
     drawText('0:00', LEFT, HEIGHT - 4, 'start'),
     drawText(formatDuration(seconds), width, HEIGHT - 4, 'end'),
   ];
 }
-
-/**
- * @param {number} rate
- * @param {number} y
- * @param {number} width
- */
-const gridLine = (rate, y, width) => [
-  draw('line', { class: rate ? 'chart-grid' : 'chart-base', x1: LEFT, x2: width, y1: y, y2: y }),
-  drawText(formatCompact(rate), LEFT - 8, y + 4, 'end'),
-];
 
 /**
  * @param {RateBar} bar
@@ -141,32 +132,4 @@ function phaseLabels(bars, x) {
       freeFrom = start + PHASE_LABEL_WIDTH;
       return [drawText(phaseLabel(bar.phase), Math.min(start, maxX), 12, 'start', 'chart-phase')];
     });
-}
-
-/**
- * @param {string} text
- * @param {number} x
- * @param {number} y
- * @param {'start' | 'end'} anchor
- * @param {string} [className]
- */
-function drawText(text, x, y, anchor, className = 'chart-label') {
-  const element = draw('text', { class: className, x, y, 'text-anchor': anchor });
-  element.textContent = text;
-  return element;
-}
-
-/**
- * Return the next larger round number, such as 2000 for 1234.
- * @param {number} value
- */
-function niceCeiling(value) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return [1, 2, 4, 5, 8, 10].map((factor) => factor * power).find((candidate) => candidate >= value) ?? 10 * power;
-}
-
-/** @param {number} value */
-function formatCompact(value) {
-  if (value >= 1_000_000) return `${value / 1_000_000}M`;
-  return value >= 1000 ? `${value / 1000}k` : formatNumber(value);
 }

@@ -11,6 +11,7 @@ import { formatCount, oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
+import { createSelection } from '../core/selection.js';
 import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
@@ -26,7 +27,6 @@ import { createProductHeader } from './header.js';
 import { createPageLoader } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
 import { wordsOf } from './search-terms.js';
-import { createSelection } from './selection.js';
 import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, undoLast } from './undoable-deletes.js';
 
 /** @import { Screen } from '../core/router.js' */
@@ -90,6 +90,7 @@ function createScreen(root, createPanel) {
   const bulk = createBulkController({ target, onBusy: showBusy, onDone: endBulk });
   const head = createProductHeader({ onNew: create, onDeleteAll: bulk.deleteAll });
   const filters = createFilterBar();
+  /** @type {ReturnType<typeof createSelection<Product>>} */
   const selection = createSelection(showSelection);
   const grid = createProductGrid({
     onSort: (sort) =>
@@ -256,7 +257,7 @@ function createScreen(root, createPanel) {
   /** @param {BulkAction} action */
   function act(action) {
     const isSmall = !selection.isEverything() && selection.count() <= UNDOABLE_COUNT;
-    if (action === 'delete' && isSmall) remove(selection.products());
+    if (action === 'delete' && isSmall) remove(selection.items());
     else bulk.act(action);
   }
 

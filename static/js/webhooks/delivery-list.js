@@ -1,21 +1,15 @@
-// The table of a webhook's deliveries. A row opens to show every attempt and the request body.
+// The table of a webhook's deliveries. A row names what its event is about, and opens to show every attempt.
 
-import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
-import { showBanner } from '../core/banner.js';
-import { copyText } from '../core/clipboard.js';
 import { closestTo, fill, h, setText } from '../core/dom.js';
-import { formatAhead, formatDuration, formatTime } from '../core/format.js';
+import { formatAhead, formatDuration } from '../core/format.js';
 import { icon } from '../core/icons.js';
-import { toast } from '../core/toast.js';
 import { timeElement } from '../core/widgets.js';
-import { addressOf } from './actions.js';
-import { codeBlock } from './test-dialog.js';
+import { deliveryDetail } from './delivery-detail.js';
 
-/** @import { Child } from '../core/dom.js' */
 /** @import { IconName } from '../core/icons.js' */
-/** @import { Delivery, DeliveryAttempt, DeliveryDetail } from '../core/types.d.ts' */
+/** @import { Delivery, DeliverySubject } from '../core/types.d.ts' */
 
-const COLUMNS = 6;
+const COLUMNS = 7;
 /** @type {Record<Delivery['status'], {word: string, shape: IconName, tone: string}>} */
 const STATUSES = {
   pending: { word: 'Pending', shape: 'clock', tone: 'running' },
@@ -24,13 +18,31 @@ const STATUSES = {
 };
 
 /**
+ * @typedef {object} ListOptions
+ * @property {(delivery: Delivery, options: {range: boolean}) => void} onSelect
+ * @property {(selected: boolean) => void} onSelectPage
+ * @property {(id: number) => boolean} isSelected
+ */
+
+/**
  * Create the table of deliveries.
  * @param {number} webhookId
+ * @param {ListOptions} options
  * @returns {{element: HTMLElement, show: (deliveries: Delivery[]) => void, update: (deliveries: Delivery[]) => void,
- *   isOpen: () => boolean}} `update` changes the rows on the page and adds none; `isOpen` tells whether a row is open
+ *   isOpen: () => boolean, deliveries: () => Delivery[], showSelection: () => void,
+ *   setPaused: (paused: boolean) => void}} `update` changes the rows on the
+ *   page and adds none; `isOpen` tells whether a row is open
  */
-export function deliveryList(webhookId) {
+export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) {
   const body = h('tbody');
+  /** @type {HTMLInputElement} */
+  const all = h('input', {
+    class: 'checkbox',
+    type: 'checkbox',
+    'aria-label': 'Select all deliveries of this page',
+    data: { testid: 'select-page' },
+    on: { change: () => onSelectPage(all.checked) },
+  });
   const element = h(
     'div',
     { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of deliveries' },
@@ -43,12 +55,13 @@ export function deliveryList(webhookId) {
         h(
           'tr',
           {},
+          h('th', { scope: 'col', class: 'delivery-check' }, all),
           h('th', { scope: 'col', text: 'Event' }),
-          h('th', { scope: 'col', text: 'Status' }),
-          h('th', { scope: 'col', class: 'medium', text: 'Last answer' }),
+          h('th', { scope: 'col', class: 'delivery-status', text: 'Status' }),
+          h('th', { scope: 'col', class: 'medium delivery-answer', text: 'Last answer' }),
           h('th', { scope: 'col', class: 'number wide', text: 'Attempts' }),
-          h('th', { scope: 'col', class: 'medium', text: 'Happened' }),
-          h('th', { scope: 'col', class: 'wide', text: 'Next attempt' }),
+          h('th', { scope: 'col', class: 'medium delivery-time', text: 'Happened' }),
+          h('th', { scope: 'col', class: 'wide delivery-time', text: 'Next attempt' }),
         ),
       ),
       body,
@@ -56,206 +69,156 @@ export function deliveryList(webhookId) {
   );
   /** @type {Map<number, ReturnType<typeof deliveryRow>>} */
   const rows = new Map();
+  /** @type {Delivery[]} */
+  let shown = [];
+  let paused = false;
 
   /** @param {Delivery} delivery */
   const rowOf = (delivery) => {
-    const row = rows.get(delivery.id) ?? deliveryRow(webhookId, delivery);
+    const row = rows.get(delivery.id) ?? deliveryRow(webhookId, delivery, onSelect);
     rows.set(delivery.id, row);
     return row;
   };
+  const showSelection = () => {
+    for (const [id, row] of rows) row.select(isSelected(id));
+    const selected = shown.filter(({ id }) => isSelected(id)).length;
+    all.checked = shown.length > 0 && selected === shown.length;
+    all.indeterminate = selected > 0 && selected < shown.length;
+  };
   /** @param {Delivery[]} deliveries */
   const show = (deliveries) => {
+    shown = deliveries;
     const ids = new Set(deliveries.map((delivery) => delivery.id));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
-    for (const delivery of deliveries) rowOf(delivery).show(delivery);
+    for (const delivery of deliveries) rowOf(delivery).show(delivery, paused);
     const wanted = deliveries.flatMap((delivery) => rowOf(delivery).elements());
     if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
       body.replaceChildren(...wanted);
     }
+    showSelection();
   };
   /** @param {Delivery[]} deliveries */
-  const update = (deliveries) => deliveries.forEach((delivery) => rows.get(delivery.id)?.show(delivery));
-  return { element, show, update, isOpen: () => [...rows.values()].some((row) => row.isOpen()) };
+  const update = (deliveries) => deliveries.forEach((delivery) => rows.get(delivery.id)?.show(delivery, paused));
+  /** @param {boolean} wanted whether nothing is sent, because the webhook is off */
+  const setPaused = (wanted) => {
+    if (wanted === paused) return;
+    paused = wanted;
+    for (const row of rows.values()) row.pause(paused);
+  };
+  const isOpen = () => [...rows.values()].some((row) => row.isOpen());
+  return { element, show, update, isOpen, deliveries: () => shown, showSelection, setPaused };
 }
 
 /**
  * @param {number} webhookId
  * @param {Delivery} initial
+ * @param {ListOptions['onSelect']} onSelect
  */
-function deliveryRow(webhookId, initial) {
+function deliveryRow(webhookId, initial, onSelect) {
   let delivery = initial;
-  let isFirst = true;
   let open = false;
-  /** @type {string | null} */
-  let sent = null;
-  const button = h('button', {
-    class: 'link-button delivery-open',
-    type: 'button',
-    'aria-expanded': 'false',
-    data: { testid: 'delivery-open' },
-    on: { click: () => toggle() },
+  const subject = h('div', { class: 'delivery-subject', data: { testid: 'delivery-subject' } }, subjectOf(initial));
+  const button = h(
+    'button',
+    {
+      class: 'link-button delivery-open',
+      type: 'button',
+      'aria-expanded': 'false',
+      data: { testid: 'delivery-open' },
+      on: { click: () => toggle() },
+    },
+    icon('next', 'delivery-marker'),
+    h('span', { text: initial.event }),
+  );
+  const box = h('input', {
+    class: 'checkbox',
+    type: 'checkbox',
+    'aria-label': `Select ${initial.event} ${initial.subject?.name ?? initial.event_id}`,
+    data: { testid: 'delivery-select' },
+    on: { click: (event) => onSelect(delivery, { range: event.shiftKey }) },
   });
   const pill = h('span', { class: 'pill', data: { testid: 'delivery-status' } });
-  const answer = h('td', { class: 'medium nowrap tabular', data: { testid: 'delivery-answer' } });
+  const answer = h('td', { class: 'medium delivery-answer', data: { testid: 'delivery-answer' } });
   const attempts = h('td', { class: 'number wide' });
-  const happened = h('td', { class: 'medium nowrap' });
-  const next = h('td', { class: 'wide nowrap' });
+  const next = h('td', { class: 'wide delivery-time' });
   const row = h(
     'tr',
     {
       class: 'row-link',
       data: { testid: 'delivery-row' },
-      on: { click: (event) => closestTo(event, 'button, a') || toggle() },
+      on: { click: (event) => closestTo(event, 'button, a, .delivery-check') || toggle() },
     },
-    h('td', { class: 'delivery-event' }, button),
-    h('td', {}, pill),
+    h('td', { class: 'delivery-check' }, box),
+    h('td', { class: 'delivery-event' }, button, subject),
+    h('td', { class: 'delivery-status' }, pill),
     answer,
     attempts,
-    happened,
+    h('td', { class: 'medium delivery-time' }, timeElement(initial.created_at)),
     next,
   );
-  const content = h('div', { class: 'delivery-detail', data: { testid: 'delivery-detail' } });
-  const detail = h('tr', { class: 'delivery-more' }, h('td', { colspan: COLUMNS }, content));
+  const detail = deliveryDetail(webhookId);
+  const detailRow = h('tr', { class: 'delivery-more' }, h('td', { colspan: COLUMNS }, detail.element));
 
-  /** @param {Delivery} latest */
-  function show(latest) {
+  /** @param {boolean} paused */
+  const pause = (paused) => {
+    const { next_attempt_at: at } = delivery;
+    setText(next, at === null ? '–' : paused ? 'Once it is on' : formatAhead(at));
+  };
+  /**
+   * @param {Delivery} latest
+   * @param {boolean} paused
+   */
+  function show(latest, paused) {
     const before = delivery;
     delivery = latest;
     const { word, shape, tone } = STATUSES[latest.status];
-    if (pill.dataset.status !== latest.status) {
-      pill.className = `pill pill-${tone}`;
-      pill.dataset.status = latest.status;
+    // A pending delivery that has failed before looks different from one that is new.
+    const look = `pill pill-${latest.status === 'pending' && latest.attempts.length ? 'warning' : tone}`;
+    if (pill.className !== look) {
+      pill.className = look;
       fill(pill, icon(shape), h('span', { text: word }));
     }
-    if (isFirst) {
-      fill(button, icon('next', 'delivery-marker'), h('span', { text: latest.event }));
-      fill(happened, timeElement(latest.created_at));
-    }
-    isFirst = false;
     const last = latest.attempts.at(-1);
     setText(
       answer,
       last ? `${last.status_code ?? 'No answer'} · ${formatDuration(last.response_time_ms / 1000)}` : '–',
     );
     setText(attempts, String(latest.attempts.length));
-    setText(next, latest.next_attempt_at ? formatAhead(latest.next_attempt_at) : '–');
+    pause(paused);
     if (open && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) {
-      paintDetail();
+      detail.show(latest);
     }
   }
 
-  async function toggle() {
+  function toggle() {
     open = !open;
     button.setAttribute('aria-expanded', String(open));
     row.classList.toggle('is-open', open);
-    if (!open) return void detail.remove();
-    paintDetail();
-    row.after(detail);
-    if (sent !== null) return undefined;
-    try {
-      /** @type {DeliveryDetail} */
-      const detailed = await getJson(`${addressOf(webhookId)}/deliveries/${delivery.id}`);
-      sent = detailed.request_body;
-    } catch (error) {
-      fill(
-        content,
-        h('p', { class: 'dialog-problem', role: 'alert', message: `${messageOf(error)} ${nextStep(error)}` }),
-      );
-      return undefined;
-    }
-    return paintDetail();
+    if (!open) return void detailRow.remove();
+    row.after(detailRow);
+    return detail.load(delivery);
   }
-
-  function paintDetail() {
-    fill(
-      content,
-      h(
-        'div',
-        { class: 'delivery-head' },
-        h('code', { class: 'delivery-id', text: delivery.event_id }),
-        h(
-          'button',
-          {
-            class: 'button button-small',
-            type: 'button',
-            data: { testid: 'copy-id' },
-            on: { click: () => copyText(delivery.event_id, 'Id') },
-          },
-          icon('copy'),
-          'Copy id',
-        ),
-        h('span', { class: 'spacer' }),
-        h(
-          'button',
-          { class: 'button button-small', type: 'button', data: { testid: 'delivery-resend' }, on: { click: resend } },
-          icon('send'),
-          'Send again',
-        ),
-      ),
-      h('h3', { text: delivery.attempts.length ? 'Attempts' : 'No attempt yet' }),
-      h('ol', { class: 'attempts' }, delivery.attempts.toReversed().map(attemptItem)),
-      h('h3', { text: 'Request body' }),
-      sent === null ? h('div', { class: 'skeleton', 'aria-hidden': 'true' }) : codeBlock(pretty(sent), 'Request body'),
-    );
-  }
-
-  async function resend() {
-    try {
-      await sendJson('POST', `${addressOf(webhookId)}/deliveries/${delivery.id}/resend`);
-      toast('Sending again');
-    } catch (error) {
-      showBanner({ key: 'delivery-resend', title: messageOf(error), detail: nextStep(error) });
-    }
-  }
-  return { show, elements: () => (open ? [row, detail] : [row]), isOpen: () => open };
+  /** @param {boolean} selected */
+  const select = (selected) => {
+    box.checked = selected;
+    row.classList.toggle('is-selected', selected);
+  };
+  return { show, pause, select, elements: () => (open ? [row, detailRow] : [row]), isOpen: () => open };
 }
 
-/** @param {DeliveryAttempt} attempt */
-function attemptItem(attempt) {
-  const good = attempt.error === null;
-  return h(
-    'li',
-    { class: 'attempt', data: { testid: 'attempt' } },
-    h(
-      'details',
-      {},
-      h(
-        'summary',
-        {},
-        icon(good ? 'check' : 'cross', good ? 'tone-good' : 'tone-bad'),
-        h('span', { class: 'tabular attempt-code', text: attempt.status_code ?? 'No answer' }),
-        h('span', { class: 'tabular', text: formatDuration(attempt.response_time_ms / 1000) }),
-        h('span', { class: 'muted', text: formatTime(attempt.at) }),
-        attempt.error ? h('span', { class: 'attempt-error', text: attempt.error }) : null,
-      ),
-      h(
-        'div',
-        { class: 'attempt-more' },
-        h('p', {}, h('span', { class: 'muted', text: 'POST ' }), h('code', { text: attempt.url })),
-        headers('Request headers', attempt.request_headers),
-        headers('Response headers', attempt.response_headers),
-        attempt.response_text ? [h('h4', { text: 'Response' }), codeBlock(attempt.response_text, 'Response')] : null,
-      ),
-    ),
-  );
+/** @param {Delivery} delivery */
+function subjectOf({ subject }) {
+  if (!subject) return null;
+  const text = subject.name ?? 'An import whose file name is not known any more';
+  const href = addressOfSubject(subject);
+  return href ? h('a', { href, text, title: text }) : h('span', { class: 'muted', text });
 }
 
 /**
- * @param {string} title
- * @param {Record<string, unknown>} values
- * @returns {Child}
+ * @param {DeliverySubject} subject
+ * @returns {string | null} the address on this page of what an event is about; null if there is none
  */
-function headers(title, values) {
-  const entries = Object.entries(values);
-  if (!entries.length) return null;
-  return [h('h4', { text: title }), codeBlock(entries.map(([name, value]) => `${name}: ${value}`).join('\n'), title)];
-}
-
-/** @param {string} text JSON, or any other text, which stays as it is */
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
+export function addressOfSubject({ type, id, name }) {
+  if (type === 'product' && name) return `#/products?${new URLSearchParams({ sku: name })}`;
+  return type === 'import' && id && name ? `#/imports/${encodeURIComponent(id)}` : null;
 }

@@ -1,11 +1,10 @@
-// The health of a webhook: numbers and a small chart of the last 24 hours, and a pill that names a problem.
+// The health of a webhook: numbers and a small chart of the last 24 hours.
 
-import { fill, h, setText } from '../core/dom.js';
-import { formatCount, formatDuration, formatHour, formatNumber, parseTime } from '../core/format.js';
-import { icon } from '../core/icons.js';
+import { h, setText } from '../core/dom.js';
+import { formatCount, formatHour, formatNumber } from '../core/format.js';
 import { draw } from '../core/svg.js';
 
-/** @import { Webhook, WebhookHealth, WebhookHour } from '../core/types.d.ts' */
+/** @import { WebhookHealth, WebhookHour } from '../core/types.d.ts' */
 
 /** @typedef {'delivered' | 'pending' | 'failed'} CountName */
 
@@ -105,39 +104,6 @@ export function healthNumbers() {
 export function describeHealth(health) {
   const parts = COUNT_NAMES.filter((name) => health[name]).map((name) => `${formatNumber(health[name])} ${name}`);
   return parts.join(' · ') || 'Nothing sent in 24 hours';
-}
-
-/**
- * Create a pill that names the problem of a webhook; it is hidden if there is none.
- * @returns {{element: HTMLElement, show: (webhook: Webhook) => void}}
- */
-export function troublePill() {
-  const element = h('span', { class: 'trouble', data: { testid: 'webhook-trouble' } });
-  let shown = '';
-  /** @param {Webhook} webhook */
-  const show = (webhook) => {
-    const text = describeTrouble(webhook);
-    const tone = webhook.enabled ? 'warning' : webhook.disabled_reason ? 'danger' : '';
-    if (shown === text + tone) return;
-    shown = text + tone;
-    element.hidden = !text;
-    fill(
-      element,
-      h(
-        'span',
-        { class: `pill ${tone && `pill-${tone}`}`.trim() },
-        icon(webhook.enabled ? 'warning' : 'slash'),
-        h('span', { text }),
-      ),
-    );
-  };
-  return { element, show };
-}
-
-/** @param {Webhook} webhook */
-function describeTrouble({ enabled, disabled_reason: reason, failing_since: since }) {
-  if (!enabled) return reason ? 'Switched off automatically' : 'Off';
-  return since ? `Failing for ${formatDuration((Date.now() - parseTime(since)) / 1000)}` : '';
 }
 
 /**

@@ -1,18 +1,21 @@
-// The dialog that resends failed deliveries.
+// The dialog that sends the deliveries again that have failed, or that wait for their next attempt.
 
-import { messageOf, sendJson } from '../core/api.js';
+import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
-import { h } from '../core/dom.js';
-import { formatCount } from '../core/format.js';
+import { h, setText } from '../core/dom.js';
+import { formatCount, formatNumber } from '../core/format.js';
 import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
 
-/** @import { RecoveredCount, Webhook } from '../core/types.d.ts' */
+/** @import { Deliveries, RecoveredCount, Webhook } from '../core/types.d.ts' */
 
 const HOUR_MS = 3_600_000;
-/** @type {[label: string, durationMs: number | null][]} */
+// The server lets 5,000 deliveries start over at a time, and answers when it has done so with all of them.
+const TIMEOUT_MS = 600_000;
+/** @type {[label: string, durationMs: number | null][]} null asks for a time */
 const CHOICES = [
+  ['Any time', Infinity],
   ['The last hour', HOUR_MS],
   ['The last 24 hours', 24 * HOUR_MS],
   ['The last 7 days', 7 * 24 * HOUR_MS],
@@ -20,7 +23,7 @@ const CHOICES = [
 ];
 
 /**
- * Open the dialog that resends failed deliveries.
+ * Open the dialog. It says how many deliveries of each kind there are.
  * @param {Webhook} webhook
  */
 export function openRecovery(webhook) {
@@ -41,14 +44,20 @@ export function openRecovery(webhook) {
     class: 'button button-primary',
     type: 'submit',
     form: 'recover-form',
-    text: 'Send again',
+    text: 'Retry all now',
     data: { testid: 'recover-ok' },
   });
+  const counts = h('p', { class: 'tabular', data: { testid: 'recover-counts' } });
+  const showCounts = (failed = 'The failed deliveries') =>
+    setText(
+      counts,
+      `${failed} and ${formatNumber(webhook.health.waiting)} that wait for their next attempt are sent now.`,
+    );
   const form = h(
     'form',
     { class: 'confirm', id: 'recover-form', on: { submit } },
-    h('p', { text: 'Every failed delivery whose event happened within this time is sent again.' }),
-    h('div', { class: 'field' }, h('label', { for: 'recover-since', text: 'Failed deliveries of' }), select),
+    counts,
+    h('div', { class: 'field' }, h('label', { for: 'recover-since', text: 'Events of' }), select),
     timeField,
     problem,
   );
@@ -62,19 +71,30 @@ export function openRecovery(webhook) {
     event.preventDefault();
     const ms = chosenDuration();
     const since = ms === null ? new Date(time.value) : new Date(Date.now() - ms);
-    if (Number.isNaN(since.getTime())) return void showProblem('Choose a date and a time.');
+    if (ms !== Infinity && Number.isNaN(since.getTime())) return void showProblem('Choose a date and a time.');
+    if (busy) return undefined;
+    setBusy(true);
     try {
       /** @type {RecoveredCount} */
-      const { count } = await sendJson('POST', `${addressOf(webhook.id)}/recover`, {
-        body: { since: since.toISOString() },
+      const recovered = await sendJson('POST', `${addressOf(webhook.id)}/recover`, {
+        body: ms === Infinity ? {} : { since: since.toISOString() },
+        timeoutMs: TIMEOUT_MS,
       });
       dialog.close();
-      toast(count ? `Sending ${formatCount(count, 'delivery', 'deliveries')} again` : 'No delivery had failed');
+      toast(describeRecovered(recovered));
     } catch (error) {
       showProblem(messageOf(error));
     }
+    setBusy(false);
     return undefined;
   }
+  let busy = false;
+  /** @param {boolean} wanted */
+  const setBusy = (wanted) => {
+    busy = wanted;
+    ok.setAttribute('aria-disabled', String(wanted));
+    setText(ok, wanted ? 'Working…' : 'Retry all now');
+  };
   /** @param {string} text */
   const showProblem = (text) => {
     problem.hidden = false;
@@ -82,7 +102,7 @@ export function openRecovery(webhook) {
   };
 
   const dialog = showDialog({
-    title: 'Recover failed deliveries',
+    title: 'Retry all now?',
     content: [form],
     footer: h(
       'div',
@@ -94,4 +114,21 @@ export function openRecovery(webhook) {
   });
   paint();
   select.focus();
+  showCounts();
+  getJson(`${addressOf(webhook.id)}/deliveries`, { query: { status: 'failed', per_page: 1 } }).then(
+    (/** @type {Deliveries} */ { pagination: { total, total_is_estimate: isEstimate } }) =>
+      showCounts(`${isEstimate ? 'About ' : ''}${formatCount(total, 'failed delivery', 'failed deliveries')}`),
+    // Without the count, the dialog says what it sends, but not how many.
+    () => {},
+  );
+}
+
+/**
+ * @param {RecoveredCount} recovered
+ * @returns {string} how many deliveries of each kind are sent again
+ */
+export function describeRecovered({ count, failed_count: failed, waiting_count: waiting }) {
+  if (!count) return 'No delivery has failed or waits';
+  const kinds = [failed ? `${formatNumber(failed)} failed` : '', waiting ? `${formatNumber(waiting)} waiting` : ''];
+  return `Retrying ${kinds.filter(Boolean).join(' and ')} ${count === 1 ? 'delivery' : 'deliveries'}`;
 }

@@ -12,8 +12,9 @@ import { toast } from '../core/toast.js';
 import { emptyState } from '../core/widgets.js';
 import { deleteWebhook, enabledSwitch } from './actions.js';
 import { openWebhook } from './dialog.js';
-import { describeEvents, describeHealth, healthChart, healthNumbers, troublePill } from './health.js';
+import { describeEvents, describeHealth, healthChart, healthNumbers } from './health.js';
 import { openTest } from './test-dialog.js';
+import { isFailing, troubleLine, troublePill } from './trouble.js';
 
 /** @import { Screen } from '../core/router.js' */
 /** @import { Webhook } from '../core/types.d.ts' */
@@ -102,12 +103,14 @@ export const webhooksScreen = {
     };
 
     /**
-     * @param {Webhook} _webhook
+     * @param {Webhook} webhook
      * @param {boolean} isNew
      */
-    function saved(_webhook, isNew) {
-      toast(isNew ? 'Webhook added' : 'Webhook saved');
-      load();
+    function saved(webhook, isNew) {
+      // The screen of a new webhook offers to test it.
+      if (isNew) return go(`#/webhooks/${webhook.id}?added=1`);
+      toast('Webhook saved');
+      return load();
     }
 
     /** @param {Webhook} webhook */
@@ -168,6 +171,7 @@ function webhookRow(initial, { load, saved }) {
   const link = h('a', { class: 'file-link', dir: 'ltr', data: { testid: 'webhook-link' } });
   const description = h('span', { class: 'muted webhook-description', dir: 'auto' });
   const trouble = troublePill();
+  const failure = troubleLine();
   const events = h('td', { class: 'wide webhook-events' });
   const numbers = healthNumbers();
   const chart = healthChart();
@@ -208,7 +212,8 @@ function webhookRow(initial, { load, saved }) {
       'td',
       { class: 'webhook-receiver' },
       link,
-      h('div', { class: 'webhook-below' }, description, trouble.element),
+      h('div', { class: 'webhook-below' }, trouble.element, description),
+      failure.element,
       inALine,
     ),
     events,
@@ -226,6 +231,8 @@ function webhookRow(initial, { load, saved }) {
     setText(description, latest.description);
     description.hidden = !latest.description;
     trouble.show(latest);
+    failure.show(latest);
+    element.classList.toggle('is-failing', isFailing(latest));
     setText(events, describeEvents(latest.event_type));
     events.title = latest.event_type;
     numbers.show(latest.health);

@@ -55,6 +55,7 @@ NEEDS = {
     # Webhooks
     "listWebhooks": "webhooks",
     "getWebhook": "webhooks",
+    "listWebhookHours": "webhooks",
     "createWebhook": "webhooks",
     "changeWebhook": "webhooks",
     "deleteWebhook": "webhooks",
@@ -63,6 +64,7 @@ NEEDS = {
     "listDeliveries": "webhooks",
     "getDelivery": "webhooks",
     "resendDelivery": "webhooks",
+    "resendDeliveries": "webhooks",
     "recoverDeliveries": "webhooks",
     "rotateSecret": "webhooks",
     "testWebhook": "webhooks",

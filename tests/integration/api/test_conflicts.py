@@ -35,7 +35,7 @@ def test_a_call_that_postgresql_ends_in_a_deadlock_is_repeated(
         # The call is the first one that looks for a deadlock, so PostgreSQL ends its transaction and not this one.
         cursor.execute("SET LOCAL deadlock_timeout = '100s'; SELECT FROM webhook_deliveries FOR UPDATE")
         resending = threads.submit(lambda: app.test_client().post(path))
-        wait_for("the call", lambda: is_waiting_for_lock(database_url, "UPDATE webhook_deliveries"))
+        wait_for("the call", lambda: is_waiting_for_lock(database_url, "WITH chosen"))
         cursor.execute("SELECT FROM webhooks FOR UPDATE")
         cursor.connection.commit()
         read_json(resending.result(RESULT_SECONDS), 202)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from database.serializers import format_timestamp
 from support.api import read_error, read_json
 from support.database import execute
 from support.receiver import Receiver
@@ -28,7 +30,10 @@ def test_deliveries_are_listed_newest_first(
     ids = [delivery["id"] for delivery in deliveries]
     assert ids == sorted(ids, reverse=True)
     page = read_json(client.get(f"/api/webhooks/{webhook}/deliveries?page=2&per_page=2"))
-    assert page["pagination"] == {"page": 2, "per_page": 2, "total": 5, "pages": 3}
+    assert page["pagination"] == {
+        **{"page": 2, "per_page": 2, "total": 5, "pages": 3},
+        **{"total_is_estimate": False, "searched_since": None},
+    }
     assert page["deliveries"] == deliveries[2:4]
 
     assert len(list_deliveries(client, webhook, status="delivered")) == 5
@@ -74,12 +79,55 @@ def test_failed_deliveries_start_over(client: Client, database_url: str) -> None
         (0, None)
     ]
 
+
+def test_a_recovery_includes_deliveries_that_wait_and_counts_both(client: Client, database_url: str) -> None:
+    webhook = subscribe(client, URL)
+    emit_events(database_url, 6)
+    # From the newest: failed, waiting, waiting, due and being sent, delivered, failed before the chosen time.
+    states = [
+        ("failed", None, 8, "1 hour"),
+        ("pending", "1 hour", 3, "1 hour"),
+        ("pending", "9 hours", 5, "1 hour"),
+        ("pending", "-1 second", 2, "1 hour"),
+        ("delivered", None, 1, "1 hour"),
+        ("failed", None, 8, "1 day"),
+    ]
+    ids = [delivery["id"] for delivery in list_deliveries(client, webhook)]
+    for id, (status, due_in, tries, age) in zip(ids, states, strict=True):
+        execute(
+            database_url,
+            "UPDATE webhook_deliveries SET status = %s, next_attempt_at = now() + %s::interval, tries = %s,"
+            " created_at = created_at - %s::interval WHERE id = %s",
+            (status, due_in, tries, age, id),
+        )
+    health = read_json(client.get(f"/api/webhooks/{webhook}"))["health"]
+    assert (health["pending"], health["waiting"]) == (3, 2)
+    assert health["next_attempt_at"] == format_timestamp(find(database_url, ids[3])[1])
+
     path = f"/api/webhooks/{webhook}/recover"
-    recovered = read_json(client.post(path, json={"since": "2000-01-01T00:00:00Z"}), 202)
-    assert recovered == {"message": "2 deliveries are sent again.", "count": 2}
-    execute(database_url, fail, (ids[:1],))
-    recovered = read_json(client.post(path, json={"since": "2000-01-01T00:00:00Z"}), 202)
-    assert recovered == {"message": "1 delivery is sent again.", "count": 1}
+    before = find(database_url, ids[3])
+    hours_ago = {"since": format_timestamp(datetime.now(UTC) - timedelta(hours=2))}
+    recovered = read_json(client.post(path, json=hours_ago), 202)
+    assert recovered == {
+        "message": "1 failed and 2 waiting deliveries are sent again.",
+        **{"count": 3, "failed_count": 1, "waiting_count": 2},
+    }
+    assert find(database_url, ids[3]) == before
+    due = execute(database_url, "SELECT id FROM webhook_deliveries WHERE tries = 0 AND next_attempt_at <= now()")
+    assert {id for (id,) in due} == set(ids[:3])
+    # They are due, so nothing waits any more.
+    nothing = {"message": "No delivery has failed or waits for its next attempt.", "count": 0}
+    assert read_json(client.post(path, json=hours_ago), 202) == {**nothing, "failed_count": 0, "waiting_count": 0}
+    recovered = read_json(client.post(path, json={}), 202)
+    assert recovered["message"] == "1 failed delivery is sent again."
+    assert execute(database_url, "SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered'") == [(1,)]
+
+
+def find(database_url: str, id: int) -> tuple[Any, ...]:
+    """Return the status, the time of the next attempt and the tries of a delivery."""
+    query = "SELECT status, next_attempt_at, tries FROM webhook_deliveries WHERE id = %s"
+    (row,) = execute(database_url, query, (id,))
+    return row
 
 
 def test_nothing_is_sent_again_while_the_webhook_is_switched_off(client: Client, database_url: str) -> None:

@@ -57,9 +57,10 @@ def test_every_documented_call_works(processes: Processes, receiver: Receiver, f
             delivery_id = wait_for_delivery(f"{address}/api/webhooks/{webhook_id}/deliveries")
             runner.variables |= {"WEBHOOK": webhook_id, "DELIVERY": delivery_id}
     assert used_variables(block) == set(runner.variables)
-    created, tested, tested_again, failed, _, recovered, rotated, switched_off, _ = bodies
+    created, tested, tested_again, failed, found, _, resent, recovered, hours, rotated, switched_off, _ = bodies
     assert tested["test_result"]["success"] and tested_again["test_result"]["success"]
-    assert (failed["deliveries"], recovered["count"]) == ([], 0)
+    assert (failed["deliveries"], found["deliveries"], resent["count"], recovered["count"]) == ([], [], 0, 0)
+    assert sum(hour["delivered"] for hour in hours["hours"]) >= 1
     assert rotated["secret"] != created["secret"]
     assert not switched_off["enabled"]
 

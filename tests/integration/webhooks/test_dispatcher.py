@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from flask import Flask
 
+from support.api import read_json
 from support.database import execute
 from support.receiver import Receiver
 from support.waiting import wait_for
@@ -24,6 +27,8 @@ from webhooks import retry_policy, signing
 from webhooks.dispatcher import CONCURRENT_REQUESTS
 from webhooks.retry_policy import RETRY_SCHEDULE_SECONDS, decide
 from webhooks.sender import Response
+
+RESULT_SECONDS = 60
 
 # Order and fairness
 
@@ -138,7 +143,9 @@ def test_a_delivery_fails_after_its_last_attempt_and_can_be_resent(
     health = client.get(f"/api/webhooks/{webhook}").json["health"]
     assert (health["delivered"], health["failed"], health["pending"]) == (0, 3, 0)
     assert sum(hour["failed_attempts"] for hour in health["hours"]) == 6
-    assert client.get(f"/api/webhooks/{webhook}").json["failing_since"] is not None
+    failing = client.get(f"/api/webhooks/{webhook}").json
+    assert failing["failing_since"] is not None
+    assert failing["last_error"] == "The receiver answered 500."
 
     receiver.set_status("c", 200)
     last = list_deliveries(client, webhook)[0]
@@ -146,7 +153,8 @@ def test_a_delivery_fails_after_its_last_attempt_and_can_be_resent(
     assert client.post(f"{path}/resend").status_code == 202
     wait_for("one delivered", lambda: count_by_status(database_url, webhook) == {"failed": 2, "delivered": 1})
     assert client.get(path).json["attempts"][-1]["status_code"] == 200
-    assert client.get(f"/api/webhooks/{webhook}").json["failing_since"] is None
+    working = client.get(f"/api/webhooks/{webhook}").json
+    assert (working["failing_since"], working["last_error"]) == (None, None)
 
     future = client.post(f"/api/webhooks/{webhook}/recover", json={"since": "2999-01-01T00:00:00Z"})
     assert (future.status_code, future.json["count"]) == (202, 0)
@@ -154,6 +162,38 @@ def test_a_delivery_fails_after_its_last_attempt_and_can_be_resent(
     assert (answer.status_code, answer.json["count"]) == (202, 2)
     wait_for("all delivered", lambda: count_by_status(database_url, webhook) == {"delivered": 3})
     assert client.get(f"/api/webhooks/{webhook}").json["health"]["delivered"] == 3
+    hours = client.get(f"/api/webhooks/{webhook}/hours").json["hours"]
+    assert sum(hour["requests"] for hour in hours) == receiver.count() == 9
+    assert max(hour["p95_ms"] or 0 for hour in hours) > 0
+
+
+def test_all_that_wait_are_retried_once_by_two_requests_while_a_dispatcher_sends_them(
+    app: Flask,
+    client: Client,
+    database_url: str,
+    receiver: Receiver,
+    start_dispatcher: StartDispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webhooks.resend.DELIVERIES_PER_TRANSACTION", 7)
+    webhook = subscribe(client, receiver.url("/switch/w"))
+    receiver.set_status("w", 500)
+    start_dispatcher(schedule=(0, 3600))
+    emit_events(database_url, 40)
+
+    def waiting() -> int:
+        return int(client.get(f"/api/webhooks/{webhook}").json["health"]["waiting"])
+
+    wait_for("all wait for their next attempt", lambda: waiting() == 40)
+    receiver.set_status("w", 200)
+    with ThreadPoolExecutor(2) as threads:
+        path = f"/api/webhooks/{webhook}/recover"
+        calls = [threads.submit(lambda: app.test_client().post(path, json={})) for _ in range(2)]
+        recovered = [read_json(call.result(RESULT_SECONDS), 202) for call in calls]
+    assert sum(result["waiting_count"] for result in recovered) == 40
+    wait_for("all are delivered", all_finished(database_url, webhook, 40))
+    assert count_by_status(database_url, webhook) == {"delivered": 40}
+    assert receiver.count() == 80
 
 
 def test_a_webhook_whose_receiver_answers_gone_is_disabled(

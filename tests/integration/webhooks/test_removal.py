@@ -197,7 +197,7 @@ def test_a_result_whose_webhook_is_locked_is_written_later(
 def test_many_failed_deliveries_are_recovered_in_several_transactions(
     client: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.webhooks.deliveries.RECOVERED_PER_TRANSACTION", 10)
+    monkeypatch.setattr("webhooks.resend.DELIVERIES_PER_TRANSACTION", 10)
     webhook = subscribe(client, URL)
     emit_events(database_url, 35)
     execute(

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { describeEvents, describeHealth } from '../../../static/js/webhooks/health.js';
 
-const HEALTH = { delivered: 0, pending: 0, failed: 0, hours: [] };
+const HEALTH = { delivered: 0, pending: 0, waiting: 0, next_attempt_at: null, failed: 0, hours: [] };
 
 test('a webhook for all events says so', () => {
   assert.equal(describeEvents('*'), 'All events');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createSelection } from '../../../static/js/products/selection.js';
+import { createSelection } from '../../../static/js/core/selection.js';
 
 /** @import { Product } from '../../../static/js/core/types.d.ts' */
 

@@ -1,13 +1,12 @@
-// The selected products: some by their ids, on any page, or every product that the filter matches.
-
-/** @import { Product } from '../core/types.d.ts' */
+// The selected rows of a list: some by their ids, on any page, or every row that the filter matches.
 
 /**
  * Create an empty selection.
+ * @template {{id: number}} Item
  * @param {() => void} onChange
  */
 export function createSelection(onChange) {
-  /** @type {Map<number, Product>} */
+  /** @type {Map<number, Item>} */
   const chosen = new Map();
   /** @type {{count: number} | null} */
   let everything = null;
@@ -26,16 +25,16 @@ export function createSelection(onChange) {
       onChange();
     };
   /**
-   * @param {Product} product
+   * @param {Item} item
    * @param {boolean} selected
    */
-  const put = (product, selected) => (selected ? chosen.set(product.id, product) : chosen.delete(product.id));
-  // The API has no "everything except these". When one product is deselected, only the rest of its page stays selected.
-  /** @param {Product[]} products */
-  const startFrom = (products) => {
+  const put = (item, selected) => (selected ? chosen.set(item.id, item) : chosen.delete(item.id));
+  // The API has no "everything except these". When one row is deselected, only the rest of its page stays selected.
+  /** @param {Item[]} items */
+  const startFrom = (items) => {
     if (!everything) return;
     everything = null;
-    products.forEach((product) => put(product, true));
+    items.forEach((item) => put(item, true));
   };
 
   return {
@@ -48,46 +47,46 @@ export function createSelection(onChange) {
     count: () => everything?.count ?? chosen.size,
     isEverything: () => everything !== null,
     ids: () => [...chosen.keys()],
-    products: () => [...chosen.values()],
+    items: () => [...chosen.values()],
     /**
-     * Select or deselect a product. With `range`, the products from the last toggled one to this one get the state of
+     * Select or deselect a row. With `range`, the rows from the last toggled one to this one get the state of
      * the last toggled one.
      */
     toggle: changed(
       /**
-       * @param {Product} product
-       * @param {Product[]} shown the products of the page, in their order
+       * @param {Item} item
+       * @param {Item[]} shown the rows of the page, in their order
        * @param {{range?: boolean}} [options]
        */
-      (product, shown, { range = false } = {}) => {
-        const wanted = range && anchor ? anchor.selected : !(everything || chosen.has(product.id));
+      (item, shown, { range = false } = {}) => {
+        const wanted = range && anchor ? anchor.selected : !(everything || chosen.has(item.id));
         startFrom(shown);
         const from = shown.findIndex((other) => other.id === anchor?.id);
-        const to = shown.findIndex((other) => other.id === product.id);
+        const to = shown.findIndex((other) => other.id === item.id);
         if (range && from >= 0) {
           shown.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => put(other, wanted));
-        } else put(product, wanted);
-        anchor = { id: product.id, selected: wanted };
+        } else put(item, wanted);
+        anchor = { id: item.id, selected: wanted };
       },
     ),
     togglePage: changed(
       /**
-       * @param {Product[]} shown
+       * @param {Item[]} shown
        * @param {boolean} selected
        */
       (shown, selected) => {
         everything = null;
-        shown.forEach((product) => put(product, selected));
+        shown.forEach((item) => put(item, selected));
       },
     ),
     selectEverything: changed(
-      /** @param {number} count exact number of products that match */
+      /** @param {number} count number of rows that match */
       (count) => {
         everything = { count };
       },
     ),
     forget: changed(
-      /** @param {number[]} ids of deleted products */
+      /** @param {number[]} ids of deleted rows */
       (ids) => ids.forEach((id) => chosen.delete(id)),
     ),
     clear: changed(() => {
