@@ -75,17 +75,16 @@ function shortcutList(shortcuts) {
 }
 
 /**
- * Handle the shortcuts of the whole page.
- * @param {{search: () => void, create: () => void}} actions
+ * Handle the shortcuts of the whole page. "?" opens the help everywhere.
+ * @param {Record<string, () => void>} actions by key
  */
-export function installShortcuts({ search, create }) {
+export function installShortcuts(actions) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event) || document.querySelector('dialog[open]')) return;
-    if (event.key === '/') search();
-    else if (event.key === '?') openHelp();
-    else if (event.key === 'n') create();
-    else return;
+    const action = event.key === '?' ? openHelp : actions[event.key];
+    if (!action) return;
+    action();
     event.preventDefault();
   });
 }

@@ -2,7 +2,7 @@
 
 import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
-import { closestTo, fill, h, setText } from '../core/dom.js';
+import { fill, h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
@@ -39,8 +39,6 @@ function openConfirmAll(jobs, onChange) {
   const files = formatCount(included.length, 'file');
   const text = h('p', { role: 'status', text: describeTotals(included.length, totals) });
   const table = planTable(rows, totals);
-  // The links to single imports leave the dialog.
-  table.element.addEventListener('click', (event) => !isBusy && closestTo(event, 'a') && dialog.close());
   let isBusy = false;
   const cancel = h('button', {
     class: 'button',
