@@ -24,6 +24,7 @@ const GRID_SHORTCUTS = [
   [['Shift', 'Enter'], 'In a description: new line'],
   [['Space'], 'Select the row; with Shift, all rows from the last selected one'],
   [['o'], 'Open the product'],
+  [['←', '→'], 'On the border of a heading: change the width of its column; Enter or a double click fits it'],
 ];
 
 const COLUMNS = [

@@ -33,6 +33,8 @@ const running = new Map();
 let waiting = [];
 /** @type {{count: number, toast: Toast | null}} */
 const completed = { count: 0, toast: null };
+/** The imports whose end a banner has reported. @type {Set<string>} */
+const ended = new Set();
 let wasOnImportScreen = true;
 let render = () => {};
 
@@ -70,12 +72,18 @@ function onUpload(upload) {
   if (upload.state === 'done' && upload.taskId) {
     follow({ task_id: upload.taskId, filename: upload.file.name, kind: 'import', phase: 'queued', step_progress: 0 });
   }
-  if (upload.state === 'failed' && !isOnImportScreen()) showFailedUpload(upload);
+  if (upload.state !== 'failed') clearBanner(bannerOf(upload));
+  else if (!isOnImportScreen()) showFailedUpload(upload);
   render();
 }
 
 function onNavigation() {
   render();
+  // The import screen shows failed uploads itself, and other imports have nothing to do with them.
+  if (isOnImportScreen()) currentUploads().forEach((upload) => clearBanner(bannerOf(upload)));
+  for (const id of ended) {
+    if (window.location.hash.startsWith(importAddress(id))) clearBanner(endBannerOf(id));
+  }
   // An import may be waiting for a confirmation when the import screens are left.
   if (!isOnImportScreen() && wasOnImportScreen) findImports();
   wasOnImportScreen = isOnImportScreen();
@@ -167,22 +175,25 @@ const showAllRejected = (job) =>
  * @param {BannerOptions} banner
  */
 function showProblem(job, banner) {
-  const key = `ended-${job.task_id}`;
-  const view = () => {
-    clearBanner(key);
-    go(importAddress(job.task_id));
-  };
-  showBanner({ key, ...banner, action: { label: 'View', run: view } });
+  const key = endBannerOf(job.task_id);
+  ended.add(job.task_id);
+  showBanner({ key, ...banner, action: { label: 'View', run: () => go(importAddress(job.task_id)) } });
 }
 
 /** @param {Upload} upload */
 function showFailedUpload(upload) {
   showBanner({
-    key: `upload-${upload.id}`,
+    key: bannerOf(upload),
     title: `“${upload.file.name}” was not uploaded. ${upload.error}`,
     detail: upload.hint,
     action: { label: 'View', run: () => go('#/import') },
   });
 }
+
+/** @param {Upload} upload */
+const bannerOf = (upload) => `upload-${upload.id}`;
+
+/** @param {string} id of an import */
+const endBannerOf = (id) => `ended-${id}`;
 
 const isOnImportScreen = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);

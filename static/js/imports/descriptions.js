@@ -4,7 +4,9 @@ import { formatCount, formatDuration, formatMoment, formatNumber, formatPart } f
 import { elapsedSeconds, isAllRejected, isUndo } from './job.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
-/** @import { ImportDetail, ImportJob, Preview } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportJob, Preview, PreviewCounts } from '../core/types.d.ts' */
+
+const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
 
 /** How long an import is in view before its headline explains that it waits for a worker. */
 const WAITING_HINT_MS = 5_000;
@@ -94,6 +96,21 @@ function missingCount({ missing }, { options }) {
  * @param {Pick<ImportDetail, 'options' | 'preview'>} job
  */
 export const countRemovals = ({ options, preview }) => (options.missing === 'keep' ? 0 : (preview?.missing ?? 0));
+
+/**
+ * Say in the history what an import that waits for its confirmation would do.
+ * @param {PreviewCounts} counts
+ */
+export function describePlan({ create, update, missing }) {
+  const parts = /** @type {[count: number, verb: string][]} */ ([
+    [create, 'create'],
+    [update, 'update'],
+    [missing, 'remove'],
+  ])
+    .filter(([count]) => count)
+    .map(([count, verb]) => `${verb} ${formatNumber(count)}`);
+  return parts.length ? `Would ${LIST.format(parts)}` : 'Would change nothing';
+}
 
 /**
  * Return the headline of a check: what the import would do, and how much of the file is rejected.

@@ -8,15 +8,28 @@ import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
-import { describeAllRejected, describeOrigin } from './descriptions.js';
+import { describeAllRejected, describeOrigin, describePlan } from './descriptions.js';
 import { watchJob } from './job-watcher.js';
 import { elapsedSeconds, isAllRejected, isFinal, isRunning, isUndo, nameOf } from './job.js';
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 
-/** @import { ImportJob } from '../core/types.d.ts' */
+/** @import { ListedImport } from '../core/types.d.ts' */
 
 /** @typedef {'total_records' | 'created_count' | 'updated_count' | 'unchanged_count' | 'rejected_count'} NumberField */
+
+/** @typedef {'create' | 'update' | 'unchanged' | 'rejected'} PlannedField */
+
+/**
+ * The counts of what an import would do, by the column that later shows what it did.
+ * @type {Partial<Record<NumberField, [field: PlannedField, label: string]>>}
+ */
+const PLANNED_COUNTS = {
+  created_count: ['create', 'To create'],
+  updated_count: ['update', 'To update'],
+  unchanged_count: ['unchanged', 'Would stay unchanged'],
+  rejected_count: ['rejected', 'Rejected'],
+};
 
 /** @type {[field: NumberField, label: string, className: string][]} */
 const NUMBER_COLUMNS = [
@@ -37,8 +50,8 @@ const MIN_SPEED_SECONDS = 0.5;
  * Create the table.
  * @param {object} options
  * @param {() => void} options.onDeleted an import of the table was deleted
- * @param {() => void} options.onStatus the status of a watched import has changed
- * @returns {{element: HTMLElement, show: (jobs: ImportJob[]) => void, stop: () => void}}
+ * @param {(job: ListedImport) => void} options.onStatus the status of a watched import has changed
+ * @returns {{element: HTMLElement, show: (jobs: ListedImport[]) => void, stop: () => void}}
  */
 export function createHistoryTable({ onDeleted, onStatus }) {
   const body = h('tbody');
@@ -63,13 +76,13 @@ export function createHistoryTable({ onDeleted, onStatus }) {
   /** @type {Map<string, ReturnType<typeof importRow>>} */
   const rows = new Map();
 
-  /** @param {ImportJob} job */
+  /** @param {ListedImport} job */
   const rowOf = (job) => {
     const row = rows.get(job.task_id) ?? importRow(job, { onDeleted, onStatus });
     rows.set(job.task_id, row);
     return row;
   };
-  /** @param {ImportJob[]} jobs */
+  /** @param {ListedImport[]} jobs */
   const show = (jobs) => {
     const ids = new Set(jobs.map((job) => job.task_id));
     for (const [id, row] of rows) {
@@ -88,8 +101,8 @@ export function createHistoryTable({ onDeleted, onStatus }) {
 }
 
 /**
- * @param {ImportJob} job
- * @param {{onDeleted: () => void, onStatus: () => void}} listeners
+ * @param {ListedImport} job
+ * @param {{onDeleted: () => void, onStatus: (job: ListedImport) => void}} listeners
  */
 function importRow(job, { onDeleted, onStatus }) {
   let current = job;
@@ -142,9 +155,9 @@ function importRow(job, { onDeleted, onStatus }) {
 
   /** @type {(() => void) | null} */
   let stopWatching = null;
-  /** @param {ImportJob} latest */
+  /** @param {ListedImport} latest */
   const show = (latest) => {
-    if (latest.status !== current.status) onStatus();
+    if (latest.status !== current.status) onStatus(latest);
     current = latest;
     deleteButton.hidden = !isFinal(latest) || !may('imports:write');
     pill.show(latest);
@@ -168,7 +181,7 @@ function importRow(job, { onDeleted, onStatus }) {
   };
   /**
    * Show an import as a list returned it, and watch it while it is running.
-   * @param {ImportJob} latest
+   * @param {ListedImport} latest
    */
   const follow = (latest) => {
     if (isRunning(latest)) {
@@ -190,26 +203,27 @@ function importRow(job, { onDeleted, onStatus }) {
 
 /**
  * Return why an import failed, or that all its rows were rejected; "" if there is nothing to say.
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function reasonOf(job) {
   if (job.status === 'failed') return job.error_message ?? '';
   return isAllRejected(job) ? describeAllRejected(job) : '';
 }
 
-/** @param {ImportJob} job */
+/** @param {ListedImport} job */
 function subtitleOf(job) {
   const size = job.file_size ? formatBytes(job.file_size) : null;
-  return [isUndo(job) ? describeUndone(job) : size, describeOrigin(job)].filter(Boolean).join(' · ');
+  const plan = job.status === 'awaiting_confirmation' && job.preview_counts ? describePlan(job.preview_counts) : null;
+  return [plan, isUndo(job) ? describeUndone(job) : size, describeOrigin(job)].filter(Boolean).join(' · ');
 }
 
-/** @param {ImportJob} job an undo */
+/** @param {ListedImport} job an undo */
 const describeUndone = (job) =>
   `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
 
 /**
  * Return the number of rows that are known for certain. While a file is read, its total is an estimate.
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function knownRows(job) {
   if (job.status === 'completed' || job.phase === 'writing') return job.total_records;
@@ -219,13 +233,20 @@ function knownRows(job) {
 /**
  * @param {HTMLElement} cell
  * @param {NumberField} field
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function showNumber(cell, field, job) {
   const isMeaningless = isUndo(job) && !UNDO_COLUMNS.has(field);
-  const count = field === 'total_records' ? knownRows(job) : job[field];
+  const isWaiting = job.status === 'awaiting_confirmation';
+  const [planned, label = ''] = (isWaiting && PLANNED_COUNTS[field]) || [];
+  const plannedCount = planned && job.preview_counts?.[planned];
+  const count = field === 'total_records' ? knownRows(job) : (plannedCount ?? (planned ? 0 : job[field]));
   const value = isMeaningless ? 0 : count;
-  const isUnknown = field === 'total_records' && value === 0 && !isFinal(job);
+  const isUnknown =
+    (field === 'total_records' && value === 0 && !isFinal(job)) ||
+    (planned !== undefined && plannedCount === undefined);
+  cell.classList.toggle('is-planned', planned !== undefined);
+  cell.title = label;
   setText(cell, isUnknown || isMeaningless ? '–' : formatNumber(value));
   cell.classList.toggle('is-zero', value === 0);
   cell.classList.toggle('tone-warning', field === 'rejected_count' && value > 0);

@@ -23,7 +23,7 @@ import { canRetry, isAllRejected, isInFuture, isUndo } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
-import { importAddress } from './steps.js';
+import { canChangeReading, importAddress, isFileRefused } from './steps.js';
 import { createThroughputChart } from './throughput-chart.js';
 import { createUndoNote } from './undo-note.js';
 
@@ -170,6 +170,11 @@ function undoOfNote(importId, filename) {
 function describeRetry(job) {
   if (!may('imports:write')) return '';
   if (isUndo(job)) return canRetry(job) ? 'You can retry the undo.' : '';
+  if (isFileRefused(job)) {
+    return canChangeReading(job)
+      ? `If it was read wrongly, change columns or options until ${formatMoment(job.retry_until)}.`
+      : '';
+  }
   return canRetry(job)
     ? `The file is stored until ${formatMoment(job.retry_until)}. ` +
         'Until then you can retry the import, also with other columns or options.'
@@ -190,19 +195,28 @@ function actions(job, context) {
     return [createProductsLink(true), createChooseFileButton('Import another file'), undo];
   }
   if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
+  const isRefused = isFileRefused(job);
   return [
-    failedForRejects(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context),
+    isRefused ? createChooseFileButton('Choose another file', true) : startAgainButton(job, context),
     may('imports:write') &&
+      canChangeReading(job) &&
       h('a', {
         class: 'button',
         href: importAddress(job.task_id, 'check'),
         text: 'Change columns or options',
         data: { testid: 'change-options' },
       }),
-    createChooseFileButton('Choose another file'),
+    isRefused ? null : createChooseFileButton('Choose another file'),
     undo,
   ];
 }
+
+/**
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ */
+const startAgainButton = (job, context) =>
+  failedForRejects(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context);
 
 /**
  * @param {ImportDetail} job an undo
