@@ -10,3 +10,9 @@ import { createSignal } from './event-bus.js';
  * @type {Signal<ImportJob>}
  */
 export const importFinished = createSignal();
+
+/**
+ * Another client has changed products, possibly by an import.
+ * @type {Signal<void>}
+ */
+export const productsChangedByOthers = createSignal();

@@ -2,7 +2,7 @@
 // import ends.
 
 import { getJson } from '../core/api.js';
-import { importFinished } from '../core/app-events.js';
+import { importFinished, productsChangedByOthers } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
@@ -64,6 +64,8 @@ export function installBackgroundProgress(root) {
     if (isUploading() || hasDrafts()) event.preventDefault();
   });
   reconnected.subscribe(findImports);
+  // An import that was started elsewhere may have changed them.
+  productsChangedByOthers.subscribe(() => running.size || findImports());
   findImports();
 }
 

@@ -7,8 +7,9 @@ import { may } from '../core/session.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
-import { canFix, isAllRejected, isRunning } from './job.js';
+import { canFix, isRunning } from './job.js';
 import { createCheckedRowsPanel } from './checked-rows.js';
+import { describeOtherRows } from './descriptions.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixBar } from './fix-bar.js';
 import { discardDrafts } from './fix-drafts.js';
@@ -244,7 +245,7 @@ function previewLists(job, isReady, editor) {
     ? createRejectsPanel(job, {
         open: isReady,
         count: preview.rejected,
-        hint: isAllRejected(job) ? 'There are no other rows.' : 'The other rows can be imported.',
+        hint: describeOtherRows(preview),
         editor,
       })
     : null;

@@ -14,7 +14,7 @@ import {
   createUndoButton,
 } from './action-buttons.js';
 import { createAffectedProductsPanel } from './affected-products.js';
-import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
+import { describeAllOrNothing, describeOtherImported, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixesCard } from './fixes-card.js';
@@ -107,8 +107,8 @@ const contentKey = (job) =>
 
 /** @param {ImportDetail} job */
 function rejectsSettings(job) {
-  if (isAllRejected(job)) return { open: true, hint: '' };
-  return job.status === 'completed' ? {} : { hint: '' };
+  if (isAllRejected(job)) return { open: true };
+  return job.status === 'completed' ? { hint: describeOtherImported(job) } : {};
 }
 
 /**
@@ -129,7 +129,7 @@ const failedForRejects = (job) =>
  */
 function explanation(job) {
   if (failedForRejects(job)) {
-    const { title, detail } = describeAllOrNothing(job.rejected_count);
+    const { title, detail } = describeAllOrNothing(job.rejected_count, job.total_records);
     return buildBanner({ title, detail: `Nothing was written. ${detail}` });
   }
   if (job.status === 'failed') {
@@ -195,9 +195,9 @@ function actions(job, context) {
     return [createProductsLink(true), createChooseFileButton('Import another file'), undo];
   }
   if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
-  const isRefused = isFileRefused(job);
+  const needsOtherFile = wouldFailAgain(job);
   return [
-    isRefused ? createChooseFileButton('Choose another file', true) : startAgainButton(job, context),
+    needsOtherFile ? createChooseFileButton('Choose another file', true) : startAgainButton(job, context),
     may('imports:write') &&
       canChangeReading(job) &&
       h('a', {
@@ -206,10 +206,17 @@ function actions(job, context) {
         text: 'Change columns or options',
         data: { testid: 'change-options' },
       }),
-    isRefused ? null : createChooseFileButton('Choose another file'),
+    needsOtherFile ? null : createChooseFileButton('Choose another file'),
     undo,
   ];
 }
+
+/**
+ * Return whether an import would fail again as it is: its file is to blame, or every row of it.
+ * @param {ImportDetail} job
+ */
+const wouldFailAgain = (job) =>
+  isFileRefused(job) || (failedForRejects(job) && job.rejected_count >= job.total_records);
 
 /**
  * @param {ImportDetail} job

@@ -129,6 +129,7 @@ function createScreen(root) {
     onBadToken: () => setQuery({ after: undefined }, { replace: true }),
     onFailed: showError,
     onOffer: showOffer,
+    onTotal: showTotal,
     shownProducts: () => grid.products(),
   });
 
@@ -143,12 +144,10 @@ function createScreen(root) {
   }
 
   /** @param {LoadedPage} page */
-  function showPage({ products, pagination, filters: wanted, isNew }) {
+  function showPage({ products, pagination, isNew }) {
     clearBanner(BANNER_KEY);
-    const filtered = Object.keys(wanted).length > 0;
-    current = { pagination, filtered };
-    head.show({ total: pagination.total, isEstimate: Boolean(pagination.total_is_estimate), filters: wanted });
-    pager.show(pagination);
+    const filtered = hasFilters();
+    showTotal(pagination);
     pager.element.classList.remove('is-pending');
     pager.element.hidden = pagination.total === 0;
     filters.showClear(filtered && pagination.total > 0);
@@ -160,6 +159,16 @@ function createScreen(root) {
     showSelection();
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
   }
+
+  /** @param {ProductPagination} pagination */
+  function showTotal(pagination) {
+    current = { pagination, filtered: hasFilters() };
+    head.show({ total: pagination.total, isEstimate: Boolean(pagination.total_is_estimate), filters: list.filters() });
+    pager.show(pagination);
+    showSelection();
+  }
+
+  const hasFilters = () => Object.keys(list.filters()).length > 0;
 
   /** @param {unknown} error */
   function showError(error) {
@@ -192,9 +201,24 @@ function createScreen(root) {
             data: { testid: 'changes-show' },
             on: { click: () => list.load() },
           }),
+          h('button', {
+            class: 'link-button',
+            type: 'button',
+            text: 'Latest first',
+            title: 'Sort by the latest change, so that the changed products come first',
+            data: { testid: 'changes-latest' },
+            on: { click: showLatest },
+          }),
         ),
     );
     if (hadFocus) grid.focus();
+  }
+
+  /** Show the products that were changed last, wherever they are in the list. */
+  function showLatest() {
+    const before = window.location.hash;
+    setQuery({ sort_by: 'updated_at', sort_order: 'desc', ...FROM_THE_START });
+    if (window.location.hash === before) list.load();
   }
 
   // Selection
