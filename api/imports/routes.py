@@ -15,6 +15,7 @@ from api.imports.schemas import (
     ImportDetailsSchema,
     ImportPageSchema,
     ImportQuerySchema,
+    PreviewCountsSchema,
 )
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
@@ -26,6 +27,7 @@ from models import ImportFix, ImportJob, ImportLog, Product, db
 
 blueprint = Blueprint("imports", __name__, url_prefix="/api/imports", tag="Imports")
 
+PREVIEW_COUNTS = tuple(PreviewCountsSchema().fields)
 MAX_SAMPLES = 300
 # Long imports have more samples: show the first, the last, and every n-th one between them.
 LIST_SAMPLES_SQL = """
@@ -54,7 +56,20 @@ def list_imports(query: dict[str, Any]) -> Response:
     if part := query.get("filename"):
         jobs = jobs.where(ImportJob.filename.icontains(part, autoescape=True))
     rows, pagination = fetch_page(jobs, query["page"], query["per_page"])
-    return jsonify(imports=[serialize_import(job) for job in rows], pagination=pagination)
+    counts = _preview_counts(rows)
+    imports = [{**serialize_import(job), "preview_counts": counts.get(job.id)} for job in rows]
+    return jsonify(imports=imports, pagination=pagination)
+
+
+def _preview_counts(jobs: list[ImportJob]) -> dict[int, dict[str, int]]:
+    """Return the counts of the previews that wait for their confirmation, by the ids of the jobs."""
+    waiting = [job.id for job in jobs if job.status == "awaiting_confirmation"]
+    if not waiting:
+        return {}
+    # Not the whole previews: they hold rows of the files. Previews of earlier versions lack some counts.
+    columns = [func.coalesce(ImportJob.preview[name].as_integer(), 0) for name in PREVIEW_COUNTS]
+    rows = db.session.execute(select(ImportJob.id, *columns).where(ImportJob.id.in_(waiting)))
+    return {number: dict(zip(PREVIEW_COUNTS, counts, strict=True)) for number, *counts in rows}
 
 
 @blueprint.get("/<task_id>", parameters=TASK_ID)

@@ -183,8 +183,8 @@ class FieldChangesSchema(Schema):
     cleared = integer("How many of them have a value that would become empty.")
 
 
-class PreviewSchema(Schema):
-    """What an import would do, as counted when the preview was made."""
+class PreviewCountsSchema(Schema):
+    """How many products and rows an import would change, as counted when the preview was made."""
 
     create = integer("Products that would be created.")
     update = integer("Products that would be updated.")
@@ -193,6 +193,11 @@ class PreviewSchema(Schema):
     rejected = integer("Rows that cannot be imported.")
     duplicate = integer("Rows whose SKU appears again further down; the last row counts.")
     missing = integer("Products that the file does not have and that would be deactivated or deleted.")
+
+
+class PreviewSchema(PreviewCountsSchema):
+    """What an import would do, as counted when the preview was made."""
+
     missing_action = text(
         "What would happen to these products. It is `keep` if the file has no valid rows.",
         "keep",
@@ -217,7 +222,11 @@ class LogEntrySchema(Schema):
     """An entry in the log of an import."""
 
     at = timestamp("When it happened")
-    event = text("What happened, as a code for programs.", "started")
+    event = text(
+        "What happened, as a code for programs. An import fails with `refused` if its file cannot be imported as it is,"
+        " and with `failed` for other reasons.",
+        "started",
+    )
     message = text("What happened, as a sentence for people.", "A worker started the import.")
 
 
@@ -330,10 +339,18 @@ class ImportDetailsSchema(ImportSchema):
     samples = nested_list(ProgressSampleSchema)
 
 
+class ListedImportSchema(ImportSchema):
+    """A job of a list."""
+
+    preview_counts = nested(
+        PreviewCountsSchema, "What the import would do; null unless it waits for its confirmation.", nullable=True
+    )
+
+
 class ImportPageSchema(Schema):
     """A page of jobs."""
 
-    imports = nested_list(ImportSchema)
+    imports = nested_list(ListedImportSchema)
     pagination = nested(PaginationSchema)
 
 

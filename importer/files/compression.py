@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from importer.errors import UnusableFile
+from importer.errors import ImportFailure, UnusableFile
 from importer.files.decompression import DECOMPRESSORS, DecompressedStream
 from importer.files.stored_file import StoredFile
 from importer.files.zip_archive import DAMAGED_ZIP, ZIP_ERRORS, ZipArchive
@@ -166,7 +166,7 @@ class CompressedFile:
         except OSError as error:
             unpacked.close()
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise UnusableFile(NO_SPACE) from None
+                raise ImportFailure(NO_SPACE) from None
             raise
         except BaseException:
             unpacked.close()

@@ -222,15 +222,22 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
 
 
 def fail(
-    cursor: Cursor, job: Job, message: str, retention: Retention, *, file_description: dict[str, Any] | None = None
+    cursor: Cursor,
+    job: Job,
+    message: str,
+    retention: Retention,
+    *,
+    event: str = "failed",
+    file_description: dict[str, Any] | None = None,
 ) -> None:
     """End a job as failed and drop its staging table, in the caller's transaction; raises `LeaseLost`.
 
-    `message` is the sentence that clients see. `file_description` is what has been detected in the file so far.
+    `message` is the sentence that clients see, and `event` its kind in the log. `file_description` is what has been
+    detected in the file so far.
     """
     file = Json(file_description) if file_description else None
     update(cursor, job, FAIL_SQL, {"message": message, "file": file, **retention.parameters})
-    append_log(cursor, job.id, "failed", message)
+    append_log(cursor, job.id, event, message)
     notify_webhooks(cursor, "import.failed", job)
     drop_staging_table(cursor, job.id)
 

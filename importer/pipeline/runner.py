@@ -133,7 +133,7 @@ class ImportRunner:
             except LeaseLost:
                 self._abandon(connection, task_id)
             except ImportFailure as failure:
-                self._fail(run, str(failure))
+                self._fail(run, str(failure), event="refused" if isinstance(failure, UnusableFile) else "failed")
             except psycopg2.errors.DiskFull:
                 self._fail(run, DISK_FULL_MESSAGE)
             except Exception as error:
@@ -230,13 +230,21 @@ class ImportRunner:
             repository.complete(cursor, run.job, self.retention)
         log.info("Import %s: completed", run.job.task_id)
 
-    def _fail(self, run: Run, message: str) -> None:
-        """End the job as failed. Its file stays until the job can no longer be retried."""
+    def _fail(self, run: Run, message: str, *, event: str = "failed") -> None:
+        """End the job as failed. Its file stays until the job can no longer be retried.
+
+        The `event` in its log is `refused` if its file is to blame, so that a retry as it is would fail again.
+        """
         log.warning("Import %s: failed: %s", run.job.task_id, message)
         try:
             with run.step(StepKind.FAIL) as cursor:
                 repository.fail(
-                    cursor, run.job, message, self.retention, file_description=run.heartbeat.file_description
+                    cursor,
+                    run.job,
+                    message,
+                    self.retention,
+                    event=event,
+                    file_description=run.heartbeat.file_description,
                 )
         except LeaseLost:
             self._abandon(run.connection, run.job.task_id)

@@ -1,16 +1,15 @@
 // Start the page: session, header, shortcuts, file drops, routes.
 
-import { accountMenu } from './access/account-menu.js';
 import { ACCESS_ROUTES, guardRoute } from './access/routes.js';
 import { startSession } from './access/start.js';
+import { installHeader } from './app-header.js';
 import { installAttendance } from './core/attendance.js';
 import { installDoubleClickGuard } from './core/double-click.js';
-import { elementById, h, setText } from './core/dom.js';
-import { installShortcuts, openHelp } from './core/help.js';
+import { elementById } from './core/dom.js';
+import { installShortcuts } from './core/help.js';
 import { installLiveEvents } from './core/live-events.js';
 import { startRouter } from './core/router.js';
-import { currentWho, may, sessionChanged } from './core/session.js';
-import { themeSwitch } from './core/theme.js';
+import { currentWho, sessionChanged } from './core/session.js';
 import { installBackgroundProgress } from './imports/background-progress.js';
 import { createBulkPanel } from './imports/bulk-panel.js';
 import { importDetailScreen } from './imports/detail-screen.js';
@@ -58,42 +57,23 @@ elementById('skip-link').addEventListener('click', (event) => {
   main.focus();
 });
 
-elementById('tools').append(
-  accountMenu(),
-  themeSwitch(),
-  h('button', {
-    class: 'icon-button help-button',
-    type: 'button',
-    'aria-label': 'Help',
-    title: 'Help (?)',
-    text: '?',
-    on: { click: openHelp },
-  }),
-);
-
-const header = elementById('app-header');
 let isStarted = false;
 
-/** Offer in the header what the person may do, and start what runs in the background once somebody is signed in. */
-function followSession() {
-  const isKnown = currentWho() !== null;
-  for (const link of /** @type {NodeListOf<HTMLElement>} */ (header.querySelectorAll('[data-nav]'))) {
-    if (link.dataset.nav === 'webhooks') link.hidden = !may('webhooks');
-    if (link.dataset.nav === 'import') setText(link, !isKnown || may('imports:write') ? 'Import' : 'Imports');
-  }
-  elementById('navigation').hidden = !isKnown;
-  if (!isKnown || isStarted) return;
+/** Start what runs in the background once somebody is signed in. */
+function startBackground() {
+  if (!currentWho() || isStarted) return;
   isStarted = true;
   installLiveEvents();
   installPageDrop();
-  installShortcuts({ search: productsScreen.focusSearch, create: productsScreen.createProduct });
+  installShortcuts({ '/': productsScreen.focusSearch, n: productsScreen.createProduct });
   installBackgroundProgress(elementById('activity'));
 }
 
+installHeader();
 installDoubleClickGuard();
-sessionChanged.subscribe(followSession);
+sessionChanged.subscribe(startBackground);
 installAttendance();
 startSession(() => {
-  followSession();
+  startBackground();
   startRouter({ root: main, routes: ROUTES, fallback: '#/import', guard: guardRoute, onScreen: markCurrent });
 });

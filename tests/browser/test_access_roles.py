@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
@@ -10,7 +12,13 @@ from support.browser import NARROW, Site, cell, drop, expect_status, row, show_p
 from support.team import Team
 
 WIDTHS = (360, 640, 700, 768, 900, 1100, 1440)
+# Every width at which a rule begins to apply or ends, and some between them.
+ALL_WIDTHS = (*range(320, 1921, 40), 639, 641, 719, 721, 759, 761, 899, 959, 961, 1099, 1101, 1399, 1401)
+# People may set wider letters (WCAG 1.4.12), and typefaces differ.
+WIDE_LETTERS = "() => { document.body.style.letterSpacing = '0.12em'; }"
 OVERLAPS = """() => {
+    const page = document.documentElement;
+    if (page.scrollWidth > page.clientWidth) return true;
     const shown = [...document.querySelectorAll('.app-header > *')].map(part => part.getBoundingClientRect())
         .filter(box => box.width && box.height);
     const outside = shown.some(box => box.right > window.innerWidth + 0.5 || box.left < 0);
@@ -20,9 +28,9 @@ OVERLAPS = """() => {
 }"""
 
 
-def check_header(page: Page) -> None:
-    """The parts of the header neither overlap nor leave the window, however wide it is."""
-    for width in WIDTHS:
+def check_header(page: Page, widths: Iterable[int] = WIDTHS) -> None:
+    """The parts of the header neither overlap nor leave the window, and nothing scrolls sideways."""
+    for width in widths:
         size: ViewportSize = {"width": width, "height": 800}
         page.set_viewport_size(size)
         assert not page.evaluate(OVERLAPS), width
@@ -131,7 +139,9 @@ def test_the_header_has_room_for_a_running_import(team: Team) -> None:
         expect_status(page, "processing")
         page.get_by_role("link", name="Products").first.click()
         expect(page.get_by_test_id("header-progress")).to_be_visible()
-        check_header(page)
+        check_header(page, ALL_WIDTHS)
+        page.evaluate(WIDE_LETTERS)
+        check_header(page, (*WIDTHS, 320))
 
 
 def test_everyone_on_the_machine_is_offered_to_set_up_accounts(page: Page, site: Site) -> None:

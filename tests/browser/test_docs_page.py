@@ -59,6 +59,21 @@ def test_the_filter_finds_operations(page: Page) -> None:
     expect(page.get_by_text("No call matches the search.")).to_be_visible()
 
 
+def test_the_header_is_that_of_every_page(page: Page, client: FlaskClient) -> None:
+    page.goto(f"{SITE}/api/docs")
+    names = ["Import", "Products", "Webhooks", "API"]
+    navigation = page.get_by_role("navigation", name="Main")
+    expect(navigation.get_by_role("link").filter(visible=True)).to_have_text(names)
+    with client.get("/") as response:
+        assert [name for name in names if f">{name}</a>" in response.get_data(as_text=True)] == names
+    expect(page.get_by_test_id("setup-accounts")).to_have_attribute("href", "/#/setup")
+    page.get_by_role("button", name="Help").click()
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
+
+
 def test_a_link_to_an_operation_opens_it(page: Page) -> None:
     page.goto(f"{SITE}/api/docs#uploadFile")
     expect(page.locator("#uploadFile pre").first).to_contain_text("-F file=@products.csv")

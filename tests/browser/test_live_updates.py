@@ -13,6 +13,7 @@ from support.browser import (
     Console,
     Site,
     cell,
+    expect_query,
     expect_skus,
     row,
     show_products,
@@ -188,15 +189,31 @@ def test_a_deletion_and_a_creation_by_another_client_are_offered(page: Page, sit
     expect_skus(page, "LAMP-001", "LAMP-003", "NEW-1")
 
 
-def test_changes_of_an_import_are_offered(page: Page, site: Site) -> None:
+def test_an_import_that_was_started_elsewhere_is_in_view(page: Page, site: Site) -> None:
     site.create_lamps(3)
     show_live(page)
-    site.upload("sku,name\nLAMP-002,Imported\n")
+    total = page.get_by_test_id("products-total")
+    site.upload("sku,name\nLAMP-002,Imported\nZ-1,New\nZ-2,New\n")
     expect(page.get_by_test_id("changes-offer")).to_be_visible(timeout=60_000)
     expect(cell(page, "LAMP-002", "name")).to_have_text("Lamp 2")
-    page.get_by_test_id("changes-show").click()
-    expect(cell(page, "LAMP-002", "name")).to_have_text("Imported")
+    # The total follows, also further imports, while the rows stay.
+    expect(total).to_have_text("5")
+    expect(page.locator(".pager-range")).to_contain_text("of 5")
     site.wait_for_imports()
+    with site.held_import():
+        site.upload("sku,name\nZ-3,New\n", "elsewhere.csv")
+        # Another change makes the page look for imports that run.
+        site.call("POST", "/api/products", {"sku": "Z-4"})
+        expect(page.get_by_test_id("header-progress")).to_be_visible()
+        expect(page.locator(".activity-text")).to_contain_text("elsewhere.csv")
+        expect(total).to_have_text("6")
+    expect(total).to_have_text("7")
+    expect_skus(page, "LAMP-001", "LAMP-002", "LAMP-003")
+    page.get_by_test_id("changes-latest").click()
+    expect_query(page, sort_by="updated_at", sort_order="desc")
+    expect(page.get_by_test_id("cell-sku").first).to_have_text("Z-3")
+    expect(page.get_by_test_id("changes-offer")).to_have_count(0)
+    expect(cell(page, "LAMP-002", "name")).to_have_text("Imported")
 
 
 def test_changes_outside_the_page_are_not_offered(page: Page, site: Site) -> None:

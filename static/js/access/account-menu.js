@@ -5,7 +5,6 @@ import { showBanner } from '../core/banner.js';
 import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
-import { go } from '../core/router.js';
 import { currentWho, isLocal, may, sessionChanged, tellSignedOut } from '../core/session.js';
 import { forgetEmail } from './sign-in-form.js';
 
@@ -43,7 +42,7 @@ function setupLink() {
     'a',
     {
       class: 'local-note',
-      href: '#/setup',
+      href: '/#/setup',
       title: `${LOCAL_TEXT} · Set up accounts`,
       data: { testid: 'setup-accounts' },
     },
@@ -56,7 +55,7 @@ function setupLink() {
 /** @param {Who} who */
 function personMenu({ actor }) {
   const items = PLACES.filter(([, , , needs]) => may(needs)).map(([address, label, shape]) =>
-    menuItem({ run: () => go(address), testid: `menu-${address.slice(2)}` }, icon(shape), label),
+    menuItem({ run: () => visit(address), testid: `menu-${address.slice(2)}` }, icon(shape), label),
   );
   items.push(menuItem({ run: signOut, testid: 'sign-out' }, icon('leave'), 'Sign out'));
   const holder = menuButton({
@@ -99,6 +98,12 @@ async function signOut() {
   forgetEmail();
   tellSignedOut();
   // A new page knows nothing of what the person saw.
-  window.location.hash = '#/sign-in';
-  window.location.reload();
+  const isSamePage = window.location.pathname === '/';
+  visit('#/sign-in');
+  if (isSamePage) window.location.reload();
+}
+
+/** @param {string} address of a screen; the menu is on other pages, too */
+function visit(address) {
+  window.location.assign(`/${address}`);
 }

@@ -2572,7 +2572,7 @@ export interface components {
             short_rows: "reject" | "accept";
         };
         ImportPage: {
-            imports: components["schemas"]["Import"][];
+            imports: components["schemas"]["ListedImport"][];
             pagination: components["schemas"]["Pagination"];
         };
         InvitedUser: {
@@ -2739,6 +2739,163 @@ export interface components {
             /** @description Whether it was also sent to the person by email. */
             mailed: boolean;
         };
+        ListedImport: {
+            /** @description Null for an import and its undo. */
+            bulk: components["schemas"]["Bulk"] | null;
+            /**
+             * Format: date-time
+             * @description When the job stops waiting for a confirmation (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            confirm_until: string | null;
+            /**
+             * Format: date-time
+             * @description When the file was uploaded (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /** @description Products that were created. */
+            created_count: number;
+            /** @description Rows whose SKU appears again further down; the last row counts. */
+            duplicate_count: number;
+            /** @description The working time, without the wait for a confirmation. */
+            duration_seconds: number | null;
+            /** @description Why the job failed. */
+            error_message: string | null;
+            /** @description The size of the file in bytes. */
+            file_size: number;
+            /**
+             * @description The name of the file; for a bulk change, a title such as `Deactivate products`; for an undo, that of its job.
+             * @example products.csv
+             */
+            filename: string;
+            /**
+             * Format: date-time
+             * @description When the job ended (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            finished_at: string | null;
+            /**
+             * @description The number of the job.
+             * @example 7
+             */
+            id: number;
+            /**
+             * @description Whether the job is an import, a bulk change or an undo.
+             * @example import
+             * @enum {string}
+             */
+            kind: "import" | "undo" | "bulk";
+            /** @description Products that the last undo of this import left alone. If there are any, the import can be undone again. */
+            left_alone_count: number;
+            /** @description Products that the file does not have and that were deactivated or deleted. They are not in the other counts. */
+            missing_count: number;
+            /**
+             * @description Which products the import writes: `upsert` creates new products and updates existing ones, `create` skips existing products, `update` skips new ones.
+             * @example upsert
+             * @enum {string}
+             */
+            mode: "upsert" | "create" | "update";
+            /**
+             * @description What happens if rows are rejected: `skip` imports the other rows, `fail` imports nothing if any row is rejected.
+             * @example skip
+             * @enum {string}
+             */
+            on_reject: "skip" | "fail";
+            /**
+             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
+             * @example writing
+             */
+            phase: string;
+            /** @description What the import would do; null unless it waits for its confirmation. */
+            preview_counts: components["schemas"]["PreviewCounts"] | null;
+            /** @description Rows that are finished; never decreases within a run. */
+            processed_records: number;
+            /** @description Percent; never decreases within a run, and is 100 exactly when `completed`. */
+            progress: number;
+            /** @description Rows that could not be imported. For an undo: products that it left alone, because they were edited since. */
+            rejected_count: number;
+            /** @description For an undo: how many products of `updated_count` it removed; it restored the others. For a bulk change: products that it deleted. */
+            removed_count: number;
+            /**
+             * Format: date-time
+             * @description The deadline for a retry (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            retry_until: string | null;
+            /** @description Rows per second of working time, once completed. */
+            rows_per_second: number | null;
+            /** @description Rows read so far. */
+            rows_read: number;
+            /** @description Products created and updated so far. */
+            rows_written: number;
+            /**
+             * @description Increases by one with each retry, which may reset the other counts.
+             * @example 1
+             */
+            run: number;
+            /** @description How many rows of `unchanged_count` the mode skipped. */
+            skipped_count: number;
+            /**
+             * Format: date-time
+             * @description When a worker started the job (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            started_at: string | null;
+            /**
+             * @description Who started the job: the name of the person or the API key; for `local` the name that the client gave, or its address.
+             * @example 192.0.2.7
+             */
+            started_by: string;
+            /**
+             * @description Where the job was started.
+             * @example api
+             * @enum {string}
+             */
+            started_from: "page" | "api";
+            /**
+             * @description The state of the job.
+             * @example processing
+             * @enum {string}
+             */
+            status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
+            /** @description Percent of the current step: of the check, then of the import. A job without a check has one step. */
+            step_progress: number;
+            /**
+             * Format: uuid
+             * @description The id of the job.
+             * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+             */
+            task_id: string;
+            /** @description Rows of the file: 0 or an estimate while the file is read, exact after that. For a bulk change: products that it found. */
+            total_records: number;
+            /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
+            unchanged_count: number;
+            /**
+             * Format: uuid
+             * @description For an undo: the id of the import that it undoes.
+             */
+            undo_of: string | null;
+            /**
+             * Format: date-time
+             * @description The deadline for an undo (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            undo_until: string | null;
+            /**
+             * Format: uuid
+             * @description The id of the last undo of this import.
+             */
+            undone_by: string | null;
+            /**
+             * Format: date-time
+             * @description When the job last changed (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            updated_at: string;
+            /** @description Products that were updated. For an undo: products that were restored or removed. */
+            updated_count: number;
+        };
         ListedReject: {
             /** @description The cells of the row, in the file's order; null if it cannot be split into cells. */
             cells: string[] | null;
@@ -2781,7 +2938,7 @@ export interface components {
              */
             at: string;
             /**
-             * @description What happened, as a code for programs.
+             * @description What happened, as a code for programs. An import fails with `refused` if its file cannot be imported as it is, and with `failed` for other reasons.
              * @example started
              */
             event: string;
@@ -3106,6 +3263,22 @@ export interface components {
              * @example A-1
              */
             sku: string;
+        };
+        PreviewCounts: {
+            /** @description Products that would be created. */
+            create: number;
+            /** @description Rows whose SKU appears again further down; the last row counts. */
+            duplicate: number;
+            /** @description Products that the file does not have and that would be deactivated or deleted. */
+            missing: number;
+            /** @description Rows that cannot be imported. */
+            rejected: number;
+            /** @description How many rows of `unchanged` the mode would skip. */
+            skipped: number;
+            /** @description Rows that would change nothing. */
+            unchanged: number;
+            /** @description Products that would be updated. */
+            update: number;
         };
         Product: {
             /** @description Whether the product is for sale. */

@@ -22,3 +22,9 @@ export const jobStarted = createSignal();
  * @type {Signal<BulkCount>}
  */
 export const bulkChanged = createSignal();
+
+/**
+ * Another client has changed products, possibly by an import.
+ * @type {Signal<void>}
+ */
+export const productsChangedByOthers = createSignal();

@@ -74,3 +74,9 @@ export function clearBanner(key) {
   shown.get(key)?.remove();
   shown.delete(key);
 }
+
+/**
+ * Return whether a banner is shown.
+ * @param {string} key
+ */
+export const isBannerShown = (key) => shown.has(key);

@@ -1,6 +1,7 @@
-// Native modal dialogs. Esc closes them, and the browser restores the focus.
+// Native modal dialogs. Esc and Back close them, and the browser restores the focus.
 
-import { h } from './dom.js';
+import { addDialog, pushAddress, removeDialog } from './dialog-history.js';
+import { closestTo, h } from './dom.js';
 import { icon } from './icons.js';
 
 let serial = 0;
@@ -33,7 +34,8 @@ export function openDialog(title, ...content) {
  * @param {string} [options.testid]
  * @param {string} [options.role] "alertdialog" for a question that must be answered
  * @param {boolean} [options.hasCross] whether there is a button that closes it
- * @param {() => boolean} [options.mayClose] called before Esc, the cross or the backdrop closes the dialog
+ * @param {() => boolean} [options.mayClose] called before Esc, Back, the cross, the backdrop or a link
+ *   to another screen closes the dialog
  * @param {() => void} [options.onClose]
  * @returns {Dialog}
  */
@@ -41,7 +43,9 @@ export function showDialog({ title, content, footer, testid, role, hasCross = tr
   serial += 1;
   const titleId = `dialog-title-${serial}`;
   const heading = h('h2', { id: titleId, text: title, dir: 'auto' });
-  const leave = () => mayClose() && close();
+  const leave = () => {
+    if (mayClose()) close();
+  };
   // Without a footer, the content may have nothing to focus. The body then takes the focus, so that arrow keys scroll.
   const focusable = footer ? {} : { tabindex: '0', role: 'group', 'aria-labelledby': titleId };
   const dialog = h(
@@ -62,9 +66,11 @@ export function showDialog({ title, content, footer, testid, role, hasCross = tr
     footer ? h('div', { class: 'dialog-foot' }, footer) : null,
   );
   let isClosed = false;
+  const open = { leave };
   const close = () => {
     isClosed = true;
     dialog.close();
+    removeDialog(open);
   };
   // Chromium closes the dialog on a second Esc even if "cancel" is prevented, so the key itself is handled.
   dialog.addEventListener('keydown', (event) => {
@@ -80,13 +86,22 @@ export function showDialog({ title, content, footer, testid, role, hasCross = tr
     // A gesture of the operating system can close the dialog although "cancel" is prevented.
     if (!isClosed && !mayClose()) return dialog.showModal();
     dialog.remove();
+    removeDialog(open);
     return onClose?.();
+  });
+  dialog.addEventListener('click', (event) => {
+    const address = closestTo(event, 'a[href^="#"]')?.getAttribute('href');
+    if (!address || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    leave();
+    if (isClosed) pushAddress(address);
   });
   // Only a click on the backdrop has the dialog itself as its target: the content fills the rest. The second click of a
   // double click may be on the button that opened the dialog.
   dialog.addEventListener('mousedown', (event) => event.target === dialog && event.detail < 2 && leave());
   document.body.append(dialog);
   dialog.showModal();
+  addDialog(open);
   return {
     element: dialog,
     close,

@@ -24,6 +24,7 @@ const GRID_SHORTCUTS = [
   [['Shift', 'Enter'], 'In a description: new line'],
   [['Space'], 'Select the row; with Shift, all rows from the last selected one'],
   [['o'], 'Open the product'],
+  [['←', '→'], 'On the border of a heading: change the width of its column; Enter or a double click fits it'],
 ];
 
 const SEARCHES = [
@@ -96,17 +97,16 @@ function shortcutList(shortcuts) {
 }
 
 /**
- * Handle the shortcuts of the whole page.
- * @param {{search: () => void, create: () => void}} actions
+ * Handle the shortcuts of the whole page. "?" opens the help everywhere.
+ * @param {Record<string, () => void>} actions by key
  */
-export function installShortcuts({ search, create }) {
+export function installShortcuts(actions) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event) || document.querySelector('dialog[open]')) return;
-    if (event.key === '/') search();
-    else if (event.key === '?') openHelp();
-    else if (event.key === 'n') create();
-    else return;
+    const action = event.key === '?' ? openHelp : actions[event.key];
+    if (!action) return;
+    action();
     event.preventDefault();
   });
 }

@@ -1,5 +1,9 @@
 // Addresses such as #/products?page=2: which screen they show, and how a screen changes its own address.
 
+import { installDialogHistory, pushAddress, replaceAddress } from './dialog-history.js';
+
+export { replaceAddress };
+
 /**
  * The part of an address that a screen gets.
  * @typedef {object} ScreenLocation
@@ -42,23 +46,18 @@
 
 /** @type {{key: string, instance: MountedScreen} | null} */
 let current = null;
+/** The address that is shown. Going back to the entry of a screen from that of a dialog does not change it. */
+let shownAddress = '';
 
 /**
  * Start routing: show the screen of the current address and of each one that follows.
  * @param {RouterOptions} options
  */
 export function startRouter(options) {
-  const follow = () => show(options);
+  installDialogHistory();
+  const follow = () => window.location.hash !== shownAddress && show(options);
   window.addEventListener('hashchange', follow);
-  follow();
-}
-
-/**
- * Replace the address without showing it. It hides a token that the screen has read.
- * @param {string} address such as "#/reset"
- */
-export function replaceAddress(address) {
-  history.replaceState(null, '', address);
+  show(options);
 }
 
 /**
@@ -66,7 +65,7 @@ export function replaceAddress(address) {
  * @param {string} address such as "#/products?q=lamp"
  */
 export function go(address) {
-  window.location.hash = address;
+  pushAddress(address);
 }
 
 /**
@@ -91,7 +90,7 @@ export function setQuery(changes, { replace = false } = {}) {
  */
 export function redirect(address) {
   if (address === window.location.hash) return;
-  history.replaceState(null, '', address);
+  replaceAddress(address);
   window.dispatchEvent(new HashChangeEvent('hashchange'));
 }
 
@@ -118,11 +117,12 @@ function show({ root, routes, fallback, guard, onScreen }) {
   let { path, query } = parse(window.location.hash);
   let match = matchRoute(routes, path);
   if (!match) {
-    history.replaceState(null, '', fallback);
+    replaceAddress(fallback);
     ({ path, query } = parse(fallback));
     match = matchRoute(routes, path);
   }
   if (!match) throw new Error(`No route matches the fallback address ${fallback}.`);
+  shownAddress = window.location.hash;
   const { route, groups } = match;
   const other = guard(route);
   const params = Object.fromEntries(Object.entries(groups).map(([key, value]) => [key, safeDecode(value)]));

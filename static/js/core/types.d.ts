@@ -33,6 +33,10 @@ export type ImportDetail = Omit<Schemas['ImportDetails'], 'file' | 'notices' | '
   preview: Preview | null;
 };
 export type Imports = Schemas['ImportPage'];
+/** What an import that waits for its confirmation would do. */
+export type PreviewCounts = Schemas['PreviewCounts'];
+/** A job of a list. While it is watched, its newer versions lack the counts. */
+export type ListedImport = ImportJob & { preview_counts?: PreviewCounts | null };
 export type ImportOptions = Schemas['ImportOptions'];
 /** A workbook has `sheets`, the names of its sheets. */
 export type ImportFile = Schemas['ImportFile'];

@@ -1,8 +1,11 @@
 // The documentation of the API, made from its OpenAPI document.
 
+import { installHeader } from '../app-header.js';
+import { fetchWho } from '../core/api.js';
 import { closestTo, debounce, elementById, fill, h } from '../core/dom.js';
+import { installShortcuts } from '../core/help.js';
 import { icon } from '../core/icons.js';
-import { themeSwitch } from '../core/theme.js';
+import { setWho } from '../core/session.js';
 import { markdownBlock } from './markdown.js';
 import { createMethodBadge, createOperationCard } from './operation-card.js';
 
@@ -32,13 +35,25 @@ const SEARCH_DELAY_MS = 120;
 const main = elementById('main');
 const nav = elementById('calls');
 
-elementById('tools').append(themeSwitch());
+installHeader();
+showWho();
+installShortcuts({ '/': () => nav.querySelector('input')?.focus() });
 try {
   const response = await fetch(DOCUMENT_URL);
   if (!response.ok) throw new Error(`The server answered ${response.status}.`);
   showDocument(await response.json());
 } catch {
   showLoadError();
+}
+
+/** Show in the header who is signed in. The documentation itself is for everyone. */
+async function showWho() {
+  try {
+    const who = await fetchWho();
+    if (who) setWho(who);
+  } catch {
+    // The header then offers no navigation; its first link leads to the page that says what is wrong.
+  }
 }
 
 function showLoadError() {
@@ -117,7 +132,6 @@ function showDocument(root) {
     groups.map((group) => group.section),
     noMatch,
   );
-  focusOnSlash(search);
   openLinkedCall(calls);
 }
 
@@ -182,16 +196,6 @@ function createGroup(tag, calls) {
     ),
   ];
   return { calls, section, entries, parts: [section, ...entries] };
-}
-
-/** @param {HTMLInputElement} search */
-function focusOnSlash(search) {
-  document.addEventListener('keydown', (event) => {
-    const hasModifier = event.ctrlKey || event.metaKey || event.altKey;
-    if (event.key !== '/' || hasModifier || closestTo(event, 'input, select, textarea')) return;
-    event.preventDefault();
-    search.focus();
-  });
 }
 
 /**

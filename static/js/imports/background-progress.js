@@ -1,7 +1,7 @@
 // Jobs and uploads in the background: a slim bar in the header while another screen is shown, and a notice when a job
 // ends.
 
-import { importFinished, jobStarted } from '../core/app-events.js';
+import { importFinished, jobStarted, productsChangedByOthers } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
@@ -23,6 +23,8 @@ import { currentUploads, isUploading, uploadChanged } from './upload-queue.js';
 
 /** @type {{count: number, toast: Toast | null}} */
 const completed = { count: 0, toast: null };
+/** The imports whose end a banner has reported. @type {Set<string>} */
+const ended = new Set();
 let wasOnImportScreen = true;
 let render = () => {};
 
@@ -56,6 +58,8 @@ export function installBackgroundProgress(root) {
     if (isUploading() || hasDrafts()) event.preventDefault();
   });
   reconnected.subscribe(findJobs);
+  // A job that was started elsewhere may have changed them.
+  productsChangedByOthers.subscribe(() => runningJobs().length || findJobs());
   findJobs();
 }
 
@@ -70,12 +74,18 @@ function onUpload(upload) {
       step_progress: 0,
     });
   }
-  if (upload.state === 'failed' && !isOnImportScreen()) showFailedUpload(upload);
+  if (upload.state !== 'failed') clearBanner(bannerOf(upload));
+  else if (!isOnImportScreen()) showFailedUpload(upload);
   render();
 }
 
 function onNavigation() {
   render();
+  // The import screen shows failed uploads itself, and other imports have nothing to do with them.
+  if (isOnImportScreen()) currentUploads().forEach((upload) => clearBanner(bannerOf(upload)));
+  for (const id of ended) {
+    if (window.location.hash.startsWith(importAddress(id))) clearBanner(endBannerOf(id));
+  }
   // An import may be waiting for a confirmation when the import screens are left.
   if (!isOnImportScreen() && wasOnImportScreen) findJobs();
   wasOnImportScreen = isOnImportScreen();
@@ -129,18 +139,15 @@ const showAllRejected = (job) =>
  * @param {BannerOptions} banner
  */
 function showProblem(job, banner) {
-  const key = `ended-${job.task_id}`;
-  const view = () => {
-    clearBanner(key);
-    go(importAddress(job.task_id));
-  };
-  showBanner({ key, ...banner, action: { label: 'View', run: view } });
+  const key = endBannerOf(job.task_id);
+  ended.add(job.task_id);
+  showBanner({ key, ...banner, action: { label: 'View', run: () => go(importAddress(job.task_id)) } });
 }
 
 /** @param {Upload} upload */
 function showFailedUpload(upload) {
   showBanner({
-    key: `upload-${upload.id}`,
+    key: bannerOf(upload),
     title: `“${upload.file.name}” was not uploaded. ${upload.error}`,
     detail: upload.hint,
     action: { label: 'View', run: () => go('#/import') },
@@ -151,5 +158,11 @@ function showFailedUpload(upload) {
 const shownJobs = () => runningJobs().filter((job) => !(isBulk(job) && isOnProductsScreen()));
 
 const isOnProductsScreen = () => /^#\/products(\?|$)/.test(window.location.hash);
+
+/** @param {Upload} upload */
+const bannerOf = (upload) => `upload-${upload.id}`;
+
+/** @param {string} id of an import */
+const endBannerOf = (id) => `ended-${id}`;
 
 const isOnImportScreen = () => /^#\/imports?(\/|\?|$)/.test(window.location.hash);

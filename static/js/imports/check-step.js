@@ -7,8 +7,9 @@ import { may } from '../core/session.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
-import { canFix, canRetry, isAllRejected, isRunning } from './job.js';
+import { canFix, isRunning } from './job.js';
 import { createCheckedRowsPanel } from './checked-rows.js';
+import { describeOtherRows } from './descriptions.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixBar } from './fix-bar.js';
 import { discardDrafts } from './fix-drafts.js';
@@ -19,7 +20,7 @@ import { createNoticesCard } from './notices-card.js';
 import { createPreviewSummary } from './preview-summary.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
-import { isChecking, lacksSku, needsColumns } from './steps.js';
+import { canChangeReading, isChecking, isFileRefused, lacksSku, needsColumns } from './steps.js';
 
 /** @import { BannerOptions } from '../core/banner.js' */
 /** @import { Child } from '../core/dom.js' */
@@ -89,7 +90,7 @@ function modeOf(job) {
   if (job.status === 'awaiting_confirmation' && !job.preview) return 'running';
   if (job.status === 'awaiting_confirmation') return may('imports:write') ? 'ready' : 'record';
   if (isRunning(job) && (isChecking(job) || !job.preview)) return 'running';
-  return canRetry(job) && may('imports:write') ? 'correctable' : 'record';
+  return canChangeReading(job) && may('imports:write') ? 'correctable' : 'record';
 }
 
 /**
@@ -196,6 +197,12 @@ function describeProblem(job) {
     };
   }
   const hasWritten = job.created_count > 0 || job.updated_count > 0;
+  if (isFileRefused(job)) {
+    return {
+      title: job.error_message,
+      detail: 'If the file was read wrongly, change options or columns and read it again. Nothing has been written.',
+    };
+  }
   return {
     title: job.error_message ?? 'The import was cancelled.',
     detail: `Change the options or columns, then read the file again.${
@@ -238,7 +245,7 @@ function previewLists(job, isReady, editor) {
     ? createRejectsPanel(job, {
         open: isReady,
         count: preview.rejected,
-        hint: isAllRejected(job) ? 'There are no other rows.' : 'The other rows can be imported.',
+        hint: describeOtherRows(preview),
         editor,
       })
     : null;

@@ -48,9 +48,11 @@ export function createMappingTable(file, onChange) {
   const error = h('p', { class: 'field-error', role: 'alert', data: { testid: 'mapping-problem' } });
   const show = () => {
     const columns = mapped();
-    setText(note, describeLeftOut(columns.filter(({ choice }) => !choice).map(({ column }) => column)));
-    setText(blanks, describeBlankCells(columns));
-    setText(error, findMappingProblem(columns));
+    const problem = findMappingProblem(columns);
+    const leftOut = columns.filter(({ choice }) => !choice).map(({ column }) => column);
+    setText(note, describeLeftOut(leftOut, problem !== ''));
+    setText(blanks, problem ? '' : describeBlankCells(columns));
+    setText(error, problem);
     for (const { select } of rows) {
       const isDuplicate =
         select.value && rows.some((other) => other.select !== select && other.select.value === select.value);
@@ -104,7 +106,13 @@ export function createMappingSummary(file) {
     'div',
     { class: 'mapping-record' },
     h('ul', { class: 'mapping-pairs' }, items),
-    h('p', { class: 'muted', text: describeLeftOut(file.columns.filter(({ field }) => !field)) }),
+    h('p', {
+      class: 'muted',
+      text: describeLeftOut(
+        file.columns.filter(({ field }) => !field),
+        file.problem !== null,
+      ),
+    }),
   );
 }
 
@@ -149,9 +157,10 @@ export function describeBlankCells(columns) {
 /**
  * Return a sentence with the names of the columns that are not imported.
  * @param {Pick<FileColumn, 'name'>[]} columns
+ * @param {boolean} [isInvalid] whether the mapping is invalid, so that nothing can be imported with it
  */
-export function describeLeftOut(columns) {
-  if (!columns.length) return 'Every column is imported.';
+export function describeLeftOut(columns, isInvalid = false) {
+  if (!columns.length) return isInvalid ? '' : 'Every column is imported.';
   const names = columns.map(({ name }) => name || '(no name)');
   // "and 1 more" would not be shorter than the name.
   const count = names.length > MAX_NAMES + 1 ? MAX_NAMES : names.length;

@@ -2,10 +2,11 @@
 
 import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
-import { closestTo, fill, h, setText } from '../core/dom.js';
+import { fill, h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
+import { describeProducts } from './descriptions.js';
 import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
 import { fetchWaiting, planConfirmation } from './waiting-imports.js';
@@ -39,8 +40,6 @@ function openConfirmAll(jobs, onChange) {
   const files = formatCount(included.length, 'file');
   const text = h('p', { role: 'status', text: describeTotals(included.length, totals) });
   const table = planTable(rows, totals);
-  // The links to single imports leave the dialog.
-  table.element.addEventListener('click', (event) => !isBusy && closestTo(event, 'a') && dialog.close());
   let isBusy = false;
   const cancel = h('button', {
     class: 'button',
@@ -72,10 +71,8 @@ function openConfirmAll(jobs, onChange) {
       return;
     }
     dialog.setTitle(`${formatCount(failures, 'import')} did not start`);
-    setText(
-      text,
-      `${formatNumber(included.length - failures)} of ${files} started. The others are listed with the reason.`,
-    );
+    const started = `${formatNumber(included.length - failures)} of ${files} started.`;
+    setText(text, `${started} The reason is beside ${failures === 1 ? 'the one that did not' : 'those that did not'}.`);
     table.totals.hidden = true;
     setText(cancel, 'Close');
     fill(actions, cancel);
@@ -120,10 +117,15 @@ async function confirmEach(rows) {
  */
 function describeTotals(count, { create, update, rejected }) {
   if (!count) return 'Open each of them to see what to do. Nothing has been written.';
-  const created = formatCount(create, 'product is', 'products are');
   const rejects = rejected ? ` ${formatCount(rejected, 'row was', 'rows were')} rejected and left out.` : '';
   const several = count > 1 ? ' A product that is in several files counts for each.' : '';
-  return `${created} created and ${formatNumber(update)} updated.${rejects}${several}`;
+  /** @type {[count: number, participle: string][]} */
+  const changes = [
+    [create, 'created'],
+    [update, 'updated'],
+  ];
+  const products = create + update ? describeProducts(changes, ['is', 'are']) : 'No product is changed';
+  return `${products}.${rejects}${create + update ? several : ''}`;
 }
 
 /** @param {string} text */

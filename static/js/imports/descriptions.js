@@ -5,7 +5,9 @@ import { bulkCounts, describeBulkResult, describeBulkUndo, describeBulkWritten }
 import { elapsedSeconds, isAllRejected, isBulk, isUndo, nounOf, nounOfUndone } from './job.js';
 import { isChecking, lacksSku, needsColumns } from './steps.js';
 
-/** @import { ImportDetail, ImportJob, Preview } from '../core/types.d.ts' */
+/** @import { ImportDetail, ImportJob, Preview, PreviewCounts } from '../core/types.d.ts' */
+
+const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
 
 /** How long an import is in view before its headline explains that it waits for a worker. */
 const WAITING_HINT_MS = 5_000;
@@ -96,6 +98,21 @@ function missingCount({ missing }, { options }) {
  * @param {Pick<ImportDetail, 'options' | 'preview'>} job
  */
 export const countRemovals = ({ options, preview }) => (options.missing === 'keep' ? 0 : (preview?.missing ?? 0));
+
+/**
+ * Say in the history what an import that waits for its confirmation would do.
+ * @param {PreviewCounts} counts
+ */
+export function describePlan({ create, update, missing }) {
+  const parts = /** @type {[count: number, verb: string][]} */ ([
+    [create, 'create'],
+    [update, 'update'],
+    [missing, 'remove'],
+  ])
+    .filter(([count]) => count)
+    .map(([count, verb]) => `${verb} ${formatNumber(count)}`);
+  return parts.length ? `Would ${LIST.format(parts)}` : 'Would change nothing';
+}
 
 /**
  * Return the headline of a check: what the import would do, and how much of the file is rejected.
@@ -199,10 +216,39 @@ export const isExpired = (job) =>
 function describeImported(job) {
   if (isAllRejected(job)) return `Nothing was imported: ${everyRow(job.total_records)} rejected`;
   const total = formatCount(job.total_records, 'row');
-  const imported = job.rejected_count ? `${formatNumber(job.total_records - job.rejected_count)} of ${total}` : total;
+  const count = countImported(job);
+  const imported = count < job.total_records ? `${formatNumber(count)} of ${total}` : total;
   const [removal] = removalCount(job);
   const removed = removal?.value ? `, ${formatCount(removal.value, 'product')} ${removal.label.toLowerCase()}` : '';
   return `${imported} imported${removed}${durationSuffix(job)}`;
+}
+
+/**
+ * Return how many rows of a completed import counted. Duplicates, rejected rows, and those that the mode left out did
+ * not.
+ * @param {Pick<ImportJob, 'total_records' | 'rejected_count' | 'duplicate_count' | 'skipped_count'>} job
+ */
+const countImported = ({ total_records: total, rejected_count: rejected, duplicate_count: duplicate, ...job }) =>
+  total - rejected - duplicate - job.skipped_count;
+
+/**
+ * Say beside the rejected rows of a check what can become of the other rows.
+ * @param {Pick<Preview, 'create' | 'update' | 'unchanged' | 'duplicate'>} preview
+ */
+export function describeOtherRows({ create, update, unchanged, duplicate }) {
+  const others = create + update + unchanged + duplicate;
+  if (!others) return 'There are no other rows.';
+  const rows = others === 1 ? 'The other row' : `The other ${formatNumber(others)} rows`;
+  return `${rows} ${create + update ? 'can be imported' : 'would change nothing'}.`;
+}
+
+/**
+ * Say beside the rejected rows of a completed import what has become of the other rows.
+ * @param {ImportJob} job
+ */
+export function describeOtherImported(job) {
+  const count = countImported(job);
+  return count ? `${formatCount(count, 'other row was', 'other rows were')} imported.` : 'No other row was imported.';
 }
 
 /**
@@ -239,30 +285,53 @@ export function describeWritten(job) {
   if (isBulk(job)) return describeBulkWritten(job);
   if (isUndo(job)) {
     if (!updated) return 'Nothing was changed.';
-    const removedProducts = formatCount(removed, 'product was', 'products were');
-    const restored = formatNumber(updated - removed);
-    return `${removedProducts} removed and ${restored} restored before it stopped. These changes stay.`;
+    return describeStopped([
+      [removed, 'removed'],
+      [updated - removed, 'restored'],
+    ]);
   }
   const { missing_count: missing, options } = job;
   if (!created && !updated && !missing) return 'Nothing was written.';
-  const createdProducts = `${formatCount(created, 'product was', 'products were')} created`;
-  const updatedProducts = `${formatNumber(updated)} updated`;
-  const removedProducts = `${formatNumber(missing)} ${options.missing === 'delete' ? 'deleted' : 'deactivated'}`;
-  const written = missing
-    ? `${createdProducts}, ${updatedProducts} and ${removedProducts}`
-    : `${createdProducts} and ${updatedProducts}`;
-  return `${written} before it stopped. These changes stay.`;
+  return describeStopped([
+    [created, 'created'],
+    [updated, 'updated'],
+    [missing, options.missing === 'delete' ? 'deleted' : 'deactivated'],
+  ]);
+}
+
+/** @param {[count: number, participle: string][]} counts */
+const describeStopped = (counts) =>
+  `${describeProducts(counts, ['was', 'were'])} before it stopped. These changes stay.`;
+
+/**
+ * Return counts of products in one clause, such as "1 product was created and 3 updated". Counts of 0 are left out.
+ * @param {[count: number, participle: string][]} counts at least one is not 0
+ * @param {[singular: string, plural: string]} verb
+ */
+export function describeProducts(counts, [singular, plural]) {
+  const parts = counts
+    .filter(([count]) => count)
+    .map(([count, participle], index) =>
+      index
+        ? `${formatNumber(count)} ${participle}`
+        : `${formatCount(count, `product ${singular}`, `products ${plural}`)} ${participle}`,
+    );
+  return LIST.format(parts);
 }
 
 /**
  * Explain why an all-or-nothing import with rejected rows writes nothing.
  * @param {number} rejectedCount
+ * @param {number} rowCount of the file
  * @returns {{title: string, detail: string}}
  */
-export const describeAllOrNothing = (rejectedCount) => ({
-  title: `${formatCount(rejectedCount, 'row is', 'rows are')} bad, and this import is all or nothing.`,
-  detail: 'Correct the file and import it again, or set the bad rows aside and import the others.',
-});
+export function describeAllOrNothing(rejectedCount, rowCount) {
+  const title = `${formatCount(rejectedCount, 'row is', 'rows are')} bad, and this import is all or nothing.`;
+  if (rejectedCount >= rowCount) return { title, detail: 'Correct the file and import it again.' };
+  const bad = rejectedCount === 1 ? 'the bad row' : 'the bad rows';
+  const others = rowCount - rejectedCount === 1 ? 'the other one' : 'the others';
+  return { title, detail: `Correct the file and import it again, or set ${bad} aside and import ${others}.` };
+}
 
 /**
  * Describe where and by whom a job was started, such as "The page · 127.0.0.1".
@@ -295,9 +364,8 @@ export function undoQuestion(job) {
       ? [missing, 'deleted', 'is restored', 'are restored']
       : [missing, 'deactivated', 'is active again', 'are active again'],
   ]).filter(([count]) => count);
-  const parts = effects.map(([count, verb, one, many], index) => {
-    const products = index ? formatNumber(count) : formatCount(count, 'product');
-    return `${products} that it ${verb} ${count === 1 ? one : many}`;
-  });
-  return `${parts.join(', ')}. Products that were edited since are left alone. ${until}`;
+  const parts = effects.map(([count, verb, one, many]) =>
+    formatCount(count, `${verb} product ${one}`, `${verb} products ${many}`),
+  );
+  return `${LIST.format(parts)}. Products that were edited since are left alone. ${until}`;
 }

@@ -1,6 +1,6 @@
 // Ways to choose files: the drop zone, drops anywhere on the page, and the file dialog.
 
-import { clearBanner, showBanner } from '../core/banner.js';
+import { clearBanner, isBannerShown, showBanner } from '../core/banner.js';
 import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
@@ -11,8 +11,15 @@ import { enqueueUploads } from './upload-queue.js';
 import { currentOptions, resetMissing, uploadFields } from './upload-settings.js';
 
 const CHECK_BANNER = 'file-check';
+const IMPORT_ADDRESS = '#/import';
 // The media type of a file depends on the programs that are installed, so its name decides.
 const ACCEPT = '.csv,.tsv,.tab,.txt,.xlsx,.xlsm,.xlsb,.xls,.ods,.zip,.gz,.bz2,.xz,.zst';
+
+/** The path of the screen that the banner about refused files belongs to. */
+let refusedOn = '';
+
+/** Return whether the page shows why files were refused. */
+export const hasRefusedFiles = () => isBannerShown(CHECK_BANNER);
 
 /**
  * Create the drop zone of the import screen.
@@ -70,6 +77,7 @@ export function installPageDrop() {
     h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: 'Drop to import' })),
   );
   document.body.append(overlay);
+  window.addEventListener('hashchange', () => pathOf(window.location.hash) !== refusedOn && clearBanner(CHECK_BANNER));
   // The number of nested elements that the pointer has entered and not left.
   let depth = 0;
   /** @param {number} newDepth */
@@ -130,14 +138,19 @@ function uploadFiles(files, folderNames = []) {
     if (problem) problems.push(problem);
     else accepted.push(file);
   }
+  refusedOn = pathOf(window.location.hash);
   const selectionProblem = findSelectionProblem(accepted.length, currentOptions().missing);
   if (selectionProblem) return showBanner({ key: CHECK_BANNER, ...selectionProblem });
   const summary = summarizeProblems(problems, accepted.length);
   if (summary) showBanner({ key: CHECK_BANNER, ...summary });
   else clearBanner(CHECK_BANNER);
   if (!accepted.length) return undefined;
-  go('#/import');
+  refusedOn = IMPORT_ADDRESS;
+  go(IMPORT_ADDRESS);
   const fields = uploadFields();
   resetMissing();
   return enqueueUploads(accepted, fields);
 }
+
+/** @param {string} address */
+const pathOf = (address) => address.split('?')[0] ?? '';

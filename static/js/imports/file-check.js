@@ -54,6 +54,12 @@ export function summarizeProblems(problems, acceptedCount) {
   const detail = problems.length > 1 ? 'Choose CSV files, workbooks or ZIP archives that are not empty.' : first.detail;
   return {
     title: problems.map((problem) => problem.title).join(' '),
-    detail: detail + (acceptedCount ? ' The other files are being uploaded.' : ''),
+    detail: detail + describeAccepted(acceptedCount),
   };
+}
+
+/** @param {number} count of the files that are uploaded */
+function describeAccepted(count) {
+  if (!count) return '';
+  return count === 1 ? ' The other file is being uploaded.' : ' The other files are being uploaded.';
 }

@@ -13,7 +13,7 @@ import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
 import { askToUndo } from './action-buttons.js';
 import { bulkCounts } from './bulk-texts.js';
-import { describeAllRejected, describeCounts, describeOrigin } from './descriptions.js';
+import { describeAllRejected, describeCounts, describeOrigin, describePlan } from './descriptions.js';
 import { importApiPath } from './job-actions.js';
 import { watchJob } from './job-watcher.js';
 import {
@@ -30,9 +30,22 @@ import {
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 
-/** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
+/** @import { ImportDetail, ListedImport } from '../core/types.d.ts' */
 
 /** @typedef {'total_records' | 'created_count' | 'updated_count' | 'unchanged_count' | 'rejected_count'} NumberField */
+
+/** @typedef {'create' | 'update' | 'unchanged' | 'rejected'} PlannedField */
+
+/**
+ * The counts of what an import would do, by the column that later shows what it did.
+ * @type {Partial<Record<NumberField, [field: PlannedField, label: string]>>}
+ */
+const PLANNED_COUNTS = {
+  created_count: ['create', 'To create'],
+  updated_count: ['update', 'To update'],
+  unchanged_count: ['unchanged', 'Would stay unchanged'],
+  rejected_count: ['rejected', 'Rejected'],
+};
 
 /** @type {[field: NumberField, label: string, className: string][]} */
 const NUMBER_COLUMNS = [
@@ -60,13 +73,13 @@ const MIN_SPEED_SECONDS = 0.5;
  * @typedef {object} Listeners
  * @property {() => void} onDeleted a job of the table was deleted
  * @property {() => void} onUndone the undo of a job was started, or the job cannot be undone any more
- * @property {() => void} onStatus the status of a watched job has changed
+ * @property {(job: ListedImport) => void} onStatus the status of a watched job has changed
  */
 
 /**
  * Create the table.
  * @param {Listeners} listeners
- * @returns {{element: HTMLElement, show: (jobs: ImportJob[]) => void, stop: () => void}}
+ * @returns {{element: HTMLElement, show: (jobs: ListedImport[]) => void, stop: () => void}}
  */
 export function createHistoryTable(listeners) {
   const body = h('tbody');
@@ -91,13 +104,13 @@ export function createHistoryTable(listeners) {
   /** @type {Map<string, ReturnType<typeof importRow>>} */
   const rows = new Map();
 
-  /** @param {ImportJob} job */
+  /** @param {ListedImport} job */
   const rowOf = (job) => {
     const row = rows.get(job.task_id) ?? importRow(job, listeners);
     rows.set(job.task_id, row);
     return row;
   };
-  /** @param {ImportJob[]} jobs */
+  /** @param {ListedImport[]} jobs */
   const show = (jobs) => {
     const ids = new Set(jobs.map((job) => job.task_id));
     for (const [id, row] of rows) {
@@ -116,7 +129,7 @@ export function createHistoryTable(listeners) {
 }
 
 /**
- * @param {ImportJob} job
+ * @param {ListedImport} job
  * @param {Listeners} listeners
  */
 function importRow(job, { onDeleted, onUndone, onStatus }) {
@@ -189,9 +202,9 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
 
   /** @type {(() => void) | null} */
   let stopWatching = null;
-  /** @param {ImportJob} latest */
+  /** @param {ListedImport} latest */
   const show = (latest) => {
-    if (latest.status !== current.status) onStatus();
+    if (latest.status !== current.status) onStatus(latest);
     current = latest;
     deleteButton.hidden = !isFinal(latest) || !may('imports:write');
     undoButton.hidden = !isFinal(latest) || !isInFuture(latest.undo_until) || !may('imports:write');
@@ -217,7 +230,7 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
   };
   /**
    * Show an import as a list returned it, and watch it while it is running.
-   * @param {ImportJob} latest
+   * @param {ListedImport} latest
    */
   const follow = (latest) => {
     if (isRunning(latest)) {
@@ -239,7 +252,7 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
 
 /**
  * Ask for a confirmation, then undo a job. A refusal is shown in a banner.
- * @param {ImportJob} job
+ * @param {ListedImport} job
  * @param {() => void} onUndone
  */
 async function undoJob(job, onUndone) {
@@ -260,35 +273,36 @@ async function undoJob(job, onUndone) {
 
 /**
  * Return why an import failed, or that all its rows were rejected; "" if there is nothing to say.
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function reasonOf(job) {
   if (job.status === 'failed') return job.error_message ?? '';
   return isAllRejected(job) ? describeAllRejected(job) : '';
 }
 
-/** @param {ImportJob} job */
+/** @param {ListedImport} job */
 function subtitleOf(job) {
   const size = job.file_size ? formatBytes(job.file_size) : '';
-  return [size, describeOrigin(job)].filter(Boolean).join(' · ');
+  const plan = job.status === 'awaiting_confirmation' && job.preview_counts ? describePlan(job.preview_counts) : '';
+  return [plan, size, describeOrigin(job)].filter(Boolean).join(' · ');
 }
 
 /**
  * Return the counts of a job that is not an import, in its own words: the columns have names for imports.
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function countsOf(job) {
   if (isBulk(job)) return describeCounts(bulkCounts(job).filter(({ value }, index) => value || !index));
   return isUndo(job) ? describeUndone(job) : '';
 }
 
-/** @param {ImportJob} job an undo */
+/** @param {ListedImport} job an undo */
 const describeUndone = (job) =>
   `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
 
 /**
  * Return the number of rows that are known for certain. While a file is read, its total is an estimate.
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function knownRows(job) {
   if (job.status === 'completed' || job.phase === 'writing') return job.total_records;
@@ -298,13 +312,20 @@ function knownRows(job) {
 /**
  * @param {HTMLElement} cell
  * @param {NumberField} field
- * @param {ImportJob} job
+ * @param {ListedImport} job
  */
 function showNumber(cell, field, job) {
   const isMeaningless = job.kind !== 'import' && !COLUMNS_OF_KIND[job.kind].has(field);
-  const count = field === 'total_records' ? knownRows(job) : job[field];
+  const isWaiting = job.status === 'awaiting_confirmation';
+  const [planned, label = ''] = (isWaiting && PLANNED_COUNTS[field]) || [];
+  const plannedCount = planned && job.preview_counts?.[planned];
+  const count = field === 'total_records' ? knownRows(job) : (plannedCount ?? (planned ? 0 : job[field]));
   const value = isMeaningless ? 0 : count;
-  const isUnknown = field === 'total_records' && value === 0 && !isFinal(job);
+  const isUnknown =
+    (field === 'total_records' && value === 0 && !isFinal(job)) ||
+    (planned !== undefined && plannedCount === undefined);
+  cell.classList.toggle('is-planned', planned !== undefined);
+  cell.title = label;
   setText(cell, isUnknown || isMeaningless ? '–' : formatNumber(value));
   cell.classList.toggle('is-zero', value === 0);
   cell.classList.toggle('tone-warning', field === 'rejected_count' && value > 0);

@@ -31,7 +31,8 @@ const BANNER_KEY = 'imports-list';
 export function createImportHistory() {
   const waitingBar = createWaitingBar(() => reload());
   const table = createHistoryTable({
-    onStatus: waitingBar.reload,
+    // Only the list says what an import that waits for its confirmation would do.
+    onStatus: (job) => (job.status === 'awaiting_confirmation' ? reload() : waitingBar.reload()),
     onUndone: () => reload(),
     onDeleted: async () => {
       await reload();

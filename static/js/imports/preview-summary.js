@@ -74,7 +74,7 @@ export function createPreviewSummary(job, context, lists, openChanges) {
       pill.element,
       h('h2', { class: 'import-headline', data: { testid: 'check-headline' }, text: headline }),
     ),
-    context && isBlocked ? rejectsBanner(preview.rejected, context) : null,
+    context && isBlocked ? rejectsBanner(job, context) : null,
     tiles.element,
     createFieldChanges(preview?.fields ?? {}, openChanges),
     context
@@ -101,11 +101,11 @@ const describeDeadline = (job) =>
     : 'Nothing has been written yet.';
 
 /**
- * @param {number} rejectedCount
+ * @param {ImportDetail} job
  * @param {StepContext} context
  */
-function rejectsBanner(rejectedCount, context) {
-  const banner = buildBanner({ tone: 'warning', ...describeAllOrNothing(rejectedCount) });
-  banner.append(createSkipRejectsButton(context));
+function rejectsBanner({ rejected_count: rejected, total_records: total }, context) {
+  const banner = buildBanner({ tone: 'warning', ...describeAllOrNothing(rejected, total) });
+  if (rejected < total) banner.append(createSkipRejectsButton(context));
   return banner;
 }

@@ -26,10 +26,7 @@ import { changeHead, createRejectGroupsPanel, describeGroup } from './reject-gro
  * @param {FixEditor | null} [options.editor] null if the file cannot be corrected
  * @returns {{element: HTMLElement, groups: HTMLElement | null, stop: () => void}}
  */
-export function createRejectsPanel(
-  job,
-  { open = false, count = job.rejected_count, hint = 'The other rows were imported.', editor = null } = {},
-) {
+export function createRejectsPanel(job, { open = false, count = job.rejected_count, hint = '', editor = null } = {}) {
   const undo = isUndo(job);
   const title = undo
     ? `${formatCount(count, 'product was', 'products were')} left alone`

@@ -14,7 +14,7 @@ import {
   createUndoButton,
 } from './action-buttons.js';
 import { createAffectedProductsPanel } from './affected-products.js';
-import { describeAllOrNothing, describeWritten, isExpired } from './descriptions.js';
+import { describeAllOrNothing, describeOtherImported, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixesCard } from './fixes-card.js';
@@ -23,7 +23,7 @@ import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo, nounOf, 
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
-import { importAddress } from './steps.js';
+import { canChangeReading, importAddress, isFileRefused } from './steps.js';
 import { createThroughputChart } from './throughput-chart.js';
 import { createUndoNote } from './undo-note.js';
 
@@ -109,8 +109,8 @@ const contentKey = (job) =>
 
 /** @param {ImportDetail} job */
 function rejectsSettings(job) {
-  if (isAllRejected(job)) return { open: true, hint: '' };
-  return job.status === 'completed' ? {} : { hint: '' };
+  if (isAllRejected(job)) return { open: true };
+  return job.status === 'completed' ? { hint: describeOtherImported(job) } : {};
 }
 
 /**
@@ -131,7 +131,7 @@ const failedForRejects = (job) =>
  */
 function explanation(job) {
   if (failedForRejects(job)) {
-    const { title, detail } = describeAllOrNothing(job.rejected_count);
+    const { title, detail } = describeAllOrNothing(job.rejected_count, job.total_records);
     return buildBanner({ title, detail: `Nothing was written. ${detail}` });
   }
   if (job.status === 'failed') {
@@ -173,6 +173,11 @@ function undoOfNote(undoneId, undo) {
 function describeRetry(job) {
   if (!may('imports:write')) return '';
   if (!isImport(job)) return canRetry(job) ? `You can retry the ${nounOf(job)}.` : '';
+  if (isFileRefused(job)) {
+    return canChangeReading(job)
+      ? `If it was read wrongly, change columns or options until ${formatMoment(job.retry_until)}.`
+      : '';
+  }
   return canRetry(job)
     ? `The file is stored until ${formatMoment(job.retry_until)}. ` +
         'Until then you can retry the import, also with other columns or options.'
@@ -194,19 +199,35 @@ function actions(job, context) {
     return [createProductsLink(true), createChooseFileButton('Import another file'), undo];
   }
   if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
+  const needsOtherFile = wouldFailAgain(job);
   return [
-    failedForRejects(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context),
+    needsOtherFile ? createChooseFileButton('Choose another file', true) : startAgainButton(job, context),
     may('imports:write') &&
+      canChangeReading(job) &&
       h('a', {
         class: 'button',
         href: importAddress(job.task_id, 'check'),
         text: 'Change columns or options',
         data: { testid: 'change-options' },
       }),
-    createChooseFileButton('Choose another file'),
+    needsOtherFile ? null : createChooseFileButton('Choose another file'),
     undo,
   ];
 }
+
+/**
+ * Return whether an import would fail again as it is: its file is to blame, or every row of it.
+ * @param {ImportDetail} job
+ */
+const wouldFailAgain = (job) =>
+  isFileRefused(job) || (failedForRejects(job) && job.rejected_count >= job.total_records);
+
+/**
+ * @param {ImportDetail} job
+ * @param {StepContext} context
+ */
+const startAgainButton = (job, context) =>
+  failedForRejects(job) ? createSkipRejectsButton(context, 'button-primary') : createRetryButton(context);
 
 /**
  * @param {ImportDetail} job an undo

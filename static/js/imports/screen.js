@@ -5,6 +5,7 @@ import { h } from '../core/dom.js';
 import { go } from '../core/router.js';
 import { currentRole, may } from '../core/session.js';
 import { createChooseCard } from './choose-step.js';
+import { hasRefusedFiles } from './drop-zone.js';
 import { createImportHistory } from './history.js';
 import { importAddress } from './steps.js';
 import { createUploadList } from './upload-list.js';
@@ -73,7 +74,8 @@ function followUploads(onStored) {
     const left = countLeft();
     if (left > 1) areSeveral = true;
     if (upload.state !== 'done' || !upload.taskId) return;
-    if (areSeveral || left > 0) onStored();
+    // Why other files of the same choice were refused must stay readable.
+    if (areSeveral || left > 0 || hasRefusedFiles()) onStored();
     else go(importAddress(upload.taskId, upload.fields.preview ? 'check' : 'progress'));
     if (left === 0) areSeveral = false;
   });

@@ -2,8 +2,8 @@
 
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
-import { isAllRejected, isImport } from './job.js';
-import { currentStep, hasContent, importAddress } from './steps.js';
+import { isImport } from './job.js';
+import { hasContent, importAddress, outcomeOf } from './steps.js';
 
 /** @import { ImportDetail } from '../core/types.d.ts' */
 /** @import { Step } from './steps.js' */
@@ -41,17 +41,14 @@ export function createStepsBar() {
  * @param {Step} shownStep
  */
 function stepItem(job, [name, label], index, shownStep) {
-  const current = STEPS.findIndex(([other]) => other === currentStep(job));
   const isShown = name === shownStep;
-  const isDone =
-    index < current || (name === 'result' && current === index && job.status === 'completed' && !isAllRejected(job));
-  const isSkipped =
-    isDone && ((name === 'check' && !hasContent(job, name)) || (name === 'progress' && job.status !== 'completed'));
+  const outcome = name === 'choose' ? 'done' : outcomeOf(job, name);
   const content = [
-    h('span', { class: 'step-mark', 'aria-hidden': 'true' }, isDone && !isSkipped ? icon('check') : String(index + 1)),
+    h('span', { class: 'step-mark', 'aria-hidden': 'true' }, markOf(outcome) ?? String(index + 1)),
     h('span', { text: label }),
+    outcome === 'failed' ? h('span', { class: 'visually-hidden', text: ' (failed)' }) : null,
   ];
-  const state = [isShown && 'is-shown', isDone && 'is-done', isSkipped && 'is-skipped'].filter(Boolean).join(' ');
+  const state = [isShown && 'is-shown', outcome && `is-${outcome}`].filter(Boolean).join(' ');
   const href = isShown ? null : addressOf(job, name);
   return h(
     'li',
@@ -60,6 +57,15 @@ function stepItem(job, [name, label], index, shownStep) {
       ? h('a', { href, class: 'step-face' }, content)
       : h('span', { class: 'step-face', 'aria-current': isShown ? 'step' : null }, content),
   );
+}
+
+/**
+ * @param {string} outcome of a step
+ * @returns {SVGElement | null} null if the step shows its number
+ */
+function markOf(outcome) {
+  if (outcome === 'done') return icon('check');
+  return outcome === 'failed' ? icon('cross') : null;
 }
 
 /**

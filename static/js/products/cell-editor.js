@@ -155,7 +155,7 @@ export function createCellEditing(host) {
       if (latest || (failed && isUnchanged())) return;
       commit();
     });
-    if (takeFocus) focusText(input, failed);
+    if (takeFocus) focusText(input);
     overlay.scrollIntoView({ block: 'nearest' });
   }
 
@@ -347,13 +347,12 @@ function createInput(field, text) {
 }
 
 /**
+ * Focus an editor with the caret at the end of its text. If the text were selected, typing would replace it.
  * @param {HTMLInputElement | HTMLTextAreaElement} input
- * @param {boolean} caretAtEnd instead of selecting the text
  */
-function focusText(input, caretAtEnd) {
+function focusText(input) {
   input.focus();
-  if (input.tagName === 'TEXTAREA' || caretAtEnd) input.setSelectionRange(input.value.length, input.value.length);
-  else input.select();
+  input.setSelectionRange(input.value.length, input.value.length);
 }
 
 /**

@@ -223,7 +223,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   async function showLastChange(id) {
     const change = await fetchLastChange(id);
     if (!change) return;
-    const rows = describeLastChange(id, change, leave);
+    const rows = describeLastChange(id, change);
     lastChange = rows;
     times.append(...rows.filter((row) => row instanceof Node));
   }

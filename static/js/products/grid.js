@@ -3,6 +3,7 @@
 import { closestTo, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
+import { createColumnWidths } from './column-widths.js';
 import { installGridKeyboard } from './grid-keyboard.js';
 import { createProductRow, isTextField } from './row.js';
 import { NO_WORDS } from './search-terms.js';
@@ -51,7 +52,13 @@ export function createProductGrid(actions) {
   });
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
   const mayEdit = may('products:write');
-  const headings = COLUMNS.map((column) => createHeading(column, actions.onSort));
+  const element = h('div', { class: 'table-scroll' });
+  const widths = createColumnWidths(element);
+  const headings = COLUMNS.map((column) => {
+    const heading = createHeading(column, actions.onSort);
+    if (isTextField(column.id)) heading.element.append(widths.handle(column.id, column.label));
+    return heading;
+  });
   const table = h(
     'table',
     {
@@ -74,7 +81,7 @@ export function createProductGrid(actions) {
     ),
     body,
   );
-  const element = h('div', { class: 'table-scroll' }, table);
+  element.append(table);
   /** @param {Event} event */
   const rowOf = (event) => rows.get(Number(closestTo(event, 'tr')?.dataset.id));
   const rowsInOrder = () => [...rows.values()];
@@ -137,6 +144,7 @@ export function createProductGrid(actions) {
     element.removeAttribute('aria-busy');
     if (!table.isConnected) fill(element, table);
     if (fromTop) element.scrollTop = 0;
+    widths.fit();
     keys.refresh();
   };
   // The first load shows skeleton rows. Later loads keep the old rows, so that nothing jumps.

@@ -34,16 +34,15 @@ export async function fetchLastChange(id) {
  * Return the rows of a description list.
  * @param {number} id of the product
  * @param {LastChange} change
- * @param {() => void} onLeave called when a link leads away
  * @returns {Child[]}
  */
-export function describeLastChange(id, { by, how, import: taskId }, onLeave) {
+export function describeLastChange(id, { by, how, import: taskId }) {
   /**
    * @param {string} href
    * @param {string} text
    * @param {string} testid
    */
-  const link = (href, text, testid) => h('a', { href, text, data: { testid }, on: { click: onLeave } });
+  const link = (href, text, testid) => h('a', { href, text, data: { testid } });
   const way = how ? WAYS[how] : '';
   const author = by?.name ? h('span', { dir: 'auto', text: by.name }) : null;
   const isKnown = Boolean(author || way);

@@ -1,6 +1,7 @@
 // Loads the page of products of the current address, and detects changes by other clients.
 
 import { NetworkError, getJson, hasStatus } from '../core/api.js';
+import { productsChangedByOthers } from '../core/app-events.js';
 import { changedByOthers } from './page-diff.js';
 import { filterKey, filtersOf, listParameters } from './query.js';
 import { ownChangeEnded, ownChangeStarted } from './save-queue.js';
@@ -9,7 +10,7 @@ import { deletesChanged, isRemoved, removedIn } from './undoable-deletes.js';
 /** @import { Product, ProductPagination, Products } from '../core/types.d.ts' */
 /** @import { Filters } from './query.js' */
 
-/** @typedef {{products: Product[], pagination: ProductPagination, filters: Filters, isNew: boolean}} LoadedPage */
+/** @typedef {{products: Product[], pagination: ProductPagination, isNew: boolean}} LoadedPage */
 
 /**
  * Why the page is fetched in the background: to detect changes by others ("check"), or also to show the effect of own
@@ -18,6 +19,8 @@ import { deletesChanged, isRemoved, removedIn } from './undoable-deletes.js';
  */
 
 const CHECK_GAP_MS = 1_000;
+/** While changes are offered, only the total follows. */
+const OFFERED_GAP_MS = 2_000;
 
 /**
  * Create the loader.
@@ -29,6 +32,8 @@ const CHECK_GAP_MS = 1_000;
  * @param {() => void} view.onBadToken the page token of the address is not valid any more
  * @param {(error: unknown) => void} view.onFailed
  * @param {(offered: boolean) => void} view.onOffer another client has changed the page, or the offer has ended
+ * @param {(pagination: ProductPagination) => void} view.onTotal another client has changed the number of products, but
+ *   the page still shows the rows that it has loaded
  * @param {() => Product[]} view.shownProducts
  */
 export function createPageLoader(view) {
@@ -43,6 +48,11 @@ export function createPageLoader(view) {
   let timer = 0;
   let lastCheck = 0;
   let offered = false;
+  /**
+   * The total of the server, if it has changed since the page was loaded.
+   * @type {Partial<ProductPagination>}
+   */
+  let latestTotal = {};
   /** @type {Purpose | null} */
   let waiting = null;
   let stopped = false;
@@ -100,6 +110,7 @@ export function createPageLoader(view) {
     const { products, pagination } = answer;
     if (!products.length && pagination.page > 1) return beyond(pagination);
     page = answer;
+    latestTotal = {};
     own.ids.clear();
     own.total = 0;
     setOffer(false);
@@ -124,14 +135,28 @@ export function createPageLoader(view) {
    * @param {boolean} isNew
    */
   function publish(current, isNew) {
-    const filters = filtersOf(query);
-    const total = Math.max(0, current.pagination.total - removedIn(filterKey(filters)));
     view.onPage({
       products: current.products.filter((product) => !isRemoved(product.id)),
-      pagination: { ...current.pagination, total },
-      filters,
+      pagination: shownPagination(current),
       isNew,
     });
+  }
+
+  /** @param {Products} current */
+  function shownPagination({ pagination }) {
+    const latest = { ...pagination, ...latestTotal };
+    return { ...latest, total: Math.max(0, latest.total - removedIn(filterKey(filtersOf(query)))) };
+  }
+
+  /**
+   * Show the total of the server beside the rows that are shown.
+   * @param {Products} shown
+   * @param {ProductPagination} latest
+   */
+  function followTotal(shown, { total, total_is_estimate, pages }) {
+    if (total === (latestTotal.total ?? shown.pagination.total)) return;
+    latestTotal = { total, total_is_estimate, pages };
+    view.onTotal(shownPagination(shown));
   }
 
   /** @param {boolean} wanted */
@@ -141,8 +166,10 @@ export function createPageLoader(view) {
     view.onOffer(wanted);
   }
 
+  const gapMs = () => (offered ? OFFERED_GAP_MS : CHECK_GAP_MS);
+
   /** Check soon whether another client has changed the page. Several calls become one check. */
-  const check = () => !offered && wait('check');
+  const check = () => wait('check');
 
   /**
    * Accept a newer version of a product that the page already shows, so that it is not offered as a change.
@@ -157,7 +184,7 @@ export function createPageLoader(view) {
    * @param {Purpose} what
    * @param {number} [delayMs]
    */
-  function wait(what, delayMs = Math.max(0, lastCheck + CHECK_GAP_MS - Date.now())) {
+  function wait(what, delayMs = Math.max(0, lastCheck + gapMs() - Date.now())) {
     waiting = waiting === 'settle' ? waiting : what;
     clearTimeout(timer);
     // While an own change is running, its end starts the check.
@@ -203,12 +230,17 @@ export function createPageLoader(view) {
     // An empty page can be filled at once, because no row moves.
     if (!shown.products.length && visible.length) accept(answer, true);
     else if (!foreign && what === 'settle') accept(answer, false);
-    else setOffer(foreign);
+    else {
+      // The offer stays until the page is loaded again: a later change may have undone only a part of the earlier ones.
+      setOffer(foreign || offered);
+      if (foreign) followTotal(shown, answer.pagination);
+    }
+    if (foreign) productsChangedByOthers.emit();
   }
 
   /** @returns {Promise<number>} the exact number of products that match */
   async function countExactly() {
-    if (page && !page.pagination.total_is_estimate) {
+    if (page && !offered && !page.pagination.total_is_estimate) {
       return page.pagination.total - removedIn(filterKey(filtersOf(query)));
     }
     /** @type {Products} */

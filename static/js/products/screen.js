@@ -6,9 +6,8 @@ import { importFinished, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
-import { closestTo, fill, h } from '../core/dom.js';
+import { closestTo, h } from '../core/dom.js';
 import { formatCount, oneLine } from '../core/format.js';
-import { icon } from '../core/icons.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
 import { createSelection } from '../core/selection.js';
@@ -18,6 +17,7 @@ import { refreshTimes } from '../core/widgets.js';
 import { actionBar } from './action-bar.js';
 import { createBulkController, isOwnJob, isOwnJobRunning } from './bulk-controller.js';
 import { createCellEditing } from './cell-editor.js';
+import { createChangesOffer } from './changes-offer.js';
 import { openProduct } from './dialog.js';
 import { noProducts, nothingMatches } from './empty-states.js';
 import { FIELD_LABELS } from './edit-conflict.js';
@@ -120,7 +120,11 @@ function createScreen(root, createPanel) {
     onSize: (size) => setQuery({ per_page: size === DEFAULT_SIZE ? undefined : size, ...FROM_THE_START }),
   });
   const panel = createPanel({ onFocusLost: () => grid.focus() });
-  const offer = h('div', { class: 'offer', role: 'status' });
+  const offer = createChangesOffer({
+    onShow: () => list.load(),
+    onLatest: showLatest,
+    onFocusLost: () => grid.focus(),
+  });
   pager.element.classList.add('is-pending');
   const element = h(
     'div',
@@ -128,7 +132,7 @@ function createScreen(root, createPanel) {
     head.element,
     filters.element,
     panel.element,
-    h('div', { class: 'card table-fill' }, offer, grid.element, bar.element, pager.element),
+    h('div', { class: 'card table-fill' }, offer.element, grid.element, bar.element, pager.element),
   );
   root.append(element);
   grid.showSelection(selection.has);
@@ -142,7 +146,8 @@ function createScreen(root, createPanel) {
     onBeyond: (last) => setQuery({ page: last > 1 ? last : undefined, after: undefined }, { replace: true }),
     onBadToken: () => setQuery({ after: undefined }, { replace: true }),
     onFailed: showError,
-    onOffer: showOffer,
+    onOffer: offer.show,
+    onTotal: showTotal,
     shownProducts: () => grid.products(),
   });
 
@@ -157,16 +162,14 @@ function createScreen(root, createPanel) {
   }
 
   /** @param {LoadedPage} page */
-  function showPage({ products, pagination, filters: wanted, isNew }) {
+  function showPage({ products, pagination, isNew }) {
     clearBanner(BANNER_KEY);
-    const filtered = Object.keys(wanted).length > 0;
-    current = { pagination, filtered };
-    head.show({ total: pagination.total, isEstimate: Boolean(pagination.total_is_estimate), filters: wanted });
-    pager.show(pagination);
+    const filtered = hasFilters();
+    showTotal(pagination);
     pager.element.classList.remove('is-pending');
     pager.element.hidden = pagination.total === 0;
     filters.showClear(filtered && pagination.total > 0);
-    if (products.length) grid.show(products, { fromTop: isNew, words: wordsOf(wanted) });
+    if (products.length) grid.show(products, { fromTop: isNew, words: wordsOf(list.filters()) });
     else if (pagination.total && pagination.page > 1) {
       setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
     } else if (pagination.total) grid.show([]);
@@ -174,6 +177,16 @@ function createScreen(root, createPanel) {
     showSelection();
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
   }
+
+  /** @param {ProductPagination} pagination */
+  function showTotal(pagination) {
+    current = { pagination, filtered: hasFilters() };
+    head.show({ total: pagination.total, isEstimate: Boolean(pagination.total_is_estimate), filters: list.filters() });
+    pager.show(pagination);
+    showSelection();
+  }
+
+  const hasFilters = () => Object.keys(list.filters()).length > 0;
 
   /** @param {unknown} error */
   function showError(error) {
@@ -188,27 +201,11 @@ function createScreen(root, createPanel) {
     });
   }
 
-  /** @param {boolean} wanted */
-  function showOffer(wanted) {
-    const hadFocus = offer.contains(document.activeElement);
-    fill(
-      offer,
-      wanted &&
-        h(
-          'div',
-          { class: 'offer-pill', data: { testid: 'changes-offer' } },
-          icon('refresh'),
-          h('span', { text: 'Products have changed.' }),
-          h('button', {
-            class: 'link-button',
-            type: 'button',
-            text: 'Show',
-            data: { testid: 'changes-show' },
-            on: { click: () => list.load() },
-          }),
-        ),
-    );
-    if (hadFocus) grid.focus();
+  /** Show the products that were changed last, wherever they are in the list. */
+  function showLatest() {
+    const before = window.location.hash;
+    setQuery({ sort_by: 'updated_at', sort_order: 'desc', ...FROM_THE_START });
+    if (window.location.hash === before) list.load();
   }
 
   // Selection

@@ -12,7 +12,7 @@ from importer.pipeline.runner import ImportRunner
 from support.api import read_error, read_json
 from support.database import execute
 from support.imports import get_import
-from support.jobs import run_import
+from support.jobs import create_job, run_import
 
 
 def test_imports_are_listed_newest_first(client: FlaskClient, runner: ImportRunner) -> None:
@@ -30,8 +30,30 @@ def test_imports_are_listed_newest_first(client: FlaskClient, runner: ImportRunn
 def test_the_list_the_progress_and_the_details_agree(client: FlaskClient, runner: ImportRunner) -> None:
     task_id = run_import(runner, "sku\na\n")["task_id"]
     (listed,) = read_json(client.get("/api/imports"))["imports"]
+    assert listed.pop("preview_counts") is None
     assert listed == read_json(client.get(f"/api/upload/progress/{task_id}"))
     assert listed.items() <= get_import(client, task_id).items()
+
+
+def test_the_list_says_what_an_import_that_waits_would_do(client: FlaskClient, runner: ImportRunner) -> None:
+    run_import(runner, "sku\na\n")
+    task_id = create_job(runner, b"sku,name\na,Lamp\nb,\nc,\nc,\n,\n")
+    execute(runner.database_url, "UPDATE import_jobs SET wants_preview = true WHERE task_id = %s", (task_id,))
+    runner.run(task_id)
+    waiting, completed = read_json(client.get("/api/imports"))["imports"]
+    preview = get_import(client, task_id)["preview"]
+    assert waiting["preview_counts"] == {name: preview[name] for name in waiting["preview_counts"]}
+    assert (waiting["preview_counts"]["create"], waiting["preview_counts"]["update"]) == (2, 1)
+    assert (waiting["created_count"], completed["preview_counts"]) == (0, None)
+
+
+def test_the_log_tells_a_refused_file_from_another_failure(client: FlaskClient, runner: ImportRunner) -> None:
+    picture = run_import(runner, b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    assert get_import(client, picture["task_id"])["log"][-1]["event"] == "refused"
+    task_id = create_job(runner, b"sku,name\na,\n,Lamp\n")
+    execute(runner.database_url, "UPDATE import_jobs SET on_reject = 'fail' WHERE task_id = %s", (task_id,))
+    runner.run(task_id)
+    assert get_import(client, task_id)["log"][-1]["event"] == "failed"
 
 
 def test_imports_are_filtered(client: FlaskClient, runner: ImportRunner) -> None:

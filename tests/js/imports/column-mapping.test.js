@@ -47,3 +47,8 @@ test('the effect of a blank cell is stated for the columns that are imported', (
       'A blank cell in “Aktiv” leaves the product as it is.',
   );
 });
+
+test('nothing is called imported while the mapping is invalid', () => {
+  assert.equal(describeLeftOut([], true), '');
+  assert.equal(describeLeftOut([{ name: 'Preis' }], true), 'Not imported: Preis.');
+});

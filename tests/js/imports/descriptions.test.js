@@ -8,6 +8,9 @@ import {
   describeAllRejected,
   describeCounts,
   describeOrigin,
+  describeOtherImported,
+  describeOtherRows,
+  describePlan,
   describeWritten,
   isExpired,
   jobCounts,
@@ -146,25 +149,59 @@ test('products that are not in the file have a count of their own', () => {
 test('a failed import says how many products it removed', () => {
   assert.equal(
     describeWritten(createRemoval('delete', { missing_count: 2 })),
-    '0 products were created, 0 updated and 2 deleted before it stopped. These changes stay.',
+    '2 products were deleted before it stopped. These changes stay.',
   );
-  assert.match(describeWritten(createRemoval('deactivate', { missing_count: 1 })), /and 1 deactivated before/);
+  assert.match(
+    describeWritten(createRemoval('deactivate', { updated_count: 3, missing_count: 1 })),
+    /^3 products were updated and 1 deactivated before/,
+  );
 });
 
 test('the question of an undo says what happens to removed products', () => {
-  assert.match(
-    undoQuestion(createRemoval('delete', { missing_count: 2 })),
-    /^2 products that it deleted are restored\. /,
-  );
+  assert.match(undoQuestion(createRemoval('delete', { missing_count: 2 })), /^2 deleted products are restored\. /);
   assert.match(
     undoQuestion(createRemoval('deactivate', { created_count: 1, missing_count: 1 })),
-    /^1 product that it created is removed, 1 that it deactivated is active again\. /,
+    /^1 created product is removed and 1 deactivated product is active again\. /,
   );
 });
 
 test('an all-or-nothing import says how many rows are bad', () => {
-  assert.equal(describeAllOrNothing(1).title, '1 row is bad, and this import is all or nothing.');
-  assert.equal(describeAllOrNothing(2).title, '2 rows are bad, and this import is all or nothing.');
+  assert.deepEqual(describeAllOrNothing(1, 2), {
+    title: '1 row is bad, and this import is all or nothing.',
+    detail: 'Correct the file and import it again, or set the bad row aside and import the other one.',
+  });
+  assert.match(describeAllOrNothing(2, 9).title, /^2 rows are bad/);
+  assert.match(describeAllOrNothing(2, 9).detail, /set the bad rows aside and import the others\.$/);
+  assert.equal(describeAllOrNothing(2, 2).detail, 'Correct the file and import it again.');
+});
+
+test('rows that did not count are not called imported', () => {
+  const job = createImport({ status: 'completed', total_records: 303, rejected_count: 119, duplicate_count: 1 });
+  assert.equal(jobHeadline(job), '183 of 303 rows imported');
+  assert.equal(jobHeadline({ ...job, skipped_count: 183 }), '0 of 303 rows imported');
+  assert.equal(jobHeadline({ ...job, rejected_count: 0, duplicate_count: 0 }), '303 rows imported');
+  assert.equal(describeOtherImported(job), '183 other rows were imported.');
+  assert.equal(describeOtherImported({ ...job, rejected_count: 301 }), '1 other row was imported.');
+  assert.equal(describeOtherImported({ ...job, rejected_count: 302 }), 'No other row was imported.');
+});
+
+test('a check says what can become of the rows that are not rejected', () => {
+  assert.equal(describeOtherRows(createPreview({ rejected: 3 })), 'There are no other rows.');
+  assert.equal(describeOtherRows(createPreview({ create: 1, rejected: 3 })), 'The other row can be imported.');
+  assert.equal(
+    describeOtherRows(createPreview({ update: 1, unchanged: 1199 })),
+    'The other 1,200 rows can be imported.',
+  );
+  assert.equal(describeOtherRows(createPreview({ unchanged: 2 })), 'The other 2 rows would change nothing.');
+});
+
+test('the history says what an import that waits would do', () => {
+  assert.equal(describePlan(createPreview()), 'Would change nothing');
+  assert.equal(describePlan(createPreview({ update: 1200 })), 'Would update 1,200');
+  assert.equal(
+    describePlan(createPreview({ create: 5, update: 1, missing: 2 })),
+    'Would create 5, update 1 and remove 2',
+  );
 });
 
 test('the origin of a job names the client and its address', () => {

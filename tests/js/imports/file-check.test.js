@@ -39,7 +39,7 @@ test('problems of several files become one', () => {
   const empty = { title: '“a.csv” is empty.', detail: 'Choose another file.' };
   const folder = { title: '“b” is a folder.', detail: 'Drop its files.' };
   assert.deepEqual(summarizeProblems([empty], 0), empty);
-  assert.equal(summarizeProblems([empty], 1)?.detail, 'Choose another file. The other files are being uploaded.');
+  assert.equal(summarizeProblems([empty], 1)?.detail, 'Choose another file. The other file is being uploaded.');
   const both = summarizeProblems([empty, folder], 0);
   assert.equal(both?.title, '“a.csv” is empty. “b” is a folder.');
   assert.match(both?.detail ?? '', /^Choose CSV files/);

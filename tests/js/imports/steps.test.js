@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
+  canChangeReading,
   currentStep,
   hasContent,
   importAddress,
   isChecking,
+  isFileRefused,
   isStep,
   lacksSku,
   needsColumns,
+  outcomeOf,
 } from '../../../static/js/imports/steps.js';
 import { LATER, createCheckedImport, createFile, createImport, createLog, createPreview } from './factories.js';
 
@@ -83,4 +86,35 @@ test('a finished import has its result, and its check if there was one or it can
   const cancelled = createImport({ status: 'cancelled', retry_until: LATER });
   assert.deepEqual(stepsWithContent(cancelled), ['check', 'result']);
   assert.deepEqual(stepsWithContent({ ...cancelled, kind: 'undo' }), ['result']);
+});
+
+/** @param {ImportDetail} job */
+const outcomes = (job) => STEPS.map((step) => outcomeOf(job, step)).join();
+
+test('a step that failed is neither done nor skipped', () => {
+  const failed = createImport({ status: 'failed', log: createLog('started', 'failed') });
+  assert.equal(outcomes(failed), 'skipped,failed,');
+  const failedCheck = createCheckedImport({ status: 'failed', log: createLog('started', 'failed') });
+  assert.equal(outcomes(failedCheck), 'failed,skipped,');
+  const preview = createPreview();
+  const written = createCheckedImport({ status: 'failed', preview, log: createLog('compared', 'confirmed', 'failed') });
+  assert.equal(outcomes(written), 'done,failed,');
+  assert.equal(outcomes(createCheckedImport({ status: 'cancelled' })), 'skipped,skipped,');
+  assert.equal(outcomes(createCheckedImport({ status: 'cancelled', preview })), 'done,skipped,');
+  assert.equal(outcomes(createCheckedImport({ status: 'completed', preview })), 'done,done,done');
+  assert.equal(outcomes(createImport({ status: 'completed' })), 'skipped,done,done');
+  assert.equal(outcomes(createImport({ status: 'completed', rejected_count: 3, total_records: 3 })), 'skipped,done,');
+  assert.equal(outcomes(createCheckedImport({ status: 'processing', phase: 'reading' })), ',,');
+});
+
+test('a refused file can be read in another way only if something of it was read, or an option said how', () => {
+  const refused = createImport({ status: 'failed', retry_until: LATER, log: createLog('started', 'refused') });
+  assert.equal(isFileRefused(refused), true);
+  assert.equal(canChangeReading(refused), false);
+  assert.deepEqual(stepsWithContent(refused), ['result']);
+  assert.equal(canChangeReading({ ...refused, file: createFile() }), true);
+  assert.equal(canChangeReading({ ...refused, options: { ...refused.options, encoding: 'utf-16' } }), true);
+  const interrupted = { ...refused, log: createLog('refused', 'retried', 'started', 'failed') };
+  assert.equal(isFileRefused(interrupted), false);
+  assert.equal(canChangeReading(interrupted), true);
 });

@@ -1,0 +1,168 @@
+// The browser's history while dialogs are open. The open dialogs have one entry of their own above that of the screen,
+// so Back closes the innermost dialog and the screen stays.
+
+/**
+ * What the page knows about an entry. A new entry has no such state until the page has seen it.
+ * @typedef {object} EntryState
+ * @property {number} position of the entry; the next one has the next number
+ * @property {boolean} isDialog
+ */
+
+/**
+ * An open dialog. `leave` closes it, or asks whether what was typed is to be discarded.
+ * @typedef {{leave: () => void}} OpenDialog
+ */
+
+/**
+ * The open dialogs, the innermost last.
+ * @type {OpenDialog[]}
+ */
+const dialogs = [];
+let position = 0;
+let isInstalled = false;
+/** Whether the page goes back to the entry of the screen, because the last dialog has closed. */
+let isReturning = false;
+/** Whether the page goes forward to the entry of a dialog that Back has not closed. */
+let isRestoring = false;
+/**
+ * An address to go to after the return.
+ * @type {string | null}
+ */
+let nextAddress = null;
+/**
+ * The address of the screen, if it was replaced while a dialog was open.
+ * @type {string | null}
+ */
+let replacedAddress = null;
+
+/** Follow the history from now on. This must be called before other listeners to "hashchange" are added. */
+export function installDialogHistory() {
+  if (isInstalled) return;
+  isInstalled = true;
+  window.addEventListener('popstate', onEntry);
+  window.addEventListener('hashchange', onAddress, { capture: true });
+  const state = currentState();
+  if (!state) mark(0);
+  else position = state.position;
+  // The page was loaded again while a dialog was open.
+  if (state?.isDialog) history.back();
+}
+
+/**
+ * Add an open dialog.
+ * @param {OpenDialog} dialog
+ */
+export function addDialog(dialog) {
+  installDialogHistory();
+  dialogs.push(dialog);
+  if (!currentState()?.isDialog) pushDialogEntry();
+}
+
+/**
+ * Remove a dialog that has closed. With the last one, its entry is removed, too.
+ * @param {OpenDialog} dialog
+ */
+export function removeDialog(dialog) {
+  const index = dialogs.indexOf(dialog);
+  if (index < 0) return;
+  dialogs.splice(index, 1);
+  // What closed the dialog may open another one or go to another screen, which then takes over the entry.
+  setTimeout(returnToScreen);
+}
+
+/**
+ * Go to an address of this page. The screen changes below open dialogs.
+ * @param {string} address such as "#/products"
+ */
+export function pushAddress(address) {
+  if (isReturning) {
+    nextAddress = address;
+  } else if (!currentState()?.isDialog) {
+    window.location.hash = address;
+  } else if (address !== window.location.hash) {
+    // The entry of the dialog becomes that of the next screen, so no entry of a closed dialog stays below it.
+    history.replaceState({ position, isDialog: false }, '', address);
+    replacedAddress = null;
+    if (dialogs.length) pushDialogEntry();
+    window.dispatchEvent(new HashChangeEvent('hashchange'));
+  }
+}
+
+/**
+ * Replace the address of the screen without showing it.
+ * @param {string} address
+ */
+export function replaceAddress(address) {
+  if (currentState()?.isDialog) replacedAddress = address;
+  history.replaceState(history.state, '', address);
+}
+
+/** @returns {EntryState | null} */
+const currentState = () => history.state;
+
+/** @param {number} newPosition of the current entry */
+function mark(newPosition) {
+  position = newPosition;
+  history.replaceState({ position, isDialog: false }, '');
+}
+
+function pushDialogEntry() {
+  position += 1;
+  history.pushState({ position, isDialog: true }, '', window.location.href);
+}
+
+function returnToScreen() {
+  if (dialogs.length || isReturning || !currentState()?.isDialog) return;
+  isReturning = true;
+  history.back();
+}
+
+/** Another entry has become the current one. */
+function onEntry() {
+  const state = currentState();
+  if (!state) {
+    // A link or the address bar has added it, possibly while a dialog is open.
+    mark(position + 1);
+    if (dialogs.length) pushDialogEntry();
+    return;
+  }
+  const before = position;
+  position = state.position;
+  if (isReturning) finishReturn();
+  else if (isRestoring) isRestoring = false;
+  else if (!state.isDialog) closeInnermost(before);
+  // Forward leads to the entry of a dialog that has closed.
+  else if (!dialogs.length) history.back();
+}
+
+function finishReturn() {
+  isReturning = false;
+  applyReplacement();
+  const address = nextAddress;
+  nextAddress = null;
+  if (dialogs.length && !currentState()?.isDialog) pushDialogEntry();
+  if (address) pushAddress(address);
+}
+
+/** @param {number} before the position of the dialog's entry */
+function closeInnermost(before) {
+  dialogs.at(-1)?.leave();
+  if (dialogs.length) {
+    isRestoring = true;
+    history.go(before - position);
+  } else applyReplacement();
+}
+
+/** Give the entry of the screen the address that the screen got while a dialog was open. */
+function applyReplacement() {
+  if (replacedAddress !== null) history.replaceState(history.state, '', replacedAddress);
+  replacedAddress = null;
+}
+
+/** @param {HashChangeEvent} event */
+function onAddress(event) {
+  if (!currentState()) onEntry();
+  // The address was replaced meanwhile, or the page is on its way back to the screen that it shows.
+  const isObsolete = event.newURL !== '' && event.newURL !== window.location.href;
+  if (isObsolete || isRestoring) event.stopImmediatePropagation();
+}

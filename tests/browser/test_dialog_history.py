@@ -1,0 +1,108 @@
+"""Back and Forward while dialogs are open."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from support.browser import Site, row, show_products
+
+# Open two dialogs on top of each other.
+NEST = """async () => {
+    const { openDialog } = await import('/static/js/core/dialog.js');
+    openDialog('Outer', 'below');
+    openDialog('Inner', 'above');
+}"""
+# Change the screen below an open dialog, as an import does that reaches its next step.
+CHANGE = """async ([way, address]) => (await import('/static/js/core/router.js'))[way](address)"""
+
+
+def test_back_closes_a_dialog_and_leaves_the_screen_alone(page: Page, site: Site) -> None:
+    site.create_lamps(3)
+    page.goto("/#/import")
+    expect(page.get_by_test_id("drop-zone")).to_be_visible()
+    show_products(page, "q=lamp")
+    dialog = page.get_by_test_id("product-dialog")
+
+    # Back closes it, and Forward brings neither it nor another screen. One Back then leaves the screen.
+    open_product(page)
+    page.go_back()
+    expect(dialog).to_have_count(0)
+    expect(row(page, "LAMP-001")).to_be_visible()
+    page.go_forward()
+    expect_screen(page, "products?q=lamp")
+    expect(dialog).to_have_count(0)
+    page.go_back()
+    expect_screen(page, "import")
+    page.go_forward()
+    expect_screen(page, "products?q=lamp")
+
+    # What was typed is not lost: Back asks, and asks no more than once.
+    open_product(page)
+    page.get_by_test_id("field-name").fill("Typed")
+    page.go_back()
+    expect(page.get_by_test_id("discard-ask")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_test_id("discard-ask")).to_be_hidden()
+    expect(page.get_by_test_id("field-name")).to_have_value("Typed")
+    expect_screen(page, "products?q=lamp")
+    # A link asks, too.
+    page.get_by_test_id("product-activity").click()
+    page.get_by_test_id("discard-changes").click()
+    expect(dialog).to_have_count(0)
+    expect_screen(page, "products?q=lamp")
+
+    # A dialog that was closed otherwise needs no Back, whether it was left for another screen or not.
+    open_product(page)
+    page.get_by_test_id("product-activity").click()
+    expect_screen(page, "activity?target=product")
+    page.go_back()
+    expect_screen(page, "products?q=lamp")
+    open_product(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.go_back()
+    expect_screen(page, "import")
+    page.go_forward()
+    expect_screen(page, "products?q=lamp")
+
+    # Of nested dialogs, Back closes the innermost one.
+    page.evaluate(NEST)
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(1)
+    expect(page.get_by_role("dialog", name="Outer")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_screen(page, "products?q=lamp")
+
+    # The screen may change below a dialog. Back then closes the dialog and shows what is below it.
+    for way in ("redirect", "go"):
+        page.keyboard.press("?")
+        page.evaluate(CHANGE, [way, f"#/products?q={way}"])
+        expect(page.get_by_test_id("products-search")).to_have_value(way)
+        page.go_back()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect_screen(page, f"products?q={way}")
+    page.go_back()
+    expect_screen(page, "products?q=redirect")
+
+    # A reload closes dialogs, and Back leaves the screen as before.
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
+    page.reload()
+    expect(page.get_by_test_id("nothing-matches")).to_be_visible()
+    page.go_back()
+    expect_screen(page, "import")
+
+
+def open_product(page: Page) -> None:
+    """Open the dialog of the first lamp, and wait until it has loaded."""
+    row(page, "LAMP-001").get_by_test_id("product-open").click()
+    expect(page.get_by_test_id("product-activity")).to_be_visible()
+
+
+def expect_screen(page: Page, address: str) -> None:
+    """Wait until the address of the screen begins like this."""
+    expect(page).to_have_url(re.compile(f"#/{re.escape(address)}"))
+    expect(page.locator("main")).to_have_attribute("data-screen", re.split(r"\W", address)[0])
