@@ -43,6 +43,7 @@ atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 # `support.browser` has the fixtures that all browser tests share: one running product and one Chromium.
 pytest_plugins = [
+    "support.browser_contexts",
     "support.browser",
     "support.network_guard",
     "support.scheduling",

@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 import config
 from api.session_cookie import COOKIE_NAME
-from support.browser import CONTEXT, FOREIGN_HOST, OTHER_HOST
+from support.browser import FOREIGN_HOST, OTHER_HOST
+from support.browser_contexts import CONTEXT
 from support.database import execute
 from support.foreign_pages import READ_SCRIPT, WRITE_SCRIPT, Call, Traffic, list_calls, serve_foreign_pages
 from support.processes import Processes

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from api.session_cookie import COOKIE_NAME
-from support.browser import CONTEXT, OTHER_HOST, Console, row, wait_until
+from support.browser import OTHER_HOST, Console, row, wait_until
+from support.browser_contexts import CONTEXT
 from support.database import execute
 from support.job_streams import insert_running_job, update_job
 from support.processes import Processes

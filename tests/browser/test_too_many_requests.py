@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from api.session_cookie import COOKIE_NAME
 from support.axe import check_accessible
-from support.browser import CONTEXT, Console, Site
+from support.browser import Console, Site
+from support.browser_contexts import CONTEXT
 from support.processes import Processes
 from support.sign_in import create_session, create_user
 from support.waiting import wait_for

@@ -18,6 +18,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, expect, sync_playwright
 
+from support.browser_contexts import ContextPool
 from support.database import TEMPLATE_DATABASE, execute, url_of
 from support.prerequisites import skip_or_fail
 from support.processes import Processes
@@ -26,8 +27,6 @@ from support.waiting import wait_for
 # The tests use the first one that is installed. The headless shell is Chromium without a user interface of its own;
 # pages take less than half of the CPU time in it.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-# Animations are off, so that no test sees an element that is still moving.
-CONTEXT: dict[str, Any] = {"reduced_motion": "reduce", "color_scheme": "light"}
 LIST = re.compile(r"/api/products\?")
 CHECKED_ROWS = re.compile(r"/api/imports/[^/]+/rows\?")
 # Chromium resolves this name to this machine. Pages at such an address lack the features that browsers offer only on
@@ -238,13 +237,12 @@ def console() -> Console:
 
 
 @pytest.fixture
-def page(browser: Browser, site: Site, console: Console) -> Iterator[Page]:
+def page(contexts: ContextPool, site: Site, console: Console) -> Iterator[Page]:
     """An empty page; an unexpected console error fails the test."""
-    context = browser.new_context(base_url=site.address, **CONTEXT)
-    page = context.new_page()
-    console.watch(page)
-    yield page
-    context.close()
+    with contexts.borrow(site.address) as context:
+        page = context.new_page()
+        console.watch(page)
+        yield page
     console.check()
 
 

@@ -14,10 +14,14 @@ from pathlib import Path
 
 import requests
 
+from support import forked_processes
 from support.paths import ROOT
 
 STOP_SECONDS = 10
 REQUEST_SECONDS = 10
+
+# The fork server starts most processes, which saves them the imports.
+Process = subprocess.Popen[bytes] | forked_processes.ForkedProcess
 
 
 @dataclass
@@ -26,27 +30,32 @@ class Processes:
 
     environment: dict[str, str]
     log: Path
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    running: list[Process] = field(default_factory=list)
 
-    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **changes: str) -> Process:
         """Start `python arguments…` in the project's folder and in a new session; `changes` are further variables."""
+        own = {**self.environment, **changes}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **own}
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment, **changes},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if forked_processes.can_fork(arguments, own):
+                process: Process = forked_processes.fork(arguments, environment, log)
+            else:
+                process = subprocess.Popen(
+                    [sys.executable, *arguments],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         self.running.append(process)
         return process
 
-    def start_worker(self, *options: str, **changes: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, *options: str, **changes: str) -> Process:
         """Start a Celery worker with these command line options."""
         return self.start("-m", "celery", "-A", "celery_app", "worker", "--loglevel=INFO", *options, **changes)
 
-    def start_web(self, port: int, **changes: str) -> subprocess.Popen[bytes]:
+    def start_web(self, port: int, **changes: str) -> Process:
         """Start the web process as the README says, on a port of this machine."""
         return self.start("-m", "gunicorn", "-b", f"127.0.0.1:{port}", "app:create_app()", **changes)
 
@@ -56,7 +65,7 @@ class Processes:
             _kill_group(process)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: Process) -> None:
     if "COVERAGE_PROCESS_CONFIG" in os.environ:
         # A killed process loses the coverage that it measured, so let it end by itself first.
         process.terminate()

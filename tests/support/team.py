@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
-from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import BrowserContext, Page, expect
 
 from access.passwords import hash_password
 from access.tokens import create_token, hash_token
 from api.session_cookie import COOKIE_NAME
-from support.browser import CONTEXT, Console, Site, is_healthy
+from support.browser import Console, Site, is_healthy
+from support.browser_contexts import ContextPool
 from support.database import TEMPLATE_DATABASE, execute, url_of
 from support.processes import Processes
 from support.sign_in import CLAIM_SQL, create_session
@@ -39,10 +39,10 @@ class Team:
     """The people of a product, by their roles, and the pages that they open."""
 
     site: Site
-    browser: Browser
+    contexts: ContextPool
     console: Console
+    borrowed: contextlib.ExitStack
     ids: dict[str, int] = field(default_factory=dict)
-    contexts: list[BrowserContext] = field(default_factory=list)
 
     def email(self, role: str) -> str:
         """Return the email address of the person with a role."""
@@ -51,13 +51,11 @@ class Team:
     def open(self, role: str | None = None, *, context: BrowserContext | None = None) -> Page:
         """Return an empty page of the person with a role, or of nobody; `context` is the browser it belongs to."""
         if context is None:
-            context = self.browser.new_context(base_url=self.site.address, **CONTEXT)
-            self.contexts.append(context)
+            context = self.borrowed.enter_context(self.contexts.borrow(self.site.address))
         if role:
             token = create_session(self.site.database_url, self.ids[role])
             context.add_cookies([{"name": COOKIE_NAME, "value": token, "url": self.site.address}])
         page = context.new_page()
-        page.route(METHODS, answer_methods)
         self.console.watch(page)
         return page
 
@@ -74,17 +72,6 @@ class Team:
     def expect_signed_in(self, page: Page, role: str) -> None:
         """Wait until the page shows who is signed in."""
         expect(page.get_by_test_id("account-menu")).to_have_accessible_name(f"Account of {NAMES[role]}, {role}")
-
-
-def answer_methods(route: Route) -> None:
-    """Let the server answer; a server without OpenID Connect may lack the call."""
-    # The page may have been closed meanwhile.
-    with contextlib.suppress(PlaywrightError):
-        response = route.fetch()
-        if response.ok:
-            route.fulfill(response=response)
-        else:
-            route.fulfill(json={"password": True, "oidc": None, "setup": False})
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
@@ -132,14 +119,12 @@ def password_hash() -> str:
 
 
 @pytest.fixture
-def nobody(browser: Browser, guarded_site: Site, console: Console) -> Iterator[Team]:
+def nobody(contexts: ContextPool, guarded_site: Site, console: Console) -> Iterator[Team]:
     """The product without people; an unexpected console error of a page fails the test."""
     guarded_site.empty()
     guarded_site.sql(FORGET_PEOPLE_SQL)
-    team = Team(guarded_site, browser, console)
-    yield team
-    for context in team.contexts:
-        context.close()
+    with contextlib.ExitStack() as borrowed:
+        yield Team(guarded_site, contexts, console, borrowed)
     console.check()
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from typing import Any
 
 import requests
 
 from support.database import execute
-from support.processes import Processes
+from support.processes import Process, Processes
 from support.waiting import wait_for
 
 REQUEST_SECONDS = 60
@@ -25,7 +24,7 @@ class WebProcess:
         self.headers: dict[str, str] = {}
         self._processes = processes
 
-    def start(self, **changes: str) -> subprocess.Popen[bytes]:
+    def start(self, **changes: str) -> Process:
         """Start the process with further environment variables, wait until it answers, and return it."""
         process = self._processes.start_web(self.port, **changes)
         wait_for("the web process answers", self._answers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +15,7 @@ import requests
 
 from support.audit import read_actions
 from support.database import execute
-from support.processes import Processes
+from support.processes import Process, Processes
 from support.waiting import wait_for
 from support.web import REQUEST_SECONDS, WebProcess
 
@@ -116,7 +115,7 @@ def hold(database_url: str) -> Iterator[Hold]:
     hold.close()
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Process) -> None:
     """Kill a process with its children."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

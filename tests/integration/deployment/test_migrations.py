@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import threading
 
+import psycopg2
 import psycopg2.errors
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from database.migrate import sqlalchemy_url
+from database.advisory_locks import MIGRATION_KEY
+from database.migrate import UnsupportedServer, newest_revision, sqlalchemy_url, upgrade_database
 from models import Base
 from support.database import execute, url_of
 from support.paths import ROOT
+from support.waiting import wait_for
 
 EMPTY_DATABASE = "empty_of_tests"
 MIGRATE_PROGRAM = "import sys; from database.migrate import upgrade_database; upgrade_database(sys.argv[1])"
@@ -104,3 +111,48 @@ def test_processes_that_start_together_migrate_in_turn(server_url: str) -> None:
         assert find_differences(url) == []
     finally:
         execute(server_url, f"DROP DATABASE {EMPTY_DATABASE} WITH (FORCE)")
+
+
+def test_the_newest_file_has_the_newest_revision() -> None:
+    assert ScriptDirectory(str(ROOT / "migrations")).get_current_head() == newest_revision()
+
+
+def test_a_database_of_any_age_is_recognised(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command.downgrade(create_alembic_config(database_url), "0017")
+    upgrade_database(database_url)
+    assert find_differences(database_url) == []
+    with monkeypatch.context() as patches:
+        # A start with nothing to migrate takes no lock and needs no Alembic.
+        patches.setattr(command, "upgrade", None)
+        upgrade_database(database_url)
+    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(CommandError, match="9999"):
+        upgrade_database(database_url)
+    execute(database_url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    upgrade_database(database_url)
+    assert find_differences(database_url) == []
+
+
+def test_a_server_that_is_too_old_is_refused_although_its_tables_are_current(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("database.migrate.MIN_SERVER_VERSION", 99)
+    with pytest.raises(UnsupportedServer, match="version 99 or newer is needed"):
+        upgrade_database(database_url)
+
+
+def test_a_start_during_a_migration_waits_for_its_end(database_url: str) -> None:
+    command.downgrade(create_alembic_config(database_url), "0017")
+    with contextlib.closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        # Another process is about to commit the last migration.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_KEY])
+        cursor.execute("UPDATE alembic_version SET version_num = %s", [newest_revision()])
+        starting = threading.Thread(target=upgrade_database, args=[database_url])
+        starting.start()
+        wait_for(
+            "the start waits for the lock",
+            lambda: execute(database_url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+        )
+        connection.commit()
+    starting.join(MIGRATE_SECONDS)
+    assert not starting.is_alive()

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import threading
 import time
 import uuid
@@ -33,7 +32,7 @@ from support.jobs import (
     run_import,
     stop_delaying_slices,
 )
-from support.processes import Processes
+from support.processes import Process, Processes
 from support.waiting import wait_for
 
 ROWS = 30_000
@@ -84,7 +83,7 @@ class WatchedImport:
     def read(self) -> dict[str, Any]:
         return read_job(self.url, self.task_id)
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str) -> Process:
         return self.processes.start_worker(*WORKER_OPTIONS, f"{name}@%h")
 
     def watch(self) -> None:
@@ -183,7 +182,7 @@ def broker(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def kill_group(worker: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+def kill_group(worker: Process, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal to a worker and its children."""
     os.killpg(worker.pid, number)
     if number == signal.SIGKILL:

@@ -7,7 +7,6 @@ import http.client
 import itertools
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import requests
 
 import config
 from support.database import execute
-from support.processes import Processes
+from support.processes import Process, Processes
 from support.raw_clients import Answer, RawClient, get, raw_clients
 from support.waiting import wait_for
 from support.web import REQUEST_SECONDS, WebProcess
@@ -321,7 +320,7 @@ def test_the_process_stops_although_slow_clients_are_connected(
     processes: Processes, free_port: int, settings: config.Settings
 ) -> None:
     web = WebProcess(processes, free_port)
-    process: subprocess.Popen[bytes] = web.start()
+    process: Process = web.start()
     execute(settings.database_url, PRODUCTS_SQL)
     with raw_clients(web.port, 6, receive_buffer=4096) as clients:
         clients[0].socket.sendall(b"GET / HT")
