@@ -120,6 +120,7 @@ def undo_import(run: Run, *, max_rejects: int) -> None:
     with transaction(run.connection) as cursor:
         cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
         entries = cursor.fetchall()
+    run.forecast.begin("undoing", done=job.processed_records)
     for entry_id, has_deleted in entries:
         run.time_limit.check()
         run.heartbeat.check()
@@ -143,7 +144,7 @@ def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber
 def _reverse_entry(run: Run, entry_id: int, max_rejects: int, render: Callable[..., sql.Composed]) -> None:
     checkpoint = str(entry_id)
 
-    def write(cursor: Cursor) -> None:
+    def write(cursor: Cursor) -> int:
         cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
         has_subscriber = has_import_subscribers(cursor)
         cursor.execute(render(run.job, entry_id, max_rejects=max_rejects, has_subscriber=has_subscriber))
@@ -151,6 +152,9 @@ def _reverse_entry(run: Run, entry_id: int, max_rejects: int, render: Callable[.
         if counts.removed:
             record_event(cursor, "product.bulk_deleted", {"count": counts.removed})
         values = {**counts.parameters, "checkpoint": checkpoint}
-        repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing")
+        estimate = run.forecast.advance("undoing", counts.logged)
+        repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing", estimate=estimate)
+        return counts.logged
 
-    write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+    logged = write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+    run.forecast.add("undoing", logged)
