@@ -175,6 +175,9 @@ class Forecast:
     def _observe(self, done: float) -> None:
         now = self._clock()
         self._stages[self._index].done = done
+        if self._observations[-1][1] == self._stages[self._index].first_done == done:
+            # A phase prepares its work before its first row. That takes no part in the speed of its rows.
+            self._observations.pop()
         self._observations.append((now, done))
         # The first observation is the last one before the window.
         while len(self._observations) > 2 and now - self._observations[1][0] >= WINDOW_SECONDS:

@@ -75,10 +75,12 @@ def merge(run: Run, *, url: str, slice_rows: int, keep_change_log: bool, look_ah
     next one on a second connection to the database `url`, if the previous slice changed nothing. Raises `Interrupted`
     between two slices when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
     """
+    done = run.job.processed_records + run.job.missing_count
+    run.forecast.begin("writing", done=done)
     slices = plan_slices(run.connection, run.job, slice_rows)
+    run.forecast.report("writing", done)
     # The other modes skip products, which the change log names. The look-ahead does not find out which they are.
     may_look_ahead = look_ahead and run.job.mode == "upsert"
-    run.forecast.begin("writing", done=run.job.processed_records + run.job.missing_count)
     with LookAhead(url) as ahead:
         previous_wrote_nothing = False
         for part, next_part in itertools.zip_longest(slices, slices[1:]):

@@ -49,6 +49,7 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
     job = run.job
     run.forecast.begin("comparing")
     slices = plan_slices(run.connection, job, slice_rows)
+    run.forecast.report("comparing", 0)
     total = OutcomeCounts()
     compared = 0
     for number, part in enumerate(slices, 1):

@@ -9,10 +9,14 @@ import { isChecking, lacksSku, needsColumns } from './steps.js';
 /** How long an import is in view before its headline explains that it waits for a worker. */
 const WAITING_HINT_MS = 5_000;
 
+const WAITING_HINT = 'Waiting for a worker. It starts by itself, after the imports before it.';
+
 /** @type {Record<string, string | undefined>} */
 const PHASE_HEADLINES = {
   reading: 'Reading the file',
+  reading_workbook: 'Reading the workbook',
   comparing: 'Comparing with your products',
+  finding: 'Finding products that the file does not have',
   writing: 'Writing products',
   undoing: 'Undoing the import',
   finished: 'Finishing',
@@ -160,7 +164,7 @@ export function jobHeadline(job, watchedMs = 0) {
   const noun = isUndo(job) ? 'undo' : 'import';
   switch (job.status) {
     case 'pending':
-      return watchedMs > WAITING_HINT_MS ? 'Waiting for a worker… It starts by itself.' : 'Queued';
+      return watchedMs > WAITING_HINT_MS ? WAITING_HINT : 'Queued: waiting for a worker';
     case 'processing':
       return runningHeadline(job);
     case 'awaiting_confirmation':

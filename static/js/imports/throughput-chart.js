@@ -23,7 +23,14 @@ const MAX_BARS = 60;
 const MIN_SECONDS = 1;
 
 /** @type {Record<string, string | undefined>} */
-const PHASE_LABELS = { reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Undoing' };
+const PHASE_LABELS = {
+  reading: 'Reading',
+  reading_workbook: 'Workbook',
+  comparing: 'Comparing',
+  finding: 'Finding missing',
+  writing: 'Writing',
+  undoing: 'Undoing',
+};
 
 /** @param {string} phase */
 const phaseLabel = (phase) => PHASE_LABELS[phase] ?? phase;

@@ -68,6 +68,12 @@ describe('the bars of the chart', () => {
     assert.equal(bars.at(-1)?.to, 1);
     assert.equal(bars[0]?.rate, 200);
   });
+
+  test('begin where a retried run began, with the rows that it found', () => {
+    const bars = rateBars(samplesOf('writing', [0, 5000], [1, 5200], [2, 5600]), 10);
+    assert.deepEqual([bars[0]?.rate, bars.at(-1)?.rate], [200, 400]);
+    assert.deepEqual(averageRates(samplesOf('undoing', [0, 300], [2, 500])), [{ phase: 'undoing', rate: 100 }]);
+  });
 });
 
 test('each phase has an average, except for those without rows', () => {
