@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 
 # The current speed is that of the last seconds.
 WINDOW_SECONDS = 10.0
-# While a phase has been observed for less than this, its expected speed counts for the seconds that lack.
+# While a phase has been observed for less than this, its expected speed counts, too, the less the longer.
 TRUSTED_SECONDS = 3.0
-# The expected speed always counts a little, so that a phase that stands still has a speed.
-MIN_PRIOR_SECONDS = 0.25
 # A pace counts in full after many times this long; after this long, it counts half.
 PACE_SECONDS = 2.0
 MAX_PACE = 8.0
@@ -204,11 +202,10 @@ class Forecast:
         if prior is None:
             return span / rows if rows > 0 and span >= 1 else None
         prior *= self._earlier_pace()
-        prior_seconds = max(MIN_PRIOR_SECONDS, TRUSTED_SECONDS - span)
-        # Before the first rows, the time that has passed says only that they take at least that long.
-        if rows <= 0 and span < TRUSTED_SECONDS:
+        if rows <= 0 or span <= 0:
             return prior
-        return (span + prior_seconds) / (rows + prior_seconds / prior)
+        trust = min(1.0, span / TRUSTED_SECONDS)
+        return float((span / rows) ** trust * prior ** (1 - trust))
 
     def _window(self) -> tuple[float, float]:
         (first_at, first_done), (last_at, last_done) = self._observations[0], self._observations[-1]
