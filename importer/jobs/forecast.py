@@ -22,6 +22,10 @@ TRUSTED_SECONDS = 3.0
 # A pace counts in full after many times this long; after this long, it counts half.
 PACE_SECONDS = 2.0
 MAX_PACE = 8.0
+# How much of the pace of earlier phases the next ones are expected to have. The defaults are those of another machine,
+# so all of it; learned speeds are those of this one, and a pace may be about the file or pass.
+DEFAULT_TRANSFER = 1.0
+LEARNED_TRANSFER = 0.5
 # A shorter observation says more about the fixed costs of a phase than about its rows.
 MIN_LEARNED_SECONDS = 0.25
 MIN_LEARNED_ROWS = 5_000
@@ -61,7 +65,7 @@ class Forecast:
     """The forecast of one worker's run of a job. Threads may share it.
 
     `stages` are the phases of the job in their order. `seconds_per_row` maps each kind of work to the seconds that a
-    row is expected to take. `clock` returns seconds.
+    row is expected to take; `is_learned` says whether earlier runs have measured them. `clock` returns seconds.
     """
 
     def __init__(
@@ -69,11 +73,13 @@ class Forecast:
         stages: Sequence[Stage],
         seconds_per_row: Mapping[str, float],
         *,
+        is_learned: bool = False,
         total: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stages = list(stages)
         self._seconds_per_row = seconds_per_row
+        self._transfer = LEARNED_TRANSFER if is_learned else DEFAULT_TRANSFER
         self._total = total
         self._clock = clock
         self._lock = threading.Lock()
@@ -229,7 +235,7 @@ class Forecast:
                 expected += stage_rows * per_row
         if not seconds or not expected:
             return 1.0
-        trust = seconds / (seconds + PACE_SECONDS)
+        trust = self._transfer * seconds / (seconds + PACE_SECONDS)
         return float(min(MAX_PACE, max(1 / MAX_PACE, seconds / expected)) ** trust)
 
     def _observed(self, stage: Stage) -> tuple[float, float]:

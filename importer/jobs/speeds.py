@@ -48,7 +48,7 @@ DEFAULT_SECONDS_PER_ROW = {
     "deactivate": 25e-6,
     "delete": 25e-6,
     "undoing": 20e-6,
-    "finishing": 1e-6,
+    "finishing": 0.4e-6,
     "finishing_check": 1e-6,
     "finishing_undo": 0.2e-6,
 }
@@ -71,7 +71,7 @@ ON CONFLICT (work) DO UPDATE SET updated_at = clock_timestamp(),
 def load_forecast(cursor: Cursor, job: Job) -> Forecast:
     """Return the forecast of a worker's run of a job, from what earlier jobs took, in the caller's transaction."""
     cursor.execute(LOAD_SPEEDS_SQL)
-    speeds = DEFAULT_SECONDS_PER_ROW | {work: median(values) for work, values in cursor.fetchall()}
+    learned = {work: median(values) for work, values in cursor.fetchall()}
     cursor.execute(ESTIMATE_PRODUCTS_SQL)
     (products,) = cursor.fetchone() or (0,)
     cursor.execute(COUNT_KNOWN_ROWS_SQL, (job.id,))
@@ -85,7 +85,12 @@ def load_forecast(cursor: Cursor, job: Job) -> Forecast:
         if phase != "finding" or job.kind != "import" or finds_missing
     ]
     has_total = job.staged_columns is not None or job.kind != "import"
-    forecast = Forecast(stages, speeds, total=job.total_records if has_total else None)
+    forecast = Forecast(
+        stages,
+        DEFAULT_SECONDS_PER_ROW | learned,
+        is_learned=bool(learned),
+        total=job.total_records if has_total else None,
+    )
     if compared := sum(known.values()):
         forecast.expect("writing", shares={work: rows / compared for work, rows in known.items()})
     return forecast
