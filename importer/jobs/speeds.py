@@ -1,7 +1,7 @@
 """The speeds of this installation: how long a row takes in each kind of work, learned from the jobs that it has run.
 
-The end of a job adds what it measured. The median of the last jobs counts, so one unusual job changes nothing. Until
-the first job has ended, the values are those of a machine with 2 cores.
+The end of a job adds what it measured. The median of the last jobs counts, so one unusual job changes little. What was
+never measured has a default, scaled by how fast this machine is in all else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PHASES: dict[str, dict[str, str]] = {
     },
     "undo": {"undoing": "undoing", "finishing": "finishing_undo"},
 }
-# Seconds per row.
+# Seconds per row, measured on 2 cores with nothing else to do.
 DEFAULT_SECONDS_PER_ROW = {
     "reading": 6e-6,
     "reading_workbook": 40e-6,
@@ -87,13 +87,24 @@ def load_forecast(cursor: Cursor, job: Job) -> Forecast:
     has_total = job.staged_columns is not None or job.kind != "import"
     forecast = Forecast(
         stages,
-        DEFAULT_SECONDS_PER_ROW | learned,
+        expected_speeds(learned),
         is_learned=bool(learned),
         total=job.total_records if has_total else None,
     )
     if compared := sum(known.values()):
         forecast.expect("writing", shares={work: rows / compared for work, rows in known.items()})
     return forecast
+
+
+def expected_speeds(learned: Mapping[str, float]) -> dict[str, float]:
+    """Return the expected seconds per row of each kind of work, given the learned ones.
+
+    What this installation has not measured yet is expected to be as much slower than the default as the rest.
+    """
+    defaults = DEFAULT_SECONDS_PER_ROW
+    ratios = [seconds / defaults[work] for work, seconds in learned.items() if work in defaults]
+    slowness = median(ratios) if ratios else 1.0
+    return {work: seconds * slowness for work, seconds in defaults.items()} | dict(learned)
 
 
 def save_learned(cursor: Cursor, learned: Mapping[str, float]) -> None:

@@ -98,6 +98,11 @@ def test_one_unusual_job_does_not_change_what_is_expected(runner: ImportRunner) 
     values = learned(url)
     assert values["created"] == [1e-5, 1e-5, 1.2e-5, 1e-9, 1e-5, 0.9e-5, 5e-3]
     assert median(values["created"]) == 1e-5
+    expected = speeds.expected_speeds({work: median(seconds) for work, seconds in values.items()})
+    assert (expected["created"], expected["reading"]) == (1e-5, 2e-5)
+    # What was never measured is scaled by the same factor.
+    scale = median([1e-5 / speeds.DEFAULT_SECONDS_PER_ROW["created"], 2e-5 / speeds.DEFAULT_SECONDS_PER_ROW["reading"]])
+    assert expected["undoing"] == pytest.approx(scale * speeds.DEFAULT_SECONDS_PER_ROW["undoing"])
 
 
 def test_a_few_rows_of_a_file_tell_what_its_import_will_do(runner: ImportRunner) -> None:
