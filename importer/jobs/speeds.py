@@ -48,8 +48,8 @@ DEFAULT_SECONDS_PER_ROW = {
     "deactivate": 25e-6,
     "delete": 25e-6,
     "undoing": 20e-6,
-    "finishing": 0.4e-6,
-    "finishing_check": 1e-6,
+    "finishing": 0.1e-6,
+    "finishing_check": 0.3e-6,
     "finishing_undo": 0.2e-6,
 }
 

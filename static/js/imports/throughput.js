@@ -82,6 +82,22 @@ export function rateBars(samples, maxBars) {
 }
 
 /**
+ * Return when each phase of a chart begins and ends.
+ * @param {RateBar[]} bars
+ * @returns {{phase: string, from: number, to: number}[]}
+ */
+export function phaseSpans(bars) {
+  /** @type {{phase: string, from: number, to: number}[]} */
+  const spans = [];
+  for (const { phase, from, to } of bars) {
+    const last = spans.at(-1);
+    if (last?.phase === phase) last.to = to;
+    else spans.push({ phase, from, to });
+  }
+  return spans;
+}
+
+/**
  * Return the average rate of each phase that processed any rows, in the order of the phases.
  * @param {RateSample[]} samples oldest first
  * @returns {{phase: string, rate: number}[]} in rows per second
