@@ -15,8 +15,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-# The current speed is that of the last seconds.
-WINDOW_SECONDS = 10.0
+# The speed that clients see is that of the last seconds.
+SPEED_WINDOW_SECONDS = 5.0
+# The time left follows from the speed over as long a time as is left: near the end only the last seconds count, before
+# that the ups and downs of a busy machine even out.
+MIN_WINDOW_SECONDS, MAX_WINDOW_SECONDS = 5.0, 30.0
+# Observations that are closer to each other say nothing more.
+OBSERVATION_GAP_SECONDS = 0.2
 # While a phase has been observed for less than this, its expected speed counts, too, the less the longer.
 TRUSTED_SECONDS = 3.0
 # A pace counts in full after many times this long; after this long, it counts half.
@@ -86,6 +91,7 @@ class Forecast:
         self._index = -1
         # When the current stage had done how many rows.
         self._observations: deque[tuple[float, float]] = deque()
+        self._window_seconds = MIN_WINDOW_SECONDS
 
     def begin(self, phase: str, *, done: float = 0, total: float | None = None) -> Estimate:
         """Begin a phase, of which `done` rows were done before. A phase that has begun already goes on.
@@ -182,51 +188,57 @@ class Forecast:
         if self._observations[-1][1] == self._stages[self._index].first_done == done:
             # A phase prepares its work before its first row. That takes no part in the speed of its rows.
             self._observations.pop()
+        elif len(self._observations) > 1 and now - self._observations[-2][0] < OBSERVATION_GAP_SECONDS:
+            self._observations.pop()
         self._observations.append((now, done))
         # The first observation is the last one before the window.
-        while len(self._observations) > 2 and now - self._observations[1][0] >= WINDOW_SECONDS:
+        while len(self._observations) > 2 and now - self._observations[1][0] >= MAX_WINDOW_SECONDS:
             self._observations.popleft()
+        self._window_seconds = min(MAX_WINDOW_SECONDS, max(MIN_WINDOW_SECONDS, self._rest_of_stage() or 0))
 
     def _estimate(self, ahead: float = 0) -> Estimate:
         if self._index < 0:
             return Estimate()
-        stage, pace = self._stages[self._index], self._pace()
-        seconds_per_row = self._current_seconds_per_row(stage, pace)
-        span, rows = self._window()
+        span, rows = self._window(SPEED_WINDOW_SECONDS)
         speed = rows / span if span > 0 and rows > 0 else None
-        stage_rows = self._rows(stage)
-        later = [self._expected_seconds(later_stage) for later_stage in self._stages[self._index + 1 :]]
-        if seconds_per_row is None or stage_rows is None or None in later:
+        rest = self._rest_of_stage(ahead)
+        later = [self._expected_seconds(stage) for stage in self._stages[self._index + 1 :]]
+        if rest is None or None in later:
             return Estimate(None, speed)
-        rest = max(0.0, stage_rows - stage.done - ahead) * seconds_per_row
-        return Estimate(rest + pace * sum(seconds or 0 for seconds in later), speed)
+        return Estimate(rest + self._pace_of(self._index + 1) * sum(seconds or 0 for seconds in later), speed)
 
-    def _current_seconds_per_row(self, stage: Stage, pace: float) -> float | None:
+    def _rest_of_stage(self, ahead: float = 0) -> float | None:
+        """Return the seconds that the current stage takes after `ahead` more rows."""
+        stage = self._stages[self._index]
+        seconds_per_row, rows = self._current_seconds_per_row(stage), self._rows(stage)
+        if seconds_per_row is None or rows is None:
+            return None
+        return max(0.0, rows - stage.done - ahead) * seconds_per_row
+
+    def _current_seconds_per_row(self, stage: Stage) -> float | None:
         """Return the seconds per row over the last seconds; the expected ones if there are too few observations."""
-        span, rows = self._window()
+        span, rows = self._window(self._window_seconds)
         prior = self._expected_seconds_per_row(stage)
         if prior is None:
             return span / rows if rows > 0 and span >= 1 else None
-        prior *= self._earlier_pace()
+        prior *= self._pace_of(self._index)
         if rows <= 0 or span <= 0:
             return prior
         trust = min(1.0, span / TRUSTED_SECONDS)
         return float((span / rows) ** trust * prior ** (1 - trust))
 
-    def _window(self) -> tuple[float, float]:
-        (first_at, first_done), (last_at, last_done) = self._observations[0], self._observations[-1]
+    def _window(self, seconds: float) -> tuple[float, float]:
+        """Return the seconds and the rows between the last observation and one that is about `seconds` older."""
+        last_at, last_done = self._observations[-1]
+        first_at, first_done = next(
+            (point for point in reversed(self._observations) if last_at - point[0] >= seconds), self._observations[0]
+        )
         return last_at - first_at, last_done - first_done
 
-    def _pace(self) -> float:
-        """Return how much longer the phases of this run have taken than expected, as a factor."""
-        return self._pace_of(self._stages[: self._index + 1])
-
-    def _earlier_pace(self) -> float:
-        return self._pace_of(self._stages[: self._index])
-
-    def _pace_of(self, stages: Sequence[Stage]) -> float:
+    def _pace_of(self, count: int) -> float:
+        """Return how much longer the first `count` stages of this run have taken than expected, as a factor."""
         seconds = expected = 0.0
-        for stage in stages:
+        for stage in self._stages[:count]:
             stage_rows, stage_seconds = self._observed(stage)
             shares = self._observed_shares(stage)
             per_row = sum(share * self._seconds_per_row.get(work, 0) for work, share in shares.items())
