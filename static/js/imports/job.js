@@ -176,12 +176,11 @@ export function describeRows(job) {
  *
  * Only timestamps of the server are compared with each other, because the clock of this machine may differ.
  * @param {Pick<ImportJob, 'started_at' | 'finished_at' | 'updated_at'>} job
- * @param {number} [sinceArrivalMs] milliseconds since this version of the job arrived
  * @returns {number | null} null if it has not started
  */
-export function elapsedSeconds(job, sinceArrivalMs = 0) {
+export function elapsedSeconds(job) {
   const start = parseTime(job.started_at);
   if (Number.isNaN(start)) return null;
   if (job.finished_at) return Math.max(0, (parseTime(job.finished_at) - start) / 1000);
-  return Math.max(0, (parseTime(job.updated_at) - start + sinceArrivalMs) / 1000);
+  return Math.max(0, (parseTime(job.updated_at) - start) / 1000);
 }
