@@ -43,6 +43,7 @@ from tables.imports import (
     ImportMapping,
     ImportReject,
     ImportSample,
+    ImportSpeed,
     Worker,
 )
 from tables.products import NAME_MAX_CHARACTERS, SEARCH_INDEX_PREFIX, SKU_MAX_CHARACTERS, Product, SearchIndexBuild
@@ -89,6 +90,7 @@ __all__ = [
     "ImportMapping",
     "ImportReject",
     "ImportSample",
+    "ImportSpeed",
     "Installation",
     "OidcAttempt",
     "Product",

@@ -83,14 +83,20 @@ def time_import(port: int, path: Path, **options: str) -> tuple[float, Job, dict
     return time.perf_counter() - started_at, job, phases
 
 
+def request_action(port: int, task_id: str, action: str) -> Job:
+    """Request an action on a job, such as "undo", and return the job of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", f"/api/imports/{task_id}/{action}")
+    job: Job = json.load(connection.getresponse())
+    connection.close()
+    return job
+
+
 def time_undo(port: int, task_id: str) -> float:
     """Undo an import; return the seconds from the request to the end of the undo."""
     started_at = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", f"/api/imports/{task_id}/undo")
-    undo = json.load(connection.getresponse())
-    connection.close()
-    job = list(follow(port, undo["task_id"]))[-1]
+    undo = request_action(port, task_id, "undo")
+    job = list(follow(port, str(undo["task_id"])))[-1]
     if (job.get("status"), job.get("rejected_count"), job.get("unchanged_count")) != ("completed", 0, 0):
         sys.exit(f"The undo did not revert every product: {job}")
     return time.perf_counter() - started_at

@@ -21,6 +21,7 @@ IMPORT_COLUMNS = (
     "processed_records",
     "rows_read",
     "rows_written",
+    "rows_compared",
     "created_count",
     "updated_count",
     "unchanged_count",
@@ -46,11 +47,15 @@ IMPORT_COLUMNS = (
     "undo_of",
     "undone_by",
     "left_alone_count",
+    "seconds_left",
+    "current_rows_per_second",
     "worked_seconds",
     "active_since",
     "wants_preview",
     "confirmed_at",
+    "rows_before_run",
 )
+UNFINISHED_STATUSES = ("pending", "processing")
 
 
 def format_timestamp(timestamp: datetime | None) -> str | None:
@@ -87,6 +92,7 @@ def serialize_import(job: Any) -> dict[str, Any]:
     values = {name: getattr(job, name) for name in IMPORT_COLUMNS}
     values["step_progress"] = step_progress(job.progress, values.pop("wants_preview"), values.pop("confirmed_at"))
     worked_seconds, active_since = values.pop("worked_seconds"), values.pop("active_since")
+    rows_in_run = job.total_records - values.pop("rows_before_run")
     if active_since:
         worked_seconds += max(0.0, (job.updated_at - active_since).total_seconds())
     for name, value in values.items():
@@ -99,5 +105,10 @@ def serialize_import(job: Any) -> dict[str, Any]:
         values["undo_until"] = None
     is_completed = job.status == "completed"
     values["duration_seconds"] = round(worked_seconds, 3) if job.started_at else None
-    values["rows_per_second"] = round(job.total_records / worked_seconds) if is_completed and worked_seconds else None
+    values["rows_per_second"] = round(rows_in_run / worked_seconds) if is_completed and worked_seconds else None
+    for name, digits in (("seconds_left", 1), ("current_rows_per_second", None)):
+        values[name] = None if values[name] is None else round(values[name], digits)
+    # Clients need not compare their clock with that of the server.
+    age_seconds = (datetime.now(UTC) - job.updated_at).total_seconds()
+    values["seconds_since_update"] = round(max(0.0, age_seconds), 3) if job.status in UNFINISHED_STATUSES else None
     return values

@@ -105,6 +105,12 @@ class ImportJob(Base):
     run: Mapped[int] = mapped_column(server_default="1")
     worked_seconds: Mapped[float] = mapped_column(Double, server_default="0")
     active_since: Mapped[datetime | None]
+    # The rows that earlier runs had processed when this run began, and those that its check has compared so far.
+    rows_before_run: Mapped[int] = mapped_column(server_default="0")
+    rows_compared: Mapped[int] = mapped_column(server_default="0")
+    # What the worker expects of the rest of the run, as of `updated_at`.
+    seconds_left: Mapped[float | None] = mapped_column(Double)
+    current_rows_per_second: Mapped[float | None] = mapped_column(Double)
     confirmed_at: Mapped[datetime | None]
     confirm_until: Mapped[datetime | None]
     retry_until: Mapped[datetime | None]
@@ -292,6 +298,16 @@ class ImportSample(Base):
     rows: Mapped[int]
 
     __table_args__ = (Index("import_samples_job_id_idx", "job_id", "id"),)
+
+
+class ImportSpeed(Base):
+    """The seconds that a row took in a kind of work in the last jobs, the newest first. See importer/jobs/speeds.py."""
+
+    __tablename__ = "import_speeds"
+
+    work: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seconds_per_row: Mapped[list[float]] = mapped_column(ARRAY(Double))
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ImportMapping(Base):

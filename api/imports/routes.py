@@ -29,13 +29,15 @@ blueprint = Blueprint("imports", __name__, url_prefix="/api/imports", tag="Impor
 
 PREVIEW_COUNTS = tuple(PreviewCountsSchema().fields)
 MAX_SAMPLES = 300
-# Long imports have more samples: show the first, the last, and every n-th one between them.
+# Long imports have more samples: show the first, the last, and every n-th one between them. A short phase may have only
+# two, so the samples where a phase begins and ends are shown, too.
 LIST_SAMPLES_SQL = """
 SELECT at, phase, rows FROM (
-    SELECT *, row_number() OVER (ORDER BY id) AS number, count(*) OVER () AS total
+    SELECT *, row_number() OVER (ORDER BY id) AS number, count(*) OVER () AS total,
+        phase <> lag(phase) OVER (ORDER BY id) OR phase <> lead(phase) OVER (ORDER BY id) AS is_border
     FROM import_samples WHERE job_id = :job_id AND run = :run
 ) numbered
-WHERE number % ((total + :max_samples - 1) / :max_samples) = 0 OR number IN (1, total) ORDER BY number
+WHERE number % ((total + :max_samples - 1) / :max_samples) = 0 OR number IN (1, total) OR is_border ORDER BY number
 """
 
 

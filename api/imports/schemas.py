@@ -269,7 +269,11 @@ class ImportSchema(Schema):
         "products.csv",
     )
     status = text("The state of the job.", "processing", enum=list(JOB_STATUSES))
-    phase = text("The current phase: queued, reading, comparing, finding, writing, undoing or finished.", "writing")
+    phase = text(
+        "The current phase: queued, reading, reading_workbook, comparing, finding (the products that the file does not"
+        " have, or those that a bulk change selects), writing, undoing or finished.",
+        "writing",
+    )
     progress = integer("Percent; never decreases within a run, and is 100 exactly when `completed`.", maximum=100)
     step_progress = integer(
         "Percent of the current step: of the check, then of the import. A job without a check has one step.",
@@ -282,6 +286,7 @@ class ImportSchema(Schema):
     processed_records = integer("Rows that are finished; never decreases within a run.")
     rows_read = integer("Rows read so far.")
     rows_written = integer("Products created and updated so far.")
+    rows_compared = integer("Rows that the check has compared with the products so far.")
     created_count = integer("Products that were created.")
     updated_count = integer("Products that were updated. For an undo: products that were restored or removed.")
     unchanged_count = integer(
@@ -311,8 +316,19 @@ class ImportSchema(Schema):
     )
     file_size = integer("The size of the file in bytes.")
     error_message = text("Why the job failed.", nullable=True)
-    duration_seconds = seconds("The working time, without the wait for a confirmation.", nullable=True)
-    rows_per_second = integer("Rows per second of working time, once completed.", nullable=True)
+    duration_seconds = seconds(
+        "The working time of this run up to `updated_at`, without the wait for a confirmation.", nullable=True
+    )
+    rows_per_second = integer("Rows of this run per second of working time, once completed.", nullable=True)
+    current_rows_per_second = integer("Rows per second of the current phase over the last seconds.", nullable=True)
+    seconds_left = seconds(
+        "The expected time from `updated_at` to the end of the run, or to its wait for a confirmation. Null while it"
+        " cannot be estimated, or while no worker has the job.",
+        nullable=True,
+    )
+    seconds_since_update = seconds(
+        "The time since `updated_at` by the clock of the server; null once the run has ended.", nullable=True
+    )
     created_at = timestamp("When the file was uploaded")
     updated_at = timestamp("When the job last changed")
     started_at = timestamp("When a worker started the job", nullable=True)

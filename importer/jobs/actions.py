@@ -68,16 +68,19 @@ ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = exc
 QUEUE_AGAIN_SQL = (
     "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
     " confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, rejects_removed_at = NULL,"
-    f" duplicates_removed_at = NULL, samples_removed_at = NULL, {RELEASE_LEASE_SQL}"
+    " duplicates_removed_at = NULL, samples_removed_at = NULL, worked_seconds = 0, active_since = NULL,"
+    f" {RELEASE_LEASE_SQL}"
 )
 # A preview that was not confirmed is removed, because the retry creates a new one.
-CONTINUE_SQL = "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END"
+CONTINUE_SQL = (
+    "preview = CASE WHEN confirmed_at IS NOT NULL THEN preview END, rows_before_run = processed_records,"
+    " rows_compared = 0"
+)
 START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
     " removed_count = 0, staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL,"
-    " notices = NULL,"
-    " started_at = NULL, worked_seconds = 0, active_since = NULL, undone_by = NULL,"
+    " notices = NULL, started_at = NULL, rows_before_run = 0, rows_compared = 0, undone_by = NULL,"
     " left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
 )
 DELETE_REJECTS_SQL = (

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from database.connect import LIMIT_IDLE_SQL, Component, connect
 from database.lease import EXTEND_LEASE_SQL
 from importer.errors import LeaseLost
 from importer.jobs import repository
+from importer.jobs.forecast import Forecast
 from importer.jobs.repository import HOLDS_LEASE_SQL, Job
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,8 @@ EXTEND_JOB_LEASE_SQL = f"UPDATE import_jobs SET {{assignments}} WHERE {HOLDS_LEA
 # `staged_columns` is set once the whole file has been read; the counts are exact from then on, so reading the file a
 # second time does not change them.
 REPORT_READING_SQL = (
-    "rows_read = greatest(rows_read, %(rows)s + %(rejected)s), progress = greatest(progress, %(progress)s),"
+    "phase = %(phase)s, rows_read = greatest(rows_read, %(rows)s + %(rejected)s),"
+    " progress = greatest(progress, %(progress)s),"
     " total_records = CASE WHEN staged_columns IS NULL THEN %(estimated_total)s ELSE total_records END,"
     " rejected_count = CASE WHEN staged_columns IS NULL THEN %(rejected)s ELSE rejected_count END"
 )
@@ -52,9 +55,13 @@ class ReadingProgress:
     """How much of a file has been read. The worker's thread counts; the heartbeat writes the numbers to the job.
 
     `share` is the share of the file's bytes, from 0 to 1. `changed` is set when the numbers change and cleared when
-    they are written.
+    they are written. `phase` is `reading` or, for a workbook, `reading_workbook`. The heartbeat calls `survey` once
+    with a cursor when it is set: it finds out what the rows are, for the forecast.
     """
 
+    forecast: Forecast
+    phase: str = "reading"
+    survey: Callable[[Cursor], None] | None = None
     rows: int = 0
     rejected: int = 0
     share: float = 0.0
@@ -198,12 +205,24 @@ class Heartbeat:
                 raise LeaseLost
             return
         reading.changed.clear()
+        survey, reading.survey = reading.survey, None
+        if survey:
+            survey(cursor)
         records = reading.rows + reading.rejected
         percent = READ_FOR_PREVIEW_PERCENT if self._job.is_preview else READ_PERCENT
         values |= {
             "rows": reading.rows,
             "rejected": reading.rejected,
             "progress": int(reading.share * percent),
+            "phase": reading.phase,
             "estimated_total": round(records / reading.share) if reading.share else 0,
         }
-        repository.update(cursor, self._job, f"{assignments}, {REPORT_READING_SQL}", values, phase_of_sample="reading")
+        estimate = reading.forecast.report("reading", records, total=values["estimated_total"] or None)
+        repository.update(
+            cursor,
+            self._job,
+            f"{assignments}, {REPORT_READING_SQL}",
+            values,
+            phase_of_sample=reading.phase,
+            estimate=estimate,
+        )

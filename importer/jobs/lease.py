@@ -15,7 +15,15 @@ from psycopg2.extensions import cursor as Cursor
 from database.connect import transaction
 from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
 from importer.errors import LeaseLost
-from importer.jobs.repository import BUMP_REVISION_SQL, HOLDS_LEASE_SQL, JOB_COLUMNS_SQL, Job, append_log
+from importer.jobs.repository import (
+    BUMP_REVISION_SQL,
+    FORGET_ESTIMATE_SQL,
+    HOLDS_LEASE_SQL,
+    JOB_COLUMNS_SQL,
+    SAMPLE_START_SQL,
+    Job,
+    append_log,
+)
 
 LOCK_UNFINISHED_JOB_SQL = f"""
 SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs
@@ -30,7 +38,7 @@ UPDATE import_jobs SET status = 'processing',
         WHEN kind = 'undo' THEN 'undoing' WHEN staged_columns IS NOT NULL THEN 'writing'
         WHEN kind = 'bulk' THEN 'finding' ELSE 'reading' END,
     started_at = coalesce(started_at, clock_timestamp()), active_since = coalesce(active_since, clock_timestamp()),
-    attempts = attempts + 1, {ACQUIRE_LEASE_SQL}, {BUMP_REVISION_SQL}
+    attempts = attempts + 1, {ACQUIRE_LEASE_SQL}, {FORGET_ESTIMATE_SQL}, {BUMP_REVISION_SQL}
 WHERE task_id = %(task_id)s RETURNING {JOB_COLUMNS_SQL}
 """
 IS_HELD_SQL = f"SELECT FROM import_jobs WHERE {HOLDS_LEASE_SQL}"
@@ -62,6 +70,7 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
         lease = {"token": str(uuid.uuid4()), "holder": current_holder(), "lease_seconds": lease_seconds}
         cursor.execute(START_WORK_SQL, {**lease, "task_id": task_id})
         job = Job(*cursor.fetchone())  # type: ignore[misc]
+        cursor.execute(SAMPLE_START_SQL, (job.id,))
         if previous_holder:
             append_log(cursor, job.id, "resumed", "The previous worker stopped; another one resumed the job.")
         elif is_first_attempt:

@@ -21,6 +21,7 @@ from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
+from importer.jobs.forecast import Estimate
 from importer.jobs.messages import describe_bulk_change, describe_cancellation, describe_import, describe_undo
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
@@ -35,6 +36,9 @@ OUTCOMES_TABLE_SUFFIX = "_outcomes"
 BUMP_REVISION_SQL = "revision = revision + 1, updated_at = clock_timestamp()"
 # The seconds of work on the job so far, in all its attempts.
 WORKED_SECONDS_SQL = "worked_seconds + coalesce(extract(epoch FROM clock_timestamp() - active_since), 0)"
+# The expected seconds and the current speed of the run. They are unknown unless a worker reports them.
+REPORT_ESTIMATE_SQL = "seconds_left = %(seconds_left)s, current_rows_per_second = %(current_rows_per_second)s"
+FORGET_ESTIMATE_SQL = "seconds_left = NULL, current_rows_per_second = NULL"
 STOP_WORK_SQL = f"worked_seconds = {WORKED_SECONDS_SQL}, active_since = NULL, {RELEASE_LEASE_SQL}"
 FINISH_SQL = (
     f"phase = 'finished', finished_at = clock_timestamp(), confirm_until = NULL, {STOP_WORK_SQL},"
@@ -43,15 +47,26 @@ FINISH_SQL = (
 
 # The condition under which a worker may write: it still holds the lease. Parameters: id and token.
 HOLDS_LEASE_SQL = "id = %(id)s AND lease_token = %(token)s AND status = 'processing'"
-UPDATE_JOB_SQL = f"UPDATE import_jobs j SET {{assignments}}, {BUMP_REVISION_SQL} WHERE {HOLDS_LEASE_SQL}"
+UPDATE_JOB_SQL = (
+    f"UPDATE import_jobs j SET {{assignments}}, {REPORT_ESTIMATE_SQL}, {BUMP_REVISION_SQL} WHERE {HOLDS_LEASE_SQL}"
+)
+# The rows that a phase has processed, which the throughput chart shows.
+ROWS_OF_PHASE_SQL = """CASE {phase} WHEN 'reading' THEN rows_read WHEN 'reading_workbook' THEN rows_read
+    WHEN 'comparing' THEN rows_compared WHEN 'finding' THEN 0 ELSE processed_records END"""
 # Also adds a point to the throughput chart of the import.
 UPDATE_AND_SAMPLE_JOB_SQL = f"""
 WITH updated AS ({UPDATE_JOB_SQL}
-    RETURNING id, run, rows_read, processed_records, {WORKED_SECONDS_SQL} AS worked)
+    RETURNING id, run, rows_read, rows_compared, processed_records, {WORKED_SECONDS_SQL} AS worked)
 INSERT INTO import_samples (job_id, run, at, phase, rows)
 SELECT id, run, worked, %(phase_of_sample)s,
-    CASE %(phase_of_sample)s WHEN 'reading' THEN rows_read ELSE processed_records END
+    coalesce(%(rows_of_sample)s, {ROWS_OF_PHASE_SQL.format(phase="%(phase_of_sample)s")})
 FROM updated
+"""
+# The point at which an attempt begins, so that the chart counts neither earlier runs nor the time between two attempts.
+SAMPLE_START_SQL = f"""
+INSERT INTO import_samples (job_id, run, at, phase, rows)
+SELECT id, run, {WORKED_SECONDS_SQL}, phase, {ROWS_OF_PHASE_SQL.format(phase="phase")}
+FROM import_jobs WHERE id = %s
 """
 COMPLETE_SQL = f"status = 'completed', progress = 100, processed_records = total_records, {FINISH_SQL}"
 FAIL_SQL = (
@@ -61,7 +76,7 @@ FAIL_SQL = (
 # Needs no lease: it takes the lease away from the worker, if there is one.
 CANCEL_JOB_SQL = f"""
 UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH_SQL}, {SET_RETRY_DEADLINE_SQL},
-    {BUMP_REVISION_SQL}
+    {FORGET_ESTIMATE_SQL}, {BUMP_REVISION_SQL}
 WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
 RETURNING kind, created_count, updated_count, removed_count, missing_count, missing, bulk ->> 'action' AS action
 """
@@ -91,7 +106,7 @@ JOB_COLUMNS_SQL = (
     " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
     " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, header_line, sheet,"
     " short_rows, missing, missing_limit, missing_found, missing_snapshot, missing_checkpoint, started_from,"
-    " undo_of::text, bulk, bulk_input"
+    " undo_of::text, processed_records, missing_count, bulk, bulk_input"
 )
 
 
@@ -135,6 +150,8 @@ class Job:
     missing_checkpoint: str | None
     started_from: str
     undo_of: str | None
+    processed_records: int
+    missing_count: int
     bulk: dict[str, Any] | None = None
     bulk_input: dict[str, Any] | None = None
 
@@ -170,17 +187,34 @@ def reload(connection: Connection, job: Job) -> Job:
 
 
 def update(
-    cursor: Cursor, job: Job, assignments: str, values: dict[str, Any], *, phase_of_sample: str | None = None
+    cursor: Cursor,
+    job: Job,
+    assignments: str,
+    values: dict[str, Any],
+    *,
+    phase_of_sample: str | None = None,
+    rows_of_sample: int | None = None,
+    estimate: Estimate | None = None,
 ) -> None:
     """Change the row of a job in the caller's transaction; raises `LeaseLost`.
 
     `assignments` is the SQL of the SET clause and `values` has its parameters. With a `phase_of_sample`, such as
-    "reading", the statement also records how many rows that phase has processed.
+    "reading", the statement also records how many rows that phase has processed: `rows_of_sample`, or else what the
+    columns of the job say. Without an `estimate`, the time left is unknown from now on.
     """
+    estimate = estimate or Estimate()
     statement = UPDATE_AND_SAMPLE_JOB_SQL if phase_of_sample else UPDATE_JOB_SQL
     cursor.execute(
         statement.format(assignments=assignments),
-        {**values, "id": job.id, "token": job.token, "phase_of_sample": phase_of_sample},
+        {
+            **values,
+            "id": job.id,
+            "token": job.token,
+            "phase_of_sample": phase_of_sample,
+            "rows_of_sample": rows_of_sample,
+            "seconds_left": estimate.seconds_left,
+            "current_rows_per_second": estimate.rows_per_second,
+        },
     )
     if cursor.rowcount != 1:
         raise LeaseLost

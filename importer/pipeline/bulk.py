@@ -53,7 +53,9 @@ def change_products(run: Run, *, slice_rows: int, keep_change_log: bool) -> None
     """
     change = run.job.bulk_change
     if not _are_found(run):
+        run.forecast.begin("finding")
         run = _find_products(run, change)
+    run.forecast.begin("writing", done=run.job.processed_records, total=run.job.total_records)
     for part in plan_slices(run.connection, run.job, slice_rows):
         run.heartbeat.check()
         run.time_limit.check()
@@ -90,12 +92,12 @@ def _find_products(run: Run, change: BulkChange) -> Run:
         lease.hold(cursor, job)
         repository.drop_staging_table(cursor, job.id)
         values = {"table": name, "columns": STAGED_COLUMNS, "found": found, "progress": FOUND_PERCENT}
-        repository.update(cursor, job, RECORD_FOUND_SQL, values)
+        repository.update(cursor, job, RECORD_FOUND_SQL, values, phase_of_sample="writing")
     return replace(run, job=repository.reload(run.connection, job))
 
 
 def _write_slice(run: Run, part: Slice, change: BulkChange, *, keep_change_log: bool) -> None:
-    def write(cursor: Cursor) -> None:
+    def write(cursor: Cursor) -> int:
         cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
         cursor.execute(render_write(part, change, keep_change_log=keep_change_log))
         selected, written = cursor.fetchone() or (0, 0)
@@ -111,6 +113,9 @@ def _write_slice(run: Run, part: Slice, change: BulkChange, *, keep_change_log: 
             "unchanged": found - written,
             "processed": found,
         }
-        repository.update(cursor, run.job, RECORD_BULK_SLICE_SQL, values, phase_of_sample="writing")
+        estimate = run.forecast.advance("writing", found)
+        repository.update(cursor, run.job, RECORD_BULK_SLICE_SQL, values, phase_of_sample="writing", estimate=estimate)
+        return found
 
-    write_with_retries(run, StepKind.WRITE_SLICE, part.last, write, outcome=INTERRUPTED_OUTCOME)
+    found = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write, outcome=INTERRUPTED_OUTCOME)
+    run.forecast.add("writing", found)

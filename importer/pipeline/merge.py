@@ -20,7 +20,7 @@ from importer.pipeline.transactions import StaleSlice, write_with_retries
 from webhook_service import has_import_subscribers
 
 RECORD_SLICE_SQL = (
-    "checkpoint = %(checkpoint)s, attempts = 0, created_count = created_count + %(created)s,"
+    "phase = 'writing', checkpoint = %(checkpoint)s, attempts = 0, created_count = created_count + %(created)s,"
     " updated_count = updated_count + %(updated)s, unchanged_count = unchanged_count + %(unchanged)s,"
     " skipped_count = skipped_count + %(skipped)s, duplicate_count = duplicate_count + %(duplicates)s,"
     " rows_written = rows_written + %(created)s + %(updated)s,"
@@ -47,6 +47,15 @@ class SliceCounts:
         return self.created + self.updated == 0
 
     @property
+    def works(self) -> dict[str, float]:
+        """The kinds of work of the staged rows, for the forecast."""
+        return {
+            "created": self.created,
+            "updated": self.updated,
+            "unchanged": self.staged_rows - self.created - self.updated,
+        }
+
+    @property
     def parameters(self) -> dict[str, int]:
         """The parameters of `RECORD_SLICE_SQL`. A skipped key also counts as unchanged."""
         return {
@@ -66,7 +75,10 @@ def merge(run: Run, *, url: str, slice_rows: int, keep_change_log: bool, look_ah
     next one on a second connection to the database `url`, if the previous slice changed nothing. Raises `Interrupted`
     between two slices when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
     """
+    done = run.job.processed_records + run.job.missing_count
+    run.forecast.begin("writing", done=done)
     slices = plan_slices(run.connection, run.job, slice_rows)
+    run.forecast.report("writing", done)
     # The other modes skip products, which the change log names. The look-ahead does not find out which they are.
     may_look_ahead = look_ahead and run.job.mode == "upsert"
     with LookAhead(url) as ahead:
@@ -91,10 +103,13 @@ def _write_slice(run: Run, part: Slice, unchanged: UnchangedSlice | None, *, kee
         else:
             counts = _write_products(cursor, part, keep_change_log=keep_change_log)
         values = {**counts.parameters, "checkpoint": part.last}
-        repository.update(cursor, run.job, RECORD_SLICE_SQL, values, phase_of_sample="writing")
+        estimate = run.forecast.advance("writing", counts.staged_rows)
+        repository.update(cursor, run.job, RECORD_SLICE_SQL, values, phase_of_sample="writing", estimate=estimate)
         return counts
 
-    return write_with_retries(run, StepKind.WRITE_SLICE, part.last, write, outcome=INTERRUPTED_OUTCOME)
+    counts = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write, outcome=INTERRUPTED_OUTCOME)
+    run.forecast.add("writing", counts.staged_rows, counts.works)
+    return counts
 
 
 def _write_products(cursor: Cursor, part: Slice, *, keep_change_log: bool) -> SliceCounts:

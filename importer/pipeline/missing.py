@@ -23,7 +23,7 @@ NOTICE_CODE = "missing_products"
 NOTHING_MISSING = {"missing": 0, "missing_action": "keep", "catalogue": None}
 
 # If the limit is exceeded, there is no snapshot, so nothing can be removed. The next worker finds the products again.
-RECORD_FOUND_SQL = "missing_found = %(found)s, missing_snapshot = %(snapshot)s"
+RECORD_FOUND_SQL = "phase = %(phase)s, missing_found = %(found)s, missing_snapshot = %(snapshot)s"
 
 
 def preview_missing(run: Run) -> dict[str, Any]:
@@ -54,13 +54,27 @@ def prepare_removal(run: Run) -> Run:
 
 def _find_missing(run: Run) -> MissingProducts:
     job = run.job
+    estimate = run.forecast.begin("finding")
+    with run.step(StepKind.FIND_MISSING) as cursor:
+        repository.update(cursor, job, "phase = 'finding'", {}, phase_of_sample="finding", estimate=estimate)
     with run.step(StepKind.COMPARE_MISSING) as cursor:
         cursor.execute(FIND_PLANNER_SETTINGS_SQL)
         cursor.execute(render_find_missing(job))
         snapshot, catalogue, found, unreadable, samples = cursor.fetchone() or ()
         missing = MissingProducts(job.missing, found, catalogue, job.missing_limit)
-        values = {"found": found, "snapshot": None if missing.exceed_limit else snapshot}
-        repository.update(cursor, job, RECORD_FOUND_SQL, values)
+        next_phase = "comparing" if job.is_preview else "writing"
+        values = {"phase": next_phase, "found": found, "snapshot": None if missing.exceed_limit else snapshot}
+        run.forecast.expect("writing", extra_rows=found)
+        estimate = run.forecast.begin("finishing" if job.is_preview else "writing", done=job.processed_records)
+        repository.update(
+            cursor,
+            job,
+            RECORD_FOUND_SQL,
+            values,
+            phase_of_sample="finding",
+            rows_of_sample=catalogue,
+            estimate=estimate,
+        )
         notices = Notices()
         if found:
             notices.add(NOTICE_CODE, count=found, samples=samples, **_describe(missing, unreadable))

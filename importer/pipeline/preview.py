@@ -10,7 +10,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from importer.jobs import lease, repository
+from importer.jobs import lease, repository, speeds
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT
 from importer.jobs.repository import Job
 from importer.jobs.retention import SET_CONFIRM_DEADLINE_SQL, Retention
@@ -32,7 +32,7 @@ SELECT_REJECTS_SQL = (
     'SELECT line, code, message, row, "column", value FROM import_rejects WHERE job_id = %s ORDER BY line LIMIT %s'
 )
 REJECT_KEYS = ("line", "code", "message", "row", "column", "value")
-REPORT_COMPARING_SQL = "phase = 'comparing', progress = greatest(progress, %(progress)s)"
+REPORT_COMPARING_SQL = "phase = 'comparing', rows_compared = %(compared)s, progress = greatest(progress, %(progress)s)"
 AWAIT_CONFIRMATION_SQL = (
     f"status = 'awaiting_confirmation', {REPORT_COMPARING_SQL},"
     " preview = (%(preview)s::jsonb || jsonb_build_object('checked_at', to_char(clock_timestamp() AT TIME ZONE 'UTC',"
@@ -47,8 +47,11 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
     At most `max_duplicates` duplicates are stored.
     """
     job = run.job
+    run.forecast.begin("comparing")
     slices = plan_slices(run.connection, job, slice_rows)
+    run.forecast.report("comparing", 0)
     total = OutcomeCounts()
+    compared = 0
     for number, part in enumerate(slices, 1):
         run.heartbeat.check()
         with run.step(StepKind.COMPARE_SLICE) as cursor:
@@ -58,7 +61,15 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
             cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
             record_outcomes(cursor, part, number, total)
             progress = READ_FOR_PREVIEW_PERCENT + (READ_PERCENT - READ_FOR_PREVIEW_PERCENT) * number // len(slices)
-            repository.update(cursor, job, REPORT_COMPARING_SQL, {"progress": progress})
+            compared = job.total_records * number // len(slices)
+            repository.update(
+                cursor,
+                job,
+                REPORT_COMPARING_SQL,
+                {"progress": progress, "compared": compared},
+                phase_of_sample="comparing",
+                estimate=run.forecast.report("comparing", compared),
+            )
     duplicates = job.total_records - job.rejected_count - total.keys
     preview: dict[str, Any] = {
         "create": total.created,
@@ -71,6 +82,7 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
         **preview_missing(run),
     }
     notices = Notices()
+    run.forecast.begin("finishing")
     with run.step(StepKind.AWAIT_CONFIRMATION) as cursor:
         if duplicates:
             record_duplicates(cursor, job, duplicates, notices, max_stored=max_duplicates)
@@ -89,7 +101,8 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
         new_keys = total.skipped if job.mode == "update" else total.created
         if notice_unknown_skus(cursor, job, other_file, keys=total.keys, known=total.keys - new_keys):
             repository.add_notices(cursor, job, other_file, codes=[LOOKS_LIKE_ANOTHER_FILE])
-        values = {"preview": Json(preview), "progress": READ_PERCENT, **retention.parameters}
+        values = {"preview": Json(preview), "progress": READ_PERCENT, "compared": compared, **retention.parameters}
+        speeds.save_learned(cursor, run.forecast.learned())
         repository.update(cursor, job, AWAIT_CONFIRMATION_SQL, values)
         message = (
             f"{total.created:,} products would be created, {total.updated:,} updated; {job.rejected_count:,} rows were"

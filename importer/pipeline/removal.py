@@ -113,7 +113,7 @@ class _Removal:
                 self._remove(run, self.ranges.pop(), checkpoint=None)
 
     def _remove(self, run: Run, part: Slice, *, checkpoint: str | None) -> None:
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor) -> int:
             cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
             has_subscriber = has_import_subscribers(cursor)
             cursor.execute(render_removal(part, keep_change_log=self.keep_change_log, has_subscriber=has_subscriber))
@@ -122,8 +122,12 @@ class _Removal:
                 raise StaleSlice
             if removed and run.job.missing == "delete":
                 record_event(cursor, "product.bulk_deleted", {"count": removed})
-            repository.update(cursor, run.job, RECORD_REMOVAL_SQL, {"removed": removed, "checkpoint": checkpoint})
+            values = {"removed": removed, "checkpoint": checkpoint}
+            estimate = run.forecast.advance("writing", removed)
+            repository.update(cursor, run.job, RECORD_REMOVAL_SQL, values, estimate=estimate)
+            return int(removed)
 
         run.heartbeat.check()
         run.time_limit.check()
-        write_with_retries(run, StepKind.REMOVE_MISSING, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+        removed = write_with_retries(run, StepKind.REMOVE_MISSING, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+        run.forecast.add("writing", removed, {run.job.missing: removed})

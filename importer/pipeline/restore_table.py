@@ -105,6 +105,7 @@ def _end_entry(run: Run, table: DeletedTable) -> None:
     def write(cursor: Cursor) -> None:
         names = {"deleted_table": sql.Identifier(table.name), "entry_id": sql.Literal(table.entry_id)}
         cursor.execute(sql.SQL(END_ENTRY_SQL).format(**names))
-        repository.update(cursor, run.job, RECORD_END_SQL, {"checkpoint": checkpoint})
+        values = {"checkpoint": checkpoint}
+        repository.update(cursor, run.job, RECORD_END_SQL, values, estimate=run.forecast.estimate())
 
     write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)

@@ -77,13 +77,16 @@ def reverse(
     `ImportFailure` as `write_with_retries`.
     """
 
-    def write(cursor: Cursor) -> None:
+    def write(cursor: Cursor) -> int:
         cursor.execute(UNDO_PLANNER_SETTINGS_SQL)
         cursor.execute(render(has_import_subscribers(cursor)))
         counts = ReversalCounts(*(cursor.fetchone() or ()))
         if counts.removed:
             record_event(cursor, "product.bulk_deleted", {"count": counts.removed})
         values: dict[str, Any] = {**counts.parameters, "checkpoint": checkpoint, "last_key": last_key}
-        repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing")
+        estimate = run.forecast.advance("undoing", counts.logged)
+        repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing", estimate=estimate)
+        return counts.logged
 
-    write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+    logged = write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+    run.forecast.add("undoing", logged)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from psycopg2.extensions import connection as Connection
@@ -18,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from database.advisory_locks import mark_work
 from database.connect import transaction
 from importer.errors import Interrupted
+from importer.jobs.forecast import Forecast
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.repository import Job
 
@@ -28,6 +29,7 @@ class StepKind(StrEnum):
     STAGE_FILE = "stage the file"
     COMPARE_SLICE = "compare a slice for a preview"
     AWAIT_CONFIRMATION = "wait for the confirmation of a preview"
+    FIND_MISSING = "say that the products that the file does not have are being found"
     COMPARE_MISSING = "find the products that the file does not have"
     WRITE_SLICE = "write a slice"
     REMOVE_MISSING = "deactivate or delete products that the file does not have"
@@ -93,6 +95,7 @@ class Run:
     heartbeat: Heartbeat
     time_limit: TimeLimit
     observer: Observer
+    forecast: Forecast = field(default_factory=lambda: Forecast([], {}))
 
     @contextlib.contextmanager
     def step(self, kind: StepKind, checkpoint: str | None = None) -> Iterator[Cursor]:

@@ -13,11 +13,11 @@ import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 
 import config
-from database.connect import Component, connected
+from database.connect import Component, connected, transaction
 from importer.errors import ImportFailure, Interrupted, LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
-from importer.jobs import cleanup, lease, repository
+from importer.jobs import cleanup, lease, repository, speeds
 from importer.jobs.heartbeat import Heartbeat
 from importer.jobs.retention import Retention
 from importer.pipeline.bulk import change_products
@@ -167,6 +167,8 @@ class ImportRunner:
     def _work(self, run: Run) -> None:
         """Take a job to its end, or a preview to where it awaits its confirmation; raises what `run` handles."""
         job = run.job
+        with transaction(run.connection) as cursor:
+            run = replace(run, forecast=speeds.load_forecast(cursor, job))
         if job.kind == "undo":
             undo_import(run, slice_rows=self.slice_rows, max_rejects=self.max_rejects)
             self._complete(run)
@@ -223,10 +225,12 @@ class ImportRunner:
         self._complete(run)
 
     def _complete(self, run: Run) -> None:
+        run.forecast.begin("finishing")
         with run.step(StepKind.COMPLETE) as cursor:
             if run.job.kind == "import" and not run.job.confirmed:
                 # A check has recorded them already.
                 record_duplicates_of_import(cursor, run.job, max_stored=self.max_rejects)
+            speeds.save_learned(cursor, run.forecast.learned())
             repository.complete(cursor, run.job, self.retention)
         log.info("Import %s: completed", run.job.task_id)
 

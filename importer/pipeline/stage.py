@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from psycopg2 import sql
@@ -32,6 +33,7 @@ from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
 from importer.pipeline.line_map import COPY_LINES_SQL, CREATE_LINES_TABLE_SQL, LineMap, lines_table
 from importer.pipeline.other_file import notice_same_content
+from importer.pipeline.row_survey import RowSurvey
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
 
@@ -118,7 +120,8 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
     Raises `LeaseLost`, and `UnusableFile` if the file as a whole cannot be imported or has changed since its upload.
     """
     job = run.job
-    reading = run.heartbeat.reading = ReadingProgress()
+    run.forecast.begin("reading")
+    reading = run.heartbeat.reading = ReadingProgress(run.forecast)
 
     def after_read(share: float) -> None:
         reading.share = share
@@ -144,7 +147,10 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
     )
     with file:
         _propose_saved_mapping(run.connection, job, file)
-        run.heartbeat.file_description = file.describe()
+        run.heartbeat.file_description = description = file.describe()
+        if description["sheet"] is not None:
+            reading.phase = "reading_workbook"
+            run.forecast.expect("reading", shares={"reading_workbook": 1.0})
         table_name = repository.staging_table_name(job)
         table = sql.Identifier(table_name)
         payloads = _encode_chunks(run, file, stored_file, table_name, reading, limits)
@@ -167,6 +173,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
             cursor.execute("DELETE FROM import_rejects WHERE job_id = %s", (job.id,))
             _copy(cursor, chain([first], payloads))
             run.heartbeat.reading = None
+            run.forecast.begin("staging", total=reading.rows + reading.rejected)
             cursor.execute(sql.SQL(CREATE_STAGING_INDEX_SQL).format(table=table))
             if job.missing != "keep":
                 cursor.execute(sql.SQL(CREATE_REJECTED_SKU_INDEX_SQL).format(table=table))
@@ -188,7 +195,14 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 "rejected": reading.rejected,
                 "progress": READ_FOR_PREVIEW_PERCENT if job.is_preview else READ_PERCENT,
             }
-            repository.update(cursor, job, RECORD_STAGING_SQL, totals, phase_of_sample="reading")
+            repository.update(
+                cursor,
+                job,
+                RECORD_STAGING_SQL,
+                totals,
+                phase_of_sample=reading.phase,
+                estimate=run.forecast.begin_next(done=reading.rejected),
+            )
             message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
             if not reading.rows:
                 message = f"Every row was rejected ({reading.rejected:,}), so nothing can be imported."
@@ -231,6 +245,13 @@ def _encode_chunks(
     )
     copy_rejected_skus = sql.SQL(COPY_REJECTED_SKUS_SQL).format(table=sql.Identifier(table_name))
     copy_lines = sql.SQL(COPY_LINES_SQL).format(lines=lines_table(table_name))
+    survey = RowSurvey(
+        run.forecast,
+        validator.fields,
+        mode=run.job.mode,
+        delimiter=validator.dialect.delimiter,
+        quote=validator.dialect.copy_quote,
+    )
     lines = LineMap()
     rejects = bytearray()
     rejected_skus = bytearray()
@@ -255,6 +276,8 @@ def _encode_chunks(
                 # These rows have numbers too, but no lines.
                 lines.add(range(1, rejected_skus.count(b"\n") + 1))
                 rejected_skus.clear()
+        if survey.wants_next_chunk() and not chunk.has_short_rows and not run.job.is_preview:
+            reading.survey = partial(survey.count, payload=payload)
         reading.rows += row_count
         reading.rejected += len(chunk.rejects)
         reading.changed.set()

@@ -86,6 +86,7 @@ def undo_import(run: Run, *, slice_rows: int, max_rejects: int) -> None:
     with transaction(run.connection) as cursor:
         cursor.execute(FIND_ENTRIES_SQL, (job.undo_of, job.checkpoint, job.checkpoint))
         entries = cursor.fetchall()
+    run.forecast.begin("undoing", done=job.processed_records)
     checkpoint, last_key = job.checkpoint, job.missing_checkpoint
     for entry_id, has_deleted, deleted_table in entries:
         if deleted_table:

@@ -60,6 +60,8 @@ def make_job(
         missing_checkpoint=None,
         started_from="api",
         undo_of=None,
+        processed_records=rejected_count,
+        missing_count=0,
     )
 
 

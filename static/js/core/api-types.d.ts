@@ -2167,9 +2167,11 @@ export interface components {
             created_at: string;
             /** @description Products that were created. */
             created_count: number;
+            /** @description Rows per second of the current phase over the last seconds. */
+            current_rows_per_second: number | null;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate_count: number;
-            /** @description The working time, without the wait for a confirmation. */
+            /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
             /** @description Why the job failed. */
             error_message: string | null;
@@ -2214,7 +2216,7 @@ export interface components {
              */
             on_reject: "skip" | "fail";
             /**
-             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
+             * @description The current phase: queued, reading, reading_workbook, comparing, finding (the products that the file does not have, or those that a bulk change selects), writing, undoing or finished.
              * @example writing
              */
             phase: string;
@@ -2232,7 +2234,9 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             retry_until: string | null;
-            /** @description Rows per second of working time, once completed. */
+            /** @description Rows that the check has compared with the products so far. */
+            rows_compared: number;
+            /** @description Rows of this run per second of working time, once completed. */
             rows_per_second: number | null;
             /** @description Rows read so far. */
             rows_read: number;
@@ -2243,6 +2247,10 @@ export interface components {
              * @example 1
              */
             run: number;
+            /** @description The expected time from `updated_at` to the end of the run, or to its wait for a confirmation. Null while it cannot be estimated, or while no worker has the job. */
+            seconds_left: number | null;
+            /** @description The time since `updated_at` by the clock of the server; null once the run has ended. */
+            seconds_since_update: number | null;
             /** @description How many rows of `unchanged_count` the mode skipped. */
             skipped_count: number;
             /**
@@ -2322,9 +2330,11 @@ export interface components {
             created_at: string;
             /** @description Products that were created. */
             created_count: number;
+            /** @description Rows per second of the current phase over the last seconds. */
+            current_rows_per_second: number | null;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate_count: number;
-            /** @description The working time, without the wait for a confirmation. */
+            /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
             /** @description Why the job failed. */
             error_message: string | null;
@@ -2376,7 +2386,7 @@ export interface components {
             on_reject: "skip" | "fail";
             options: components["schemas"]["ImportOptions"];
             /**
-             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
+             * @description The current phase: queued, reading, reading_workbook, comparing, finding (the products that the file does not have, or those that a bulk change selects), writing, undoing or finished.
              * @example writing
              */
             phase: string;
@@ -2396,7 +2406,9 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             retry_until: string | null;
-            /** @description Rows per second of working time, once completed. */
+            /** @description Rows that the check has compared with the products so far. */
+            rows_compared: number;
+            /** @description Rows of this run per second of working time, once completed. */
             rows_per_second: number | null;
             /** @description Rows read so far. */
             rows_read: number;
@@ -2408,6 +2420,10 @@ export interface components {
              */
             run: number;
             samples: components["schemas"]["ProgressSample"][];
+            /** @description The expected time from `updated_at` to the end of the run, or to its wait for a confirmation. Null while it cannot be estimated, or while no worker has the job. */
+            seconds_left: number | null;
+            /** @description The time since `updated_at` by the clock of the server; null once the run has ended. */
+            seconds_since_update: number | null;
             /** @description How many rows of `unchanged_count` the mode skipped. */
             skipped_count: number;
             /**
@@ -2756,9 +2772,11 @@ export interface components {
             created_at: string;
             /** @description Products that were created. */
             created_count: number;
+            /** @description Rows per second of the current phase over the last seconds. */
+            current_rows_per_second: number | null;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate_count: number;
-            /** @description The working time, without the wait for a confirmation. */
+            /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
             /** @description Why the job failed. */
             error_message: string | null;
@@ -2803,7 +2821,7 @@ export interface components {
              */
             on_reject: "skip" | "fail";
             /**
-             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
+             * @description The current phase: queued, reading, reading_workbook, comparing, finding (the products that the file does not have, or those that a bulk change selects), writing, undoing or finished.
              * @example writing
              */
             phase: string;
@@ -2823,7 +2841,9 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             retry_until: string | null;
-            /** @description Rows per second of working time, once completed. */
+            /** @description Rows that the check has compared with the products so far. */
+            rows_compared: number;
+            /** @description Rows of this run per second of working time, once completed. */
             rows_per_second: number | null;
             /** @description Rows read so far. */
             rows_read: number;
@@ -2834,6 +2854,10 @@ export interface components {
              * @example 1
              */
             run: number;
+            /** @description The expected time from `updated_at` to the end of the run, or to its wait for a confirmation. Null while it cannot be estimated, or while no worker has the job. */
+            seconds_left: number | null;
+            /** @description The time since `updated_at` by the clock of the server; null once the run has ended. */
+            seconds_since_update: number | null;
             /** @description How many rows of `unchanged_count` the mode skipped. */
             skipped_count: number;
             /**
@@ -3652,9 +3676,11 @@ export interface components {
             created_at: string;
             /** @description Products that were created. */
             created_count: number;
+            /** @description Rows per second of the current phase over the last seconds. */
+            current_rows_per_second: number | null;
             /** @description Rows whose SKU appears again further down; the last row counts. */
             duplicate_count: number;
-            /** @description The working time, without the wait for a confirmation. */
+            /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
             /** @description Why the job failed. */
             error_message: string | null;
@@ -3701,7 +3727,7 @@ export interface components {
              */
             on_reject: "skip" | "fail";
             /**
-             * @description The current phase: queued, reading, comparing, finding, writing, undoing or finished.
+             * @description The current phase: queued, reading, reading_workbook, comparing, finding (the products that the file does not have, or those that a bulk change selects), writing, undoing or finished.
              * @example writing
              */
             phase: string;
@@ -3719,7 +3745,9 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              */
             retry_until: string | null;
-            /** @description Rows per second of working time, once completed. */
+            /** @description Rows that the check has compared with the products so far. */
+            rows_compared: number;
+            /** @description Rows of this run per second of working time, once completed. */
             rows_per_second: number | null;
             /** @description Rows read so far. */
             rows_read: number;
@@ -3730,6 +3758,10 @@ export interface components {
              * @example 1
              */
             run: number;
+            /** @description The expected time from `updated_at` to the end of the run, or to its wait for a confirmation. Null while it cannot be estimated, or while no worker has the job. */
+            seconds_left: number | null;
+            /** @description The time since `updated_at` by the clock of the server; null once the run has ended. */
+            seconds_since_update: number | null;
             /** @description How many rows of `unchanged_count` the mode skipped. */
             skipped_count: number;
             /**

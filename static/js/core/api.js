@@ -3,6 +3,7 @@
 import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
+import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
 const TIMEOUT_MS = 30_000;
@@ -147,6 +148,7 @@ async function call(address, request, signal, timeoutMs) {
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     text = await answer.text();
+    setServerTime(answer.headers.get('Date'));
   } catch (error) {
     if (signal?.aborted) throw error;
     reportUnreachable();

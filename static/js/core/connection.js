@@ -2,6 +2,7 @@
 
 import { clearBanner, showBanner } from './banner.js';
 import { createSignal } from './event-bus.js';
+import { setServerTime, startClock, stopClock } from './server-clock.js';
 
 const BANNER_KEY = 'connection';
 const FIRST_PROBE_MS = 1_000;
@@ -25,6 +26,7 @@ export const reconnected = createSignal();
 export function reportUnreachable() {
   if (!reachable) return;
   reachable = false;
+  stopClock();
   delayMs = FIRST_PROBE_MS;
   showBanner({
     key: BANNER_KEY,
@@ -41,6 +43,7 @@ export function reportUnreachable() {
 export function reportReachable() {
   if (reachable) return;
   reachable = true;
+  startClock();
   clearTimeout(timer);
   clearBanner(BANNER_KEY);
   reconnected.emit();
@@ -58,6 +61,7 @@ async function probe() {
     const answer = await fetch('/api/health', { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
     // Our server answers 503 in JSON while one of its parts is down. A gateway in front of it answers in HTML.
     const ours = (answer.headers.get('content-type') ?? '').includes('json');
+    if (ours) setServerTime(answer.headers.get('Date'));
     if (ours || answer.status < 502) return reportReachable();
   } catch {
     // The server is still unreachable.

@@ -1,5 +1,7 @@
 // Formats of numbers, sizes and times for people.
 
+import { serverNow } from './server-clock.js';
+
 // The page is in English. The reader's variant of English decides separators and the order of dates.
 // Node.js 20, which runs the tests, has no `navigator`.
 const LOCALE = globalThis.navigator?.languages?.find((language) => /^en\b/i.test(language)) ?? 'en';
@@ -108,7 +110,7 @@ export const formatHour = (iso) => HOUR_OF_DAY.format(parseTime(iso));
  * @param {string|null} iso
  * @param {number} [now] milliseconds
  */
-export function formatRelative(iso, now = Date.now()) {
+export function formatRelative(iso, now = serverNow()) {
   const time = parseTime(iso);
   if (Number.isNaN(time)) return '–';
   const seconds = Math.max(0, (now - time) / 1000);
@@ -124,7 +126,7 @@ export function formatRelative(iso, now = Date.now()) {
  * @param {string|null} iso
  * @param {number} [now] milliseconds
  */
-export function formatAhead(iso, now = Date.now()) {
+export function formatAhead(iso, now = serverNow()) {
   const time = parseTime(iso);
   if (Number.isNaN(time)) return '–';
   const seconds = (time - now) / 1000;

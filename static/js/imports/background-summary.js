@@ -26,7 +26,12 @@ import { importAddress } from './steps.js';
  * The percentage of a check and that of the import after it both go from 0 to 100, so the words differ.
  * @type {Record<string, string | undefined>}
  */
-const PHASE_WORDS = { reading: 'Reading', comparing: 'Checking' };
+const PHASE_WORDS = {
+  reading: 'Reading',
+  reading_workbook: 'Reading',
+  comparing: 'Checking',
+  finding: 'Checking',
+};
 
 /** @typedef {{text: string, href: string, percent: number | null}} Summary `percent` is null without progress. */
 

@@ -12,7 +12,7 @@ import { describeBulkAction, describeBulkProgress, progressLabel } from './bulk-
 import { importApiPath } from './job-actions.js';
 import { reportJob } from './job-watcher.js';
 import { isBulk } from './job.js';
-import { createRateEstimator } from './rate-estimator.js';
+import { createProgressCounter } from './progress-counter.js';
 import { findJobs, runningJobs, runningJobsChanged } from './running-jobs.js';
 import { importAddress } from './steps.js';
 
@@ -87,11 +87,11 @@ function createRow(job) {
     bar.element,
   );
   const announceProgress = progressAnnouncer();
-  const estimator = createRateEstimator();
+  const counter = createProgressCounter(job);
   /** @param {BulkJob} latest */
   const show = (latest) => {
-    estimator.add(latest);
-    const text = describeBulkProgress(latest, estimator.secondsLeft());
+    counter.accept(latest);
+    const text = describeBulkProgress(latest, counter.secondsLeft());
     setText(title, describeBulkAction(latest));
     setText(progress, text);
     setText(percent, `${latest.step_progress}%`);

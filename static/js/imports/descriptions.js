@@ -12,12 +12,15 @@ const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
 /** How long an import is in view before its headline explains that it waits for a worker. */
 const WAITING_HINT_MS = 5_000;
 
+const WAITING_HINT = 'Waiting for a worker. It starts by itself, after the imports before it.';
+
 /** @type {Record<string, string | undefined>} */
 const PHASE_HEADLINES = {
   reading: 'Reading the file',
+  reading_workbook: 'Reading the workbook',
   comparing: 'Comparing with your products',
+  finding: 'Finding products that the file does not have',
   writing: 'Writing products',
-  finding: 'Finding the products',
   finished: 'Finishing',
 };
 
@@ -179,7 +182,7 @@ export function jobHeadline(job, watchedMs = 0) {
   const noun = nounOf(job);
   switch (job.status) {
     case 'pending':
-      return watchedMs > WAITING_HINT_MS ? 'Waiting for a worker… It starts by itself.' : 'Queued';
+      return watchedMs > WAITING_HINT_MS ? WAITING_HINT : 'Queued: waiting for a worker';
     case 'processing':
       return runningHeadline(job);
     case 'awaiting_confirmation':
@@ -200,7 +203,8 @@ export function jobHeadline(job, watchedMs = 0) {
 /** @param {ImportDetail} job */
 function runningHeadline(job) {
   if (job.phase === 'undoing') return `Undoing the ${nounOfUndone(job)}`;
-  const headline = PHASE_HEADLINES[job.phase] ?? 'Starting';
+  const isFindingSelected = isBulk(job) && job.phase === 'finding';
+  const headline = isFindingSelected ? 'Finding the products' : (PHASE_HEADLINES[job.phase] ?? 'Starting');
   return isChecking(job) ? `Checking: ${headline.charAt(0).toLowerCase()}${headline.slice(1)}` : headline;
 }
 

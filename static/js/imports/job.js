@@ -1,6 +1,7 @@
 // What the fields of a job mean, and how to merge two versions of one job.
 
 import { formatNumber, parseTime } from '../core/format.js';
+import { serverNow } from '../core/server-clock.js';
 
 /** @import { BulkDetails, ImportDetail, ImportJob } from '../core/types.d.ts' */
 /** @import { IconName } from '../core/icons.js' */
@@ -11,8 +12,9 @@ const FINAL_STATUSES = new Set(['completed', 'failed', 'cancelled']);
 const PHASE_WORDS = {
   queued: 'Waiting',
   reading: 'Reading',
+  reading_workbook: 'Reading workbook',
   comparing: 'Comparing',
-  finding: 'Finding',
+  finding: 'Finding products',
   writing: 'Writing',
   undoing: 'Undoing',
   finished: 'Finishing',
@@ -77,7 +79,7 @@ export function nameOf(job) {
  * Return whether a time is in the future. A missing time is not.
  * @param {string | null} iso
  */
-export const isInFuture = (iso) => parseTime(iso) > Date.now();
+export const isInFuture = (iso) => parseTime(iso) > serverNow();
 
 /**
  * Return whether a job can be started again with its stored file.
@@ -97,10 +99,11 @@ export function canFix(job) {
 
 /**
  * Return the number of rows that are done in the current phase.
- * @param {Pick<ImportJob, 'phase' | 'rows_read' | 'rows_written' | 'processed_records'>} job
+ * @param {Pick<ImportJob, 'phase' | 'rows_read' | 'rows_compared' | 'processed_records'>} job
  */
 export function rowsDone(job) {
-  return job.phase === 'reading' ? job.rows_read : Math.max(job.rows_written, job.processed_records);
+  if (job.phase === 'reading' || job.phase === 'reading_workbook') return job.rows_read;
+  return job.phase === 'comparing' ? job.rows_compared : job.processed_records;
 }
 
 /**
@@ -189,6 +192,9 @@ export function describeRows(job) {
     return ['Products', job.status === 'completed' ? formatNumber(total) : processedOfTotal];
   }
   if (job.status === 'completed') return ['Rows', formatNumber(total)];
+  if (job.status === 'processing' && job.phase === 'comparing') {
+    return ['Rows compared', `${formatNumber(job.rows_compared)} of ${formatNumber(total)}`];
+  }
   if (processed > 0 || job.phase === 'writing') return ['Rows processed', processedOfTotal];
   if (!read) return null;
   // The total is an estimate until the file has been read. An estimate below the rows already read is useless.
@@ -201,12 +207,11 @@ export function describeRows(job) {
  *
  * Only timestamps of the server are compared with each other, because the clock of this machine may differ.
  * @param {Pick<ImportJob, 'started_at' | 'finished_at' | 'updated_at'>} job
- * @param {number} [sinceArrivalMs] milliseconds since this version of the job arrived
  * @returns {number | null} null if it has not started
  */
-export function elapsedSeconds(job, sinceArrivalMs = 0) {
+export function elapsedSeconds(job) {
   const start = parseTime(job.started_at);
   if (Number.isNaN(start)) return null;
   if (job.finished_at) return Math.max(0, (parseTime(job.finished_at) - start) / 1000);
-  return Math.max(0, (parseTime(job.updated_at) - start + sinceArrivalMs) / 1000);
+  return Math.max(0, (parseTime(job.updated_at) - start) / 1000);
 }

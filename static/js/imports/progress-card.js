@@ -1,23 +1,15 @@
 // The progress of one job: phase, bar, rows, speed, time left and counts.
 
 import { progressAnnouncer } from '../core/announcer.js';
+import { isReachable } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../core/format.js';
+import { pageNow } from '../core/server-clock.js';
 import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
 import { describeCounts, jobCounts, jobHeadline } from './descriptions.js';
-import {
-  describeRows,
-  describeStatus,
-  elapsedSeconds,
-  isAllRejected,
-  isBulk,
-  isFinal,
-  isImport,
-  isRunning,
-  nameOf,
-} from './job.js';
-import { createRateEstimator } from './rate-estimator.js';
+import { describeRows, describeStatus, isAllRejected, isBulk, isFinal, isImport, isRunning, nameOf } from './job.js';
+import { createProgressCounter } from './progress-counter.js';
 import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
 
@@ -28,6 +20,7 @@ import { isChecking } from './steps.js';
 /** @typedef {[label: string, value: string]} Fact */
 
 const TICK_MS = 1_000;
+const CONNECTION_LOST = 'Connection lost, reconnecting… The numbers are from before.';
 
 /** The average speed of a shorter import would be meaningless. */
 const MIN_AVERAGE_SECONDS = 0.5;
@@ -58,22 +51,20 @@ export function createProgressCard(job, lists) {
   const actions = h('div', { class: 'import-actions' });
   const counts = createCountTiles(lists);
   const announceProgress = progressAnnouncer();
-  const firstSeenAt = Date.now();
-  let estimator = createRateEstimator();
+  const firstSeenAt = pageNow();
+  const counter = createProgressCounter(job);
   let latest = job;
-  let arrivedAt = Date.now();
 
   const tick = () => {
-    const now = Date.now();
-    setText(headline, jobHeadline(latest, now - firstSeenAt));
-    showFacts(factList, factsOf(latest, estimator, now - arrivedAt));
+    const isLost = !isReachable() && isRunning(latest);
+    element.classList.toggle('is-lost', isLost);
+    setText(headline, isLost ? CONNECTION_LOST : jobHeadline(latest, pageNow() - firstSeenAt));
+    showFacts(factList, factsOf(latest, counter));
   };
   /** @param {ImportDetail} next */
   const show = (next) => {
-    if (next.run !== latest.run) estimator = createRateEstimator();
     latest = next;
-    arrivedAt = Date.now();
-    estimator.add(next);
+    counter.accept(next);
     pill.show(next);
     element.dataset.status = next.status;
     const percent = next.step_progress;
@@ -107,27 +98,23 @@ export function createProgressCard(job, lists) {
 
 /**
  * @param {ImportDetail} job
- * @param {ReturnType<typeof createRateEstimator>} estimator
- * @param {number} sinceArrivalMs milliseconds since this version of the job arrived
+ * @param {ReturnType<typeof createProgressCounter>} counter
  * @returns {Fact[]}
  */
-function factsOf(job, estimator, sinceArrivalMs) {
+function factsOf(job, counter) {
   const isEnded = isFinal(job);
-  const sinceArrivalSeconds = sinceArrivalMs / 1000;
   /** @type {Fact[]} */
   const facts = [];
   const rows = describeRows(job);
   if (rows) facts.push(rows);
-  const speed = isBulk(job) ? null : isEnded ? averageSpeed(job) : estimator.rowsPerSecond();
+  const speed = isBulk(job) ? null : isEnded ? averageSpeed(job) : job.current_rows_per_second;
   if (speed) facts.push([isEnded ? 'Average speed' : 'Speed', `${formatNumber(speed)} rows/s`]);
-  const elapsed =
-    job.duration_seconds === null
-      ? elapsedSeconds(job, isRunning(job) ? sinceArrivalMs : 0)
-      : job.duration_seconds + (isRunning(job) ? sinceArrivalSeconds : 0);
+  const elapsed = counter.elapsedSeconds();
   if (elapsed !== null) facts.push(isEnded ? ['Duration', formatDuration(elapsed)] : ['Elapsed', formatClock(elapsed)]);
-  if (job.status === 'processing' && !isChecking(job)) {
-    const left = estimator.secondsLeft();
-    facts.push(['Time left', left === null ? 'estimating…' : formatTimeLeft(Math.max(0, left - sinceArrivalSeconds))]);
+  if (job.status === 'pending') facts.push(['Time left', 'known once it has started']);
+  if (job.status === 'processing') {
+    const left = counter.secondsLeft();
+    facts.push(['Time left', left === null ? 'estimating…' : formatTimeLeft(left)]);
   }
   return facts;
 }

@@ -4,7 +4,7 @@ import { drawText, gridLine, niceCeiling } from '../core/chart.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatClock, formatDuration, formatNumber } from '../core/format.js';
 import { draw } from '../core/svg.js';
-import { averageRates, mergeSamples, rateBars } from './throughput.js';
+import { averageRates, mergeSamples, phaseSpans, rateBars } from './throughput.js';
 
 /** @import { ImportDetail, RateSample } from '../core/types.d.ts' */
 /** @import { RateBar } from './throughput.js' */
@@ -24,7 +24,14 @@ const MAX_BARS = 60;
 const MIN_SECONDS = 1;
 
 /** @type {Record<string, string | undefined>} */
-const PHASE_LABELS = { reading: 'Reading', comparing: 'Comparing', writing: 'Writing', undoing: 'Undoing' };
+const PHASE_LABELS = {
+  reading: 'Reading',
+  reading_workbook: 'Workbook',
+  comparing: 'Comparing',
+  finding: 'Finding',
+  writing: 'Writing',
+  undoing: 'Undoing',
+};
 
 /** @param {string} phase */
 const phaseLabel = (phase) => PHASE_LABELS[phase] ?? phase;
@@ -117,19 +124,20 @@ function drawBar(bar, x, y) {
 }
 
 /**
- * Label each phase where it begins, unless the label before it leaves no room.
+ * Label each phase where it begins. If there is no room for two labels, the longer phase has one.
  * @param {RateBar[]} bars
  * @param {(second: number) => number} x
  */
 function phaseLabels(bars, x) {
   const maxX = x(bars.at(-1)?.to ?? 0) - LAST_PHASE_LABEL_WIDTH;
-  let freeFrom = 0;
-  return bars
-    .filter((bar, index) => bar.phase !== bars[index - 1]?.phase)
-    .flatMap((bar) => {
-      const start = x(bar.from) + BAR_GAP / 2;
-      if (start < freeFrom) return [];
-      freeFrom = start + PHASE_LABEL_WIDTH;
-      return [drawText(phaseLabel(bar.phase), Math.min(start, maxX), 12, 'start', 'chart-phase')];
-    });
+  /** @type {{phase: string, start: number, width: number}[]} */
+  const labels = [];
+  for (const { phase, from, to } of phaseSpans(bars)) {
+    const label = { phase, start: Math.min(x(from) + BAR_GAP / 2, maxX), width: x(to) - x(from) };
+    const previous = labels.at(-1);
+    const hasRoom = !previous || label.start >= previous.start + PHASE_LABEL_WIDTH;
+    if (!hasRoom && previous.width < label.width) labels.pop();
+    if (hasRoom || labels.at(-1) !== previous) labels.push(label);
+  }
+  return labels.map(({ phase, start }) => drawText(phaseLabel(phase), start, 12, 'start', 'chart-phase'));
 }

@@ -7,7 +7,7 @@ import { isRunning, rowsDone } from './job.js';
 
 const BAR_WIDTHS_SECONDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
-/** If the first sample is later than this, the run resumed an earlier one, and the chart starts at that sample. */
+/** Earlier versions stored no sample at the start of a run. If the first one is later than this, it is the start. */
 const LATE_START_SECONDS = 3;
 
 /** @typedef {{from: number, to: number, phase: string, rows: number}} Span Times are in seconds. */
@@ -16,12 +16,12 @@ const LATE_START_SECONDS = 3;
 
 /**
  * The fields of a job from which a sample is made.
- * @typedef {Pick<ImportDetail, 'status' | 'phase' | 'samples' | 'duration_seconds' | 'rows_read' | 'rows_written' |
+ * @typedef {Pick<ImportDetail, 'status' | 'phase' | 'samples' | 'duration_seconds' | 'rows_read' | 'rows_compared' |
  *   'processed_records'>} MeasuredJob
  */
 
 /** The phases that count rows. */
-const MEASURED_PHASES = new Set(['reading', 'comparing', 'writing', 'undoing']);
+const MEASURED_PHASES = new Set(['reading', 'reading_workbook', 'comparing', 'writing', 'undoing']);
 
 /**
  * Return the sample from which time and rows are counted.
@@ -30,7 +30,8 @@ const MEASURED_PHASES = new Set(['reading', 'comparing', 'writing', 'undoing']);
  */
 function startSample(samples) {
   const [first] = samples;
-  return first && first.at > LATE_START_SECONDS ? first : { at: 0, rows: 0, phase: first?.phase ?? '' };
+  const isStart = first && (first.at > LATE_START_SECONDS || first.rows === 0 || first.phase !== 'reading');
+  return isStart ? first : { at: 0, rows: 0, phase: first?.phase ?? '' };
 }
 
 /**
@@ -78,6 +79,22 @@ export function rateBars(samples, maxBars) {
     });
     return { from, to, phase: longest.span.phase, rate: to > from ? rows / (to - from) : 0 };
   });
+}
+
+/**
+ * Return when each phase of a chart begins and ends.
+ * @param {RateBar[]} bars
+ * @returns {{phase: string, from: number, to: number}[]}
+ */
+export function phaseSpans(bars) {
+  /** @type {{phase: string, from: number, to: number}[]} */
+  const spans = [];
+  for (const { phase, from, to } of bars) {
+    const last = spans.at(-1);
+    if (last?.phase === phase) last.to = to;
+    else spans.push({ phase, from, to });
+  }
+  return spans;
 }
 
 /**

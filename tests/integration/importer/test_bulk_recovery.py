@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections import Counter
 from typing import Any
 
@@ -13,7 +12,7 @@ import requests
 from support.bulk import create_products, read_active
 from support.database import execute
 from support.jobs import delay_slices, read_job, stop_delaying_slices
-from support.processes import Processes
+from support.processes import Process, Processes
 from support.threads import Threads
 from support.waiting import wait_for
 from support.web import WebProcess
@@ -25,7 +24,7 @@ READ_UPDATED_SQL = "SELECT unnest(updated) FROM webhook_events WHERE type = 'pro
 CREATE_WEBHOOK_SQL = "INSERT INTO webhooks (url, event_type) VALUES ('http://127.0.0.1:9/', 'product.updated')"
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Process) -> None:
     """Kill a process with its children."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

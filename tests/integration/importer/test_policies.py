@@ -259,7 +259,9 @@ def test_the_history_shows_who_started_an_import_when_and_how_fast_it_was(
     log = get_import(client, from_page["task_id"])["log"]
     assert [entry["event"] for entry in log] == ["uploaded", "started", "read", "completed", "undone"]
     assert [entry["at"] for entry in log] == sorted(entry["at"] for entry in log)
-    assert [(sample["phase"], sample["rows"]) for sample in from_page["samples"]] == [("reading", 3), ("writing", 3)]
+    samples = [(sample["phase"], sample["rows"]) for sample in from_page["samples"]]
+    # The first sample is the start of the work.
+    assert (samples[0], list(dict.fromkeys(samples[1:]))) == (("reading", 0), [("reading", 3), ("writing", 3)])
 
 
 def test_an_expired_preview_is_cancelled_and_its_file_deleted_later(client: FlaskClient, runner: ImportRunner) -> None:

@@ -65,8 +65,8 @@ test('the counts of an undo separate removed from restored products', () => {
 });
 
 test('the headline of a queued import explains the wait after a while', () => {
-  assert.equal(jobHeadline(createImport()), 'Queued');
-  assert.match(jobHeadline(createImport(), 6000), /^Waiting for a worker/);
+  assert.equal(jobHeadline(createImport()), 'Queued: waiting for a worker');
+  assert.match(jobHeadline(createImport(), 6000), /^Waiting for a worker\. It starts by itself, after/);
 });
 
 test('the headline of a running import is its phase', () => {

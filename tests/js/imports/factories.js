@@ -25,6 +25,7 @@ export const createImport = (changes = {}) => ({
   processed_records: 0,
   rows_read: 0,
   rows_written: 0,
+  rows_compared: 0,
   created_count: 0,
   updated_count: 0,
   unchanged_count: 0,
@@ -48,6 +49,9 @@ export const createImport = (changes = {}) => ({
   started_by: '127.0.0.1',
   duration_seconds: null,
   rows_per_second: null,
+  current_rows_per_second: null,
+  seconds_left: null,
+  seconds_since_update: null,
   error_message: null,
   options: {
     preview: false,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { averageRates, mergeSamples, rateBars } from '../../../static/js/imports/throughput.js';
+import { averageRates, mergeSamples, phaseSpans, rateBars } from '../../../static/js/imports/throughput.js';
 import { createImport } from './factories.js';
 
 /** @import { RateSample } from '../../../static/js/core/types.d.ts' */
@@ -68,6 +68,26 @@ describe('the bars of the chart', () => {
     assert.equal(bars.at(-1)?.to, 1);
     assert.equal(bars[0]?.rate, 200);
   });
+
+  test('begin where a retried run began, with the rows that it found', () => {
+    const bars = rateBars(samplesOf('writing', [0, 5000], [1, 5200], [2, 5600]), 10);
+    assert.deepEqual([bars[0]?.rate, bars.at(-1)?.rate], [200, 400]);
+    assert.deepEqual(averageRates(samplesOf('undoing', [0, 300], [2, 500])), [{ phase: 'undoing', rate: 100 }]);
+  });
+});
+
+test('the bars of a phase that follow each other are one span', () => {
+  const samples = [
+    ...samplesOf('comparing', [0, 0], [2, 20]),
+    ...samplesOf('finding', [2, 0], [3, 50]),
+    ...samplesOf('writing', [5, 10]),
+  ];
+  assert.deepEqual(phaseSpans(rateBars(samples, 5)), [
+    { phase: 'comparing', from: 0, to: 2 },
+    { phase: 'finding', from: 2, to: 3 },
+    { phase: 'writing', from: 3, to: 5 },
+  ]);
+  assert.deepEqual(phaseSpans([]), []);
 });
 
 test('each phase has an average, except for those without rows', () => {
