@@ -26,6 +26,7 @@ export const ACTIONS = {
   'product.deleted': 'Product deleted',
   'products.activated': 'Products activated',
   'products.deactivated': 'Products deactivated',
+  'products.changed': 'Products changed',
   'products.deleted': 'Products deleted',
   'products.exported': 'Products exported',
   'import.started': 'Import started',
