@@ -98,10 +98,16 @@ def test_a_viewer_sees_imports_and_cannot_change_them(team: Team) -> None:
 
 
 def test_an_editor_cannot_delete_everything(team: Team) -> None:
-    team.site.create_lamps(2)
+    team.site.create_lamps(30)
     page = team.open("editor")
-    show_products(page)
+    show_products(page, "per_page=25")
     check_header(page)
+    page.get_by_test_id("select-page").check()
+    expect(page.get_by_test_id("bulk-delete")).to_be_visible()
+    page.get_by_test_id("select-all-matching").click()
+    expect(page.get_by_test_id("bulk-deactivate")).to_be_visible()
+    expect(page.get_by_test_id("bulk-delete")).to_be_hidden()
+    page.get_by_test_id("clear-selection").click()
     expect(page.get_by_test_id("new-product")).to_be_visible()
     expect(page.get_by_test_id("products-menu")).to_have_count(0)
     expect(page.get_by_role("link", name="Webhooks")).to_be_hidden()

@@ -108,7 +108,7 @@ def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
     page.keyboard.press("Escape")
 
     row(page, "LAMP-001").get_by_test_id("select-row").check()
-    for button in ("activate", "deactivate", "delete"):
+    for button in ("activate", "deactivate", "set", "delete"):
         expect(page.get_by_test_id(f"bulk-{button}")).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("button", name="Deactivate 1 product")).to_be_visible()
     expect_no_sideways_scrolling(page)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from support.axe import check_accessible
-from support.browser import Console, Site, cell, expect_skus, row, show_products, wait_for_value
+from support.browser import NARROW, Console, Site, cell, expect_skus, row, show_products, wait_for_value
 
 
 def select_rows(page: Page, *skus: str) -> None:
@@ -108,11 +108,33 @@ def test_the_header_checkbox_selects_the_page_and_then_every_match(page: Page, s
     expect_selection(page, "All 30 that match are selected")
     check_accessible(page, "everything that matches selected")
     page.get_by_test_id("bulk-activate").click()
-    # Products that were active before did not change.
-    expect(page.get_by_test_id("toast")).to_contain_text("15 products activated")
+    # Products that were active before do not change.
+    dialog = page.get_by_test_id("confirm-dialog")
+    expect(dialog).to_contain_text("Activate 15 of the 30 matching products?")
+    expect(dialog).to_contain_text("15 are active already. You can undo this until")
+    expect(page.get_by_test_id("confirm-cancel")).to_be_focused()
+    check_accessible(page, "the question before many are activated")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("toast")).to_contain_text("15 products activated, 15 unchanged")
     assert site.sql("SELECT sku FROM products WHERE NOT active") == [("SHADE-1",)]
     expect(page.get_by_test_id("action-bar")).to_be_hidden()
-    expect(cell(page, "LAMP-002", "active").get_by_role("switch")).to_have_attribute("aria-checked", "true")
+    switch = cell(page, "LAMP-002", "active").get_by_role("switch")
+    expect(switch).to_have_attribute("aria-checked", "true")
+    expect(page.locator("[data-testid=products-table] :focus")).to_have_count(1)
+    page.get_by_test_id("undo-bulk").click()
+    expect(page.get_by_test_id("toast").filter(has_text="15 products restored")).to_be_visible()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    assert site.sql("SELECT count(*) FROM products WHERE NOT active") == [(16,)]
+
+    # A change without effect needs no question.
+    site.sql("UPDATE products SET active = true")
+    page.get_by_test_id("select-page").check()
+    everything.click()
+    page.get_by_test_id("bulk-activate").click()
+    expect(page.get_by_test_id("toast").last).to_contain_text("Nothing to change: all 30 products are active already")
+    expect(dialog).to_have_count(0)
+    expect_selection(page, "All 30 that match are selected")
 
 
 # Changing
@@ -124,12 +146,17 @@ def test_selected_products_are_deactivated_and_activated(page: Page, site: Site)
     select_rows(page, "LAMP-001", "LAMP-002")
     expect(page.get_by_test_id("bulk-deactivate")).to_have_text("Deactivate 2 products")
     page.get_by_test_id("bulk-deactivate").click()
-    expect(page.get_by_test_id("toast")).to_contain_text("1 product deactivated")
-    expect(cell(page, "LAMP-001", "active").get_by_role("switch")).to_have_attribute("aria-checked", "false")
+    expect(page.get_by_test_id("toast")).to_contain_text("1 product was deactivated, 1 was already inactive")
+    switch = cell(page, "LAMP-001", "active").get_by_role("switch")
+    expect(switch).to_have_attribute("aria-checked", "false")
     assert site.sql("SELECT sku FROM products WHERE active") == [("LAMP-003",)]
+    page.get_by_test_id("undo-bulk").click()
+    expect(page.get_by_test_id("toast").filter(has_text="1 product restored")).to_be_visible()
+    expect(switch).to_have_attribute("aria-checked", "true")
+    expect(page.locator("[data-testid=products-table] :focus")).to_have_count(1)
     select_rows(page, "LAMP-004")
     page.get_by_test_id("bulk-deactivate").click()
-    expect(page.get_by_test_id("toast").last).to_contain_text("Nothing to change")
+    expect(page.get_by_test_id("toast").last).to_contain_text("No product was deactivated, 1 was already inactive")
     # The page does not announce its own changes.
     expect(page.get_by_test_id("changes-offer")).to_have_count(0)
 
@@ -160,9 +187,52 @@ def test_buttons_are_disabled_while_an_action_runs(page: Page, site: Site) -> No
     page.get_by_test_id("bulk-delete").click(force=True)
     check_accessible(page, "an action on its way")
     held[0].continue_()
-    expect(page.get_by_test_id("toast")).to_contain_text("1 product deactivated")
+    expect(page.get_by_test_id("toast")).to_contain_text("1 product was deactivated")
     assert len(held) == 1
     assert site.count() == 3
+
+
+def test_a_field_of_the_selected_products_is_set(page: Page, site: Site) -> None:
+    site.create_lamps(30)
+    show_products(page)
+    select_rows(page, "LAMP-001", "LAMP-002")
+    page.get_by_test_id("bulk-set").click()
+    submit, value = page.get_by_test_id("set-submit"), page.get_by_test_id("set-value")
+    expect(page.get_by_test_id("set-field")).to_be_focused()
+    expect(submit).to_have_text("Clear the name of 2 products")
+    page.get_by_test_id("set-field").select_option("active")
+    expect(submit).to_have_text("Activate 2 products")
+    page.get_by_test_id("set-field").select_option("name")
+    value.fill("Blue lamp")
+    expect(submit).to_have_text("Set the name of 2 products")
+    check_accessible(page, "a field to be set")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("discard-ask")).to_be_visible()
+    page.get_by_test_id("discard-keep").click()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("toast")).to_contain_text("2 products were changed")
+    expect(page.get_by_test_id("set-field-dialog")).to_have_count(0)
+    expect(cell(page, "LAMP-002", "name")).to_have_text("Blue lamp")
+
+    # A question precedes the change of many. Cancelling it keeps what was typed.
+    page.set_viewport_size(NARROW)
+    page.get_by_test_id("select-page").check()
+    page.get_by_test_id("bulk-set").click()
+    page.get_by_test_id("set-field").select_option("description")
+    value.fill("Lights room 1")
+    submit.click()
+    dialog = page.get_by_test_id("confirm-dialog")
+    expect(dialog).to_contain_text("Set the description of 29 of the 30 selected products?")
+    expect(dialog).to_contain_text("The description becomes “Lights room 1”. 1 has this description already.")
+    check_accessible(page, "the question before a field of many is set, 360 px")
+    page.get_by_test_id("confirm-cancel").click()
+    expect(value).to_be_focused()
+    value.fill("")
+    expect(submit).to_have_text("Clear the description of 30 products")
+    submit.click()
+    page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_test_id("toast").filter(has_text="30 products changed")).to_be_visible()
+    assert site.sql("SELECT DISTINCT description FROM products") == [("",)]
 
 
 # Deleting more than can be undone
@@ -175,7 +245,8 @@ def test_deleting_many_products_asks_for_confirmation(page: Page, site: Site) ->
     row(page, "LAMP-025").get_by_test_id("select-row").click(modifiers=["Shift"])
     page.get_by_test_id("bulk-delete").click()
     dialog = page.get_by_test_id("confirm-dialog")
-    expect(dialog).to_contain_text("Delete 25 products?")
+    expect(dialog).to_contain_text("Delete 25 selected products?")
+    expect(dialog).to_contain_text("You can undo this until")
     expect(page.get_by_test_id("confirm-cancel")).to_be_focused()
     expect(page.get_by_test_id("confirm-word")).to_have_count(0)
     check_accessible(page, "the question before many are deleted")
@@ -198,7 +269,7 @@ def test_deleting_every_match_asks_for_confirmation(page: Page, site: Site) -> N
     page.get_by_test_id("select-page").check()
     page.get_by_test_id("select-all-matching").click()
     page.get_by_test_id("bulk-delete").click()
-    expect(page.get_by_test_id("confirm-dialog")).to_contain_text("Delete all 30 products that match?")
+    expect(page.get_by_test_id("confirm-dialog")).to_contain_text("Delete all 30 matching products?")
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_test_id("nothing-matches")).to_be_visible()
     assert site.sql("SELECT sku FROM products") == [("SHADE-1",)]
@@ -219,6 +290,7 @@ def test_deleting_all_products_requires_the_typed_word(page: Page, site: Site, w
     expect(word).to_be_focused()
     expect(page.get_by_test_id("confirm-ok")).to_be_disabled()
     if way == "menu":
+        expect(page.get_by_test_id("confirm-dialog")).to_contain_text("You can undo this until")
         check_accessible(page, "the question before everything is deleted")
     word.fill("remove")
     expect(page.get_by_test_id("confirm-ok")).to_be_disabled()

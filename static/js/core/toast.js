@@ -11,6 +11,7 @@ const IN_USE_MS = 3_000;
 /** @typedef {{isShown: () => boolean, remove: () => void}} Toast */
 
 /** @import { Child } from './dom.js' */
+/** @import { IconName } from './icons.js' */
 
 /**
  * Show a toast.
@@ -20,19 +21,20 @@ const IN_USE_MS = 3_000;
  * @param {string} [extra.href] adds a link
  * @param {() => void} [extra.run] adds a button; a click removes the toast, too
  * @param {string} [extra.testid] of the link or button
+ * @param {IconName} [extra.shape] of the icon
  * @param {{label: string, href: string}} [extra.link] a link beside the button
  * @param {number} [extra.shownMs] Infinity: until it is removed
  * @returns {Toast}
  */
 export function toast(text, extra = {}) {
-  const { run, testid, link } = extra;
+  const { run, testid, link, shape = 'check' } = extra;
   const { label, href = link?.href, shownMs = label ? SHOWN_WITH_ACTION_MS : SHOWN_MS } = extra;
   /** @type {Record<string, string>} */
   const data = testid ? { testid } : {};
   const element = h(
     'div',
     { class: 'toast', data: { testid: 'toast' } },
-    icon('check', 'toast-icon'),
+    icon(shape, 'toast-icon'),
     h('span', { class: 'toast-text' }, text),
     run
       ? h('button', {

@@ -7,11 +7,12 @@ import { elementById } from '../core/dom.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
-import { changedCount, describeBulkEnd, describeBulkWritten } from './bulk-texts.js';
+import { describeBulkEnd, describeBulkWritten, otherAuthor } from './bulk-texts.js';
 import { importApiPath } from './job-actions.js';
 import { canRetry, isInFuture, nameOf, nounOf } from './job.js';
 import { importAddress } from './steps.js';
 
+/** @import { IconName } from '../core/icons.js' */
 /** @import { BulkCount, ImportJob } from '../core/types.d.ts' */
 /** @import { BulkJob } from './job.js' */
 
@@ -46,19 +47,27 @@ export function showBulkEnd(job) {
   if (shown.has(key)) return undefined;
   shown.add(key);
   if (job.status === 'failed') return showFailure(job);
-  const canUndo = job.kind === 'bulk' && changedCount(job) > 0 && isInFuture(job.undo_until);
-  return showResult(describeBulkEnd(job), job.task_id, { canUndo, link: true });
+  const other = otherAuthor(job);
+  // People undo what others did from its details, not in passing.
+  const canUndo = job.kind === 'bulk' && !other && isInFuture(job.undo_until);
+  const text = describeBulkEnd(job);
+  return showResult(other ? `${other}: ${text}` : text, job.task_id, {
+    canUndo,
+    link: true,
+    shape: job.status === 'cancelled' ? 'slash' : 'check',
+  });
 }
 
 /**
  * @param {string} text
  * @param {string} taskId
- * @param {{canUndo: boolean, link: boolean}} options
+ * @param {{canUndo: boolean, link: boolean, shape?: IconName}} options
  */
-function showResult(text, taskId, { canUndo, link }) {
+function showResult(text, taskId, { canUndo, link, shape }) {
   const details = { label: 'Details', href: importAddress(taskId, 'result') };
   const undo = { label: 'Undo', run: () => act(taskId, 'undo', 'undone'), testid: 'undo-bulk' };
   toast(text, {
+    shape,
     ...(canUndo && may('imports:write') ? undo : {}),
     ...(link ? { link: details, shownMs: SHOWN_MS } : {}),
   });

@@ -5,10 +5,9 @@ import { hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { h, setText } from '../core/dom.js';
-import { currentWho, isLocal } from '../core/session.js';
 import { progressBar } from '../core/widgets.js';
 import { createActionButton } from './action-buttons.js';
-import { describeBulkAction, describeBulkProgress, progressLabel } from './bulk-texts.js';
+import { describeBulkAction, describeBulkProgress, otherAuthor, progressLabel } from './bulk-texts.js';
 import { importApiPath } from './job-actions.js';
 import { reportJob } from './job-watcher.js';
 import { isBulk } from './job.js';
@@ -74,7 +73,8 @@ const isBulkJob = (job) => isBulk(job);
 function createRow(job) {
   const bar = progressBar({ label: progressLabel(job), size: 'slim', testid: 'bulk-progress' });
   const title = h('a', { class: 'bulk-title', href: importAddress(job.task_id) });
-  const author = h('span', { class: 'muted', text: describeAuthor(job) });
+  const other = otherAuthor(job);
+  const author = h('span', { class: 'muted', text: other && `started by ${other}` });
   const progress = h('span', { class: 'muted tabular', data: { testid: 'bulk-progress-text' } });
   const percent = h('span', { class: 'bulk-percent tabular' });
   const cancel = createActionButton('Cancel', 'cancel-bulk', (button) => cancelJob(job, button), 'button-small');
@@ -99,15 +99,6 @@ function createRow(job) {
     announceProgress(latest.step_progress, `${describeBulkAction(latest)}: ${latest.step_progress}%`);
   };
   return { element, show };
-}
-
-/**
- * Return who has started a job, unless it is the person who reads it.
- * @param {BulkJob} job
- */
-function describeAuthor({ started_by: author }) {
-  const isMine = isLocal() || author === currentWho()?.actor.name;
-  return author && !isMine ? `started by ${author}` : '';
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { bulkWords } from '../core/bulk-words.js';
 import { formatCount, formatNumber, formatTimeLeft, oneLine } from '../core/format.js';
+import { currentWho, isLocal } from '../core/session.js';
 import { isUndo, nameOf } from './job.js';
 
 /** @import { BulkDetails, ImportJob } from '../core/types.d.ts' */
@@ -138,6 +139,14 @@ export function describeBulkUndo(job) {
   const [changed] = bulkCounts(job);
   const effect = count === 1 ? 'gets its former value back' : 'get their former values back';
   return `${products} that it ${changed?.label.toLowerCase()} ${effect}.`;
+}
+
+/**
+ * Return who has started a job; "" if it is the person who uses the page, or if nobody has an account.
+ * @param {Pick<ImportJob, 'started_by'>} job
+ */
+export function otherAuthor({ started_by: author }) {
+  return isLocal() || author === currentWho()?.actor.name ? '' : author;
 }
 
 /**

@@ -9,12 +9,16 @@ import {
   describeBulkResult,
   describeSelection,
   describeValue,
+  otherAuthor,
 } from '../../../static/js/imports/bulk-texts.js';
+import { setWho } from '../../../static/js/core/session.js';
 import { describeDeletion } from '../../../static/js/imports/delete-import.js';
 import { describeWritten, jobCounts, jobHeadline, undoQuestion } from '../../../static/js/imports/descriptions.js';
 import { describeRows, nameOf } from '../../../static/js/imports/job.js';
 import { currentStep, hasContent } from '../../../static/js/imports/steps.js';
 import { LATER, createBulkJob } from './factories.js';
+
+/** @import { Who } from '../../../static/js/core/types.d.ts' */
 
 test('the result of a bulk change counts in its own words', () => {
   const job = createBulkJob(
@@ -109,4 +113,17 @@ test('every action has counts', () => {
   }
   assert.equal(bulkCounts(createBulkJob({ action: 'set', field: 'active', value: false }))[0]?.name, 'deactivated');
   assert.equal(bulkCounts(createBulkJob({ action: 'set', field: 'name', value: '' }))[0]?.name, 'changed');
+});
+
+test('the author of a job is named to others', () => {
+  const job = createBulkJob({}, { started_by: 'Ada' });
+  /** @param {Partial<Who['actor']>} actor */
+  const useAs = (actor) =>
+    setWho({ actor: { id: 1, name: 'Edith', role: 'editor', type: 'user', ...actor }, scopes: [] });
+  useAs({});
+  assert.equal(otherAuthor(job), 'Ada');
+  useAs({ name: 'Ada' });
+  assert.equal(otherAuthor(job), '');
+  useAs({ type: 'local', name: 'local' });
+  assert.equal(otherAuthor(job), '');
 });
