@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import http.client
 import itertools
 import json
@@ -63,6 +64,8 @@ SORT_ORDERS = [{"sort_by": field, "sort_order": order} for field in SORT_FIELDS 
 SEARCH_FIELDS = ("q", "sku", "name", "description")
 COMMON_TEXTS = ("the", "ing", "and", "son", "tion", "act", "every", "mar", "raise", "will", "ment", "old")
 MISSING_TEXTS = ("zzqqxx", "no-such-product")
+# Each is frequent in the catalogue, but no product has both or all of them.
+UNRELATED_WORDS = ("james john", "martin brown", "michael jennifer", "robert lisa mary", "smith jones", "david lisa")
 RARE_TEXTS_PER_FIELD = 20
 RARE_SKU_CHARACTERS = 12
 SAMPLED_ROWS = 20_000
@@ -118,6 +121,11 @@ def search_texts(texts: list[str]) -> Iterator[Parameters]:
     return ({field: text, **order} for text, field, order in triples)
 
 
+def search_words(searches: list[str], page: int = 1) -> Iterator[Parameters]:
+    """Yield searches for words in any field over and over, each in the next sort order."""
+    return combine_with_orders([{"q": search, "page": page} for search in searches])
+
+
 def deep_pages(last_page: int, orders: list[dict[str, str]]) -> Iterator[Parameters]:
     """Yield requests for pages from `last_page` downwards, each in the next of these sort orders."""
     return ({**order, "page": last_page - number} for number, order in enumerate(itertools.cycle(orders)))
@@ -131,6 +139,41 @@ def find_rare_texts(path: Path) -> list[str]:
     sku_ends = [sku[-RARE_SKU_CHARACTERS:] for _, sku, _ in sample[:RARE_TEXTS_PER_FIELD]]
     last_words = [name.split()[-1] for name, _, _ in sample[RARE_TEXTS_PER_FIELD:]]
     return sku_ends + last_words
+
+
+def find_names(path: Path) -> list[str]:
+    """Return names of several words from a catalogue."""
+    with path.open(newline="", encoding="utf-8") as file:
+        names = [name for name, _, _ in itertools.islice(csv.reader(file), 1, SAMPLED_ROWS) if " " in name]
+    return random.Random(3).sample(names, RARE_TEXTS_PER_FIELD)
+
+
+def create_word_kinds(names: list[str], deep_page: int) -> dict[str, tuple[CreateRequests, Limits]]:
+    """Return the kinds of requests for several words, each with the function that creates them and its limits."""
+    common = [text for text in COMMON_TEXTS if len(text) > 3]
+    pairs = list(itertools.permutations(common, 2))
+    last_words = [name.split()[-1] for name in names]
+    searches = {
+        "rare words": names + [f"{word} {name}" for word, name in zip(last_words, names[1:], strict=False)],
+        "rare and common words": [
+            f"{rare} {' '.join(words)}"
+            for rare, words in zip(last_words, itertools.cycle([*pairs, *zip(common)]), strict=False)
+        ],
+        "two common words": [f"{one} {other}" for one, other in pairs],
+        "three common words": [" ".join(words) for words in itertools.permutations(common, 3)],
+        "common words that never meet": list(UNRELATED_WORDS),
+        "quoted text": [f'"{name}"' for name in names],
+        "rare word without a common one": [
+            f"{rare} -{word}" for rare, word in zip(last_words, itertools.cycle(common), strict=False)
+        ],
+        "common word without another": [f"{one} -{other}" for one, other in pairs],
+        "only words to leave out": [f"-{one} -{other}" for one, other in pairs],
+    }
+    kinds: dict[str, tuple[CreateRequests, Limits]] = {
+        name: (functools.partial(search_words, found), LIMITS) for name, found in searches.items()
+    }
+    deep = functools.partial(search_words, searches["rare words"], deep_page)
+    return {**kinds, f"page {deep_page:,} of rare words": (deep, LIMITS)}
 
 
 def create_kinds(catalogue: Path, rows: int) -> dict[str, tuple[CreateRequests, Limits]]:
@@ -148,6 +191,7 @@ def create_kinds(catalogue: Path, rows: int) -> dict[str, tuple[CreateRequests, 
         COMMON_TEXT: (lambda: search_texts(list(COMMON_TEXTS)), LIMITS),
         f"page {deep_page:,} by id or SKU": (lambda: deep_pages(deep_page, fast_orders), LIMITS),
         f"page {deep_page:,} in another order": (lambda: deep_pages(deep_page, other_orders), DEEP_PAGE_LIMITS),
+        **create_word_kinds(find_names(catalogue), deep_page),
     }
 
 
