@@ -23,8 +23,14 @@ export const webhookScreen = {
   mount(root, { params, query }) {
     document.title = 'Webhook · Acme Product Importer';
     const id = Number(params.id);
+    // The notification of the deletion may arrive before its response. Nothing is loaded then, because it is gone.
+    let isDeleting = false;
     const head = webhookHead({
       onChanged: () => loadWebhook(),
+      onDeleting: (wanted) => {
+        isDeleting = wanted;
+        if (!wanted) load();
+      },
       onDeleted: () => go('#/webhooks'),
       onTested: () => setQuery({ added: undefined }, { replace: true }),
       onShown: ({ enabled }) => deliveries.setPaused(!enabled),
@@ -80,9 +86,10 @@ export const webhookScreen = {
     }
     const load = () => Promise.all([loadWebhook(), chart.load(period), loadDeliveries()]);
     // A search in bodies is slow. Its result stays as it is while events go on.
-    const follow = coalesce(() =>
-      Promise.all([loadWebhook(), chart.load(period), deliveries.wanted().text ? null : loadDeliveries()]),
-    );
+    const follow = coalesce(async () => {
+      if (isDeleting) return;
+      await Promise.all([loadWebhook(), chart.load(period), deliveries.wanted().text ? null : loadDeliveries()]);
+    });
     deliveries.readQuery(query);
     offer.show(query);
     load();
