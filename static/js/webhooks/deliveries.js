@@ -17,9 +17,9 @@ import { resendBar } from './resend-bar.js';
 /**
  * Create the part of the screen with the deliveries.
  * @param {number} webhookId
- * @param {{onTest: () => void}} options
+ * @param {{onTest: () => void, onSent: () => void}} options `onSent` is called when deliveries are sent again
  */
-export function deliveryPart(webhookId, { onTest }) {
+export function deliveryPart(webhookId, { onTest, onSent }) {
   /** @type {ReturnType<typeof createSelection<Delivery>>} */
   const selection = createSelection(() => showSelection());
   /** @type {Deliveries['pagination'] | null} */
@@ -40,7 +40,10 @@ export function deliveryPart(webhookId, { onTest }) {
     onClear: selection.clear,
     selected: () =>
       selection.isEverything() ? { filter: { until: selectedUntil, ...filters } } : { ids: selection.ids() },
-    onSent: selection.clear,
+    onSent: () => {
+      selection.clear();
+      onSent();
+    },
   });
   const filterBar = createDeliveryFilters();
   const pager = createPager({ label: 'deliveries', onPage: (page) => setQuery({ page: page > 1 ? page : undefined }) });

@@ -3,6 +3,7 @@
 import { NetworkError, getJson, hasStatus, messageOf, nextStep } from '../core/api.js';
 import { buildBanner, clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
+import { coalesce } from '../core/coalesce.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
@@ -22,15 +23,21 @@ export const webhookScreen = {
   mount(root, { params, query }) {
     document.title = 'Webhook · Acme Product Importer';
     const id = Number(params.id);
+    // The notification of the deletion may arrive before its response. Nothing is loaded then, because it is gone.
+    let isDeleting = false;
     const head = webhookHead({
       onChanged: () => loadWebhook(),
+      onDeleting: (wanted) => {
+        isDeleting = wanted;
+        if (!wanted) load();
+      },
       onDeleted: () => go('#/webhooks'),
       onTested: () => setQuery({ added: undefined }, { replace: true }),
       onShown: ({ enabled }) => deliveries.setPaused(!enabled),
     });
     const chart = hoursChart(id);
     const offer = testOffer({ onTest: head.test });
-    const deliveries = deliveryPart(id, { onTest: head.test });
+    const deliveries = deliveryPart(id, { onTest: head.test, onSent: () => loadDeliveries() });
     const screen = h(
       'div',
       { class: 'screen webhook-screen' },
@@ -78,10 +85,15 @@ export const webhookScreen = {
       }
     }
     const load = () => Promise.all([loadWebhook(), chart.load(period), loadDeliveries()]);
+    // A search in bodies is slow. Its result stays as it is while events go on.
+    const follow = coalesce(async () => {
+      if (isDeleting) return;
+      await Promise.all([loadWebhook(), chart.load(period), deliveries.wanted().text ? null : loadDeliveries()]);
+    });
     deliveries.readQuery(query);
     offer.show(query);
     load();
-    const stops = [followChanges('webhooks', load), reconnected.subscribe(load), chart.stop, deliveries.stop];
+    const stops = [followChanges('webhooks', follow), reconnected.subscribe(load), chart.stop, deliveries.stop];
     return {
       update(location) {
         const before = JSON.stringify(deliveries.wanted());

@@ -19,12 +19,13 @@ import { describeWaiting, isFailing, troublePill } from './trouble.js';
  * Create the top of the screen.
  * @param {object} options
  * @param {() => void} options.onChanged
+ * @param {(isDeleting: boolean) => void} options.onDeleting called with true while the webhook may be deleted
  * @param {() => void} options.onDeleted
  * @param {() => void} options.onTested
  * @param {(webhook: Webhook) => void} options.onShown called with each state of the webhook
  * @returns {{element: HTMLElement, show: (webhook: Webhook) => void, test: () => void}} `test` sends a test request
  */
-export function webhookHead({ onChanged, onDeleted, onTested, onShown }) {
+export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShown }) {
   /** @type {Webhook | null} */
   let webhook = null;
   /** @param {(webhook: Webhook) => unknown} run */
@@ -51,7 +52,11 @@ export function webhookHead({ onChanged, onDeleted, onTested, onShown }) {
       },
     }),
   );
-  const remove = withWebhook(async (current) => (await deleteWebhook(current)) && onDeleted());
+  const remove = withWebhook(async (current) => {
+    onDeleting(true);
+    if (await deleteWebhook(current)) onDeleted();
+    else onDeleting(false);
+  });
   const retry = actionButton('refresh', 'Retry all…', 'webhook-recover', withWebhook(openRecovery));
   // Disabled until the webhook has loaded.
   const actions = [

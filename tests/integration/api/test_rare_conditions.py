@@ -35,7 +35,7 @@ def test_a_delivery_that_is_removed_while_it_is_resent_is_not_found(client: Clie
     with Threads() as threads, open_transaction(database_url) as cursor:
         cursor.execute("DELETE FROM webhook_deliveries")
         threads.start(lambda: read_error(client.post(path), 404, "delivery_not_found"))
-        wait_for("the call", lambda: is_waiting_for_lock(database_url, "UPDATE webhook_deliveries"))
+        wait_for("the call", lambda: is_waiting_for_lock(database_url, "WITH chosen"))
 
 
 def test_the_health_has_no_hour_of_the_future(client: Client, database_url: str) -> None:

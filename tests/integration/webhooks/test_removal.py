@@ -82,12 +82,14 @@ def test_an_old_event_with_many_deliveries_is_removed_in_small_transactions(clie
     execute(
         database_url,
         "INSERT INTO webhook_hours (webhook_id, hour) SELECT id, now() - age FROM webhooks,"
-        " unnest('{40 days,31 days,1 day}'::interval[]) age",
+        " unnest('{40 days,31 days,1 day}'::interval[]) age;"
+        "INSERT INTO webhook_response_times SELECT id, now() - age, 7, 1 FROM webhooks,"
+        " unnest('{10 days,9 days,7 days}'::interval[]) age",
     )
     remove(database_url)
     counts = [count(database_url, table) for table in ("webhook_events", "webhook_deliveries", "webhook_attempts")]
     assert counts == [1, 100, 300]
-    assert count(database_url, "webhook_hours") == 1
+    assert count(database_url, "webhook_hours") == count(database_url, "webhook_response_times") == 1
     assert execute(database_url, LARGEST_DELETIONS_SQL) == [("webhook_attempts", 50), ("webhook_deliveries", 20)]
 
 
