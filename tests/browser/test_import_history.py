@@ -70,9 +70,7 @@ def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, si
     site.call("PUT", f"/api/products/{edited['id']}", {"name": "Edited"})
     page.get_by_test_id("undo-import").click()
     dialog = page.get_by_test_id("confirm-dialog")
-    expect(dialog).to_contain_text(
-        "19 created products are removed and 1 updated product gets its former values back"
-    )
+    expect(dialog).to_contain_text("19 created products are removed and 1 updated product gets its former values back")
     check_accessible(page, "the question before an undo")
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Undo of lamps.csv")

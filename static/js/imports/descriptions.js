@@ -2,7 +2,7 @@
 
 import { formatCount, formatDuration, formatMoment, formatNumber, formatPart } from '../core/format.js';
 import { elapsedSeconds, isAllRejected, isUndo } from './job.js';
-import { isChecking, lacksSku, needsColumns } from './steps.js';
+import { isChecking, lacksSku, needsColumns, outcomeOf } from './steps.js';
 
 /** @import { ImportDetail, ImportJob, Preview, PreviewCounts } from '../core/types.d.ts' */
 
@@ -185,6 +185,7 @@ export function jobHeadline(job, watchedMs = 0) {
     case 'completed':
       return isUndo(job) ? describeUndone(job) : describeImported(job);
     case 'failed':
+      if (outcomeOf(job, 'check') === 'failed') return 'The check did not finish';
       if (!needsColumns(job)) return `The ${noun} did not finish`;
       return lacksSku(job) ? 'Which column is the SKU?' : 'Which column is which?';
     case 'cancelled':
