@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, Site, drop, expect_status, show_products
+from support.browser import NARROW, Console, Site, drop, expect_status, expect_step, show_products
 from support.paths import SAMPLE
 
 
@@ -34,6 +34,31 @@ def test_a_file_that_cannot_be_imported_shows_why_and_what_to_do(page: Page) -> 
     expect_status(page, "failed")
     expect(page.get_by_test_id("banner-error")).to_contain_text("a header row and nothing below it")
     check_accessible(page, "a failed import")
+
+    # Nothing can be read of a picture, whatever the options. The check has failed, and only another file helps.
+    drop(page, ("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256))))
+    expect_status(page, "failed")
+    expect(page.get_by_test_id("banner-error")).to_have_text(
+        "This is a PNG picture, not a CSV file. Export the products as CSV and upload that.Nothing was written."
+    )
+    expect(page.locator(".step.is-failed")).to_have_text("Check (failed)")
+    expect(page.get_by_test_id("another-file")).to_be_visible()
+    for testid in ("retry-import", "change-options"):
+        expect(page.get_by_test_id(testid)).to_have_count(0)
+
+
+def test_a_refused_file_is_reported_where_it_was_chosen(page: Page) -> None:
+    drop(page, ("photo.png", b"picture"), ("lamps.csv", b"sku\nLAMP-1\n"))
+    refusal = page.get_by_test_id("banner-error")
+    expect(refusal).to_contain_text("photo.png")
+    # It stays readable beside the other file, whose row says what its import would do.
+    row = page.get_by_test_id("imports-table").get_by_role("row").filter(has_text="lamps.csv")
+    expect(row).to_contain_text("Would create 1", timeout=60_000)
+    expect(row.get_by_title("To create")).to_have_text("1")
+    expect(refusal).to_be_visible()
+    row.get_by_role("link").click()
+    expect_step(page, "check")
+    expect(refusal).to_have_count(0)
 
 
 def test_rejected_rows_open_with_one_click_and_show_as_plain_text(page: Page) -> None:

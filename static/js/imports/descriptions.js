@@ -3,7 +3,7 @@
 import { formatCount, formatDuration, formatMoment, formatNumber, formatPart } from '../core/format.js';
 import { bulkCounts, describeBulkResult, describeBulkUndo, describeBulkWritten } from './bulk-texts.js';
 import { elapsedSeconds, isAllRejected, isBulk, isUndo, nounOf, nounOfUndone } from './job.js';
-import { isChecking, lacksSku, needsColumns } from './steps.js';
+import { isChecking, lacksSku, needsColumns, outcomeOf } from './steps.js';
 
 /** @import { ImportDetail, ImportJob, Preview, PreviewCounts } from '../core/types.d.ts' */
 
@@ -191,6 +191,7 @@ export function jobHeadline(job, watchedMs = 0) {
       if (isBulk(job)) return describeBulkResult(job) + durationSuffix(job);
       return isUndo(job) ? describeUndone(job) : describeImported(job);
     case 'failed':
+      if (outcomeOf(job, 'check') === 'failed') return 'The check did not finish';
       if (!needsColumns(job)) return `The ${noun} did not finish`;
       return lacksSku(job) ? 'Which column is the SKU?' : 'Which column is which?';
     case 'cancelled':

@@ -105,6 +105,8 @@ test('the headline of an import without a column for the SKU asks for it', () =>
   const twoNames = createFile({ problem: 'There are two names.', columns });
   assert.equal(jobHeadline({ ...job, file: twoNames }), 'Which column is which?');
   assert.equal(jobHeadline({ ...job, file: null }), 'The import did not finish');
+  const options = { ...job.options, preview: true };
+  assert.equal(jobHeadline({ ...job, options, file: null }), 'The check did not finish');
   assert.equal(jobHeadline({ ...job, file: null, kind: 'undo' }), 'The undo did not finish');
 });
 
