@@ -6,6 +6,7 @@ Plain helpers and the fixtures of single subjects are in `support/`, one module 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
@@ -15,9 +16,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import hypothesis
+import psycopg2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from psycopg2.extensions import cursor as Cursor
 
 os.environ.setdefault("DATABASE_URL", "postgresql://not-used-by-tests/none")
 # Messages that this process sends must not reach a product that runs in ./instance.
@@ -45,9 +48,11 @@ atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 pytest_plugins = [
     "support.browser_contexts",
     "support.browser",
+    "support.garbage",
     "support.network_guard",
     "support.scheduling",
     "support.team",
+    "support.url_rules",
     "support.webhook_fixtures",
 ]
 
@@ -74,13 +79,21 @@ def server_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def database_cursor(server_url: str) -> Iterator[Cursor]:
+    """A cursor that creates and drops databases. Connecting for each takes a third of the time."""
+    with contextlib.closing(psycopg2.connect(server_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        yield cursor
+
+
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+def database_url(server_url: str, database_cursor: Cursor) -> Iterator[str]:
     """The URL of a database that only this test uses."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE} STRATEGY file_copy")
+    database_cursor.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE} STRATEGY file_copy")
     yield url_of(server_url, name)
-    execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    database_cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -45,6 +45,14 @@ def test_every_operation_is_shown_with_an_example(page: Page, client: FlaskClien
     expect(call.locator("pre").first).to_contain_text("curl -X PUT 'http://localhost/api/products/42'")
     call.get_by_text("412", exact=True).click()
     expect(call.get_by_text("precondition_failed").last).to_be_visible()
+    expect(call.locator(":scope > .call-body")).to_have_count(1)
+    # To close and open the call again makes no second body.
+    for is_open in (False, True):
+        call.locator("summary").first.click()
+        expect(call.locator("dt").get_by_text("If-Match", exact=True)).to_be_visible(visible=is_open)
+    expect(call.locator(":scope > .call-body")).to_have_count(1)
+    # A call that nobody has opened has no body.
+    expect(page.locator("#listProducts .call-body")).to_have_count(0)
     assert page.url.endswith("#changeProduct")
 
 
@@ -77,6 +85,11 @@ def test_the_header_is_that_of_every_page(page: Page, client: FlaskClient) -> No
 def test_a_link_to_an_operation_opens_it(page: Page) -> None:
     page.goto(f"{SITE}/api/docs#uploadFile")
     expect(page.locator("#uploadFile pre").first).to_contain_text("-F file=@products.csv")
+    expect(page.locator("#uploadFile summary").first).to_be_in_viewport()
+    page.evaluate("() => scrollTo(0, 0)")
+    # The call is open, and the link does not change the address.
+    page.locator("nav a[href='#uploadFile']").click()
+    expect(page.locator("#uploadFile summary").first).to_be_in_viewport()
 
 
 def test_the_footer_shows_the_version(page: Page) -> None:

@@ -28,6 +28,8 @@ export function createMethodBadge(method) {
 }
 
 /**
+ * Create the card of an operation. Its body is made when it is opened for the first time: all bodies together have
+ * thousands of elements, and a reader opens a few.
  * @param {OpenApiDocument} root
  * @param {string} method
  * @param {string} path
@@ -35,41 +37,53 @@ export function createMethodBadge(method) {
  * @returns {HTMLDetailsElement}
  */
 export function createOperationCard(root, method, path, operation) {
-  const { operationId, summary, description, parameters, requestBody, responses } = operation;
-  const [type, body] = Object.entries(requestBody?.content ?? {})[0] ?? [];
-  return h(
+  const card = h(
     'details',
-    { class: 'call card', id: operationId },
+    { class: 'call card', id: operation.operationId },
     h(
       'summary',
       {},
       createMethodBadge(method),
       h('h3', {}, h('code', { class: 'call-path', text: path })),
-      h('span', { class: 'muted', text: summary }),
+      h('span', { class: 'muted', text: operation.summary }),
       icon('chevron'),
     ),
-    h(
-      'div',
-      { class: 'call-body' },
-      description && h('div', { class: 'call-text' }, markdownBlock(description)),
-      h('h4', { text: 'Example' }),
-      createSample(curlCommand(root, method, path, operation, location.origin), `the curl command of ${summary}`),
-      PARAMETER_TITLES.map(([place, title]) => {
-        const fields = parameters
-          .filter((parameter) => parameter.in === place)
-          .map(({ name, required = false, schema, description: text }) => ({
-            name,
-            required,
-            schema: { ...schema, description: text },
-          }));
-        return createSection(title, createFieldList(root, fields));
-      }),
-      body && createSection(`Body: ${type}`, createFieldList(root, listFields(root, body.schema))),
-      h('h4', { text: 'Responses' }),
-      Object.entries(responses)
-        .sort(([left], [right]) => left.localeCompare(right))
-        .map(([status, response]) => createResponse(root, status, resolveReference(root, response))),
-    ),
+  );
+  card.addEventListener('toggle', () => card.append(createBody(root, method, path, operation)), { once: true });
+  return card;
+}
+
+/**
+ * @param {OpenApiDocument} root
+ * @param {string} method
+ * @param {string} path
+ * @param {Operation} operation
+ * @returns {HTMLElement}
+ */
+function createBody(root, method, path, operation) {
+  const { summary, description, parameters, requestBody, responses } = operation;
+  const [type, body] = Object.entries(requestBody?.content ?? {})[0] ?? [];
+  return h(
+    'div',
+    { class: 'call-body' },
+    description && h('div', { class: 'call-text' }, markdownBlock(description)),
+    h('h4', { text: 'Example' }),
+    createSample(curlCommand(root, method, path, operation, location.origin), `the curl command of ${summary}`),
+    PARAMETER_TITLES.map(([place, title]) => {
+      const fields = parameters
+        .filter((parameter) => parameter.in === place)
+        .map(({ name, required = false, schema, description: text }) => ({
+          name,
+          required,
+          schema: { ...schema, description: text },
+        }));
+      return createSection(title, createFieldList(root, fields));
+    }),
+    body && createSection(`Body: ${type}`, createFieldList(root, listFields(root, body.schema))),
+    h('h4', { text: 'Responses' }),
+    Object.entries(responses)
+      .sort(([left], [right]) => left.localeCompare(right))
+      .map(([status, response]) => createResponse(root, status, resolveReference(root, response))),
   );
 }
 

@@ -207,8 +207,14 @@ function openLinkedCall(calls) {
     const linked = calls.find((call) => `#${call.id}` === location.hash);
     for (const call of calls) call.link.toggleAttribute('aria-current', call === linked);
     if (!linked) return;
-    linked.card.open = true;
-    linked.card.scrollIntoView();
+    const { card } = linked;
+    if (card.open) {
+      card.scrollIntoView();
+    } else {
+      // The card gets its body at its first `toggle`. Until then, the last card cannot be scrolled to the top.
+      card.addEventListener('toggle', () => card.scrollIntoView(), { once: true });
+      card.open = true;
+    }
   };
   addEventListener('hashchange', open);
   // A second click on the same link does not change the address.
