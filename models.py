@@ -23,14 +23,13 @@ from tables.access import (
     UserLink,
     UserSession,
 )
-from tables.base import Base
+from tables.base import ORIGINS, Base
 from tables.imports import (
     FINAL_STATUSES,
     IMPORT_MODES,
     JOB_KINDS,
     JOB_STATUSES,
     MISSING_POLICIES,
-    ORIGINS,
     REJECT_POLICIES,
     SHORT_ROW_POLICIES,
     STAGING_TABLE_PREFIX,
@@ -44,7 +43,14 @@ from tables.imports import (
     ImportSample,
     Worker,
 )
-from tables.products import NAME_MAX_CHARACTERS, SEARCH_INDEX_PREFIX, SKU_MAX_CHARACTERS, Product, SearchIndexBuild
+from tables.products import (
+    NAME_MAX_CHARACTERS,
+    SEARCH_INDEX_PREFIX,
+    SKU_MAX_CHARACTERS,
+    Product,
+    ProductEdit,
+    SearchIndexBuild,
+)
 from tables.webhooks import (
     DELIVERY_STATUSES,
     Webhook,
@@ -89,6 +95,7 @@ __all__ = [
     "Installation",
     "OidcAttempt",
     "Product",
+    "ProductEdit",
     "RequestCount",
     "SearchIndexBuild",
     "SignInFailures",

@@ -9,7 +9,7 @@ from api.access import account, audit, keys, oidc, session, users
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
-from api.products import bulk, export, last_change
+from api.products import bulk, export, history
 from api.products import routes as products
 from api.webhooks import deliveries, send_test
 from api.webhooks import routes as webhooks
@@ -19,7 +19,7 @@ def register(app: Flask) -> None:
     """Register every route with the application, and add every call of the API to its OpenAPI document."""
     docs.create_document(app).add(
         products.blueprint,
-        last_change.blueprint,
+        history.blueprint,
         bulk.blueprint,
         export.blueprint,
         change_streams.blueprint,
