@@ -9,10 +9,11 @@ from flask import Response, jsonify, request
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import undefer
 
 from access.audit import Target
 from api.audit import record
-from api.authentication import current_actor
+from api.authentication import current_actor, current_origin
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
@@ -28,7 +29,7 @@ from api.products.schemas import (
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
-from catalogue.edits import record_edit
+from catalogue.edits import EditedProduct, record_edit
 from catalogue.search import ProductRow
 from catalogue.sorting import InvalidPageToken
 from database.serializers import PRODUCT_FIELDS, format_timestamp, serialize_product
@@ -209,7 +210,8 @@ def delete_product(product_id: int) -> Response:
     db.session.delete(product)
     db.session.flush()
     _record_event("product.deleted", product)
-    _record_entry("product.deleted", product, {name: [getattr(product, name), None] for name in VALUES})
+    values = {name: [getattr(product, name), None] for name in VALUES}
+    record("product.deleted", Target("product", product.id, product.sku), changes=values)
     db.session.commit()
     return jsonify(message=f"The product {product.sku} was deleted.")
 
@@ -245,7 +247,7 @@ def _pop_origin(values: dict[str, Any]) -> str:
 
 def _find_locked(product_id: int) -> Product:
     """Return a product with its row locked; raise the 404 if there is none."""
-    product = db.session.get(Product, product_id, with_for_update=True)
+    product = db.session.get(Product, product_id, options=[undefer(Product.restored)], with_for_update=True)
     if product is None:
         raise PRODUCT_NOT_FOUND.exception()
     return product
@@ -255,11 +257,6 @@ def _record_event(event: str, product: Product) -> None:
     """Record an event for webhooks in the transaction of the change."""
     with _cursor() as cursor:
         record_event(cursor, event, {"product": serialize_product(product)})
-
-
-def _record_entry(action: str, product: Product, changes: dict[str, list[Any]]) -> None:
-    """Record an action in the audit log, in the transaction of the change."""
-    record(action, Target("product", product.id, product.sku), changes=changes)
 
 
 def _commit(
@@ -283,10 +280,10 @@ def _commit(
         raise DUPLICATE_SKU.exception(f"A product with the SKU {sku} already exists.") from None
     if event:
         _record_event(event, product)
-        _record_entry(event, product, changes)
-        actor = current_actor()
+        restored = product.restored if previous_at else None
+        edited = EditedProduct(product.id, product.sku, product.updated_at, previous_at, restored)
         with _cursor() as cursor:
-            record_edit(cursor, product.id, changes, previous_at=previous_at, started_from=started_from, actor=actor)
+            record_edit(cursor, current_origin(), event, edited, changes, started_from=started_from)
     response = jsonify(serialize_product(product))
     response.set_etag(etag(product))
     db.session.commit()
