@@ -162,9 +162,10 @@ const UNKNOWN_VALUES = {
  * @returns {HTMLElement}
  */
 function describeAuthor({ how, by, import: job, undone, created }, onLeave) {
-  const name = (undone ?? job)?.filename;
-  const link = job && h('a', { href: addressOfJob(job.task_id), on: { click: onLeave } }, h('bdi', { text: name }));
-  const way = how && (how === 'bulk' && link ? link : [WAYS[how], link && [' of ', link]]);
+  const text = (undone ?? job)?.filename;
+  const name = text && h('bdi', { text });
+  const target = job ? h('a', { href: addressOfJob(job.task_id), on: { click: onLeave } }, name) : name;
+  const way = how && (how === 'bulk' && target ? target : [WAYS[how], target && [' of ', target]]);
   const author = by?.name && h('bdi', { class: 'history-author', text: by.name });
   const parts = [author, way, created && 'created'].filter(Boolean);
   return h('span', {}, parts.length ? parts.map((part, index) => [index ? ' · ' : null, part]) : 'Unknown change');
@@ -217,24 +218,27 @@ function createValues(before, after, created) {
   const [old, current] = areKnown
     ? compareTexts(asText(before), asText(after), clip)
     : [[clip(asText(before))], [clip(asText(after))]];
-  /**
-   * @param {FieldValue} value
-   * @param {Child[]} content
-   */
-  const shown = (value, content) =>
-    value === '' || value === null
-      ? h('span', { class: 'muted', text: value === null ? 'not kept' : 'empty' })
-      : h('span', { dir: 'auto' }, content);
-  const content = h(
+  return h(
     'div',
     { class: 'history-values' },
-    created ? null : [h('span', { class: 'visually-hidden', text: 'before: ' }), shown(before, old), arrow()],
-    shown(after, current),
+    created
+      ? null
+      : [h('span', { class: 'visually-hidden', text: 'before: ' }), createValue(before, old), createArrow()],
+    createValue(after, current),
   );
-  return isLong(before) || isLong(after) ? fold(content) : content;
 }
 
-const arrow = () => [
+/**
+ * @param {FieldValue} value
+ * @param {Child[]} content of the value, with its differences
+ */
+function createValue(value, content) {
+  if (value === '' || value === null) return h('span', { class: 'muted', text: value === null ? 'not kept' : 'empty' });
+  const element = h('span', { dir: 'auto' }, content);
+  return isLong(value) ? fold(element) : element;
+}
+
+const createArrow = () => [
   h('span', { class: 'history-arrow', 'aria-hidden': 'true', text: ' → ' }),
   h('span', { class: 'visually-hidden', text: ', after: ' }),
 ];
@@ -251,7 +255,7 @@ function fold(content) {
     button.setAttribute('aria-expanded', String(!isFolded));
     setText(button, isFolded ? 'Show all' : 'Show less');
   });
-  return h('div', { class: 'history-foldable' }, content, button);
+  return h('span', { class: 'history-foldable' }, content, button);
 }
 
 /** @param {FieldValue} value */
