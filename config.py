@@ -276,7 +276,12 @@ class Settings:
         int, Setting("30", "days after which a session ends, however often it is used", _integer(1, 365))
     ]
     audit_retention_days: Annotated[
-        int, Setting("365", "days after which entries of the audit log are deleted", _integer(1, 36_500))
+        int,
+        Setting(
+            "365",
+            "days after which entries of the audit log and edits in the history of products are deleted",
+            _integer(1, 36_500),
+        ),
     ]
     oidc_issuer: Annotated[
         str,

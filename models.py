@@ -23,7 +23,7 @@ from tables.access import (
     UserLink,
     UserSession,
 )
-from tables.base import Base
+from tables.base import ORIGINS, Base
 from tables.imports import (
     DELETED_TABLE_PREFIX,
     FINAL_STATUSES,
@@ -31,7 +31,6 @@ from tables.imports import (
     JOB_KINDS,
     JOB_STATUSES,
     MISSING_POLICIES,
-    ORIGINS,
     REJECT_POLICIES,
     SHORT_ROW_POLICIES,
     STAGING_TABLE_PREFIX,
@@ -46,7 +45,14 @@ from tables.imports import (
     ImportSpeed,
     Worker,
 )
-from tables.products import NAME_MAX_CHARACTERS, SEARCH_INDEX_PREFIX, SKU_MAX_CHARACTERS, Product, SearchIndexBuild
+from tables.products import (
+    NAME_MAX_CHARACTERS,
+    SEARCH_INDEX_PREFIX,
+    SKU_MAX_CHARACTERS,
+    Product,
+    ProductEdit,
+    SearchIndexBuild,
+)
 from tables.webhooks import (
     DELIVERY_STATUSES,
     Webhook,
@@ -94,6 +100,7 @@ __all__ = [
     "Installation",
     "OidcAttempt",
     "Product",
+    "ProductEdit",
     "RequestCount",
     "SearchIndexBuild",
     "SignInFailures",

@@ -13,6 +13,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
+# What clients say about where a job or an edit was started.
+ORIGINS = ("page", "api")
+
 
 class Base(DeclarativeBase):
     """The base class of all tables. Constraint names follow a convention, so migrations can refer to them."""

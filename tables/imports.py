@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tables.base import Base, is_one_of
+from tables.base import ORIGINS, Base, is_one_of
 
 JOB_STATUSES = ("pending", "processing", "awaiting_confirmation", "completed", "failed", "cancelled")
 FINAL_STATUSES = ("completed", "failed", "cancelled")
@@ -35,7 +35,6 @@ IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
 SHORT_ROW_POLICIES = ("reject", "accept")
 MISSING_POLICIES = ("keep", "deactivate", "delete")
-ORIGINS = ("page", "api")
 # The prefix of the tables that hold the rows of a running import. They have no models.
 STAGING_TABLE_PREFIX = "import_staging_"
 # The prefix of the tables that hold the products of a deletion of all, until it can no longer be undone. They have no
@@ -239,7 +238,8 @@ class ImportChanges(Base):
     holds the SKUs that the mode of the import excludes. The other arrays have one entry for each id in `updated`.
     `names`, `descriptions` and `actives` hold the previous values: a value that did not change is NULL, and if none of
     the values changed, the whole array is NULL. `stamps` holds the timestamps of the previous versions. `left_alone`
-    holds the ids that the last undo left alone, and is NULL until an undo has reversed the entry.
+    holds the ids that the last undo left alone, and is NULL until an undo has reversed the entry. `reversals` has the
+    time of each undo that reversed it: the `updated_at` of the products that this undo restored.
 
     With `deactivated`, the file did not have the products in `updated`, and the import deactivated them. In an entry
     with `deleted` products, the other arrays have all that an undo needs to insert these again. After a deletion of
@@ -267,8 +267,19 @@ class ImportChanges(Base):
     left_alone: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     deleted_table: Mapped[str | None]
     deleted_rows: Mapped[int | None]
+    reversals: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))
 
-    __table_args__ = (Index("import_changes_job_id_idx", "job_id", "id"),)
+    __table_args__ = (
+        Index("import_changes_job_id_idx", "job_id", "id"),
+        # For the history of a product, which finds the entry that wrote or restored a version.
+        Index(None, "at"),
+        Index(
+            "import_changes_reversals_idx",
+            "reversals",
+            postgresql_using="gin",
+            postgresql_where=text("reversals IS NOT NULL"),
+        ),
+    )
 
 
 class ImportLog(Base):

@@ -8,8 +8,11 @@ the same order in every database, and an import can merge its sorted rows with t
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
+    JSON,
+    CheckConstraint,
     DateTime,
     Identity,
     Index,
@@ -21,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tables.base import Base
+from tables.base import ORIGINS, Base, is_one_of
 
 SKU_MAX_CHARACTERS = 255
 NAME_MAX_CHARACTERS = 500
@@ -50,6 +53,34 @@ class Product(Base):
         # Every write updates this index. The indexes of the other sort orders are built in the background, see
         # catalogue/search_indexes.py.
         Index("products_updated_at_idx", "updated_at", "id"),
+    )
+
+
+class ProductEdit(Base):
+    """A change of a single product by the page or by a script, written in the transaction of the change.
+
+    `at` is the `updated_at` that the edit gave the product, and `previous_at` the one before; it is NULL if the edit
+    created the product. If an undo had made the version before, `restored_version` is the version that it brought back.
+    `changes` holds the full values before and after: `{"name": ["lamp", "Lamp"]}`. There is no foreign key: a product
+    that was deleted may be restored by an undo, with its id.
+    """
+
+    __tablename__ = "product_edits"
+
+    product_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    previous_at: Mapped[datetime | None]
+    restored_version: Mapped[datetime | None]
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    started_from: Mapped[str] = mapped_column(String(16))
+    # The actor as in the audit log.
+    actor_type: Mapped[str] = mapped_column(String(16))
+    actor_name: Mapped[str]
+
+    __table_args__ = (
+        CheckConstraint(is_one_of("started_from", ORIGINS), name="started_from"),
+        # For the reaper, which removes old edits.
+        Index(None, "at"),
     )
 
 

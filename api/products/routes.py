@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, jsonify, request
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import undefer
 
 from access.audit import Target
 from api.audit import record
+from api.authentication import current_actor, current_origin
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
@@ -26,6 +29,7 @@ from api.products.schemas import (
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
+from catalogue.edits import EditedProduct, record_edit
 from catalogue.search import ProductRow
 from catalogue.sorting import InvalidPageToken
 from database.serializers import PRODUCT_FIELDS, format_timestamp, serialize_product
@@ -136,9 +140,11 @@ def create_product(values: dict[str, Any]) -> tuple[Response, int]:
     Returns 409 if a product already has this SKU, ignoring case. If several requests create the same SKU at the same
     time, exactly one succeeds. Unknown fields are ignored.
     """
+    started_from = _pop_origin(values)
     product = Product(**values)
     db.session.add(product)
-    return _commit(product, "product.created", {name: [None, value] for name, value in values.items()}), 201
+    changes = {name: [None, value] for name, value in values.items()}
+    return _commit(product, "product.created", changes, started_from=started_from), 201
 
 
 @blueprint.get("/<int:product_id>", parameters=PRODUCT_ID)
@@ -177,8 +183,10 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
     Changes only the given fields. If they all have these values already, nothing is written and `updated_at` stays the
     same. `id`, `created_at`, `updated_at` and unknown fields are ignored, so you can send back a product as you got it.
     """
+    started_from = _pop_origin(values)
     product = _find_locked(product_id)
     _check_if_match(product)
+    previous_at = product.updated_at
     if request.get_json().get("sku") == product.sku:
         # The migration may have left a SKU with invisible characters as it was. Sending it back is no change.
         del values["sku"]
@@ -187,7 +195,8 @@ def change_product(values: dict[str, Any], product_id: int) -> Response:
         setattr(product, name, value)
     if changes:
         product.updated_at = func.clock_timestamp()
-    return _commit(product, "product.updated" if changes else None, changes)
+    event = "product.updated" if changes else None
+    return _commit(product, event, changes, started_from=started_from, previous_at=previous_at)
 
 
 @blueprint.delete("/<int:product_id>", parameters=PRODUCT_ID)
@@ -201,7 +210,8 @@ def delete_product(product_id: int) -> Response:
     db.session.delete(product)
     db.session.flush()
     _record_event("product.deleted", product)
-    _record_entry("product.deleted", product, {name: [getattr(product, name), None] for name in VALUES})
+    values = {name: [getattr(product, name), None] for name in VALUES}
+    record("product.deleted", Target("product", product.id, product.sku), changes=values)
     db.session.commit()
     return jsonify(message=f"The product {product.sku} was deleted.")
 
@@ -229,9 +239,15 @@ def _cursor() -> Cursor:
     return cursor
 
 
+def _pop_origin(values: dict[str, Any]) -> str:
+    """Take where an edit was made out of the values of a product, and return it. People edit on the page."""
+    origin: str = values.pop("started_from", "page" if current_actor().type == "user" else "api")
+    return origin
+
+
 def _find_locked(product_id: int) -> Product:
     """Return a product with its row locked; raise the 404 if there is none."""
-    product = db.session.get(Product, product_id, with_for_update=True)
+    product = db.session.get(Product, product_id, options=[undefer(Product.restored)], with_for_update=True)
     if product is None:
         raise PRODUCT_NOT_FOUND.exception()
     return product
@@ -243,15 +259,18 @@ def _record_event(event: str, product: Product) -> None:
         record_event(cursor, event, {"product": serialize_product(product)})
 
 
-def _record_entry(action: str, product: Product, changes: dict[str, list[Any]]) -> None:
-    """Record an action in the audit log, in the transaction of the change."""
-    record(action, Target("product", product.id, product.sku), changes=changes)
+def _commit(
+    product: Product,
+    event: str | None,
+    changes: dict[str, list[Any]],
+    *,
+    started_from: str,
+    previous_at: datetime | None = None,
+) -> Response:
+    """Commit a new or changed product with its event, audit entry and edit; return the response, or raise the 409.
 
-
-def _commit(product: Product, event: str | None, changes: dict[str, list[Any]]) -> Response:
-    """Commit a new or changed product with its event and its audit entry; return the response, or raise the 409.
-
-    The response is built before the commit, because others may change or delete the product right after it.
+    `previous_at` is the `updated_at` before the change, and None for a new product. The response is built before the
+    commit, because others may change or delete the product right after it.
     """
     sku = product.sku
     try:
@@ -261,7 +280,10 @@ def _commit(product: Product, event: str | None, changes: dict[str, list[Any]]) 
         raise DUPLICATE_SKU.exception(f"A product with the SKU {sku} already exists.") from None
     if event:
         _record_event(event, product)
-        _record_entry(event, product, changes)
+        restored = product.restored if previous_at else None
+        edited = EditedProduct(product.id, product.sku, product.updated_at, previous_at, restored)
+        with _cursor() as cursor:
+            record_edit(cursor, current_origin(), event, edited, changes, started_from=started_from)
     response = jsonify(serialize_product(product))
     response.set_etag(etag(product))
     db.session.commit()

@@ -16,7 +16,7 @@ from catalogue.filters import Filter
 from catalogue.search_terms import MAX_TERMS, Term, parse_field, parse_query
 from catalogue.sorting import SORT_KEYS, Sorting
 from database.skus import INVISIBLE_CHARACTERS, clean_sku
-from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
+from models import NAME_MAX_CHARACTERS, ORIGINS, SKU_MAX_CHARACTERS
 
 EXAMPLE_PRODUCT = {
     "id": 42,
@@ -29,6 +29,10 @@ EXAMPLE_PRODUCT = {
 }
 # For JSON Schema: no NUL, and at least one character that is visible.
 SKU_PATTERN = rf"^[^\u0000]*[^\u0000\s{INVISIBLE_CHARACTERS.encode('ascii', 'backslashreplace').decode()}][^\u0000]*$"
+STARTED_FROM = (
+    "Where the edit is made, for the history of the product: on the page, or by another client. By default this is"
+    " `page` for a person who is signed in, otherwise `api`."
+)
 ACTIVE_FILTER = "`true` finds only active products, `false` only inactive ones."
 
 
@@ -167,6 +171,7 @@ class ProductUpdateSchema(RequestSchema):
     name = Text("The name of the product.", "Blue lamp", NAME_MAX_CHARACTERS)
     description = Text("Any text.", "Matches the blue sofa.")
     active = Boolean("Whether the product is for sale.")
+    started_from = Choice(STARTED_FROM, *ORIGINS)
 
 
 class NewProductSchema(ProductUpdateSchema):

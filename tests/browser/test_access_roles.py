@@ -27,6 +27,12 @@ OVERLAPS = """() => {
         && one.top < other.bottom - 0.5 && other.top < one.bottom - 0.5));
 }"""
 
+RECORD_EDIT_SQL = """
+INSERT INTO product_edits (product_id, at, previous_at, changes, started_from, actor_type, actor_name)
+SELECT id, updated_at, created_at - interval '1 day', '{"name": ["Old lamp", "Lamp 1"]}', 'page', 'local', 'local'
+FROM products WHERE sku = 'LAMP-001'
+"""
+
 
 def check_header(page: Page, widths: Iterable[int] = WIDTHS) -> None:
     """The parts of the header neither overlap nor leave the window, and nothing scrolls sideways."""
@@ -39,6 +45,7 @@ def check_header(page: Page, widths: Iterable[int] = WIDTHS) -> None:
 
 def test_a_viewer_is_offered_to_look_only(team: Team) -> None:
     team.site.create_lamps(3)
+    team.site.sql(RECORD_EDIT_SQL)
     page = team.open("viewer")
     show_products(page)
     expect(row(page, "LAMP-001")).to_be_visible()
@@ -64,6 +71,8 @@ def test_a_viewer_is_offered_to_look_only(team: Team) -> None:
     expect(page.get_by_test_id("product-save")).to_have_count(0)
     expect(page.get_by_test_id("product-delete")).to_have_count(0)
     expect(page.get_by_test_id("product-activity")).to_have_count(0)
+    expect(page.get_by_test_id("history-name")).to_contain_text("Old lamp")
+    expect(page.get_by_test_id("history-restore")).to_have_count(0)
     check_accessible(page, "a product of a viewer")
     page.get_by_test_id("product-cancel").click()
     page.set_viewport_size(NARROW)

@@ -62,7 +62,7 @@ def test_enter_saves_only_the_edited_cell(page: Page, site: Site) -> None:
     expect(cell(page, "LAMP-002", "name")).to_be_focused()
     product = site.product("LAMP-002")
     assert product and (product["name"], product["description"]) == ("Desk lamp", "Lights room 2")
-    assert [request.post_data_json for request in sent] == [{"name": "Desk lamp"}]
+    assert [request.post_data_json for request in sent] == [{"name": "Desk lamp", "started_from": "page"}]
     assert re.fullmatch(r'"2.*Z"', sent[0].headers["if-match"])
 
 
@@ -82,7 +82,7 @@ def test_escape_restores_the_value_and_an_unchanged_value_is_not_sent(page: Page
     edit(page, "LAMP-001", "name", "New")
     page.keyboard.press("Enter")
     expect_state(page, "LAMP-001", "saved")
-    assert [request.post_data_json for request in sent] == [{"name": "New"}]
+    assert [request.post_data_json for request in sent] == [{"name": "New", "started_from": "page"}]
 
 
 def test_tab_saves_and_moves_to_the_next_cell_and_row(page: Page, site: Site) -> None:

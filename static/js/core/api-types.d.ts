@@ -858,6 +858,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products/{product_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * Get the history of a product
+         * @description Lists what changed the product, the newest change first: edits on the page and through the API, imports, bulk
+         *     changes and undos. To restore a value, send it with `PUT`; that is an edit, too.
+         *
+         *     Edits are known for as long as the audit log is kept, imports and bulk changes for as long as they can be undone. A
+         *     change that is not known any more has no `how` and no `changes`, and there may have been others before it; the list
+         *     continues with the latest edit that is known. An import that was undone is missing if another import changed the
+         *     product afterwards. The list has the latest 1,000 changes.
+         */
+        get: operations["getHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/products/{product_id}/last-change": {
         parameters: {
             query?: never;
@@ -870,7 +899,7 @@ export interface paths {
         };
         /**
          * Get who changed a product last
-         * @description Edits are known for as long as the audit log is kept, and imports for as long as they can be undone.
+         * @description This is the first change of its history, without values.
          */
         get: operations["getLastChange"];
         put?: never;
@@ -1705,6 +1734,19 @@ export interface components {
              */
             type: "user" | "key" | "local" | "system" | "anonymous" | null;
         };
+        ChangingJob: {
+            /**
+             * @description The name of the file, or the title of the job.
+             * @example products.csv
+             */
+            filename: string;
+            /**
+             * Format: uuid
+             * @description The `task_id`.
+             * @example c2f1e5a0-5c1f-4f4e-9f65-0a4f8a1d7f43
+             */
+            task_id: string;
+        };
         CheckedRow: {
             /** @description The values after the import, for the fields that the file has; null if the import would delete the product. */
             after: {
@@ -2149,6 +2191,21 @@ export interface components {
              * @example 1.1.0
              */
             version: string;
+        };
+        History: {
+            /** @description Whether this is the last page, and the history goes back to the creation of the product without a gap. */
+            complete: boolean;
+            /** @description The changes, the newest first. */
+            history: components["schemas"]["ProductChange"][];
+            pagination: components["schemas"]["HistoryPagination"];
+        };
+        HistoryPagination: {
+            /** @description The number of the next page; null on the last page. */
+            next: number | null;
+            /** @description The page number. */
+            page: number;
+            /** @description The number of changes per page. */
+            per_page: number;
         };
         Import: {
             /** @description Null for an import and its undo. */
@@ -2692,14 +2749,15 @@ export interface components {
             /** @description Who changed it; null if that is not known. */
             by: components["schemas"]["ChangedBy"] | null;
             /**
-             * @description How it was changed; null if that is not known. For edits of `local` it is not known whether the page or a script made them.
+             * @description How it was changed: by an edit on the page or through the API, by an import, a bulk change or an undo; null if that is not known.
              * @example page
              * @enum {string|null}
              */
-            how: "page" | "api" | "import" | "bulk" | "undo" | null;
+            how: "api" | "bulk" | "import" | "page" | "undo" | null;
             /**
              * Format: uuid
-             * @description The `task_id` of the import, the bulk change or the undo; null for other changes.
+             * @description The `task_id` of the import, the bulk change or the undo; null for edits.
+             * @example c2f1e5a0-5c1f-4f4e-9f65-0a4f8a1d7f43
              */
             import: string | null;
         };
@@ -3117,6 +3175,11 @@ export interface components {
              * @example A-1
              */
             sku: string;
+            /**
+             * @description Where the edit is made, for the history of the product: on the page, or by another client. By default this is `page` for a person who is signed in, otherwise `api`.
+             * @enum {string}
+             */
+            started_from?: "page" | "api";
         };
         NewUser: {
             /**
@@ -3340,6 +3403,32 @@ export interface components {
              */
             updated_at: string;
         };
+        ProductChange: {
+            /**
+             * Format: date-time
+             * @description When it was made: the `updated_at` that the product got (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            at: string;
+            /** @description Who made it; null if that is not known. */
+            by: components["schemas"]["ChangedBy"] | null;
+            /** @description The values of the changed fields before and after, in full: `sku`, `name`, `description` and `active`. A value is null if there was none, or if it is not kept: what an import wrote is gone once it is undone. The object is null if nothing is known about the values. */
+            changes: {
+                [key: string]: unknown[];
+            } | null;
+            /** @description Whether this change created the product. */
+            created: boolean;
+            /**
+             * @description How it was changed: by an edit on the page or through the API, by an import, a bulk change or an undo; null if that is not known.
+             * @example page
+             * @enum {string|null}
+             */
+            how: "api" | "bulk" | "import" | "page" | "undo" | null;
+            /** @description The job that made it; null for edits. */
+            import: components["schemas"]["ChangingJob"] | null;
+            /** @description For an undo: the job that it reversed; otherwise null. */
+            undone: components["schemas"]["ChangingJob"] | null;
+        };
         ProductFilter: {
             /** @description `true` finds only active products, `false` only inactive ones. */
             active?: boolean;
@@ -3412,6 +3501,11 @@ export interface components {
              * @example A-1
              */
             sku?: string;
+            /**
+             * @description Where the edit is made, for the history of the product: on the page, or by another client. By default this is `page` for a person who is signed in, otherwise `api`.
+             * @enum {string}
+             */
+            started_from?: "page" | "api";
         };
         ProgressSample: {
             /** @description Working time of the import so far, in seconds. */
@@ -8787,6 +8881,133 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getHistory: {
+        parameters: {
+            query?: {
+                /** @description The page number, starting at 1. */
+                page?: number;
+                /** @description The number of changes per page. */
+                per_page?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the product. */
+                product_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the history. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "complete": false,
+                     *       "history": [
+                     *         {
+                     *           "at": "2026-11-24T04:00:00.123456Z",
+                     *           "by": {
+                     *             "name": "Ada Lovelace",
+                     *             "type": "user"
+                     *           },
+                     *           "changes": {
+                     *             "name": [
+                     *               "lamp",
+                     *               "Blue lamp"
+                     *             ]
+                     *           },
+                     *           "created": false,
+                     *           "how": "import",
+                     *           "import": {
+                     *             "filename": "products.csv",
+                     *             "task_id": "c2f1e5a0-5c1f-4f4e-9f65-0a4f8a1d7f43"
+                     *           },
+                     *           "undone": null
+                     *         }
+                     *       ],
+                     *       "pagination": {
+                     *         "next": 2,
+                     *         "page": 1,
+                     *         "per_page": 20
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `product_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

@@ -9,7 +9,8 @@ import { h } from './dom.js';
 const SHORTCUTS = [
   [['/'], 'Search the products'],
   [['n'], 'New product'],
-  [['Ctrl', 'Z'], 'Bring back what was just deleted'],
+  [['Ctrl', 'Z'], 'Undo the last edit or deletion of products; on a Mac with Cmd'],
+  [['Ctrl', 'Shift', 'Z'], 'Repeat what was undone; Ctrl+Y does the same'],
   [['?'], 'Show this help'],
   [['Esc'], 'Leave an editor, a dialog, a selection or the search'],
 ];

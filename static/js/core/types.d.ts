@@ -14,8 +14,13 @@ export type Product = Schemas['Product'];
 export type Products = Schemas['ProductPage'];
 export type ProductPagination = Schemas['ProductPagination'];
 export type NewProduct = Schemas['NewProduct'];
-/** Who changed a product last, and how. */
-export type LastChange = Schemas['LastChange'];
+/** A page of the changes of a product, the newest first. */
+export type ProductHistory = Omit<Schemas['History'], 'history'> & { history: ProductHistoryChange[] };
+/** A change of a product: who or what made it, and the values before and after. */
+export type ProductHistoryChange = Omit<Schemas['ProductChange'], 'changes'> & {
+  changes: { [field in 'sku' | 'name' | 'description' | 'active']?: [before: FieldValue, after: FieldValue] } | null;
+};
+export type FieldValue = string | boolean | null;
 export type ProductChange = Schemas['ProductUpdate'];
 export type ProductFilter = Schemas['ProductFilter'];
 export type BulkChange = Schemas['BulkRequest'];

@@ -1,7 +1,7 @@
 // Table rows that compare the values of a product before and after a row of the file, side by side.
 
 import { h } from '../core/dom.js';
-import { diffWords } from './word-diff.js';
+import { compareTexts } from '../core/text-changes.js';
 
 /** @import { Child } from '../core/dom.js' */
 
@@ -72,16 +72,8 @@ function compareValues(before, after, field) {
   if (!before) return [null, clip(current) || emptyNote()];
   const old = asText(before[field]);
   if (old === current) return [mutedText(old), mutedText(current)];
-  const parts = diffWords(old, current);
-  /**
-   * @param {'old' | 'new'} side
-   * @param {'del' | 'ins'} tag
-   */
-  const partsOf = (side, tag) =>
-    parts
-      .filter(({ kind }) => kind === 'same' || kind === side)
-      .map(({ kind, text }) => (kind === 'same' ? text : h(tag, { text: clip(text) })));
-  return [old ? partsOf('old', 'del') : emptyNote(), current ? partsOf('new', 'ins') : emptyNote()];
+  const [oldParts, currentParts] = compareTexts(old, current, clip);
+  return [old ? oldParts : emptyNote(), current ? currentParts : emptyNote()];
 }
 
 const emptyNote = () => mutedText('');

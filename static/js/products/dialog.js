@@ -1,5 +1,6 @@
 // The product dialog: view, change, delete or create a product.
 
+import { announce } from '../core/announcer.js';
 import { ApiError, NetworkError, getJson, hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
@@ -7,14 +8,14 @@ import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
-import { FIELDS, changedFields, createConflictChoice } from './edit-conflict.js';
+import { FIELDS, FIELD_LABELS, changedFields, createConflictChoice } from './edit-conflict.js';
 import { createProductForm } from './form.js';
-import { describeLastChange, fetchLastChange } from './last-change.js';
-import { addressOf, ownChange, saveProduct, settled } from './save-queue.js';
+import { createProductHistory } from './product-history.js';
+import { addressOf, fromPage, ownChange, saveProduct, settled } from './save-queue.js';
 
 /** @import { Child } from '../core/dom.js' */
 /** @import { Product } from '../core/types.d.ts' */
-/** @import { FieldValues } from './edit-conflict.js' */
+/** @import { FieldName, FieldValues } from './edit-conflict.js' */
 /** @import { FormValues } from './form.js' */
 /** @import { SaveResult } from './save-queue.js' */
 
@@ -40,8 +41,6 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   if (!mayEdit) form.setReadOnly();
   const notice = h('div', { class: 'dialog-notice' });
   const times = h('dl', { class: 'product-times' });
-  /** @type {Child[]} */
-  let lastChange = [];
   const saveButton = h('button', {
     class: 'button button-primary',
     type: 'submit',
@@ -93,6 +92,8 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   const mayClose = () => !busy && question.mayClose();
   const leave = () => mayClose() && dialog.close();
 
+  const history = product && createProductHistory({ id: product.id, onRestore: restore, onLeave: leave });
+
   /** @param {Product | null} latest */
   const show = (latest) => {
     known = latest;
@@ -105,8 +106,8 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       h('dd', { text: formatTime(latest.created_at) }),
       h('dt', { text: 'Updated' }),
       h('dd', { text: formatTime(latest.updated_at) }),
-      ...lastChange,
     );
+    history?.show(latest);
   };
   /** @param {boolean} wanted */
   const setBusy = (wanted) => {
@@ -203,7 +204,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
 
   const dialog = showDialog({
     title: product ? product.name || product.sku : 'New product',
-    content: [notice, form.element, times],
+    content: [notice, form.element, times, history?.element],
     footer: h('div', {}, actions, question.element),
     testid: 'product-dialog',
     mayClose,
@@ -216,16 +217,33 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   if (!product || window.matchMedia('(pointer: fine)').matches) form.focus();
   if (product) {
     refresh(product.id);
-    showLastChange(product.id);
+    history?.load();
   }
 
-  /** @param {number} id */
-  async function showLastChange(id) {
-    const change = await fetchLastChange(id);
-    if (!change) return;
-    const rows = describeLastChange(id, change);
-    lastChange = rows;
-    times.append(...rows.filter((row) => row instanceof Node));
+  /**
+   * Save a value of the history at once. What was typed into other fields stays there.
+   * @param {FieldName} field
+   * @param {string | boolean} value
+   */
+  async function restore(field, value) {
+    if (busy || conflicting || !product) return;
+    showNotice();
+    setBusy(true);
+    const result = await saveProduct(product.id, { [field]: value }, () => known ?? product);
+    setBusy(false);
+    const typed = { ...form.changes(), [field]: value };
+    if (result.product) {
+      show(result.product);
+      form.put(typed);
+      onSeen?.(result.product);
+      announce(`${FIELD_LABELS[field]} restored`);
+      history?.focus();
+      history?.load();
+    } else if (result.latest) {
+      showConflict(typed, result.latest);
+    } else {
+      showError(result.error);
+    }
   }
 
   /**
@@ -253,7 +271,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
 async function create(values) {
   try {
     /** @returns {Promise<Product>} */
-    const post = () => sendJson('POST', '/api/products', { body: values });
+    const post = () => sendJson('POST', '/api/products', { body: fromPage(values) });
     return { product: await ownChange(post, (saved) => ({ ids: [saved.id], delta: 1 })) };
   } catch (error) {
     return { error };

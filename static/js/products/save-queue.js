@@ -7,6 +7,14 @@ import { FIELDS } from './edit-conflict.js';
 /** @import { Signal } from '../core/event-bus.js' */
 /** @import { Product } from '../core/types.d.ts' */
 /** @import { FieldName, FieldValues } from './edit-conflict.js' */
+/** @import { ProductEdit } from './undo-stack.js' */
+
+/**
+ * The version of a product that an edit changes, with the values of the changed fields if the edit is recorded.
+ * @typedef {FieldValues & Pick<Product, 'updated_at'>} EditedVersion
+ */
+
+/** @typedef {{isRecorded?: boolean}} SaveOptions `isRecorded`: whether the edit can be undone, true by default */
 
 /**
  * The effect of a change that this page made.
@@ -41,6 +49,12 @@ export const ownChangeStarted = createSignal();
 export const ownChangeEnded = createSignal();
 
 /**
+ * This page has saved an edit, so it can be undone. Undos and their repetitions are not reported.
+ * @type {Signal<ProductEdit>}
+ */
+export const productEdited = createSignal();
+
+/**
  * Run a change of the catalogue between the two signals.
  * @template Answer
  * @param {() => Promise<Answer>} work
@@ -64,11 +78,12 @@ export async function ownChange(work, touched) {
  * Save some fields of a product after earlier saves of the same product.
  * @param {number} id
  * @param {FieldValues} changes
- * @param {() => Product} version returns the edited version; called when it is this save's turn
+ * @param {() => EditedVersion} version returns the edited version; called when it is this save's turn
+ * @param {SaveOptions} [options]
  * @returns {Promise<SaveResult>}
  */
-export function saveProduct(id, changes, version) {
-  const turn = (queues.get(id) ?? Promise.resolve()).then(() => send(id, changes, version()));
+export function saveProduct(id, changes, version, options = {}) {
+  const turn = (queues.get(id) ?? Promise.resolve()).then(() => send(id, changes, version(), options));
   queues.set(id, turn);
   turn.then(() => queues.get(id) === turn && queues.delete(id));
   return turn;
@@ -77,17 +92,33 @@ export function saveProduct(id, changes, version) {
 /** @param {number} id @returns {Promise<unknown>} resolves when no save of this product is pending */
 export const settled = (id) => queues.get(id) ?? Promise.resolve();
 
+/** @returns {Promise<unknown>} resolves when no save of any product is pending */
+export const allSettled = () => Promise.all(queues.values());
+
 /**
  * @param {number} id
  * @param {FieldValues} changes
- * @param {Product} version
+ * @param {EditedVersion} version
+ * @param {SaveOptions} options
  * @returns {Promise<SaveResult>}
  */
-async function send(id, changes, version) {
+async function send(id, changes, version, { isRecorded = true }) {
   try {
     /** @returns {Promise<Product>} */
-    const put = () => sendJson('PUT', addressOf(id), { body: changes, ifMatch: etagOf(version) });
-    return { product: await ownChange(put, (product) => ({ ids: [id], product })) };
+    const put = () => sendJson('PUT', addressOf(id), { body: fromPage(changes), ifMatch: etagOf(version) });
+    const product = await ownChange(put, (saved) => ({ ids: [id], product: saved }));
+    if (isRecorded && product.updated_at !== version.updated_at) {
+      productEdited.emit({
+        id,
+        sku: product.sku,
+        before: pick(version, changes),
+        after: pick(product, changes),
+        from: version.updated_at,
+        to: product.updated_at,
+        at: Date.now(),
+      });
+    }
+    return { product };
   } catch (error) {
     return hasStatus(error, 412) ? compareWithLatest(id, changes) : { error };
   }
@@ -109,6 +140,20 @@ async function compareWithLatest(id, changes) {
     return { error };
   }
 }
+
+/**
+ * @param {FieldValues} values to send
+ * @returns {FieldValues & {started_from: 'page'}} the values, with where the edit was made, for the history
+ */
+export const fromPage = (values) => ({ ...values, started_from: 'page' });
+
+/**
+ * @param {FieldValues} product
+ * @param {FieldValues} changes
+ * @returns {FieldValues} the values that the product has in the changed fields
+ */
+const pick = (product, changes) =>
+  Object.fromEntries(FIELDS.filter((field) => field in changes).map((field) => [field, product[field]]));
 
 /**
  * @param {unknown} error of a save

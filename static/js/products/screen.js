@@ -27,7 +27,9 @@ import { createProductHeader } from './header.js';
 import { createPageLoader } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
 import { wordsOf } from './search-terms.js';
-import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, undoLast } from './undoable-deletes.js';
+import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, lastDeletionAt, undoDeletion } from './undoable-deletes.js';
+import { undoKey } from './undo-stack.js';
+import { lastEditAt, redoEdit, undoEdit } from './undoable-edits.js';
 
 /** @import { Screen } from '../core/router.js' */
 /** @import { Product, ProductPagination } from '../core/types.d.ts' */
@@ -336,12 +338,31 @@ function createScreen(root, createPanel) {
     });
   }
 
+  /** @param {'undo' | 'redo'} wanted */
+  async function undo(wanted) {
+    if (wanted === 'undo' && lastDeletionAt() > lastEditAt()) return undoDeletion();
+    const saved = await (wanted === 'undo' ? undoEdit() : redoEdit());
+    if (saved) grid.row(saved.id)?.update(saved);
+    return undefined;
+  }
+
+  /**
+   * Return whether a key belongs to a text field or a dialog, which may have an undo of its own.
+   * @param {KeyboardEvent} event
+   */
+  const isElsewhere = (event) =>
+    closestTo(event, 'textarea, select, [contenteditable], input:not([type=checkbox])') !== null ||
+    document.querySelector('dialog[open]') !== null;
+
   /** @param {KeyboardEvent} event */
   const onKey = (event) => {
-    const isTyping = closestTo(event, 'textarea, input:not([type=checkbox])') !== null;
-    if (event.key === 'z' && (event.ctrlKey || event.metaKey) && !isTyping && undoLast()) event.preventDefault();
-    const isElsewhere = event.defaultPrevented || document.querySelector('dialog[open], :popover-open');
-    if (event.key !== 'Escape' || isElsewhere || !selection.count()) return;
+    const wanted = undoKey(event);
+    if (wanted && mayEdit && !event.repeat && !isElsewhere(event)) {
+      event.preventDefault();
+      undo(wanted);
+    }
+    const isHandled = event.defaultPrevented || document.querySelector('dialog[open], :popover-open');
+    if (event.key !== 'Escape' || isHandled || !selection.count()) return;
     event.preventDefault();
     clearSelection();
   };

@@ -21,6 +21,7 @@ import { addressOf, ownChange } from './save-queue.js';
  * @property {Child} name of the products
  * @property {string} list key of the filter
  * @property {boolean} isSent
+ * @property {number} at when it was made, in milliseconds
  * @property {number} timer
  * @property {() => void} removeToast
  */
@@ -69,17 +70,21 @@ export function deleteWithUndo(products, list) {
     shownMs: Infinity,
   });
   /** @type {Deletion} */
-  const entry = { ids, name, list, isSent: false, timer: 0, removeToast: notice.remove };
+  const entry = { ids, name, list, isSent: false, at: Date.now(), timer: 0, removeToast: notice.remove };
   entry.timer = setTimeout(() => send(entry), UNDO_MS);
   waiting.add(entry);
   deletesChanged.emit({ isRestored: false });
 }
 
-/** @returns {boolean} whether there was a deletion to undo */
-export function undoLast() {
-  const entry = [...waiting].filter((candidate) => !candidate.isSent).at(-1);
+const lastDeletion = () => [...waiting].filter((candidate) => !candidate.isSent).at(-1);
+
+/** @returns {number} when the last deletion that can be undone was made, in milliseconds; 0 if there is none */
+export const lastDeletionAt = () => lastDeletion()?.at ?? 0;
+
+/** Undo the last deletion, if it can still be undone. */
+export function undoDeletion() {
+  const entry = lastDeletion();
   if (entry) undo(entry);
-  return Boolean(entry);
 }
 
 /** @param {Deletion} entry */

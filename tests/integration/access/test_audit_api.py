@@ -216,6 +216,12 @@ def test_retention_deletes_old_entries_and_what_has_ended(client: FlaskClient, d
         assert len(execute(database_url, "SELECT FROM audit_entries")) == 6
         assert retention.delete_expired(connection, old, seconds=0)
     assert read_actions(database_url) == ["product.created"]
+    execute(database_url, "UPDATE product_edits SET at = at - interval '2 days'")
+    with closing(psycopg2.connect(database_url)) as connection:
+        assert retention.delete_expired(connection, kept, seconds=60)
+        assert execute(database_url, "SELECT product_id FROM product_edits") == [(1,)]
+        assert retention.delete_expired(connection, old, seconds=60)
+        assert not execute(database_url, "SELECT product_id FROM product_edits")
     for table, count in (("user_sessions", 1), ("user_links", 1), ("sign_in_failures", 1)):
         assert len(execute(database_url, f"SELECT FROM {table}")) == count
     # The permission to delete ended with the transaction.

@@ -27,6 +27,7 @@ NEEDS = {
     "createProduct": "products:write",
     "changeProduct": "products:write",
     "deleteProduct": "products:write",
+    "getHistory": "products:read",
     "getLastChange": "products:read",
     "changeProducts": "products:write",
     "deleteAllProducts": "admin",

@@ -64,15 +64,20 @@ def test_edits(editor: FlaskClient, script: FlaskClient) -> None:
     assert last_change(editor) == {"by": {"type": "user", "name": PERSON}, "how": "page", "import": None}
     read_json(script.put("/api/products/1", json={"name": "new"}))
     assert last_change(editor) == {"by": {"type": "key", "name": KEY}, "how": "api", "import": None}
+    read_json(editor.put("/api/products/1", json={"name": "new", "description": "x", "started_from": "api"}))
+    assert last_change(editor) == {"by": {"type": "user", "name": PERSON}, "how": "api", "import": None}
     # No change.
     read_json(editor.put("/api/products/1", json={"name": "new"}))
     assert last_change(editor)["how"] == "api"
     read_error(editor.get("/api/products/2/last-change"), 404, "product_not_found")
 
 
-def test_an_edit_of_local_may_be_of_the_page_or_of_a_script(client: FlaskClient) -> None:
+def test_an_edit_says_whether_the_page_or_a_script_made_it(client: FlaskClient) -> None:
+    local = {"by": {"type": "local", "name": "local"}, "import": None}
     create_product(client, "A")
-    assert last_change(client) == {"by": {"type": "local", "name": "local"}, "how": None, "import": None}
+    assert last_change(client) == {**local, "how": "api"}
+    read_json(client.put("/api/products/1", json={"name": "new", "started_from": "page"}))
+    assert last_change(client) == {**local, "how": "page"}
 
 
 def test_imports_and_undos(editor: FlaskClient, script: FlaskClient, runner: ImportRunner) -> None:

@@ -20,6 +20,7 @@ CALLS_OF_ROW = {
     "see, search and export products": {
         "listProducts",
         "getProduct",
+        "getHistory",
         "getLastChange",
         "exportProducts",
         "followProducts",

@@ -26,7 +26,9 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERI
     FROM logged g JOIN locked l USING (id)
     WHERE p.id = g.id AND l.is_unedited AND NOT g.was_created RETURNING p.id
 ), left_alone AS (
-    UPDATE import_changes SET left_alone = ARRAY(SELECT id FROM locked WHERE NOT is_unedited) WHERE id = 42
+    UPDATE import_changes SET left_alone = ARRAY(SELECT id FROM locked WHERE NOT is_unedited),
+        reversals = reversals || (SELECT at FROM write_time)
+    WHERE id = 42
 ), listed AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
     SELECT 7, line, 'edited_since',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { diffWords } from '../../../static/js/imports/word-diff.js';
+import { diffWords } from '../../../static/js/core/word-diff.js';
 
 /**
  * Return a diff as text: -[old], +[new], and unchanged text as it is.
