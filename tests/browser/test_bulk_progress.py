@@ -9,7 +9,8 @@ import psycopg2
 from playwright.sync_api import Browser, Page, expect
 
 from support.axe import check_accessible
-from support.browser import CONTEXT, NARROW, Console, Site, expect_status, show_products
+from support.browser import NARROW, Console, Site, expect_status, show_products
+from support.browser_contexts import CONTEXT
 
 # The server behaves as if its disk were full.
 FILL_DISK_SQL = """
