@@ -193,7 +193,7 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     numbers.map(({ cell }) => cell),
     h('td', { class: 'medium nowrap' }, timeElement(job.created_at)),
     h('td', { class: 'number widest' }, duration, speed),
-    h('td', { class: 'wide cell-actions' }, undoButton, deleteButton),
+    h('td', { class: 'wide' }, h('div', { class: 'row-actions' }, undoButton, deleteButton)),
   );
 
   // The reason lies below all cells of the row, so it cannot give the row its height.
