@@ -22,7 +22,7 @@ WITH (autovacuum_enabled = off)
 FIND_PRODUCTS_SQL = """
 INSERT INTO {table} (key, product_id, found_version)
 SELECT lower(sku) COLLATE "C" AS key, id, updated_at FROM products
-WHERE {condition} AND lower(sku) COLLATE "C" > {checkpoint} ORDER BY key
+WHERE ({condition}) AND lower(sku) COLLATE "C" > {checkpoint} ORDER BY key
 """
 
 # A product is changed if it still meets the condition. It does if it is the version that was found, so the condition

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from psycopg2 import sql
 from psycopg2.extensions import adapt
 
+from catalogue.bulk import BulkChange
+from catalogue.filters import Filter
 from importer.jobs.repository import Job
+from importer.pipeline.bulk_sql import STAGED_COLUMNS, render_find, render_write
 from importer.pipeline.duplicates import render_duplicates
 from importer.pipeline.missing_sql import render_find_missing, render_removal
 from importer.pipeline.outcomes import render_outcomes
 from importer.pipeline.restore import render_restoration
+from importer.pipeline.restore_table import DeletedTable, render_range
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.undo import render_reversal
 
+SET_NAME = BulkChange("set", Filter(q="lamp"), "name", "new")
+DELETE_IDS = BulkChange("delete", [2, 1])
 TASK_ID = "00000000-0000-4000-8000-000000000007"
 STAGING_TABLE = "import_staging_7_5eed5eed"
 ALL_COLUMNS = ["sku", "name", "description", "active"]
@@ -71,6 +79,12 @@ def make_slice(*, mode: str = "upsert", columns: list[str] = ALL_COLUMNS) -> Sli
 def make_missing_slice(missing: str) -> Slice:
     """Return the same slice of a job that has found missing products, while two other transactions were running."""
     job = make_job(rejected_count=3, missing=missing, snapshot="4294968000:4294968300:4294968000,4294968200")
+    return Slice(job, "k-0100", "k-0200")
+
+
+def make_bulk_slice(change: BulkChange) -> Slice:
+    """Return the same slice of a bulk change that has found its products."""
+    job = replace(make_job(columns=STAGED_COLUMNS), kind="bulk", bulk=change.to_json(), bulk_input=change.input_json())
     return Slice(job, "k-0100", "k-0200")
 
 
@@ -134,6 +148,27 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
         "missing_deleted": (
             "Missing products are deleted, with a change log and a subscribed webhook.",
             render_removal(make_missing_slice("delete"), **complete),
+        ),
+        "bulk_found": (
+            "The products of a bulk change after its checkpoint.",
+            render_find(sql.Identifier(STAGING_TABLE), SET_NAME, "k-0100"),
+        ),
+        "bulk_updated": (
+            "A bulk change sets the name, with a change log.",
+            render_write(make_bulk_slice(SET_NAME), SET_NAME, keep_change_log=True),
+        ),
+        "bulk_deleted": (
+            "A bulk change deletes products with given ids, with a change log.",
+            render_write(make_bulk_slice(DELETE_IDS), DELETE_IDS, keep_change_log=True),
+        ),
+        "undo_deletion_of_all": (
+            "Products of a deletion of all are restored.",
+            render_range(
+                make_bulk_slice(BulkChange("delete", Filter())),
+                DeletedTable("deleted_products_7_5eed5eed", 42, None, None),
+                max_rejects=1000,
+                has_subscriber=False,
+            ),
         ),
         "undo_deletion": (
             "Deleted products are restored, with a subscribed webhook.",

@@ -36,7 +36,6 @@ WRITING_CALLS: dict[str, Call] = {
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("database.connect.LIMIT_LOCKS_SQL", "SET LOCAL lock_timeout = '100ms'")
-    monkeypatch.setattr("catalogue.bulk.LOCK_WAIT_SECONDS", 1)
 
 
 @pytest.mark.parametrize("name", WRITING_CALLS)

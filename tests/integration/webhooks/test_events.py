@@ -120,6 +120,28 @@ def test_a_rollback_removes_the_event_with_its_change(database_url: str, client:
     assert read_bodies(database_url, webhook) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "of_change", "of_undo"),
+    [
+        ({"action": "deactivate", "filter": {}}, ["product.updated"] * 7, "product.updated"),
+        ({"action": "delete", "filter": {"sku": "p-"}}, ["product.bulk_deleted"], "product.created"),
+        ({"action": "delete", "filter": {}}, ["product.bulk_deleted"], "product.created"),
+    ],
+)
+def test_a_bulk_change_and_its_undo_report_each_product_once(
+    client: Client, runner: ImportRunner, database_url: str, body: dict[str, Any], of_change: list[str], of_undo: str
+) -> None:
+    execute(database_url, "INSERT INTO products (sku) SELECT 'P-' || i FROM generate_series(1, 7) i")
+    webhook = subscribe(database_url)
+    task_id = client.post("/api/products/bulk", json=body).json["task_id"]
+    assert [event["event"] for event in read_bodies(database_url, webhook)] == of_change
+    execute(database_url, "DELETE FROM webhook_deliveries")
+    runner.run(client.post(f"/api/imports/{task_id}/undo").json["task_id"])
+    bodies = read_bodies(database_url, webhook)
+    assert [event["event"] for event in bodies] == [of_undo] * 7
+    assert len({event["product"]["sku"] for event in bodies}) == 7
+
+
 def test_a_change_fails_if_its_event_cannot_be_recorded(client: Client, database_url: str) -> None:
     subscribe(database_url)
     execute(database_url, "ALTER TABLE webhook_events ADD CHECK (type <> 'product.created')")
