@@ -23,6 +23,7 @@ SET_NAME = BulkChange("set", Filter(q="lamp"), "name", "new")
 DELETE_IDS = BulkChange("delete", [2, 1])
 TASK_ID = "00000000-0000-4000-8000-000000000007"
 STAGING_TABLE = "import_staging_7_5eed5eed"
+DELETED_TABLE = "deleted_products_7_5eed5eed"
 ALL_COLUMNS = ["sku", "name", "description", "active"]
 
 
@@ -167,7 +168,7 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
             "Products of a deletion of all are restored.",
             render_range(
                 make_bulk_slice(BulkChange("delete", Filter())),
-                DeletedTable("deleted_products_7_5eed5eed", 42, None, None),
+                DeletedTable(DELETED_TABLE, 42, None, None),
                 max_rejects=1000,
                 has_subscriber=False,
             ),

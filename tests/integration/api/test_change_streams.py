@@ -147,6 +147,7 @@ def test_every_stream_reports_changes_through_the_api(web: Web) -> None:
     call_and_expect_events("PUT", f"/{product['id']}", {"name": "a"})
     call_and_expect_events("POST", "/bulk", {"action": "deactivate", "ids": [product["id"]]})
     call_and_expect_events("DELETE", f"/{product['id']}")
+    call_and_expect_events("POST", "", {"sku": "B"})
     call_and_expect_events("DELETE", "/bulk-delete")
 
 

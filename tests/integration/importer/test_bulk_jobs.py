@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,12 +105,12 @@ def test_a_bulk_change_is_a_job_that_can_be_undone(
 def test_a_dry_run_says_what_would_happen(client: FlaskClient, database_url: str) -> None:
     create_products(database_url, 10)
     body = {"action": "deactivate", "filter": {"q": "p-"}, "dry_run": True}
-    assert read_json(client.post("/api/products/bulk", json=body)) == {
-        "message": "5 of 10 products would be deactivated.",
-        "count": 5,
-        "found": 10,
-    }
+    answer = read_json(client.post("/api/products/bulk", json=body))
+    undo_until = datetime.fromisoformat(answer.pop("undo_until"))
+    assert answer == {"message": "5 of 10 products would be deactivated.", "count": 5, "found": 10}
+    assert timedelta(days=6) < undo_until - datetime.now(UTC) <= timedelta(days=7)
     answer = read_json(client.delete("/api/products/bulk-delete?dry_run=true"))
+    assert answer.pop("undo_until")
     assert answer == {"message": "10 of 10 products would be deleted.", "count": 10, "found": 10}
     assert len(read_rows(database_url)) == 10
 

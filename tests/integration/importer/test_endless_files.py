@@ -98,8 +98,8 @@ def test_reading_is_cancelled_although_there_are_no_rows(
 ) -> None:
     readings: list[ReadingProgress] = []
 
-    def create_reading(**values: Any) -> ReadingProgress:
-        readings.append(ReadingProgress(**values))
+    def create_reading(*values: Any) -> ReadingProgress:
+        readings.append(ReadingProgress(*values))
         return readings[-1]
 
     monkeypatch.setattr("importer.pipeline.stage.ReadingProgress", create_reading)
