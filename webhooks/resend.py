@@ -21,9 +21,9 @@ from webhooks.outbox import DELIVERIES_CHANNEL
 DELIVERIES_PER_TRANSACTION = 5000
 MAX_ID = 2**63 - 1
 
-# A pending delivery whose next attempt is in the future has failed before. No dispatcher has loaded it. Of two statements
-# that choose the same delivery, the second waits for the first and then compares what that has written with the present
-# time, so the delivery counts once.
+# A pending delivery whose next attempt is in the future has failed before. No dispatcher has loaded it. Of two
+# statements that choose the same delivery, the second waits for the first and then compares what that has written with
+# the present time, so the delivery counts once.
 HAS_FAILED_SQL = "(d.status = 'failed' OR d.status = 'pending' AND d.next_attempt_at > clock_timestamp())"
 # All deliveries of a statement become due at the same time. The dispatcher sends them in the order of their events.
 START_OVER_SQL = f"""
