@@ -82,10 +82,10 @@ LINKS = {
         "operationId": operation,
         "parameters": {
             "product_id": "$response.body#/id",
-            **({} if operation == "getProduct" else {"header.If-Match": "$response.header.ETag"}),
+            **({"header.If-Match": "$response.header.ETag"} if operation in {"changeProduct", "deleteProduct"} else {}),
         },
     }
-    for operation in ("getProduct", "changeProduct", "deleteProduct")
+    for operation in ("getProduct", "changeProduct", "deleteProduct", "getHistory", "getLastChange")
 }
 # The fields that people set.
 VALUES = [name for name in PRODUCT_FIELDS if name not in {"id", "created_at", "updated_at"}]
