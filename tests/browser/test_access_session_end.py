@@ -97,6 +97,7 @@ def test_a_cell_that_is_being_edited_is_saved(page: Page, team: Team) -> None:
     team.site.create_lamps(1)
     show_products(page)
     cell(page, "LAMP-001", "name").dblclick()
+    page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("Brightest lamp")
     team.end_sessions("editor")
     page.keyboard.press("Enter")

@@ -38,7 +38,7 @@ def test_products_that_are_not_in_the_file_are_counted_listed_and_restored(
     page.get_by_test_id("undo-import").click()
     dialog = page.get_by_role("alertdialog")
     effect = "restored" if missing == "delete" else "active again"
-    expect(dialog).to_contain_text(f"{count} that it {change} are {effect}.")
+    expect(dialog).to_contain_text(f"{count} {change} products are {effect}.")
     dialog.get_by_role("button", name="Undo the import").click()
     expect(page.get_by_text("This undoes the import of products.csv.")).to_be_visible()
     expect_step(page, "result")

@@ -380,7 +380,7 @@ def test_texts_are_shown_unchanged_everywhere(page: Page, site: Site, text: str)
     expect(page.get_by_test_id("filter-chip")).to_contain_text(text)
     page.get_by_test_id("product-open").click()
     dialog = page.get_by_test_id("product-dialog")
-    expect(dialog.get_by_role("heading")).to_have_text(text)
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(text)
     expect(dialog.get_by_test_id("field-name")).to_have_value(text)
     dialog.get_by_test_id("product-delete").click()
     # The column shows forty characters.

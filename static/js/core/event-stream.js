@@ -137,11 +137,16 @@ export class EventStream {
   /** @param {Connection} connection the one that is ready */
   #use(connection) {
     if (this.#next !== connection) return;
-    this.#current?.source.close();
+    const before = this.#current;
+    before?.source.close();
     this.#current = connection;
     this.#next = null;
     this.#failures = 0;
     this.#report();
+    // The server holds an event back for up to a second after the one before. It is lost if the stream is closed then.
+    for (const topic of CHANGE_TOPICS) {
+      if (before?.topics.has(topic) && connection.topics.has(topic)) this.onEvent(topic, null);
+    }
     this.#openIfNeeded();
   }
 

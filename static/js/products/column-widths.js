@@ -134,7 +134,7 @@ export function createColumnWidths(scroller) {
       if (event.key === 'Enter') fitOne(column);
       else if (!step) return;
       else {
-        choose(column, widthOf(column) + step);
+        choose(column, (chosen[column] ?? widthOf(column)) + step);
         store(chosen);
       }
       event.preventDefault();

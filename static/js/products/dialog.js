@@ -92,7 +92,7 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
   const mayClose = () => !busy && question.mayClose();
   const leave = () => mayClose() && dialog.close();
 
-  const history = product && createProductHistory({ id: product.id, onRestore: restore, onLeave: leave });
+  const history = product && createProductHistory({ id: product.id, onRestore: restore });
 
   /** @param {Product | null} latest */
   const show = (latest) => {

@@ -36,11 +36,10 @@ const WAYS = {
  * @param {object} options
  * @param {number} options.id of the product
  * @param {Restore} options.onRestore
- * @param {() => void} options.onLeave called when a link leads away
  * @returns {{element: HTMLElement, load: () => Promise<void>, show: (product: Product) => void, focus: () => void}}
  *   `show` takes the present values, which need no button
  */
-export function createProductHistory({ id, onRestore, onLeave }) {
+export function createProductHistory({ id, onRestore }) {
   /** @type {ProductHistoryChange[]} */
   let changes = [];
   /** @type {Product | null} */
@@ -64,7 +63,6 @@ export function createProductHistory({ id, onRestore, onLeave }) {
         href: `#/activity?${new URLSearchParams({ target: `product:${id}` })}`,
         text: 'Show in the activity',
         data: { testid: 'product-activity' },
-        on: { click: onLeave },
       })
     : null;
   const element = h(
@@ -80,7 +78,7 @@ export function createProductHistory({ id, onRestore, onLeave }) {
   function render() {
     fill(
       list,
-      changes.map((change) => createChange(change, present, { onRestore, onLeave })),
+      changes.map((change) => createChange(change, present, { onRestore })),
     );
   }
 
@@ -133,14 +131,14 @@ export function createProductHistory({ id, onRestore, onLeave }) {
 /**
  * @param {ProductHistoryChange} change
  * @param {Product | null} present
- * @param {{onRestore: Restore, onLeave: () => void}} actions
+ * @param {{onRestore: Restore}} actions
  */
-function createChange(change, present, { onRestore, onLeave }) {
+function createChange(change, present, { onRestore }) {
   const { changes } = change;
   return h(
     'li',
     { class: 'history-change', tabindex: '-1', data: { testid: 'history-change' } },
-    h('p', { class: 'history-title' }, describeAuthor(change, onLeave), timeElement(change.at)),
+    h('p', { class: 'history-title' }, describeAuthor(change), timeElement(change.at)),
     changes
       ? FIELDS.map((field) => createField(field, changes[field], change, present, onRestore))
       : h('p', { class: 'muted', text: UNKNOWN_VALUES[change.how ?? 'none'] ?? 'The values are not known.' }),
@@ -158,13 +156,12 @@ const UNKNOWN_VALUES = {
 /**
  * Return who made a change and how, such as "Ada · import of products.csv · created".
  * @param {ProductHistoryChange} change
- * @param {() => void} onLeave
  * @returns {HTMLElement}
  */
-function describeAuthor({ how, by, import: job, undone, created }, onLeave) {
+function describeAuthor({ how, by, import: job, undone, created }) {
   const text = (undone ?? job)?.filename;
   const name = text && h('bdi', { text });
-  const target = job ? h('a', { href: addressOfJob(job.task_id), on: { click: onLeave } }, name) : name;
+  const target = job ? h('a', { href: addressOfJob(job.task_id) }, name) : name;
   const way = how && (how === 'bulk' && target ? target : [WAYS[how], target && [' of ', target]]);
   const author = by?.name && h('bdi', { class: 'history-author', text: by.name });
   const parts = [author, way, created && 'created'].filter(Boolean);

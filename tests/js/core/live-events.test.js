@@ -110,8 +110,8 @@ test('a topic is added without a gap', async () => {
   added?.ready();
   await settle();
   assert.equal(onlyStream(), added);
-  assert.deepEqual(first.received, ['products']);
-  // Nothing was missed, so the first tab need not load its products again.
+  // The server may have held back an event of the stream that was closed, so the first tab looks for changes again.
+  assert.deepEqual(first.received, ['products', 'products']);
   assert.deepEqual(first.caughtUp, ['products']);
   assert.deepEqual(second.caughtUp, ['import:a']);
   // A topic that nobody wants any more is no reason for another stream, but the last one closes it.
