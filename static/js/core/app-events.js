@@ -18,6 +18,12 @@ export const importFinished = createSignal();
 export const jobStarted = createSignal();
 
 /**
+ * This page has sent a call that makes a bulk change at once. The promise settles after the answer was reported.
+ * @type {Signal<Promise<unknown>>}
+ */
+export const bulkCalled = createSignal();
+
+/**
  * A call of this page has made a bulk change and returned its result.
  * @type {Signal<BulkCount>}
  */

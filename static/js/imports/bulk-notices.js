@@ -1,7 +1,7 @@
 // Notices about bulk changes and their undos: what they did, with "Undo", or why they failed, with "Retry".
 
 import { messageOf, nextStep, sendJson } from '../core/api.js';
-import { bulkChanged, jobStarted } from '../core/app-events.js';
+import { bulkCalled, bulkChanged, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { elementById } from '../core/dom.js';
 import { go } from '../core/router.js';
@@ -25,8 +25,14 @@ const SHOWN_MS = 20_000;
  */
 const shown = new Set();
 
+/** Settles when no call of this page is under way. @type {Promise<unknown>} */
+let calls = Promise.resolve();
+
 /** Show the results of the bulk changes that calls of this page make at once. */
 export function installBulkNotices() {
+  bulkCalled.subscribe((call) => {
+    calls = Promise.allSettled([calls, call]);
+  });
   bulkChanged.subscribe(showAnswer);
 }
 
@@ -38,10 +44,11 @@ function showAnswer({ message, count, task_id: taskId = '' }) {
 }
 
 /**
- * Show how a bulk change or an undo has ended.
+ * Show how a bulk change or an undo has ended. The answer of a call says more, but the stream may report the end first.
  * @param {BulkJob} job
  */
-export function showBulkEnd(job) {
+export async function showBulkEnd(job) {
+  await calls;
   // A retry ends again.
   const key = job.run > 1 ? `${job.task_id} ${job.run}` : job.task_id;
   if (shown.has(key)) return undefined;

@@ -2,7 +2,7 @@
 // and a worker does the job.
 
 import { messageOf, nextStep, sendJson } from '../core/api.js';
-import { bulkChanged, jobStarted } from '../core/app-events.js';
+import { bulkCalled, bulkChanged, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { bulkWords } from '../core/bulk-words.js';
 import { askToConfirm } from '../core/confirm.js';
@@ -84,14 +84,16 @@ export function showRefusal(change, error) {
  * @param {Target} target
  * @returns {Promise<Outcome>}
  */
-async function changeAtOnce(change, target) {
+function changeAtOnce(change, target) {
   const ids = 'ids' in target ? target.ids : [];
-  /** @type {BulkCount | ImportJob} */
-  const answer = await ownChange(
+  /** @type {Promise<BulkCount | ImportJob>} */
+  const answer = ownChange(
     () => sendJson('POST', '/api/products/bulk', { body: bodyOf(change, target) }),
     () => ({ ids }),
   );
-  return report(answer);
+  const outcome = answer.then(report);
+  bulkCalled.emit(outcome);
+  return outcome;
 }
 
 /**
