@@ -30,8 +30,7 @@ SELECT lease_holder, {LEASE_IS_VALID_SQL}, started_at IS NULL FROM import_jobs
 WHERE task_id = %s AND status IN ('pending', 'processing') FOR UPDATE
 """
 # A queued job moves to the phase in which its work begins: 'writing' if its rows are staged already, or if its products
-# are found. An attempt that
-# takes over an interrupted job continues in the same phase.
+# are found. An attempt that takes over an interrupted job continues in the same phase.
 START_WORK_SQL = f"""
 UPDATE import_jobs SET status = 'processing',
     phase = CASE WHEN phase <> 'queued' THEN phase
