@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from flask import g, has_request_context, request
+from psycopg2 import errors
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from database import connect
 from database.retry import is_transient, retry
@@ -23,11 +25,13 @@ R = TypeVar("R")
 
 MAX_ATTEMPTS = 6
 RETRY_DELAY_SECONDS = 0.05
+# Another transaction deleted a row that this one had read. Repeated, the view does not find it and says so.
+ROW_GONE_ERRORS: tuple[type[Exception], ...] = (ObjectDeletedError, StaleDataError, errors.ForeignKeyViolation)
 READING_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def repeat_after_conflict(view: Callable[P, R]) -> Callable[P, R]:
-    """Run a view again if PostgreSQL rolled its transaction back to end a deadlock or a serialization failure.
+    """Run a view again after a deadlock, a serialization failure, or the deletion of a row that it had read.
 
     A view that has committed a transaction is not repeated, because that would do its work twice.
     """
@@ -40,11 +44,15 @@ def repeat_after_conflict(view: Callable[P, R]) -> Callable[P, R]:
             attempts=MAX_ATTEMPTS,
             # The delay is random, because two requests that are repeated at the same time would conflict again.
             delay_seconds=lambda attempt, _: RETRY_DELAY_SECONDS * attempt * random.uniform(0.5, 1),  # noqa: S311
-            retry_on=lambda error: is_transient(error) and not g.has_committed,
+            retry_on=lambda error: (is_transient(error) or _is_row_gone(error)) and not g.has_committed,
             roll_back=db.session.rollback,
         )
 
     return run
+
+
+def _is_row_gone(error: Exception) -> bool:
+    return isinstance(getattr(error, "orig", error), ROW_GONE_ERRORS)
 
 
 def lock_limit() -> str:

@@ -116,8 +116,7 @@ def change_password(values: dict[str, Any]) -> Response:
 
     Ends all other sessions of the person.
     """
-    user = _find_account()
-    confirm_password(user, values["current_password"], field="current_password")
+    user = confirm_password(values["current_password"], field="current_password")
     require_strong_password(values["password"], user.email, user.name)
     users.set_password(db.session(), user, values["password"], except_session_id=current_actor().session_id)
     record("user.password_changed", Target("user", user.id, user.name))
@@ -138,8 +137,7 @@ def confirm(values: dict[str, Any]) -> Response:
 
     For the next 10 minutes, this session can see the secrets of webhooks. A sign-in counts as a confirmation.
     """
-    user = _find_account()
-    confirm_password(user, values["password"], field="password")
+    user = confirm_password(values["password"], field="password")
     session_id = current_actor().session_id
     confirmed_until = sessions.confirm(db.session(), session_id) if session_id is not None else None
     if confirmed_until is None:
@@ -204,24 +202,30 @@ def set_password(values: dict[str, Any]) -> Response:
     return start_session(user, "password")
 
 
-def confirm_password(user: User, password: str, *, field: str) -> None:
-    """Raise the 403 if this is not the password of the person, or the 429 after too many wrong ones.
+def confirm_password(password: str, *, field: str) -> User:
+    """Return the person who is signed in, locked until the transaction ends, if this is their password.
 
-    `field` is the field of the request that has the password. The person stays locked until the transaction ends.
+    Raises the 403 if it is not, the 429 after too many wrong ones, or the 401 if the person was removed meanwhile.
+    `field` is the field of the request that has the password.
     """
+    user = _find_account()
+    target, password_hash = Target("user", user.id, user.name), user.password_hash
     attempt = throttle.Attempt(user.email, client_address(), is_confirmation=True)
     if wait_seconds := throttle.count_attempt(db.session(), attempt):
         raise too_many_attempts(wait_seconds)
-    password_hash = user.password_hash
     if not passwords.matches(password, password_hash):
-        record("session.confirmed", Target("user", user.id, user.name), outcome="failed")
+        record("session.confirmed", target, outcome="failed")
         db.session.commit()
         raise WRONG_PASSWORD.exception(fields=[field])
     throttle.forget_attempts(db.session(), attempt)
     # The right password counts, whatever happens to the rest of the call.
     db.session.commit()
-    if not users.has_password(db.session(), user, password_hash):
+    locked = users.lock_user(db.session(), _user_id())
+    if locked is None:
+        raise UNAUTHENTICATED.exception()
+    if locked.password_hash != password_hash:
         raise WRONG_PASSWORD.exception(fields=[field])
+    return locked
 
 
 def _user_id() -> int:
@@ -233,5 +237,7 @@ def _user_id() -> int:
 
 def _find_account() -> User:
     user = db.session.get(User, _user_id())
-    assert user is not None  # noqa: S101
+    if user is None:
+        # The person was removed after the session had been checked.
+        raise UNAUTHENTICATED.exception()
     return user

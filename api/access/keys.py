@@ -8,13 +8,13 @@ from flask import Response, jsonify
 from marshmallow import Schema, ValidationError, fields
 from sqlalchemy.orm import joinedload
 
-from access import keys
+from access import keys, users
 from access.audit import Target
 from access.roles import Requirement, Scope
 from api.access.schemas import Name
 from api.audit import record
 from api.authentication import current_actor
-from api.errors import ErrorType
+from api.errors import UNAUTHENTICATED, ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import REQUIRED_MESSAGE
 from api.response_fields import EXAMPLE_TIME, integer, strings, text, timestamp
@@ -161,7 +161,9 @@ def create_key(values: dict[str, Any]) -> tuple[Response, int]:
     its owner allow, so it loses rights when its owner does.
     """
     actor = current_actor()
-    assert actor.user_id is not None  # noqa: S101
+    if actor.user_id is None or users.lock_user(db.session(), actor.user_id) is None:
+        # The person was removed meanwhile.
+        raise UNAUTHENTICATED.exception()
     for scope in values["scopes"]:
         if not actor.may(scope):
             raise SCOPES_NOT_ALLOWED.exception(f"Your role, {actor.role}, does not have the scope `{scope}`.")
@@ -173,8 +175,9 @@ def create_key(values: dict[str, Any]) -> tuple[Response, int]:
         days=values.get("expires_in_days"),
     )
     record("key.created", Target("key", key.id, key.name), changes={"scopes": [None, key.scopes]})
+    body = {**_key_json(key), "key": secret}
     db.session.commit()
-    return jsonify({**_key_json(key), "key": secret}), 201
+    return jsonify(body), 201
 
 
 @blueprint.delete("/<int:key_id>", parameters=KEY_ID)
@@ -194,8 +197,9 @@ def revoke_key(key_id: int) -> Response:
         raise KEY_NOT_FOUND.exception()
     if keys.revoke_key(db.session(), key, revoked_by=actor.name):
         record("key.revoked", Target("key", key.id, key.name))
+    message = f"The key {key.name} is revoked."
     db.session.commit()
-    return jsonify(message=f"The key {key.name} is revoked.")
+    return jsonify(message=message)
 
 
 def _key_json(key: ApiKey) -> dict[str, Any]:

@@ -122,8 +122,9 @@ def change_user(values: dict[str, Any], user_id: int) -> Response:
         changes = users.change_user(db.session(), user, **values)
     if changes:
         record("user.updated", Target("user", user.id, user.name), changes=changes)
+    body = user_json(user)
     db.session.commit()
-    return jsonify(user_json(user))
+    return jsonify(body)
 
 
 @blueprint.delete("/<int:user_id>", parameters=USER_ID)
