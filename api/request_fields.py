@@ -19,6 +19,7 @@ from api.response_fields import EXAMPLE_TIME
 # For JSON Schema: PostgreSQL cannot store a text that contains NUL.
 NO_NUL_PATTERN = r"^[^\u0000]*$"
 MAX_DIGITS = 15
+NAME_MAX_CHARACTERS = 200
 REQUIRED_MESSAGE = "This field is required."
 NOT_STRING_MESSAGE = "This must be a string."
 NOT_DATE_MESSAGE = "This must be a date such as 2026-11-24."
@@ -102,6 +103,28 @@ class Text(fields.String):
         if not is_storable(value):
             raise ValidationError("This contains characters that cannot be stored.")
         return value
+
+
+class Name(Text):
+    """The name of something, in a JSON body; surrounding spaces are removed, and something must remain."""
+
+    def __init__(
+        self,
+        description: str = "The name.",
+        example: str = "Ada Lovelace",
+        max_characters: int = NAME_MAX_CHARACTERS,
+        *,
+        required: bool = False,
+    ) -> None:
+        super().__init__(description, example, max_characters, required=required)
+        metadata: Any = self.metadata
+        metadata |= {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
+        if not name:
+            raise ValidationError("Give a name.")
+        return name
 
 
 class ShortText(fields.String):

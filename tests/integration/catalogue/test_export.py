@@ -201,8 +201,9 @@ def test_chosen_products_are_exported_by_their_ids(client: FlaskClient, database
         database_url, "SELECT changes FROM audit_entries WHERE action = 'products.exported' ORDER BY id"
     )
     assert changes == {"ids": [None, 6], "format": [None, "csv.gz"]}
-    for wrong in ({}, {"ids": []}, {"ids": ["1"]}, {"ids": list(range(10_001))}, {"filter": {}}):
-        assert client.post("/api/products/export", json=wrong).status_code == 400, wrong
+    refused: list[dict[str, Any]] = [{}, {"ids": []}, {"ids": ["1"]}, {"ids": list(range(10_001))}, {"filter": {}}]
+    for body in refused:
+        assert client.post("/api/products/export", json=body).status_code == 400, body
 
 
 def test_only_products_that_match_the_filters_are_exported(client: FlaskClient, database_url: str) -> None:
