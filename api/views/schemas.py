@@ -73,12 +73,14 @@ class Width(fields.Integer):
     """The width of a column in pixels."""
 
     def __init__(self) -> None:
-        super().__init__(metadata={"minimum": MIN_WIDTH_PX, "maximum": MAX_WIDTH_PX})
+        metadata = {"description": "The width in pixels.", "minimum": MIN_WIDTH_PX, "maximum": MAX_WIDTH_PX}
+        super().__init__(metadata=metadata)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is not int or not MIN_WIDTH_PX <= value <= MAX_WIDTH_PX:
+        # To JSON Schema, 90.0 is a whole number, too.
+        if type(value) not in {int, float} or not MIN_WIDTH_PX <= value <= MAX_WIDTH_PX or value != int(value):
             raise ValidationError(f"This must be a whole number from {MIN_WIDTH_PX} to {MAX_WIDTH_PX:,}.")
-        return value
+        return int(value)
 
 
 class WidthsSchema(RequestSchema):
