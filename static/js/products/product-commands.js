@@ -6,6 +6,8 @@ import { oneLine } from '../core/format.js';
 import { fuzzyMatch } from '../core/fuzzy.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
+import { lastDeletionAt } from './undoable-deletes.js';
+import { hasUndone, lastEditAt } from './undoable-edits.js';
 import { knownViews, loadViews } from './view-list.js';
 import { viewLink } from './view-query.js';
 
@@ -60,6 +62,7 @@ const editCommands = (onScreen) => [
     shape: 'undo',
     shortcuts: ['mod+z'],
     when: isListShown,
+    isHidden: !lastEditAt() && !lastDeletionAt(),
     run: () => onScreen((screen) => screen.undo('undo')),
   },
   {
@@ -69,6 +72,7 @@ const editCommands = (onScreen) => [
     shape: 'refresh',
     shortcuts: ['mod+shift+z', 'mod+y'],
     when: isListShown,
+    isHidden: !hasUndone(),
     run: () => onScreen((screen) => screen.undo('redo')),
   },
 ];

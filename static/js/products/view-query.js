@@ -70,6 +70,14 @@ export function isChanged(view, query, layout) {
 }
 
 /**
+ * Return whether two versions of a view show the same list, whatever their names are.
+ * @param {SavedView} one
+ * @param {SavedView} other
+ */
+export const hasSameList = (one, other) =>
+  viewAddress(one) === viewAddress(other) && isSameLayout(layoutOf(one), layoutOf(other));
+
+/**
  * Return the id of the view in an address; null without one.
  * @param {string | null | undefined} text
  */

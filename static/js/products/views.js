@@ -6,20 +6,21 @@ import { askToConfirm } from '../core/confirm.js';
 import { reconnected } from '../core/connection.js';
 import { go, redirect, setQuery } from '../core/router.js';
 import { toast } from '../core/toast.js';
-import { COLUMN_NAMES, isSameLayout, readOwnLayout, storeOwnLayout, withColumn } from './layout.js';
+import { COLUMN_NAMES, readOwnLayout, storeOwnLayout, withColumn } from './layout.js';
 import { openViewDialog } from './view-dialog.js';
 import {
   changeView,
   createView,
   deleteView,
   findView,
+  hasOwnViews,
   knownViews,
   loadViews,
   mayChange,
   viewsChanged,
 } from './view-list.js';
 import { COLUMN_LABELS, createColumnMenu, createViewMenu, isShown } from './view-menu.js';
-import { isChanged, layoutOf, readViewId, stateOf, viewAddress, viewLink } from './view-query.js';
+import { hasSameList, isChanged, layoutOf, readViewId, stateOf, viewAddress, viewLink } from './view-query.js';
 
 /** @import { Command } from '../core/commands.js' */
 /** @import { ScreenLocation } from '../core/router.js' */
@@ -28,6 +29,7 @@ import { isChanged, layoutOf, readViewId, stateOf, viewAddress, viewLink } from 
 
 const BANNER_KEY = 'products-view';
 const ALL = '#/products';
+const CONFLICT_ADVICE = 'Save yours as a new view, save again to replace the other one, or discard yours to see it.';
 
 /**
  * Create what the screen needs for views.
@@ -38,8 +40,8 @@ export function createViews({ showLayout }) {
   /** The view of the address; undefined before the first one. @type {number | null | undefined} */
   let id;
   let layout = readOwnLayout();
-  /** The view whose layout the list has. @type {SavedView | null} */
-  let applied = null;
+  /** The version of the view that the list began with. @type {SavedView | null} */
+  let base = null;
   let isDeleting = false;
   let isStopped = false;
 
@@ -121,9 +123,9 @@ export function createViews({ showLayout }) {
       return;
     }
     const view = current();
-    // What the person has changed since stays.
-    if (!applied || isSameLayout(layout, layoutOf(applied))) applyLayout();
-    applied = view;
+    // A version that somebody else has saved meanwhile does not change the list below the person's hands.
+    if (!base) applyLayout();
+    else if (view && hasSameList(view, base)) base = view;
     menu.refresh();
     showProblem();
     show();
@@ -155,7 +157,7 @@ export function createViews({ showLayout }) {
 
   function applyLayout() {
     const view = current();
-    applied = view;
+    base = view;
     layout = view ? layoutOf(view) : readOwnLayout();
     showLayout(layout);
   }
@@ -198,14 +200,17 @@ export function createViews({ showLayout }) {
   /** @param {SavedView} view */
   async function saveChanges(view) {
     try {
-      await changeView(view, stateOf(query, layout));
+      base = await changeView(base ?? view, stateOf(query, layout));
       clearBanner(BANNER_KEY);
       toast('View saved');
+      show();
     } catch (error) {
+      // Who saves again knows that it replaces the change of somebody else.
+      if (hasStatus(error, 412)) base = current();
       showBanner({
         key: BANNER_KEY,
         title: `The view was not saved. ${messageOf(error)}`,
-        detail: hasStatus(error, 404) || hasStatus(error, 412) ? 'You can save yours as a new view.' : nextStep(error),
+        detail: hasStatus(error, 404) || hasStatus(error, 412) ? CONFLICT_ADVICE : nextStep(error),
       });
     }
   }
@@ -213,7 +218,7 @@ export function createViews({ showLayout }) {
   /** @param {SavedView} view */
   function rename(view) {
     openViewDialog({
-      title: 'Rename or share the view',
+      title: hasOwnViews() ? 'Rename or share the view' : 'Rename the view',
       ok: 'Save',
       view,
       run: (values) => changeView(view, values),
@@ -279,7 +284,7 @@ export function createViews({ showLayout }) {
       },
       {
         id: 'view-rename',
-        label: 'Rename or share the view…',
+        label: hasOwnViews() ? 'Rename or share the view…' : 'Rename the view…',
         shape: 'edit',
         when: () => allowed,
         run: () => rename(view),
