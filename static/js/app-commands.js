@@ -22,7 +22,10 @@ export function installAppCommands() {
 /** @returns {Command[]} */
 function places() {
   return [
-    place('#/import', may('imports:write') ? 'Import' : 'Imports', 'file', 'g i', 'history upload'),
+    {
+      ...place('#/import', may('imports:write') ? 'Import' : 'Imports', 'file', 'g i', 'history upload'),
+      help: 'Go to imports',
+    },
     place('#/products', 'Products', 'box', 'g p', 'catalogue'),
     ...(may('webhooks') ? [place('#/webhooks', 'Webhooks', 'hook', 'g w', 'deliveries')] : []),
     ...PLACES.filter(([, , , needs]) => may(needs)).map(([address, label, shape]) => place(address, label, shape)),
@@ -45,7 +48,7 @@ const place = (address, label, shape, shortcut, keywords) => ({
   shape,
   group: GO,
   shortcuts: shortcut ? [shortcut] : [],
-  help: `Go to ${label === 'API documentation' ? 'the API documentation' : label.toLowerCase()}`,
+  help: `Go to ${label.toLowerCase()}`,
   run: () => visit(address),
 });
 

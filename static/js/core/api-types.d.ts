@@ -4525,8 +4525,11 @@ export interface components {
             scopes: string[];
         };
         Widths: {
+            /** @description The width in pixels. */
             description?: number;
+            /** @description The width in pixels. */
             name?: number;
+            /** @description The width in pixels. */
             sku?: number;
         };
     };

@@ -44,6 +44,7 @@ export function toggleCommandMenu() {
 }
 
 function open() {
+  const label = searches.length ? 'Search for actions, products and imports' : 'Search for actions';
   /** @type {Command[]} */
   let shown = [];
   let active = 0;
@@ -61,8 +62,8 @@ function open() {
     class: 'command-input',
     type: 'text',
     role: 'combobox',
-    placeholder: 'Search for actions, products and imports',
-    'aria-label': 'Search for actions, products and imports',
+    placeholder: label,
+    'aria-label': label,
     'aria-controls': 'command-list',
     'aria-expanded': 'true',
     'aria-autocomplete': 'list',

@@ -68,9 +68,9 @@ export function createViews({ showLayout }) {
       id = wanted;
       clearBanner(BANNER_KEY);
       applyLayout();
+      showProblem();
       if (wanted !== null && !current()) refreshList();
     }
-    showProblem();
     show();
     return true;
   }
@@ -98,6 +98,9 @@ export function createViews({ showLayout }) {
     if (isStopped || window.location.hash !== address) return;
     const view = findView(wanted);
     redirect(view ? viewAddress(view) : ALL);
+    // The view may be the one that is shown, with other columns.
+    applyLayout();
+    show();
     if (!view) showGone('These are all products.');
   }
 
@@ -124,10 +127,11 @@ export function createViews({ showLayout }) {
     }
     const view = current();
     // A version that somebody else has saved meanwhile does not change the list below the person's hands.
-    if (!base) applyLayout();
-    else if (view && hasSameList(view, base)) base = view;
+    if (!base) {
+      applyLayout();
+      showProblem();
+    } else if (view && hasSameList(view, base)) base = view;
     menu.refresh();
-    showProblem();
     show();
   }
 
