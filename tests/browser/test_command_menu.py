@@ -84,7 +84,8 @@ def test_everything_is_done_with_the_keyboard(page: Page, site: Site) -> None:
     expect(options(page).filter(has_text="spring lamps.csv")).to_be_visible()
     page.keyboard.press("Enter")
     page.wait_for_url(imported)
-    # The actions of the import are there, and one more than a screen later is not.
+    # The actions of the import are offered once its buttons are there.
+    expect(page.get_by_test_id("cancel-import")).to_be_visible()
     run_command(page, "cancel this import")
     expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", "cancelled")
     page.keyboard.press("Control+k")

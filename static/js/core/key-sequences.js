@@ -19,8 +19,8 @@ export function nameOfPress({ key, ctrlKey, metaKey, shiftKey, altKey }) {
 
 /**
  * Create the recognition of sequences.
- * @returns {{press: (name: string, shortcuts: string[], nowMs: number) => string | null, isPending: () => boolean}}
- *   `press` returns the shortcut that a key press completes
+ * @returns {{press: (name: string, shortcuts: string[], nowMs: number) => string | null}} `press` returns the shortcut
+ *   that a key press completes
  */
 export function createKeySequences() {
   let pending = '';
@@ -41,11 +41,8 @@ export function createKeySequences() {
       }
       return null;
     },
-    isPending: () => pending !== '',
   };
 }
-
-const SHOWN = new Map([['shift', 'Shift']]);
 
 /**
  * Return the keys of a shortcut as people know them.
@@ -57,7 +54,8 @@ export const shownKeys = (shortcut, isMac) =>
   shortcut.split(' ').flatMap((press) => {
     const parts = press.split(/\+(?=.)/);
     if (parts.length === 1) return parts;
-    return parts.map((part) => (part === 'mod' ? (isMac ? '⌘' : 'Ctrl') : (SHOWN.get(part) ?? part.toUpperCase())));
+    const modifier = isMac ? '⌘' : 'Ctrl';
+    return parts.map((part) => (part === 'mod' ? modifier : part.charAt(0).toUpperCase() + part.slice(1)));
   });
 
 /**
