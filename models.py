@@ -53,6 +53,7 @@ from tables.products import (
     ProductEdit,
     SearchIndexBuild,
 )
+from tables.views import VIEW_NAME_MAX_CHARACTERS, SavedView
 from tables.webhooks import (
     DELIVERY_STATUSES,
     Webhook,
@@ -85,6 +86,7 @@ __all__ = [
     "SIGN_IN_METHODS",
     "SKU_MAX_CHARACTERS",
     "STAGING_TABLE_PREFIX",
+    "VIEW_NAME_MAX_CHARACTERS",
     "ApiKey",
     "AuditEntry",
     "Base",
@@ -102,6 +104,7 @@ __all__ = [
     "Product",
     "ProductEdit",
     "RequestCount",
+    "SavedView",
     "SearchIndexBuild",
     "SignInFailures",
     "User",

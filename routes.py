@@ -12,6 +12,7 @@ from api.imports import routes as imports
 from api.pages import send_page
 from api.products import export, history
 from api.products import routes as products
+from api.views import routes as views
 from api.webhooks import deliveries, resend, send_test
 from api.webhooks import routes as webhooks
 
@@ -23,6 +24,7 @@ def register(app: Flask) -> None:
         history.blueprint,
         bulk.blueprint,
         export.blueprint,
+        views.blueprint,
         change_streams.blueprint,
         uploads.blueprint,
         progress.blueprint,

@@ -1,13 +1,15 @@
 """Types of request fields. Each checks a value of the query, a form or a JSON body, and describes itself in OpenAPI.
 
 The message for an invalid query parameter or form field names it (`page must be …`), because clients show that message
-as the error. `Boolean`, `Text` and `Timestamp` leave the name out in a JSON body, because there the message appears
-next to the field.
+as the error. `Boolean`, `Text`, `Date` and `Timestamp` leave the name out in a JSON body, because there the message
+appears next to the field.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import contextlib
+import re
+from datetime import UTC, date, datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, missing
@@ -17,8 +19,11 @@ from api.response_fields import EXAMPLE_TIME
 # For JSON Schema: PostgreSQL cannot store a text that contains NUL.
 NO_NUL_PATTERN = r"^[^\u0000]*$"
 MAX_DIGITS = 15
+NAME_MAX_CHARACTERS = 200
 REQUIRED_MESSAGE = "This field is required."
 NOT_STRING_MESSAGE = "This must be a string."
+NOT_DATE_MESSAGE = "This must be a date such as 2026-11-24."
+DATE_PATTERN = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
 
 
@@ -100,6 +105,28 @@ class Text(fields.String):
         return value
 
 
+class Name(Text):
+    """The name of something, in a JSON body; surrounding spaces are removed, and something must remain."""
+
+    def __init__(
+        self,
+        description: str = "The name.",
+        example: str = "Ada Lovelace",
+        max_characters: int = NAME_MAX_CHARACTERS,
+        *,
+        required: bool = False,
+    ) -> None:
+        super().__init__(description, example, max_characters, required=required)
+        metadata: Any = self.metadata
+        metadata |= {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
+        if not name:
+            raise ValidationError("Give a name.")
+        return name
+
+
 class ShortText(fields.String):
     """A string with at most `max_characters`, in a query, a form or a JSON body; surrounding spaces are removed."""
 
@@ -141,13 +168,36 @@ class Timestamp(fields.DateTime):
         raise ValidationError(message.replace("This", str(attr), 1) if self._in_query else message)
 
 
+class Date(fields.Date):
+    """A date, such as 2026-11-24, in a query or a JSON body."""
+
+    def __init__(self, description: str, *, in_query: bool = False) -> None:
+        super().__init__(
+            metadata={"description": description, "examples": [EXAMPLE_TIME[:10]]},
+            error_messages={"null": NOT_DATE_MESSAGE},
+        )
+        self._in_query = in_query
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        # `date.fromisoformat` also accepts other forms, such as 20261124 and 2026-W48-2.
+        if isinstance(value, str) and DATE_PATTERN.fullmatch(value):
+            with contextlib.suppress(ValueError):
+                return date.fromisoformat(value)
+        raise ValidationError(NOT_DATE_MESSAGE.replace("This", str(attr), 1) if self._in_query else NOT_DATE_MESSAGE)
+
+
 class Ids(fields.List[Any]):
     """A list of the ids of objects in a JSON body, at most `max_ids`."""
 
-    def __init__(self, noun: str, max_ids: int) -> None:
+    def __init__(self, noun: str, max_ids: int, *, required: bool = False) -> None:
         description = f"The ids of the {noun}, at most {max_ids:,}. Repeated and unknown ids are ignored."
         metadata = {"description": description, "minItems": 1, "maxItems": max_ids, "examples": [[1, 2]]}
-        super().__init__(fields.Integer(), metadata=metadata, error_messages={"null": "This must be a list of ids."})
+        super().__init__(
+            fields.Integer(),
+            required=required,
+            metadata=metadata,
+            error_messages={"null": "This must be a list of ids.", "required": REQUIRED_MESSAGE},
+        )
         self._max_ids = max_ids
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:

@@ -5,7 +5,7 @@ The web layer creates a job for each of them, and `importer.pipeline.bulk` does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue.filters import Filter
+from catalogue.selection import Selection, selected_ids, selection_condition
 
-MAX_ID = 2**63 - 1
 # A list of jobs has the value that a bulk change sets. A description may have a million characters.
 MAX_SHOWN_CHARACTERS = 1000
 
@@ -24,8 +24,6 @@ ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "dele
 FIELDS = ("name", "description", "active")
 
 COUNT_SQL = "SELECT count(*), count(*) FILTER (WHERE {difference}) FROM products WHERE {condition}"
-
-Selection = Filter | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class BulkChange:
     @property
     def ids(self) -> list[int]:
         """The given ids, each once; empty if a filter selects the products."""
-        return [] if isinstance(self.selection, Filter) else sorted(set(self.selection))
+        return selected_ids(self.selection)
 
     @property
     def selects_all(self) -> bool:
@@ -106,11 +104,7 @@ class BulkChange:
 
     def condition(self) -> sql.Composable:
         """Return the condition that the change applies to a row of `products`, whose columns have no prefix in it."""
-        if isinstance(self.selection, Filter):
-            return self.selection.condition()
-        # Clients may send numbers outside the range of bigint; no product has such an id.
-        ids = [number for number in self.ids if 0 < number <= MAX_ID]
-        return sql.SQL("id = ANY ({}::bigint[])").format(sql.Literal(ids))
+        return selection_condition(self.selection)
 
     def difference(self) -> sql.Composable:
         """Return the condition that the change makes a difference to a row of `products`."""

@@ -23,7 +23,7 @@ from isal import isal_zlib
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
-from catalogue.filters import Filter
+from catalogue.selection import Selection, selection_condition
 from catalogue.text_matches import TEXT_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,8 @@ class ExportPool:
         self._free_slots = threading.BoundedSemaphore(max_running)
         self._limits = limits or ExportLimits()
 
-    def start(self, product_filter: Filter, client: Client, *, guard: bool = False) -> Export | None:
-        """Start to export the products that match; return None if `max_running` exports are running.
+    def start(self, selection: Selection, client: Client, *, guard: bool = False) -> Export | None:
+        """Start to export the selected products; return None if `max_running` exports are running.
 
         `guard` puts an apostrophe before texts that a spreadsheet would run as formulas. Raises `psycopg2.Error` if the
         database cannot be reached.
@@ -112,7 +112,7 @@ class ExportPool:
         if not self._free_slots.acquire(blocking=False):
             return None
         try:
-            statement = render_export(product_filter, guard=guard)
+            statement = render_export(selection, guard=guard)
             return Export(self._connect(), statement, client, self._limits, self._free_slots.release)
         except BaseException:
             self._free_slots.release()
@@ -215,8 +215,8 @@ class Export:
                 log.error("An export failed: %s", str(error).strip())
 
 
-def render_export(product_filter: Filter, *, guard: bool) -> sql.Composed:
-    """Return the COPY statement that exports the products that match."""
+def render_export(selection: Selection, *, guard: bool) -> sql.Composed:
+    """Return the COPY statement that exports the selected products."""
     names = [sql.Identifier(name) for name in TEXT_COLUMNS]
     if guard:
         parts = {"pattern": sql.Literal(FORMULA_PATTERN), "apostrophe": sql.Literal("'")}
@@ -228,7 +228,7 @@ def render_export(product_filter: Filter, *, guard: bool) -> sql.Composed:
         texts = [sql.SQL(FORMULA_LIKE_TEXT_SQL).format(name=name) for name in names]
         columns = sql.SQL(PLAIN_COLUMNS_SQL).format(texts=sql.SQL(", ").join(texts))
     return sql.SQL(EXPORT_SQL).format(
-        columns=columns, condition=product_filter.condition(), options=sql.SQL(", FORCE_QUOTE *" if guard else "")
+        columns=columns, condition=selection_condition(selection), options=sql.SQL(", FORCE_QUOTE *" if guard else "")
     )
 
 

@@ -70,6 +70,7 @@ READING_RULES = [
     ("page", re.compile(r"/|/static/.*|/favicon\.ico|/api/docs|/api/openapi\.json")),
 ]
 WRITING_RULES = [
+    ("export", re.compile(r"/api/products/export")),
     ("upload", re.compile(r"/api/upload")),
     ("long", re.compile(r"/api/products/(bulk|bulk-delete)|/api/webhooks/\d+/test")),
     ("long", re.compile(r"/api/imports/[^/]+(/(confirm|cancel|retry|undo))?")),

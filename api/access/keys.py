@@ -11,12 +11,11 @@ from sqlalchemy.orm import joinedload
 from access import keys, users
 from access.audit import Target
 from access.roles import Requirement, Scope
-from api.access.schemas import Name
 from api.audit import record
 from api.authentication import current_actor
 from api.errors import UNAUTHENTICATED, ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.request_fields import REQUIRED_MESSAGE
+from api.request_fields import REQUIRED_MESSAGE, Name
 from api.response_fields import EXAMPLE_TIME, integer, strings, text, timestamp
 from api.schemas import MessageSchema, RequestSchema
 from database.serializers import format_timestamp

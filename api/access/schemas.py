@@ -9,14 +9,13 @@ from marshmallow import Schema, ValidationError
 from access.actors import Actor
 from access.roles import Role, Scope
 from access.users import EMAIL_PATTERN, InvalidEmail, normalise_email
-from api.request_fields import Boolean, Choice, Text
+from api.request_fields import Boolean, Choice, Name, Text
 from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, strings, text, timestamp
 from api.schemas import RequestSchema
 from database.serializers import format_timestamp
 from models import ACTOR_TYPES, ROLES, SIGN_IN_METHODS, User, UserSession
 
 EMAIL_MAX_CHARACTERS = 254
-NAME_MAX_CHARACTERS = 200
 STATUSES = ("active", "invited", "disabled")
 
 EXAMPLE_EMAIL = "ada@example.com"
@@ -39,21 +38,6 @@ class Email(Text):
             return normalise_email(super()._deserialize(value, attr, data, **kwargs))
         except InvalidEmail:
             raise ValidationError("This must be an email address, such as ada@example.com.") from None
-
-
-class Name(Text):
-    """The name of a person or a key; surrounding spaces are removed, and something must remain."""
-
-    def __init__(self, description: str = "The name.", example: str = EXAMPLE_NAME, *, required: bool = False) -> None:
-        super().__init__(description, example, NAME_MAX_CHARACTERS, required=required)
-        metadata: Any = self.metadata
-        metadata |= {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        name = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
-        if not name:
-            raise ValidationError("Give a name.")
-        return name
 
 
 def password_field(description: str, *, required: bool = True) -> Text:

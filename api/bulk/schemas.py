@@ -11,14 +11,13 @@ from api.errors import ErrorType
 from api.imports.options import STARTED_BY, STARTED_BY_MAX_CHARACTERS, STARTED_FROM
 from api.imports.schemas import ImportSchema
 from api.openapi import JSON
-from api.products.schemas import ProductFilterSchema, ProductUpdateSchema
+from api.products.schemas import MAX_IDS, ProductFilterSchema, ProductUpdateSchema
 from api.request_fields import REQUIRED_MESSAGE, Boolean, Choice, Ids, NestedFilter, ShortText
 from api.response_fields import integer, optional, text, timestamp, uuid
 from api.schemas import MessageSchema, QuerySchema, RequestSchema
 from catalogue.bulk import ACTIONS, FIELDS, BulkChange
 from models import ORIGINS
 
-MAX_IDS = 10_000
 DRY_RUN = "Whether only to count the products, without changing anything."
 VALUE_MESSAGE = "Send field and value with the action set, and with no other."
 

@@ -9,6 +9,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg2
@@ -18,13 +19,16 @@ from marshmallow import post_load
 
 import config
 from access.audit import Target
+from access.roles import Scope
 from api.audit import record
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
-from api.products.schemas import ProductFilterQuerySchema
-from api.request_fields import Boolean, Choice
+from api.products.schemas import MAX_IDS, ProductFilterQuerySchema
+from api.request_fields import Boolean, Choice, Date, Ids
+from api.schemas import RequestSchema
 from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool
 from catalogue.filters import Filter
+from catalogue.selection import Selection, selected_ids
 from database.connect import Component, connect
 from models import db
 
@@ -36,37 +40,61 @@ MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "csv.gz": "application/gzip"}
 TOO_MANY_EXPORTS = ErrorType(503, "too_many_exports", "Too many exports are running. Try again in a few seconds.")
 
 EXAMPLE_FILE = "sku,name,description,active\nA-1,Blue lamp,Matches the blue sofa.,true\n"
+EXAMPLE_NAME = "products-2026-11-24.csv"
 HEADERS = {
     "Content-Disposition": {
-        "description": "The name of the file: `products.csv` or `products.csv.gz`.",
-        "schema": {"type": "string", "examples": ["attachment; filename=products.csv"]},
+        "description": f"The name of the file with its date: `{EXAMPLE_NAME}` or `{EXAMPLE_NAME}.gz`.",
+        "schema": {"type": "string", "examples": [f"attachment; filename={EXAMPLE_NAME}"]},
     }
 }
+FORMAT = "The format of the file: CSV, or CSV compressed with gzip."
+GUARD = (
+    "Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing"
+    " such a file removes these apostrophes."
+)
+FILE_DATE = "The date in the name of the file; by default that of today in UTC. The page sends the date of its browser."
 
 
 @dataclass(frozen=True)
-class ExportQuery:
-    """The products to export, a key of `MEDIA_TYPES`, and whether formulas are guarded."""
+class ExportRequest:
+    """The products to export, a key of `MEDIA_TYPES`, whether formulas are guarded, and the date in the file's name."""
 
-    filter: Filter
+    selection: Selection
     format: str
     guard: bool
+    date: date
 
 
 class ExportQuerySchema(ProductFilterQuerySchema):
     """The filter of the products to export, and the format of the file."""
 
-    format = Choice("The format of the file: CSV, or CSV compressed with gzip.", *MEDIA_TYPES, default="csv")
-    guard = Boolean(
-        "Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default."
-        " Importing such a file removes these apostrophes.",
-        in_query=True,
-    )
+    format = Choice(FORMAT, *MEDIA_TYPES, default="csv")
+    guard = Boolean(GUARD, in_query=True)
+    date = Date(FILE_DATE, in_query=True)
 
     @post_load
     def create(self, data: dict[str, Any], **_: Any) -> Any:
-        """Return the `ExportQuery`."""
-        return ExportQuery(format=data.pop("format"), guard=data.pop("guard", False), filter=Filter(**data))
+        """Return the `ExportRequest`."""
+        options = {name: data.pop(name) for name in ("format", "guard", "date") if name in data}
+        return _export_request(Filter(**data), **options)
+
+
+class ExportBodySchema(RequestSchema):
+    """The ids of the products to export, and the format of the file."""
+
+    ids = Ids("products", MAX_IDS, required=True)
+    format = Choice(FORMAT, *MEDIA_TYPES, default="csv")
+    guard = Boolean(GUARD)
+    date = Date(FILE_DATE)
+
+    @post_load
+    def create(self, data: dict[str, Any], **_: Any) -> Any:
+        """Return the `ExportRequest`."""
+        return _export_request(data.pop("ids"), **data)
+
+
+def _export_request(selection: Selection, *, guard: bool = False, **options: Any) -> ExportRequest:
+    return ExportRequest(selection, guard=guard, **{"date": datetime.now(UTC).date(), **options})
 
 
 @blueprint.record_once
@@ -83,7 +111,7 @@ def _create_export_pool(state: BlueprintSetupState) -> None:
 @blueprint.returns(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
 @blueprint.returns(200, {"type": "string", "format": "binary"}, "The file.", content_type=MEDIA_TYPES["csv.gz"])
 @blueprint.raises(INVALID_PARAMETER, TOO_MANY_EXPORTS)
-def export_products(query: ExportQuery) -> Response:
+def export_products(query: ExportRequest) -> Response:
     """Export products as a file
 
     Returns the products that match every given filter, sorted by id, as CSV (RFC 4180, UTF-8) with the columns `sku`,
@@ -94,35 +122,60 @@ def export_products(query: ExportQuery) -> Response:
     The texts are exact copies. A spreadsheet runs those that begin with `=`, `+`, `-` or `@` as formulas, which does
     harm if someone else wrote them. For a spreadsheet, set `guard`.
     """
+    return _respond(query)
+
+
+# A stream that has begun cannot run twice.
+@blueprint.post("/export", repeats=False)
+@blueprint.document(operationId="exportChosenProducts")
+@blueprint.needs(Scope.PRODUCTS_READ)
+@blueprint.accepts(ExportBodySchema, location="json", example={"ids": [1, 2], "format": "csv"})
+@blueprint.returns(200, {"type": "string"}, "The file.", content_type="text/csv", example=EXAMPLE_FILE, headers=HEADERS)
+@blueprint.returns(200, {"type": "string", "format": "binary"}, "The file.", content_type=MEDIA_TYPES["csv.gz"])
+@blueprint.raises(INVALID_PARAMETER, TOO_MANY_EXPORTS)
+def export_chosen_products(body: ExportRequest) -> Response:
+    """Export chosen products as a file
+
+    Returns the products with the given ids, in the same form as `GET /api/products/export` returns those that match a
+    filter. Products that do not exist are left out. This changes nothing; it is a `POST` because an address cannot hold
+    many ids.
+    """
+    return _respond(body)
+
+
+def _respond(wanted: ExportRequest) -> Response:
+    """Start an export and return the response that streams its file; raise the 503 if too many are running."""
     exports: ExportPool = current_app.extensions["exports"]
     connection = request.environ.get("gunicorn.socket")
-    export = exports.start(query.filter, _client_of(connection), guard=query.guard)
+    export = exports.start(wanted.selection, _client_of(connection), guard=wanted.guard)
     if export is None:
         raise TOO_MANY_EXPORTS.exception()
-    blocks = export.read_gzip_blocks() if query.format == "csv.gz" else export.read_blocks()
+    blocks = export.read_gzip_blocks() if wanted.format == "csv.gz" else export.read_blocks()
     try:
         # Wait for the first block, so that an error before it is an ordinary error response.
         first_block = next(blocks)
     except ClientDisconnected:
         return Response(status=204)
     try:
-        _record_start(query)
+        _record_start(wanted)
     except BaseException:
         export.close()
         raise
     unchunked_connection = connection if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
     body = _stream_file(first_block, blocks, unchunked_connection)
-    response = Response(body, content_type=MEDIA_TYPES[query.format])
+    response = Response(body, content_type=MEDIA_TYPES[wanted.format])
     response.call_on_close(export.close)
-    response.headers["Content-Disposition"] = f"attachment; filename=products.{query.format}"
+    response.headers["Content-Disposition"] = f"attachment; filename=products-{wanted.date}.{wanted.format}"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _record_start(query: ExportQuery) -> None:
+def _record_start(started: ExportRequest) -> None:
     """Record in the audit log that an export has started. Nothing is sent before that is committed."""
-    changes = {"filter": [None, query.filter.to_json()], "format": [None, query.format]}
+    selection = started.selection
+    chosen = {"filter": selection.to_json()} if isinstance(selection, Filter) else {"ids": len(selected_ids(selection))}
+    changes = {name: [None, value] for name, value in {**chosen, "format": started.format}.items()}
     record("products.exported", Target("products"), changes=changes)
     db.session.commit()
 

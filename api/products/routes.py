@@ -15,6 +15,7 @@ from access.audit import Target
 from api.audit import record
 from api.authentication import current_actor, current_origin
 from api.errors import ErrorType
+from api.etags import meets_if_match, version_of
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
 from api.products.schemas import (
@@ -32,7 +33,7 @@ from catalogue import search
 from catalogue.edits import EditedProduct, record_edit
 from catalogue.search import ProductRow
 from catalogue.sorting import InvalidPageToken
-from database.serializers import PRODUCT_FIELDS, format_timestamp, serialize_product
+from database.serializers import PRODUCT_FIELDS, serialize_product
 from models import Product, db
 from webhook_service import record_event
 
@@ -218,16 +219,15 @@ def delete_product(product_id: int) -> Response:
 
 def etag(product: Product | ProductRow) -> str:
     """Return the ETag of a product without its quotes: its `updated_at`, which lists also show."""
-    return str(format_timestamp(product.updated_at))
+    return version_of(product.updated_at)
 
 
 def _check_if_match(product: Product) -> None:
     """Raise the 412 if `If-Match` does not name the current version of a product (RFC 9110, section 13.1.1).
 
-    The product's row must be locked. Unlike the RFC, a weak ETag matches too, because proxies that compress responses
-    make ETags weak.
+    The product's row must be locked.
     """
-    if "If-Match" in request.headers and not request.if_match.contains_weak(etag(product)):
+    if not meets_if_match(etag(product)):
         db.session.rollback()
         raise PRECONDITION_FAILED.exception()
 

@@ -18,6 +18,8 @@ from catalogue.sorting import SORT_KEYS, Sorting
 from database.skus import INVISIBLE_CHARACTERS, clean_sku
 from models import NAME_MAX_CHARACTERS, ORIGINS, SKU_MAX_CHARACTERS
 
+# The largest number of ids that a call accepts.
+MAX_IDS = 10_000
 EXAMPLE_PRODUCT = {
     "id": 42,
     "sku": "A-1",

@@ -1,14 +1,20 @@
 // The header that all pages share: the navigation, the account menu, the theme and the help.
 
 import { accountMenu } from './access/account-menu.js';
+import { installAppCommands } from './app-commands.js';
+import { toggleCommandMenu } from './core/command-menu.js';
 import { elementById, h, setText } from './core/dom.js';
 import { openHelp } from './core/help.js';
+import { icon } from './core/icons.js';
+import { ariaKeys, shownKeys } from './core/key-sequences.js';
 import { currentWho, may, sessionChanged } from './core/session.js';
+import { installShortcuts, isMac } from './core/shortcuts.js';
 import { themeSwitch } from './core/theme.js';
 
 /** Complete the header of the page. It follows who is signed in, and offers what they may do. */
 export function installHeader() {
   elementById('tools').append(
+    commandButton(),
     accountMenu(),
     themeSwitch(),
     h('button', {
@@ -20,8 +26,32 @@ export function installHeader() {
       on: { click: openHelp },
     }),
   );
+  installAppCommands();
+  installShortcuts();
   sessionChanged.subscribe(showNavigation);
   showNavigation();
+}
+
+function commandButton() {
+  const keys = shownKeys('mod+k', isMac());
+  return h(
+    'button',
+    {
+      class: 'command-button',
+      type: 'button',
+      'aria-label': 'Command menu',
+      'aria-keyshortcuts': ariaKeys('mod+k', isMac()),
+      title: `Command menu (${keys.join('+')})`,
+      data: { testid: 'command-button' },
+      on: { click: toggleCommandMenu },
+    },
+    icon('search'),
+    h(
+      'span',
+      { class: 'command-button-keys', 'aria-hidden': 'true' },
+      keys.map((key) => h('kbd', { text: key })),
+    ),
+  );
 }
 
 function showNavigation() {

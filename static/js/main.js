@@ -5,8 +5,8 @@ import { startSession } from './access/start.js';
 import { installHeader } from './app-header.js';
 import { installAttendance } from './core/attendance.js';
 import { installDoubleClickGuard } from './core/double-click.js';
+import { provideCommands } from './core/commands.js';
 import { elementById } from './core/dom.js';
-import { installShortcuts } from './core/help.js';
 import { installLiveEvents } from './core/live-events.js';
 import { startRouter } from './core/router.js';
 import { currentWho, sessionChanged } from './core/session.js';
@@ -14,7 +14,9 @@ import { installBackgroundProgress } from './imports/background-progress.js';
 import { createBulkPanel } from './imports/bulk-panel.js';
 import { importDetailScreen } from './imports/detail-screen.js';
 import { installPageDrop } from './imports/drop-zone.js';
+import { importCommands, installImportSearch } from './imports/import-commands.js';
 import { importScreen } from './imports/screen.js';
+import { installProductSearch } from './products/product-commands.js';
 import { createProductsScreen } from './products/screen.js';
 import { webhookScreen } from './webhooks/detail-screen.js';
 import { webhooksScreen } from './webhooks/screen.js';
@@ -37,7 +39,13 @@ const ROUTES = [
     screen: webhookScreen,
     needs: 'webhooks',
   },
-  { name: 'products', pattern: /^\/products$/, screen: productsScreen },
+  {
+    name: 'products',
+    // The address of a view is replaced by that of the list that it shows.
+    pattern: /^\/products(?:\/views\/(?<view>[^/]+))?$/,
+    screen: productsScreen,
+    within: 'view',
+  },
   ...ACCESS_ROUTES,
 ];
 
@@ -65,7 +73,9 @@ function startBackground() {
   isStarted = true;
   installLiveEvents();
   installPageDrop();
-  installShortcuts({ '/': productsScreen.focusSearch, n: productsScreen.createProduct });
+  provideCommands(() => [...productsScreen.commands(), ...importCommands()]);
+  installProductSearch();
+  installImportSearch();
   installBackgroundProgress(elementById('activity'));
 }
 

@@ -83,7 +83,8 @@ def test_the_table_and_its_menus_are_accessible(page: Page, site: Site) -> None:
     site.create_lamps(10)
     show_products(page)
     check_accessible(page, "products")
-    for menu, item in (("export", "export-csv"), ("products-menu", "delete-all")):
+    menus = (("export", "export-csv"), ("products-menu", "delete-all"), ("columns", "column-name"), ("views", "view"))
+    for menu, item in menus:
         page.get_by_test_id(menu).click()
         expect(page.get_by_test_id(item)).to_be_focused()
         check_accessible(page, f"the menu {menu}")

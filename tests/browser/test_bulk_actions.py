@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Download, Page, Route, expect
 
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, cell, expect_skus, row, show_products, wait_for_value
@@ -347,12 +347,34 @@ def test_an_export_contains_the_products_that_match_the_filter(page: Page, site:
     expect(page.get_by_role("menu", name="Export")).to_contain_text("Export 11 matching")
     with page.expect_download() as started:
         page.get_by_test_id("export-csv" if form == "csv" else "export-csv-gz").click()
-    download = started.value
-    assert download.suggested_filename == f"products.{form}"
-    content = Path(download.path()).read_bytes()
-    text = (gzip.decompress(content) if form == "csv.gz" else content).decode("utf-8-sig")
-    rows = list(csv.reader(io.StringIO(text, newline="")))
+    rows = read_export(page, started.value, form)
     assert rows[0] == ["sku", "name", "description", "active"]
     assert [line[0] for line in rows[1:]] == [f"LAMP-{n:03}" for n in range(2, 21, 2)] + ["ODD-1"]
     assert rows[-1] == ["ODD-1", 'A "lamp", with\nlines', "<b>ü</b>", "false"]
     expect(page.get_by_test_id("export-csv")).to_be_hidden()
+
+    # The bar exports what is selected: a few rows, or all that match.
+    export_selected = page.get_by_test_id("export-selected-csv" if form == "csv" else "export-selected-csv-gz")
+    for sku in ("LAMP-004", "ODD-1"):
+        row(page, sku).get_by_test_id("select-row").check()
+    page.get_by_test_id("export-selected").click()
+    with page.expect_download() as started:
+        export_selected.click()
+    assert [line[0] for line in read_export(page, started.value, form)[1:]] == ["LAMP-004", "ODD-1"]
+    expect(page.get_by_test_id("selection-count")).to_have_text("2 selected")
+    show_products(page, "q=lamp&per_page=25&active=true")
+    expect(page.get_by_test_id("products-total")).to_have_text("10")
+    page.get_by_test_id("select-page").check()
+    page.get_by_test_id("export-selected").click()
+    with page.expect_download() as started:
+        export_selected.click()
+    assert len(read_export(page, started.value, form)) == 11
+
+
+def read_export(page: Page, download: Download, form: str) -> list[list[str]]:
+    """Return the rows of an exported file, whose name must have the date of the browser."""
+    date = page.evaluate("() => new Date().toLocaleDateString('sv')")
+    assert download.suggested_filename == f"products-{date}.{form}"
+    content = Path(download.path()).read_bytes()
+    text = (gzip.decompress(content) if form == "csv.gz" else content).decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))

@@ -110,6 +110,7 @@ class Site:
         """Remove all data. Ids are not reset, because the web process may remember old ones."""
         self.sql(
             "DELETE FROM import_jobs; DELETE FROM import_mappings; DELETE FROM webhooks; DELETE FROM webhook_events;"
+            "DELETE FROM saved_views;"
             "TRUNCATE products"
         )
 

@@ -13,7 +13,7 @@ import { forgetEmail } from './sign-in-form.js';
 /** @import { Who } from '../core/types.d.ts' */
 
 /** @type {[address: string, label: string, shape: IconName, needs: Needs][]} */
-const PLACES = [
+export const PLACES = [
   ['#/account', 'Account', 'person', 'person'],
   ['#/people', 'People', 'people', 'admin'],
   ['#/keys', 'API keys', 'key', 'person'],
@@ -88,7 +88,8 @@ export function initialsOf(name) {
   return chosen.map((word) => [...(word ?? '')][0]?.toUpperCase() ?? '').join('');
 }
 
-async function signOut() {
+/** End the session of this browser. */
+export async function signOut() {
   try {
     await sendJson('DELETE', '/api/session');
   } catch (error) {

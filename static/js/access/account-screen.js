@@ -3,6 +3,7 @@
 import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
+import { offer } from '../core/commands.js';
 import { fill, h } from '../core/dom.js';
 import { currentWho } from '../core/session.js';
 import { toast } from '../core/toast.js';
@@ -95,6 +96,7 @@ function sessionsCard() {
     data: { testid: 'end-other-sessions' },
     on: { click: endAllOthers },
   });
+  offer(endOthers, { id: 'end-other-sessions', label: 'End all other sessions…', shape: 'leave', run: endAllOthers });
   const element = section({ title: 'Sessions', testid: 'sessions', action: endOthers }, content);
 
   async function load() {

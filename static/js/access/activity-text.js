@@ -46,6 +46,9 @@ export const ACTIONS = {
   'webhook.secret_rotated': 'Secret replaced',
   'webhook.deliveries_resent': 'Deliveries sent again',
   'webhook.deliveries_recovered': 'Deliveries recovered',
+  'view.created': 'View saved',
+  'view.updated': 'View changed',
+  'view.deleted': 'View deleted',
   'audit.exported': 'Activity exported',
 };
 /** @type {Record<string, string>} */

@@ -3,6 +3,7 @@
 import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
+import { offer } from '../core/commands.js';
 import { fill, h } from '../core/dom.js';
 import { formatTime, parseTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
@@ -37,6 +38,7 @@ export function createKeysCard({ title, ownOnly }) {
     icon('plus'),
     'New key',
   );
+  offer(create, { id: 'new-key', label: 'New API key', shape: 'key', run: () => openNewKey(load) });
   const element = section({ title, testid: 'keys', action: create }, content);
 
   async function load() {

@@ -2,6 +2,7 @@
 
 import { getJson, messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
+import { offer } from '../core/commands.js';
 import { fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { isLocal } from '../core/session.js';
@@ -27,16 +28,19 @@ export const peopleScreen = {
     // Nobody can be invited before there is an administrator who signs in.
     const invite = isLocal()
       ? h('a', { class: 'button button-primary', href: '#/setup', text: 'Set up accounts' })
-      : h(
-          'button',
-          {
-            class: 'button button-primary',
-            type: 'button',
-            data: { testid: 'invite' },
-            on: { click: () => openInvitation(load) },
-          },
-          icon('plus'),
-          'Invite',
+      : offer(
+          h(
+            'button',
+            {
+              class: 'button button-primary',
+              type: 'button',
+              data: { testid: 'invite' },
+              on: { click: () => openInvitation(load) },
+            },
+            icon('plus'),
+            'Invite',
+          ),
+          { id: 'invite', label: 'Invite a person', shape: 'plus', run: () => openInvitation(load) },
         );
     root.append(
       h(

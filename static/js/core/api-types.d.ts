@@ -825,7 +825,13 @@ export interface paths {
          */
         get: operations["exportProducts"];
         put?: never;
-        post?: never;
+        /**
+         * Export chosen products as a file
+         * @description Returns the products with the given ids, in the same form as `GET /api/products/export` returns those that match a
+         *     filter. Products that do not exist are left out. This changes nothing; it is a `POST` because an address cannot hold
+         *     many ids.
+         */
+        post: operations["exportChosenProducts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1170,6 +1176,60 @@ export interface paths {
          */
         post: operations["resetPassword"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the saved views
+         * @description A saved view is a filter, a sorting, and the columns that the page shows. Returns those that are shared with
+         *     everyone, and one's own. Those of an API key are those of its owner.
+         */
+        get: operations["listViews"];
+        put?: never;
+        /**
+         * Save a view
+         * @description Everyone may save views of their own. Shared views and API keys need the scope `products:write`. If several requests
+         *     save the same name in a list at the same time, exactly one succeeds.
+         */
+        post: operations["createView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the view. */
+                view_id: number;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a saved view
+         * @description Changes only the given fields; a filter is replaced as a whole. Shared views and API keys need the scope
+         *     `products:write`, also to share a view, or to make a shared one one's own.
+         */
+        put: operations["changeView"];
+        post?: never;
+        /**
+         * Delete a saved view
+         * @description Shared views and API keys need the scope `products:write`. No product changes.
+         */
+        delete: operations["deleteView"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2081,6 +2141,30 @@ export interface components {
              * @enum {string}
              */
             event: "product.created" | "product.updated" | "product.deleted" | "product.bulk_deleted" | "products.imported" | "import.completed" | "import.failed";
+        };
+        ExportBody: {
+            /**
+             * Format: date
+             * @description The date in the name of the file; by default that of today in UTC. The page sends the date of its browser.
+             * @example 2026-11-24
+             */
+            date?: string;
+            /**
+             * @description The format of the file: CSV, or CSV compressed with gzip.
+             * @default csv
+             * @enum {string}
+             */
+            format: "csv" | "csv.gz";
+            /** @description Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing such a file removes these apostrophes. */
+            guard?: boolean;
+            /**
+             * @description The ids of the products, at most 10,000. Repeated and unknown ids are ignored.
+             * @example [
+             *       1,
+             *       2
+             *     ]
+             */
+            ids: number[];
         };
         FieldChanges: {
             /** @description Products whose value would change. */
@@ -3198,6 +3282,38 @@ export interface components {
              */
             role: "viewer" | "editor" | "admin";
         };
+        NewView: {
+            /**
+             * @description The columns that the page shows; null for all of them. `sku` is always one of them.
+             * @example [
+             *       "sku",
+             *       "name",
+             *       "active"
+             *     ]
+             */
+            columns?: ("sku" | "name" | "description" | "active" | "updated_at")[] | null;
+            /** @description Selects the products that meet every given field; `{}` selects all products. */
+            filter?: components["schemas"]["ProductFilter"];
+            /**
+             * @description The name, unique in its list regardless of case.
+             * @example Lamps to check
+             */
+            name: string;
+            /** @description Whether the view is in the list of everyone, not in that of a person. Without accounts, every view is in the list of everyone. */
+            shared?: boolean;
+            /**
+             * @description The field that the products are sorted by.
+             * @enum {string}
+             */
+            sort_by?: "id" | "sku" | "name" | "active" | "created_at" | "updated_at";
+            /**
+             * @description Ascending or descending.
+             * @enum {string}
+             */
+            sort_order?: "asc" | "desc";
+            /** @description The widths of columns in pixels; the other columns fit their content. */
+            widths?: components["schemas"]["Widths"];
+        };
         NewWebhook: {
             /**
              * @description What the webhook is for.
@@ -4147,6 +4263,95 @@ export interface components {
              */
             role?: "viewer" | "editor" | "admin";
         };
+        View: {
+            /** @description The columns that the page shows; null for all of them. `sku` is always one of them. */
+            columns: ("sku" | "name" | "description" | "active" | "updated_at")[] | null;
+            /**
+             * Format: date-time
+             * @description When it was saved first (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            created_at: string;
+            /**
+             * @description The name of who saved it first.
+             * @example Ada Lovelace
+             */
+            created_by: string;
+            /**
+             * @description The filter of the products, as in the body of a bulk change; `{}` for all products.
+             * @example {
+             *       "active": false,
+             *       "q": "lamp"
+             *     }
+             */
+            filter: {
+                [key: string]: unknown;
+            };
+            /** @description The id; it never changes. */
+            id: number;
+            /**
+             * @description The name.
+             * @example Lamps to check
+             */
+            name: string;
+            /** @description What is wrong with the filter, if it is not valid any more; otherwise null. */
+            problem: string | null;
+            /** @description Whether the view is in the list of everyone, not in that of a person. Without accounts, every view is in the list of everyone. */
+            shared: boolean;
+            /**
+             * @description The field that the products are sorted by.
+             * @enum {string}
+             */
+            sort_by: "id" | "sku" | "name" | "active" | "created_at" | "updated_at";
+            /**
+             * @description Ascending or descending.
+             * @enum {string}
+             */
+            sort_order: "asc" | "desc";
+            /**
+             * Format: date-time
+             * @description When it last changed; in double quotes this is its ETag (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            updated_at: string;
+            /** @description The widths of columns in pixels; the other columns fit their content. */
+            widths: components["schemas"]["Widths"];
+        };
+        ViewChanges: {
+            /**
+             * @description The columns that the page shows; null for all of them. `sku` is always one of them.
+             * @example [
+             *       "sku",
+             *       "name",
+             *       "active"
+             *     ]
+             */
+            columns?: ("sku" | "name" | "description" | "active" | "updated_at")[] | null;
+            /** @description Selects the products that meet every given field; `{}` selects all products. */
+            filter?: components["schemas"]["ProductFilter"];
+            /**
+             * @description The name, unique in its list regardless of case.
+             * @example Lamps to check
+             */
+            name?: string;
+            /** @description Whether the view is in the list of everyone, not in that of a person. Without accounts, every view is in the list of everyone. */
+            shared?: boolean;
+            /**
+             * @description The field that the products are sorted by.
+             * @enum {string}
+             */
+            sort_by?: "id" | "sku" | "name" | "active" | "created_at" | "updated_at";
+            /**
+             * @description Ascending or descending.
+             * @enum {string}
+             */
+            sort_order?: "asc" | "desc";
+            /** @description The widths of columns in pixels; the other columns fit their content. */
+            widths?: components["schemas"]["Widths"];
+        };
+        ViewList: {
+            views: components["schemas"]["View"][];
+        };
         Webhook: {
             /**
              * Format: date-time
@@ -4318,6 +4523,14 @@ export interface components {
             actor: components["schemas"]["Actor"];
             /** @description What the actor may do: `products:read`, `products:write`, `imports:read` and so on. */
             scopes: string[];
+        };
+        Widths: {
+            /** @description The width in pixels. */
+            description?: number;
+            /** @description The width in pixels. */
+            name?: number;
+            /** @description The width in pixels. */
+            sku?: number;
         };
     };
     responses: never;
@@ -8436,6 +8649,8 @@ export interface operations {
                 format?: "csv" | "csv.gz";
                 /** @description Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing such a file removes these apostrophes. */
                 guard?: boolean;
+                /** @description The date in the name of the file; by default that of today in UTC. The page sends the date of its browser. */
+                date?: string;
             };
             header?: never;
             path?: never;
@@ -8446,7 +8661,7 @@ export interface operations {
             /** @description The file. */
             200: {
                 headers: {
-                    /** @description The name of the file: `products.csv` or `products.csv.gz`. */
+                    /** @description The name of the file with its date: `products-2026-11-24.csv` or `products-2026-11-24.csv.gz`. */
                     "Content-Disposition"?: string;
                     [name: string]: unknown;
                 };
@@ -8507,6 +8722,122 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `too_many_exports`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportChosenProducts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "format": "csv",
+                 *       "ids": [
+                 *         1,
+                 *         2
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExportBody"];
+            };
+        };
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description The name of the file with its date: `products-2026-11-24.csv` or `products-2026-11-24.csv.gz`. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/gzip": string;
+                    /**
+                     * @example sku,name,description,active
+                     *     A-1,Blue lamp,Matches the blue sofa.,true
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `too_many_exports`, `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */
@@ -10714,6 +11045,520 @@ export interface operations {
                 };
             };
             /** @description It does not exist. Codes: `user_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listViews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The views, sorted by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "views": [
+                     *         {
+                     *           "columns": [
+                     *             "sku",
+                     *             "name",
+                     *             "active"
+                     *           ],
+                     *           "created_at": "2026-11-24T04:00:00.123456Z",
+                     *           "created_by": "Ada Lovelace",
+                     *           "filter": {
+                     *             "active": false,
+                     *             "q": "lamp"
+                     *           },
+                     *           "id": 3,
+                     *           "name": "Lamps to check",
+                     *           "problem": null,
+                     *           "shared": true,
+                     *           "sort_by": "updated_at",
+                     *           "sort_order": "desc",
+                     *           "updated_at": "2026-11-24T04:00:00.123456Z",
+                     *           "widths": {
+                     *             "sku": 180
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    createView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "active": false,
+                 *         "q": "lamp"
+                 *       },
+                 *       "name": "Lamps to check",
+                 *       "shared": true,
+                 *       "sort_by": "updated_at",
+                 *       "sort_order": "desc"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewView"];
+            };
+        };
+        responses: {
+            /** @description The new view. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "sku",
+                     *         "name",
+                     *         "active"
+                     *       ],
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "created_by": "Ada Lovelace",
+                     *       "filter": {
+                     *         "active": false,
+                     *         "q": "lamp"
+                     *       },
+                     *       "id": 3,
+                     *       "name": "Lamps to check",
+                     *       "problem": null,
+                     *       "shared": true,
+                     *       "sort_by": "updated_at",
+                     *       "sort_order": "desc",
+                     *       "updated_at": "2026-11-24T04:00:00.123456Z",
+                     *       "widths": {
+                     *         "sku": 180
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["View"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `duplicate_name`, `too_many_views`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    changeView: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the view as you know it, which is its `updated_at` in double quotes. If the view has changed since, the call returns 412 and changes nothing. Without this header, the last change wins. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the view. */
+                view_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filter": {
+                 *         "q": "lamp"
+                 *       },
+                 *       "name": "Lamps"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ViewChanges"];
+            };
+        };
+        responses: {
+            /** @description The changed view. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "sku",
+                     *         "name",
+                     *         "active"
+                     *       ],
+                     *       "created_at": "2026-11-24T04:00:00.123456Z",
+                     *       "created_by": "Ada Lovelace",
+                     *       "filter": {
+                     *         "active": false,
+                     *         "q": "lamp"
+                     *       },
+                     *       "id": 3,
+                     *       "name": "Lamps to check",
+                     *       "problem": null,
+                     *       "shared": true,
+                     *       "sort_by": "updated_at",
+                     *       "sort_order": "desc",
+                     *       "updated_at": "2026-11-24T04:00:00.123456Z",
+                     *       "widths": {
+                     *         "sku": 180
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["View"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `view_not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The current state does not allow this. Codes: `duplicate_name`, `too_many_views`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The condition in `If-Match` is not met; nothing was changed. Codes: `precondition_failed`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    deleteView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the view. */
+                view_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The view was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "The view Lamps was deleted."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is invalid. Codes: `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It does not exist. Codes: `view_not_found`. */
             404: {
                 headers: {
                     [name: string]: unknown;

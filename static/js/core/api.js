@@ -7,6 +7,7 @@ import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
 const TIMEOUT_MS = 30_000;
+const FILE_TIMEOUT_MS = 120_000;
 const GATEWAY_STATUSES = new Set([502, 503, 504]);
 const UNAUTHENTICATED = 'unauthenticated';
 
@@ -85,6 +86,18 @@ export function sendJson(
 }
 
 /**
+ * Send a POST and return the file that it answers with.
+ * @param {string} path starts with /api
+ * @param {object} body sent as JSON
+ * @returns {Promise<Blob>}
+ * @throws {ApiError|NetworkError}
+ */
+export function fetchFile(path, body) {
+  const headers = { 'Content-Type': 'application/json' };
+  return callInSession(path, { method: 'POST', headers, body: JSON.stringify(body) }, undefined, FILE_TIMEOUT_MS, true);
+}
+
+/**
  * Return who makes the calls of this page.
  * @returns {Promise<Who | null>} null if nobody is signed in
  * @throws {ApiError|NetworkError}
@@ -118,14 +131,15 @@ export const etagOf = (product) => `"${product.updated_at}"`;
  * @param {RequestInit} request
  * @param {AbortSignal | undefined} signal
  * @param {number} timeoutMs
- * @returns {Promise<any>}
+ * @param {boolean} [isFile] whether the answer is a file
+ * @returns {Promise<any>} JSON, or a Blob
  */
-async function callInSession(address, request, signal, timeoutMs) {
+async function callInSession(address, request, signal, timeoutMs, isFile = false) {
   try {
-    return await call(address, request, signal, timeoutMs);
+    return await call(address, request, signal, timeoutMs, isFile);
   } catch (error) {
     if (!isSessionMissing(error) || !(await renewSession())) throw error;
-    return call(address, request, signal, timeoutMs);
+    return call(address, request, signal, timeoutMs, isFile);
   }
 }
 
@@ -134,12 +148,13 @@ async function callInSession(address, request, signal, timeoutMs) {
  * @param {RequestInit} request
  * @param {AbortSignal | undefined} signal
  * @param {number} timeoutMs
- * @returns {Promise<any>}
+ * @param {boolean} [isFile] whether the answer is a file
+ * @returns {Promise<any>} JSON, or a Blob
  */
-async function call(address, request, signal, timeoutMs) {
+async function call(address, request, signal, timeoutMs, isFile = false) {
   const timeout = AbortSignal.timeout(timeoutMs);
   let answer;
-  let text;
+  let content;
   try {
     answer = await fetch(address, {
       ...request,
@@ -147,14 +162,18 @@ async function call(address, request, signal, timeoutMs) {
       cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    text = await answer.text();
+    content = await (isFile && answer.ok ? answer.blob() : answer.text());
     setServerTime(answer.headers.get('Date'));
   } catch (error) {
     if (signal?.aborted) throw error;
     reportUnreachable();
     throw new NetworkError();
   }
-  return readAnswer(answer.status, text, answer.headers.get('Retry-After'));
+  if (content instanceof Blob) {
+    reportReachable();
+    return content;
+  }
+  return readAnswer(answer.status, content, answer.headers.get('Retry-After'));
 }
 
 /**

@@ -1,19 +1,12 @@
-// The help dialog and the keyboard shortcuts it lists.
+// The help dialog.
 
+import { commandsWithShortcuts } from './commands.js';
 import { openDialog } from './dialog.js';
 import { h } from './dom.js';
+import { shownKeys } from './key-sequences.js';
+import { isMac, setSingleKeys, usesSingleKeys } from './shortcuts.js';
 
 /** @typedef {[keys: string[], text: string]} Shortcut */
-
-/** @type {Shortcut[]} */
-const SHORTCUTS = [
-  [['/'], 'Search the products'],
-  [['n'], 'New product'],
-  [['Ctrl', 'Z'], 'Undo the last edit or deletion of products; on a Mac with Cmd'],
-  [['Ctrl', 'Shift', 'Z'], 'Repeat what was undone; Ctrl+Y does the same'],
-  [['?'], 'Show this help'],
-  [['Esc'], 'Leave an editor, a dialog, a selection or the search'],
-];
 
 /** @type {Shortcut[]} */
 const GRID_SHORTCUTS = [
@@ -48,7 +41,8 @@ export function openHelp() {
   openDialog(
     'Help',
     h('h3', { text: 'Keyboard' }),
-    shortcutList(SHORTCUTS),
+    shortcutList(pageShortcuts()),
+    singleKeySwitch(),
     h('h3', { text: 'In the table of products' }),
     shortcutList(GRID_SHORTCUTS),
     h('h3', { text: 'Searching the products' }),
@@ -97,23 +91,32 @@ function shortcutList(shortcuts) {
   );
 }
 
-/**
- * Handle the shortcuts of the whole page. "?" opens the help everywhere.
- * @param {Record<string, () => void>} actions by key
- */
-export function installShortcuts(actions) {
-  document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (isTyping(event) || document.querySelector('dialog[open]')) return;
-    const action = event.key === '?' ? openHelp : actions[event.key];
-    if (!action) return;
-    action();
-    event.preventDefault();
+/** @returns {Shortcut[]} the shortcuts of all commands of the role, and the keys that close something */
+const pageShortcuts = () => [
+  ...commandsWithShortcuts().map(({ shortcuts: [first = ''] = [], help, label }) => {
+    /** @type {Shortcut} */
+    const entry = [shownKeys(first, isMac()), help ?? label];
+    return entry;
+  }),
+  [['Esc'], 'Leave an editor, a dialog, a selection or the search'],
+];
+
+// Some people type with their voice or hit keys by mistake (WCAG 2.1.4).
+function singleKeySwitch() {
+  /** @type {HTMLInputElement} */
+  const input = h('input', {
+    class: 'switch-input',
+    type: 'checkbox',
+    role: 'switch',
+    id: 'single-keys',
+    checked: usesSingleKeys(),
+    data: { testid: 'single-keys' },
+    on: { change: () => setSingleKeys(input.checked) },
   });
+  return h(
+    'div',
+    { class: 'field-line help-switch' },
+    input,
+    h('label', { for: input.id, text: 'Use the shortcuts without Ctrl or Cmd' }),
+  );
 }
-
-const TYPING_FIELDS = `[contenteditable], textarea, select,
-  input:not([type="radio"], [type="checkbox"], [type="file"], [type="button"])`;
-
-/** @param {Event} event */
-const isTyping = (event) => event.target instanceof Element && event.target.matches(TYPING_FIELDS);

@@ -1,6 +1,7 @@
 // A button that opens a short menu. As a popover it closes on Esc and on a click elsewhere, and restores the focus.
 
-import { closestTo, h } from './dom.js';
+import { closestTo, fill, h } from './dom.js';
+import { icon } from './icons.js';
 
 /** @import { Child } from './dom.js' */
 
@@ -16,7 +17,7 @@ let serial = 0;
  * @param {string} options.label accessible name of the button and the menu
  * @param {string} [options.look] extra classes of the button
  * @param {string} options.testid
- * @param {HTMLElement[]} options.items created by menuItem
+ * @param {HTMLElement[] | (() => Child[])} options.items created by menuItem; a function makes them when the menu opens
  * @param {() => void} [options.onOpen]
  * @returns {HTMLElement}
  */
@@ -32,9 +33,9 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
       role: 'menu',
       popover: 'auto',
       'aria-label': label,
-      on: { keydown: (event) => move(event, menu, items) },
+      on: { keydown: (event) => move(event, menu, shownItems(menu)) },
     },
-    items,
+    typeof items === 'function' ? [] : items,
   );
   const button = h(
     'button',
@@ -51,23 +52,66 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
     },
     face,
   );
-  menu.addEventListener('beforetoggle', (event) => event.newState === 'open' && onOpen?.());
+  menu.addEventListener('beforetoggle', (event) => {
+    if (event.newState !== 'open') return;
+    onOpen?.();
+    if (typeof items === 'function') fill(menu, items());
+  });
   menu.addEventListener('toggle', (event) => {
     const isOpen = event.newState === 'open';
     button.setAttribute('aria-expanded', String(isOpen));
     if (!isOpen) return;
     place(menu, button);
-    items[0]?.focus();
+    shownItems(menu)[0]?.focus();
   });
   // This listener runs before that of the item, so a dialog that the item opens returns the focus to the button.
   /** @param {Event} event */
   const leave = (event) => {
-    if (!closestTo(event, '[role="menuitem"]')) return;
+    // A choice that can be combined with others leaves the menu open.
+    if (!closestTo(event, '[role="menuitem"], [role="menuitemradio"]')) return;
     menu.hidePopover();
     button.focus();
   };
   menu.addEventListener('click', leave, { capture: true });
   return h('div', { class: 'menu-holder' }, button, menu);
+}
+
+/**
+ * @param {HTMLElement} menu
+ * @returns {HTMLElement[]}
+ */
+function shownItems(menu) {
+  /** @type {NodeListOf<HTMLElement>} */
+  const items = menu.querySelectorAll('[role^="menuitem"]');
+  return [...items].filter((item) => !item.hidden);
+}
+
+/**
+ * Create an item of a menu that is chosen or not. With `checkbox`, the menu stays open.
+ * @param {object} options
+ * @param {'radio' | 'checkbox'} options.kind
+ * @param {boolean} options.checked
+ * @param {(checked: boolean) => void} options.run
+ * @param {string} options.testid
+ * @param {...Child} content
+ * @returns {HTMLElement}
+ */
+export function menuChoice({ kind, checked, run, testid }, ...content) {
+  const item = menuItem(
+    {
+      testid,
+      run: () => {
+        const wanted = kind === 'radio' || item.getAttribute('aria-checked') !== 'true';
+        item.setAttribute('aria-checked', String(wanted));
+        run(wanted);
+      },
+    },
+    icon('check', 'menu-check'),
+    content,
+  );
+  item.setAttribute('role', `menuitem${kind}`);
+  item.setAttribute('aria-checked', String(checked));
+  return item;
 }
 
 /**

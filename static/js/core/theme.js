@@ -4,7 +4,7 @@ import { h } from './dom.js';
 import { icon } from './icons.js';
 
 /** @type {{value: string, label: string, icon: import('./icons.js').IconName}[]} */
-const CHOICES = [
+export const THEMES = [
   { value: 'auto', label: 'Theme: as the system', icon: 'screen' },
   { value: 'light', label: 'Theme: light', icon: 'sun' },
   { value: 'dark', label: 'Theme: dark', icon: 'moon' },
@@ -20,7 +20,7 @@ export function themeSwitch() {
     'fieldset',
     { class: 'theme-switch' },
     h('legend', { class: 'visually-hidden', text: 'Theme' }),
-    CHOICES.map((choice) =>
+    THEMES.map((choice) =>
       h(
         'label',
         { title: choice.label },
@@ -31,7 +31,7 @@ export function themeSwitch() {
           class: 'visually-hidden',
           checked: choice.value === current,
           'aria-label': choice.label,
-          on: { change: () => apply(choice.value) },
+          on: { change: () => applyTheme(choice.value) },
         }),
         icon(choice.icon),
       ),
@@ -39,8 +39,14 @@ export function themeSwitch() {
   );
 }
 
-/** @param {string} theme */
-function apply(theme) {
+/**
+ * Use a theme from now on.
+ * @param {string} theme
+ */
+export function applyTheme(theme) {
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const choices = document.querySelectorAll('.theme-switch input');
+  for (const choice of choices) choice.checked = choice.value === theme;
   if (theme === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   try {

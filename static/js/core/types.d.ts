@@ -23,6 +23,8 @@ export type ProductHistoryChange = Omit<Schemas['ProductChange'], 'changes'> & {
 export type FieldValue = string | boolean | null;
 export type ProductChange = Schemas['ProductUpdate'];
 export type ProductFilter = Schemas['ProductFilter'];
+/** A saved view of the products. */
+export type SavedView = Schemas['View'];
 export type BulkChange = Schemas['BulkRequest'];
 /** How many products a bulk change has changed, or would change. */
 export type BulkCount = Schemas['BulkResult'];

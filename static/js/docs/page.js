@@ -2,8 +2,8 @@
 
 import { installHeader } from '../app-header.js';
 import { fetchWho } from '../core/api.js';
+import { provideCommands } from '../core/commands.js';
 import { closestTo, debounce, elementById, fill, h } from '../core/dom.js';
-import { installShortcuts } from '../core/help.js';
 import { icon } from '../core/icons.js';
 import { setWho } from '../core/session.js';
 import { markdownBlock } from './markdown.js';
@@ -37,7 +37,15 @@ const nav = elementById('calls');
 
 installHeader();
 showWho();
-installShortcuts({ '/': () => nav.querySelector('input')?.focus() });
+provideCommands(() => [
+  {
+    id: 'docs-search',
+    label: 'Search the calls',
+    shape: 'search',
+    shortcuts: ['/'],
+    run: () => nav.querySelector('input')?.focus(),
+  },
+]);
 try {
   const response = await fetch(DOCUMENT_URL);
   if (!response.ok) throw new Error(`The server answered ${response.status}.`);

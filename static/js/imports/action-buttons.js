@@ -2,6 +2,7 @@
 
 import { ApiError, hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
+import { offer } from '../core/commands.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
@@ -13,6 +14,7 @@ import { importApiPath } from './job-actions.js';
 import { isBulk, nounOf } from './job.js';
 import { importAddress } from './steps.js';
 
+/** @import { IconName } from '../core/icons.js' */
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 /** @import { StepContext } from './job-actions.js' */
 
@@ -36,37 +38,42 @@ export function createActionButton(text, testid, run, look = 'button-primary', s
 }
 
 /**
+ * Offer what a button does in the command menu, too.
+ * @param {HTMLButtonElement} button
+ * @param {string} label
+ * @param {IconName} shape
+ * @param {(button: HTMLButtonElement) => unknown} run
+ */
+export const offerAction = (button, label, shape, run) =>
+  offer(button, { id: button.dataset.testid ?? label, label, shape, run: () => run(button) });
+
+/**
  * Create the button that cancels an import. After the call it stays busy until the page shows that the import has
  * ended.
  * @param {StepContext} context
  * @param {string} [text]
  */
 export function createCancelButton({ runAction }, text = 'Cancel') {
-  return createActionButton(
-    text,
-    'cancel-import',
-    async (button) => {
-      const job = await runAction('cancel', { button, busy: 'Cancelling…' });
-      if (!job) return;
-      button.setAttribute('aria-disabled', 'true');
-      button.textContent = 'Cancelling…';
-    },
-    '',
-  );
+  /** @param {HTMLButtonElement} button */
+  const cancel = async (button) => {
+    const job = await runAction('cancel', { button, busy: 'Cancelling…' });
+    if (!job) return;
+    button.setAttribute('aria-disabled', 'true');
+    button.textContent = 'Cancelling…';
+  };
+  return offerAction(createActionButton(text, 'cancel-import', cancel, ''), 'Cancel this import', 'slash', cancel);
 }
 
 /**
  * Create the button that starts a job again: an import with its stored file.
  * @param {StepContext} context
  */
-export const createRetryButton = ({ runAction }) =>
-  createActionButton(
-    'Try again',
-    'retry-import',
-    (button) => runAction('retry', { button, busy: 'Starting…' }),
-    'button-primary',
-    icon('refresh'),
-  );
+export function createRetryButton({ runAction }) {
+  /** @param {HTMLButtonElement} button */
+  const retry = (button) => runAction('retry', { button, busy: 'Starting…' });
+  const button = createActionButton('Try again', 'retry-import', retry, 'button-primary', icon('refresh'));
+  return offerAction(button, 'Try this import again', 'refresh', retry);
+}
 
 /**
  * Create the button that reads the file of an all-or-nothing import again and sets its rejected rows aside.
@@ -100,33 +107,28 @@ export const createProductsLink = (isPrimary = false) =>
  * Create the button that asks for a confirmation and then deletes an import.
  * @param {ImportJob} job an import or an undo that has ended
  */
-export const createDeleteButton = (job) =>
-  createActionButton(
-    'Delete',
-    'delete-import',
-    async () => {
-      if (await deleteImport(job)) go('#/import');
-    },
-    'button-quiet import-delete',
-    icon('trash'),
-  );
+export function createDeleteButton(job) {
+  const remove = async () => {
+    if (await deleteImport(job)) go('#/import');
+  };
+  const button = createActionButton('Delete', 'delete-import', remove, 'button-quiet import-delete', icon('trash'));
+  return offerAction(button, `Delete this ${nounOf(job)}…`, 'trash', remove);
+}
 
 /**
  * Create the button that asks for a confirmation and then undoes an import or a bulk change.
  * @param {ImportDetail} job one that can be undone
  * @param {() => Promise<void>} reload called if it cannot be undone any more
  */
-export const createUndoButton = (job, reload) =>
-  createActionButton(
-    job.left_alone_count ? 'Undo the rest' : `Undo this ${nounOf(job)}`,
-    'undo-import',
-    async () => {
-      const undo = await askToUndo(job, reload);
-      if (undo) go(importAddress(undo.task_id, 'progress'));
-    },
-    'button-danger-quiet',
-    icon('undo'),
-  );
+export function createUndoButton(job, reload) {
+  const text = job.left_alone_count ? 'Undo the rest' : `Undo this ${nounOf(job)}`;
+  const undo = async () => {
+    const started = await askToUndo(job, reload);
+    if (started) go(importAddress(started.task_id, 'progress'));
+  };
+  const button = createActionButton(text, 'undo-import', undo, 'button-danger-quiet', icon('undo'));
+  return offerAction(button, `${text}…`, 'undo', undo);
+}
 
 /**
  * Ask for a confirmation, then undo an import or a bulk change.

@@ -1,6 +1,7 @@
 // The first step of an import: drop zone, the switch that skips the check, and options for the next files.
 
 import { fill, h, setText } from '../core/dom.js';
+import { sampleLink } from '../core/download.js';
 import { icon } from '../core/icons.js';
 import { createDropZone } from './drop-zone.js';
 import { createMissingFields, createOptionField } from './option-fields.js';
@@ -158,15 +159,20 @@ function columnsHelp() {
       'A product whose SKU already exists is updated.',
     ),
     h(
-      'table',
-      { class: 'example', 'aria-label': 'Example file' },
-      h('thead', {}, row('th', ['sku', 'name', 'description', 'active'])),
+      'div',
+      { class: 'example-file' },
       h(
-        'tbody',
-        {},
-        row('td', ['LAMP-01', 'Desk lamp', 'Dimmable', 'true']),
-        row('td', ['LAMP-02', 'Floor lamp', '', 'false']),
+        'table',
+        { class: 'example', 'aria-label': 'Example file' },
+        h('thead', {}, row('th', ['sku', 'name', 'description', 'active'])),
+        h(
+          'tbody',
+          {},
+          row('td', ['LAMP-01', 'Desk lamp', 'Dimmable', 'true']),
+          row('td', ['LAMP-02', 'Floor lamp', '', 'false']),
+        ),
       ),
+      sampleLink('sample-link'),
     ),
   );
 }

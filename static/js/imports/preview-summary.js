@@ -4,7 +4,7 @@ import { announce } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
 import { formatAhead, formatMoment } from '../core/format.js';
-import { createActionButton, createCancelButton, createSkipRejectsButton } from './action-buttons.js';
+import { createActionButton, createCancelButton, createSkipRejectsButton, offerAction } from './action-buttons.js';
 import { createCountTiles } from './count-tiles.js';
 import {
   checkHeadline,
@@ -43,12 +43,10 @@ export function createPreviewSummary(job, context, lists, openChanges) {
   tiles.show(counts);
   const isBlocked = job.on_reject === 'fail' && preview !== null && preview.rejected > 0;
   const hint = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
-  const confirm = createActionButton(
-    confirmLabel(job),
-    'confirm-import',
-    (button) => context?.runAction('confirm', { button, busy: 'Starting…' }),
-    confirmLook(job),
-  );
+  /** @param {HTMLButtonElement} button */
+  const start = (button) => context?.runAction('confirm', { button, busy: 'Starting…' });
+  const confirm = createActionButton(confirmLabel(job), 'confirm-import', start, confirmLook(job));
+  offerAction(confirm, confirmLabel(job), 'check', start);
   confirm.setAttribute('aria-describedby', hint.id);
   /** @param {string} reason */
   const setOutdated = (reason) => {

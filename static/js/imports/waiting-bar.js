@@ -5,7 +5,7 @@ import { clearBanner, showBanner } from '../core/banner.js';
 import { debounce, h, setText } from '../core/dom.js';
 import { formatCount } from '../core/format.js';
 import { icon } from '../core/icons.js';
-import { createActionButton } from './action-buttons.js';
+import { createActionButton, offerAction } from './action-buttons.js';
 import { askToConfirmAll } from './confirm-all.js';
 import { importAddress } from './steps.js';
 import { fetchWaiting } from './waiting-imports.js';
@@ -29,6 +29,8 @@ export function createWaitingBar(onChange) {
     text,
     h('div', { class: 'waiting-actions' }, next, confirm),
   );
+
+  offerAction(confirm, 'Confirm all imports that wait…', 'check', openDialog);
 
   async function openDialog() {
     confirm.setAttribute('aria-disabled', 'true');

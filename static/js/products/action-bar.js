@@ -3,8 +3,12 @@
 import { h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { menuButton, menuItem } from '../core/menu.js';
+import { createSelectionBar } from '../core/selection-bar.js';
+import { EXPORT_FORMATS } from './export.js';
 
 /** @import { BulkDetails } from '../core/types.d.ts' */
+/** @import { ExportFormat } from './export.js' */
 
 /** @typedef {BulkDetails['action']} BulkAction */
 
@@ -21,7 +25,7 @@ import { icon } from '../core/icons.js';
  */
 
 /** @type {[action: BulkAction, verb: string][]} */
-const ACTIONS = [
+export const ACTIONS = [
   ['activate', 'Activate'],
   ['deactivate', 'Deactivate'],
   ['set', 'Set field…'],
@@ -32,34 +36,12 @@ const ACTIONS = [
  * Create the bar. It is hidden while nothing is selected.
  * @param {object} actions
  * @param {(action: BulkAction) => void} actions.onAction
+ * @param {(format: ExportFormat) => void} actions.onExport
  * @param {() => void} actions.onEverything
  * @param {() => void} actions.onClear
  * @returns {{element: HTMLElement, show: (state: SelectionState) => void}}
  */
-export function actionBar({ onAction, onEverything, onClear }) {
-  const count = h('p', {
-    class: 'selection-count tabular',
-    'aria-live': 'polite',
-    data: { testid: 'selection-count' },
-  });
-  const everything = h('button', {
-    class: 'link-button select-everything',
-    type: 'button',
-    data: { testid: 'select-all-matching' },
-    on: { click: onEverything },
-  });
-  const clear = h(
-    'button',
-    {
-      class: 'icon-button',
-      type: 'button',
-      'aria-label': 'Clear selection',
-      title: 'Clear selection (Esc)',
-      data: { testid: 'clear-selection' },
-      on: { click: onClear },
-    },
-    icon('cross'),
-  );
+export function actionBar({ onAction, onExport, onEverything, onClear }) {
   const buttons = ACTIONS.map(([action, verb]) => {
     const what = h('span', { class: 'what' });
     /** @type {HTMLButtonElement} */
@@ -77,39 +59,40 @@ export function actionBar({ onAction, onEverything, onClear }) {
     );
     return { action, button, what };
   });
-  const element = h(
-    'div',
-    {
-      class: 'action-bar',
-      role: 'region',
-      'aria-label': 'Selected products',
-      hidden: true,
-      data: { testid: 'action-bar' },
-    },
-    h('div', { class: 'selection' }, clear, count, everything),
-    h(
-      'div',
-      { class: 'action-buttons' },
-      buttons.map(({ button }) => button),
+  const exporting = menuButton({
+    face: [icon('download'), h('span', { class: 'label', text: 'Export' })],
+    label: 'Export the selected products',
+    look: 'button-small',
+    testid: 'export-selected',
+    items: EXPORT_FORMATS.map(([format, label]) =>
+      menuItem({ run: () => onExport(format), testid: `export-selected-${format.replace('.', '-')}` }, label),
     ),
-  );
+  });
+  const bar = createSelectionBar({
+    label: 'Selected products',
+    clearTitle: 'Clear selection (Esc)',
+    onEverything,
+    onClear,
+    buttons: [exporting, ...buttons.map(({ button }) => button)],
+  });
 
   /** @param {SelectionState} state */
   const show = (state) => {
-    element.hidden = state.count === 0;
     const products = formatCount(state.count, 'product');
-    setText(count, describe(state));
-    const offers = !state.isEverything && state.isPage && state.total > state.count;
-    everything.hidden = !offers;
     const total = `${state.isEstimate ? 'about ' : ''}${formatNumber(state.total)}`;
-    if (offers) setText(everything, state.filtered ? `Select all ${total} that match` : `Select all ${total}`);
+    const offers = !state.isEverything && state.isPage && state.total > state.count;
+    bar.show({
+      count: state.count,
+      text: describe(state),
+      everything: offers ? `Select all ${total}${state.filtered ? ' that match' : ''}` : undefined,
+    });
     for (const { action, button, what } of buttons) {
       setText(what, products);
       button.hidden = action === 'delete' && !state.mayDelete;
       button.setAttribute('aria-disabled', String(state.busy));
     }
   };
-  return { element, show };
+  return { element: bar.element, show };
 }
 
 /** @param {SelectionState} state */

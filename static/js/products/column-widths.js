@@ -1,12 +1,10 @@
-// Columns of the product table that fit their content, and the handles that change their widths. This browser remembers
-// the widths that were chosen.
+// Columns of the product table that fit their content, and the handles that change their widths.
 
 import { h } from '../core/dom.js';
-import { MAX_PX, MIN_PX, boundWidth, planWidths, readWidths } from './width-plan.js';
+import { MAX_PX, MIN_PX, boundWidth, planWidths } from './width-plan.js';
 
 /** @import { SizedColumn, Widths } from './width-plan.js' */
 
-const STORAGE_KEY = 'product-columns';
 const STEP_PX = 16;
 /** The padding of a cell, and some room for rounding. */
 const PADDING_PX = 26;
@@ -21,15 +19,18 @@ const COLUMNS = ['sku', 'name', 'description'];
  * @property {(column: SizedColumn, label: string) => HTMLElement} handle Create the handle at the end of a heading.
  * @property {() => void} fit Fit the columns to the rows that are shown. They only become wider, so that turning pages
  *   moves little.
+ * @property {(widths: Widths) => void} set Give columns the widths that were chosen earlier; the others fit.
  */
 
 /**
  * Create the widths of a table.
  * @param {HTMLElement} scroller the element around the table
+ * @param {(widths: Widths) => void} onChosen called with all chosen widths after somebody has chosen one
  * @returns {ColumnWidths}
  */
-export function createColumnWidths(scroller) {
-  const chosen = readWidths(stored());
+export function createColumnWidths(scroller, onChosen) {
+  /** @type {Widths} */
+  let chosen = {};
   /** @type {Widths} */
   const natural = {};
   /** @type {Map<SizedColumn, HTMLElement>} */
@@ -90,7 +91,7 @@ export function createColumnWidths(scroller) {
   /** @param {SizedColumn} column */
   function fitOne(column) {
     choose(column, Math.min(LARGEST_FIT_PX, contentWidth(column)));
-    store(chosen);
+    onChosen({ ...chosen });
   }
 
   /**
@@ -123,7 +124,7 @@ export function createColumnWidths(scroller) {
       if (start && event.clientX !== start.x) choose(column, start.width + event.clientX - start.x);
     });
     const stop = () => {
-      if (start) store(chosen);
+      if (start) onChosen({ ...chosen });
       start = null;
     };
     element.addEventListener('pointerup', stop);
@@ -135,7 +136,7 @@ export function createColumnWidths(scroller) {
       else if (!step) return;
       else {
         choose(column, (chosen[column] ?? widthOf(column)) + step);
-        store(chosen);
+        onChosen({ ...chosen });
       }
       event.preventDefault();
     });
@@ -143,23 +144,12 @@ export function createColumnWidths(scroller) {
     return element;
   }
 
+  /** @param {Widths} widths */
+  function set(widths) {
+    chosen = { ...widths };
+    fit();
+  }
+
   new ResizeObserver(apply).observe(scroller);
-  return { handle, fit };
-}
-
-function stored() {
-  try {
-    return localStorage.getItem(STORAGE_KEY);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {Widths} widths */
-function store(widths) {
-  try {
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(widths));
-  } catch {
-    // Storage may be blocked. The widths then last until the screen is left.
-  }
+  return { handle, fit, set };
 }

@@ -1,6 +1,7 @@
 // What the product list shows without products.
 
 import { h } from '../core/dom.js';
+import { sampleLink } from '../core/download.js';
 import { may } from '../core/session.js';
 import { emptyState } from '../core/widgets.js';
 
@@ -21,6 +22,7 @@ export function noProducts(create) {
           { class: 'empty-actions' },
           h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
           h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
+          may('imports:write') ? sampleLink() : null,
         )
       : undefined,
   });

@@ -20,6 +20,8 @@ const NO_FILTERS = {
   name: undefined,
   description: undefined,
   active: undefined,
+  // A view without its filters is not that view any more.
+  view: undefined,
   ...FROM_THE_START,
 };
 
@@ -29,11 +31,16 @@ const NO_FILTERS = {
  * @property {(filters: Filters) => void} show Show the filters of the address.
  * @property {(wanted: boolean) => void} showClear Show or hide the button that clears all filters.
  * @property {() => void} clear
+ * @property {() => void} open Open the panel and focus its first field.
+ * @property {() => void} focusSearch
  * @property {() => void} stop Forget typed text that was not applied yet.
  */
 
-/** @returns {FilterBar} */
-export function createFilterBar() {
+/**
+ * @param {{tools: HTMLElement[]}} options further controls beside the filters
+ * @returns {FilterBar}
+ */
+export function createFilterBar({ tools }) {
   const search = textFilter('q', FROM_THE_START, {
     id: 'product-search',
     type: 'search',
@@ -156,13 +163,16 @@ export function createFilterBar() {
       ),
       activeSelect,
       toggle,
+      ...tools,
       // Last, so that chips that come and go do not move the fields.
       chips,
       clearButton,
     ),
     panel,
   );
-  return { element, show, clear, showClear, stop: () => texts.forEach((text) => text.cancel()) };
+  const open = () => unfold(true, true);
+  const focusSearch = () => search.input.select();
+  return { element, show, clear, showClear, open, focusSearch, stop: () => texts.forEach((text) => text.cancel()) };
 }
 
 function searchHint() {

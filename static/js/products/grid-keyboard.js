@@ -57,7 +57,9 @@ export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, onEdit
 
   const refresh = () => {
     const rows = rowsInOrder();
-    setStop(rows.find((row) => row.product.id === place.id) ?? rows[0], place.column);
+    const row = rows.find(({ product }) => product.id === place.id) ?? rows[0];
+    // A view may have hidden the column.
+    setStop(row, !row || row.cells[place.column].checkVisibility() ? place.column : 'sku');
   };
   /**
    * @param {number | null} [id]

@@ -11,11 +11,13 @@ import { NO_WORDS } from './search-terms.js';
 /** @import { Child } from '../core/dom.js' */
 /** @import { Product } from '../core/types.d.ts' */
 /** @import { TextField } from './edit-conflict.js' */
-/** @import { Sort, SortColumn } from './query.js' */
+/** @import { Sort } from './query.js' */
+/** @import { ColumnName, Layout } from './layout.js' */
 /** @import { Row } from './row.js' */
 /** @import { FieldWords } from './search-terms.js' */
+/** @import { Widths } from './width-plan.js' */
 
-/** @typedef {{id: SortColumn | 'description', label: string, look: string, newestFirst?: boolean}} HeadingOptions */
+/** @typedef {{id: ColumnName, label: string, look: string, newestFirst?: boolean}} HeadingOptions */
 
 /** @type {HeadingOptions[]} */
 const COLUMNS = [
@@ -39,6 +41,7 @@ const NARROW = window.matchMedia('(width < 720px)');
  * @param {(row: Row, options: {range: boolean}) => void} actions.onSelect
  * @param {(selected: boolean) => void} actions.onSelectPage
  * @param {(row: Row) => void} actions.onRemoved called before a row leaves the table
+ * @param {(widths: Widths) => void} actions.onWidths called after somebody has changed the width of a column
  */
 export function createProductGrid(actions) {
   /** @type {Map<number, Row>} In the order of the page */
@@ -53,7 +56,7 @@ export function createProductGrid(actions) {
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
   const mayEdit = may('products:write');
   const element = h('div', { class: 'table-scroll' });
-  const widths = createColumnWidths(element);
+  const widths = createColumnWidths(element, actions.onWidths);
   const headings = COLUMNS.map((column) => {
     const heading = createHeading(column, actions.onSort);
     if (isTextField(column.id)) heading.element.append(widths.handle(column.id, column.label));
@@ -165,6 +168,12 @@ export function createProductGrid(actions) {
   };
   /** @param {Sort | null} sort */
   const showSort = (sort) => headings.forEach((entry) => entry.show(sort));
+  /** @param {Layout} layout */
+  const showLayout = ({ columns, widths: chosen }) => {
+    for (const { id } of COLUMNS) table.classList.toggle(`hides-${id}`, columns !== null && !columns.includes(id));
+    widths.set(chosen);
+    keys.refresh();
+  };
   /** @param {(id: number) => boolean} has */
   const showSelection = (has) => {
     for (const [id, row] of rows) row.select(has(id));
@@ -180,6 +189,7 @@ export function createProductGrid(actions) {
     showInstead,
     showFailure,
     showSort,
+    showLayout,
     showSelection,
     focus: keys.focus,
     focusNear: keys.focusNear,

@@ -5,17 +5,12 @@ import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { may } from '../core/session.js';
+import { EXPORT_FORMATS, fileDate } from './export.js';
 import { exportAddress } from './query.js';
 
 /** @import { Filters } from './query.js' */
 
 /** @typedef {{total: number, isEstimate: boolean, filters: Filters}} HeaderState */
-
-/** @type {[format: 'csv' | 'csv.gz', label: string, testid: string][]} */
-const FORMATS = [
-  ['csv', 'CSV', 'export-csv'],
-  ['csv.gz', 'CSV, compressed (gzip)', 'export-csv-gz'],
-];
 
 /**
  * Create the header.
@@ -28,16 +23,23 @@ export function createProductHeader({ onNew, onDeleteAll }) {
   const total = h('span', { class: 'total tabular', data: { testid: 'products-total' } });
   const hint = h('span', { class: 'total-hint muted' });
   const exportText = h('span', { class: 'menu-title', role: 'presentation' });
-  const formats = FORMATS.map(([format, label, testid]) => ({
+  /** @type {Filters} */
+  let shownFilters = {};
+  const formats = EXPORT_FORMATS.map(([format, label]) => ({
     format,
     label,
-    link: menuItem({ href: exportAddress({}, format), testid }, label),
+    link: menuItem({ href: '#', testid: `export-${format.replace('.', '-')}` }, label),
   }));
+  // The page may have been open since yesterday.
+  const dateLinks = () => {
+    for (const { format, link } of formats) link.setAttribute('href', exportAddress(shownFilters, format, fileDate()));
+  };
   const exporting = menuButton({
     face: [icon('download'), h('span', { class: 'label', text: 'Export' })],
     label: 'Export',
     testid: 'export',
     items: formats.map(({ link }) => link),
+    onOpen: dateLinks,
   });
   exporting.querySelector('.menu')?.prepend(exportText);
   const more = menuButton({
@@ -72,10 +74,9 @@ export function createProductHeader({ onNew, onDeleteAll }) {
       exportText,
       filtered ? `Export ${number} matching` : `Export ${isEstimate ? 'about ' : ''}${formatCount(count, 'product')}`,
     );
-    for (const { format, label, link } of formats) {
-      link.setAttribute('href', exportAddress(filters, format));
-      link.setAttribute('aria-label', `${exportText.textContent} as ${label}`);
-    }
+    shownFilters = filters;
+    dateLinks();
+    for (const { label, link } of formats) link.setAttribute('aria-label', `${exportText.textContent} as ${label}`);
   };
   const element = h(
     'div',

@@ -71,9 +71,11 @@ export function listParameters(query) {
 /**
  * @param {Filters} filters
  * @param {'csv' | 'csv.gz'} format
+ * @param {string} date in the name of the file
  * @returns {string} address of the download
  */
-export const exportAddress = (filters, format) => `/api/products/export${queryString({ ...filters, format })}`;
+export const exportAddress = (filters, format, date) =>
+  `/api/products/export${queryString({ ...filters, format, date })}`;
 
 /** @param {Filters} filters @returns {string} a key that is equal for equal filters */
 export const filterKey = (filters) => queryString(filters);

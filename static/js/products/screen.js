@@ -6,16 +6,15 @@ import { importFinished, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
-import { closestTo, h } from '../core/dom.js';
+import { provideCommands } from '../core/commands.js';
+import { h } from '../core/dom.js';
 import { formatCount, oneLine } from '../core/format.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
-import { createSelection } from '../core/selection.js';
 import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
-import { actionBar } from './action-bar.js';
-import { createBulkController, isOwnJob, isOwnJobRunning } from './bulk-controller.js';
+import { isOwnJob, isOwnJobRunning } from './bulk-controller.js';
 import { createCellEditing } from './cell-editor.js';
 import { createChangesOffer } from './changes-offer.js';
 import { openProduct } from './dialog.js';
@@ -24,17 +23,19 @@ import { FIELD_LABELS } from './edit-conflict.js';
 import { createFilterBar } from './filters.js';
 import { createProductGrid } from './grid.js';
 import { createProductHeader } from './header.js';
+import { createListSelection } from './list-selection.js';
 import { createPageLoader } from './page-loader.js';
+import { productCommands } from './product-commands.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
+import { listCommands } from './screen-commands.js';
 import { wordsOf } from './search-terms.js';
-import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, lastDeletionAt, undoDeletion } from './undoable-deletes.js';
-import { undoKey } from './undo-stack.js';
+import { deleteWithUndo, deletesChanged, lastDeletionAt, undoDeletion } from './undoable-deletes.js';
 import { lastEditAt, redoEdit, undoEdit } from './undoable-edits.js';
+import { createViews } from './views.js';
 
-/** @import { Screen } from '../core/router.js' */
+/** @import { Command } from '../core/commands.js' */
+/** @import { Screen, ScreenLocation } from '../core/router.js' */
 /** @import { Product, ProductPagination } from '../core/types.d.ts' */
-/** @import { BulkAction } from './action-bar.js' */
-/** @import { Target } from './bulk-actions.js' */
 /** @import { FieldName, FieldValues } from './edit-conflict.js' */
 /** @import { LoadedPage } from './page-loader.js' */
 
@@ -49,33 +50,37 @@ let mounted = null;
  * @typedef {(options: {onFocusLost: () => void}) => {element: HTMLElement, stop: () => void}} CreatePanel
  */
 
-/** @type {(createPanel: CreatePanel) => Screen & {focusSearch: () => void, createProduct: () => void}} */
+/** @type {(createPanel: CreatePanel) => Screen & {commands: () => Command[]}} */
 export const createProductsScreen = (createPanel) => ({
-  mount(root, { query }) {
+  mount(root, location) {
     document.title = 'Products · Acme Product Importer';
     const created = createScreen(root, createPanel);
     mounted = created;
-    created.update(query);
+    created.update(location);
+    const stopCommands = provideCommands(created.commands);
     return {
-      update: (location) => created.update(location.query),
+      update: created.update,
       unmount: () => {
+        stopCommands();
         created.stop();
         mounted = null;
       },
     };
   },
-  focusSearch() {
-    const focus = () => {
-      const search = document.getElementById('product-search');
-      if (search instanceof HTMLInputElement) search.select();
-    };
-    if (mounted) return focus();
-    // The router added its listener first, so the screen is mounted when this one runs.
-    window.addEventListener('hashchange', focus, { once: true });
-    return go('#/products');
-  },
-  createProduct: () => mounted?.create(),
+  commands: () => productCommands(onScreen),
 });
+
+/**
+ * Run something on the products screen, from any screen.
+ * @param {(screen: ReturnType<typeof createScreen>) => unknown} run
+ */
+function onScreen(run) {
+  const start = () => mounted && run(mounted);
+  if (mounted) return start();
+  // The router added its listener first, so the screen is mounted when this one runs.
+  window.addEventListener('hashchange', start, { once: true });
+  return go('#/products');
+}
 
 /**
  * @param {HTMLElement} root
@@ -84,16 +89,15 @@ export const createProductsScreen = (createPanel) => ({
 function createScreen(root, createPanel) {
   /** @type {{pagination: ProductPagination, filtered: boolean} | null} */
   let current = null;
-  let busy = false;
   const mayEdit = may('products:write');
   /** @type {URLSearchParams | null} */
   let firstQuery = null;
 
-  const bulk = createBulkController({ target, onBusy: showBusy, onDone: endBulk });
-  const head = createProductHeader({ onNew: create, onDeleteAll: bulk.deleteAll });
-  const filters = createFilterBar();
-  /** @type {ReturnType<typeof createSelection<Product>>} */
-  const selection = createSelection(showSelection);
+  const chosen = createListSelection({ grid: () => grid, list: () => list, shown: () => current, remove });
+  const { selection } = chosen;
+  const head = createProductHeader({ onNew: create, onDeleteAll: chosen.actions.deleteAll });
+  const views = createViews({ showLayout: (layout) => grid.showLayout(layout) });
+  const filters = createFilterBar({ tools: views.elements });
   const grid = createProductGrid({
     onSort: (sort) =>
       setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
@@ -103,6 +107,7 @@ function createScreen(root, createPanel) {
     onSelect: (row, options) => mayEdit && selection.toggle(row.product, grid.products(), options),
     onSelectPage: (selected) => selection.togglePage(grid.products(), selected),
     onRemoved: (row) => editing.release(row),
+    onWidths: views.noteWidths,
   });
   const editing = createCellEditing({
     rowsInOrder: grid.rowsInOrder,
@@ -110,14 +115,10 @@ function createScreen(root, createPanel) {
     onSeen: (latest) => list.see(latest),
     onOrphan: keepText,
   });
-  const bar = actionBar({ onAction: act, onEverything: selectEverything, onClear: clearSelection });
   const pager = createPager({
     label: 'products',
     sizes: PAGE_SIZES,
-    onPage(page) {
-      const { page: shown = 1, next } = current?.pagination ?? {};
-      setQuery({ page: page > 1 ? page : undefined, after: page === shown + 1 ? (next ?? undefined) : undefined });
-    },
+    onPage: turnTo,
     // A new page size starts at the first page, because the same page number would show other products.
     onSize: (size) => setQuery({ per_page: size === DEFAULT_SIZE ? undefined : size, ...FROM_THE_START }),
   });
@@ -134,7 +135,7 @@ function createScreen(root, createPanel) {
     head.element,
     filters.element,
     panel.element,
-    h('div', { class: 'card table-fill' }, offer.element, grid.element, bar.element, pager.element),
+    h('div', { class: 'card table-fill' }, offer.element, grid.element, chosen.element, pager.element),
   );
   root.append(element);
   grid.showSelection(selection.has);
@@ -153,8 +154,16 @@ function createScreen(root, createPanel) {
     shownProducts: () => grid.products(),
   });
 
-  /** @param {URLSearchParams} query */
-  function update(query) {
+  /** @param {number} page */
+  function turnTo(page) {
+    const { page: shown = 1, next } = current?.pagination ?? {};
+    setQuery({ page: page > 1 ? page : undefined, after: page === shown + 1 ? (next ?? undefined) : undefined });
+  }
+
+  /** @param {ScreenLocation} location */
+  function update(location) {
+    if (!views.follow(location)) return;
+    const { query } = location;
     const key = filterKey(list.filters());
     grid.showSort(sortOf(query));
     list.load(query);
@@ -176,7 +185,7 @@ function createScreen(root, createPanel) {
       setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
     } else if (pagination.total) grid.show([]);
     else grid.showInstead(filtered ? nothingMatches(filters.clear) : noProducts(create));
-    showSelection();
+    chosen.show();
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
   }
 
@@ -185,7 +194,7 @@ function createScreen(root, createPanel) {
     current = { pagination, filtered: hasFilters() };
     head.show({ total: pagination.total, isEstimate: Boolean(pagination.total_is_estimate), filters: list.filters() });
     pager.show(pagination);
-    showSelection();
+    chosen.show();
   }
 
   const hasFilters = () => Object.keys(list.filters()).length > 0;
@@ -208,68 +217,6 @@ function createScreen(root, createPanel) {
     const before = window.location.hash;
     setQuery({ sort_by: 'updated_at', sort_order: 'desc', ...FROM_THE_START });
     if (window.location.hash === before) list.load();
-  }
-
-  // Selection
-
-  const isPageSelected = () =>
-    selection.count() === grid.products().length && grid.products().every((product) => selection.has(product.id));
-
-  function showSelection() {
-    grid.showSelection(selection.has);
-    bar.show({
-      count: selection.count(),
-      isEverything: selection.isEverything(),
-      filtered: Boolean(current?.filtered),
-      isPage: isPageSelected(),
-      total: current?.pagination.total ?? 0,
-      isEstimate: Boolean(current?.pagination.total_is_estimate),
-      busy,
-      mayDelete: !(selection.isEverything() && !current?.filtered) || may('admin'),
-    });
-  }
-
-  async function selectEverything() {
-    try {
-      selection.selectEverything(await list.countExactly());
-      grid.focus();
-    } catch (error) {
-      showBanner({
-        key: BANNER_KEY,
-        title: `The products could not be counted. ${messageOf(error)}`,
-        detail: nextStep(error),
-      });
-    }
-  }
-
-  function clearSelection() {
-    selection.clear();
-    grid.focus();
-  }
-
-  /** @returns {Target} */
-  function target() {
-    const count = selection.count();
-    return selection.isEverything() ? { count, filter: list.filters() } : { count, ids: selection.ids() };
-  }
-
-  /** @param {BulkAction} action */
-  function act(action) {
-    const isSmall = !selection.isEverything() && selection.count() <= UNDOABLE_COUNT;
-    if (action === 'delete' && isSmall) remove(selection.items());
-    else bulk.act(action);
-  }
-
-  /** @param {boolean} isBusy */
-  function showBusy(isBusy) {
-    busy = isBusy;
-    showSelection();
-  }
-
-  function endBulk() {
-    selection.clear();
-    list.load();
-    grid.focus();
   }
 
   /** @param {Product[]} products */
@@ -346,25 +293,12 @@ function createScreen(root, createPanel) {
     return undefined;
   }
 
-  /**
-   * Return whether a key belongs to a text field or a dialog, which may have an undo of its own.
-   * @param {KeyboardEvent} event
-   */
-  const isElsewhere = (event) =>
-    closestTo(event, 'textarea, select, [contenteditable], input:not([type=checkbox])') !== null ||
-    document.querySelector('dialog[open]') !== null;
-
   /** @param {KeyboardEvent} event */
   const onKey = (event) => {
-    const wanted = undoKey(event);
-    if (wanted && mayEdit && !event.repeat && !isElsewhere(event)) {
-      event.preventDefault();
-      undo(wanted);
-    }
     const isHandled = event.defaultPrevented || document.querySelector('dialog[open], :popover-open');
     if (event.key !== 'Escape' || isHandled || !selection.count()) return;
     event.preventDefault();
-    clearSelection();
+    chosen.clear();
   };
   document.addEventListener('keydown', onKey);
   const stopImports = importFinished.subscribe((job) => (isOwnJob(job) ? list.load() : list.check()));
@@ -391,7 +325,23 @@ function createScreen(root, createPanel) {
     stopStream();
     list.stop();
     filters.stop();
+    views.stop();
+    chosen.stop();
     clearBanner(BANNER_KEY);
   }
-  return { update, create, stop };
+
+  /** @returns {Command[]} */
+  const commands = () => {
+    const { total = 0, page = 1, pages = 1 } = current?.pagination ?? {};
+    const shown = { filters: list.filters(), total, page, pages, ...chosen.state() };
+    return [...listCommands(shown, actions), ...views.commands()];
+  };
+  const actions = {
+    ...chosen.actions,
+    openFilters: filters.open,
+    clearFilters: filters.clear,
+    turnTo,
+    showLatest,
+  };
+  return { update, create, undo, focusSearch: filters.focusSearch, commands, stop };
 }

@@ -68,18 +68,6 @@ export function createUndoStack() {
   };
 }
 
-/**
- * Return whether a key press asks to undo or to repeat an edit, unless it belongs to a text field.
- * @param {Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'shiftKey' | 'altKey'>} event
- * @returns {'undo' | 'redo' | null}
- */
-export function undoKey({ key, ctrlKey, metaKey, shiftKey, altKey }) {
-  if (altKey || ctrlKey === metaKey) return null;
-  const letter = key.toLowerCase();
-  if (letter === 'z') return shiftKey ? 'redo' : 'undo';
-  return letter === 'y' && ctrlKey && !shiftKey ? 'redo' : null;
-}
-
 const MAX_SHOWN_CHARACTERS = 60;
 
 /**

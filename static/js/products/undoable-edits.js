@@ -24,6 +24,9 @@ let turn = Promise.resolve(null);
 /** @returns {number} when the last edit that can be undone was made, in milliseconds; 0 if there is none */
 export const lastEditAt = () => stack.lastDone()?.at ?? 0;
 
+/** Return whether an edit was undone that can be repeated. */
+export const hasUndone = () => stack.lastUndone() !== undefined;
+
 /**
  * Undo the last edit, after edits that are still being saved and earlier undos.
  * @returns {Promise<Product | null>} the product as it is now; null if nothing was undone

@@ -6,6 +6,7 @@ import { askToConfirm } from '../core/confirm.js';
 import { h, setText } from '../core/dom.js';
 import { formatCount, formatNumber } from '../core/format.js';
 import { icon } from '../core/icons.js';
+import { createSelectionBar } from '../core/selection-bar.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
 
@@ -35,17 +36,6 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
   let count = '';
   let needsQuestion = false;
   let busy = false;
-  const text = h('p', {
-    class: 'selection-count tabular',
-    'aria-live': 'polite',
-    data: { testid: 'selection-count' },
-  });
-  const everything = h('button', {
-    class: 'link-button select-everything',
-    type: 'button',
-    data: { testid: 'select-all-matching' },
-    on: { click: onEverything },
-  });
   const what = h('span', { class: 'tabular' });
   const button = h(
     'button',
@@ -53,24 +43,7 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
     icon('send'),
     what,
   );
-  const clear = h(
-    'button',
-    {
-      class: 'icon-button',
-      type: 'button',
-      'aria-label': 'Clear selection',
-      title: 'Clear selection',
-      data: { testid: 'clear-selection' },
-      on: { click: onClear },
-    },
-    icon('cross'),
-  );
-  const element = h(
-    'div',
-    { class: 'action-bar', role: 'region', 'aria-label': 'Selected deliveries', hidden: true },
-    h('div', { class: 'selection' }, clear, text, everything),
-    h('div', { class: 'action-buttons' }, button),
-  );
+  const bar = createSelectionBar({ label: 'Selected deliveries', onEverything, onClear, buttons: [button] });
 
   async function resend() {
     if (busy) return;
@@ -101,20 +74,21 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
    * @param {Deliveries['pagination'] | null} state.pagination
    */
   function show({ count: number, isEverything, isPage, pagination }) {
-    element.hidden = number === 0;
     const about = pagination?.total_is_estimate ? 'about ' : '';
     const total = pagination?.total ?? 0;
     count = `${isEverything ? about : ''}${formatCount(number, 'delivery', 'deliveries')}`;
     needsQuestion = number > UNASKED_COUNT;
-    setText(
-      text,
-      isEverything ? `All ${about}${formatNumber(number)} that match are selected` : `${formatNumber(number)} selected`,
-    );
     setText(what, `Send ${count} again`);
-    everything.hidden = isEverything || !isPage || total <= number;
-    setText(everything, `Select all ${about}${formatNumber(total)} that match`);
+    bar.show({
+      count: number,
+      text: isEverything
+        ? `All ${about}${formatNumber(number)} that match are selected`
+        : `${formatNumber(number)} selected`,
+      everything:
+        !isEverything && isPage && total > number ? `Select all ${about}${formatNumber(total)} that match` : '',
+    });
   }
-  return { element, show };
+  return { element: bar.element, show };
 }
 
 /**

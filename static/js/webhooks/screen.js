@@ -4,6 +4,7 @@ import { NetworkError, getJson, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
+import { offer } from '../core/commands.js';
 import { closestTo, fill, h, setText } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
@@ -31,16 +32,19 @@ export const webhooksScreen = {
     const count = h('span', { class: 'muted tabular', data: { testid: 'webhooks-count' } });
     /** @param {string} testid */
     const addButton = (testid) =>
-      h(
-        'button',
-        {
-          class: 'button button-primary',
-          type: 'button',
-          data: { testid },
-          on: { click: () => openWebhook({ onSaved: saved }) },
-        },
-        icon('plus'),
-        'Add webhook',
+      offer(
+        h(
+          'button',
+          {
+            class: 'button button-primary',
+            type: 'button',
+            data: { testid },
+            on: { click: () => openWebhook({ onSaved: saved }) },
+          },
+          icon('plus'),
+          'Add webhook',
+        ),
+        { id: 'webhook-add', label: 'Add a webhook', shape: 'plus', run: () => openWebhook({ onSaved: saved }) },
       );
     const table = h(
       'div',

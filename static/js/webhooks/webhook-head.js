@@ -1,6 +1,7 @@
 // The top of the screen of one webhook: its settings, its state and its actions.
 
 import { buildBanner } from '../core/banner.js';
+import { offer } from '../core/commands.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatMoment, formatTime } from '../core/format.js';
 import { icon } from '../core/icons.js';
@@ -135,18 +136,29 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
  * @param {string} [look]
  */
 const actionButton = (shape, text, testid, run, look = '') =>
-  h(
-    'button',
-    {
-      class: `button button-small ${look}`.trim(),
-      type: 'button',
-      disabled: true,
-      data: { testid },
-      on: { click: run },
-    },
-    icon(shape),
-    text,
+  offer(
+    h(
+      'button',
+      {
+        class: `button button-small ${look}`.trim(),
+        type: 'button',
+        disabled: true,
+        data: { testid },
+        on: { click: run },
+      },
+      icon(shape),
+      text,
+    ),
+    { id: testid, label: COMMANDS[testid] ?? text, shape, run },
   );
+
+/** @type {Record<string, string | undefined>} */
+const COMMANDS = {
+  'webhook-test': 'Send a test request',
+  'webhook-edit': 'Edit this webhook',
+  'webhook-recover': 'Retry all failed deliveries…',
+  'webhook-delete': 'Delete this webhook…',
+};
 
 /** @param {Webhook} webhook */
 function describeSecret({ secret, previous_secret_expires_at: until }) {

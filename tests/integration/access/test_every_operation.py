@@ -6,6 +6,7 @@ line in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,12 @@ NEEDS = {
     "listProducts": "products:read",
     "getProduct": "products:read",
     "exportProducts": "products:read",
+    "exportChosenProducts": "products:read",
+    "listViews": "products:read",
+    # A view of one's own; shared ones need more.
+    "createView": "products:read",
+    "changeView": "products:read",
+    "deleteView": "products:read",
     "followProducts": "products:read",
     "createProduct": "products:write",
     "changeProduct": "products:write",
@@ -177,8 +184,7 @@ def list_operations(app: Flask) -> Iterator[tuple[str, str, str]]:
     for path, item in document["paths"].items():
         for method in METHODS & item.keys():
             filled = path.replace("{task_id}", TASK_ID)
-            for name in ("product_id", "webhook_id", "delivery_id", "fix_id", "user_id", "session_id", "key_id"):
-                filled = filled.replace(f"{{{name}}}", UNKNOWN_ID)
+            filled = re.sub(r"\{\w+_id\}", UNKNOWN_ID, filled)
             yield item[method]["operationId"], method.upper(), filled
 
 

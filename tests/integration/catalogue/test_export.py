@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from typing import Any
 
 import pytest
@@ -161,16 +162,48 @@ def test_the_headers_describe_the_file(client: FlaskClient, database_url: str) -
     assert answer.status_code == 200
     assert answer.data == HEADER + b'B,"b, b","",false\nA,a,"",true\n'
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == "attachment; filename=products.csv"
+    assert re.fullmatch(r"attachment; filename=products-\d{4}-\d\d-\d\d\.csv", answer.headers["Content-Disposition"])
     assert answer.headers["X-Accel-Buffering"] == "no"
     assert answer.headers["Cache-Control"] == "no-store"
-    compressed = client.get("/api/products/export?format=csv.gz")
+    compressed = client.get("/api/products/export?format=csv.gz&date=2026-11-29")
     assert gzip.decompress(compressed.data) == answer.data
     assert compressed.headers["Content-Type"] == "application/gzip"
-    assert compressed.headers["Content-Disposition"] == "attachment; filename=products.csv.gz"
+    assert compressed.headers["Content-Disposition"] == "attachment; filename=products-2026-11-29.csv.gz"
     head = client.head("/api/products/export?format=csv.gz")
     assert (head.status_code, head.data) == (200, b"")
     assert head.headers["Content-Type"] == "application/gzip"
+
+
+@pytest.mark.parametrize(
+    "date", ["2026-02-30", "20261129", "2026-11-29T00:00:00Z", "today", "../../x", "\u0662026-11-29"]
+)
+def test_a_date_that_does_not_exist_is_refused(client: FlaskClient, date: str) -> None:
+    answer = client.get("/api/products/export", query_string={"date": date})
+    assert (answer.status_code, list(answer.get_json()["fields"])) == (400, ["date"])
+    answer = client.post("/api/products/export", json={"ids": [1], "date": date})
+    assert answer.get_json()["fields"] == {"date": ["This must be a date such as 2026-11-24."]}
+
+
+def test_chosen_products_are_exported_by_their_ids(client: FlaskClient, database_url: str) -> None:
+    rows = execute(
+        database_url, "INSERT INTO products (sku) SELECT 'P-' || i FROM generate_series(1, 9) i RETURNING id, sku"
+    )
+    ids = {sku: number for number, sku in rows}
+    chosen = [ids["P-7"], ids["P-2"], ids["P-7"], 0, -1, 2**62, 2**70]
+    body = {"ids": chosen, "format": "csv.gz", "date": "2026-11-29"}
+    answer = client.post("/api/products/export", json=body)
+    assert answer.status_code == 200
+    assert gzip.decompress(answer.data) == HEADER + b'P-2,"","",true\nP-7,"","",true\n'
+    assert answer.headers["Content-Disposition"] == "attachment; filename=products-2026-11-29.csv.gz"
+    assert client.post("/api/products/export", json={"ids": [2**62]}).data == HEADER
+    # The audit log has the number of ids.
+    [(changes, *_), *_] = execute(
+        database_url, "SELECT changes FROM audit_entries WHERE action = 'products.exported' ORDER BY id"
+    )
+    assert changes == {"ids": [None, 6], "format": [None, "csv.gz"]}
+    refused: list[dict[str, Any]] = [{}, {"ids": []}, {"ids": ["1"]}, {"ids": list(range(10_001))}, {"filter": {}}]
+    for body in refused:
+        assert client.post("/api/products/export", json=body).status_code == 400, body
 
 
 def test_only_products_that_match_the_filters_are_exported(client: FlaskClient, database_url: str) -> None:

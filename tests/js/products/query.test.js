@@ -52,5 +52,8 @@ test('unusable numbers become usable ones', () => {
 
 test('equal filters have equal keys and export addresses', () => {
   assert.equal(filterKey({ q: 'a b' }), filterKey(filtersOf(query('q=a%20b'))));
-  assert.equal(exportAddress({ q: 'a b' }, 'csv'), '/api/products/export?q=a+b&format=csv');
+  assert.equal(
+    exportAddress({ q: 'a b' }, 'csv', '2026-11-29'),
+    '/api/products/export?q=a+b&format=csv&date=2026-11-29',
+  );
 });

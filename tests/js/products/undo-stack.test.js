@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createUndoStack, describeValues, undoKey } from '../../../static/js/products/undo-stack.js';
+import { createUndoStack, describeValues } from '../../../static/js/products/undo-stack.js';
 
 /** @import { ProductEdit } from '../../../static/js/products/undo-stack.js' */
 
@@ -21,10 +21,6 @@ const edit = (from, to, id = 1) => ({
   to,
   at: 0,
 });
-
-/** @param {Partial<KeyboardEvent>} event */
-const press = (event) =>
-  undoKey({ key: 'z', ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...event });
 
 test('several edits of a product are undone from the version that the last undo wrote, and repeated', () => {
   const stack = createUndoStack();
@@ -85,18 +81,6 @@ test('the stack keeps the last hundred edits', () => {
   let count = 0;
   for (; stack.lastDone(); count += 1) stack.noteUndone('x');
   assert.equal(count, 100);
-});
-
-test('Ctrl and Cmd with Z undo; with Shift, and Ctrl+Y, they repeat', () => {
-  assert.equal(press({ ctrlKey: true }), 'undo');
-  assert.equal(press({ metaKey: true }), 'undo');
-  assert.equal(press({ ctrlKey: true, shiftKey: true, key: 'Z' }), 'redo');
-  assert.equal(press({ metaKey: true, shiftKey: true, key: 'Z' }), 'redo');
-  assert.equal(press({ ctrlKey: true, key: 'y' }), 'redo');
-  assert.equal(press({ metaKey: true, key: 'y' }), null);
-  assert.equal(press({}), null);
-  assert.equal(press({ ctrlKey: true, altKey: true }), null);
-  assert.equal(press({ ctrlKey: true, key: 'x' }), null);
 });
 
 test('the sentence says what the product is again', () => {

@@ -17,15 +17,25 @@ from support.paths import ROOT
 
 # The calls behind each row of README.md, by hand: the code says what a call needs, but not what people call it.
 CALLS_OF_ROW = {
-    "see, search and export products": {
+    "see, search and export products, save views of one's own": {
         "listProducts",
         "getProduct",
         "getHistory",
         "getLastChange",
         "exportProducts",
+        "exportChosenProducts",
+        "listViews",
+        "createView",
+        "changeView",
+        "deleteView",
         "followProducts",
     },
-    "create, edit and delete products": {"createProduct", "changeProduct", "deleteProduct", "changeProducts"},
+    "create, edit and delete products, share views": {
+        "createProduct",
+        "changeProduct",
+        "deleteProduct",
+        "changeProducts",
+    },
     "see imports and their files": {
         "listImports",
         "getImport",

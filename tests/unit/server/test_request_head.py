@@ -93,6 +93,7 @@ def test_an_expectation_that_was_met_is_removed() -> None:
         ("GET", "/api/products/changes", "stream"),
         ("GET", "/api/webhooks/changes", "stream"),
         ("GET", "/api/products/export", "export"),
+        ("POST", "/api/products/export", "export"),
         ("GET", "/api/events", "stream"),
         ("GET", "/api/imports/1/rejects.csv", "rejects"),
         ("GET", "/api/imports/1/rejects", "other"),

@@ -1,0 +1,1 @@
+"""Calls on the saved views of the products."""

@@ -1,0 +1,122 @@
+// What the command menu and the shortcuts offer for products on every screen, and the search for products in the menu.
+
+import { getJson } from '../core/api.js';
+import { addCommandSearch } from '../core/command-menu.js';
+import { oneLine } from '../core/format.js';
+import { fuzzyMatch } from '../core/fuzzy.js';
+import { go } from '../core/router.js';
+import { may } from '../core/session.js';
+import { lastDeletionAt } from './undoable-deletes.js';
+import { hasUndone, lastEditAt } from './undoable-edits.js';
+import { knownViews, loadViews } from './view-list.js';
+import { viewLink } from './view-query.js';
+
+/** @import { Command } from '../core/commands.js' */
+/** @import { Product, Products, SavedView } from '../core/types.d.ts' */
+
+const FOUND = 6;
+const LABEL_CHARACTERS = 60;
+
+/** @typedef {{create: () => void, focusSearch: () => void, undo: (wanted: 'undo' | 'redo') => unknown}} ProductsView */
+
+/**
+ * Return the commands of every screen. They go to the list of products where they need it.
+ * @param {(run: (screen: ProductsView) => unknown) => unknown} onScreen
+ * @returns {Command[]}
+ */
+export function productCommands(onScreen) {
+  return [
+    ...(may('products:write') ? editCommands(onScreen) : []),
+    {
+      id: 'products-search',
+      label: 'Search the products',
+      shape: 'search',
+      shortcuts: ['/'],
+      group: 'Products',
+      run: () => onScreen((screen) => screen.focusSearch()),
+    },
+    ...(knownViews() ?? []).map(viewCommand),
+  ];
+}
+
+const isListShown = () => document.querySelector('main[data-screen="products"]') !== null;
+
+/**
+ * @param {(run: (screen: ProductsView) => unknown) => unknown} onScreen
+ * @returns {Command[]}
+ */
+const editCommands = (onScreen) => [
+  {
+    id: 'products-new',
+    label: 'New product',
+    keywords: 'add create',
+    shape: 'plus',
+    shortcuts: ['n'],
+    group: 'Products',
+    run: () => onScreen((screen) => screen.create()),
+  },
+  {
+    id: 'products-undo',
+    label: 'Undo the last edit',
+    help: 'Undo the last edit or deletion of products',
+    shape: 'undo',
+    shortcuts: ['mod+z'],
+    when: isListShown,
+    isHidden: !lastEditAt() && !lastDeletionAt(),
+    run: () => onScreen((screen) => screen.undo('undo')),
+  },
+  {
+    id: 'products-redo',
+    label: 'Repeat what was undone',
+    help: 'Repeat what was undone; Ctrl+Y does the same',
+    shape: 'refresh',
+    shortcuts: ['mod+shift+z', 'mod+y'],
+    when: isListShown,
+    isHidden: !hasUndone(),
+    run: () => onScreen((screen) => screen.undo('redo')),
+  },
+];
+
+/** @param {SavedView} view @returns {Command} */
+const viewCommand = ({ id, name }) => ({
+  id: `view-${id}`,
+  label: name,
+  keywords: 'saved view',
+  shape: 'eye',
+  group: 'Views',
+  run: () => go(viewLink(id)),
+});
+
+/** Let the command menu find products, and views that were not loaded yet. */
+export function installProductSearch() {
+  addCommandSearch({
+    title: 'Views',
+    when: () => may('products:read') && !knownViews(),
+    search: async (text) => (await loadViews()).filter(({ name }) => fuzzyMatch(text, name)).map(viewCommand),
+  });
+  addCommandSearch({ title: 'Products', when: () => may('products:read'), search: findProducts });
+}
+
+/**
+ * @param {string} text
+ * @param {AbortSignal} signal
+ * @returns {Promise<Command[]>}
+ */
+async function findProducts(text, signal) {
+  /** @type {Products} */
+  const { products } = await getJson('/api/products', { query: { q: text, per_page: FOUND }, signal });
+  return products.map((product) => ({
+    id: `product-${product.id}`,
+    label: [oneLine(product.sku, LABEL_CHARACTERS), oneLine(product.name, LABEL_CHARACTERS)]
+      .filter(Boolean)
+      .join(' · '),
+    shape: 'box',
+    run: () => go(productAddress(product)),
+  }));
+}
+
+/**
+ * Return the address that shows a product.
+ * @param {Product} product
+ */
+const productAddress = ({ sku }) => `#/products?${new URLSearchParams({ sku: sku.includes('"') ? sku : `"${sku}"` })}`;
