@@ -25,7 +25,13 @@ CALLS_OF_ROW = {
         "exportProducts",
         "followProducts",
     },
-    "create, edit and delete products": {"createProduct", "changeProduct", "deleteProduct", "changeProducts"},
+    "create, edit and delete products": {
+        "createProduct",
+        "changeProduct",
+        "editProducts",
+        "deleteProduct",
+        "changeProducts",
+    },
     "see imports and their files": {
         "listImports",
         "getImport",
