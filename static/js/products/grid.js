@@ -3,6 +3,7 @@
 import { closestTo, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
+import { createCellBlock } from './cell-block.js';
 import { createColumnWidths } from './column-widths.js';
 import { installGridKeyboard } from './grid-keyboard.js';
 import { createProductRow, isTextField } from './row.js';
@@ -64,7 +65,7 @@ export function createProductGrid(actions) {
     {
       class: `table table-products ${mayEdit ? '' : 'is-read-only'}`.trim(),
       role: 'grid',
-      'aria-multiselectable': String(mayEdit),
+      'aria-multiselectable': 'true',
       'aria-label': 'Products',
       data: { testid: 'products-table' },
     },
@@ -88,7 +89,8 @@ export function createProductGrid(actions) {
   // The width of the descriptions decides which part of them is in view.
   const resizeObserver = new ResizeObserver(() => rows.forEach((row) => row.fit()));
   headings.forEach((heading) => resizeObserver.observe(heading.element));
-  const keys = installGridKeyboard({ body, scroller: element, rowOf, rowsInOrder, ...actions });
+  const block = createCellBlock({ body, scroller: element, rowOf, rowsInOrder, isOff: () => NARROW.matches });
+  const keys = installGridKeyboard({ body, scroller: element, rowOf, rowsInOrder, block, ...actions });
 
   body.addEventListener('click', (event) => {
     const row = rowOf(event);
@@ -145,6 +147,8 @@ export function createProductGrid(actions) {
     if (!table.isConnected) fill(element, table);
     if (fromTop) element.scrollTop = 0;
     widths.fit();
+    if (fromTop) block.clear();
+    else block.refresh();
     keys.refresh();
   };
   // The first load shows skeleton rows. Later loads keep the old rows, so that nothing jumps.
@@ -183,6 +187,7 @@ export function createProductGrid(actions) {
     showSelection,
     focus: keys.focus,
     focusNear: keys.focusNear,
+    block,
     /** @param {number} id */
     row: (id) => rows.get(id),
     rowsInOrder,

@@ -6,7 +6,7 @@ import { importFinished, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
-import { closestTo, h } from '../core/dom.js';
+import { h } from '../core/dom.js';
 import { formatCount, oneLine } from '../core/format.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
@@ -15,6 +15,7 @@ import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
 import { actionBar } from './action-bar.js';
+import { installBlockClipboard } from './block-clipboard.js';
 import { createBulkController, isOwnJob, isOwnJobRunning } from './bulk-controller.js';
 import { createCellEditing } from './cell-editor.js';
 import { createChangesOffer } from './changes-offer.js';
@@ -27,9 +28,8 @@ import { createProductHeader } from './header.js';
 import { createPageLoader } from './page-loader.js';
 import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
 import { wordsOf } from './search-terms.js';
-import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged, lastDeletionAt, undoDeletion } from './undoable-deletes.js';
-import { undoKey } from './undo-stack.js';
-import { lastEditAt, redoEdit, undoEdit } from './undoable-edits.js';
+import { installUndoKeys } from './undo-keys.js';
+import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged } from './undoable-deletes.js';
 
 /** @import { Screen } from '../core/router.js' */
 /** @import { Product, ProductPagination } from '../core/types.d.ts' */
@@ -286,6 +286,9 @@ function createScreen(root, createPanel) {
 
   // One product
 
+  /** @param {Product} product */
+  const showVersion = (product) => grid.row(product.id)?.update(product);
+
   /**
    * @param {Product} product
    * @param {FieldValues} [draft]
@@ -296,11 +299,11 @@ function createScreen(root, createPanel) {
       draft,
       onDelete: (latest) => remove([latest]),
       onSeen(latest) {
-        grid.row(latest.id)?.update(latest);
+        showVersion(latest);
         list.see(latest);
       },
       onSaved(saved) {
-        grid.row(saved.id)?.update(saved);
+        showVersion(saved);
         toast('Product saved');
       },
     });
@@ -338,29 +341,16 @@ function createScreen(root, createPanel) {
     });
   }
 
-  /** @param {'undo' | 'redo'} wanted */
-  async function undo(wanted) {
-    if (wanted === 'undo' && lastDeletionAt() > lastEditAt()) return undoDeletion();
-    const saved = await (wanted === 'undo' ? undoEdit() : redoEdit());
-    if (saved) grid.row(saved.id)?.update(saved);
-    return undefined;
-  }
-
-  /**
-   * Return whether a key belongs to a text field or a dialog, which may have an undo of its own.
-   * @param {KeyboardEvent} event
-   */
-  const isElsewhere = (event) =>
-    closestTo(event, 'textarea, select, [contenteditable], input:not([type=checkbox])') !== null ||
-    document.querySelector('dialog[open]') !== null;
+  const undoKeys = mayEdit ? installUndoKeys(showVersion) : null;
+  const stopClipboard = installBlockClipboard({
+    grid,
+    mayEdit,
+    onSeen: (latest) => list.see(latest),
+    onUndo: () => undoKeys?.undo(),
+  });
 
   /** @param {KeyboardEvent} event */
   const onKey = (event) => {
-    const wanted = undoKey(event);
-    if (wanted && mayEdit && !event.repeat && !isElsewhere(event)) {
-      event.preventDefault();
-      undo(wanted);
-    }
     const isHandled = event.defaultPrevented || document.querySelector('dialog[open], :popover-open');
     if (event.key !== 'Escape' || isHandled || !selection.count()) return;
     event.preventDefault();
@@ -383,6 +373,8 @@ function createScreen(root, createPanel) {
     grid.rowsInOrder().forEach(editing.release);
     clearInterval(timer);
     document.removeEventListener('keydown', onKey);
+    undoKeys?.stop();
+    stopClipboard();
     stopImports();
     stopJobs();
     panel.stop();
