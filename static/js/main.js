@@ -37,7 +37,7 @@ const ROUTES = [
     screen: webhookScreen,
     needs: 'webhooks',
   },
-  { name: 'products', pattern: /^\/products$/, screen: productsScreen },
+  { name: 'products', pattern: /^\/products(?:\/(?<id>\d+))?$/, screen: productsScreen, within: 'id' },
   ...ACCESS_ROUTES,
 ];
 

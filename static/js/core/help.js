@@ -32,6 +32,7 @@ const GRID_SHORTCUTS = [
   [['Ctrl', 'V'], 'Paste cells, also from spreadsheets; one copied cell fills the whole block'],
   [['Delete'], 'Clear the names and descriptions of the block'],
   [['o'], 'Open the product'],
+  [['Alt', '↑', '↓'], 'In the dialog of a product: previous and next product of the list'],
   [['←', '→'], 'On the border of a heading: change the width of its column; Enter or a double click fits it'],
 ];
 

@@ -174,7 +174,7 @@ export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, block,
    * @param {Column} column
    */
   function act(event, row, column) {
-    const isWidget = closestTo(event, 'button') !== null;
+    const isWidget = closestTo(event, 'a, button') !== null;
     if (event.ctrlKey) return false;
     if (event.key === 'Escape') return block.clear();
     if ((event.key === 'Enter' || event.key === 'F2') && isTextField(column)) onEdit(row, column);

@@ -96,8 +96,12 @@ export function createProductGrid(actions) {
     const row = rowOf(event);
     if (!row || closestTo(event, '.cell-overlay')) return;
     const checkbox = closestTo(event, '.checkbox');
-    if (closestTo(event, '.row-open')) actions.onOpen(row);
-    else if (closestTo(event, '.switch')) actions.onToggle(row);
+    if (closestTo(event, '.row-open')) {
+      // With a key, the browser opens the address in a new tab or window.
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      actions.onOpen(row);
+    } else if (closestTo(event, '.switch')) actions.onToggle(row);
     else if (checkbox) {
       checkbox.focus({ preventScroll: true });
       actions.onSelect(row, { range: event.shiftKey });
@@ -121,10 +125,12 @@ export function createProductGrid(actions) {
   /**
    * Show products. Rows of products that stay keep their elements.
    * @param {Product[]} products
-   * @param {{fromTop?: boolean, words?: FieldWords}} [options] `fromTop` scrolls to the first row; `words` are
-   *   highlighted
+   * @param {object} [options]
+   * @param {boolean} [options.fromTop] scroll to the first row
+   * @param {FieldWords} [options.words] to highlight
+   * @param {(id: number) => string} [options.addressOf] returns the address of a product's dialog
    */
-  const show = (products, { fromTop = false, words = NO_WORDS } = {}) => {
+  const show = (products, { fromTop = false, words = NO_WORDS, addressOf = () => '' } = {}) => {
     if (!rows.size) fill(body);
     const wanted = new Set(products.map((product) => product.id));
     for (const [id, row] of rows) {
@@ -140,6 +146,7 @@ export function createProductGrid(actions) {
       if (!row) continue;
       row.update(product);
       row.highlight(words);
+      row.link(addressOf(product.id));
       if (row.element === before) before = row.element.nextElementSibling;
       else body.insertBefore(row.element, before);
     }

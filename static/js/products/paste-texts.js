@@ -25,11 +25,7 @@ export function pasteQuestion(plan, purpose) {
       : `The pasted values replace the ${of}.`;
   return {
     title: purpose === 'clear' ? `Clear cells of ${products}?` : `Change ${products}?`,
-    text: [
-      `The ${joinWords(fields)} of ${products} ${effect}.`,
-      ...describeRest(plan),
-      'Ctrl+Z undoes all of it.',
-    ].join(' '),
+    text: [effect, ...describeRest(plan), 'Ctrl+Z undoes all of it.'].join(' '),
     ok: purpose === 'clear' ? `Clear cells of ${products}` : `Change ${products}`,
   };
 }

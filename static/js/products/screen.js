@@ -26,16 +26,17 @@ import { createFilterBar } from './filters.js';
 import { createProductGrid } from './grid.js';
 import { createProductHeader } from './header.js';
 import { createPageLoader } from './page-loader.js';
-import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
+import { createProductDialogs } from './product-dialogs.js';
+import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, pageQuery, sortOf } from './query.js';
 import { wordsOf } from './search-terms.js';
 import { installUndoKeys } from './undo-keys.js';
 import { UNDOABLE_COUNT, deleteWithUndo, deletesChanged } from './undoable-deletes.js';
 
-/** @import { Screen } from '../core/router.js' */
+/** @import { Screen, ScreenLocation } from '../core/router.js' */
 /** @import { Product, ProductPagination } from '../core/types.d.ts' */
 /** @import { BulkAction } from './action-bar.js' */
 /** @import { Target } from './bulk-actions.js' */
-/** @import { FieldName, FieldValues } from './edit-conflict.js' */
+/** @import { FieldName } from './edit-conflict.js' */
 /** @import { LoadedPage } from './page-loader.js' */
 
 const BANNER_KEY = 'products-list';
@@ -51,13 +52,13 @@ let mounted = null;
 
 /** @type {(createPanel: CreatePanel) => Screen & {focusSearch: () => void, createProduct: () => void}} */
 export const createProductsScreen = (createPanel) => ({
-  mount(root, { query }) {
+  mount(root, location) {
     document.title = 'Products · Acme Product Importer';
     const created = createScreen(root, createPanel);
     mounted = created;
-    created.update(query);
+    created.update(location);
     return {
-      update: (location) => created.update(location.query),
+      update: created.update,
       unmount: () => {
         created.stop();
         mounted = null;
@@ -86,8 +87,8 @@ function createScreen(root, createPanel) {
   let current = null;
   let busy = false;
   const mayEdit = may('products:write');
-  /** @type {URLSearchParams | null} */
-  let firstQuery = null;
+  /** @type {string | null} */
+  let shownQuery = null;
 
   const bulk = createBulkController({ target, onBusy: showBusy, onDone: endBulk });
   const head = createProductHeader({ onNew: create, onDeleteAll: bulk.deleteAll });
@@ -97,9 +98,9 @@ function createScreen(root, createPanel) {
   const grid = createProductGrid({
     onSort: (sort) =>
       setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
-    onEdit: (row, field) => (mayEdit ? editing.edit(row, field) : open(row.product)),
+    onEdit: (row, field) => (mayEdit ? editing.edit(row, field) : dialogs.open(row.product)),
     onToggle: (row) => mayEdit && editing.toggle(row),
-    onOpen: (row) => open(row.product),
+    onOpen: (row) => dialogs.open(row.product),
     onSelect: (row, options) => mayEdit && selection.toggle(row.product, grid.products(), options),
     onSelectPage: (selected) => selection.togglePage(grid.products(), selected),
     onRemoved: (row) => editing.release(row),
@@ -114,10 +115,7 @@ function createScreen(root, createPanel) {
   const pager = createPager({
     label: 'products',
     sizes: PAGE_SIZES,
-    onPage(page) {
-      const { page: shown = 1, next } = current?.pagination ?? {};
-      setQuery({ page: page > 1 ? page : undefined, after: page === shown + 1 ? (next ?? undefined) : undefined });
-    },
+    onPage: (page) => setQuery(pageQuery(page, current?.pagination)),
     // A new page size starts at the first page, because the same page number would show other products.
     onSize: (size) => setQuery({ per_page: size === DEFAULT_SIZE ? undefined : size, ...FROM_THE_START }),
   });
@@ -139,6 +137,22 @@ function createScreen(root, createPanel) {
   root.append(element);
   grid.showSelection(selection.has);
 
+  const dialogs = createProductDialogs({
+    products: () => grid.products(),
+    pagination: () => current?.pagination ?? null,
+    turnPage: (step) =>
+      setQuery(pageQuery((current?.pagination.page ?? 1) + step, current?.pagination), { replace: true }),
+    focus: (id) => grid.focus(id),
+    onDelete: (latest) => remove([latest]),
+    onSeen(latest) {
+      showVersion(latest);
+      list.see(latest);
+    },
+    onSaved(saved) {
+      showVersion(saved);
+      toast('Product saved');
+    },
+  });
   const list = createPageLoader({
     onLoading(wanted) {
       filters.show(wanted);
@@ -153,14 +167,21 @@ function createScreen(root, createPanel) {
     shownProducts: () => grid.products(),
   });
 
+  /** @param {ScreenLocation} location */
+  function update({ params, query }) {
+    // The address of a dialog has the query of the list behind it.
+    if (String(query) !== shownQuery) showList(query);
+    dialogs.follow(params.id, query);
+  }
+
   /** @param {URLSearchParams} query */
-  function update(query) {
+  function showList(query) {
     const key = filterKey(list.filters());
     grid.showSort(sortOf(query));
     list.load(query);
     // An action must not change products that a new filter hides.
-    if (firstQuery && filterKey(list.filters()) !== key) selection.clear();
-    firstQuery ??= query;
+    if (shownQuery !== null && filterKey(list.filters()) !== key) selection.clear();
+    shownQuery = String(query);
   }
 
   /** @param {LoadedPage} page */
@@ -171,12 +192,14 @@ function createScreen(root, createPanel) {
     pager.element.classList.remove('is-pending');
     pager.element.hidden = pagination.total === 0;
     filters.showClear(filtered && pagination.total > 0);
-    if (products.length) grid.show(products, { fromTop: isNew, words: wordsOf(list.filters()) });
-    else if (pagination.total && pagination.page > 1) {
+    if (products.length) {
+      grid.show(products, { fromTop: isNew, words: wordsOf(list.filters()), addressOf: dialogs.address });
+    } else if (pagination.total && pagination.page > 1) {
       setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
     } else if (pagination.total) grid.show([]);
     else grid.showInstead(filtered ? nothingMatches(filters.clear) : noProducts(create));
     showSelection();
+    dialogs.pageShown(isNew);
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
   }
 
@@ -193,6 +216,7 @@ function createScreen(root, createPanel) {
   /** @param {unknown} error */
   function showError(error) {
     grid.showFailure();
+    dialogs.pageFailed(error);
     // The connection banner reports it, and `reconnected` loads again.
     if (error instanceof NetworkError) return;
     showBanner({
@@ -289,26 +313,6 @@ function createScreen(root, createPanel) {
   /** @param {Product} product */
   const showVersion = (product) => grid.row(product.id)?.update(product);
 
-  /**
-   * @param {Product} product
-   * @param {FieldValues} [draft]
-   */
-  function open(product, draft = {}) {
-    openProduct({
-      product,
-      draft,
-      onDelete: (latest) => remove([latest]),
-      onSeen(latest) {
-        showVersion(latest);
-        list.see(latest);
-      },
-      onSaved(saved) {
-        showVersion(saved);
-        toast('Product saved');
-      },
-    });
-  }
-
   function create() {
     if (!mayEdit) return;
     openProduct({
@@ -331,7 +335,7 @@ function createScreen(root, createPanel) {
     const key = `draft-${product.id}-${field}`;
     const reopen = () => {
       clearBanner(key);
-      open(product, { [field]: value });
+      dialogs.open(product, { [field]: value });
     };
     showBanner({
       key,
@@ -375,6 +379,7 @@ function createScreen(root, createPanel) {
     document.removeEventListener('keydown', onKey);
     undoKeys?.stop();
     stopClipboard();
+    dialogs.stop();
     stopImports();
     stopJobs();
     panel.stop();
