@@ -19,6 +19,15 @@ READ = """async () => {
     return await (await item.getType('text/html')).text();
 }"""
 
+# Paste a text and an HTML text, as another program leaves them in the clipboard.
+PASTE = """([text, html]) => {
+    const clipboardData = new DataTransfer();
+    if (text) clipboardData.setData('text/plain', text);
+    clipboardData.setData('text/html', html);
+    const event = new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true});
+    document.activeElement.dispatchEvent(event);
+}"""
+
 
 @pytest.fixture
 def page(contexts: ContextPool, site: Site, console: Console) -> Iterator[Page]:
@@ -109,7 +118,7 @@ def test_a_paste_says_what_it_could_not_do(page: Page, site: Site, console: Cons
     # A taken SKU, an empty one, one that somebody else has changed meanwhile, and a name with quotes and a line break.
     site.sql("UPDATE products SET name = 'theirs', updated_at = now() WHERE sku = 'S-03'")
     paste(page, 'S-30\tn1\n\tn2 new\nS-3x\tn3 new\nS-4x\t"n4 ""new""\nline"\n')
-    expect(warning).to_contain_text("3 of 4 products were not changed.")
+    expect(warning).to_contain_text("3 of 4 products did not get all of their values.")
     expect(page.get_by_test_id("toast").last).to_contain_text("2 products changed")
     expect(cell(page, "S-02", "name")).to_have_text("n2 new")
     expect(cell(page, "S-03", "name")).to_have_text("theirs")
@@ -117,10 +126,20 @@ def test_a_paste_says_what_it_could_not_do(page: Page, site: Site, console: Cons
     assert (site.product("S-4x") or {})["name"] == 'n4 "new"\nline'
     warning.get_by_role("button", name="Show").click()
     expect(page.get_by_test_id("paste-refusals").get_by_role("listitem")).to_contain_text(
-        ["A SKU cannot be empty.", "A product with the SKU S-30 already exists.", "Someone else changed it meanwhile."]
+        ["A product with the SKU S-30 already exists.", "A SKU cannot be empty.", "Someone else changed it meanwhile."]
     )
     check_accessible(page, "the list of what was not pasted")
     page.keyboard.press("Escape")
+    # What has no text, and what has only HTML.
+    cell(page, "S-10", "name").click()
+    page.evaluate(PASTE, ["", "<img src=x>"])
+    expect(page.get_by_test_id("toast").last).to_have_text("There is no text in the clipboard")
+    page.evaluate(PASTE, ["", "<b>x</b><table><tr><td>h&amp;1<br>b<td>d<tr><td colspan=2>h2</table>"])
+    expect(page.get_by_test_id("toast").last).to_contain_text("2 products changed")
+    expect(warning).to_have_count(0)
+    expect(row(page, "S-01")).not_to_have_attribute("data-state", "failed")
+    assert (site.product("S-10") or {})["name"] == "h&1\nb"
+    assert (site.product("S-10") or {})["description"] == "d"
     # More than 20 products need an answer to a question, and rows beyond the page are left out.
     cell(page, "S-01", "name").click()
     paste(page, "\n".join(f"bulk {n}" for n in range(100_000)))

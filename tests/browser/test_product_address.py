@@ -21,7 +21,7 @@ def expect_product(page: Page, sku: str) -> None:
     expect(dialog(page)).to_have_count(1)
 
 
-def test_the_dialog_leads_to_the_previous_and_the_next_product_of_the_list(page: Page, site: Site) -> None:
+def test_the_dialog_leads_to_the_previous_and_the_next_product(page: Page, site: Site, console: Console) -> None:
     ids = site.create_lamps(60)
     site.create_products({"sku": "OTHER"})
     show_products(page, "per_page=25&q=lamp&sort_by=sku&sort_order=desc")
@@ -51,6 +51,16 @@ def test_the_dialog_leads_to_the_previous_and_the_next_product_of_the_list(page:
     expect(page.get_by_test_id("field-name")).to_have_value("Typed")
     page.keyboard.press("Alt+ArrowUp")
     page.get_by_test_id("discard-changes").click()
+    expect_product(page, "LAMP-035")
+    # A page of the list that cannot be loaded, and another attempt.
+    page.keyboard.press("Alt+ArrowUp")
+    expect_product(page, "LAMP-036")
+    console.allow_status(500)
+    page.route("**/api/products?*page=2*", lambda route: route.fulfill(status=500, json=None), times=1)
+    following.click()
+    expect(page.get_by_test_id("dialog-problem")).to_contain_text("The next product could not be loaded.")
+    expect_product(page, "LAMP-036")
+    following.click()
     expect_product(page, "LAMP-035")
     # A reload shows the same product and the same page below it. Back closes the dialog, Forward opens it again.
     page.reload()

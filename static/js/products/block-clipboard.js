@@ -1,6 +1,6 @@
 // Copy, cut, paste and clear blocks of cells. A paste is one request and one step for Ctrl+Z.
 
-import { NetworkError, messageOf, nextStep } from '../core/api.js';
+import { NetworkError, hasStatus, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { closestTo } from '../core/dom.js';
@@ -15,7 +15,7 @@ import { describeFailed, describeNothing, describeRest, pasteQuestion } from './
 import { showSaving } from './pending-cells.js';
 import { saveProducts } from './save-queue.js';
 import { UNDOABLE_COUNT } from './undoable-deletes.js';
-import { lastEditAt } from './undoable-edits.js';
+import { lastEditAt, undoChanged } from './undoable-edits.js';
 
 /** @import { EditOutcomes, Product } from '../core/types.d.ts' */
 /** @import { CellBlock, CellRange } from './cell-block.js' */
@@ -57,6 +57,18 @@ const VIEWERS_READ = {
  */
 export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
   const { block } = grid;
+
+  /** What the last paste did not save. Its cells are marked until the next one. @type {PlannedEdit[]} */
+  let failed = [];
+
+  function clearMarks() {
+    for (const { id, values } of failed) {
+      const row = grid.row(id);
+      const marked = FIELDS.filter((field) => field in values && row?.cells[field].classList.contains('is-failed'));
+      marked.forEach((field) => row?.setState(field, ''));
+    }
+    failed = [];
+  }
 
   /** @param {Event} event @returns {CellRange | null} the cells that the event is about */
   function rangeOf(event) {
@@ -120,6 +132,7 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
    */
   async function apply(plan, purpose) {
     clearBanner(BANNER_KEY);
+    clearMarks();
     const count = plan.edits.length;
     if (!count && !describeRest(plan).length) return void toast(describeNothing(purpose), { shape: 'alert' });
     const seen = new Map(plan.edits.map(({ id }) => [id, seenOf(grid.row(id))]));
@@ -168,9 +181,12 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
       if (product && outcome === 'refused') onSeen(product);
       shown.get(id)?.(outcome === 'refused' ? 'failed' : 'saved');
     }
+    if (!answer) shown.forEach((end) => end('failed'));
+    failed = edits.filter(({ id }) => answer?.outcomes.find((entry) => entry.id === id)?.outcome !== 'changed');
     if (answer) return answer.outcomes;
-    shown.forEach((end) => end('failed'));
-    throw error;
+    throw hasStatus(error, 413)
+      ? new Error('The texts are too large for one request. Paste fewer cells at once.')
+      : error;
   }
 
   /**
@@ -202,18 +218,23 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
         reason: reasonOf(error),
       })),
     ];
-    const failed = new Set(refusals.map(({ id }) => id)).size;
+    const places = new Map(grid.rowsInOrder().map((row, index) => [row.product.id, index]));
+    refusals.sort((one, other) => (places.get(one.id) ?? 0) - (places.get(other.id) ?? 0));
+    const count = new Set(refusals.map(({ id }) => id)).size;
     const total = new Set([...plan.edits, ...plan.refusals].map(({ id }) => id)).size;
     const rest = describeRest({ ...plan, refusals: [] });
-    if (!failed && !rest.length) return;
+    if (!count && !rest.length) return;
     const fits = plan.rowsLeftOut ? 'Paste the others on the next page, or show more products per page.' : '';
-    const title = failed ? describeFailed(failed, total) : (rest.shift() ?? '');
+    const isPartly = plan.refusals.some(({ id }) =>
+      outcomes.some((entry) => entry.id === id && entry.outcome !== 'refused'),
+    );
+    const title = count ? describeFailed(count, total, isPartly) : (rest.shift() ?? '');
     showBanner({
       key: BANNER_KEY,
       tone: 'warning',
       title,
-      detail: [failed === 1 && refusals[0]?.reason, ...rest, fits].filter(Boolean).join(' '),
-      action: failed ? { label: 'Show', run: () => showRefusals(title, refusals) } : undefined,
+      detail: [refusals.length === 1 && refusals[0]?.reason, ...rest, fits].filter(Boolean).join(' '),
+      action: count ? { label: 'Show', run: () => showRefusals(title, refusals) } : undefined,
     });
   }
 
@@ -229,11 +250,16 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
   /** @param {number} count of products */
   function reportChanged(count) {
     const at = lastEditAt();
-    toast(`${formatCount(count, 'product')} changed`, {
+    const notice = toast(`${formatCount(count, 'product')} changed`, {
       label: 'Undo',
-      // A later edit comes first in the history, so this button no longer applies.
-      run: () => fromButton(() => lastEditAt() === at && onUndo()),
+      run: () => fromButton(onUndo),
       testid: 'undo-paste',
+    });
+    const stop = undoChanged.subscribe(() => {
+      if (lastEditAt() === at) return;
+      // The button would undo something else.
+      notice.remove();
+      stop();
     });
   }
 

@@ -105,6 +105,8 @@ export function createCellBlock({ body, scroller, rowOf, rowsInOrder, isOff }) {
     const shown = columns();
     const column = isBlockColumn(wanted) ? wanted : wanted === 'select' ? shown[0] : shown.at(-1);
     if (!column) return;
+    // A text that is selected would be copied in place of the block.
+    window.getSelection()?.removeAllRanges();
     ends = {
       anchor: { id: from.row.product.id, column: from.column },
       head: { id: row.product.id, column },
@@ -149,7 +151,6 @@ export function createCellBlock({ body, scroller, rowOf, rowsInOrder, isOff }) {
     const isStart = cell && cell.row === dragStart.row && cell.column === dragStart.column;
     if (!cell || (isStart && !ends)) return undefined;
     scroller.classList.add('is-selecting');
-    window.getSelection()?.removeAllRanges();
     select(dragStart, cell.row, cell.column);
     return cell.row.element.scrollIntoView({ block: 'nearest' });
   });

@@ -2,10 +2,13 @@
 
 /** @typedef {string[][]} CellTable rows of cells; they may have different lengths */
 
-/** Spreadsheets would turn "00123" into a number and "=A1" into a formula. Excel and LibreOffice keep texts. */
-const TEXT_CELL = 'style="mso-number-format:\'\\@\';white-space:pre-wrap" sdnum="1033;0;@"';
-/** Without it, Excel puts each line of a cell into a row of its own. */
-const LINE_BREAK = '<br style="mso-data-placement:same-cell">';
+/**
+ * Excel would turn "00123" into a number and "=A1" into a formula, and would put each line of a cell into a row of its
+ * own. These are the styles that Excel itself writes into the clipboard against that.
+ */
+const STYLES = '<style>td{mso-number-format:"\\@";white-space:pre-wrap}br{mso-data-placement:same-cell}</style>';
+/** LibreOffice reads the format of a text from this attribute. */
+const TEXT_CELL = 'sdnum="1033;0;@"';
 
 /**
  * Return cells as tab-separated text. A cell with a tab or a line break, or with a quote at its start, is quoted.
@@ -26,13 +29,13 @@ const quoteCell = (text) => (/[\t\r\n]|^"/.test(text) ? `"${text.replaceAll('"',
  */
 export function toHtml(table) {
   const rows = table.map((row) => `<tr>${row.map((text) => `<td ${TEXT_CELL}>${escape(text)}</td>`).join('')}</tr>`);
-  return `<meta charset="utf-8"><table>${rows.join('')}</table>`;
+  return `<meta charset="utf-8">${STYLES}<table>${rows.join('')}</table>`;
 }
 
 /** @param {string} text */
 function escape(text) {
   const safe = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  return safe.replace(/\r\n?|\n/g, LINE_BREAK);
+  return safe.replace(/\r\n?|\n/g, '<br>');
 }
 
 /**

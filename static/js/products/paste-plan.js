@@ -45,7 +45,7 @@ const NAME_MAX_CHARACTERS = 500;
  * @returns {PastePlan}
  */
 export function planPaste(table, rows, columns, target) {
-  const width = Math.max(...table.map((row) => row.length));
+  const width = table.reduce((widest, row) => Math.max(widest, row.length), 1);
   const isMultiple = target.rows % table.length === 0 && target.columns % width === 0;
   const size = isMultiple ? target : { rows: table.length, columns: width };
   const texts = rows

@@ -58,11 +58,13 @@ export const describeNothing = (purpose) =>
  * Return the title of the message about what a paste did not do.
  * @param {number} failed the number of products that were not changed, or not completely
  * @param {number} total the number of products that were to be changed
+ * @param {boolean} isPartly whether some of them got a part of their values
  */
-export function describeFailed(failed, total) {
-  const verb = failed === 1 ? 'was' : 'were';
-  if (failed < total) return `${formatNumber(failed)} of ${formatCount(total, 'product')} ${verb} not changed.`;
-  return `${total === 1 ? 'The product' : formatCount(total, 'product')} ${verb} not changed.`;
+export function describeFailed(failed, total, isPartly) {
+  const of = total === 1 ? 'The product' : formatCount(total, 'product');
+  const who = failed < total ? `${formatNumber(failed)} of ${of}` : of;
+  if (isPartly) return `${who} did not get all of ${failed === 1 ? 'its' : 'their'} values.`;
+  return `${who} ${failed === 1 ? 'was' : 'were'} not changed.`;
 }
 
 /** @param {PastePlan} plan @returns {FieldName[]} the fields that the plan changes */

@@ -16,11 +16,18 @@ import { addressOf } from './save-queue.js';
  * A dialog that is open, and where its product is on the page of the list; null if it is not there.
  * @typedef {object} OpenProduct
  * @property {number} id
+ * @property {number | undefined} page the number of that page
  * @property {number | null} index
  * @property {ProductDialog} dialog
  */
 
-/** @typedef {{resolve: (products: Product[]) => void, reject: (error: unknown) => void}} WaitingStep */
+/**
+ * The wish for another page than the one with this number.
+ * @typedef {object} WaitingStep
+ * @property {number | undefined} page
+ * @property {(products: Product[]) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
 
 const TITLE = 'Products · Acme Product Importer';
 
@@ -67,17 +74,21 @@ export function createProductDialogs(host) {
       onDelete: host.onDelete,
       onSeen: host.onSeen,
       onSaved: host.onSaved,
-      onClose: () => current?.dialog === dialog && forget(),
+      onClose: () => current?.dialog === dialog && forget(product.id),
     });
-    current = { id: product.id, index: indexOf(product.id), dialog };
+    current = { id: product.id, index: indexOf(product.id), page: host.pagination()?.page, dialog };
     dialog.showNeighbours();
     document.title = `${oneLine(product.name || product.sku, 80)} · ${TITLE}`;
   }
 
-  function forget() {
+  /** @param {number} id of the product whose dialog has closed */
+  function forget(id) {
     current = null;
-    waiting = null;
-    if (!isStopped) document.title = TITLE;
+    waiting?.resolve([]);
+    if (isStopped) return;
+    document.title = TITLE;
+    // The dialog of an address was not opened from a row, to which the focus would return.
+    if (document.activeElement === document.body) host.focus(id);
   }
 
   /**
@@ -116,7 +127,7 @@ export function createProductDialogs(host) {
     try {
       /** @type {Product[]} */
       const products = await new Promise((resolve, reject) => {
-        waiting = { resolve, reject };
+        waiting = { page: host.pagination()?.page, resolve, reject };
         host.turnPage(step);
       });
       return products.at(step > 0 ? 0 : -1);
@@ -214,9 +225,13 @@ export function createProductDialogs(host) {
     },
     /** @param {boolean} isNew whether the page of the list is another one than before */
     pageShown(isNew) {
-      if (current) current.index = indexOf(current.id) ?? (isNew ? null : current.index);
-      current?.dialog.showNeighbours();
-      if (isNew) waiting?.resolve(host.products());
+      const page = host.pagination()?.page;
+      if (current) {
+        current.index = indexOf(current.id) ?? (page === current.page ? current.index : null);
+        current.page = page;
+        current.dialog.showNeighbours();
+      }
+      if (isNew || page !== waiting?.page) waiting?.resolve(host.products());
     },
     /** @param {unknown} error of loading the page of the list */
     pageFailed: (error) => waiting?.reject(error),

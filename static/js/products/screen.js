@@ -140,8 +140,12 @@ function createScreen(root, createPanel) {
   const dialogs = createProductDialogs({
     products: () => grid.products(),
     pagination: () => current?.pagination ?? null,
-    turnPage: (step) =>
-      setQuery(pageQuery((current?.pagination.page ?? 1) + step, current?.pagination), { replace: true }),
+    turnPage(step) {
+      const before = shownQuery;
+      setQuery(pageQuery((current?.pagination.page ?? 1) + step, current?.pagination), { replace: true });
+      // The page could not be loaded before.
+      if (shownQuery === before) list.load();
+    },
     focus: (id) => grid.focus(id),
     onDelete: (latest) => remove([latest]),
     onSeen(latest) {

@@ -3,6 +3,7 @@
 import { NetworkError, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
+import { createSignal } from '../core/event-bus.js';
 import { formatCount, formatNumber, oneLine } from '../core/format.js';
 import { sessionChanged } from '../core/session.js';
 import { toast } from '../core/toast.js';
@@ -10,6 +11,7 @@ import { allSettled, productsEdited, saveProducts } from './save-queue.js';
 import { createUndoStack, describeValues } from './undo-stack.js';
 
 /** @import { Child } from '../core/dom.js' */
+/** @import { Signal } from '../core/event-bus.js' */
 /** @import { EditOutcomes, Product } from '../core/types.d.ts' */
 /** @import { UndoStep } from './undo-stack.js' */
 
@@ -19,8 +21,20 @@ const BANNER_KEY = 'undo-edit';
 const NOT_FOUND = 404;
 
 const stack = createUndoStack();
-productsEdited.subscribe(stack.record);
-sessionChanged.subscribe(stack.clear);
+
+/**
+ * The edits that can be undone or repeated are others than before.
+ * @type {Signal<void>}
+ */
+export const undoChanged = createSignal();
+productsEdited.subscribe((edits) => {
+  stack.record(edits);
+  undoChanged.emit();
+});
+sessionChanged.subscribe(() => {
+  stack.clear();
+  undoChanged.emit();
+});
 
 /** @type {Promise<Product[]>} */
 let turn = Promise.resolve([]);
@@ -73,6 +87,7 @@ async function write(direction, step) {
   );
   stack.forget(refused.map(({ id }) => id));
   if (products.length) noteDone(direction, products);
+  undoChanged.emit();
   if (products.length) toast(describe(products, edits[0]?.changes ?? {}));
   if (refused.length) reportRefused(direction, step, refused);
   else clearBanner(BANNER_KEY);

@@ -40,8 +40,8 @@ test('a huge text is read, even if every cell starts a quote', () => {
 
 test('the HTML keeps texts as they are, and has no tags but its own', () => {
   const html = toHtml([['<b>&', 'a\r\nb']]);
-  assert.match(html, /<td [^>]*mso-number-format:'\\@'[^>]*>&lt;b&gt;&amp;<\/td>/);
-  assert.match(html, />a<br style="mso-data-placement:same-cell">b<\/td>/);
+  assert.match(html, /<style>td\{mso-number-format:"\\@";/);
+  assert.match(html, /<td sdnum="1033;0;@">&lt;b&gt;&amp;<\/td><td [^>]*>a<br>b<\/td>/);
 });
 
 test('the text of the clipboard comes first, and nothing is read from an empty one', () => {

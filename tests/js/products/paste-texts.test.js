@@ -36,8 +36,10 @@ test('a complete paste leaves nothing out', () => {
 });
 
 test('the message counts the products that were not changed', () => {
-  assert.equal(describeFailed(1, 1), 'The product was not changed.');
-  assert.equal(describeFailed(2, 2), '2 products were not changed.');
-  assert.equal(describeFailed(1, 30), '1 of 30 products was not changed.');
-  assert.equal(describeFailed(3, 30), '3 of 30 products were not changed.');
+  assert.equal(describeFailed(1, 1, false), 'The product was not changed.');
+  assert.equal(describeFailed(2, 2, false), '2 products were not changed.');
+  assert.equal(describeFailed(1, 30, false), '1 of 30 products was not changed.');
+  assert.equal(describeFailed(3, 30, false), '3 of 30 products were not changed.');
+  assert.equal(describeFailed(3, 30, true), '3 of 30 products did not get all of their values.');
+  assert.equal(describeFailed(1, 1, true), 'The product did not get all of its values.');
 });
