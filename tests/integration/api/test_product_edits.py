@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg2
 import pytest
 from flask.testing import FlaskClient
 
@@ -11,7 +12,8 @@ from support.api import create_product, read_error, read_json
 from support.database import execute
 from support.processes import Processes
 from support.threads import Threads
-from support.web import WebProcess
+from support.waiting import wait_for
+from support.web import WebProcess, count_connections
 
 EDITS = "/api/products/edits"
 
@@ -141,7 +143,7 @@ def test_an_invalid_body_changes_nothing(client: FlaskClient, products: list[Any
 
 
 def test_calls_at_the_same_time_neither_fail_nor_share_a_sku(
-    processes: Processes, free_port: int, client: FlaskClient, products: list[Any]
+    processes: Processes, free_port: int, client: FlaskClient, products: list[Any], database_url: str
 ) -> None:
     web = WebProcess(processes, free_port)
     web.start()
@@ -160,3 +162,17 @@ def test_calls_at_the_same_time_neither_fail_nor_share_a_sku(
     names = {read_json(client.get(f"/api/products/{product_id}"))["name"] for product_id in ids}
     assert len(names) == 1
     assert sorted(read_skus(client, products)) == [f"S-{place}" for place in range(5)]
+
+    # Another client is about to take a SKU: the call waits for it, and then refuses the edit.
+    answers: list[Any] = []
+    edits = [{"id": ids[0], "sku": "NEW"}, {"id": ids[1], "name": "mine"}]
+    other = psycopg2.connect(database_url)
+    try:
+        with Threads() as threads:
+            other.cursor().execute("INSERT INTO products (sku) VALUES ('new')")
+            threads.start(lambda: answers.append(web.call("POST", "/products/edits", {"edits": edits})))
+            wait_for("the call waits", lambda: count_connections(database_url, "wait_event_type = 'Lock'"))
+            other.commit()
+    finally:
+        other.close()
+    assert [read_codes(answer) for answer in answers] == [["duplicate_sku", "changed"]]
