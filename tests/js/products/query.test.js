@@ -7,6 +7,7 @@ import {
   filterKey,
   filtersOf,
   listParameters,
+  pageQuery,
   sortOf,
 } from '../../../static/js/products/query.js';
 
@@ -53,4 +54,12 @@ test('unusable numbers become usable ones', () => {
 test('equal filters have equal keys and export addresses', () => {
   assert.equal(filterKey({ q: 'a b' }), filterKey(filtersOf(query('q=a%20b'))));
   assert.equal(exportAddress({ q: 'a b' }, 'csv'), '/api/products/export?q=a+b&format=csv');
+});
+
+test('only the page after the one that is shown has a page token', () => {
+  assert.deepEqual(pageQuery(3, { page: 2, next: 'token' }), { page: 3, after: 'token' });
+  assert.deepEqual(pageQuery(1, { page: 2, next: 'token' }), { page: undefined, after: undefined });
+  assert.deepEqual(pageQuery(4, { page: 2, next: 'token' }), { page: 4, after: undefined });
+  assert.deepEqual(pageQuery(3, { page: 2, next: null }), { page: 3, after: undefined });
+  assert.deepEqual(pageQuery(2), { page: 2, after: undefined });
 });
