@@ -9,7 +9,7 @@ from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import cursor as Cursor
 
 from api.authentication import current_origin
-from api.errors import ApiError, ErrorType, error_body
+from api.errors import BUSY, ApiError, ErrorType, error_body
 from api.openapi import Blueprint
 from api.products.routes import DUPLICATE_SKU, PRECONDITION_FAILED, PRODUCT_NOT_FOUND, default_origin
 from api.products.schemas import EXAMPLE_PRODUCT, EditOutcomesSchema, ProductEditsSchema
@@ -65,12 +65,16 @@ def edit_several(body: dict[str, Any]) -> Response:
     """
     started_from = body.get("started_from", default_origin())
     edits = [_read_edit(values) for values in body["edits"]]
-    results = retry(
-        lambda: edit_products(_cursor(), current_origin(), edits, started_from=started_from),
-        attempts=ATTEMPTS,
-        retry_on=lambda error: isinstance(error, UniqueViolation),
-        roll_back=db.session.rollback,
-    )
+    try:
+        results = retry(
+            lambda: edit_products(_cursor(), current_origin(), edits, started_from=started_from),
+            attempts=ATTEMPTS,
+            retry_on=lambda error: isinstance(error, UniqueViolation),
+            roll_back=db.session.rollback,
+        )
+    except UniqueViolation:
+        # Others keep taking the same SKUs.
+        raise BUSY.exception() from None
     outcomes = [_outcome_json(result) for result in results]
     db.session.commit()
     count = sum(result.is_changed for result in results)
