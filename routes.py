@@ -10,6 +10,7 @@ from api.bulk import routes as bulk
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
 from api.imports import routes as imports
 from api.pages import send_page
+from api.products import edits as product_edits
 from api.products import export, history
 from api.products import routes as products
 from api.views import routes as views
@@ -21,6 +22,7 @@ def register(app: Flask) -> None:
     """Register every route with the application, and add every call of the API to its OpenAPI document."""
     docs.create_document(app).add(
         products.blueprint,
+        product_edits.blueprint,
         history.blueprint,
         bulk.blueprint,
         export.blueprint,

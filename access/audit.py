@@ -72,7 +72,6 @@ def entry_values(
     `action` names the object and the verb, such as `webhook.updated`. `changes` maps each field to its values before
     and after, as JSON; the values of secrets are masked, and long texts are cut.
     """
-    masked = {name: _mask(value) if name in SECRET_FIELDS else _cut(value) for name, value in (changes or {}).items()}
     return {
         "actor_type": origin.actor.type,
         "actor_id": origin.actor.id,
@@ -84,8 +83,13 @@ def entry_values(
         "outcome": outcome,
         "address": origin.address,
         "request_id": origin.request_id,
-        "changes": masked or None,
+        "changes": shown_changes(changes or {}) or None,
     }
+
+
+def shown_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes as an entry has them: the values of secrets are masked, and long texts are cut."""
+    return {name: _mask(value) if name in SECRET_FIELDS else _cut(value) for name, value in changes.items()}
 
 
 def record(cursor: Cursor, origin: Origin, action: str, target: Target | None = None, **values: Any) -> None:

@@ -1,11 +1,11 @@
-"""Edits of single products: what the page and scripts change, with the full values before and after.
+"""Edits of products: what the page and scripts change, with the full values before and after.
 
 The audit log also has each edit, but it cuts long texts, so it cannot bring a value back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,18 +13,29 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from access import audit
-from access.audit import Origin, Target
+from access.audit import Origin
 
-# One statement for both rows: every edit waits for it.
-RECORD_EDIT_SQL = f"""
-WITH edit AS (
+# One statement for all rows of both tables: every edit waits for it.
+RECORD_EDITS_SQL = """
+WITH rows AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s) AS r (product_id bigint, sku text, at timestamptz,
+        previous_at timestamptz, restored_version timestamptz, full_changes json, changes json)
+), edits AS (
     INSERT INTO product_edits (product_id, at, previous_at, restored_version, changes, started_from, actor_type,
         actor_name)
-    VALUES (%(product_id)s, %(at)s, %(previous_at)s, %(restored_version)s, %(full_changes)s, %(started_from)s,
-        %(actor_type)s, %(actor_name)s)
+    SELECT product_id, at, previous_at, restored_version, full_changes, %(started_from)s, %(actor_type)s,
+        %(actor_name)s
+    FROM rows
 )
-{audit.INSERT_SQL}
+INSERT INTO audit_entries (actor_type, actor_id, actor_name, action, target_type, target_id, target_name, outcome,
+    address, request_id, changes)
+SELECT %(actor_type)s, %(actor_id)s, %(actor_name)s, %(action)s, 'product', product_id::text, sku, %(outcome)s,
+    %(address)s, %(request_id)s, changes
+FROM rows
 """
+
+# Each field with its values before and after.
+Changes = Mapping[str, list[Any]]
 
 
 class EditedProduct(NamedTuple):
@@ -45,29 +56,29 @@ class EditedProduct(NamedTuple):
         return self.restored[0] if self.restored and self.restored[1] == self.previous_at else None
 
 
-def record_edit(
+def record_edits(
     cursor: Cursor,
     origin: Origin,
     action: str,
-    product: EditedProduct,
-    changes: Mapping[str, list[Any]],
+    edits: Sequence[tuple[EditedProduct, Changes]],
     *,
     started_from: str,
 ) -> None:
-    """Record an edit and its entry in the audit log, in the transaction of the edit.
+    """Record edits and their entries in the audit log, in the transaction of the edits.
 
-    `action` is that of the entry. `changes` maps each field to its values before and after. `started_from` is one of
-    `models.ORIGINS`.
+    `action` is that of the entries. `started_from` is one of `models.ORIGINS`.
     """
-    entry = audit.entry_values(origin, action, Target("product", product.id, product.sku), changes=changes)
-    values = {
-        **entry,
-        "changes": Json(entry["changes"]),
-        "product_id": product.id,
-        "at": product.at,
-        "previous_at": product.previous_at,
-        "restored_version": product.restored_version,
-        "full_changes": Json(changes),
-        "started_from": started_from,
-    }
-    cursor.execute(RECORD_EDIT_SQL, values)
+    rows = [
+        {
+            "product_id": product.id,
+            "sku": product.sku,
+            "at": product.at.isoformat(),
+            "previous_at": product.previous_at and product.previous_at.isoformat(),
+            "restored_version": product.restored_version and product.restored_version.isoformat(),
+            "full_changes": changes,
+            "changes": audit.shown_changes(changes),
+        }
+        for product, changes in edits
+    ]
+    values = audit.entry_values(origin, action)
+    cursor.execute(RECORD_EDITS_SQL, {**values, "rows": Json(rows), "started_from": started_from})

@@ -30,7 +30,7 @@ from api.products.schemas import (
 from api.response_fields import EXAMPLE_TIME
 from api.schemas import MessageSchema
 from catalogue import search
-from catalogue.edits import EditedProduct, record_edit
+from catalogue.edits import EditedProduct, record_edits
 from catalogue.search import ProductRow
 from catalogue.sorting import InvalidPageToken
 from database.serializers import PRODUCT_FIELDS, serialize_product
@@ -222,6 +222,11 @@ def etag(product: Product | ProductRow) -> str:
     return version_of(product.updated_at)
 
 
+def default_origin() -> str:
+    """Return where edits of this request are made if it does not say so. People edit on the page."""
+    return "page" if current_actor().type == "user" else "api"
+
+
 def _check_if_match(product: Product) -> None:
     """Raise the 412 if `If-Match` does not name the current version of a product (RFC 9110, section 13.1.1).
 
@@ -240,8 +245,8 @@ def _cursor() -> Cursor:
 
 
 def _pop_origin(values: dict[str, Any]) -> str:
-    """Take where an edit was made out of the values of a product, and return it. People edit on the page."""
-    origin: str = values.pop("started_from", "page" if current_actor().type == "user" else "api")
+    """Take where an edit was made out of the values of a product, and return it."""
+    origin: str = values.pop("started_from", default_origin())
     return origin
 
 
@@ -283,7 +288,7 @@ def _commit(
         restored = product.restored if previous_at else None
         edited = EditedProduct(product.id, product.sku, product.updated_at, previous_at, restored)
         with _cursor() as cursor:
-            record_edit(cursor, current_origin(), event, edited, changes, started_from=started_from)
+            record_edits(cursor, current_origin(), event, [(edited, changes)], started_from=started_from)
     response = jsonify(serialize_product(product))
     response.set_etag(etag(product))
     db.session.commit()

@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load
+from marshmallow.validate import Length
 
 from api.pagination import DEFAULT_PER_PAGE, MAX_PAGE, MAX_PER_PAGE
-from api.request_fields import NO_NUL_PATTERN, NOT_STRING_MESSAGE, Boolean, Choice, PositiveInteger, Text, is_storable
+from api.request_fields import (
+    NO_NUL_PATTERN,
+    NOT_STRING_MESSAGE,
+    REQUIRED_MESSAGE,
+    Boolean,
+    Choice,
+    PositiveInteger,
+    Text,
+    is_storable,
+)
 from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, nested_list, text, timestamp
-from api.schemas import PaginationSchema, QuerySchema, RequestSchema
+from api.schemas import ErrorSchema, MessageSchema, PaginationSchema, QuerySchema, RequestSchema
 from catalogue.filters import Filter
 from catalogue.search_terms import MAX_TERMS, Term, parse_field, parse_query
 from catalogue.sorting import SORT_KEYS, Sorting
@@ -35,6 +45,7 @@ STARTED_FROM = (
     "Where the edit is made, for the history of the product: on the page, or by another client. By default this is"
     " `page` for a person who is signed in, otherwise `api`."
 )
+MAX_EDITS = MAX_PER_PAGE
 ACTIVE_FILTER = "`true` finds only active products, `false` only inactive ones."
 
 
@@ -176,12 +187,6 @@ class ProductUpdateSchema(RequestSchema):
     started_from = Choice(STARTED_FROM, *ORIGINS)
 
 
-class NewProductSchema(ProductUpdateSchema):
-    """A product to create. By default, its name and description are empty and it is active."""
-
-    sku = Sku(required=True)
-
-
 class ProductSchema(Schema):
     """A product."""
 
@@ -192,6 +197,77 @@ class ProductSchema(Schema):
     active = boolean("Whether the product is for sale.")
     created_at = timestamp("When the product was created")
     updated_at = timestamp("When the product last changed; in double quotes this is its ETag")
+
+
+class ProductEditSchema(ProductUpdateSchema):
+    """An edit of one of several products. Fields that are not given keep their values."""
+
+    class Meta:
+        unknown = EXCLUDE
+        exclude = ("started_from",)
+
+    id = fields.Integer(
+        required=True,
+        strict=True,
+        metadata={"description": "The id of the product.", "examples": [42]},
+        error_messages={
+            "required": REQUIRED_MESSAGE,
+            "null": REQUIRED_MESSAGE,
+            "invalid": "This must be a whole number.",
+        },
+    )
+    if_match = Text(
+        "The version of the product as you know it: its ETag or its `updated_at`. If the product has changed since,"
+        " this edit is refused. Without it, the last change wins.",
+        EXAMPLE_TIME,
+    )
+
+
+class ProductEditsSchema(RequestSchema):
+    """Edits of several products."""
+
+    code = "invalid_edits"
+    message = "Some of the edits are invalid, so nothing was changed; see `fields`."
+
+    edits = fields.List(
+        fields.Nested(ProductEditSchema),
+        required=True,
+        validate=Length(1, MAX_EDITS, error=f"Send 1 to {MAX_EDITS} edits."),
+        metadata={"description": f"The edits, 1 to {MAX_EDITS}.", "minItems": 1, "maxItems": MAX_EDITS},
+        error_messages={"required": REQUIRED_MESSAGE, "null": "This must be a list of edits."},
+    )
+    started_from = Choice(STARTED_FROM, *ORIGINS)
+
+
+class EditOutcomeSchema(Schema):
+    """What became of an edit."""
+
+    id = fields.Integer(required=True, metadata={"description": "The id in the edit."})
+    outcome = text(
+        "`changed`; `unchanged`, if the product had the wanted values already; or `refused`.",
+        "changed",
+        enum=["changed", "unchanged", "refused"],
+    )
+    product = nested(ProductSchema, "The product as it is now; null if it does not exist.", nullable=True)
+    error = nested(
+        ErrorSchema,
+        "Why the edit was refused: the error that changing this product alone would have had. Null if it was not.",
+        nullable=True,
+    )
+
+
+class EditOutcomesSchema(MessageSchema):
+    """What became of each edit, in the order of the request."""
+
+    message = text("One sentence that says what was done.", "28 products were changed, 2 edits were refused.")
+    count = integer("The number of products that were changed.", examples=[28])
+    outcomes = nested_list(EditOutcomeSchema)
+
+
+class NewProductSchema(ProductUpdateSchema):
+    """A product to create. By default, its name and description are empty and it is active."""
+
+    sku = Sku(required=True)
 
 
 class ProductPaginationSchema(PaginationSchema):

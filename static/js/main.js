@@ -30,7 +30,7 @@ const ROUTES = [
     name: 'import-detail',
     pattern: /^\/imports\/(?<id>[^/]+)(?:\/(?<step>check|progress|result))?\/?$/,
     screen: importDetailScreen,
-    within: 'step',
+    within: ['step'],
   },
   { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen, needs: 'webhooks' },
   {
@@ -42,9 +42,9 @@ const ROUTES = [
   {
     name: 'products',
     // The address of a view is replaced by that of the list that it shows.
-    pattern: /^\/products(?:\/views\/(?<view>[^/]+))?$/,
+    pattern: /^\/products(?:\/(?<id>\d+)|\/views\/(?<view>[^/]+))?$/,
     screen: productsScreen,
-    within: 'view',
+    within: ['id', 'view'],
   },
   ...ACCESS_ROUTES,
 ];

@@ -64,6 +64,11 @@ def test_a_viewer_is_offered_to_look_only(team: Team) -> None:
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "Home", "ArrowLeft", " "):
         page.keyboard.press(key)
     expect(page.get_by_test_id("action-bar")).to_be_hidden()
+    cell(page, "LAMP-001", "name").focus()
+    for key in ("Shift+ArrowDown", "Control+c", "Delete"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("toast")).to_have_text("2 rows × 1 column copied")
+    expect(page.get_by_test_id("banner-warning")).to_contain_text("You may copy cells, but not change them.")
     cell(page, "LAMP-001", "name").dblclick()
     expect(page.get_by_test_id("product-dialog")).to_be_visible()
     expect(page.get_by_test_id("field-name")).not_to_be_editable()

@@ -806,6 +806,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit several products
+         * @description Changes each product as `PUT /api/products/{product_id}` does, with values of its own, all in one transaction. The
+         *     response is 200 even if edits were refused: `outcomes` has one entry for each edit, in their order, with the error
+         *     of a refused one. Refused edits do not hinder the others. If a value is invalid, the call returns 400 and changes
+         *     nothing.
+         *
+         *     With `if_match`, an edit is refused if somebody else has changed the product since. An edit that makes no difference
+         *     is never refused, so a call can be repeated when its response was lost. Products may exchange their SKUs.
+         */
+        post: operations["editProducts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/products/export": {
         parameters: {
             query?: never;
@@ -2106,6 +2132,33 @@ export interface components {
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
             message: string | null;
             pagination: components["schemas"]["Pagination"];
+        };
+        EditOutcome: {
+            /** @description Why the edit was refused: the error that changing this product alone would have had. Null if it was not. */
+            error: components["schemas"]["Error"] | null;
+            /** @description The id in the edit. */
+            id: number;
+            /**
+             * @description `changed`; `unchanged`, if the product had the wanted values already; or `refused`.
+             * @example changed
+             * @enum {string}
+             */
+            outcome: "changed" | "unchanged" | "refused";
+            /** @description The product as it is now; null if it does not exist. */
+            product: components["schemas"]["Product"] | null;
+        };
+        EditOutcomes: {
+            /**
+             * @description The number of products that were changed.
+             * @example 28
+             */
+            count: number;
+            /**
+             * @description One sentence that says what was done.
+             * @example 28 products were changed, 2 edits were refused.
+             */
+            message: string;
+            outcomes: components["schemas"]["EditOutcome"][];
         };
         Error: {
             /**
@@ -3544,6 +3597,44 @@ export interface components {
             import: components["schemas"]["ChangingJob"] | null;
             /** @description For an undo: the job that it reversed; otherwise null. */
             undone: components["schemas"]["ChangingJob"] | null;
+        };
+        ProductEdit: {
+            /** @description Whether the product is for sale. */
+            active?: boolean;
+            /**
+             * @description Any text.
+             * @example Matches the blue sofa.
+             */
+            description?: string;
+            /**
+             * @description The id of the product.
+             * @example 42
+             */
+            id: number;
+            /**
+             * @description The version of the product as you know it: its ETag or its `updated_at`. If the product has changed since, this edit is refused. Without it, the last change wins.
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            if_match?: string;
+            /**
+             * @description The name of the product.
+             * @example Blue lamp
+             */
+            name?: string;
+            /**
+             * @description The key of the product, unique regardless of case. Surrounding spaces and invisible characters, such as zero-width spaces, are removed, and it is normalised to NFC.
+             * @example A-1
+             */
+            sku?: string;
+        };
+        ProductEdits: {
+            /** @description The edits, 1 to 500. */
+            edits: components["schemas"]["ProductEdit"][];
+            /**
+             * @description Where the edit is made, for the history of the product: on the page, or by another client. By default this is `page` for a person who is signed in, otherwise `api`.
+             * @enum {string}
+             */
+            started_from?: "page" | "api";
         };
         ProductFilter: {
             /** @description `true` finds only active products, `false` only inactive ones. */
@@ -8620,6 +8711,154 @@ export interface operations {
                 };
             };
             /** @description The server cannot do this now; try again later. Codes: `too_many_streams`, `unavailable`, `overloaded`, `query_timeout`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    editProducts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "edits": [
+                 *         {
+                 *           "id": 42,
+                 *           "if_match": "2026-11-24T04:00:00.123456Z",
+                 *           "name": "Blue lamp"
+                 *         },
+                 *         {
+                 *           "active": false,
+                 *           "id": 43,
+                 *           "name": "Red lamp"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProductEdits"];
+            };
+        };
+        responses: {
+            /** @description What became of each edit. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "message": "1 product was changed, 1 edit was refused.",
+                     *       "outcomes": [
+                     *         {
+                     *           "error": null,
+                     *           "id": 42,
+                     *           "outcome": "changed",
+                     *           "product": {
+                     *             "active": true,
+                     *             "created_at": "2026-11-24T04:00:00.123456Z",
+                     *             "description": "Matches the blue sofa.",
+                     *             "id": 42,
+                     *             "name": "Blue lamp",
+                     *             "sku": "A-1",
+                     *             "updated_at": "2026-11-24T04:00:00.123456Z"
+                     *           }
+                     *         },
+                     *         {
+                     *           "error": {
+                     *             "code": "product_not_found",
+                     *             "error": "There is no product with this id.",
+                     *             "status": 404
+                     *           },
+                     *           "id": 43,
+                     *           "outcome": "refused",
+                     *           "product": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EditOutcomes"];
+                };
+            };
+            /** @description The request is invalid. Codes: `invalid_edits`, `bad_request`, `invalid_body`, `untrusted_host`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nobody is signed in, or the API key is not valid. Codes: `unauthenticated`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request is not allowed. Codes: `forbidden`, `cross_site`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. Codes: `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has the wrong media type. Codes: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The client sends too many requests. Codes: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to repeat the call. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server failed. Codes: `internal_error`. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The server cannot do this now; try again later. Codes: `busy`, `unavailable`, `overloaded`, `query_timeout`. */
             503: {
                 headers: {
                     /** @description The number of seconds after which to repeat the call. */

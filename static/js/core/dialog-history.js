@@ -1,16 +1,18 @@
 // The browser's history while dialogs are open. The open dialogs have one entry of their own above that of the screen,
-// so Back closes the innermost dialog and the screen stays.
+// so Back closes the innermost dialog and the screen stays. A dialog can have an address, which its screen opens again
+// after a reload, with Forward, or when somebody follows a link to it.
 
 /**
  * What the page knows about an entry. A new entry has no such state until the page has seen it.
  * @typedef {object} EntryState
  * @property {number} position of the entry; the next one has the next number
  * @property {boolean} isDialog
+ * @property {string} [screen] the address of the screen below, if the dialog has an address of its own
  */
 
 /**
- * An open dialog. `leave` closes it, or asks whether what was typed is to be discarded.
- * @typedef {{leave: () => void}} OpenDialog
+ * An open dialog. `leave` closes it, or asks whether what was typed is to be discarded. `address` is one of its own.
+ * @typedef {{leave: () => void, address?: string}} OpenDialog
  */
 
 /**
@@ -45,7 +47,7 @@ export function installDialogHistory() {
   if (!state) mark(0);
   else position = state.position;
   // The page was loaded again while a dialog was open.
-  if (state?.isDialog) history.back();
+  if (state?.isDialog && !state.screen) history.back();
 }
 
 /**
@@ -56,7 +58,14 @@ export function addDialog(dialog) {
   installDialogHistory();
   dialogs.push(dialog);
   if (!currentState()?.isDialog) pushDialogEntry();
+  else if (dialog.address) history.replaceState({ ...currentState(), screen: screenAddress() }, '', dialog.address);
 }
+
+/**
+ * Return the address of the screen: that of the page, unless an open dialog has one of its own.
+ * @returns {string} such as "#/products"
+ */
+export const screenAddress = () => (dialogs.length && currentState()?.screen) || window.location.hash;
 
 /**
  * Remove a dialog that has closed. With the last one, its entry is removed, too.
@@ -75,9 +84,11 @@ export function removeDialog(dialog) {
  * @param {string} address such as "#/products"
  */
 export function pushAddress(address) {
+  const state = currentState();
   if (isReturning) {
     nextAddress = address;
-  } else if (!currentState()?.isDialog) {
+  } else if (!state?.isDialog || (state.screen && !dialogs.length)) {
+    // A dialog with an address keeps its entry, so Back from the next screen opens it again.
     window.location.hash = address;
   } else if (address !== window.location.hash) {
     // The entry of the dialog becomes that of the next screen, so no entry of a closed dialog stays below it.
@@ -93,8 +104,10 @@ export function pushAddress(address) {
  * @param {string} address
  */
 export function replaceAddress(address) {
-  if (currentState()?.isDialog) replacedAddress = address;
-  history.replaceState(history.state, '', address);
+  const state = currentState();
+  if (state?.isDialog) replacedAddress = address;
+  if (state?.screen && dialogs.length) history.replaceState({ ...state, screen: address }, '');
+  else history.replaceState(state, '', address);
 }
 
 /** @returns {EntryState | null} */
@@ -108,7 +121,9 @@ function mark(newPosition) {
 
 function pushDialogEntry() {
   position += 1;
-  history.pushState({ position, isDialog: true }, '', window.location.href);
+  const address = dialogs.findLast((dialog) => dialog.address)?.address;
+  const screen = address && window.location.hash;
+  history.pushState({ position, isDialog: true, screen }, '', address ?? window.location.href);
 }
 
 function returnToScreen() {
@@ -131,8 +146,8 @@ function onEntry() {
   if (isReturning) finishReturn();
   else if (isRestoring) isRestoring = false;
   else if (!state.isDialog) closeInnermost(before);
-  // Forward leads to the entry of a dialog that has closed.
-  else if (!dialogs.length) history.back();
+  // Forward leads to the entry of a dialog that has closed. Its screen opens it again if it has an address.
+  else if (!dialogs.length && !state.screen) history.back();
 }
 
 function finishReturn() {
@@ -163,6 +178,7 @@ function applyReplacement() {
 function onAddress(event) {
   if (!currentState()) onEntry();
   // The address was replaced meanwhile, or the page is on its way back to the screen that it shows.
-  const isObsolete = event.newURL !== '' && event.newURL !== window.location.href;
+  const shown = [window.location.hash, screenAddress()];
+  const isObsolete = event.newURL !== '' && !shown.includes(new URL(event.newURL).hash);
   if (isObsolete || isRestoring) event.stopImmediatePropagation();
 }

@@ -30,6 +30,8 @@ export function openDialog(title, ...content) {
  * @param {object} options
  * @param {string} options.title
  * @param {Child[]} options.content
+ * @param {Child} [options.headActions] buttons between the title and the cross
+ * @param {string} [options.address] an address of its own, such as "#/products/42"; the screen opens it again
  * @param {Node} [options.footer] stays visible below the content
  * @param {string} [options.testid]
  * @param {string} [options.role] "alertdialog" for a question that must be answered
@@ -39,7 +41,9 @@ export function openDialog(title, ...content) {
  * @param {() => void} [options.onClose]
  * @returns {Dialog}
  */
-export function showDialog({ title, content, footer, testid, role, hasCross = true, mayClose = () => true, onClose }) {
+export function showDialog(options) {
+  const { title, content, headActions, address, footer, testid, role, hasCross = true, onClose } = options;
+  const { mayClose = () => true } = options;
   serial += 1;
   const titleId = `dialog-title-${serial}`;
   const heading = h('h2', { id: titleId, text: title, dir: 'auto' });
@@ -55,6 +59,7 @@ export function showDialog({ title, content, footer, testid, role, hasCross = tr
       'div',
       { class: 'dialog-head' },
       heading,
+      headActions,
       hasCross &&
         h(
           'button',
@@ -66,7 +71,7 @@ export function showDialog({ title, content, footer, testid, role, hasCross = tr
     footer ? h('div', { class: 'dialog-foot' }, footer) : null,
   );
   let isClosed = false;
-  const open = { leave };
+  const open = { leave, address };
   const close = () => {
     isClosed = true;
     dialog.close();
@@ -90,11 +95,11 @@ export function showDialog({ title, content, footer, testid, role, hasCross = tr
     return onClose?.();
   });
   dialog.addEventListener('click', (event) => {
-    const address = closestTo(event, 'a[href^="#"]')?.getAttribute('href');
-    if (!address || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const target = closestTo(event, 'a[href^="#"]')?.getAttribute('href');
+    if (!target || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     leave();
-    if (isClosed) pushAddress(address);
+    if (isClosed) pushAddress(target);
   });
   // Only a click on the backdrop has the dialog itself as its target: the content fills the rest. The second click of a
   // double click may be on the button that opened the dialog.

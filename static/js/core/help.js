@@ -17,7 +17,15 @@ const GRID_SHORTCUTS = [
   [['Tab'], 'In an editor: save and go to the next cell'],
   [['Shift', 'Enter'], 'In a description: new line'],
   [['Space'], 'Select the row; with Shift, all rows from the last selected one'],
+  [
+    ['Shift', '←', '↑', '↓', '→'],
+    'Select a block of cells; Shift+click and dragging do the same, Ctrl+A takes the page',
+  ],
+  [['Ctrl', 'C'], 'Copy the block or the cell, also for spreadsheets; Ctrl+X clears it, too'],
+  [['Ctrl', 'V'], 'Paste cells, also from spreadsheets; one copied cell fills the whole block'],
+  [['Delete'], 'Clear the names and descriptions of the block'],
   [['o'], 'Open the product'],
+  [['Alt', '↑', '↓'], 'In the dialog of a product: previous and next product of the list'],
   [['←', '→'], 'On the border of a heading: change the width of its column; Enter or a double click fits it'],
 ];
 

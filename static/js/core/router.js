@@ -1,8 +1,7 @@
 // Addresses such as #/products?page=2: which screen they show, and how a screen changes its own address.
 
-import { installDialogHistory, pushAddress, replaceAddress } from './dialog-history.js';
-
-export { replaceAddress };
+import * as dialogHistory from './dialog-history.js';
+import { installDialogHistory, pushAddress, screenAddress } from './dialog-history.js';
 
 /**
  * The part of an address that a screen gets.
@@ -28,7 +27,7 @@ export { replaceAddress };
  * @property {string} name
  * @property {RegExp} pattern of the path; its named groups become params
  * @property {Screen} screen
- * @property {string} [within] name of a param; the screen is updated, not mounted again, if only this param differs
+ * @property {string[]} [within] names of params; the screen is updated, not mounted again, if only these differ
  * @property {Needs} [needs] what the person must be allowed to do to see the screen
  * @property {boolean} [isPublic] whether the screen is for people who are not signed in, too
  */
@@ -55,7 +54,7 @@ let shownAddress = '';
  */
 export function startRouter(options) {
   installDialogHistory();
-  const follow = () => window.location.hash !== shownAddress && show(options);
+  const follow = () => screenAddress() !== shownAddress && show(options);
   window.addEventListener('hashchange', follow);
   show(options);
 }
@@ -74,14 +73,14 @@ export function go(address) {
  * @param {{replace?: boolean}} [options] `replace` adds no entry to the history, for changes while someone types
  */
 export function setQuery(changes, { replace = false } = {}) {
-  const { path, query } = parse(window.location.hash);
+  const { path, query } = parse(screenAddress());
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined || value === null || value === '') query.delete(name);
     else query.set(name, String(value));
   }
   const address = `#${path}${query.size ? `?${query}` : ''}`;
   if (replace) redirect(address);
-  else if (address !== window.location.hash) go(address);
+  else if (address !== screenAddress()) go(address);
 }
 
 /**
@@ -89,9 +88,18 @@ export function setQuery(changes, { replace = false } = {}) {
  * @param {string} address
  */
 export function redirect(address) {
-  if (address === window.location.hash) return;
-  replaceAddress(address);
+  if (address === screenAddress()) return;
+  dialogHistory.replaceAddress(address);
   window.dispatchEvent(new HashChangeEvent('hashchange'));
+}
+
+/**
+ * Replace the address of the screen that is shown, which stays as it is.
+ * @param {string} address
+ */
+export function replaceAddress(address) {
+  dialogHistory.replaceAddress(address);
+  shownAddress = address;
 }
 
 /** @param {string} hash */
@@ -114,19 +122,19 @@ function matchRoute(routes, path) {
 
 /** @param {RouterOptions} options */
 function show({ root, routes, fallback, guard, onScreen }) {
-  let { path, query } = parse(window.location.hash);
+  let { path, query } = parse(screenAddress());
   let match = matchRoute(routes, path);
   if (!match) {
-    replaceAddress(fallback);
+    dialogHistory.replaceAddress(fallback);
     ({ path, query } = parse(fallback));
     match = matchRoute(routes, path);
   }
   if (!match) throw new Error(`No route matches the fallback address ${fallback}.`);
-  shownAddress = window.location.hash;
+  shownAddress = screenAddress();
   const { route, groups } = match;
   const other = guard(route);
   const params = Object.fromEntries(Object.entries(groups).map(([key, value]) => [key, safeDecode(value)]));
-  const others = Object.entries(params).filter(([name]) => name !== route.within);
+  const others = Object.entries(params).filter(([name]) => !route.within?.includes(name));
   const key = `${other ? 'instead of ' : ''}${route.name} ${JSON.stringify(others)}`;
   if (current?.key === key && current.instance.update) {
     current.instance.update({ params, query });

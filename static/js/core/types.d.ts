@@ -22,6 +22,8 @@ export type ProductHistoryChange = Omit<Schemas['ProductChange'], 'changes'> & {
 };
 export type FieldValue = string | boolean | null;
 export type ProductChange = Schemas['ProductUpdate'];
+/** What became of each of several edits. */
+export type EditOutcomes = Schemas['EditOutcomes'];
 export type ProductFilter = Schemas['ProductFilter'];
 /** A saved view of the products. */
 export type SavedView = Schemas['View'];

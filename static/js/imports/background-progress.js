@@ -157,7 +157,7 @@ function showFailedUpload(upload) {
 /** The products screen shows bulk changes itself. */
 const shownJobs = () => runningJobs().filter((job) => !(isBulk(job) && isOnProductsScreen()));
 
-const isOnProductsScreen = () => /^#\/products(\?|$)/.test(window.location.hash);
+const isOnProductsScreen = () => /^#\/products(\/|\?|$)/.test(window.location.hash);
 
 /** @param {Upload} upload */
 const bannerOf = (upload) => `upload-${upload.id}`;

@@ -4,6 +4,7 @@
 import { announce } from '../core/announcer.js';
 import { h } from '../core/dom.js';
 import { FIELD_LABELS, changedFields, createConflictChoice } from './edit-conflict.js';
+import { showSaving } from './pending-cells.js';
 import { TEXT_FIELDS, isTextField } from './row.js';
 import { describeSaveError, saveProduct } from './save-queue.js';
 
@@ -48,8 +49,6 @@ const CHANGED_BY_OTHERS = 'Someone else changed it.';
 export function createCellEditing(host) {
   /** @type {Map<string, Edit>} */
   const edits = new Map();
-  /** The latest save of each cell. @type {Map<string, symbol>} */
-  const tickets = new Map();
   /**
    * @param {Row} row
    * @param {FieldName} field
@@ -191,22 +190,14 @@ export function createCellEditing(host) {
    * @param {() => Product} [version]
    */
   async function save(row, field, value, version = () => row.product) {
-    const ticket = Symbol(field);
-    tickets.set(keyOf(row, field), ticket);
-    row.expect(field, value);
-    row.setState(field, 'saving');
+    const end = showSaving(row, field, value);
     const { product, latest, error } = await saveProduct(row.product.id, { [field]: value }, version);
     if (product) row.update(product);
-    // A later save of the same cell replaces this one.
-    if (tickets.get(keyOf(row, field)) !== ticket) return;
-    tickets.delete(keyOf(row, field));
-    row.expect(field, undefined);
+    if (!end(product ? 'saved' : 'failed')) return;
     if (product) {
-      row.setState(field, 'saved');
       announce('Saved');
       return;
     }
-    row.setState(field, 'failed');
     const problem = latest ? undefined : describeSaveError(error, field);
     if (!row.element.isConnected) {
       host.onOrphan(row.product, field, value, problem ?? CHANGED_BY_OTHERS);

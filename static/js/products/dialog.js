@@ -12,6 +12,7 @@ import { FIELDS, FIELD_LABELS, changedFields, createConflictChoice } from './edi
 import { createProductForm } from './form.js';
 import { createProductHistory } from './product-history.js';
 import { addressOf, fromPage, ownChange, saveProduct, settled } from './save-queue.js';
+import { createStepButtons, stepOf } from './step-buttons.js';
 
 /** @import { Child } from '../core/dom.js' */
 /** @import { Product } from '../core/types.d.ts' */
@@ -20,16 +21,37 @@ import { addressOf, fromPage, ownChange, saveProduct, settled } from './save-que
 /** @import { SaveResult } from './save-queue.js' */
 
 /**
+ * The products before and after the one of the dialog, in the order of the list.
+ * @typedef {object} Neighbours
+ * @property {(step: Step) => boolean} has
+ * @property {(step: Step) => Promise<unknown>} go Show one of them in place of this dialog. Throws what loading it
+ *   throws.
+ */
+
+/**
+ * @typedef {object} ProductDialog
+ * @property {() => void} close Close it without a question.
+ * @property {(then: () => void) => void} leave Call back once nothing that was typed can be lost.
+ * @property {() => void} showNeighbours Show whether there are neighbours, after the list has changed.
+ * @property {(step: Step) => void} focusStep Focus the button that leads to a neighbour.
+ */
+
+/** To the previous or to the next product. @typedef {-1 | 1} Step */
+
+/**
  * Open the dialog.
  * @param {object} options
  * @param {Product | null} options.product null to create one
  * @param {FieldValues} [options.draft] values that were typed elsewhere and not saved
  * @param {(product: Product) => void} options.onSaved
  * @param {(product: Product) => void} [options.onDelete]
+ * @param {string} [options.address] of the dialog
+ * @param {Neighbours} [options.neighbours]
  * @param {(product: Product) => void} [options.onSeen] a newer version of the product was loaded
  * @param {() => void} [options.onClose]
+ * @returns {ProductDialog}
  */
-export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, onClose }) {
+export function openProduct({ product, draft = {}, address, neighbours, onSaved, onDelete, onSeen, onClose }) {
   let known = product;
   let busy = false;
   let conflicting = false;
@@ -83,14 +105,25 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
     mayEdit && saveButton,
   );
   const isChanged = () => Object.keys(form.changes()).length > 0;
+  /** What the person wanted when the question was asked. @type {() => void} */
+  let afterDiscard = () => dialog.close();
   const question = createDiscardQuestion({
     actions,
     isChanged,
     onKeep: () => form.focus(),
-    onDiscard: () => dialog.close(),
+    onDiscard: () => afterDiscard(),
   });
-  const mayClose = () => !busy && question.mayClose();
-  const leave = () => mayClose() && dialog.close();
+  const mayClose = () => {
+    afterDiscard = () => dialog.close();
+    return !busy && question.mayClose();
+  };
+  /** @param {() => void} then */
+  const leave = (then = () => dialog.close()) => {
+    const isFree = mayClose();
+    afterDiscard = then;
+    if (isFree) then();
+  };
+  const steps = neighbours && createStepButtons((step) => leave(() => go(step)));
 
   const history = product && createProductHistory({ id: product.id, onRestore: restore });
 
@@ -202,14 +235,37 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
     notice.querySelector('button')?.focus();
   }
 
+  /** @param {Step} step */
+  async function go(step) {
+    if (!neighbours?.has(step)) return;
+    try {
+      await neighbours.go(step);
+    } catch (error) {
+      showProblem(
+        `The ${step > 0 ? 'next' : 'previous'} product could not be loaded. ${messageOf(error)}`,
+        nextStep(error),
+      );
+    }
+  }
+
   const dialog = showDialog({
     title: product ? product.name || product.sku : 'New product',
+    headActions: steps?.element,
+    address,
     content: [notice, form.element, times, history?.element],
     footer: h('div', {}, actions, question.element),
     testid: 'product-dialog',
     mayClose,
     onClose,
   });
+  dialog.element.addEventListener('keydown', (event) => {
+    const step = stepOf(event);
+    if (!step || !steps) return;
+    event.preventDefault();
+    leave(() => go(step));
+  });
+  const showNeighbours = () => neighbours && steps?.show(neighbours.has);
+  showNeighbours();
   show(product);
   form.put(draft);
   setBusy(false);
@@ -262,6 +318,13 @@ export function openProduct({ product, draft = {}, onSaved, onDelete, onSeen, on
       if (hasStatus(error, 404) && dialog.element.isConnected) showError(error);
     }
   }
+
+  return {
+    close: dialog.close,
+    leave,
+    showNeighbours,
+    focusStep: (step) => steps?.focus(step),
+  };
 }
 
 /**

@@ -1,8 +1,10 @@
 // Keyboard navigation in the grid (WAI-ARIA grid pattern): one Tab stop, arrow keys between the cells.
 
 import { closestTo } from '../core/dom.js';
+import { isBlockColumn } from './cell-block.js';
 import { isTextField } from './row.js';
 
+/** @import { CellBlock } from './cell-block.js' */
 /** @import { TextField } from './edit-conflict.js' */
 /** @import { Column, Row } from './row.js' */
 
@@ -22,12 +24,13 @@ const HEADER_PX = 36;
  * @param {HTMLElement} options.scroller
  * @param {(event: Event) => Row | undefined} options.rowOf the row that an event came from
  * @param {() => Row[]} options.rowsInOrder
+ * @param {CellBlock} options.block
  * @param {(row: Row, field: TextField) => void} options.onEdit
  * @param {(row: Row) => void} options.onOpen
  * @param {(row: Row, options: {range: boolean}) => void} options.onSelect
  * @returns {GridKeyboard}
  */
-export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, onEdit, onOpen, onSelect }) {
+export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, block, onEdit, onOpen, onSelect }) {
   /** @type {{id: number | null, column: Column}} */
   const place = { id: null, column: 'sku' };
   /** @type {HTMLElement | null} */
@@ -85,12 +88,42 @@ export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, onEdit
     const row = rowOf(event);
     const column = columnOf(event);
     if (!row || !column || event.altKey || event.metaKey || closestTo(event, '.cell-overlay')) return;
-    const rows = rowsInOrder();
-    const target = destination(event, rows, rows.indexOf(row), column, row);
-    if (target) focusAt(rows[target.index], target.column);
-    else if (!act(event, row, column)) return;
+    if (event.shiftKey && isBlockColumn(column) ? !extendBlock(event) : !move(event, row, column)) {
+      if (!act(event, row, column)) return;
+    }
     event.preventDefault();
   });
+
+  /**
+   * @param {KeyboardEvent} event
+   * @param {Row} row
+   * @param {Column} column
+   * @returns {boolean} whether the key moves the focus
+   */
+  function move(event, row, column) {
+    const rows = rowsInOrder();
+    const target = destination(event, rows, rows.indexOf(row), column, row);
+    if (!target) return false;
+    block.clear();
+    focusAt(rows[target.index], target.column);
+    return true;
+  }
+
+  /**
+   * @param {KeyboardEvent} event
+   * @returns {boolean} whether the key extends the block; the focus stays at its start
+   */
+  function extendBlock(event) {
+    const head = block.head();
+    if (!head) return false;
+    const rows = rowsInOrder();
+    const target = destination(event, rows, rows.indexOf(head.row), head.column, head.row);
+    const row = target && rows[target.index];
+    if (!row) return false;
+    block.extend(row, target.column);
+    row.element.scrollIntoView({ block: 'nearest' });
+    return true;
+  }
 
   // Some browsers toggle a checkbox when Space is released, even if its keydown was prevented.
   body.addEventListener(
@@ -143,8 +176,9 @@ export function installGridKeyboard({ body, scroller, rowOf, rowsInOrder, onEdit
    * @param {Column} column
    */
   function act(event, row, column) {
-    const isWidget = closestTo(event, 'button') !== null;
+    const isWidget = closestTo(event, 'a, button') !== null;
     if (event.ctrlKey) return false;
+    if (event.key === 'Escape') return block.clear();
     if ((event.key === 'Enter' || event.key === 'F2') && isTextField(column)) onEdit(row, column);
     else if (event.key === 'Enter' && column === 'select') onSelect(row, { range: event.shiftKey });
     else if (event.key === ' ' && !isWidget) onSelect(row, { range: event.shiftKey });

@@ -3,6 +3,7 @@
 import { closestTo, fill, h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
+import { createCellBlock } from './cell-block.js';
 import { createColumnWidths } from './column-widths.js';
 import { installGridKeyboard } from './grid-keyboard.js';
 import { createProductRow, isTextField } from './row.js';
@@ -67,7 +68,7 @@ export function createProductGrid(actions) {
     {
       class: `table table-products ${mayEdit ? '' : 'is-read-only'}`.trim(),
       role: 'grid',
-      'aria-multiselectable': String(mayEdit),
+      'aria-multiselectable': 'true',
       'aria-label': 'Products',
       data: { testid: 'products-table' },
     },
@@ -91,14 +92,19 @@ export function createProductGrid(actions) {
   // The width of the descriptions decides which part of them is in view.
   const resizeObserver = new ResizeObserver(() => rows.forEach((row) => row.fit()));
   headings.forEach((heading) => resizeObserver.observe(heading.element));
-  const keys = installGridKeyboard({ body, scroller: element, rowOf, rowsInOrder, ...actions });
+  const block = createCellBlock({ body, scroller: element, rowOf, rowsInOrder, isOff: () => NARROW.matches });
+  const keys = installGridKeyboard({ body, scroller: element, rowOf, rowsInOrder, block, ...actions });
 
   body.addEventListener('click', (event) => {
     const row = rowOf(event);
     if (!row || closestTo(event, '.cell-overlay')) return;
     const checkbox = closestTo(event, '.checkbox');
-    if (closestTo(event, '.row-open')) actions.onOpen(row);
-    else if (closestTo(event, '.switch')) actions.onToggle(row);
+    if (closestTo(event, '.row-open')) {
+      // With a key, the browser opens the address in a new tab or window.
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      actions.onOpen(row);
+    } else if (closestTo(event, '.switch')) actions.onToggle(row);
     else if (checkbox) {
       checkbox.focus({ preventScroll: true });
       actions.onSelect(row, { range: event.shiftKey });
@@ -122,10 +128,12 @@ export function createProductGrid(actions) {
   /**
    * Show products. Rows of products that stay keep their elements.
    * @param {Product[]} products
-   * @param {{fromTop?: boolean, words?: FieldWords}} [options] `fromTop` scrolls to the first row; `words` are
-   *   highlighted
+   * @param {object} [options]
+   * @param {boolean} [options.fromTop] scroll to the first row
+   * @param {FieldWords} [options.words] to highlight
+   * @param {(id: number) => string} [options.addressOf] returns the address of a product's dialog
    */
-  const show = (products, { fromTop = false, words = NO_WORDS } = {}) => {
+  const show = (products, { fromTop = false, words = NO_WORDS, addressOf = () => '' } = {}) => {
     if (!rows.size) fill(body);
     const wanted = new Set(products.map((product) => product.id));
     for (const [id, row] of rows) {
@@ -141,6 +149,7 @@ export function createProductGrid(actions) {
       if (!row) continue;
       row.update(product);
       row.highlight(words);
+      row.link(addressOf(product.id));
       if (row.element === before) before = row.element.nextElementSibling;
       else body.insertBefore(row.element, before);
     }
@@ -148,6 +157,8 @@ export function createProductGrid(actions) {
     if (!table.isConnected) fill(element, table);
     if (fromTop) element.scrollTop = 0;
     widths.fit();
+    if (fromTop) block.clear();
+    else block.refresh();
     keys.refresh();
   };
   // The first load shows skeleton rows. Later loads keep the old rows, so that nothing jumps.
@@ -193,6 +204,7 @@ export function createProductGrid(actions) {
     showSelection,
     focus: keys.focus,
     focusNear: keys.focusNear,
+    block,
     /** @param {number} id */
     row: (id) => rows.get(id),
     rowsInOrder,

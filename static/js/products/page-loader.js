@@ -61,10 +61,10 @@ export function createPageLoader(view) {
   const stopStarted = ownChangeStarted.subscribe(() => {
     running += 1;
   });
-  const stopEnded = ownChangeEnded.subscribe(({ ids, delta, product }) => {
+  const stopEnded = ownChangeEnded.subscribe(({ ids, delta, products = [] }) => {
     running -= 1;
     ended += 1;
-    if (product) learn(product);
+    products.forEach(learn);
     ids.forEach((id) => own.ids.add(id));
     own.total += delta;
     if (delta) wait('settle', 0);

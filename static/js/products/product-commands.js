@@ -111,12 +111,6 @@ async function findProducts(text, signal) {
       .filter(Boolean)
       .join(' · '),
     shape: 'box',
-    run: () => go(productAddress(product)),
+    run: () => go(`#/products/${product.id}`),
   }));
 }
-
-/**
- * Return the address that shows a product.
- * @param {Product} product
- */
-const productAddress = ({ sku }) => `#/products?${new URLSearchParams({ sku: sku.includes('"') ? sku : `"${sku}"` })}`;

@@ -7,6 +7,7 @@ export const DEFAULT_SIZE = 50;
 const LARGEST_SIZE = 500;
 
 /** @import { Query } from '../core/api.js' */
+/** @import { ProductPagination } from '../core/types.d.ts' */
 
 /** @typedef {'q' | 'sku' | 'name' | 'description' | 'active'} FilterName */
 /** @typedef {Partial<Record<FilterName, string>>} Filters */
@@ -67,6 +68,16 @@ export function listParameters(query) {
     ...(after ? { after } : { page: wholeNumber(query.get('page'), 1) }),
   };
 }
+
+/**
+ * Return the parameters that lead from the page that is shown to another one.
+ * @param {number} page
+ * @param {Pick<ProductPagination, 'page' | 'next'>} [shown]
+ */
+export const pageQuery = (page, { page: from, next } = { page: 1, next: null }) => ({
+  page: page > 1 ? page : undefined,
+  after: page === from + 1 ? (next ?? undefined) : undefined,
+});
 
 /**
  * @param {Filters} filters

@@ -38,6 +38,7 @@ export const isTextField = (column) => TEXT_FIELDS.some((field) => field === col
  * @property {Column[]} columns
  * @property {Record<Column, HTMLTableCellElement>} cells
  * @property {(product: Product) => void} update Accept a version of the product, unless it is older.
+ * @property {(address: string) => void} link Set the address of the product's dialog.
  * @property {(words: FieldWords) => void} highlight Highlight these words.
  * @property {() => void} fit Show what fits into the cells, after their width has changed.
  * @property {(field: FieldName, value: string | boolean | undefined) => void} expect Show a value that is being saved;
@@ -59,8 +60,8 @@ export function createProductRow(product) {
   );
   const activeText = h('span', { class: 'active-state' });
   const open = h(
-    'button',
-    { class: 'icon-button row-open', type: 'button', tabindex: '-1', data: { testid: 'product-open' } },
+    'a',
+    { class: 'icon-button row-open', tabindex: '-1', data: { testid: 'product-open' } },
     icon('open'),
   );
   const texts = {
@@ -120,6 +121,7 @@ export function createProductRow(product) {
       words = latest;
       show();
     },
+    link: (address) => open.setAttribute('href', address),
     fit: () => TEXT_FIELDS.forEach((field) => texts[field].fit()),
     update(latest) {
       if (latest.updated_at >= row.product.updated_at) row.product = latest;

@@ -5,7 +5,7 @@ import { createSignal } from '../core/event-bus.js';
 import { FIELDS } from './edit-conflict.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
-/** @import { Product } from '../core/types.d.ts' */
+/** @import { EditOutcomes, Product } from '../core/types.d.ts' */
 /** @import { FieldName, FieldValues } from './edit-conflict.js' */
 /** @import { ProductEdit } from './undo-stack.js' */
 
@@ -21,7 +21,7 @@ import { FIELDS } from './edit-conflict.js';
  * @typedef {object} OwnChange
  * @property {number[]} ids of the changed products
  * @property {number} delta change of the number of products; negative after a deletion
- * @property {Product} [product] the new version of a changed product
+ * @property {Product[]} [products] the new versions of changed products
  */
 
 /**
@@ -29,7 +29,20 @@ import { FIELDS } from './edit-conflict.js';
  * @typedef {{product?: Product, latest?: Product, error?: unknown}} SaveResult
  */
 
-/** @type {Map<number, Promise<SaveResult>>} */
+/**
+ * One of several edits that are saved with one request.
+ * @typedef {object} QueuedEdit
+ * @property {number} id of the product
+ * @property {FieldValues} changes
+ * @property {() => EditedVersion} version returns the edited version; called when it is the turn of the edits
+ */
+
+/**
+ * What became of several edits: the answer of the server, or the error if there is none.
+ * @typedef {{answer: EditOutcomes, error?: undefined} | {answer?: undefined, error: unknown}} SaveManyResult
+ */
+
+/** @type {Map<number, Promise<unknown>>} */
 const queues = new Map();
 
 /** @param {number} id @returns {string} address of a product in the API */
@@ -49,16 +62,17 @@ export const ownChangeStarted = createSignal();
 export const ownChangeEnded = createSignal();
 
 /**
- * This page has saved an edit, so it can be undone. Undos and their repetitions are not reported.
- * @type {Signal<ProductEdit>}
+ * This page has saved edits with one request, so they can be undone together. Undos and their repetitions are not
+ * reported.
+ * @type {Signal<ProductEdit[]>}
  */
-export const productEdited = createSignal();
+export const productsEdited = createSignal();
 
 /**
  * Run a change of the catalogue between the two signals.
  * @template Answer
  * @param {() => Promise<Answer>} work
- * @param {(answer: Answer) => {ids: number[], delta?: number, product?: Product}} touched describes the effect
+ * @param {(answer: Answer) => {ids: number[], delta?: number, products?: Product[]}} touched describes the effect
  * @returns {Promise<Answer>} the result of `work`
  */
 export async function ownChange(work, touched) {
@@ -84,9 +98,31 @@ export async function ownChange(work, touched) {
  */
 export function saveProduct(id, changes, version, options = {}) {
   const turn = (queues.get(id) ?? Promise.resolve()).then(() => send(id, changes, version(), options));
-  queues.set(id, turn);
-  turn.then(() => queues.get(id) === turn && queues.delete(id));
+  hold([id], turn);
   return turn;
+}
+
+/**
+ * Save edits of several products with one request, after earlier saves of these products.
+ * @param {QueuedEdit[]} edits
+ * @param {SaveOptions} [options]
+ * @returns {Promise<SaveManyResult>}
+ */
+export function saveProducts(edits, options = {}) {
+  const ids = edits.map(({ id }) => id);
+  const turn = Promise.all(ids.map(settled)).then(() => sendMany(edits, options));
+  hold(ids, turn);
+  return turn;
+}
+
+/**
+ * Let later saves of these products wait.
+ * @param {number[]} ids
+ * @param {Promise<unknown>} turn
+ */
+function hold(ids, turn) {
+  ids.forEach((id) => queues.set(id, turn));
+  turn.then(() => ids.forEach((id) => queues.get(id) === turn && queues.delete(id)));
 }
 
 /** @param {number} id @returns {Promise<unknown>} resolves when no save of this product is pending */
@@ -106,23 +142,61 @@ async function send(id, changes, version, { isRecorded = true }) {
   try {
     /** @returns {Promise<Product>} */
     const put = () => sendJson('PUT', addressOf(id), { body: fromPage(changes), ifMatch: etagOf(version) });
-    const product = await ownChange(put, (saved) => ({ ids: [id], product: saved }));
+    const product = await ownChange(put, (saved) => ({ ids: [id], products: [saved] }));
     if (isRecorded && product.updated_at !== version.updated_at) {
-      productEdited.emit({
-        id,
-        sku: product.sku,
-        before: pick(version, changes),
-        after: pick(product, changes),
-        from: version.updated_at,
-        to: product.updated_at,
-        at: Date.now(),
-      });
+      productsEdited.emit([describeEdit(changes, version, product)]);
     }
     return { product };
   } catch (error) {
     return hasStatus(error, 412) ? compareWithLatest(id, changes) : { error };
   }
 }
+
+/**
+ * @param {QueuedEdit[]} edits
+ * @param {SaveOptions} options
+ * @returns {Promise<SaveManyResult>}
+ */
+async function sendMany(edits, { isRecorded = true }) {
+  const versions = edits.map(({ version }) => version());
+  const body = edits.map(({ id, changes }, index) => ({ id, ...changes, if_match: versions[index]?.updated_at }));
+  try {
+    /** @returns {Promise<EditOutcomes>} */
+    const post = () => sendJson('POST', '/api/products/edits', { body: fromPage({ edits: body }) });
+    const answer = await ownChange(post, ({ outcomes }) => {
+      const products = outcomes.flatMap(({ outcome, product }) => (outcome === 'refused' || !product ? [] : [product]));
+      return { ids: products.map(({ id }) => id), products };
+    });
+    if (isRecorded) {
+      const made = edits.flatMap(({ changes }, index) => {
+        const [outcome, version] = [answer.outcomes[index], versions[index]];
+        const product = outcome?.outcome === 'refused' ? null : outcome?.product;
+        // The answer to an earlier attempt may have been lost. The edit is "unchanged" then.
+        if (!product || !version || product.updated_at === version.updated_at) return [];
+        return [describeEdit(changes, version, product)];
+      });
+      if (made.length) productsEdited.emit(made);
+    }
+    return { answer };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/**
+ * @param {FieldValues} changes
+ * @param {EditedVersion} version
+ * @param {Product} product
+ * @returns {ProductEdit}
+ */
+const describeEdit = (changes, version, product) => ({
+  id: product.id,
+  sku: product.sku,
+  before: pick(version, changes),
+  after: pick(product, changes),
+  from: version.updated_at,
+  to: product.updated_at,
+});
 
 /**
  * @param {number} id
@@ -142,8 +216,9 @@ async function compareWithLatest(id, changes) {
 }
 
 /**
- * @param {FieldValues} values to send
- * @returns {FieldValues & {started_from: 'page'}} the values, with where the edit was made, for the history
+ * @template {object} Body
+ * @param {Body} values to send
+ * @returns {Body & {started_from: 'page'}} the values, with where the edit was made, for the history
  */
 export const fromPage = (values) => ({ ...values, started_from: 'page' });
 

@@ -14,6 +14,7 @@ import { go, setQuery } from '../core/router.js';
 import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { refreshTimes } from '../core/widgets.js';
+import { installBlockClipboard } from './block-clipboard.js';
 import { isOwnJob, isOwnJobRunning } from './bulk-controller.js';
 import { createCellEditing } from './cell-editor.js';
 import { createChangesOffer } from './changes-offer.js';
@@ -26,7 +27,8 @@ import { createProductHeader } from './header.js';
 import { createListSelection } from './list-selection.js';
 import { createPageLoader } from './page-loader.js';
 import { productCommands } from './product-commands.js';
-import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, sortOf } from './query.js';
+import { createProductDialogs } from './product-dialogs.js';
+import { DEFAULT_SIZE, FROM_THE_START, PAGE_SIZES, filterKey, pageQuery, sortOf } from './query.js';
 import { listCommands } from './screen-commands.js';
 import { wordsOf } from './search-terms.js';
 import { deleteWithUndo, deletesChanged, lastDeletionAt, undoDeletion } from './undoable-deletes.js';
@@ -36,7 +38,7 @@ import { createViews } from './views.js';
 /** @import { Command } from '../core/commands.js' */
 /** @import { Screen, ScreenLocation } from '../core/router.js' */
 /** @import { Product, ProductPagination } from '../core/types.d.ts' */
-/** @import { FieldName, FieldValues } from './edit-conflict.js' */
+/** @import { FieldName } from './edit-conflict.js' */
 /** @import { LoadedPage } from './page-loader.js' */
 
 const BANNER_KEY = 'products-list';
@@ -90,8 +92,8 @@ function createScreen(root, createPanel) {
   /** @type {{pagination: ProductPagination, filtered: boolean} | null} */
   let current = null;
   const mayEdit = may('products:write');
-  /** @type {URLSearchParams | null} */
-  let firstQuery = null;
+  /** @type {string | null} */
+  let shownQuery = null;
 
   const chosen = createListSelection({ grid: () => grid, list: () => list, shown: () => current, remove });
   const { selection } = chosen;
@@ -101,9 +103,9 @@ function createScreen(root, createPanel) {
   const grid = createProductGrid({
     onSort: (sort) =>
       setQuery({ sort_by: sort?.by, sort_order: sort?.order === 'desc' ? 'desc' : undefined, ...FROM_THE_START }),
-    onEdit: (row, field) => (mayEdit ? editing.edit(row, field) : open(row.product)),
+    onEdit: (row, field) => (mayEdit ? editing.edit(row, field) : dialogs.open(row.product)),
     onToggle: (row) => mayEdit && editing.toggle(row),
-    onOpen: (row) => open(row.product),
+    onOpen: (row) => dialogs.open(row.product),
     onSelect: (row, options) => mayEdit && selection.toggle(row.product, grid.products(), options),
     onSelectPage: (selected) => selection.togglePage(grid.products(), selected),
     onRemoved: (row) => editing.release(row),
@@ -115,6 +117,8 @@ function createScreen(root, createPanel) {
     onSeen: (latest) => list.see(latest),
     onOrphan: keepText,
   });
+  /** @param {number} page */
+  const turnTo = (page) => setQuery(pageQuery(page, current?.pagination));
   const pager = createPager({
     label: 'products',
     sizes: PAGE_SIZES,
@@ -140,6 +144,26 @@ function createScreen(root, createPanel) {
   root.append(element);
   grid.showSelection(selection.has);
 
+  const dialogs = createProductDialogs({
+    products: () => grid.products(),
+    pagination: () => current?.pagination ?? null,
+    turnPage(step) {
+      const before = shownQuery;
+      setQuery(pageQuery((current?.pagination.page ?? 1) + step, current?.pagination), { replace: true });
+      // The page could not be loaded before.
+      if (shownQuery === before) list.load();
+    },
+    focus: (id) => grid.focus(id),
+    onDelete: (latest) => remove([latest]),
+    onSeen(latest) {
+      showVersion(latest);
+      list.see(latest);
+    },
+    onSaved(saved) {
+      showVersion(saved);
+      toast('Product saved');
+    },
+  });
   const list = createPageLoader({
     onLoading(wanted) {
       filters.show(wanted);
@@ -154,22 +178,23 @@ function createScreen(root, createPanel) {
     shownProducts: () => grid.products(),
   });
 
-  /** @param {number} page */
-  function turnTo(page) {
-    const { page: shown = 1, next } = current?.pagination ?? {};
-    setQuery({ page: page > 1 ? page : undefined, after: page === shown + 1 ? (next ?? undefined) : undefined });
-  }
-
   /** @param {ScreenLocation} location */
   function update(location) {
     if (!views.follow(location)) return;
-    const { query } = location;
+    const { params, query } = location;
+    // The address of a dialog has the query of the list behind it.
+    if (String(query) !== shownQuery) showList(query);
+    dialogs.follow(params.id, query);
+  }
+
+  /** @param {URLSearchParams} query */
+  function showList(query) {
     const key = filterKey(list.filters());
     grid.showSort(sortOf(query));
     list.load(query);
     // An action must not change products that a new filter hides.
-    if (firstQuery && filterKey(list.filters()) !== key) selection.clear();
-    firstQuery ??= query;
+    if (shownQuery !== null && filterKey(list.filters()) !== key) selection.clear();
+    shownQuery = String(query);
   }
 
   /** @param {LoadedPage} page */
@@ -180,12 +205,14 @@ function createScreen(root, createPanel) {
     pager.element.classList.remove('is-pending');
     pager.element.hidden = pagination.total === 0;
     filters.showClear(filtered && pagination.total > 0);
-    if (products.length) grid.show(products, { fromTop: isNew, words: wordsOf(list.filters()) });
-    else if (pagination.total && pagination.page > 1) {
+    if (products.length) {
+      grid.show(products, { fromTop: isNew, words: wordsOf(list.filters()), addressOf: dialogs.address });
+    } else if (pagination.total && pagination.page > 1) {
       setQuery({ page: pagination.page - 1, after: undefined }, { replace: true });
     } else if (pagination.total) grid.show([]);
     else grid.showInstead(filtered ? nothingMatches(filters.clear) : noProducts(create));
     chosen.show();
+    dialogs.pageShown(isNew);
     if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
   }
 
@@ -202,6 +229,7 @@ function createScreen(root, createPanel) {
   /** @param {unknown} error */
   function showError(error) {
     grid.showFailure();
+    dialogs.pageFailed(error);
     // The connection banner reports it, and `reconnected` loads again.
     if (error instanceof NetworkError) return;
     showBanner({
@@ -233,25 +261,8 @@ function createScreen(root, createPanel) {
 
   // One product
 
-  /**
-   * @param {Product} product
-   * @param {FieldValues} [draft]
-   */
-  function open(product, draft = {}) {
-    openProduct({
-      product,
-      draft,
-      onDelete: (latest) => remove([latest]),
-      onSeen(latest) {
-        grid.row(latest.id)?.update(latest);
-        list.see(latest);
-      },
-      onSaved(saved) {
-        grid.row(saved.id)?.update(saved);
-        toast('Product saved');
-      },
-    });
-  }
+  /** @param {Product} product */
+  const showVersion = (product) => grid.row(product.id)?.update(product);
 
   function create() {
     if (!mayEdit) return;
@@ -275,7 +286,7 @@ function createScreen(root, createPanel) {
     const key = `draft-${product.id}-${field}`;
     const reopen = () => {
       clearBanner(key);
-      open(product, { [field]: value });
+      dialogs.open(product, { [field]: value });
     };
     showBanner({
       key,
@@ -288,10 +299,15 @@ function createScreen(root, createPanel) {
   /** @param {'undo' | 'redo'} wanted */
   async function undo(wanted) {
     if (wanted === 'undo' && lastDeletionAt() > lastEditAt()) return undoDeletion();
-    const saved = await (wanted === 'undo' ? undoEdit() : redoEdit());
-    if (saved) grid.row(saved.id)?.update(saved);
-    return undefined;
+    const products = await (wanted === 'undo' ? undoEdit() : redoEdit());
+    return products.forEach(showVersion);
   }
+  const stopClipboard = installBlockClipboard({
+    grid,
+    mayEdit,
+    onSeen: (latest) => list.see(latest),
+    onUndo: () => undo('undo'),
+  });
 
   /** @param {KeyboardEvent} event */
   const onKey = (event) => {
@@ -317,6 +333,8 @@ function createScreen(root, createPanel) {
     grid.rowsInOrder().forEach(editing.release);
     clearInterval(timer);
     document.removeEventListener('keydown', onKey);
+    stopClipboard();
+    dialogs.stop();
     stopImports();
     stopJobs();
     panel.stop();

@@ -12,60 +12,109 @@
  * @property {FieldValues} after
  * @property {string} from `updated_at` before the edit
  * @property {string} to `updated_at` after the edit
- * @property {number} at when it was made, in milliseconds
  */
 
-const MAX_EDITS = 100;
+/**
+ * Edits that were made together, and are undone and repeated together.
+ * @typedef {object} UndoStep
+ * @property {ProductEdit[]} edits each of another product
+ * @property {number} at when they were made, in milliseconds
+ */
+
+/** The new `updated_at` of products, by their ids. @typedef {Map<number, string>} Versions */
+
+const MAX_STEPS = 100;
 
 /** Create an empty stack. */
 export function createUndoStack() {
-  /** @type {ProductEdit[]} */
+  /** @type {UndoStep[]} */
   let done = [];
-  /** @type {ProductEdit[]} */
+  /** @type {UndoStep[]} */
   let undone = [];
   return {
-    /** @param {ProductEdit} edit that was just made; what was undone before can no longer be repeated */
-    record(edit) {
-      done = [...done, edit].slice(-MAX_EDITS);
+    /** @param {ProductEdit[]} edits that were just made; what was undone before can no longer be repeated */
+    record(edits) {
+      done = [...done, { edits, at: Date.now() }].slice(-MAX_STEPS);
       undone = [];
     },
-    /** Return the edit to undo next. */
+    /** Return the step to undo next. */
     lastDone: () => done.at(-1),
-    /** Return the edit to repeat next. */
+    /** Return the step to repeat next. */
     lastUndone: () => undone.at(-1),
     /**
-     * Note that the last edit was undone. The product has a new version with the values from before the edit, so the
-     * edit before it can be undone from this version.
-     * @param {string} version
+     * Note that the last step was undone. Its products have new versions with the values from before the step, so the
+     * steps before it can be undone from these versions. Products without a new version could not be changed back.
+     * @param {Versions} versions
      */
-    noteUndone(version) {
-      const edit = done.pop();
-      if (!edit) return;
-      done = done.map((other) => (other.id === edit.id && other.to === edit.from ? { ...other, to: version } : other));
-      undone.push({ ...edit, from: version });
+    noteUndone(versions) {
+      const step = done.pop();
+      if (!step) return;
+      done = done.map((earlier) => follow(earlier, step, versions, 'to', 'from'));
+      undone.push(...reverse(step, versions, 'from'));
     },
     /**
-     * Note that the last undone edit was repeated. The edit after it can then be repeated from the new version.
-     * @param {string} version
+     * Note that the last undone step was repeated. The step after it can then be repeated from the new versions.
+     * @param {Versions} versions
      */
-    noteRepeated(version) {
-      const edit = undone.pop();
-      if (!edit) return;
-      undone = undone.map((other) =>
-        other.id === edit.id && other.from === edit.to ? { ...other, from: version } : other,
-      );
-      done.push({ ...edit, to: version });
+    noteRepeated(versions) {
+      const step = undone.pop();
+      if (!step) return;
+      undone = undone.map((later) => follow(later, step, versions, 'from', 'to'));
+      done.push(...reverse(step, versions, 'to'));
     },
-    /** @param {number} id of a product that somebody else has changed or deleted: its edits cannot be undone */
-    forget(id) {
-      done = done.filter((edit) => edit.id !== id);
-      undone = undone.filter((edit) => edit.id !== id);
+    /** @param {number[]} ids of products that somebody else has changed or deleted: their edits cannot be undone */
+    forget(ids) {
+      done = without(done, ids);
+      undone = without(undone, ids);
     },
     clear() {
       done = [];
       undone = [];
     },
   };
+}
+
+/**
+ * Let the edits of a step that lead to, or from, the versions of another step do so with its new versions.
+ * @param {UndoStep} step
+ * @param {UndoStep} other
+ * @param {Versions} versions
+ * @param {'from' | 'to'} mine
+ * @param {'from' | 'to'} theirs
+ * @returns {UndoStep}
+ */
+function follow(step, other, versions, mine, theirs) {
+  const old = new Map(other.edits.map((edit) => [edit.id, edit[theirs]]));
+  const edits = step.edits.map((edit) => {
+    const version = edit[mine] === old.get(edit.id) ? versions.get(edit.id) : undefined;
+    return version === undefined ? edit : { ...edit, [mine]: version };
+  });
+  return { ...step, edits };
+}
+
+/**
+ * @param {UndoStep} step
+ * @param {Versions} versions
+ * @param {'from' | 'to'} end
+ * @returns {UndoStep[]} the step with its new versions; nothing if no product has one
+ */
+function reverse(step, versions, end) {
+  const edits = step.edits.flatMap((edit) => {
+    const version = versions.get(edit.id);
+    return version === undefined ? [] : [{ ...edit, [end]: version }];
+  });
+  return edits.length ? [{ ...step, edits }] : [];
+}
+
+/**
+ * @param {UndoStep[]} steps
+ * @param {number[]} ids
+ * @returns {UndoStep[]}
+ */
+function without(steps, ids) {
+  return steps
+    .map((step) => ({ ...step, edits: step.edits.filter((edit) => !ids.includes(edit.id)) }))
+    .filter((step) => step.edits.length);
 }
 
 const MAX_SHOWN_CHARACTERS = 60;

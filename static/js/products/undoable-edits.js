@@ -1,41 +1,60 @@
-// Ctrl+Z for edits: inline edits, the switch and the dialog, of any product in this tab.
+// Ctrl+Z for edits: inline edits, pasted blocks, the switch and the dialog, of any products in this tab.
 
-import { NetworkError, hasStatus, messageOf, nextStep } from '../core/api.js';
+import { NetworkError, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
-import { oneLine } from '../core/format.js';
+import { createSignal } from '../core/event-bus.js';
+import { formatCount, formatNumber, oneLine } from '../core/format.js';
 import { sessionChanged } from '../core/session.js';
 import { toast } from '../core/toast.js';
-import { allSettled, productEdited, saveProduct } from './save-queue.js';
+import { allSettled, productsEdited, saveProducts } from './save-queue.js';
 import { createUndoStack, describeValues } from './undo-stack.js';
 
-/** @import { Product } from '../core/types.d.ts' */
-/** @import { ProductEdit } from './undo-stack.js' */
+/** @import { Child } from '../core/dom.js' */
+/** @import { Signal } from '../core/event-bus.js' */
+/** @import { EditOutcomes, Product } from '../core/types.d.ts' */
+/** @import { UndoStep } from './undo-stack.js' */
+
+/** @typedef {EditOutcomes['outcomes'][number]} EditOutcome */
 
 const BANNER_KEY = 'undo-edit';
+const NOT_FOUND = 404;
 
 const stack = createUndoStack();
-productEdited.subscribe(stack.record);
-sessionChanged.subscribe(stack.clear);
 
-/** @type {Promise<Product | null>} */
-let turn = Promise.resolve(null);
+/**
+ * The edits that can be undone or repeated are others than before.
+ * @type {Signal<void>}
+ */
+export const undoChanged = createSignal();
+productsEdited.subscribe((edits) => {
+  stack.record(edits);
+  undoChanged.emit();
+});
+sessionChanged.subscribe(() => {
+  stack.clear();
+  undoChanged.emit();
+});
 
-/** @returns {number} when the last edit that can be undone was made, in milliseconds; 0 if there is none */
+/** @type {Promise<Product[]>} */
+let turn = Promise.resolve([]);
+
+/** @returns {number} when the last edits that can be undone were made, in milliseconds; 0 if there are none */
 export const lastEditAt = () => stack.lastDone()?.at ?? 0;
 
 /** Return whether an edit was undone that can be repeated. */
 export const hasUndone = () => stack.lastUndone() !== undefined;
 
 /**
- * Undo the last edit, after edits that are still being saved and earlier undos.
- * @returns {Promise<Product | null>} the product as it is now; null if nothing was undone
+ * Undo the last edit, or the last edits that were made together, after edits that are still being saved and earlier
+ * undos.
+ * @returns {Promise<Product[]>} the products that were changed back, as they are now
  */
 export const undoEdit = () => next('undo');
 
 /**
- * Repeat the edit that was undone last.
- * @returns {Promise<Product | null>} the product as it is now; null if nothing was repeated
+ * Repeat what was undone last.
+ * @returns {Promise<Product[]>} the products that were changed again, as they are now
  */
 export const redoEdit = () => next('redo');
 
@@ -43,63 +62,102 @@ export const redoEdit = () => next('redo');
 function next(direction) {
   turn = turn.then(async () => {
     await allSettled();
-    const edit = direction === 'undo' ? stack.lastDone() : stack.lastUndone();
-    return edit ? write(direction, edit) : null;
+    const step = direction === 'undo' ? stack.lastDone() : stack.lastUndone();
+    return step ? write(direction, step) : [];
   });
   return turn;
 }
 
 /**
  * @param {'undo' | 'redo'} direction
- * @param {ProductEdit} edit
- * @returns {Promise<Product | null>}
+ * @param {UndoStep} step
+ * @returns {Promise<Product[]>}
  */
-async function write(direction, edit) {
-  const [values, version] = direction === 'undo' ? [edit.before, edit.to] : [edit.after, edit.from];
-  const { product, latest, error } = await saveProduct(edit.id, values, () => ({ updated_at: version }), {
-    isRecorded: false,
+async function write(direction, step) {
+  const edits = step.edits.map(({ id, before, after, from, to }) => {
+    const [changes, version] = direction === 'undo' ? [before, to] : [after, from];
+    return { id, changes, version: () => ({ updated_at: version }) };
   });
-  if (!product) {
-    report(direction, edit, latest ? null : error);
-    return null;
+  const { answer, error } = await saveProducts(edits, { isRecorded: false });
+  if (!answer) {
+    // A later attempt can succeed.
+    report(direction, step, reason(error));
+    return [];
   }
-  clearBanner(BANNER_KEY);
-  if (direction === 'undo') stack.noteUndone(product.updated_at);
-  else stack.noteRepeated(product.updated_at);
-  toast(
-    describeValues(oneLine(product.sku, 40), values).map((part) =>
-      typeof part === 'string' ? part : h('bdi', { text: part.value }),
-    ),
+  const refused = answer.outcomes.filter(({ outcome }) => outcome === 'refused');
+  const products = answer.outcomes.flatMap(({ outcome, product }) =>
+    outcome === 'refused' || !product ? [] : [product],
   );
-  return product;
+  stack.forget(refused.map(({ id }) => id));
+  if (products.length) noteDone(direction, products);
+  undoChanged.emit();
+  if (products.length) toast(describe(products, edits[0]?.changes ?? {}));
+  if (refused.length) reportRefused(direction, step, refused);
+  else clearBanner(BANNER_KEY);
+  return products;
 }
 
 /**
- * Say why nothing was undone.
  * @param {'undo' | 'redo'} direction
- * @param {ProductEdit} edit
- * @param {unknown} error null if the product has changed
+ * @param {Product[]} products
  */
-function report(direction, edit, error) {
-  const isGone = hasStatus(error, 404);
-  // A later attempt can succeed if the server could not be reached.
-  if (!error || isGone) stack.forget(edit.id);
-  const verb = direction === 'undo' ? 'undone' : 'repeated';
-  showBanner({
-    key: BANNER_KEY,
-    tone: 'warning',
-    title: ['The edit of ', h('bdi', { text: oneLine(edit.sku, 60) }), ` was not ${verb}.`],
-    detail: reason(error, isGone),
-  });
+function noteDone(direction, products) {
+  const versions = new Map(products.map((product) => [product.id, product.updated_at]));
+  if (direction === 'undo') stack.noteUndone(versions);
+  else stack.noteRepeated(versions);
 }
 
 /**
- * @param {unknown} error
- * @param {boolean} isGone
+ * @param {Product[]} products
+ * @param {UndoStep['edits'][number]['before']} values of the first product
+ * @returns {Child}
  */
-function reason(error, isGone) {
-  if (!error) return 'The product has changed since. Open it to see its history and to restore a value.';
-  if (isGone) return 'Someone else deleted this product.';
+function describe(products, values) {
+  const [first, ...others] = products;
+  if (!first || others.length) return `${formatCount(products.length, 'product')} are as they were`;
+  return describeValues(oneLine(first.sku, 40), values).map((part) =>
+    typeof part === 'string' ? part : h('bdi', { text: part.value }),
+  );
+}
+
+/**
+ * @param {'undo' | 'redo'} direction
+ * @param {UndoStep} step
+ * @param {EditOutcome[]} refused
+ */
+function reportRefused(direction, step, refused) {
+  const edits = step.edits.filter(({ id }) => refused.some((outcome) => outcome.id === id));
+  const isGone = refused.every(({ error }) => error?.status === NOT_FOUND);
+  const isTaken = refused.every(({ error }) => error?.code === 'duplicate_sku');
+  const several = refused.length > 1;
+  let detail = several
+    ? 'These products have changed since. Open one to see its history and to restore a value.'
+    : 'The product has changed since. Open it to see its history and to restore a value.';
+  if (isGone) detail = several ? 'Someone else deleted these products.' : 'Someone else deleted this product.';
+  if (isTaken) detail = refused[0]?.error?.error ?? '';
+  report(direction, { ...step, edits }, detail, step.edits.length);
+}
+
+/**
+ * Say that something was not undone.
+ * @param {'undo' | 'redo'} direction
+ * @param {UndoStep} step the edits that were not undone
+ * @param {string} detail
+ * @param {number} [total] number of edits that were to be undone
+ */
+function report(direction, step, detail, total = step.edits.length) {
+  const verb = direction === 'undo' ? 'undone' : 'repeated';
+  const [first] = step.edits;
+  const of = total > step.edits.length ? `${formatNumber(step.edits.length)} of ${formatNumber(total)}` : null;
+  const title =
+    total > 1
+      ? [`The edits of ${of ?? formatNumber(total)} products were not ${verb}.`]
+      : ['The edit of ', h('bdi', { text: oneLine(first?.sku ?? '', 60) }), ` was not ${verb}.`];
+  showBanner({ key: BANNER_KEY, tone: 'warning', title, detail });
+}
+
+/** @param {unknown} error */
+function reason(error) {
   if (error instanceof NetworkError) return 'The server cannot be reached. Try again when it can.';
   return [messageOf(error), nextStep(error)].filter(Boolean).join(' ');
 }

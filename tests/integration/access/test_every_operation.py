@@ -33,6 +33,7 @@ NEEDS = {
     "followProducts": "products:read",
     "createProduct": "products:write",
     "changeProduct": "products:write",
+    "editProducts": "products:write",
     "deleteProduct": "products:write",
     "getHistory": "products:read",
     "getLastChange": "products:read",

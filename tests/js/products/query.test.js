@@ -7,6 +7,7 @@ import {
   filterKey,
   filtersOf,
   listParameters,
+  pageQuery,
   sortOf,
 } from '../../../static/js/products/query.js';
 
@@ -56,4 +57,12 @@ test('equal filters have equal keys and export addresses', () => {
     exportAddress({ q: 'a b' }, 'csv', '2026-11-29'),
     '/api/products/export?q=a+b&format=csv&date=2026-11-29',
   );
+});
+
+test('only the page after the one that is shown has a page token', () => {
+  assert.deepEqual(pageQuery(3, { page: 2, next: 'token' }), { page: 3, after: 'token' });
+  assert.deepEqual(pageQuery(1, { page: 2, next: 'token' }), { page: undefined, after: undefined });
+  assert.deepEqual(pageQuery(4, { page: 2, next: 'token' }), { page: 4, after: undefined });
+  assert.deepEqual(pageQuery(3, { page: 2, next: null }), { page: 3, after: undefined });
+  assert.deepEqual(pageQuery(2), { page: 2, after: undefined });
 });

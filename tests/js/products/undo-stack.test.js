@@ -19,67 +19,91 @@ const edit = (from, to, id = 1) => ({
   after: { name: `name ${to}` },
   from,
   to,
-  at: 0,
 });
+
+/**
+ * @param {string} version
+ * @param {number} [id]
+ */
+const now = (version, id = 1) => new Map([[id, version]]);
 
 test('several edits of a product are undone from the version that the last undo wrote, and repeated', () => {
   const stack = createUndoStack();
-  stack.record(edit('1', '2'));
-  stack.record(edit('7', '8', 9));
-  stack.record(edit('2', '3'));
-  assert.equal(stack.lastDone()?.to, '3');
-  stack.noteUndone('4');
-  stack.noteUndone('8-undone');
-  assert.deepEqual(stack.lastDone(), { ...edit('1', '2'), to: '4' });
-  stack.noteUndone('5');
+  stack.record([edit('1', '2')]);
+  stack.record([edit('7', '8', 9)]);
+  stack.record([edit('2', '3')]);
+  assert.equal(stack.lastDone()?.edits[0]?.to, '3');
+  stack.noteUndone(now('4'));
+  stack.noteUndone(now('8-undone', 9));
+  assert.deepEqual(stack.lastDone()?.edits, [{ ...edit('1', '2'), to: '4' }]);
+  stack.noteUndone(now('5'));
   assert.equal(stack.lastDone(), undefined);
   // Each repetition starts from what the undo or the last repetition wrote.
-  assert.equal(stack.lastUndone()?.from, '5');
-  stack.noteRepeated('6');
-  stack.noteRepeated('8-again');
-  assert.deepEqual([stack.lastUndone()?.from, stack.lastUndone()?.after.name], ['6', 'name 3']);
-  stack.noteRepeated('9');
+  assert.equal(stack.lastUndone()?.edits[0]?.from, '5');
+  stack.noteRepeated(now('6'));
+  stack.noteRepeated(now('8-again', 9));
+  assert.deepEqual([stack.lastUndone()?.edits[0]?.from, stack.lastUndone()?.edits[0]?.after.name], ['6', 'name 3']);
+  stack.noteRepeated(now('9'));
   assert.equal(stack.lastUndone(), undefined);
-  assert.equal(stack.lastDone()?.to, '9');
-  stack.noteUndone('10');
-  stack.noteUndone('11');
-  assert.equal(stack.lastDone()?.to, '10');
+  assert.equal(stack.lastDone()?.edits[0]?.to, '9');
+  stack.noteUndone(now('10'));
+  stack.noteUndone(now('11'));
+  assert.equal(stack.lastDone()?.edits[0]?.to, '10');
 });
 
 test('an edit after an undo cannot be mixed with a repetition', () => {
   const stack = createUndoStack();
-  stack.record(edit('1', '2'));
-  stack.noteUndone('3');
-  stack.record(edit('3', '4'));
+  stack.record([edit('1', '2')]);
+  stack.noteUndone(now('3'));
+  stack.record([edit('3', '4')]);
   assert.equal(stack.lastUndone(), undefined);
+});
+
+test('edits that were made together are undone together, without those that others hinder', () => {
+  const stack = createUndoStack();
+  stack.record([edit('1', '2', 1)]);
+  stack.record([edit('2', '3', 1), edit('2', '3', 2), edit('2', '3', 3)]);
+  stack.forget([3]);
+  assert.deepEqual(
+    stack.lastDone()?.edits.map(({ id }) => id),
+    [1, 2],
+  );
+  // The second product could not be changed back.
+  stack.noteUndone(now('4', 1));
+  assert.deepEqual(stack.lastDone()?.edits, [{ ...edit('1', '2', 1), to: '4' }]);
+  assert.deepEqual(stack.lastUndone()?.edits, [{ ...edit('2', '3', 1), from: '4' }]);
+  stack.noteRepeated(now('5', 1));
+  assert.deepEqual(stack.lastDone()?.edits, [{ ...edit('2', '3', 1), from: '4', to: '5' }]);
+  stack.noteUndone(new Map());
+  assert.deepEqual([stack.lastDone()?.edits[0]?.to, stack.lastUndone()], ['4', undefined]);
 });
 
 test('a foreign change between two edits keeps the older one from being undone', () => {
   const stack = createUndoStack();
-  stack.record(edit('1', '2'));
-  stack.record(edit('theirs', '3'));
-  stack.noteUndone('4');
-  assert.equal(stack.lastDone()?.to, '2');
+  stack.record([edit('1', '2')]);
+  stack.record([edit('theirs', '3')]);
+  stack.noteUndone(now('4'));
+  assert.equal(stack.lastDone()?.edits[0]?.to, '2');
 });
 
 test('edits of a product that others changed are forgotten, and so is everything once somebody else signs in', () => {
   const stack = createUndoStack();
-  stack.record(edit('1', '2', 1));
-  stack.record(edit('1', '2', 2));
-  stack.forget(2);
-  assert.equal(stack.lastDone()?.id, 1);
+  stack.record([edit('1', '2', 1)]);
+  stack.record([edit('1', '2', 2)]);
+  stack.forget([2]);
+  assert.equal(stack.lastDone()?.edits[0]?.id, 1);
   stack.clear();
   assert.equal(stack.lastDone(), undefined);
-  stack.noteUndone('1');
-  stack.noteRepeated('1');
+  stack.noteUndone(now('1'));
+  stack.noteRepeated(now('1'));
   assert.equal(stack.lastUndone(), undefined);
 });
 
 test('the stack keeps the last hundred edits', () => {
   const stack = createUndoStack();
-  for (let number = 0; number < 150; number += 1) stack.record(edit(String(number), String(number + 1), number));
+  for (let number = 0; number < 150; number += 1) stack.record([edit(String(number), String(number + 1), number)]);
   let count = 0;
-  for (; stack.lastDone(); count += 1) stack.noteUndone('x');
+  for (; stack.lastDone(); count += 1) stack.noteUndone(now('x'));
   assert.equal(count, 100);
 });
 

@@ -33,6 +33,7 @@ CALLS_OF_ROW = {
     "create, edit and delete products, share views": {
         "createProduct",
         "changeProduct",
+        "editProducts",
         "deleteProduct",
         "changeProducts",
     },
