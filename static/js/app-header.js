@@ -3,6 +3,7 @@
 import { accountMenu } from './access/account-menu.js';
 import { elementById, h, setText } from './core/dom.js';
 import { openHelp } from './core/help.js';
+import { t } from './core/i18n.js';
 import { currentWho, may, sessionChanged } from './core/session.js';
 import { themeSwitch } from './core/theme.js';
 
@@ -14,8 +15,8 @@ export function installHeader() {
     h('button', {
       class: 'icon-button help-button',
       type: 'button',
-      'aria-label': 'Help',
-      title: 'Help (?)',
+      'aria-label': t('page.help'),
+      title: t('page.help_hint'),
       text: '?',
       on: { click: openHelp },
     }),
@@ -29,7 +30,9 @@ function showNavigation() {
   const isKnown = currentWho() !== null;
   for (const link of /** @type {NodeListOf<HTMLElement>} */ (navigation.querySelectorAll('[data-nav]'))) {
     if (link.dataset.nav === 'webhooks') link.hidden = !may('webhooks');
-    if (link.dataset.nav === 'import') setText(link, !isKnown || may('imports:write') ? 'Import' : 'Imports');
+    if (link.dataset.nav === 'import') {
+      setText(link, !isKnown || may('imports:write') ? t('page.import') : t('page.imports'));
+    }
   }
   navigation.hidden = !isKnown;
 }
