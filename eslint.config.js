@@ -6,8 +6,8 @@ import globals from 'globals';
 import noUntranslatedText from './tools/eslint/no-untranslated-text.js';
 
 const FEATURES = ['access', 'docs', 'imports', 'products', 'webhooks'];
-// Their texts are still in their modules. Remove a folder from this list once they are in static/locales.
-const UNTRANSLATED = ['access', 'core', 'docs', 'imports', 'products', 'webhooks'];
+// The texts of these modules are not in static/locales yet. Remove a folder from the list once its texts are.
+const UNTRANSLATED = ['access/**', 'core/bulk-words.js', 'docs/**', 'imports/**', 'products/**', 'webhooks/**'];
 
 /**
  * Forbid imports from the given folders of static/js.
@@ -86,7 +86,7 @@ export default [
   },
   {
     files: ['static/js/**/*.js'],
-    ignores: UNTRANSLATED.map((folder) => `static/js/${folder}/**`),
+    ignores: UNTRANSLATED.map((pattern) => `static/js/${pattern}`),
     plugins: { page: { rules: { 'no-untranslated-text': noUntranslatedText } } },
     rules: { 'page/no-untranslated-text': 'error' },
   },

@@ -40,9 +40,8 @@ function typeOf(element) {
   if (element.type === TYPE.number || element.type === TYPE.plural) return 'number';
   if (element.type === TYPE.date || element.type === TYPE.time) return 'number | Date';
   if (element.type !== TYPE.select) return 'string | number';
-  return Object.keys(element.options)
-    .map((option) => (option === 'true' || option === 'false' ? option : `'${option}'`))
-    .join(' | ');
+  const options = Object.keys(element.options);
+  return options.includes('true') ? 'boolean' : options.map((option) => `'${option}'`).join(' | ');
 }
 
 /** @param {Set<string>} types of the places where a message uses an argument */

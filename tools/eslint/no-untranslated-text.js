@@ -4,7 +4,7 @@
 const PHRASE = /(?:\p{L}{2,}|\uFFFC)\p{P}*\s+\p{L}{2,}|\p{L}{2,}\p{P}*\s+(?:\p{L}|\uFFFC)/u;
 const CAPITALISED_WORD = /^\p{Lu}\p{Ll}+\p{P}*$/u;
 const WORD = /\p{L}{2,}/u;
-const SELECTOR = /[[\]#>]|^\./;
+const SELECTOR = /[[\]#>]|^[.:]/;
 
 /** Words that programs read: names of keys (UI Events), of headers (RFC 9110) and of the members of `Intl`. */
 const PROGRAM_WORDS = new Set([

@@ -2,7 +2,7 @@
 // file per language. Modules may use `t` as soon as they run: this one ends when the texts have arrived.
 
 import { IntlMessageFormat } from '../../vendor/intl-messageformat.js';
-import { LOCALE } from './locale.js';
+import { LANGUAGE, LOCALE } from './locale.js';
 
 /** @import { Messages } from './message-types.d.ts' */
 
@@ -50,6 +50,13 @@ export const t = (key, ...[args]) => {
   // Most messages are plain texts, which need no parser.
   return args ? String(formatOf(key, message).format(/** @type {Record<string, string>} */ (args))) : message;
 };
+
+/**
+ * Return the text for the code of an API error, null if there is none or if the page is in English, the language of
+ * the API: the sentences of the server say more, so they are shown then.
+ * @param {string} [code]
+ */
+export const errorText = (code) => (LANGUAGE === 'en' ? null : (messages[`error.${code}`] ?? null));
 
 /**
  * Return a message as the children of an element: `<name>…</name>` in it becomes what the argument `name` returns, and
