@@ -4,7 +4,15 @@
 const PHRASE = /(?:\p{L}{2,}|\uFFFC)\p{P}*\s+\p{L}{2,}|\p{L}{2,}\p{P}*\s+(?:\p{L}|\uFFFC)/u;
 const CAPITALISED_WORD = /^\p{Lu}\p{Ll}+\p{P}*$/u;
 const WORD = /\p{L}{2,}/u;
-const SELECTOR = /[[\]#>]|^[.:]/;
+/** What no text of the page looks like. */
+const PROGRAM_TEXTS = [
+  // Selectors of CSS.
+  /[[\]#>]|^[.:]/,
+  // Addresses, JSON, commands and objects of the API, such as "product:12".
+  /^https?:|^\{"|^curl |^[a-z]+:\d+$/,
+  // Abbreviations, such as "POST" and "SKU". They are the same in every language.
+  /^[A-Z]+\s*$/,
+];
 
 /** Words that programs read: names of keys (UI Events), of headers (RFC 9110) and of the members of `Intl`. */
 const PROGRAM_WORDS = new Set([
@@ -13,7 +21,7 @@ const PROGRAM_WORDS = new Set([
 ]);
 const PROGRAM_ATTRIBUTES = new Set([
   ...['accept', 'aria-controls', 'aria-describedby', 'aria-keyshortcuts', 'aria-labelledby', 'autocomplete', 'class'],
-  ...['className', 'd', 'id', 'key', 'name', 'points', 'rel', 'role', 'testid', 'transform', 'type', 'viewBox'],
+  ...['className', 'd', 'id', 'key', 'look', 'name', 'points', 'rel', 'role', 'testid', 'transform', 'type', 'viewBox'],
 ]);
 const PROGRAM_FUNCTIONS = new Set([
   ...['add', 'closest', 'closestTo', 'contains', 'createElement', 'drawLine', 'matches', 'querySelector'],
@@ -75,6 +83,7 @@ function purposeOf(node) {
     return purposeOf(parent);
   }
   if (parent.type === 'Property') return parent.key === node ? 'program' : purposeOfName(nameOf(parent.key));
+  if (parent.type === 'VariableDeclarator') return purposeOfName(nameOf(parent.id));
   if (parent.type === 'AssignmentExpression') return purposeOfName(nameOf(parent.left));
   if (parent.type === 'MemberExpression') return 'program';
   if (parent.type === 'NewExpression') return nameOf(parent.callee) === 'Error' ? 'program' : 'unknown';
@@ -104,7 +113,7 @@ function purposeOfArgument(call, node) {
 /** @param {any} node @returns {boolean} */
 function isUntranslated(node) {
   const text = textOf(node);
-  if (SELECTOR.test(text) || PROGRAM_WORDS.has(text)) return false;
+  if (PROGRAM_TEXTS.some((pattern) => pattern.test(text)) || PROGRAM_WORDS.has(text)) return false;
   const purpose = purposeOf(node);
   if (purpose === 'program') return false;
   return (purpose === 'text' && WORD.test(text)) || PHRASE.test(text) || CAPITALISED_WORD.test(text);

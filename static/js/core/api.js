@@ -3,7 +3,7 @@
 import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
-import { errorText, t } from './i18n.js';
+import { apiText, t } from './i18n.js';
 import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
@@ -27,7 +27,8 @@ export class ApiError extends Error {
    * @param {number} [retryAfterSeconds] how long to wait before the next attempt
    */
   constructor(status, body, retryAfterSeconds = 0) {
-    const message = errorText(body?.code) ?? (body?.error || t('core.api.server_error', { status: String(status) }));
+    const message =
+      apiText(`error.${body?.code}`) ?? (body?.error || t('core.api.server_error', { status: String(status) }));
     super(status === 429 && retryAfterSeconds ? withCountdown(message, retryAfterSeconds) : message);
     this.name = 'ApiError';
     this.status = status;

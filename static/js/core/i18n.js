@@ -52,11 +52,11 @@ export const t = (key, ...[args]) => {
 };
 
 /**
- * Return the text for the code of an API error, null if there is none or if the page is in English, the language of
- * the API: the sentences of the server say more, so they are shown then.
- * @param {string} [code]
+ * Return the text that replaces a sentence of the API. The key ends with a code of the API, so it may be unknown.
+ * @param {`${'error' | 'event'}.${string}`} key
+ * @returns {string | null} null if there is none, or if the page is in English: the sentence of the API says more then
  */
-export const errorText = (code) => (LANGUAGE === 'en' ? null : (messages[`error.${code}`] ?? null));
+export const apiText = (key) => (LANGUAGE === 'en' ? null : (messages[key] ?? null));
 
 /**
  * Return a message as the children of an element: `<name>…</name>` in it becomes what the argument `name` returns, and

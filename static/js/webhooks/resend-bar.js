@@ -4,7 +4,7 @@ import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
@@ -32,7 +32,8 @@ const BANNER_KEY = 'deliveries-resend';
  * @param {ResendBarOptions} options
  */
 export function resendBar({ webhookId, onEverything, onClear, selected, onSent }) {
-  let count = '';
+  let count = 0;
+  let isAbout = false;
   let needsQuestion = false;
   let busy = false;
   const text = h('p', {
@@ -58,8 +59,8 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
     {
       class: 'icon-button',
       type: 'button',
-      'aria-label': 'Clear selection',
-      title: 'Clear selection',
+      'aria-label': t('webhooks.resend.clear'),
+      title: t('webhooks.resend.clear'),
       data: { testid: 'clear-selection' },
       on: { click: onClear },
     },
@@ -67,7 +68,7 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
   );
   const element = h(
     'div',
-    { class: 'action-bar', role: 'region', 'aria-label': 'Selected deliveries', hidden: true },
+    { class: 'action-bar', role: 'region', 'aria-label': t('webhooks.resend.selected'), hidden: true },
     h('div', { class: 'selection' }, clear, text, everything),
     h('div', { class: 'action-buttons' }, button),
   );
@@ -80,10 +81,10 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
     busy = true;
     button.setAttribute('aria-disabled', 'true');
     try {
-      const sent = needsQuestion ? await askToConfirm(question(count, send)) : await send();
+      const sent = needsQuestion ? await askToConfirm(question(count, isAbout, send)) : await send();
       if (!sent) return;
       clearBanner(BANNER_KEY);
-      toast(sent.count ? `Sending ${formatCount(sent.count, 'delivery', 'deliveries')} again` : 'Nothing was found');
+      toast(sent.count ? t('webhooks.resend.sending', { count: sent.count }) : t('webhooks.resend.nothing'));
       onSent();
     } catch (error) {
       showBanner({ key: BANNER_KEY, title: messageOf(error), detail: nextStep(error) });
@@ -102,31 +103,33 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
    */
   function show({ count: number, isEverything, isPage, pagination }) {
     element.hidden = number === 0;
-    const about = pagination?.total_is_estimate ? 'about ' : '';
+    const isEstimate = Boolean(pagination?.total_is_estimate);
     const total = pagination?.total ?? 0;
-    count = `${isEverything ? about : ''}${formatCount(number, 'delivery', 'deliveries')}`;
+    count = number;
+    isAbout = isEverything && isEstimate;
     needsQuestion = number > UNASKED_COUNT;
     setText(
       text,
-      isEverything ? `All ${about}${formatNumber(number)} that match are selected` : `${formatNumber(number)} selected`,
+      isEverything
+        ? t('webhooks.resend.all_selected', { isEstimate, count })
+        : t('webhooks.resend.count_selected', { count }),
     );
-    setText(what, `Send ${count} again`);
+    setText(what, t('webhooks.resend.button', { isEstimate: isAbout, count }));
     everything.hidden = isEverything || !isPage || total <= number;
-    setText(everything, `Select all ${about}${formatNumber(total)} that match`);
+    setText(everything, t('webhooks.resend.select_all', { isEstimate, count: total }));
   }
   return { element, show };
 }
 
 /**
- * @param {string} count
+ * @param {number} count
+ * @param {boolean} isEstimate
  * @param {() => Promise<ResentCount>} run
  */
-const question = (count, run) => ({
-  title: `Send ${count} again?`,
-  text:
-    'The receiver gets every one of these requests again, with the same webhook-id, even those that it has accepted ' +
-    'before. A receiver that compares ids ignores them.',
-  ok: 'Send again',
+const question = (count, isEstimate, run) => ({
+  title: t('webhooks.resend.question', { isEstimate, count }),
+  text: t('webhooks.resend.text'),
+  ok: t('webhooks.delivery.send_again'),
   isDangerous: false,
   run,
 });

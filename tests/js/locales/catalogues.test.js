@@ -45,7 +45,7 @@ function usedKeys() {
 
 /** @param {any} template */
 const patternOf = (template) =>
-  template.quasis.map((/** @type {any} */ { value }) => value.cooked.replace(/[^\w]/g, '\\$&')).join('\\w+');
+  template.quasis.map((/** @type {any} */ { value }) => value.cooked.replace(/[^\w]/g, '\\$&')).join('[\\w.]+');
 
 test('every text is used', () => {
   const { literals, pattern } = usedKeys();
