@@ -8,8 +8,8 @@ const WORD = /\p{L}{2,}/u;
 const PROGRAM_TEXTS = [
   // Selectors of CSS.
   /[[\]#>]|^[.:]/,
-  // Addresses, JSON, commands and objects of the API, such as "product:12".
-  /^https?:|^\{"|^curl |^[a-z]+:\d+$/,
+  // Addresses, JSON, commands, names of files and objects of the API, such as "product:12".
+  /^https?:|^\{"|^curl |^[a-z]+:\d+$|^\w+\.json$/,
   // Abbreviations, such as "POST" and "SKU". They are the same in every language.
   /^[A-Z]+\s*$/,
 ];

@@ -374,9 +374,14 @@ export interface Messages {
   'core.theme.dark': null;
   'core.theme.light': null;
   'core.theme.title': null;
+  'docs.matches': { count: number; matches: number };
+  'docs.no_match': null;
+  'docs.not_loaded': { link: Tag };
   'docs.page.calls': null;
   'docs.page.description': null;
   'docs.page.no_script': null;
+  'docs.search': null;
+  'docs.version': { openapi: string | number; version: string | number };
   'error.already_ended': null;
   'error.bulk_cancelled': null;
   'error.busy': null;
