@@ -1,6 +1,6 @@
 // The entries of the audit log in words, and the filters of the screen as parameters of the API.
 
-import { formatEntries } from '../core/format.js';
+import { formatList } from '../core/format.js';
 import { t } from '../core/i18n.js';
 
 /** @import { AuditEntry } from '../core/types.d.ts' */
@@ -135,7 +135,7 @@ export function listChanges(changes) {
  */
 function textOf(value) {
   if (value === null || value === undefined) return '';
-  if (Array.isArray(value)) return formatEntries(value.map(textOf));
+  if (Array.isArray(value)) return formatList(value.map(textOf));
   if (typeof value === 'boolean') return value ? t('access.yes') : t('access.no');
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
   return text.length > LONG_CHARACTERS ? `${text.slice(0, LONG_CHARACTERS)}…` : text;

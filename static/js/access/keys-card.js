@@ -4,7 +4,7 @@ import { getJson, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { fill, h } from '../core/dom.js';
-import { formatEntries, formatTime, parseTime } from '../core/format.js';
+import { formatList, formatTime, parseTime } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { currentWho } from '../core/session.js';
@@ -115,7 +115,7 @@ function keyRow(key, { isOwnerShown, onRevoke }) {
       h('span', { class: 'narrow-only muted mono', text }),
     ),
     h('td', { class: 'wide mono', text }),
-    h('td', { class: 'medium cell-scopes', text: formatEntries(key.scopes) }),
+    h('td', { class: 'medium cell-scopes', text: formatList(key.scopes) }),
     h(
       'td',
       { class: 'medium' },

@@ -26,8 +26,7 @@ const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' });
 const WHOLE_PERCENT = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 0 });
 const COMPACT = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumFractionDigits: 1 });
 const TWO_DIGITS = new Intl.NumberFormat(LOCALE, { minimumIntegerDigits: 2 });
-const ALL = new Intl.ListFormat(LOCALE, { type: 'conjunction' });
-const ENTRIES = new Intl.ListFormat(LOCALE, { type: 'unit', style: 'short' });
+const LIST = new Intl.ListFormat(LOCALE, { type: 'unit', style: 'short' });
 
 /** @type {[whole: Intl.NumberFormat, oneDigit: Intl.NumberFormat][]} */
 const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'].map((unit) => [
@@ -82,11 +81,8 @@ export function formatPart(part, whole) {
 /** @param {number} value @returns {string} short, for an axis, such as "20K" */
 export const formatCompact = (value) => COMPACT.format(value);
 
-/** @param {Iterable<string>} items @returns {string} such as "a, b, and c" */
-export const formatList = (items) => ALL.format(items);
-
-/** @param {Iterable<string>} items @returns {string} without a word before the last one, such as "a, b, c" */
-export const formatEntries = (items) => ENTRIES.format(items);
+/** @param {Iterable<string>} items @returns {string} such as "a, b, c" */
+export const formatList = (items) => LIST.format(items);
 
 /** @param {number} bytes @returns {string} in decimal units, as file managers show them */
 export function formatBytes(bytes) {

@@ -2,7 +2,7 @@
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatEntries, formatMoment, formatTime } from '../core/format.js';
+import { formatList, formatMoment, formatTime } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
@@ -120,7 +120,7 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
     trouble.show(latest);
     setText(
       events,
-      latest.event_type === '*' ? t('webhooks.form.all_events') : formatEntries(latest.event_type.split(',')),
+      latest.event_type === '*' ? t('webhooks.form.all_events') : formatList(latest.event_type.split(',')),
     );
     setText(imports, latest.imports === 'each' ? t('webhooks.head.each') : t('webhooks.head.not_each'));
     setText(secret, describeSecret(latest));
