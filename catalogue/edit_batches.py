@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from access.audit import Origin
-from catalogue.bulk import MAX_ID
+from catalogue.selection import MAX_ID
 from catalogue.edits import EditedProduct, record_edits
 from catalogue.search import ProductRow
 from database.serializers import format_timestamp

@@ -4,6 +4,7 @@ import { PLACES, signOut } from './access/account-menu.js';
 import { toggleCommandMenu } from './core/command-menu.js';
 import { provideCommands } from './core/commands.js';
 import { openHelp } from './core/help.js';
+import { t } from './core/i18n.js';
 import { go } from './core/router.js';
 import { PERSON, currentWho, isLocal, may } from './core/session.js';
 import { THEMES, applyTheme } from './core/theme.js';
@@ -11,25 +12,29 @@ import { THEMES, applyTheme } from './core/theme.js';
 /** @import { Command } from './core/commands.js' */
 /** @import { IconName } from './core/icons.js' */
 
-const GO = 'Go to';
-const PAGE = 'This page';
+const GO = t('core.command.go');
+const PAGE = t('core.command.page');
 
 /** Register the commands. They follow who is signed in. */
 export function installAppCommands() {
   provideCommands(() => (currentWho() ? [...places(), ...pageCommands(), ...accountCommands()] : pageCommands()));
 }
 
+const importsLabel = () => (may('imports:write') ? t('page.import') : t('page.imports'));
+
 /** @returns {Command[]} */
 function places() {
   return [
     {
-      ...place('#/import', may('imports:write') ? 'Import' : 'Imports', 'file', 'g i', 'history upload'),
-      help: 'Go to imports',
+      ...place('#/import', importsLabel(), 'file', 'g i', t('core.command.words.imports')),
+      help: t('core.command.go_to', { place: t('page.imports') }),
     },
-    place('#/products', 'Products', 'box', 'g p', 'catalogue'),
-    ...(may('webhooks') ? [place('#/webhooks', 'Webhooks', 'hook', 'g w', 'deliveries')] : []),
+    place('#/products', t('page.products'), 'box', 'g p', t('core.command.words.products')),
+    ...(may('webhooks')
+      ? [place('#/webhooks', t('page.webhooks'), 'hook', 'g w', t('core.command.words.webhooks'))]
+      : []),
     ...PLACES.filter(([, , , needs]) => may(needs)).map(([address, label, shape]) => place(address, label, shape)),
-    { ...place('/api/docs', 'API documentation', 'list'), run: () => window.location.assign('/api/docs') },
+    { ...place('/api/docs', t('core.command.api_docs'), 'list'), run: () => window.location.assign('/api/docs') },
   ];
 }
 
@@ -44,11 +49,11 @@ function places() {
 const place = (address, label, shape, shortcut, keywords) => ({
   id: `go-${address}`,
   label,
-  keywords: `go to open ${keywords ?? ''}`,
+  keywords: [t('core.command.words.places'), keywords].join(' '),
   shape,
   group: GO,
   shortcuts: shortcut ? [shortcut] : [],
-  help: `Go to ${label.toLowerCase()}`,
+  help: t('core.command.go_to', { place: label }),
   run: () => visit(address),
 });
 
@@ -62,8 +67,8 @@ function visit(address) {
 const pageCommands = () => [
   {
     id: 'command-menu',
-    label: 'Command menu',
-    help: 'Open the command menu; on a Mac with Cmd',
+    label: t('core.command.menu'),
+    help: t('core.command.menu_help'),
     shortcuts: ['mod+k'],
     isHidden: true,
     isInFields: true,
@@ -75,7 +80,7 @@ const pageCommands = () => [
     const command = {
       id: `theme-${value}`,
       label,
-      keywords: 'colours mode appearance',
+      keywords: t('core.command.words.theme'),
       shape: icon,
       group: PAGE,
       run: () => applyTheme(value),
@@ -84,9 +89,9 @@ const pageCommands = () => [
   }),
   {
     id: 'help',
-    label: 'Help',
-    help: 'Show this help',
-    keywords: 'keyboard shortcuts',
+    label: t('page.help'),
+    help: t('core.help.show_help'),
+    keywords: t('core.command.words.help'),
     shape: 'alert',
     group: PAGE,
     shortcuts: ['?'],
@@ -97,7 +102,9 @@ const pageCommands = () => [
 /** @returns {Command[]} */
 function accountCommands() {
   if (isLocal()) {
-    return [{ id: 'set-up', label: 'Set up accounts', shape: 'people', group: PAGE, run: () => visit('#/setup') }];
+    return [{ id: 'set-up', label: t('access.set_up'), shape: 'people', group: PAGE, run: () => visit('#/setup') }];
   }
-  return may(PERSON) ? [{ id: 'sign-out', label: 'Sign out', shape: 'leave', group: PAGE, run: signOut }] : [];
+  return may(PERSON)
+    ? [{ id: 'sign-out', label: t('access.sign_out'), shape: 'leave', group: PAGE, run: signOut }]
+    : [];
 }

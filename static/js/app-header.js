@@ -5,6 +5,7 @@ import { installAppCommands } from './app-commands.js';
 import { toggleCommandMenu } from './core/command-menu.js';
 import { elementById, h, setText } from './core/dom.js';
 import { openHelp } from './core/help.js';
+import { t } from './core/i18n.js';
 import { icon } from './core/icons.js';
 import { ariaKeys, shownKeys } from './core/key-sequences.js';
 import { currentWho, may, sessionChanged } from './core/session.js';
@@ -20,8 +21,8 @@ export function installHeader() {
     h('button', {
       class: 'icon-button help-button',
       type: 'button',
-      'aria-label': 'Help',
-      title: 'Help (?)',
+      'aria-label': t('page.help'),
+      title: t('page.help_hint'),
       text: '?',
       on: { click: openHelp },
     }),
@@ -39,9 +40,9 @@ function commandButton() {
     {
       class: 'command-button',
       type: 'button',
-      'aria-label': 'Command menu',
+      'aria-label': t('core.command.menu'),
       'aria-keyshortcuts': ariaKeys('mod+k', isMac()),
-      title: `Command menu (${keys.join('+')})`,
+      title: t('core.command.menu_keys', { keys: keys.join('+') }),
       data: { testid: 'command-button' },
       on: { click: toggleCommandMenu },
     },
@@ -59,7 +60,9 @@ function showNavigation() {
   const isKnown = currentWho() !== null;
   for (const link of /** @type {NodeListOf<HTMLElement>} */ (navigation.querySelectorAll('[data-nav]'))) {
     if (link.dataset.nav === 'webhooks') link.hidden = !may('webhooks');
-    if (link.dataset.nav === 'import') setText(link, !isKnown || may('imports:write') ? 'Import' : 'Imports');
+    if (link.dataset.nav === 'import') {
+      setText(link, !isKnown || may('imports:write') ? t('page.import') : t('page.imports'));
+    }
   }
   navigation.hidden = !isKnown;
 }

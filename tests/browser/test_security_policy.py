@@ -13,7 +13,7 @@ from support.team import Team
 ROUTE_RE = re.compile(r"\{\s*name: '([\w-]+)'")
 # `style:` is an attribute for `h`, or an option of Intl.NumberFormat.
 INLINE_RE = re.compile(
-    r"""\sstyle=|setAttribute\(\s*['"]style|\sstyle: (?!'(percent|unit|decimal)')|cssText"""
+    r"""\sstyle=|setAttribute\(\s*['"]style|\sstyle: (?!'(percent|unit|decimal|short)')|cssText"""
     "|innerHTML|outerHTML|insertAdjacentHTML"
 )
 VISITED = {"import", "import-detail", "products", "webhooks", "webhooks-detail"}

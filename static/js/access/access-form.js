@@ -2,7 +2,8 @@
 
 import { ApiError, NetworkError, messageOf, nextStep } from '../core/api.js';
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatDuration } from '../core/format.js';
+import { formatDuration } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { messageContent } from '../core/message-text.js';
 import { showFieldErrors } from './fields.js';
 
@@ -58,7 +59,7 @@ export function accessForm({ testid, ok, fields = {}, content, run, aside }) {
     problem.replaceChildren(h('p', {}, messageContent(text)), ...(detail ? [h('p', {}, messageContent(detail))] : []));
   };
   const showButton = () => {
-    setText(button, isBusy ? 'Working…' : ok);
+    setText(button, isBusy ? t('common.working') : ok);
     button.setAttribute('aria-disabled', String(isBusy || Date.now() < waitUntil));
   };
   /** @param {number} seconds */
@@ -71,7 +72,7 @@ export function accessForm({ testid, ok, fields = {}, content, run, aside }) {
   function tick() {
     const seconds = Math.ceil((waitUntil - Date.now()) / 1000);
     wait.hidden = seconds <= 0;
-    if (seconds > 0) setText(wait, `You can try again in ${waitText(seconds)}.`);
+    if (seconds > 0) setText(wait, t('access.form.wait', { duration: waitText(seconds) }));
     if (seconds <= 0 || !element.isConnected) clearInterval(timer);
     if (seconds <= 0) showProblem('');
     showButton();
@@ -97,10 +98,10 @@ export function accessForm({ testid, ok, fields = {}, content, run, aside }) {
   function show(error) {
     if (error instanceof ApiError && error.status === 429) {
       startWait(error.retryAfterSeconds || 1);
-      return showProblem('Too many attempts. Wait a little before the next one.');
+      return showProblem(t('access.form.too_many'));
     }
     if (error instanceof ApiError && showFieldErrors(fields, error.fields)) return undefined;
-    if (error instanceof NetworkError) return showProblem(error.message, 'What you typed is kept. Try again.');
+    if (error instanceof NetworkError) return showProblem(error.message, t('access.form.kept'));
     return showProblem(messageOf(error), nextStep(error));
   }
   showButton();
@@ -108,4 +109,4 @@ export function accessForm({ testid, ok, fields = {}, content, run, aside }) {
 }
 
 /** @param {number} seconds */
-const waitText = (seconds) => (seconds < 60 ? formatCount(seconds, 'second') : formatDuration(seconds));
+const waitText = (seconds) => (seconds < 60 ? t('access.form.seconds', { count: seconds }) : formatDuration(seconds));

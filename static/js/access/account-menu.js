@@ -3,9 +3,11 @@
 import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { showBanner } from '../core/banner.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { currentWho, isLocal, may, sessionChanged, tellSignedOut } from '../core/session.js';
+import { roleWord } from './roles.js';
 import { forgetEmail } from './sign-in-form.js';
 
 /** @import { IconName } from '../core/icons.js' */
@@ -14,12 +16,12 @@ import { forgetEmail } from './sign-in-form.js';
 
 /** @type {[address: string, label: string, shape: IconName, needs: Needs][]} */
 export const PLACES = [
-  ['#/account', 'Account', 'person', 'person'],
-  ['#/people', 'People', 'people', 'admin'],
-  ['#/keys', 'API keys', 'key', 'person'],
-  ['#/activity', 'Activity', 'list', 'admin'],
+  ['#/account', t('access.account'), 'person', 'person'],
+  ['#/people', t('access.people'), 'people', 'admin'],
+  ['#/keys', t('access.api_keys'), 'key', 'person'],
+  ['#/activity', t('access.activity'), 'list', 'admin'],
 ];
-const LOCAL_TEXT = 'Everyone on this machine may do everything';
+const LOCAL_TEXT = t('access.local');
 
 /**
  * Create the menu's place, which follows who is signed in.
@@ -43,12 +45,12 @@ function setupLink() {
     {
       class: 'local-note',
       href: '/#/setup',
-      title: `${LOCAL_TEXT} · Set up accounts`,
+      title: `${LOCAL_TEXT} · ${t('access.set_up')}`,
       data: { testid: 'setup-accounts' },
     },
     icon('people'),
     h('span', { class: 'local-note-who', text: `${LOCAL_TEXT} · ` }),
-    h('span', { class: 'local-note-what', text: 'Set up accounts' }),
+    h('span', { class: 'local-note-what', text: t('access.set_up') }),
   );
 }
 
@@ -57,10 +59,10 @@ function personMenu({ actor }) {
   const items = PLACES.filter(([, , , needs]) => may(needs)).map(([address, label, shape]) =>
     menuItem({ run: () => visit(address), testid: `menu-${address.slice(2)}` }, icon(shape), label),
   );
-  items.push(menuItem({ run: signOut, testid: 'sign-out' }, icon('leave'), 'Sign out'));
+  items.push(menuItem({ run: signOut, testid: 'sign-out' }, icon('leave'), t('access.sign_out')));
   const holder = menuButton({
     face: [h('span', { class: 'initials', 'aria-hidden': 'true', text: initialsOf(actor.name) })],
-    label: `Account of ${actor.name}, ${actor.role}`,
+    label: t('access.account_of', { name: actor.name, role: roleWord(actor.role) }),
     look: 'account-button',
     testid: 'account-menu',
     items,
@@ -72,7 +74,7 @@ function personMenu({ actor }) {
         'span',
         { class: 'menu-title account-title', role: 'presentation' },
         h('strong', { text: actor.name, dir: 'auto' }),
-        h('span', { text: actor.role, data: { testid: 'account-role' } }),
+        h('span', { text: roleWord(actor.role), data: { testid: 'account-role' } }),
       ),
     );
   return holder;
@@ -93,7 +95,11 @@ export async function signOut() {
   try {
     await sendJson('DELETE', '/api/session');
   } catch (error) {
-    showBanner({ key: 'sign-out', title: `You are still signed in. ${messageOf(error)}`, detail: nextStep(error) });
+    showBanner({
+      key: 'sign-out',
+      title: t('access.still_signed_in', { reason: messageOf(error) }),
+      detail: nextStep(error),
+    });
     return;
   }
   forgetEmail();

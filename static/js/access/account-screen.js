@@ -5,6 +5,7 @@ import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { offer } from '../core/commands.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { currentWho } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { timeElement } from '../core/widgets.js';
@@ -13,20 +14,27 @@ import { describeBrowser } from './browser-names.js';
 import { loadingRows, section, tableCard } from './cards.js';
 import { newPasswordField, passwordField } from './fields.js';
 import { createKeysCard } from './keys-card.js';
+import { roleWord } from './roles.js';
 
 /** @import { Screen } from '../core/router.js' */
 /** @import { Session } from '../core/types.d.ts' */
 
 /** @type {[text: string, className?: string][]} */
-const HEADS = [['Browser'], ['Address', 'wide'], ['Signed in', 'medium'], ['Last used'], ['Actions']];
+const HEADS = [
+  [t('access.browser')],
+  [t('access.address'), 'wide'],
+  [t('access.signed_in'), 'medium'],
+  [t('access.last_used')],
+  [t('common.actions')],
+];
 
 /** @type {Screen} */
 export const accountScreen = {
   mount(root) {
-    document.title = 'Account · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('access.account') });
     const { actor } = currentWho() ?? {};
     const sessions = sessionsCard();
-    const keys = createKeysCard({ title: 'Your API keys', ownOnly: true });
+    const keys = createKeysCard({ title: t('access.your_api_keys'), ownOnly: true });
     root.append(
       h(
         'div',
@@ -34,8 +42,8 @@ export const accountScreen = {
         h(
           'div',
           { class: 'screen-head' },
-          h('h1', { text: 'Account' }),
-          h('span', { class: 'muted', dir: 'auto', text: `${actor?.name} · ${actor?.role}` }),
+          h('h1', { text: t('access.account') }),
+          h('span', { class: 'muted', dir: 'auto', text: `${actor?.name} · ${roleWord(actor?.role)}` }),
         ),
         h(
           'div',
@@ -54,16 +62,19 @@ export const accountScreen = {
 
 /** @param {() => void} onChanged the other sessions have ended */
 function passwordCard(onChanged) {
-  const current = passwordField('Current password', { testid: 'current-password', autocomplete: 'current-password' });
-  const password = newPasswordField('New password', () => [currentWho()?.actor.name ?? '']);
+  const current = passwordField(t('access.password.current'), {
+    testid: 'current-password',
+    autocomplete: 'current-password',
+  });
+  const password = newPasswordField(t('access.password.new'), () => [currentWho()?.actor.name ?? '']);
   const form = accessForm({
     testid: 'change-password',
-    ok: 'Change password',
+    ok: t('access.password.change'),
     fields: { current_password: current, password },
     content: [current.element, password.element],
     async run() {
       if (!current.input.value) {
-        current.showProblem('Type your current password.');
+        current.showProblem(t('access.password.type_current'));
         current.input.focus();
         return;
       }
@@ -73,31 +84,36 @@ function passwordCard(onChanged) {
       });
       form.element.reset();
       password.input.dispatchEvent(new Event('input'));
-      toast('Password changed');
+      toast(t('access.password.changed'));
       onChanged();
     },
   });
   return section(
-    { title: 'Password', testid: 'password' },
-    h('p', { class: 'muted access-section-text', text: 'A new password ends all your other sessions.' }),
+    { title: t('access.password.label'), testid: 'password' },
+    h('p', { class: 'muted access-section-text', text: t('access.password.ends_sessions') }),
     form.element,
   );
 }
 
 function sessionsCard() {
   const body = h('tbody');
-  const table = tableCard('Your sessions', 'table-sessions', HEADS, body);
+  const table = tableCard(t('access.sessions.yours'), 'table-sessions', HEADS, body);
   const content = h('div', {}, loadingRows());
   const endOthers = h('button', {
     class: 'button button-small',
     type: 'button',
-    text: 'End all others',
+    text: t('access.sessions.end_others'),
     hidden: true,
     data: { testid: 'end-other-sessions' },
     on: { click: endAllOthers },
   });
-  offer(endOthers, { id: 'end-other-sessions', label: 'End all other sessions…', shape: 'leave', run: endAllOthers });
-  const element = section({ title: 'Sessions', testid: 'sessions', action: endOthers }, content);
+  offer(endOthers, {
+    id: 'end-other-sessions',
+    label: t('access.sessions.end_others_command'),
+    shape: 'leave',
+    run: endAllOthers,
+  });
+  const element = section({ title: t('access.sessions.title'), testid: 'sessions', action: endOthers }, content);
 
   async function load() {
     try {
@@ -105,15 +121,19 @@ function sessionsCard() {
     } catch (error) {
       fill(
         content,
-        buildBanner({ title: messageOf(error), detail: nextStep(error), action: { label: 'Try again', run: load } }),
+        buildBanner({
+          title: messageOf(error),
+          detail: nextStep(error),
+          action: { label: t('common.try_again'), run: load },
+        }),
       );
     }
   }
   async function endAllOthers() {
     const done = await askToConfirm({
-      title: 'End all other sessions?',
-      text: 'Every other browser in which you are signed in has to sign in again. This browser stays signed in.',
-      ok: 'End them',
+      title: t('access.sessions.end_others_title'),
+      text: t('access.sessions.end_others_text'),
+      ok: t('access.sessions.end_others_ok'),
       run: () => sendJson('DELETE', '/api/account/sessions'),
     });
     if (done) await load();
@@ -121,9 +141,12 @@ function sessionsCard() {
   /** @param {Session} session */
   async function end(session) {
     const done = await askToConfirm({
-      title: 'End this session?',
-      text: `${describeBrowser(session.user_agent)} at ${session.address} has to sign in again.`,
-      ok: 'End session',
+      title: t('access.sessions.end_title'),
+      text: t('access.sessions.end_text', {
+        browser: describeBrowser(session.user_agent),
+        address: session.address ?? '',
+      }),
+      ok: t('access.sessions.end_ok'),
       run: () => sendJson('DELETE', `/api/account/sessions/${session.id}`),
     });
     if (done) await load();
@@ -141,7 +164,7 @@ function sessionsCard() {
             'td',
             {},
             h('span', { class: 'cell-strong', text: describeBrowser(session.user_agent), title: session.user_agent }),
-            session.current ? h('span', { class: 'pill pill-success', text: 'This browser' }) : null,
+            session.current ? h('span', { class: 'pill pill-success', text: t('access.sessions.this_browser') }) : null,
             h('span', { class: 'narrow-only muted', text: session.address }),
           ),
           h('td', { class: 'wide tabular', text: session.address }),
@@ -149,7 +172,9 @@ function sessionsCard() {
             'td',
             { class: 'medium' },
             timeElement(session.created_at),
-            session.method === 'oidc' ? h('span', { class: 'muted', text: ' with the sign-in service' }) : null,
+            session.method === 'oidc'
+              ? h('span', { class: 'muted', text: ` ${t('access.sessions.with_service')}` })
+              : null,
           ),
           h('td', {}, timeElement(session.seen_at)),
           h(
@@ -160,8 +185,11 @@ function sessionsCard() {
               : h('button', {
                   class: 'button button-small',
                   type: 'button',
-                  text: 'End',
-                  'aria-label': `End the session of ${describeBrowser(session.user_agent)} at ${session.address}`,
+                  text: t('access.sessions.end'),
+                  'aria-label': t('access.sessions.end_label', {
+                    browser: describeBrowser(session.user_agent),
+                    address: session.address ?? '',
+                  }),
                   data: { testid: 'end-session' },
                   on: { click: () => end(session) },
                 }),

@@ -4,6 +4,7 @@ import { NetworkError, getJson, messageOf, nextStep, queryString } from '../core
 import { buildBanner } from '../core/banner.js';
 import { debounce, fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, timeElement } from '../core/widgets.js';
@@ -26,22 +27,34 @@ import { loadingRows, tableCard } from './cards.js';
 const PATH = '/api/audit';
 const TYPING_MS = 300;
 /** @type {[text: string, className?: string][]} */
-const HEADS = [['When'], ['Who'], ['What'], ['Before and after', 'medium'], ['Address', 'wide']];
+const HEADS = [
+  [t('access.activity_head.when')],
+  [t('access.activity_head.who')],
+  [t('access.activity_head.what')],
+  [t('access.activity_head.before_and_after'), 'medium'],
+  [t('access.address'), 'wide'],
+];
 /** @type {Record<ActivityFilter, string>} */
-const LABELS = { actor: 'Who', action: 'What', target: 'Object', since: 'From', until: 'Until' };
+const LABELS = {
+  actor: t('access.activity_head.who'),
+  action: t('access.activity_head.what'),
+  target: t('access.activity_head.object'),
+  since: t('access.activity_head.from'),
+  until: t('access.activity_head.until'),
+};
 
 /** @type {Screen} */
 export const activityScreen = {
   mount(root, { query: firstQuery }) {
-    document.title = 'Activity · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('access.activity') });
     const filters = filterBar();
     const body = h('tbody');
-    const table = tableCard('Table of activity', 'table-activity', HEADS, body);
+    const table = tableCard(t('access.activity_list.table'), 'table-activity', HEADS, body);
     const card = h('div', { class: 'card table-card', data: { testid: 'activity' } }, loadingRows());
     const more = h('button', {
       class: 'button',
       type: 'button',
-      text: 'Show earlier ones',
+      text: t('access.activity_list.earlier'),
       hidden: true,
       data: { testid: 'activity-more' },
       on: { click: () => load(next) },
@@ -50,7 +63,7 @@ export const activityScreen = {
       'a',
       { class: 'button', download: true, data: { testid: 'activity-export' } },
       icon('download'),
-      'Export CSV',
+      t('access.activity_list.export'),
     );
     root.append(
       h(
@@ -59,7 +72,7 @@ export const activityScreen = {
         h(
           'div',
           { class: 'screen-head access-head' },
-          h('h1', { text: 'Activity' }),
+          h('h1', { text: t('access.activity') }),
           h('span', { class: 'spacer' }),
           download,
         ),
@@ -94,7 +107,7 @@ export const activityScreen = {
           buildBanner({
             title: messageOf(error),
             detail: nextStep(error),
-            action: { label: 'Try again', run: () => load() },
+            action: { label: t('common.try_again'), run: () => load() },
           }),
         );
       }
@@ -111,10 +124,10 @@ export const activityScreen = {
           card,
           emptyState({
             shape: 'list',
-            title: 'Nothing found',
+            title: t('access.activity_list.nothing'),
             detail: FILTERS.some((name) => query.get(name))
-              ? 'No entry matches all filters.'
-              : 'Sign-ins, imports, changes and refusals are listed here.',
+              ? t('access.activity_list.no_match')
+              : t('access.activity_list.empty'),
           }),
         );
       } else if (!table.isConnected) fill(card, table);
@@ -140,8 +153,8 @@ export const activityScreen = {
 function filterBar() {
   const apply = debounce(() => setQuery(values(), { replace: true }), TYPING_MS);
   const controls = {
-    actor: choice('actor', 'Everyone', Object.entries(ACTOR_TYPES)),
-    action: choice('action', 'Everything', Object.entries(ACTIONS)),
+    actor: choice('actor', t('access.activity_list.everyone'), Object.entries(ACTOR_TYPES)),
+    action: choice('action', t('access.activity_list.everything'), Object.entries(ACTIONS)),
     target: h('input', {
       class: 'input',
       type: 'search',
@@ -182,7 +195,7 @@ function filterBar() {
   };
   const element = h(
     'div',
-    { class: 'activity-filters', role: 'search', 'aria-label': 'Filters of the activity' },
+    { class: 'activity-filters', role: 'search', 'aria-label': t('access.activity_list.filters') },
     FILTERS.map((name) => h('label', { class: 'filter-field' }, h('span', { text: LABELS[name] }), controls[name])),
   );
   return { element, show, showPeople, stop: apply.cancel };
@@ -216,7 +229,7 @@ function entryRow(entry) {
       'td',
       {},
       h('span', { dir: 'auto', text: actor.name || actor.type }),
-      actor.type === 'key' ? h('span', { class: 'muted', text: ' (key)' }) : null,
+      actor.type === 'key' ? h('span', { class: 'muted', text: ` (${t('access.activity_list.key')})` }) : null,
     ),
     h(
       'td',
@@ -234,7 +247,7 @@ function entryRow(entry) {
               class: 'quiet-link',
               dir: 'auto',
               href: `#/activity?${new URLSearchParams({ target: targetFilter(target) })}`,
-              title: 'Everything about it',
+              title: t('access.activity_list.all_about'),
               text,
             }),
           )
@@ -244,7 +257,7 @@ function entryRow(entry) {
     h('td', { class: 'medium' }, changeList(changes)),
     h('td', {
       class: 'wide tabular muted',
-      title: entry.request_id ? `Request ${entry.request_id}` : null,
+      title: entry.request_id ? t('access.activity_list.request', { id: entry.request_id }) : null,
       text: entry.address ?? '',
     }),
   );

@@ -1,5 +1,8 @@
 // The entries of the audit log in words, and the filters of the screen as parameters of the API.
 
+import { formatList } from '../core/format.js';
+import { t } from '../core/i18n.js';
+
 /** @import { AuditEntry } from '../core/types.d.ts' */
 
 /** @typedef {'actor' | 'action' | 'target' | 'since' | 'until'} ActivityFilter */
@@ -7,69 +10,75 @@
 /** @type {ActivityFilter[]} */
 export const FILTERS = ['actor', 'action', 'target', 'since', 'until'];
 
+const ACTION_NAMES = /** @type {const} */ ([
+  'session.created',
+  'session.deleted',
+  'session.confirmed',
+  'access.refused',
+  'user.created',
+  'user.updated',
+  'user.deleted',
+  'user.reset',
+  'user.password_changed',
+  'key.created',
+  'key.revoked',
+  'product.created',
+  'product.updated',
+  'product.deleted',
+  'products.activated',
+  'products.deactivated',
+  'products.changed',
+  'products.deleted',
+  'products.exported',
+  'import.started',
+  'import.confirmed',
+  'import.cancelled',
+  'import.retried',
+  'import.fixed',
+  'import.fix_deleted',
+  'import.undone',
+  'import.exported',
+  'import.deleted',
+  'webhook.created',
+  'webhook.updated',
+  'webhook.deleted',
+  'webhook.tested',
+  'webhook.secret_shown',
+  'webhook.secret_rotated',
+  'webhook.deliveries_resent',
+  'webhook.deliveries_recovered',
+  'view.created',
+  'view.updated',
+  'view.deleted',
+  'audit.exported',
+]);
 /** The actions that can be chosen in the filter, and their words. The server may know others. */
 /** @type {Record<string, string | undefined>} */
-export const ACTIONS = {
-  'session.created': 'Signed in',
-  'session.deleted': 'Signed out',
-  'session.confirmed': 'Password confirmed',
-  'access.refused': 'Refused',
-  'user.created': 'Person added',
-  'user.updated': 'Person changed',
-  'user.deleted': 'Person removed',
-  'user.reset': 'Link created',
-  'user.password_changed': 'Password changed',
-  'key.created': 'Key created',
-  'key.revoked': 'Key revoked',
-  'product.created': 'Product created',
-  'product.updated': 'Product changed',
-  'product.deleted': 'Product deleted',
-  'products.activated': 'Products activated',
-  'products.deactivated': 'Products deactivated',
-  'products.changed': 'Products changed',
-  'products.deleted': 'Products deleted',
-  'products.exported': 'Products exported',
-  'import.started': 'Import started',
-  'import.confirmed': 'Import confirmed',
-  'import.cancelled': 'Import cancelled',
-  'import.retried': 'Import retried',
-  'import.fixed': 'Rows of an import fixed',
-  'import.fix_deleted': 'Fix of an import deleted',
-  'import.undone': 'Import undone',
-  'import.exported': 'List of an import exported',
-  'import.deleted': 'Import deleted',
-  'webhook.created': 'Webhook created',
-  'webhook.updated': 'Webhook changed',
-  'webhook.deleted': 'Webhook deleted',
-  'webhook.tested': 'Webhook tested',
-  'webhook.secret_shown': 'Secret shown',
-  'webhook.secret_rotated': 'Secret replaced',
-  'webhook.deliveries_resent': 'Deliveries sent again',
-  'webhook.deliveries_recovered': 'Deliveries recovered',
-  'view.created': 'View saved',
-  'view.updated': 'View changed',
-  'view.deleted': 'View deleted',
-  'audit.exported': 'Activity exported',
-};
+export const ACTIONS = Object.fromEntries(ACTION_NAMES.map((name) => [name, t(`access.action.${name}`)]));
 /** @type {Record<string, string>} */
 export const ACTOR_TYPES = {
-  key: 'API keys',
-  local: 'Everyone on this machine',
-  system: 'The product itself',
-  anonymous: 'Nobody signed in',
+  key: t('access.api_keys'),
+  local: t('access.actor.local'),
+  system: t('access.actor.system'),
+  anonymous: t('access.actor.anonymous'),
 };
 /** @type {Record<string, string | undefined>} */
-const FAILED_ACTIONS = { 'session.created': 'Sign-in failed' };
+const FAILED_ACTIONS = { 'session.created': t('access.action_failed.session') };
 /**
  * What people do with a link, by action and purpose of the link.
  * @type {Record<string, string | undefined>}
  */
 const ACTIONS_WITH_LINK = {
-  'user.created setup': 'First administrator created',
-  'user.password_changed invitation': 'Invitation accepted',
+  'user.created:setup': t('access.action_with_link.setup'),
+  'user.password_changed:invitation': t('access.action_with_link.invitation'),
 };
 /** @type {Record<string, string | undefined>} */
-const TARGETS = { user: 'person', key: 'key', job: 'import' };
+const TARGETS = {
+  user: t('access.target.person'),
+  key: t('access.target.key'),
+  job: t('access.target.import'),
+  product: t('access.target.product'),
+};
 
 const LONG_CHARACTERS = 300;
 
@@ -82,7 +91,7 @@ const LONG_CHARACTERS = 300;
 export function describeAction(action, outcome, changes) {
   const special =
     (outcome === 'failed' && FAILED_ACTIONS[action]) ||
-    ACTIONS_WITH_LINK[`${action} ${linkOf(changes)}`] ||
+    ACTIONS_WITH_LINK[`${action}:${linkOf(changes)}`] ||
     ACTIONS[action];
   if (special) return special;
   const words = action.replace(/[._]/g, ' ');
@@ -129,8 +138,8 @@ export function listChanges(changes) {
  */
 function textOf(value) {
   if (value === null || value === undefined) return '';
-  if (Array.isArray(value)) return value.map(textOf).join(', ');
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (Array.isArray(value)) return formatList(value.map(textOf));
+  if (typeof value === 'boolean') return value ? t('access.yes') : t('access.no');
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
   return text.length > LONG_CHARACTERS ? `${text.slice(0, LONG_CHARACTERS)}…` : text;
 }

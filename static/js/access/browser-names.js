@@ -1,5 +1,8 @@
 // Names of browsers and systems, from the User-Agent header.
 
+import { t } from '../core/i18n.js';
+
+/* eslint-disable page/no-untranslated-text -- The names are the same in every language. */
 /** The first pattern that matches wins: most browsers also name those that they descend from. */
 /** @type {[pattern: RegExp, name: string][]} */
 const BROWSERS = [
@@ -24,6 +27,7 @@ const SYSTEMS = [
   [/\bCrOS\b/, 'ChromeOS'],
   [/\bLinux\b|\bX11\b/, 'Linux'],
 ];
+/* eslint-enable page/no-untranslated-text */
 
 /**
  * Return a browser in words, such as "Firefox on Windows".
@@ -32,8 +36,8 @@ const SYSTEMS = [
 export function describeBrowser(userAgent) {
   const browser = nameIn(BROWSERS, userAgent);
   const system = nameIn(SYSTEMS, userAgent);
-  if (browser && system) return `${browser} on ${system}`;
-  return browser || (system ? `A browser on ${system}` : 'Unknown browser');
+  if (browser && system) return t('access.browser_on', { browser, system });
+  return browser || (system ? t('access.some_browser_on', { system }) : t('access.unknown_browser'));
 }
 
 /**

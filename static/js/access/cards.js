@@ -1,6 +1,7 @@
 // Frames of the access screens: a narrow card for one form, and a card with a heading.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 
 /** @import { Child } from '../core/dom.js' */
 
@@ -55,7 +56,7 @@ export function tableCard(label, className, heads, body) {
           'tr',
           {},
           heads.map(([text, look = '']) =>
-            text === 'Actions'
+            text === t('common.actions')
               ? h('th', { scope: 'col', class: look }, h('span', { class: 'visually-hidden', text }))
               : h('th', { scope: 'col', class: look, text }),
           ),
@@ -71,6 +72,6 @@ export const loadingRows = () =>
   h(
     'div',
     { class: 'table-loading', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading…' }),
+    h('p', { class: 'visually-hidden', text: t('common.loading') }),
     Array.from({ length: 3 }, () => h('div', { class: 'skeleton' })),
   );

@@ -1,6 +1,7 @@
 // Fields of the forms of access control: a text, a password that can be shown, a new password with a live hint.
 
 import { h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { hintFor } from './password-rules.js';
 
@@ -60,8 +61,8 @@ export function passwordField(label, { testid, autocomplete, hint }) {
   const toggle = h('button', {
     class: 'button password-toggle',
     type: 'button',
-    text: 'Show',
-    'aria-label': 'Show the password',
+    text: t('common.show'),
+    'aria-label': t('access.password.show'),
     'aria-pressed': 'false',
     data: { testid: `${testid}-show` },
   });
@@ -74,7 +75,7 @@ export function passwordField(label, { testid, autocomplete, hint }) {
     const isShown = field.input.type === 'text';
     field.input.type = isShown ? 'password' : 'text';
     toggle.setAttribute('aria-pressed', String(!isShown));
-    setText(toggle, isShown ? 'Show' : 'Hide');
+    setText(toggle, isShown ? t('common.show') : t('common.hide'));
   });
   return field;
 }

@@ -5,6 +5,7 @@ import { copyLine } from '../core/clipboard.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { accessForm } from './access-form.js';
 import { textField } from './fields.js';
 import { roleSelect } from './roles.js';
@@ -16,24 +17,28 @@ import { roleSelect } from './roles.js';
  * @param {() => void} onInvited
  */
 export function openInvitation(onInvited) {
-  const name = textField('Name', { autocomplete: 'off', autocapitalize: 'words', data: { testid: 'invite-name' } });
-  const email = textField('Email', { type: 'email', autocomplete: 'off', data: { testid: 'invite-email' } });
+  const name = textField(t('access.name'), {
+    autocomplete: 'off',
+    autocapitalize: 'words',
+    data: { testid: 'invite-name' },
+  });
+  const email = textField(t('access.email'), { type: 'email', autocomplete: 'off', data: { testid: 'invite-email' } });
   const role = roleSelect('editor', { id: 'invite-role', data: { testid: 'invite-role' } });
   const form = accessForm({
     testid: 'invitation',
-    ok: 'Invite',
+    ok: t('access.invite.ok'),
     fields: { name, email },
     content: [
       name.element,
       email.element,
-      h('div', { class: 'field' }, h('label', { for: role.id, text: 'Role' }), role),
+      h('div', { class: 'field' }, h('label', { for: role.id, text: t('access.role_label') }), role),
     ],
     async run() {
       /** @type {InvitedUser} */
       const user = await sendJson('POST', '/api/users', {
         body: { name: name.input.value, email: email.input.value, role: role.value },
       });
-      dialog.setTitle(`${user.name} is invited`);
+      dialog.setTitle(t('access.invite.done', { name: user.name }));
       fill(body, linkContent(user.invitation, { name: user.name, email: user.email }, dialog.close));
       body.querySelector('input')?.focus();
       onInvited();
@@ -41,7 +46,7 @@ export function openInvitation(onInvited) {
   });
   const body = h('div', {}, form.element);
   const dialog = showDialog({
-    title: 'Invite a person',
+    title: t('access.invite.title'),
     content: [body],
     testid: 'invite-dialog',
     mayClose: () => !form.isBusy(),
@@ -56,7 +61,11 @@ export function openInvitation(onInvited) {
  */
 export function showLink(link, person) {
   const body = h('div', {});
-  const dialog = showDialog({ title: `Link for ${person.name}`, content: [body], testid: 'link-dialog' });
+  const dialog = showDialog({
+    title: t('access.link.title', { name: person.name }),
+    content: [body],
+    testid: 'link-dialog',
+  });
   fill(body, linkContent(link, person, dialog.close));
   body.querySelector('input')?.focus();
 }
@@ -73,19 +82,17 @@ function linkContent({ link, expires_at: expiresAt, mailed }, { name, email }, c
     h('p', {
       role: 'status',
       data: { testid: 'link-note' },
-      text: mailed
-        ? `The link was mailed to ${email}. You can also give it to ${name} yourself:`
-        : `Give this link to ${name}. It was not mailed, and it is not shown again:`,
+      text: mailed ? t('access.link.mailed', { email, name }) : t('access.link.not_mailed', { name }),
     }),
-    copyLine('Link', link, 'one-time-link'),
-    h('p', { class: 'muted', text: `It can be used once, until ${formatTime(expiresAt)}.` }),
+    copyLine(t('access.link.label'), link, 'one-time-link'),
+    h('p', { class: 'muted', text: t('access.link.valid_until', { time: formatTime(expiresAt) }) }),
     h(
       'div',
       { class: 'access-actions' },
       h('button', {
         class: 'button button-primary',
         type: 'button',
-        text: 'Done',
+        text: t('access.done'),
         data: { testid: 'link-done' },
         on: { click: close },
       }),

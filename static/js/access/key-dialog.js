@@ -4,6 +4,7 @@ import { sendJson } from '../core/api.js';
 import { copyLine, copyText } from '../core/clipboard.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { may } from '../core/session.js';
 import { accessForm } from './access-form.js';
 import { textField } from './fields.js';
@@ -18,9 +19,9 @@ import { DEFAULT_EXPIRY_DAYS, EXPIRIES, SCOPES, curlExample } from './scopes.js'
  */
 export function openNewKey(onCreated) {
   const name = textField(
-    'Name',
+    t('access.name'),
     { autocomplete: 'off', data: { testid: 'key-name' } },
-    { hint: 'What the key is for, such as “Nightly import”.' },
+    { hint: t('access.key.name_hint') },
   );
   const allowed = SCOPES.filter(([scope]) => may(/** @type {Scope} */ (scope)));
   const boxes = allowed.map(([scope]) =>
@@ -42,14 +43,14 @@ export function openNewKey(onCreated) {
   expiry.value = String(DEFAULT_EXPIRY_DAYS);
   const form = accessForm({
     testid: 'new-key',
-    ok: 'Create key',
+    ok: t('access.key.create'),
     fields: { name },
     content: [
       name.element,
       h(
         'fieldset',
         { class: 'fieldset', on: { change: () => fill(scopeProblem) } },
-        h('legend', { text: 'What it may do' }),
+        h('legend', { text: t('access.key.may') }),
         allowed.map(([scope, text], index) =>
           h(
             'div',
@@ -68,20 +69,20 @@ export function openNewKey(onCreated) {
       h(
         'div',
         { class: 'field' },
-        h('label', { for: expiry.id, text: 'Expires after' }),
+        h('label', { for: expiry.id, text: t('access.key.expires_after') }),
         expiry,
-        h('p', { class: 'field-hint', text: 'It also stops working when you revoke it, or lose the role.' }),
+        h('p', { class: 'field-hint', text: t('access.key.expiry_hint') }),
       ),
     ],
     async run() {
       const scopes = boxes.filter(({ checked }) => checked).map(({ value }) => value);
       if (!name.input.value.trim()) {
-        name.showProblem('Give the key a name.');
+        name.showProblem(t('access.key.needs_name'));
         name.input.focus();
         return;
       }
       if (!scopes.length) {
-        fill(scopeProblem, 'Choose at least one.');
+        fill(scopeProblem, t('access.key.needs_scope'));
         boxes[0]?.focus();
         return;
       }
@@ -92,7 +93,7 @@ export function openNewKey(onCreated) {
   });
   const body = h('div', {}, form.element);
   const dialog = showDialog({
-    title: 'New API key',
+    title: t('access.key.new_title'),
     content: [body],
     testid: 'key-dialog',
     mayClose: () => !form.isBusy(),
@@ -102,11 +103,11 @@ export function openNewKey(onCreated) {
   /** @param {CreatedApiKey} created */
   function showKey({ key, name: keyName, scopes }) {
     const example = curlExample(key, scopes, window.location.origin);
-    dialog.setTitle(`Key “${keyName}”`);
+    dialog.setTitle(t('access.key.title', { name: keyName }));
     const done = h('button', {
       class: 'button button-primary',
       type: 'button',
-      text: 'I have stored it',
+      text: t('access.key.stored'),
       data: { testid: 'key-done' },
       on: { click: dialog.close },
     });
@@ -115,13 +116,13 @@ export function openNewKey(onCreated) {
       h(
         'div',
         { class: 'access-form' },
-        h('p', { role: 'status', text: 'Store the key now, in a safe place. It is not shown again.' }),
-        copyLine('Key', key, 'new-key-text'),
-        h('h3', { text: 'Try it' }),
+        h('p', { role: 'status', text: t('access.key.store_now') }),
+        copyLine(t('access.key.label'), key, 'new-key-text'),
+        h('h3', { text: t('access.key.try') }),
         h('pre', {
           class: 'code-block',
           tabindex: '0',
-          'aria-label': 'Example',
+          'aria-label': t('access.key.example'),
           data: { testid: 'key-example' },
           text: example,
         }),
@@ -132,8 +133,8 @@ export function openNewKey(onCreated) {
           h('button', {
             class: 'button',
             type: 'button',
-            text: 'Copy the example',
-            on: { click: () => copyText(example, 'Example') },
+            text: t('access.key.copy_example'),
+            on: { click: () => copyText(example, t('access.key.example')) },
           }),
         ),
       ),

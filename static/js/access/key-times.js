@@ -1,6 +1,7 @@
 // When an API key expires, in words.
 
-import { formatCount, parseTime } from '../core/format.js';
+import { parseTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 
 const DAY_MS = 86_400_000;
 
@@ -11,6 +12,6 @@ const DAY_MS = 86_400_000;
  */
 export function daysLeft(iso, now = Date.now()) {
   const days = (parseTime(iso) - now) / DAY_MS;
-  if (days < 1) return 'within a day';
-  return `in ${formatCount(Math.round(days), 'day')}`;
+  if (days < 1) return t('access.key.within_a_day');
+  return t('access.key.in_days', { count: Math.round(days) });
 }

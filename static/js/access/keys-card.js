@@ -5,7 +5,8 @@ import { buildBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { offer } from '../core/commands.js';
 import { fill, h } from '../core/dom.js';
-import { formatTime, parseTime } from '../core/format.js';
+import { formatList, formatTime, parseTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { currentWho } from '../core/session.js';
 import { toast } from '../core/toast.js';
@@ -17,7 +18,14 @@ import { daysLeft } from './key-times.js';
 /** @import { ApiKey } from '../core/types.d.ts' */
 
 /** @type {[text: string, className?: string][]} */
-const HEADS = [['Name'], ['Key', 'wide'], ['May', 'medium'], ['Last used', 'medium'], ['Expires'], ['Actions']];
+const HEADS = [
+  [t('access.name')],
+  [t('access.key.label'), 'wide'],
+  [t('access.key.may_head'), 'medium'],
+  [t('access.last_used'), 'medium'],
+  [t('access.key.expires')],
+  [t('common.actions')],
+];
 
 /**
  * Create the list.
@@ -25,7 +33,7 @@ const HEADS = [['Name'], ['Key', 'wide'], ['May', 'medium'], ['Last used', 'medi
  */
 export function createKeysCard({ title, ownOnly }) {
   const body = h('tbody');
-  const table = tableCard('API keys', 'table-keys', HEADS, body);
+  const table = tableCard(t('access.api_keys'), 'table-keys', HEADS, body);
   const content = h('div', {}, loadingRows());
   const create = h(
     'button',
@@ -36,9 +44,9 @@ export function createKeysCard({ title, ownOnly }) {
       on: { click: () => openNewKey(load) },
     },
     icon('plus'),
-    'New key',
+    t('access.key.new'),
   );
-  offer(create, { id: 'new-key', label: 'New API key', shape: 'key', run: () => openNewKey(load) });
+  offer(create, { id: 'new-key', label: t('access.key.new_command'), shape: 'key', run: () => openNewKey(load) });
   const element = section({ title, testid: 'keys', action: create }, content);
 
   async function load() {
@@ -50,20 +58,24 @@ export function createKeysCard({ title, ownOnly }) {
     } catch (error) {
       fill(
         content,
-        buildBanner({ title: messageOf(error), detail: nextStep(error), action: { label: 'Try again', run: load } }),
+        buildBanner({
+          title: messageOf(error),
+          detail: nextStep(error),
+          action: { label: t('common.try_again'), run: load },
+        }),
       );
     }
   }
   /** @param {ApiKey} key */
   async function revoke(key) {
     const done = await askToConfirm({
-      title: `Revoke the key “${key.name}”?`,
-      text: 'Whatever uses it stops working at once. This cannot be undone.',
-      ok: 'Revoke key',
+      title: t('access.key.revoke_title', { name: key.name }),
+      text: t('access.key.revoke_text'),
+      ok: t('access.key.revoke_ok'),
       run: () => sendJson('DELETE', `/api/keys/${key.id}`),
     });
     if (!done) return;
-    toast('Key revoked');
+    toast(t('access.key.revoke_done'));
     await load();
   }
   /** @param {ApiKey[]} keys */
@@ -73,8 +85,8 @@ export function createKeysCard({ title, ownOnly }) {
         content,
         emptyState({
           shape: 'key',
-          title: 'No API keys yet',
-          detail: 'With a key, a script uses the API without a password. It may do only what you choose.',
+          title: t('access.key.none'),
+          detail: t('access.key.none_hint'),
         }),
       );
       return;
@@ -105,11 +117,11 @@ function keyRow(key, { isOwnerShown, onRevoke }) {
       h('span', { class: 'narrow-only muted mono', text }),
     ),
     h('td', { class: 'wide mono', text }),
-    h('td', { class: 'medium cell-scopes', text: key.scopes.join(', ') }),
+    h('td', { class: 'medium cell-scopes', text: formatList(key.scopes) }),
     h(
       'td',
       { class: 'medium' },
-      key.last_used_at ? timeElement(key.last_used_at) : h('span', { class: 'muted', text: 'Never' }),
+      key.last_used_at ? timeElement(key.last_used_at) : h('span', { class: 'muted', text: t('access.never') }),
     ),
     h('td', {}, stateOf(key)),
     h(
@@ -120,8 +132,8 @@ function keyRow(key, { isOwnerShown, onRevoke }) {
         : h('button', {
             class: 'button button-small button-danger-quiet',
             type: 'button',
-            text: 'Revoke',
-            'aria-label': `Revoke the key ${key.name}`,
+            text: t('access.key.revoke'),
+            'aria-label': t('access.key.revoke_label', { name: key.name }),
             data: { testid: 'revoke-key' },
             on: { click: () => onRevoke(key) },
           }),
@@ -132,12 +144,13 @@ function keyRow(key, { isOwnerShown, onRevoke }) {
 /** @param {ApiKey} key */
 function stateOf(key) {
   if (key.revoked_at) {
-    const by = key.revoked_by ? ` by ${key.revoked_by}` : '';
-    return h('span', { class: 'pill', title: `${formatTime(key.revoked_at)}${by}`, text: 'Revoked' });
+    const time = formatTime(key.revoked_at);
+    const title = key.revoked_by ? t('access.key.revoked_by', { time, name: key.revoked_by }) : time;
+    return h('span', { class: 'pill', title, text: t('access.key.revoked') });
   }
-  if (!key.expires_at) return h('span', { class: 'muted', text: 'Never' });
+  if (!key.expires_at) return h('span', { class: 'muted', text: t('access.never') });
   if (parseTime(key.expires_at) <= Date.now()) {
-    return h('span', { class: 'pill pill-warning', title: formatTime(key.expires_at), text: 'Expired' });
+    return h('span', { class: 'pill pill-warning', title: formatTime(key.expires_at), text: t('access.key.expired') });
   }
   return h('time', { datetime: key.expires_at, title: formatTime(key.expires_at), text: daysLeft(key.expires_at) });
 }

@@ -1,6 +1,7 @@
 // API keys: #/keys. Administrators see everybody's, others their own.
 
 import { h } from '../core/dom.js';
+import { t, tRich } from '../core/i18n.js';
 import { may } from '../core/session.js';
 import { createKeysCard } from './keys-card.js';
 
@@ -9,8 +10,11 @@ import { createKeysCard } from './keys-card.js';
 /** @type {Screen} */
 export const keysScreen = {
   mount(root) {
-    document.title = 'API keys · Acme Product Importer';
-    const keys = createKeysCard({ title: may('admin') ? 'Keys of everyone' : 'Your keys', ownOnly: false });
+    document.title = t('common.page_title', { name: t('access.api_keys') });
+    const keys = createKeysCard({
+      title: may('admin') ? t('access.key.of_everyone') : t('access.key.yours'),
+      ownOnly: false,
+    });
     root.append(
       h(
         'div',
@@ -18,11 +22,11 @@ export const keysScreen = {
         h(
           'div',
           { class: 'screen-head' },
-          h('h1', { text: 'API keys' }),
+          h('h1', { text: t('access.api_keys') }),
           h(
             'span',
-            { class: 'muted', text: 'Keys with which scripts use the ' },
-            h('a', { href: '/api/docs', text: 'API' }),
+            { class: 'muted' },
+            tRich('access.key.about', { api: (parts) => h('a', { href: '/api/docs' }, parts) }),
           ),
         ),
         keys.element,

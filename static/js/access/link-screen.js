@@ -3,6 +3,7 @@
 import { hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { redirect, replaceAddress } from '../core/router.js';
 import { setWho, tellOtherTabs } from '../core/session.js';
 import { emptyState } from '../core/widgets.js';
@@ -15,15 +16,15 @@ import { rememberEmail } from './sign-in-form.js';
 /** @import { LinkDetails, Who } from '../core/types.d.ts' */
 
 const TEXTS = {
-  invitation: { title: 'Welcome', ok: 'Set the password and sign in' },
-  reset: { title: 'Choose a new password', ok: 'Set the password and sign in' },
+  invitation: { title: t('access.link.welcome'), ok: t('access.link.set_password') },
+  reset: { title: t('access.link.choose_password'), ok: t('access.link.set_password') },
 };
 
 /** @param {'invitation' | 'reset'} purpose @returns {Screen} */
 export const linkScreen = (purpose) => ({
   mount(root, { params }) {
     const { title, ok } = TEXTS[purpose];
-    document.title = `${title} · Acme Product Importer`;
+    document.title = t('common.page_title', { name: title });
     const token = params.token ?? '';
     // Nobody who looks at the screen or the history later shall be able to use the link.
     if (token) replaceAddress(`#/${purpose}`);
@@ -40,7 +41,7 @@ export const linkScreen = (purpose) => ({
           buildBanner({
             title: messageOf(error),
             detail: nextStep(error),
-            action: { label: 'Try again', run: load },
+            action: { label: t('common.try_again'), run: load },
           }),
         );
       }
@@ -50,11 +51,9 @@ export const linkScreen = (purpose) => ({
     function showUnusable() {
       const state = emptyState({
         shape: 'key',
-        title: token ? 'This link cannot be used any more' : 'The link is incomplete',
-        detail: token
-          ? 'It was used already, has expired, or a newer one replaces it. Ask an administrator for a new one.'
-          : 'Open the link that you were given again, with all of its characters.',
-        action: h('a', { class: 'button', href: '#/sign-in', text: 'Sign in' }),
+        title: token ? t('access.link.unusable') : t('access.link.incomplete'),
+        detail: token ? t('access.link.unusable_hint') : t('access.link.incomplete_hint'),
+        action: h('a', { class: 'button', href: '#/sign-in', text: t('access.sign_in') }),
       });
       state.dataset.testid = 'link-unusable';
       fill(body, state);
@@ -62,7 +61,7 @@ export const linkScreen = (purpose) => ({
 
     /** @param {LinkDetails} details */
     function show({ name, email }) {
-      const password = newPasswordField('New password', () => [name, email]);
+      const password = newPasswordField(t('access.password.new'), () => [name, email]);
       const form = accessForm({
         testid: 'link',
         ok,

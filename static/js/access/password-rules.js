@@ -1,6 +1,6 @@
 // The rules of new passwords as far as the page can check them. The server knows the most common ones as well.
 
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 
 const MIN_CHARACTERS = 12;
 const MAX_CHARACTERS = 200;
@@ -17,15 +17,15 @@ const MIN_DIFFERENT_CHARACTERS = 5;
 export function hintFor(password, knownTexts = []) {
   // The server counts code points, too.
   const count = [...password].length;
-  if (!count) return bad(`At least ${MIN_CHARACTERS} characters. Several words make a good password.`);
-  if (count < MIN_CHARACTERS) return bad(`${formatCount(MIN_CHARACTERS - count, 'more character')} needed.`);
-  if (count > MAX_CHARACTERS) return bad(`At most ${MAX_CHARACTERS} characters; this has ${count}.`);
+  if (!count) return bad(t('access.password.rule', { count: MIN_CHARACTERS }));
+  if (count < MIN_CHARACTERS) return bad(t('access.password.more', { count: MIN_CHARACTERS - count }));
+  if (count > MAX_CHARACTERS) return bad(t('access.password.too_long', { limit: MAX_CHARACTERS, count }));
   const folded = password.trim().toLowerCase();
   if (knownTexts.some((text) => text.trim().toLowerCase() === folded)) {
-    return bad('It must not be the name or the email address.');
+    return bad(t('access.password.known'));
   }
-  if (new Set(folded).size < MIN_DIFFERENT_CHARACTERS) return bad('Use more different characters.');
-  return { text: 'Long enough.', isGood: true };
+  if (new Set(folded).size < MIN_DIFFERENT_CHARACTERS) return bad(t('access.password.varied'));
+  return { text: t('access.password.good'), isGood: true };
 }
 
 /** @param {string} text @returns {PasswordHint} */

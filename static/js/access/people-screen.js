@@ -4,6 +4,8 @@ import { getJson, messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { offer } from '../core/commands.js';
 import { fill, h, setText } from '../core/dom.js';
+import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { isLocal } from '../core/session.js';
 import { emptyState } from '../core/widgets.js';
@@ -15,19 +17,25 @@ import { personRow } from './person-row.js';
 /** @import { User } from '../core/types.d.ts' */
 
 /** @type {[text: string, className?: string][]} */
-const HEADS = [['Name'], ['Role'], ['Status', 'medium'], ['Last signed in', 'wide'], ['Actions']];
+const HEADS = [
+  [t('access.name')],
+  [t('access.role_label')],
+  [t('access.status'), 'medium'],
+  [t('access.last_signed_in'), 'wide'],
+  [t('common.actions')],
+];
 
 /** @type {Screen} */
 export const peopleScreen = {
   mount(root) {
-    document.title = 'People · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('access.people') });
     const count = h('span', { class: 'muted tabular', data: { testid: 'people-count' } });
     const body = h('tbody');
-    const table = tableCard('Table of people', 'table-people', HEADS, body);
+    const table = tableCard(t('access.people_list.table'), 'table-people', HEADS, body);
     const card = h('div', { class: 'card table-card', data: { testid: 'people' } }, loadingRows());
     // Nobody can be invited before there is an administrator who signs in.
     const invite = isLocal()
-      ? h('a', { class: 'button button-primary', href: '#/setup', text: 'Set up accounts' })
+      ? h('a', { class: 'button button-primary', href: '#/setup', text: t('access.set_up') })
       : offer(
           h(
             'button',
@@ -38,9 +46,9 @@ export const peopleScreen = {
               on: { click: () => openInvitation(load) },
             },
             icon('plus'),
-            'Invite',
+            t('access.invite.ok'),
           ),
-          { id: 'invite', label: 'Invite a person', shape: 'plus', run: () => openInvitation(load) },
+          { id: 'invite', label: t('access.invite.command'), shape: 'plus', run: () => openInvitation(load) },
         );
     root.append(
       h(
@@ -49,7 +57,7 @@ export const peopleScreen = {
         h(
           'div',
           { class: 'screen-head access-head' },
-          h('h1', { text: 'People' }),
+          h('h1', { text: t('access.people') }),
           count,
           h('span', { class: 'spacer' }),
           invite,
@@ -65,20 +73,24 @@ export const peopleScreen = {
       } catch (error) {
         fill(
           card,
-          buildBanner({ title: messageOf(error), detail: nextStep(error), action: { label: 'Try again', run: load } }),
+          buildBanner({
+            title: messageOf(error),
+            detail: nextStep(error),
+            action: { label: t('common.try_again'), run: load },
+          }),
         );
       }
     }
     /** @param {User[]} users */
     function show(users) {
-      setText(count, users.length ? String(users.length) : '');
+      setText(count, users.length ? formatNumber(users.length) : '');
       if (!users.length) {
         fill(
           card,
           emptyState({
             shape: 'people',
-            title: 'Nobody has an account yet',
-            detail: 'So far everyone on this machine may do everything.',
+            title: t('access.people_list.none'),
+            detail: t('access.people_list.none_hint'),
           }),
         );
         return;
@@ -98,11 +110,11 @@ function rolesHelp() {
   return h(
     'dl',
     { class: 'roles-help muted' },
-    h('dt', { text: 'Viewer' }),
-    h('dd', { text: 'sees products and imports.' }),
-    h('dt', { text: 'Editor' }),
-    h('dd', { text: 'also imports, undoes and edits, but cannot delete everything.' }),
-    h('dt', { text: 'Admin' }),
-    h('dd', { text: 'also manages webhooks, people, keys and settings.' }),
+    h('dt', { text: t('access.role.viewer') }),
+    h('dd', { text: t('access.role_help.viewer') }),
+    h('dt', { text: t('access.role.editor') }),
+    h('dd', { text: t('access.role_help.editor') }),
+    h('dt', { text: t('access.role.admin') }),
+    h('dd', { text: t('access.role_help.admin') }),
   );
 }

@@ -3,6 +3,7 @@
 import { ApiError, messageOf, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { fill, h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { showMessage } from '../core/message-text.js';
@@ -10,13 +11,17 @@ import { currentWho } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { timeElement } from '../core/widgets.js';
 import { showLink } from './invite-dialog.js';
-import { roleLabel, roleSelect } from './roles.js';
+import { roleSelect, roleWord } from './roles.js';
 
 /** @import { Role } from '../core/session.js' */
 /** @import { OneTimeLink, User } from '../core/types.d.ts' */
 
 /** @type {Record<User['status'], string>} */
-const STATUSES = { active: 'Active', invited: 'Invited', disabled: 'Disabled' };
+const STATUSES = {
+  active: t('access.person.active'),
+  invited: t('access.person.invited'),
+  disabled: t('access.person.disabled'),
+};
 /** @type {Record<User['status'], string>} */
 const PILLS = { active: 'pill-success', invited: 'pill-running', disabled: '' };
 
@@ -35,7 +40,7 @@ export function personRow(initial, { onGone }) {
     class: 'link-button cell-strong',
     type: 'button',
     dir: 'auto',
-    title: 'Change the name',
+    title: t('access.person.change_name'),
     data: { testid: 'person-name' },
     on: { click: editName },
   });
@@ -51,14 +56,14 @@ export function personRow(initial, { onGone }) {
   const able = menuItem({ run: changeDisabled, testid: 'person-disable' }, icon('slash'), h('span', {}));
   const link = menuItem({ run: createLink, testid: 'person-link' }, icon('key'), h('span', {}));
   const items = [
-    menuItem({ run: editName, testid: 'person-rename' }, icon('edit'), 'Change the name'),
+    menuItem({ run: editName, testid: 'person-rename' }, icon('edit'), t('access.person.change_name')),
     link,
     able,
-    menuItem({ run: remove, testid: 'person-remove', danger: true }, icon('trash'), 'Remove…'),
+    menuItem({ run: remove, testid: 'person-remove', danger: true }, icon('trash'), t('access.person.remove_menu')),
   ];
   const menu = menuButton({
     face: [icon('more', 'icon-bold')],
-    label: `Actions for ${initial.name}`,
+    label: t('access.person.actions', { name: initial.name }),
     look: 'button-quiet button-square',
     testid: 'person-menu',
     items,
@@ -76,22 +81,30 @@ export function personRow(initial, { onGone }) {
   /** @param {User} latest */
   function show(latest) {
     user = latest;
-    fill(namePlace, nameButton, isMe ? h('span', { class: 'muted', text: ' (you)' }) : null);
+    fill(namePlace, nameButton, isMe ? h('span', { class: 'muted', text: ` (${t('access.person.you')})` }) : null);
     setText(nameButton, latest.name);
     role.value = latest.role;
-    role.setAttribute('aria-label', `Role of ${latest.name}`);
+    role.setAttribute('aria-label', t('access.person.role_of', { name: latest.name }));
     setText(pill, STATUSES[latest.status]);
     pill.className = `pill ${PILLS[latest.status]}`.trim();
     fill(pillBelow, latest.status === 'active' ? null : STATUSES[latest.status]);
     fill(
       seen,
-      latest.last_signed_in_at ? timeElement(latest.last_signed_in_at) : h('span', { class: 'muted', text: 'Never' }),
+      latest.last_signed_in_at
+        ? timeElement(latest.last_signed_in_at)
+        : h('span', { class: 'muted', text: t('access.never') }),
     );
-    setText(able.lastElementChild ?? able, latest.status === 'disabled' ? 'Enable' : 'Disable');
-    setText(link.lastElementChild ?? link, latest.status === 'invited' ? 'New invitation' : 'Link for a new password');
+    setText(
+      able.lastElementChild ?? able,
+      latest.status === 'disabled' ? t('access.person.enable') : t('access.person.disable'),
+    );
+    setText(
+      link.lastElementChild ?? link,
+      latest.status === 'invited' ? t('access.person.new_invitation') : t('access.person.password_link'),
+    );
     link.hidden = latest.status === 'disabled';
     element.classList.toggle('is-off', latest.status === 'disabled');
-    menu.querySelector('button')?.setAttribute('aria-label', `Actions for ${latest.name}`);
+    menu.querySelector('button')?.setAttribute('aria-label', t('access.person.actions', { name: latest.name }));
   }
 
   /**
@@ -116,18 +129,18 @@ export function personRow(initial, { onGone }) {
     const confirmed =
       !isMe ||
       (await askToConfirm({
-        title: `Become ${roleLabel(wanted).toLowerCase()}?`,
-        text: 'You change your own role, so you have to sign in again, and cannot change it back yourself.',
-        ok: 'Change my role',
+        title: t('access.person.become', { role: roleWord(wanted) }),
+        text: t('access.person.become_text'),
+        ok: t('access.person.become_ok'),
         run: () => Promise.resolve(true),
       }));
     if (!confirmed || !(await save({ role: wanted }))) role.value = user.role;
-    else toast(`${user.name} is ${roleLabel(user.role).toLowerCase()} now`);
+    else toast(t('access.person.role_now', { name: user.name, role: roleWord(user.role) }));
   }
 
   async function changeDisabled() {
     const disabled = user.status !== 'disabled';
-    if (await save({ disabled })) toast(disabled ? `${user.name} is disabled` : `${user.name} is enabled`);
+    if (await save({ disabled })) toast(t('access.person.disabled_now', { name: user.name, disabled }));
   }
 
   async function createLink() {
@@ -143,13 +156,13 @@ export function personRow(initial, { onGone }) {
 
   async function remove() {
     const done = await askToConfirm({
-      title: `Remove ${user.name}?`,
-      text: `${user.name} can no longer sign in, and their API keys stop working. What they did stays in the activity.`,
-      ok: 'Remove',
+      title: t('access.person.remove_title', { name: user.name }),
+      text: t('access.person.remove_text', { name: user.name }),
+      ok: t('access.person.remove_ok'),
       run: () => sendJson('DELETE', address),
     });
     if (!done) return;
-    toast(`${user.name} was removed`);
+    toast(t('access.person.removed', { name: user.name }));
     onGone();
   }
 
@@ -158,7 +171,7 @@ export function personRow(initial, { onGone }) {
     const input = h('input', {
       class: 'input',
       value: user.name,
-      'aria-label': `Name of ${user.name}`,
+      'aria-label': t('access.person.name_of', { name: user.name }),
       data: { testid: 'person-name-input' },
       on: {
         keydown: (event) => {

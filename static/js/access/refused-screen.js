@@ -1,8 +1,10 @@
 // What a direct link shows to people who may not see its screen: why, and what to do.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { PERSON, currentRole, isLocal } from '../core/session.js';
 import { emptyState } from '../core/widgets.js';
+import { roleWord } from './roles.js';
 
 /** @import { Screen } from '../core/router.js' */
 /** @import { Needs } from '../core/session.js' */
@@ -17,14 +19,9 @@ const ROLE_OF_NEED = { 'products:write': 'editor', 'imports:write': 'editor' };
  */
 export function explainRefusal(needs, { role, isLocal: isNobody }) {
   if (needs === PERSON) {
-    return isNobody
-      ? 'This is for people who have an account. Nobody has one yet: everyone on this machine may do everything.'
-      : 'This is for people who are signed in.';
+    return isNobody ? t('access.refused.account_needed') : t('access.refused.sign_in_needed');
   }
-  return (
-    `Your role, ${role}, does not include this: it needs the role ${ROLE_OF_NEED[needs] ?? 'admin'}. ` +
-    'Ask an administrator to change your role.'
-  );
+  return t('access.refused.role_needed', { role: roleWord(role), needed: roleWord(ROLE_OF_NEED[needs] ?? 'admin') });
 }
 
 /**
@@ -34,18 +31,20 @@ export function explainRefusal(needs, { role, isLocal: isNobody }) {
  */
 export const refusedScreen = (needs) => ({
   mount(root) {
-    document.title = 'Not allowed · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('access.refused.title') });
     const toAccounts = needs === PERSON && isLocal();
     const state = emptyState({
       shape: 'lock',
-      title: toAccounts ? 'Nobody has an account yet' : 'You may not see this',
+      title: toAccounts ? t('access.people_list.none') : t('access.refused.not_yours'),
       detail: explainRefusal(needs, { role: currentRole(), isLocal: isLocal() }),
       action: toAccounts
-        ? h('a', { class: 'button button-primary', href: '#/setup', text: 'Set up accounts' })
-        : h('a', { class: 'button', href: '#/products', text: 'See the products' }),
+        ? h('a', { class: 'button button-primary', href: '#/setup', text: t('access.set_up') })
+        : h('a', { class: 'button', href: '#/products', text: t('access.see_products') }),
     });
     state.dataset.testid = 'refused';
-    root.append(h('div', { class: 'screen' }, h('h1', { class: 'visually-hidden', text: 'Not allowed' }), state));
+    root.append(
+      h('div', { class: 'screen' }, h('h1', { class: 'visually-hidden', text: t('access.refused.title') }), state),
+    );
     return {};
   },
 });

@@ -1,15 +1,16 @@
 // The roles of people, as the page shows them.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 
 /** @import { Props } from '../core/dom.js' */
 /** @import { Role } from '../core/session.js' */
 
 /** @type {[role: Role, label: string][]} */
 const ROLES = [
-  ['viewer', 'Viewer'],
-  ['editor', 'Editor'],
-  ['admin', 'Admin'],
+  ['viewer', t('access.role.viewer')],
+  ['editor', t('access.role.editor')],
+  ['admin', t('access.role.admin')],
 ];
 
 /**
@@ -27,5 +28,8 @@ export function roleSelect(role, attributes) {
   return select;
 }
 
-/** @param {Role} role */
-export const roleLabel = (role) => ROLES.find(([value]) => value === role)?.[1] ?? role;
+/**
+ * Return the name of a role as it stands within a sentence.
+ * @param {string | null | undefined} role
+ */
+export const roleWord = (role) => (role ? t('access.role_word', { role: /** @type {Role} */ (role) }) : '');

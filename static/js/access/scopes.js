@@ -1,13 +1,15 @@
 // What each scope of an API key allows, and an example call for it.
 
+import { t } from '../core/i18n.js';
+
 /** @type {[scope: string, text: string][]} */
 export const SCOPES = [
-  ['products:read', 'List, search and export products'],
-  ['products:write', 'Create, change and delete products'],
-  ['imports:read', 'Follow imports and read their results'],
-  ['imports:write', 'Upload files, confirm, cancel and undo imports'],
-  ['webhooks', 'Everything about webhooks'],
-  ['admin', 'People, keys, activity, and deleting all products'],
+  ['products:read', t('access.scope.products_read')],
+  ['products:write', t('access.scope.products_write')],
+  ['imports:read', t('access.scope.imports_read')],
+  ['imports:write', t('access.scope.imports_write')],
+  ['webhooks', t('access.scope.webhooks')],
+  ['admin', t('access.scope.admin')],
 ];
 
 /** @type {[scope: string, options: string, path: string][]} The first scope that a key has wins. */
@@ -32,10 +34,10 @@ export function curlExample(key, scopes, origin) {
 
 /** @type {[days: number | null, label: string][]} */
 export const EXPIRIES = [
-  [7, '7 days'],
-  [30, '30 days'],
-  [90, '90 days'],
-  [365, 'One year'],
-  [null, 'Never'],
+  [7, t('access.key.days', { count: 7 })],
+  [30, t('access.key.days', { count: 30 })],
+  [90, t('access.key.days', { count: 90 })],
+  [365, t('access.key.one_year')],
+  [null, t('access.never')],
 ];
 export const DEFAULT_EXPIRY_DAYS = 90;

@@ -4,6 +4,7 @@
 import { fetchWho } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { liveEvents } from '../core/live-events.js';
 import {
   currentWho,
@@ -92,9 +93,7 @@ function ask(other) {
     const form = signInForm({ email: rememberedEmail(before), onSignedIn: (who) => accept?.(who) });
     const others = h('div', { class: 'sign-in-others', hidden: true });
     const intro = h('p', {
-      text: name
-        ? `${name}, your session has ended. Sign in to go on: what you typed and chose is kept.`
-        : 'Everyone has to sign in now. Sign in to go on: what you typed and chose is kept.',
+      text: name ? t('access.session.ended', { name }) : t('access.session.needed'),
     });
     const body = h('div', { class: 'session-dialog' }, intro, form.element, others);
     const showForm = () => {
@@ -102,7 +101,7 @@ function ask(other) {
       form.focus();
     };
     const dialog = showDialog({
-      title: 'Sign in again',
+      title: t('access.session.title'),
       content: [body],
       footer: h(
         'div',
@@ -110,7 +109,7 @@ function ask(other) {
         h('button', {
           class: 'button button-quiet',
           type: 'button',
-          text: 'Leave and lose what was typed',
+          text: t('access.session.leave'),
           data: { testid: 'session-leave' },
           on: { click: leave },
         }),
@@ -135,7 +134,7 @@ function ask(other) {
       const reload = h('button', {
         class: 'button button-danger',
         type: 'button',
-        text: `Go on as ${who.actor.name}`,
+        text: t('access.session.go_on_as', { name: who.actor.name }),
         data: { testid: 'session-reload' },
         on: { click: () => window.location.reload() },
       });
@@ -144,9 +143,7 @@ function ask(other) {
         h('p', {
           role: 'alert',
           data: { testid: 'session-other' },
-          text:
-            `You are signed in as ${who.actor.name} now. What ${name} typed here was not saved. ` +
-            `If you go on as ${who.actor.name}, the page is loaded again and that text is lost.`,
+          text: t('access.session.other', { other: who.actor.name, name }),
         }),
         h(
           'div',
@@ -155,7 +152,7 @@ function ask(other) {
           h('button', {
             class: 'button',
             type: 'button',
-            text: `Sign in as ${name}`,
+            text: t('access.session.sign_in_as', { name }),
             data: { testid: 'session-same' },
             on: { click: showForm },
           }),
@@ -170,9 +167,9 @@ function ask(other) {
       form.element.hidden = !password;
       fill(
         others,
-        password ? h('p', { class: 'or', text: 'or' }) : null,
+        password ? h('p', { class: 'or', text: t('access.or') }) : null,
         providerLink(oidc.name, { target: '_blank', rel: 'opener' }),
-        h('p', { class: 'field-hint', text: 'It opens in another tab. Come back here afterwards.' }),
+        h('p', { class: 'field-hint', text: t('access.session.other_tab') }),
       );
     });
     form.focus();

@@ -2,6 +2,7 @@
 
 import { sendJson } from '../core/api.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { redirect, replaceAddress } from '../core/router.js';
 import { currentWho, isLocal, setWho, tellOtherTabs } from '../core/session.js';
 import { fetchWho } from '../core/api.js';
@@ -15,15 +16,15 @@ import { rememberEmail } from './sign-in-form.js';
 /** @type {Screen} */
 export const setupScreen = {
   mount(root, { params }) {
-    document.title = 'Set up accounts · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('access.set_up') });
     const token = params.token ?? '';
     if (token) replaceAddress('#/setup');
     if (currentWho() && !isLocal()) {
       root.append(
         narrowCard(
-          'Accounts are set up',
-          h('p', { text: 'The first administrator exists already. Administrators invite other people.' }),
-          h('p', {}, h('a', { class: 'button', href: '#/products', text: 'See the products' })),
+          t('access.setup.is_set_up'),
+          h('p', { text: t('access.setup.exists') }),
+          h('p', {}, h('a', { class: 'button', href: '#/products', text: t('access.see_products') })),
         ),
       );
       return {};
@@ -31,28 +32,30 @@ export const setupScreen = {
     if (!token && !isLocal()) {
       root.append(
         narrowCard(
-          'Set up accounts',
+          t('access.set_up'),
           h('p', {
-            text:
-              'The first administrator needs the link that the server prints when it starts. It is valid for one ' +
-              'hour; restart the server for a new one.',
+            text: t('access.setup.needs_link'),
           }),
-          h('p', {}, h('a', { class: 'button', href: '#/sign-in', text: 'Sign in' })),
+          h('p', {}, h('a', { class: 'button', href: '#/sign-in', text: t('access.sign_in') })),
         ),
       );
       return {};
     }
-    const name = textField('Name', { autocomplete: 'name', autocapitalize: 'words', data: { testid: 'setup-name' } });
-    const email = textField('Email', {
+    const name = textField(t('access.name'), {
+      autocomplete: 'name',
+      autocapitalize: 'words',
+      data: { testid: 'setup-name' },
+    });
+    const email = textField(t('access.email'), {
       type: 'email',
       name: 'email',
       autocomplete: 'username',
       data: { testid: 'setup-email' },
     });
-    const password = newPasswordField('Password', () => [name.input.value, email.input.value]);
+    const password = newPasswordField(t('access.password.label'), () => [name.input.value, email.input.value]);
     const form = accessForm({
       testid: 'setup',
-      ok: 'Create the administrator',
+      ok: t('access.setup.ok'),
       fields: { name, email, password },
       content: [name.element, email.element, password.element],
       async run() {
@@ -71,13 +74,10 @@ export const setupScreen = {
     });
     root.append(
       narrowCard(
-        'Create the first administrator',
+        t('access.setup.title'),
         h('p', {
           class: 'muted',
-          text: isLocal()
-            ? 'So far everyone on this machine may do everything. Once there is an administrator, everyone signs in, ' +
-              'and you can invite people. This cannot be undone.'
-            : 'You can invite other people afterwards.',
+          text: isLocal() ? t('access.setup.consequence') : t('access.setup.invite_later'),
         }),
         form.element,
       ),

@@ -2,6 +2,7 @@
 
 import { getJson, sendJson } from '../core/api.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { accessForm } from './access-form.js';
 import { passwordField, textField } from './fields.js';
 
@@ -22,7 +23,7 @@ export const PROVIDER_ADDRESS = '/api/session/oidc';
  * @returns {{element: HTMLFormElement, focus: () => void, showProblem: (text: string) => void}}
  */
 export function signInForm({ email: knownEmail, onSignedIn }) {
-  const email = textField('Email', {
+  const email = textField(t('access.email'), {
     type: 'email',
     name: 'email',
     autocomplete: 'username',
@@ -30,17 +31,20 @@ export function signInForm({ email: knownEmail, onSignedIn }) {
     value: knownEmail,
     data: { testid: 'sign-in-email' },
   });
-  const password = passwordField('Password', { testid: 'sign-in-password', autocomplete: 'current-password' });
+  const password = passwordField(t('access.password.label'), {
+    testid: 'sign-in-password',
+    autocomplete: 'current-password',
+  });
   const form = accessForm({
     testid: 'sign-in',
-    ok: 'Sign in',
+    ok: t('access.sign_in'),
     fields: { email, password },
     content: [email.element, password.element],
     run: async () => {
       const address = email.input.value.trim();
       if (!address || !password.input.value) {
         const missing = address ? password : email;
-        missing.showProblem(address ? 'Type your password.' : 'Type your email address.');
+        missing.showProblem(address ? t('core.password.missing') : t('access.sign_in_form.email_missing'));
         missing.input.focus();
         return;
       }
@@ -82,7 +86,7 @@ export const providerLink = (name, attributes = {}) =>
   h('a', {
     class: 'button provider-link',
     href: PROVIDER_ADDRESS,
-    text: `Sign in with ${name}`,
+    text: t('access.sign_in_form.with', { name }),
     data: { testid: 'sign-in-provider' },
     ...attributes,
   });

@@ -1,6 +1,7 @@
 // The sign-in screen: #/sign-in?next=<address>. After signing in, the page goes to that address.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { redirect } from '../core/router.js';
 import { setWho, tellOtherTabs } from '../core/session.js';
 import { narrowCard } from './cards.js';
@@ -12,31 +13,29 @@ const NEXT_KEY = 'address-after-sign-in';
 const HOME = '#/import';
 
 /** Why a sign-in service did not sign a person in. The address has the code only: anybody can write a link. */
-/** @type {Record<string, string | undefined>} */
-const ERRORS = {
-  oidc_unreachable: 'The sign-in service does not answer. Try again in a few minutes.',
-  oidc_misconfigured:
-    'The sign-in service refuses to work with this product. Ask an administrator to check the settings and the log.',
-  oidc_invalid_answer:
-    'The sign-in service sent an invalid answer. Try again, and tell an administrator if it happens again.',
-  oidc_state_expired: 'This sign-in took too long or was used already. Start again.',
-  oidc_denied: 'The sign-in was cancelled.',
-  oidc_no_role: 'You have no role here. Ask an administrator for one.',
-  oidc_disabled: 'Your account is disabled. Ask an administrator.',
-  oidc_no_email: 'The sign-in service does not tell your email address. Ask an administrator to allow it.',
-  oidc_email_taken: 'Another account here has your email address. Sign in with its password, or ask an administrator.',
-  oidc_first_administrator: 'The first person must be an administrator. Ask for that role at the sign-in service.',
-  oidc_last_administrator:
-    'You are the last administrator here, and the sign-in service gives you a smaller role. ' +
-    'Make somebody else an administrator first.',
-};
-const UNKNOWN_ERROR = 'The sign-in failed. Try again.';
+const ERROR_CODES = /** @type {const} */ ([
+  'oidc_unreachable',
+  'oidc_misconfigured',
+  'oidc_invalid_answer',
+  'oidc_state_expired',
+  'oidc_denied',
+  'oidc_no_role',
+  'oidc_disabled',
+  'oidc_no_email',
+  'oidc_email_taken',
+  'oidc_first_administrator',
+  'oidc_last_administrator',
+]);
+const UNKNOWN_ERROR = t('access.sign_in_error.unknown');
 
 /**
  * Return the sentence for an error code of the address.
  * @param {string} code
  */
-export const describeSignInError = (code) => (Object.hasOwn(ERRORS, code) && ERRORS[code]) || UNKNOWN_ERROR;
+export function describeSignInError(code) {
+  const known = ERROR_CODES.find((name) => name === code);
+  return known ? t(`access.sign_in_error.${known}`) : UNKNOWN_ERROR;
+}
 
 /**
  * Return the address of the sign-in screen that leads back to another one.
@@ -56,7 +55,7 @@ export const addressAfter = (next) => (next && /^#\/./.test(next) && !next.start
 /** @type {Screen} */
 export const signInScreen = {
   mount(root, { query }) {
-    document.title = 'Sign in · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('access.sign_in') });
     const next = addressAfter(query.get('next'));
     const form = signInForm({
       email: '',
@@ -69,12 +68,12 @@ export const signInScreen = {
     const others = h('div', { class: 'sign-in-others', hidden: true });
     root.append(
       narrowCard(
-        'Sign in',
+        t('access.sign_in'),
         form.element,
         others,
         h('p', {
           class: 'muted',
-          text: 'Forgot your password? An administrator can give you a link to choose a new one.',
+          text: t('access.sign_in_form.forgot'),
         }),
       ),
     );
@@ -87,7 +86,7 @@ export const signInScreen = {
       others.hidden = !methods.oidc && !methods.setup;
       if (methods.oidc) {
         others.append(
-          h('p', { class: 'or', text: 'or' }),
+          h('p', { class: 'or', text: t('access.or') }),
           providerLink(methods.oidc.name, { on: { click: () => rememberNext(next) } }),
         );
       }
@@ -95,9 +94,7 @@ export const signInScreen = {
         others.append(
           h('p', {
             data: { testid: 'sign-in-setup' },
-            text:
-              'Nobody has an account yet. Open the link that the server printed when it started, ' +
-              'to create the first administrator.',
+            text: t('access.sign_in_form.setup'),
           }),
         );
       }

@@ -4,8 +4,10 @@ import { NetworkError, fetchWho, messageOf, nextStep } from '../core/api.js';
 import { buildBanner, showBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { elementById, fill } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
 import { currentWho, mayContinueAs, sessionChanged, setWho, tellOtherTabs } from '../core/session.js';
+import { roleWord } from './roles.js';
 import { installSessionDialog } from './session-dialog.js';
 import { takeNext } from './sign-in-screen.js';
 
@@ -38,7 +40,11 @@ export async function startSession(start) {
     }
     fill(
       elementById('main'),
-      buildBanner({ title: messageOf(error), detail: nextStep(error), action: { label: 'Try again', run: again } }),
+      buildBanner({
+        title: messageOf(error),
+        detail: nextStep(error),
+        action: { label: t('common.try_again'), run: again },
+      }),
     );
     return;
   }
@@ -57,8 +63,8 @@ function tellChangedRole(before) {
   showBanner({
     key: BANNER_KEY,
     tone: 'warning',
-    title: `Your role is ${who.actor.role} now.`,
-    detail: 'Reload the page to see what you may do.',
-    action: { label: 'Reload', run: () => window.location.reload() },
+    title: t('access.role_changed', { role: roleWord(who.actor.role) }),
+    detail: t('access.role_changed_hint'),
+    action: { label: t('access.reload'), run: () => window.location.reload() },
   });
 }

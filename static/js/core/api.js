@@ -3,6 +3,7 @@
 import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
+import { apiText, t } from './i18n.js';
 import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
@@ -16,7 +17,8 @@ const UNAUTHENTICATED = 'unauthenticated';
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Query Empty parameters are left out. */
 
 /**
- * The server answered with an error. `message` is the sentence of its answer. If there were too many requests, it says
+ * The server answered with an error. `message` is the text for its code, if the page has one in its language, and
+ * otherwise the sentence of its answer, which is in English. If there were too many requests, it says
  * when to try again, and the page counts down wherever it shows the message.
  */
 export class ApiError extends Error {
@@ -26,7 +28,8 @@ export class ApiError extends Error {
    * @param {number} [retryAfterSeconds] how long to wait before the next attempt
    */
   constructor(status, body, retryAfterSeconds = 0) {
-    const message = body?.error || `The server answered with an error (${status}).`;
+    const message =
+      apiText(`error.${body?.code}`) ?? (body?.error || t('core.api.server_error', { status: String(status) }));
     super(status === 429 && retryAfterSeconds ? withCountdown(message, retryAfterSeconds) : message);
     this.name = 'ApiError';
     this.status = status;
@@ -39,7 +42,7 @@ export class ApiError extends Error {
 /** The server did not answer. */
 export class NetworkError extends Error {
   constructor() {
-    super('The server cannot be reached.');
+    super(t('core.api.unreachable'));
     this.name = 'NetworkError';
   }
 }
@@ -194,7 +197,7 @@ export function readAnswer(status, text, retryAfter) {
   reportReachable();
   if (status < 200 || status > 299) throw new ApiError(status, body, Number(retryAfter) || 0);
   if (body === undefined) {
-    throw new ApiError(status, { error: 'The server’s answer could not be read.', code: 'bad_answer' });
+    throw new ApiError(status, { error: t('core.api.unreadable'), code: 'bad_answer' });
   }
   return body;
 }
@@ -242,18 +245,18 @@ export const hasStatus = (error, status) => error instanceof ApiError && error.s
  * @returns {string} a sentence, "" if there is nothing to say
  */
 export function nextStep(error) {
-  if (error instanceof NetworkError) return 'Check that the server is running, then try again.';
+  if (error instanceof NetworkError) return t('core.api.check_server');
   if (!(error instanceof ApiError)) return '';
   const fieldTexts = Object.values(error.fields)
     .flat()
     .filter((text) => text !== error.message);
   if (fieldTexts.length) return fieldTexts.join(' ');
-  if (error.status === 403 && error.code === 'forbidden') return 'An administrator can change your role.';
-  if (error.status === 413) return 'Compress the file (.csv.gz) or split it into smaller ones.';
-  if (error.status === 404) return 'The item may have been removed. Go back and choose another one.';
+  if (error.status === 403 && error.code === 'forbidden') return t('core.api.ask_administrator');
+  if (error.status === 413) return t('core.api.split_file');
+  if (error.status === 404) return t('core.api.gone');
   // The message says when to try again.
   if (error.status === 429 && error.retryAfterSeconds) return '';
-  if (error.status === 429 || error.status === 503) return 'Wait a moment, then try again.';
-  if (error.status >= 500) return 'Try again. If the error stays, look for its cause in the server’s log.';
+  if (error.status === 429 || error.status === 503) return t('core.api.wait');
+  if (error.status >= 500) return t('core.api.look_into_log');
   return '';
 }

@@ -1,6 +1,7 @@
 // Messages at the top of the page. They stay until the user dismisses them or their cause has ended.
 
 import { elementById, h } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 import { messageContent } from './message-text.js';
 
@@ -49,7 +50,13 @@ export function buildBanner({ title, detail, tone = 'error', action, onDismiss }
 function dismissButton(onDismiss) {
   return h(
     'button',
-    { class: 'icon-button', type: 'button', 'aria-label': 'Dismiss', title: 'Dismiss', on: { click: onDismiss } },
+    {
+      class: 'icon-button',
+      type: 'button',
+      'aria-label': t('core.banner.dismiss'),
+      title: t('core.banner.dismiss'),
+      on: { click: onDismiss },
+    },
     icon('cross'),
   );
 }

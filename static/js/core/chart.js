@@ -1,6 +1,6 @@
 // Parts of charts in SVG: lines of the grid, labels, and round numbers for the axis.
 
-import { formatNumber } from './format.js';
+import { formatCompact } from './format.js';
 import { draw } from './svg.js';
 
 /**
@@ -34,10 +34,4 @@ export function drawText(text, x, y, anchor, className = 'chart-label') {
 export function niceCeiling(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
   return [1, 2, 4, 5, 8, 10].map((factor) => factor * power).find((candidate) => candidate >= value) ?? 10 * power;
-}
-
-/** @param {number} value */
-function formatCompact(value) {
-  if (value >= 1_000_000) return `${value / 1_000_000}M`;
-  return value >= 1000 ? `${value / 1000}k` : formatNumber(value);
 }

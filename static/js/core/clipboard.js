@@ -2,6 +2,7 @@
 
 import { showBanner } from './banner.js';
 import { h } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 import { toast } from './toast.js';
 
@@ -13,13 +14,13 @@ import { toast } from './toast.js';
 export async function copyText(text, what) {
   try {
     await navigator.clipboard.writeText(text);
-    toast(`${what} copied`);
+    toast(t('core.clipboard.copied', { what }));
   } catch {
     // Browsers offer a clipboard in secure contexts only.
     showBanner({
       key: 'clipboard',
       tone: 'warning',
-      title: 'The browser does not let this page copy. Select the text and copy it yourself.',
+      title: t('core.clipboard.refused'),
     });
   }
 }
@@ -44,7 +45,7 @@ export function copyLine(label, text, testid) {
     'button',
     { class: 'button', type: 'button', data: { testid: `${testid}-copy` }, on: { click: () => copyText(text, label) } },
     icon('copy'),
-    'Copy',
+    t('common.copy'),
   );
   return h('div', { class: 'copy-line' }, input, button);
 }

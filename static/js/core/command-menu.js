@@ -5,7 +5,7 @@ import { currentCommands } from './commands.js';
 import { rankCommands, withRecent } from './command-ranking.js';
 import { showDialog } from './dialog.js';
 import { closestTo, debounce, fill, h, setText } from './dom.js';
-import { formatCount } from './format.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 import { shownKeys } from './key-sequences.js';
 import { isMac } from './shortcuts.js';
@@ -44,7 +44,7 @@ export function toggleCommandMenu() {
 }
 
 function open() {
-  const label = searches.length ? 'Search for actions, products and imports' : 'Search for actions';
+  const label = searches.length ? t('core.command.search_all') : t('core.command.search');
   /** @type {Command[]} */
   let shown = [];
   let active = 0;
@@ -55,7 +55,12 @@ function open() {
   let request = null;
   // The dialog that opens now covers the buttons, but not what they can do.
   const commands = currentCommands();
-  const list = h('div', { class: 'command-list', id: 'command-list', role: 'listbox', 'aria-label': 'Commands' });
+  const list = h('div', {
+    class: 'command-list',
+    id: 'command-list',
+    role: 'listbox',
+    'aria-label': t('core.command.commands'),
+  });
   const status = h('p', { class: 'visually-hidden', role: 'status' });
   const nothing = h('p', { class: 'command-nothing muted', hidden: true });
   const input = h('input', {
@@ -102,9 +107,9 @@ function open() {
       ),
     );
     nothing.hidden = shown.length > 0;
-    setText(nothing, isSearching ? 'Searching…' : 'Nothing was found.');
+    setText(nothing, isSearching ? t('core.command.searching') : t('core.command.nothing'));
     setActive(0);
-    setText(status, shown.length ? formatCount(shown.length, 'result') : (nothing.textContent ?? ''));
+    setText(status, shown.length ? t('core.command.results', { count: shown.length }) : (nothing.textContent ?? ''));
   }
 
   function onInput() {
@@ -171,15 +176,15 @@ function open() {
   list.addEventListener('mousedown', (event) => event.preventDefault());
 
   const dialog = showDialog({
-    title: 'Command menu',
+    title: t('core.command.menu'),
     content: [h('div', { class: 'command-field' }, icon('search'), input), list, nothing, status],
     footer: h(
       'p',
       { class: 'command-keys muted' },
       [
-        ['↑', '↓', 'to choose'],
-        ['Enter', 'to run'],
-        ['Esc', 'to close'],
+        ['↑', '↓', t('core.command.to_choose')],
+        [t('core.key.enter'), t('core.command.to_run')],
+        [t('core.key.escape'), t('core.command.to_close')],
       ].map((keys) =>
         h(
           'span',

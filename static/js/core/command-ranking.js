@@ -2,13 +2,14 @@
 
 import { SCREEN_GROUP } from './commands.js';
 import { fuzzyMatch } from './fuzzy.js';
+import { t } from './i18n.js';
 
 /** @import { Command } from './commands.js' */
 
 /** @typedef {{command: Command, found: number[]}} Entry `found` are the indexes of the letters of the label to mark. */
 /** @typedef {{title: string, entries: Entry[]}} Group */
 
-export const RECENT_GROUP = 'Recent';
+export const RECENT_GROUP = t('core.command.recent');
 const MAX_RECENT = 5;
 const MAX_FOUND = 30;
 /** What is found by its other words is less likely to be meant. */
@@ -65,7 +66,7 @@ function findCommands(commands, text, recent) {
     })
     .sort((one, other) => other.score - one.score)
     .slice(0, MAX_FOUND);
-  return entries.length ? [{ title: 'Commands', entries }] : [];
+  return entries.length ? [{ title: t('core.command.commands'), entries }] : [];
 }
 
 /**

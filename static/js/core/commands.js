@@ -1,6 +1,8 @@
 // What can be done on the page now: the actions that screens and buttons have registered, with their shortcuts. The
 // command menu lists them, the keyboard runs them, and the help describes their shortcuts.
 
+import { t } from './i18n.js';
+
 /** @import { IconName } from './icons.js' */
 
 /**
@@ -21,7 +23,7 @@
  * @property {() => unknown} run
  */
 
-export const SCREEN_GROUP = 'On this screen';
+export const SCREEN_GROUP = t('core.command.screen');
 
 /** @type {Set<() => Command[]>} */
 const providers = new Set();

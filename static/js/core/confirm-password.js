@@ -3,6 +3,7 @@
 import { ApiError, messageOf, sendJson } from './api.js';
 import { showDialog } from './dialog.js';
 import { h } from './dom.js';
+import { t } from './i18n.js';
 import { showMessage } from './message-text.js';
 
 /**
@@ -28,19 +29,19 @@ export function confirmPassword(text) {
       'form',
       { class: 'confirm', id: 'confirm-password-form', novalidate: true, on: { submit } },
       h('p', { text }),
-      h('div', { class: 'field' }, h('label', { for: input.id, text: 'Your password' }), input, problem),
+      h('div', { class: 'field' }, h('label', { for: input.id, text: t('core.password.label') }), input, problem),
     );
     const ok = h('button', {
       class: 'button button-primary',
       type: 'submit',
       form: form.id,
-      text: 'Confirm',
+      text: t('core.password.confirm'),
       data: { testid: 'confirm-password-ok' },
     });
     const cancel = h('button', {
       class: 'button',
       type: 'button',
-      text: 'Cancel',
+      text: t('common.cancel'),
       on: { click: () => dialog.close() },
     });
 
@@ -49,7 +50,7 @@ export function confirmPassword(text) {
       event.preventDefault();
       if (isBusy) return;
       if (!input.value) {
-        showMessage(problem, 'Type your password.');
+        showMessage(problem, t('core.password.missing'));
         return;
       }
       isBusy = true;
@@ -60,7 +61,7 @@ export function confirmPassword(text) {
         dialog.close();
       } catch (error) {
         const isWrong = error instanceof ApiError && error.code === 'wrong_password';
-        showMessage(problem, isWrong ? 'The password is wrong.' : messageOf(error));
+        showMessage(problem, isWrong ? t('core.password.wrong') : messageOf(error));
         input.select();
         input.focus();
       }
@@ -68,7 +69,7 @@ export function confirmPassword(text) {
       ok.removeAttribute('aria-disabled');
     }
     const dialog = showDialog({
-      title: 'Confirm that it is you',
+      title: t('core.password.title'),
       content: [form],
       footer: h('div', { class: 'dialog-actions' }, cancel, ok),
       testid: 'confirm-password-dialog',

@@ -3,6 +3,7 @@
 import { messageOf } from './api.js';
 import { showDialog } from './dialog.js';
 import { h, setText } from './dom.js';
+import { t, tRich } from './i18n.js';
 import { showMessage } from './message-text.js';
 
 /**
@@ -42,21 +43,26 @@ export function askToConfirm({ title, text, ok, word, isDangerous = true, run })
     const cancel = h('button', {
       class: 'button',
       type: 'button',
-      text: 'Cancel',
+      text: t('common.cancel'),
       data: { testid: 'confirm-cancel' },
       on: { click: () => !busy && dialog.close() },
     });
     const isReady = () => !busy && (!input || input.value.trim().toLowerCase() === word);
     const show = () => {
       button.disabled = !isReady();
-      setText(button, busy ? 'Working…' : typeof ok === 'string' ? ok : ok());
+      setText(button, busy ? t('common.working') : typeof ok === 'string' ? ok : ok());
     };
     const form = h(
       'form',
       { class: 'confirm', id: 'confirm-form', on: { submit } },
       h('p', { text }),
       input
-        ? h('label', { class: 'field' }, h('span', {}, 'Type ', h('code', { text: word ?? '' }), ' to confirm'), input)
+        ? h(
+            'label',
+            { class: 'field' },
+            h('span', {}, tRich('core.confirm.type_word', { word: h('code', { text: word ?? '' }) })),
+            input,
+          )
         : null,
       problem,
     );

@@ -2,6 +2,7 @@
 
 import { clearBanner, showBanner } from './banner.js';
 import { createSignal } from './event-bus.js';
+import { t } from './i18n.js';
 import { setServerTime, startClock, stopClock } from './server-clock.js';
 
 const BANNER_KEY = 'connection';
@@ -31,9 +32,9 @@ export function reportUnreachable() {
   showBanner({
     key: BANNER_KEY,
     tone: 'warning',
-    title: 'The server cannot be reached. Retrying…',
-    detail: 'An import that is running goes on without this page.',
-    action: { label: 'Retry now', run: probe },
+    title: t('core.connection.lost'),
+    detail: t('core.connection.import_goes_on'),
+    action: { label: t('core.connection.retry'), run: probe },
     dismissible: false,
   });
   schedule();

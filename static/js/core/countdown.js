@@ -1,11 +1,11 @@
-// "Try again in 42 seconds." counts down wherever a message has this sentence.
+// "Try again in 42 seconds." counts down wherever a message has this sentence, in the language of the page.
 
-import { formatCount } from './format.js';
+import { t } from './i18n.js';
 
 const TICK_MS = 1_000;
 
-/** Finds the sentence in a message, and captures it. */
-export const COUNTDOWN = /(Try again in [\d,]+ seconds?\.)/;
+/** The sentence in a message of the server. */
+const SERVER_SENTENCE = /Try again in [\d,]+ seconds?\./;
 
 /** @type {Map<string, number>} when the wait of a sentence ends */
 const deadlines = new Map();
@@ -22,17 +22,24 @@ export function withCountdown(message, seconds) {
   const sentence = sentenceOf(seconds);
   // The same sentence may have been shown for an earlier wait; elements that show it keep their own deadline.
   deadlines.set(sentence, Date.now() + seconds * 1000);
-  return [message.replace(COUNTDOWN, '').trim(), sentence].join(' ');
+  return [message.replace(SERVER_SENTENCE, '').trim(), sentence].join(' ');
 }
 
 /**
- * Return an element that shows the sentence and counts down; just the sentence if no wait has started with it.
- * @param {string} sentence
- * @returns {string | HTMLElement}
+ * Return the content of a text, in which the sentence counts down if a wait has started with it.
+ * @param {string} text
+ * @returns {(string | HTMLElement)[]}
  */
-export function countdownPart(sentence) {
-  const deadline = deadlines.get(sentence);
-  if (deadline === undefined) return sentence;
+export function countdownContent(text) {
+  const sentence = [...deadlines.keys()].find((key) => text.includes(key));
+  if (sentence === undefined) return [text];
+  const [before = '', ...after] = text.split(sentence);
+  return [before, countdownElement(sentence), after.join(sentence)];
+}
+
+/** @param {string} sentence with which a wait has started */
+function countdownElement(sentence) {
+  const deadline = deadlines.get(sentence) ?? 0;
   const element = document.createElement('span');
   element.className = 'tabular';
   // Screen readers read the sentence with its message, but not again every second.
@@ -58,9 +65,9 @@ function tick() {
  */
 function show(element, deadline) {
   const seconds = Math.ceil((deadline - Date.now()) / 1000);
-  element.textContent = seconds > 0 ? sentenceOf(seconds) : 'Try again now.';
+  element.textContent = seconds > 0 ? sentenceOf(seconds) : t('core.countdown.now');
   if (seconds <= 0) running.delete(element);
 }
 
 /** @param {number} seconds */
-const sentenceOf = (seconds) => `Try again in ${formatCount(seconds, 'second')}.`;
+const sentenceOf = (seconds) => t('core.countdown.wait', { count: seconds });

@@ -2,6 +2,7 @@
 
 import { addDialog, pushAddress, removeDialog } from './dialog-history.js';
 import { closestTo, h } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 
 let serial = 0;
@@ -63,7 +64,13 @@ export function showDialog(options) {
       hasCross &&
         h(
           'button',
-          { class: 'icon-button', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', on: { click: leave } },
+          {
+            class: 'icon-button',
+            type: 'button',
+            'aria-label': t('common.close'),
+            title: t('core.dialog.close_hint'),
+            on: { click: leave },
+          },
           icon('cross'),
         ),
     ),

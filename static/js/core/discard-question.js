@@ -1,6 +1,7 @@
 // The question at the foot of a dialog whether what was typed in it is to be discarded.
 
 import { h } from './dom.js';
+import { t } from './i18n.js';
 
 /**
  * Create the question. It takes the place of the dialog's buttons while it is shown.
@@ -16,7 +17,7 @@ export function createDiscardQuestion({ actions, isChanged, onKeep, onDiscard })
   const keep = h('button', {
     class: 'button',
     type: 'button',
-    text: 'Keep editing',
+    text: t('core.discard.keep'),
     data: { testid: 'discard-keep' },
     on: { click: () => ask(false) },
   });
@@ -26,10 +27,10 @@ export function createDiscardQuestion({ actions, isChanged, onKeep, onDiscard })
       class: 'discard-ask',
       hidden: true,
       role: 'alertdialog',
-      'aria-label': 'Discard the changes?',
+      'aria-label': t('core.discard.label'),
       data: { testid: 'discard-ask' },
     },
-    h('p', { text: 'Discard your changes?' }),
+    h('p', { text: t('core.discard.question') }),
     h(
       'div',
       { class: 'dialog-actions' },
@@ -37,7 +38,7 @@ export function createDiscardQuestion({ actions, isChanged, onKeep, onDiscard })
       h('button', {
         class: 'button button-danger',
         type: 'button',
-        text: 'Discard',
+        text: t('core.discard.discard'),
         data: { testid: 'discard-changes' },
         on: { click: onDiscard },
       }),

@@ -3,7 +3,7 @@
 
 import { closestTo } from './dom.js';
 
-const CONTROLS = 'a, button, summary, label, input, select, textarea';
+const CONTROLS = ':is(a, button, summary, label, input, select, textarea)';
 
 /** Ignore the further clicks of a series, unless they hit the same control as the first one, or none as well. */
 export function installDoubleClickGuard() {

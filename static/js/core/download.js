@@ -1,6 +1,7 @@
 // Downloads that the page starts itself, and the sample file.
 
 import { h } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 
 /** A small file with every column and with values that are easily misread. */
@@ -28,5 +29,5 @@ export const sampleLink = (look = 'button') =>
     'a',
     { class: look, href: SAMPLE_ADDRESS, download: true, data: { testid: 'sample-file' } },
     icon('download'),
-    'Download a sample file',
+    t('core.sample'),
   );

@@ -1,25 +1,55 @@
 // Formats of numbers, sizes and times for people.
 
+import { t } from './i18n.js';
+import { HOUR_CYCLE, LOCALE } from './locale.js';
 import { serverNow } from './server-clock.js';
-
-// The page is in English. The reader's variant of English decides separators and the order of dates.
-// Node.js 20, which runs the tests, has no `navigator`.
-const LOCALE = globalThis.navigator?.languages?.find((language) => /^en\b/i.test(language)) ?? 'en';
 
 const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const PERCENT = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 4 });
-const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
-const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', hour: 'numeric', minute: '2-digit' });
-const TIME_TO_THE_SECOND = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
-const TIME_OF_DAY = new Intl.DateTimeFormat(LOCALE, { hour: 'numeric', minute: '2-digit' });
+const FULL_TIME = new Intl.DateTimeFormat(LOCALE, {
+  dateStyle: 'medium',
+  timeStyle: 'medium',
+  hourCycle: HOUR_CYCLE,
+});
+const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, {
+  weekday: 'short',
+  hour: 'numeric',
+  minute: '2-digit',
+  hourCycle: HOUR_CYCLE,
+});
+const TIME_TO_THE_SECOND = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium', hourCycle: HOUR_CYCLE });
+const TIME_OF_DAY = new Intl.DateTimeFormat(LOCALE, { hour: 'numeric', minute: '2-digit', hourCycle: HOUR_CYCLE });
 const DAY = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', day: 'numeric', month: 'short' });
 const SHORT_DATE = new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'short', year: 'numeric' });
 const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' });
+const WHOLE_PERCENT = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 0 });
+const COMPACT = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumFractionDigits: 1 });
+const TWO_DIGITS = new Intl.NumberFormat(LOCALE, { minimumIntegerDigits: 2 });
+const LIST = new Intl.ListFormat(LOCALE, { type: 'unit', style: 'short' });
+
+/** @type {[whole: Intl.NumberFormat, oneDigit: Intl.NumberFormat][]} */
+const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'].map((unit) => [
+  sizeFormat(unit, 0),
+  sizeFormat(unit, 1),
+]);
 
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
+
+/**
+ * @param {string} unit
+ * @param {number} digits
+ */
+function sizeFormat(unit, digits) {
+  return new Intl.NumberFormat(LOCALE, {
+    style: 'unit',
+    unit,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}
 
 /** @param {number} value @returns {string} with thousands separators */
 export const formatNumber = (value) => INTEGER.format(Number(value) || 0);
@@ -43,34 +73,55 @@ export const formatShare = (share) => PERCENT.format(Number(share) || 0);
  * @param {number} whole
  */
 export function formatPart(part, whole) {
-  if (part > 0 && part * 100 < whole) return 'less than 1%';
-  if (part < whole && part * 100 > 99 * whole) return 'more than 99%';
-  return `${whole ? Math.round((part * 100) / whole) : 0}%`;
+  if (part > 0 && part * 100 < whole) return t('core.format.less_than', { share: WHOLE_PERCENT.format(0.01) });
+  if (part < whole && part * 100 > 99 * whole) return t('core.format.more_than', { share: WHOLE_PERCENT.format(0.99) });
+  return WHOLE_PERCENT.format(whole ? part / whole : 0);
 }
+
+/** @param {number} value @returns {string} short, for an axis, such as "20K" */
+export const formatCompact = (value) => COMPACT.format(value);
+
+/** @param {Iterable<string>} items @returns {string} such as "a, b, c" */
+export const formatList = (items) => LIST.format(items);
 
 /** @param {number} bytes @returns {string} in decimal units, as file managers show them */
 export function formatBytes(bytes) {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   let value = Number(bytes) || 0;
   let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
+  while (value >= 999.5 && unit < SIZES.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 100 ? INTEGER : ONE_DIGIT;
-  return `${digits.format(value)} ${units[unit]}`;
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  return SIZES[unit]?.[digits].format(value) ?? '';
 }
 
 /** @param {number} seconds @returns {string} such as "80 ms", "1.8 s", "42 s", "3 min 05 s", "1 h 02 min" */
 export function formatDuration(seconds) {
   const value = Math.max(0, Number(seconds) || 0);
-  if (value < 0.95) return `${Math.max(1, Math.round(value * 1000))} ms`;
-  if (value < 9.95) return `${ONE_DIGIT.format(value)} s`;
+  if (value < 0.95) return t('core.format.milliseconds', { count: Math.max(1, Math.round(value * 1000)) });
+  if (value < 9.95) return inSeconds(ONE_DIGIT.format(value));
   const whole = Math.round(value);
-  if (whole < MINUTE_S) return `${whole} s`;
-  if (whole < HOUR_S) return `${Math.floor(whole / MINUTE_S)} min ${pad(whole % MINUTE_S)} s`;
-  return `${Math.floor(whole / HOUR_S)} h ${pad(Math.floor((whole % HOUR_S) / MINUTE_S))} min`;
+  if (whole < MINUTE_S) return inSeconds(whole);
+  if (whole < HOUR_S) return minutesAndSeconds(whole);
+  return hoursAndMinutes(Math.floor(whole / HOUR_S), Math.floor((whole % HOUR_S) / MINUTE_S));
 }
+
+/** @param {string | number} count */
+const inSeconds = (count) => t('core.format.seconds', { count });
+
+/** @param {number} seconds */
+function minutesAndSeconds(seconds) {
+  const minutes = Math.floor(seconds / MINUTE_S);
+  return t('core.format.minutes_and_seconds', { minutes, seconds: pad(seconds % MINUTE_S) });
+}
+
+/**
+ * @param {number} hours
+ * @param {number} minutes
+ */
+const hoursAndMinutes = (hours, minutes) =>
+  t('core.format.hours_and_minutes', { hours: formatNumber(hours), minutes: pad(minutes) });
 
 /** @param {number} seconds @returns {string} a clock that only counts whole seconds, such as "0:07" or "1:02:03" */
 export function formatClock(seconds) {
@@ -78,16 +129,18 @@ export function formatClock(seconds) {
   const hours = Math.floor(whole / HOUR_S);
   const minutes = Math.floor((whole % HOUR_S) / MINUTE_S);
   const rest = pad(whole % MINUTE_S);
-  return hours ? `${hours}:${pad(minutes)}:${rest}` : `${minutes}:${rest}`;
+  return hours
+    ? t('core.format.clock_hours', { hours, minutes: pad(minutes), seconds: rest })
+    : t('core.format.clock_minutes', { minutes, seconds: rest });
 }
 
 /** @param {number} seconds @returns {string} rounded, because it is an estimate */
 export function formatTimeLeft(seconds) {
-  if (seconds < 3) return 'a few seconds';
-  if (seconds < 20) return `${Math.ceil(seconds)} s`;
-  if (seconds < MINUTE_S) return `${Math.ceil(seconds / 5) * 5} s`;
-  if (seconds < HOUR_S) return `${Math.ceil(seconds / MINUTE_S)} min`;
-  return `${Math.floor(seconds / HOUR_S)} h ${pad(Math.ceil((seconds % HOUR_S) / MINUTE_S) % 60)} min`;
+  if (seconds < 3) return t('core.format.a_few_seconds');
+  if (seconds < 20) return inSeconds(Math.ceil(seconds));
+  if (seconds < MINUTE_S) return inSeconds(Math.ceil(seconds / 5) * 5);
+  if (seconds < HOUR_S) return t('core.format.minutes', { count: Math.ceil(seconds / MINUTE_S) });
+  return hoursAndMinutes(Math.floor(seconds / HOUR_S), Math.ceil((seconds % HOUR_S) / MINUTE_S) % 60);
 }
 
 /** @param {string|null} iso @returns {number} milliseconds since 1970; NaN for null */
@@ -114,7 +167,7 @@ export function formatRelative(iso, now = serverNow()) {
   const time = parseTime(iso);
   if (Number.isNaN(time)) return '–';
   const seconds = Math.max(0, (now - time) / 1000);
-  if (seconds < 45) return 'just now';
+  if (seconds < 45) return t('core.format.just_now');
   if (seconds < HOUR_S) return RELATIVE.format(-Math.max(1, Math.round(seconds / MINUTE_S)), 'minute');
   if (seconds < DAY_S) return RELATIVE.format(-Math.round(seconds / HOUR_S), 'hour');
   if (seconds < 7 * DAY_S) return RELATIVE.format(-Math.round(seconds / DAY_S), 'day');
@@ -130,7 +183,7 @@ export function formatAhead(iso, now = serverNow()) {
   const time = parseTime(iso);
   if (Number.isNaN(time)) return '–';
   const seconds = (time - now) / 1000;
-  if (seconds < 1) return 'now';
+  if (seconds < 1) return t('core.format.now');
   if (seconds < 90) return RELATIVE.format(Math.round(seconds), 'second');
   if (seconds < 90 * MINUTE_S) return RELATIVE.format(Math.round(seconds / MINUTE_S), 'minute');
   return RELATIVE.format(Math.round(seconds / HOUR_S), 'hour');
@@ -146,12 +199,15 @@ export function formatMoment(iso, now = new Date()) {
   if (Number.isNaN(time)) return '–';
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
   const days = Math.floor((time - midnight) / 1000 / DAY_S);
-  const day = { [-1]: 'yesterday', 0: 'today', 1: 'tomorrow' }[days] ?? DAY.format(time);
-  return `${day} at ${TIME_OF_DAY.format(time)}`;
+  const timeOfDay = TIME_OF_DAY.format(time);
+  if (days === -1) return t('core.format.yesterday', { time: timeOfDay });
+  if (days === 0) return t('core.format.today', { time: timeOfDay });
+  if (days === 1) return t('core.format.tomorrow', { time: timeOfDay });
+  return t('core.format.day', { day: DAY.format(time), time: timeOfDay });
 }
 
 /** @param {number} value */
-const pad = (value) => String(value).padStart(2, '0');
+const pad = (value) => TWO_DIGITS.format(value);
 
 /**
  * @param {string|null} text

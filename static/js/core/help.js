@@ -3,6 +3,7 @@
 import { commandsWithShortcuts } from './commands.js';
 import { openDialog } from './dialog.js';
 import { h } from './dom.js';
+import { t } from './i18n.js';
 import { shownKeys } from './key-sequences.js';
 import { isMac, setSingleKeys, usesSingleKeys } from './shortcuts.js';
 
@@ -10,66 +11,57 @@ import { isMac, setSingleKeys, usesSingleKeys } from './shortcuts.js';
 
 /** @type {Shortcut[]} */
 const GRID_SHORTCUTS = [
-  [['←', '↑', '↓', '→'], 'Move between the cells'],
-  [['Home', 'End'], 'First and last cell; with Ctrl first and last row'],
-  [['Enter', 'F2'], 'Edit the cell; double click does the same'],
-  [['Enter'], 'In an editor: save'],
-  [['Tab'], 'In an editor: save and go to the next cell'],
-  [['Shift', 'Enter'], 'In a description: new line'],
-  [['Space'], 'Select the row; with Shift, all rows from the last selected one'],
-  [
-    ['Shift', '←', '↑', '↓', '→'],
-    'Select a block of cells; Shift+click and dragging do the same, Ctrl+A takes the page',
-  ],
-  [['Ctrl', 'C'], 'Copy the block or the cell, also for spreadsheets; Ctrl+X clears it, too'],
-  [['Ctrl', 'V'], 'Paste cells, also from spreadsheets; one copied cell fills the whole block'],
-  [['Delete'], 'Clear the names and descriptions of the block'],
-  [['o'], 'Open the product'],
-  [['Alt', '↑', '↓'], 'In the dialog of a product: previous and next product of the list'],
-  [['←', '→'], 'On the border of a heading: change the width of its column; Enter or a double click fits it'],
+  [['←', '↑', '↓', '→'], t('core.help.move')],
+  [[t('core.key.home'), t('core.key.end')], t('core.help.ends')],
+  [[t('core.key.enter'), 'F2'], t('core.help.edit')],
+  [[t('core.key.enter')], t('core.help.save')],
+  [[t('core.key.tab')], t('core.help.save_and_next')],
+  [[t('core.key.shift'), t('core.key.enter')], t('core.help.new_line')],
+  [[t('core.key.space')], t('core.help.select_row')],
+  [[t('core.key.shift'), '←', '↑', '↓', '→'], t('core.help.select_block')],
+  [[t('core.key.ctrl'), 'C'], t('core.help.copy')],
+  [[t('core.key.ctrl'), 'V'], t('core.help.paste')],
+  [[t('core.key.delete')], t('core.help.clear')],
+  [['o'], t('core.help.open_product')],
+  [[t('core.key.alt'), '↑', '↓'], t('core.help.neighbours')],
+  [['←', '→'], t('core.help.width')],
 ];
 
 const SEARCHES = [
-  ['blue lamp', 'Both words, in any order, anywhere in the SKU, the name and the description.'],
-  ['"blue lamp"', 'The text in quotes as it stands, with its spaces.'],
-  ['lamp -wood', 'The first word, but not the second one. A text in quotes can be left out, too.'],
-  ['"-10"', 'In quotes, a minus is part of the text.'],
+  [t('core.help.example_words'), t('core.help.both_words')],
+  [t('core.help.example_quoted'), t('core.help.quoted')],
+  [t('core.help.example_excluded'), t('core.help.excluded')],
+  ['"-10"', t('core.help.minus')],
 ];
 
 const COLUMNS = [
-  ['sku', 'Required. Identifies the product; upper and lower case are the same.'],
-  ['name', 'Optional, up to 500 characters. A blank cell makes it empty.'],
-  ['description', 'Optional. A blank cell makes it empty.'],
-  ['active', 'Optional, true or false. A blank cell leaves it as it is. New products are active without it.'],
+  ['sku', t('core.help.column_sku')],
+  ['name', t('core.help.column_name')],
+  ['description', t('core.help.column_description')],
+  ['active', t('core.help.column_active')],
 ];
 
 /** Open the help, unless a dialog is open already. */
 export function openHelp() {
   if (document.querySelector('dialog[open]')) return;
   openDialog(
-    'Help',
-    h('h3', { text: 'Keyboard' }),
+    t('page.help'),
+    h('h3', { text: t('core.help.keyboard') }),
     shortcutList(pageShortcuts()),
     singleKeySwitch(),
-    h('h3', { text: 'In the table of products' }),
+    h('h3', { text: t('core.help.grid') }),
     shortcutList(GRID_SHORTCUTS),
-    h('h3', { text: 'Searching the products' }),
+    h('h3', { text: t('core.help.searching') }),
     codeList(SEARCHES),
     h('p', {
       class: 'muted',
-      text:
-        'Upper and lower case are the same, and parts of words count. All characters but quotes and a minus before a ' +
-        'word are plain. The filter of a single field finds products with all of its words in that field; there, a ' +
-        'minus is plain, too.',
+      text: t('core.help.search_rules'),
     }),
-    h('h3', { text: 'Columns of a file' }),
+    h('h3', { text: t('core.help.columns') }),
     codeList(COLUMNS),
     h('p', {
       class: 'muted',
-      text:
-        'The header row may have any order and case, and other names for these columns: the check shows what was ' +
-        'recognised, and lets you choose. When a SKU comes twice in a file, its last row counts. ' +
-        'A column the file does not have stays as it is on existing products.',
+      text: t('core.help.column_rules'),
     }),
   );
 }
@@ -106,7 +98,7 @@ const pageShortcuts = () => [
     const entry = [shownKeys(first, isMac()), help ?? label];
     return entry;
   }),
-  [['Esc'], 'Leave an editor, a dialog, a selection or the search'],
+  [[t('core.key.escape')], t('core.help.leave')],
 ];
 
 // Some people type with their voice or hit keys by mistake (WCAG 2.1.4).
@@ -125,6 +117,6 @@ function singleKeySwitch() {
     'div',
     { class: 'field-line help-switch' },
     input,
-    h('label', { for: input.id, text: 'Use the shortcuts without Ctrl or Cmd' }),
+    h('label', { for: input.id, text: t('core.help.single_keys') }),
   );
 }

@@ -1,5 +1,7 @@
 // Shortcuts of one key press, such as "n" or "mod+z", or of several in a row, such as "g p".
 
+import { t } from './i18n.js';
+
 /** After this time, the next key begins a new sequence. */
 export const SEQUENCE_MS = 2_000;
 
@@ -54,8 +56,9 @@ export const shownKeys = (shortcut, isMac) =>
   shortcut.split(' ').flatMap((press) => {
     const parts = press.split(/\+(?=.)/);
     if (parts.length === 1) return parts;
-    const modifier = isMac ? '⌘' : 'Ctrl';
-    return parts.map((part) => (part === 'mod' ? modifier : part.charAt(0).toUpperCase() + part.slice(1)));
+    /** @type {Record<string, string | undefined>} */
+    const names = { mod: isMac ? '⌘' : t('core.key.ctrl'), shift: t('core.key.shift') };
+    return parts.map((part) => names[part] ?? part.toUpperCase());
   });
 
 /**
@@ -64,4 +67,5 @@ export const shownKeys = (shortcut, isMac) =>
  * @param {boolean} isMac
  */
 export const ariaKeys = (shortcut, isMac) =>
+  // eslint-disable-next-line page/no-untranslated-text -- names of keys in the attribute
   shortcut.replace('mod', isMac ? 'Meta' : 'Control').replace('shift', 'Shift');

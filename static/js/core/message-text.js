@@ -1,7 +1,7 @@
 // Messages of the server quote values, columns and options in backticks. The page shows these parts as code, and counts
 // down the seconds of a wait.
 
-import { COUNTDOWN, countdownPart } from './countdown.js';
+import { countdownContent } from './countdown.js';
 
 /** Two backticks with something between them. */
 const QUOTED = /`([^`]+)`/g;
@@ -13,7 +13,7 @@ const QUOTED = /`([^`]+)`/g;
  */
 export function messageContent(message) {
   // The odd parts are those that the pattern captures.
-  return message.split(QUOTED).flatMap((part, index) => (index % 2 ? quotedPart(part) : countedContent(part)));
+  return message.split(QUOTED).flatMap((part, index) => (index % 2 ? quotedPart(part) : countdownContent(part)));
 }
 
 /**
@@ -36,9 +36,6 @@ export function showMessage(element, message) {
   shown.set(element, message);
   element.replaceChildren(...messageContent(message));
 }
-
-/** @param {string} text */
-const countedContent = (text) => text.split(COUNTDOWN).map((part, index) => (index % 2 ? countdownPart(part) : part));
 
 /** @param {string} text */
 function quotedPart(text) {

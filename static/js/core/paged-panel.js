@@ -3,6 +3,7 @@
 import { getJson, hasStatus, messageOf, nextStep } from './api.js';
 import { buildBanner } from './banner.js';
 import { fill, h, setText } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 import { createPager } from './pager.js';
 
@@ -42,7 +43,7 @@ export function pagedPanel({
 }) {
   const body = h('tbody');
   const problem = h('div', {});
-  const status = h('p', { class: 'muted panel-status', role: 'status', text: 'Loading…' });
+  const status = h('p', { class: 'muted panel-status', role: 'status', text: t('common.loading') });
   const pager = createPager({ label, onPage: (page) => load(page) });
   const region = h(
     'div',
@@ -101,7 +102,7 @@ export function pagedPanel({
           title: messageOf(error),
           detail: nextStep(error),
           tone: isGone ? 'warning' : 'error',
-          action: isGone ? undefined : { label: 'Try again', run: () => load(page) },
+          action: isGone ? undefined : { label: t('common.try_again'), run: () => load(page) },
         }),
       );
     }

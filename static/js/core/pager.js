@@ -1,7 +1,7 @@
 // The pager of a table. It keeps its elements, so that the focus survives a change of page.
 
 import { h, setText } from './dom.js';
-import { formatNumber } from './format.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 
 /** @import { IconName } from './icons.js' */
@@ -47,10 +47,10 @@ export function createPager({ label, onPage, sizes, onSize = () => {} }) {
     return button;
   };
 
-  const first = createButton('first', 'First page', () => 1);
-  const previous = createButton('previous', 'Previous page', () => page - 1, 'page-previous');
-  const next = createButton('next', 'Next page', () => page + 1, 'page-next');
-  const last = createButton('last', 'Last page', () => pages);
+  const first = createButton('first', t('core.pager.first'), () => 1);
+  const previous = createButton('previous', t('core.pager.previous'), () => page - 1, 'page-previous');
+  const next = createButton('next', t('core.pager.next'), () => page + 1, 'page-next');
+  const last = createButton('last', t('core.pager.last'), () => pages);
   const input = pageInput(
     (wanted) => turn(Math.min(wanted, Number(input.max))),
     () => page,
@@ -61,7 +61,7 @@ export function createPager({ label, onPage, sizes, onSize = () => {} }) {
 
   const element = h(
     'nav',
-    { class: 'pager', 'aria-label': `Pages of ${label}` },
+    { class: 'pager', 'aria-label': t('core.pager.label', { label }) },
     range,
     size?.element,
     h(
@@ -69,7 +69,7 @@ export function createPager({ label, onPage, sizes, onSize = () => {} }) {
       { class: 'pager-turn' },
       first,
       previous,
-      h('label', { class: 'pager-input' }, h('span', { text: 'Page' }), input),
+      h('label', { class: 'pager-input' }, h('span', { text: t('core.pager.page') }), input),
       count,
       next,
       last,
@@ -83,14 +83,13 @@ export function createPager({ label, onPage, sizes, onSize = () => {} }) {
     const { total, per_page: perPage, total_is_estimate: isEstimate = false } = pagination;
     const from = total ? (page - 1) * perPage + 1 : 0;
     const to = Math.min(Math.max(total, from), page * perPage);
-    const of = `of ${isEstimate ? 'about ' : ''}`;
     setText(
       range,
       from > total && !isEstimate
-        ? `0 of ${formatNumber(total)}`
-        : `${formatNumber(from)}–${formatNumber(to)} ${of}${formatNumber(total)}`,
+        ? t('core.pager.none', { count: total })
+        : t('core.pager.range', { from, to, isEstimate, count: total }),
     );
-    setText(count, of + formatNumber(pages));
+    setText(count, t('core.pager.of', { isEstimate, count: pages }));
     input.value = String(page);
     input.max = String(Math.max(page, pages));
     input.disabled = pages === 1;
@@ -136,7 +135,7 @@ function sizeSelect(sizes, onSize) {
     { class: 'input', data: { testid: 'page-size' }, on: { change: () => onSize(Number(select.value)) } },
     sizes.map((size) => h('option', { value: size, text: String(size) })),
   );
-  const element = h('label', { class: 'pager-size' }, h('span', { text: 'Rows' }), select);
+  const element = h('label', { class: 'pager-size' }, h('span', { text: t('core.pager.rows') }), select);
   /** @param {number} size */
   const show = (size) => {
     // An address can have a size that is not among the choices.

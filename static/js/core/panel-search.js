@@ -1,6 +1,7 @@
 // A search field above a list that is not in the address. It searches while someone types.
 
 import { debounce, h } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 
 const TYPING_PAUSE_MS = 250;
@@ -31,7 +32,7 @@ export function createPanelSearch({ label, testid, onSearch }) {
   const input = h('input', {
     class: 'input',
     type: 'search',
-    placeholder: 'Search',
+    placeholder: t('common.search'),
     'aria-label': label,
     autocomplete: 'off',
     spellcheck: 'false',

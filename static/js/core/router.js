@@ -135,7 +135,7 @@ function show({ root, routes, fallback, guard, onScreen }) {
   const other = guard(route);
   const params = Object.fromEntries(Object.entries(groups).map(([key, value]) => [key, safeDecode(value)]));
   const others = Object.entries(params).filter(([name]) => !route.within?.includes(name));
-  const key = `${other ? 'instead of ' : ''}${route.name} ${JSON.stringify(others)}`;
+  const key = JSON.stringify([Boolean(other), route.name, others]);
   if (current?.key === key && current.instance.update) {
     current.instance.update({ params, query });
   } else {

@@ -1,6 +1,7 @@
 // The bar below a list while some of its rows are selected: how many, all that match, and what to do with them.
 
 import { h, setText } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 
 /**
@@ -20,7 +21,7 @@ import { icon } from './icons.js';
  * @param {HTMLElement[]} options.buttons what to do with the selected rows
  * @returns {{element: HTMLElement, show: (state: SelectionText) => void}}
  */
-export function createSelectionBar({ label, clearTitle = 'Clear selection', onEverything, onClear, buttons }) {
+export function createSelectionBar({ label, clearTitle = t('core.selection.clear'), onEverything, onClear, buttons }) {
   const count = h('p', {
     class: 'selection-count tabular',
     'aria-live': 'polite',
@@ -37,7 +38,7 @@ export function createSelectionBar({ label, clearTitle = 'Clear selection', onEv
     {
       class: 'icon-button',
       type: 'button',
-      'aria-label': 'Clear selection',
+      'aria-label': t('core.selection.clear'),
       title: clearTitle,
       data: { testid: 'clear-selection' },
       on: { click: onClear },

@@ -1,13 +1,14 @@
 // The theme switch: automatic (the system decides), light or dark. theme-early.js applies the choice on the next load.
 
 import { h } from './dom.js';
+import { t } from './i18n.js';
 import { icon } from './icons.js';
 
 /** @type {{value: string, label: string, icon: import('./icons.js').IconName}[]} */
 export const THEMES = [
-  { value: 'auto', label: 'Theme: as the system', icon: 'screen' },
-  { value: 'light', label: 'Theme: light', icon: 'sun' },
-  { value: 'dark', label: 'Theme: dark', icon: 'moon' },
+  { value: 'auto', label: t('core.theme.auto'), icon: 'screen' },
+  { value: 'light', label: t('core.theme.light'), icon: 'sun' },
+  { value: 'dark', label: t('core.theme.dark'), icon: 'moon' },
 ];
 
 /**
@@ -19,7 +20,7 @@ export function themeSwitch() {
   return h(
     'fieldset',
     { class: 'theme-switch' },
-    h('legend', { class: 'visually-hidden', text: 'Theme' }),
+    h('legend', { class: 'visually-hidden', text: t('core.theme.title') }),
     THEMES.map((choice) =>
       h(
         'label',

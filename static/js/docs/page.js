@@ -4,7 +4,9 @@ import { installHeader } from '../app-header.js';
 import { fetchWho } from '../core/api.js';
 import { provideCommands } from '../core/commands.js';
 import { closestTo, debounce, elementById, fill, h } from '../core/dom.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
+import { LANGUAGE } from '../core/locale.js';
 import { setWho } from '../core/session.js';
 import { markdownBlock } from './markdown.js';
 import { createMethodBadge, createOperationCard } from './operation-card.js';
@@ -27,6 +29,8 @@ import { createMethodBadge, createOperationCard } from './operation-card.js';
  * @typedef {{calls: Call[], section: HTMLElement, entries: HTMLElement[], parts: HTMLElement[]}} Group
  */
 
+/** The description of the API is in English, whatever the language of the page. */
+const DOCUMENT_LANGUAGE = 'en';
 const DOCUMENT_URL = '/api/openapi.json';
 /** @type {Method[]} */
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
@@ -34,13 +38,14 @@ const SEARCH_DELAY_MS = 120;
 
 const main = elementById('main');
 const nav = elementById('calls');
+main.lang = DOCUMENT_LANGUAGE;
 
 installHeader();
 showWho();
 provideCommands(() => [
   {
     id: 'docs-search',
-    label: 'Search the calls',
+    label: t('docs.search_command'),
     shape: 'search',
     shortcuts: ['/'],
     run: () => nav.querySelector('input')?.focus(),
@@ -48,7 +53,7 @@ provideCommands(() => [
 ]);
 try {
   const response = await fetch(DOCUMENT_URL);
-  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  if (!response.ok) throw new Error(String(response.status));
   showDocument(await response.json());
 } catch {
   showLoadError();
@@ -69,10 +74,8 @@ function showLoadError() {
     main,
     h(
       'p',
-      { role: 'alert' },
-      'The description of the API could not be loaded. Load this page again, or read ',
-      h('a', { href: DOCUMENT_URL, text: 'openapi.json' }),
-      '.',
+      { role: 'alert', lang: LANGUAGE },
+      tRich('docs.not_loaded', { link: (parts) => h('a', { href: DOCUMENT_URL }, parts) }),
     ),
   );
 }
@@ -91,22 +94,27 @@ function showDocument(root) {
   const introduction = h(
     'div',
     { class: 'docs-about' },
-    h('h1', { text: `${root.info.title} API` }),
+    h('h1', { text: [root.info.title, 'API'].join(' ') }),
     markdownBlock(root.info.description),
     h(
       'p',
       { class: 'docs-links' },
       h('a', { href: DOCUMENT_URL, text: 'openapi.json' }),
-      `OpenAPI ${root.openapi}, version ${root.info.version}`,
+      h('span', { lang: LANGUAGE, text: t('docs.version', { openapi: root.openapi, version: root.info.version }) }),
     ),
   );
-  const noMatch = h('p', { class: 'docs-empty', hidden: true, text: 'No call matches the search.' });
+  const noMatch = h('p', {
+    class: 'docs-empty',
+    hidden: true,
+    lang: LANGUAGE,
+    text: t('docs.no_match'),
+  });
   const status = h('p', { class: 'visually-hidden', role: 'status' });
   const search = h('input', {
     class: 'input',
     type: 'search',
-    placeholder: 'Search calls',
-    'aria-label': 'Search calls',
+    placeholder: t('docs.search'),
+    'aria-label': t('docs.search'),
     'aria-keyshortcuts': '/',
     autocomplete: 'off',
     on: { input: debounce(filterCalls, SEARCH_DELAY_MS) },
@@ -125,7 +133,7 @@ function showDocument(root) {
     const matches = calls.filter((call) => !call.card.hidden).length;
     noMatch.hidden = matches > 0;
     introduction.classList.toggle('docs-about-brief', words.length > 0);
-    status.textContent = words.length ? `${matches} of ${calls.length} calls` : '';
+    status.textContent = words.length ? t('docs.matches', { matches, count: calls.length }) : '';
   }
 
   fill(
@@ -196,10 +204,10 @@ function createGroup(tag, calls) {
     calls.map((call) => call.card),
   );
   const entries = [
-    h('p', { class: 'docs-group', text: tag.name }),
+    h('p', { class: 'docs-group', lang: DOCUMENT_LANGUAGE, text: tag.name }),
     h(
       'ul',
-      {},
+      { lang: DOCUMENT_LANGUAGE },
       calls.map((call) => call.entry),
     ),
   ];

@@ -4,6 +4,7 @@ import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { toast } from '../core/toast.js';
 
 /** @import { Webhook } from '../core/types.d.ts' */
@@ -18,12 +19,12 @@ export const addressOf = (id) => `/api/webhooks/${encodeURIComponent(id)}`;
  */
 export async function deleteWebhook(webhook) {
   const done = await askToConfirm({
-    title: 'Delete this webhook?',
-    text: `${webhook.url} gets no more events, and its deliveries are deleted with it. This cannot be undone.`,
-    ok: 'Delete webhook',
+    title: t('webhooks.delete.title'),
+    text: t('webhooks.delete.text', { url: webhook.url }),
+    ok: t('webhooks.delete.ok'),
     run: () => sendJson('DELETE', addressOf(webhook.id)),
   });
-  if (done) toast('Webhook deleted');
+  if (done) toast(t('webhooks.delete.done'));
   return Boolean(done);
 }
 
@@ -43,7 +44,7 @@ export function enabledSwitch({ onChanged }) {
       type: 'button',
       role: 'switch',
       disabled: true,
-      'aria-label': 'Send events',
+      'aria-label': t('webhooks.switch.label'),
       data: { testid: 'webhook-switch' },
       on: { click: flip },
     },
@@ -87,12 +88,12 @@ async function switchWebhook(webhook, enabled) {
     /** @type {Webhook} */
     const changed = await sendJson('PUT', addressOf(webhook.id), { body: { enabled } });
     clearBanner('webhook-switch');
-    toast(enabled ? 'Webhook switched on' : 'Webhook switched off');
+    toast(enabled ? t('webhooks.switch.on') : t('webhooks.switch.off'));
     return changed;
   } catch (error) {
     showBanner({
       key: 'webhook-switch',
-      title: `The webhook could not be switched ${enabled ? 'on' : 'off'}. ${messageOf(error)}`,
+      title: t('webhooks.switch.failed', { on: enabled, reason: messageOf(error) }),
       detail: nextStep(error),
     });
     return null;

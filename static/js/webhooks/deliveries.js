@@ -3,6 +3,7 @@
 import { hasStatus, messageOf } from '../core/api.js';
 import { fill, h } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
 import { createSelection } from '../core/selection.js';
@@ -46,7 +47,10 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
     },
   });
   const filterBar = createDeliveryFilters();
-  const pager = createPager({ label: 'deliveries', onPage: (page) => setQuery({ page: page > 1 ? page : undefined }) });
+  const pager = createPager({
+    label: t('webhooks.deliveries.title'),
+    onPage: (page) => setQuery({ page: page > 1 ? page : undefined }),
+  });
   const older = h('p', { class: 'search-older', hidden: true, data: { testid: 'search-older' } });
   const body = h(
     'div',
@@ -54,14 +58,19 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
     h(
       'div',
       { class: 'table-loading', 'aria-busy': 'true' },
-      h('p', { class: 'visually-hidden', text: 'Loading the deliveries…' }),
+      h('p', { class: 'visually-hidden', text: t('webhooks.deliveries.loading') }),
       Array.from({ length: 4 }, () => h('div', { class: 'skeleton' })),
     ),
   );
   const element = h(
     'section',
     { class: 'deliveries', 'aria-labelledby': 'deliveries-title' },
-    h('div', { class: 'deliveries-head' }, h('h2', { id: 'deliveries-title', text: 'Deliveries' }), filterBar.tabs),
+    h(
+      'div',
+      { class: 'deliveries-head' },
+      h('h2', { id: 'deliveries-title', text: t('webhooks.deliveries.title') }),
+      filterBar.tabs,
+    ),
     filterBar.bar,
     body,
     older,
@@ -117,16 +126,16 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
     if (!Object.keys(filters).length) {
       return emptyState({
         shape: 'send',
-        title: 'No deliveries yet',
-        detail: 'Every event is listed here with its attempts. Send a test request to try the receiver.',
-        action: actionButton('Send test request', 'empty-test', onTest),
+        title: t('webhooks.deliveries.none'),
+        detail: t('webhooks.deliveries.none_hint'),
+        action: actionButton(t('webhooks.test.send'), 'empty-test', onTest),
       });
     }
     return emptyState({
       shape: 'search',
-      title: 'No delivery matches',
-      detail: 'No delivery matches all filters.',
-      action: actionButton('Clear filters', 'empty-clear', clearDeliveryFilters),
+      title: t('webhooks.deliveries.no_match'),
+      detail: t('webhooks.deliveries.no_match_hint'),
+      action: actionButton(t('common.clear_filters'), 'empty-clear', clearDeliveryFilters),
     });
   };
   /** @param {string | null} since */
@@ -135,11 +144,12 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
     if (!since) return;
     fill(
       older,
-      `The text was searched in deliveries since ${formatTime(since)}. `,
+      t('webhooks.deliveries.searched_since', { time: formatTime(since) }),
+      ' ',
       h('button', {
         class: 'link-button select-everything',
         type: 'button',
-        text: 'Search older ones',
+        text: t('webhooks.deliveries.search_older'),
         data: { testid: 'search-older-button' },
         on: { click: () => setQuery({ until: since, page: undefined }) },
       }),
@@ -159,9 +169,9 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
       body,
       emptyState({
         shape: 'alert',
-        title: 'This filter is not valid',
+        title: t('webhooks.deliveries.invalid_filter'),
         detail: messageOf(error),
-        action: actionButton('Clear filters', 'empty-clear', clearDeliveryFilters),
+        action: actionButton(t('common.clear_filters'), 'empty-clear', clearDeliveryFilters),
       }),
     );
     return true;

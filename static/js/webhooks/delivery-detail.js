@@ -5,6 +5,7 @@ import { showBanner } from '../core/banner.js';
 import { copyText } from '../core/clipboard.js';
 import { fill, h } from '../core/dom.js';
 import { formatDuration, formatTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
@@ -38,10 +39,10 @@ export function deliveryDetail(webhookId) {
             class: 'button button-small',
             type: 'button',
             data: { testid: 'copy-id' },
-            on: { click: () => copyText(delivery.event_id, 'Id') },
+            on: { click: () => copyText(delivery.event_id, t('webhooks.delivery.id')) },
           },
           icon('copy'),
-          'Copy id',
+          t('webhooks.delivery.copy_id'),
         ),
         h('span', { class: 'spacer' }),
         h(
@@ -53,17 +54,19 @@ export function deliveryDetail(webhookId) {
             on: { click: () => resend(delivery) },
           },
           icon('send'),
-          'Send again',
+          t('webhooks.delivery.send_again'),
         ),
       ),
-      h('h3', { text: delivery.attempts.length ? 'Attempts' : 'No attempt yet' }),
+      h('h3', { text: delivery.attempts.length ? t('webhooks.delivery.attempts') : t('webhooks.delivery.no_attempt') }),
       h(
         'ol',
         { class: 'attempts' },
         delivery.attempts.toReversed().map((attempt, index) => attemptItem(attempt, index === 0)),
       ),
-      h('h3', { text: 'Request body' }),
-      sent === null ? h('div', { class: 'skeleton', 'aria-hidden': 'true' }) : codeBlock(pretty(sent), 'Request body'),
+      h('h3', { text: t('webhooks.delivery.request_body') }),
+      sent === null
+        ? h('div', { class: 'skeleton', 'aria-hidden': 'true' })
+        : codeBlock(pretty(sent), t('webhooks.delivery.request_body')),
     );
 
   /** @param {Delivery} delivery */
@@ -87,7 +90,7 @@ export function deliveryDetail(webhookId) {
   async function resend(delivery) {
     try {
       await sendJson('POST', `${addressOf(webhookId)}/deliveries/${delivery.id}/resend`);
-      toast('Sending again');
+      toast(t('webhooks.delivery.sending_again'));
     } catch (error) {
       showBanner({ key: 'delivery-resend', title: messageOf(error), detail: nextStep(error) });
     }
@@ -111,7 +114,7 @@ function attemptItem(attempt, open) {
         'summary',
         {},
         icon(good ? 'check' : 'cross', good ? 'tone-good' : 'tone-bad'),
-        h('span', { class: 'tabular attempt-code', text: attempt.status_code ?? 'No answer' }),
+        h('span', { class: 'tabular attempt-code', text: attempt.status_code ?? t('webhooks.delivery.no_answer') }),
         h('span', { class: 'tabular', text: formatDuration(attempt.response_time_ms / 1000) }),
         h('span', { class: 'muted', text: formatTime(attempt.at) }),
         attempt.error ? h('span', { class: 'attempt-error', text: attempt.error }) : null,
@@ -120,9 +123,14 @@ function attemptItem(attempt, open) {
         'div',
         { class: 'attempt-more' },
         h('p', {}, h('span', { class: 'muted', text: 'POST ' }), h('code', { text: attempt.url })),
-        headers('Request headers', attempt.request_headers),
-        headers('Response headers', attempt.response_headers),
-        attempt.response_text ? [h('h4', { text: 'Response' }), codeBlock(attempt.response_text, 'Response')] : null,
+        headers(t('webhooks.delivery.request_headers'), attempt.request_headers),
+        headers(t('webhooks.delivery.response_headers'), attempt.response_headers),
+        attempt.response_text
+          ? [
+              h('h4', { text: t('webhooks.delivery.response') }),
+              codeBlock(attempt.response_text, t('webhooks.delivery.response')),
+            ]
+          : null,
       ),
     ),
   );

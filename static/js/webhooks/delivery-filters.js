@@ -1,6 +1,7 @@
 // The filters of a webhook's deliveries. The address holds them under the names of the API's parameters.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
@@ -17,10 +18,10 @@ const NAMES = ['status', 'event', 'since', 'until', 'id', 'text'];
 const FIRST_PAGE = { page: undefined };
 /** @type {[status: string, label: string][]} */
 const STATUSES = [
-  ['', 'All'],
-  ['pending', 'Pending'],
-  ['delivered', 'Delivered'],
-  ['failed', 'Failed'],
+  ['', t('webhooks.filter.all')],
+  ['pending', t('webhooks.status.pending')],
+  ['delivered', t('webhooks.status.delivered')],
+  ['failed', t('webhooks.status.failed')],
 ];
 const EVENTS = [
   'product.created',
@@ -68,35 +69,35 @@ export function createDeliveryFilters() {
   );
   const event = h(
     'select',
-    { class: 'input', 'aria-label': 'Event', data: { testid: 'filter-event' } },
-    h('option', { value: '', text: 'Any event' }),
+    { class: 'input', 'aria-label': t('webhooks.filter.event'), data: { testid: 'filter-event' } },
+    h('option', { value: '', text: t('webhooks.filter.any_event') }),
     EVENTS.map((name) => h('option', { value: name, text: name })),
   );
   event.addEventListener('change', () => setQuery({ event: event.value, ...FIRST_PAGE }));
-  const since = timeFilter('since', 'From');
-  const until = timeFilter('until', 'To');
+  const since = timeFilter('since', t('webhooks.filter.from'));
+  const until = timeFilter('until', t('webhooks.filter.to'));
   const id = textFilter('id', FIRST_PAGE, {
     type: 'search',
-    placeholder: 'Event id',
-    'aria-label': 'Event id or number of a delivery',
+    placeholder: t('webhooks.filter.id'),
+    'aria-label': t('webhooks.filter.id_hint'),
     testid: 'filter-id',
   });
   const text = textFilter('text', FIRST_PAGE, {
     type: 'search',
-    placeholder: 'Text in the body',
-    'aria-label': 'Text in the body',
+    placeholder: t('webhooks.filter.text'),
+    'aria-label': t('webhooks.filter.text'),
     testid: 'filter-text',
   });
   const clear = h('button', {
     class: 'button button-quiet',
     type: 'button',
-    text: 'Clear filters',
+    text: t('common.clear_filters'),
     data: { testid: 'clear-filters' },
     on: { click: clearDeliveryFilters },
   });
   const bar = h(
     'div',
-    { class: 'delivery-filters', role: 'search', 'aria-label': 'Deliveries' },
+    { class: 'delivery-filters', role: 'search', 'aria-label': t('webhooks.deliveries.title') },
     h('div', { class: 'search-box' }, text.input, icon('search')),
     id.input,
     event,
@@ -121,7 +122,12 @@ export function createDeliveryFilters() {
     id.cancel();
     text.cancel();
   };
-  return { tabs: h('nav', { class: 'filter-tabs', 'aria-label': 'Status of the deliveries' }, links), bar, show, stop };
+  return {
+    tabs: h('nav', { class: 'filter-tabs', 'aria-label': t('webhooks.filter.status') }, links),
+    bar,
+    show,
+    stop,
+  };
 }
 
 /**

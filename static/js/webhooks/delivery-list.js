@@ -1,7 +1,8 @@
 // The table of a webhook's deliveries. A row names what its event is about, and opens to show every attempt.
 
 import { closestTo, fill, h, setText } from '../core/dom.js';
-import { formatAhead, formatDuration } from '../core/format.js';
+import { formatAhead, formatDuration, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { timeElement } from '../core/widgets.js';
 import { deliveryDetail } from './delivery-detail.js';
@@ -12,9 +13,9 @@ import { deliveryDetail } from './delivery-detail.js';
 const COLUMNS = 7;
 /** @type {Record<Delivery['status'], {word: string, shape: IconName, tone: string}>} */
 const STATUSES = {
-  pending: { word: 'Pending', shape: 'clock', tone: 'running' },
-  delivered: { word: 'Delivered', shape: 'check', tone: 'success' },
-  failed: { word: 'Failed', shape: 'cross', tone: 'danger' },
+  pending: { word: t('webhooks.status.pending'), shape: 'clock', tone: 'running' },
+  delivered: { word: t('webhooks.status.delivered'), shape: 'check', tone: 'success' },
+  failed: { word: t('webhooks.status.failed'), shape: 'cross', tone: 'danger' },
 };
 
 /**
@@ -39,13 +40,13 @@ export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) 
   const all = h('input', {
     class: 'checkbox',
     type: 'checkbox',
-    'aria-label': 'Select all deliveries of this page',
+    'aria-label': t('webhooks.list.select_page'),
     data: { testid: 'select-page' },
     on: { change: () => onSelectPage(all.checked) },
   });
   const element = h(
     'div',
-    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of deliveries' },
+    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': t('webhooks.list.table') },
     h(
       'table',
       { class: 'table table-deliveries', data: { testid: 'deliveries-table' } },
@@ -56,12 +57,12 @@ export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) 
           'tr',
           {},
           h('th', { scope: 'col', class: 'delivery-check' }, all),
-          h('th', { scope: 'col', text: 'Event' }),
-          h('th', { scope: 'col', class: 'delivery-status', text: 'Status' }),
-          h('th', { scope: 'col', class: 'medium delivery-answer', text: 'Last answer' }),
-          h('th', { scope: 'col', class: 'number wide', text: 'Attempts' }),
-          h('th', { scope: 'col', class: 'medium delivery-time', text: 'Happened' }),
-          h('th', { scope: 'col', class: 'wide delivery-time', text: 'Next attempt' }),
+          h('th', { scope: 'col', text: t('webhooks.filter.event') }),
+          h('th', { scope: 'col', class: 'delivery-status', text: t('webhooks.list.status') }),
+          h('th', { scope: 'col', class: 'medium delivery-answer', text: t('webhooks.list.last_answer') }),
+          h('th', { scope: 'col', class: 'number wide', text: t('webhooks.delivery.attempts') }),
+          h('th', { scope: 'col', class: 'medium delivery-time', text: t('webhooks.list.happened') }),
+          h('th', { scope: 'col', class: 'wide delivery-time', text: t('webhooks.list.next_attempt') }),
         ),
       ),
       body,
@@ -133,7 +134,10 @@ function deliveryRow(webhookId, initial, onSelect) {
   const box = h('input', {
     class: 'checkbox',
     type: 'checkbox',
-    'aria-label': `Select ${initial.event} ${initial.subject?.name ?? initial.event_id}`,
+    'aria-label': t('webhooks.list.select', {
+      event: initial.event,
+      subject: initial.subject?.name ?? initial.event_id,
+    }),
     data: { testid: 'delivery-select' },
     on: { click: (event) => onSelect(delivery, { range: event.shiftKey }) },
   });
@@ -162,7 +166,7 @@ function deliveryRow(webhookId, initial, onSelect) {
   /** @param {boolean} paused */
   const pause = (paused) => {
     const { next_attempt_at: at } = delivery;
-    setText(next, at === null ? '–' : paused ? 'Once it is on' : formatAhead(at));
+    setText(next, at === null ? '–' : paused ? t('webhooks.list.once_on') : formatAhead(at));
   };
   /**
    * @param {Delivery} latest
@@ -181,9 +185,11 @@ function deliveryRow(webhookId, initial, onSelect) {
     const last = latest.attempts.at(-1);
     setText(
       answer,
-      last ? `${last.status_code ?? 'No answer'} · ${formatDuration(last.response_time_ms / 1000)}` : '–',
+      last
+        ? `${last.status_code ?? t('webhooks.delivery.no_answer')} · ${formatDuration(last.response_time_ms / 1000)}`
+        : '–',
     );
-    setText(attempts, String(latest.attempts.length));
+    setText(attempts, formatNumber(latest.attempts.length));
     pause(paused);
     if (open && (before.attempts.length !== latest.attempts.length || before.status !== latest.status)) {
       detail.show(latest);
@@ -209,7 +215,7 @@ function deliveryRow(webhookId, initial, onSelect) {
 /** @param {Delivery} delivery */
 function subjectOf({ subject }) {
   if (!subject) return null;
-  const text = subject.name ?? 'An import whose file name is not known any more';
+  const text = subject.name ?? t('webhooks.list.unknown_import');
   const href = addressOfSubject(subject);
   return href ? h('a', { href, text, title: text }) : h('span', { class: 'muted', text });
 }

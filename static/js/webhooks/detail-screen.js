@@ -6,6 +6,7 @@ import { followChanges } from '../core/change-stream.js';
 import { coalesce } from '../core/coalesce.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { go, setQuery } from '../core/router.js';
 import { addressOf } from './actions.js';
@@ -21,7 +22,7 @@ const BANNER_KEY = 'webhook';
 /** @type {Screen} */
 export const webhookScreen = {
   mount(root, { params, query }) {
-    document.title = 'Webhook · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('webhooks.one') });
     const id = Number(params.id);
     // The notification of the deletion may arrive before its response. Nothing is loaded then, because it is gone.
     let isDeleting = false;
@@ -78,9 +79,9 @@ export const webhookScreen = {
         if (deliveries.showRefusal(error)) return;
         showBanner({
           key: BANNER_KEY,
-          title: `The deliveries could not be loaded. ${messageOf(error)}`,
+          title: t('webhooks.deliveries.not_loaded', { reason: messageOf(error) }),
           detail: nextStep(error),
-          action: { label: 'Try again', run: loadDeliveries },
+          action: { label: t('common.try_again'), run: loadDeliveries },
         });
       }
     }
@@ -123,8 +124,8 @@ function showMissing(screen, message) {
     screen,
     buildBanner({
       title: message,
-      detail: 'The address may be mistyped, or the webhook was deleted.',
-      action: { label: 'All webhooks', run: () => go('#/webhooks') },
+      detail: t('webhooks.missing.hint'),
+      action: { label: t('webhooks.missing.all'), run: () => go('#/webhooks') },
     }),
   );
 }
@@ -141,13 +142,13 @@ function testOffer({ onTest }) {
     h(
       'div',
       { class: 'banner-text' },
-      h('p', { class: 'banner-title', text: 'The webhook was added.' }),
-      h('p', { class: 'banner-detail', text: 'Send a test request now to see whether the receiver accepts it.' }),
+      h('p', { class: 'banner-title', text: t('webhooks.offer.title') }),
+      h('p', { class: 'banner-detail', text: t('webhooks.offer.hint') }),
     ),
     h('button', {
       class: 'button button-small button-primary',
       type: 'button',
-      text: 'Send test request',
+      text: t('webhooks.test.send'),
       data: { testid: 'offer-test' },
       on: { click: onTest },
     }),
@@ -156,8 +157,8 @@ function testOffer({ onTest }) {
       {
         class: 'icon-button',
         type: 'button',
-        'aria-label': 'Dismiss',
-        title: 'Dismiss',
+        'aria-label': t('core.banner.dismiss'),
+        title: t('core.banner.dismiss'),
         on: { click: () => setQuery({ added: undefined }, { replace: true }) },
       },
       icon('cross'),

@@ -8,6 +8,7 @@ import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime, parseTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { addressOf } from './actions.js';
 import { newSecret, webhookForm } from './form.js';
 
@@ -31,7 +32,7 @@ export async function openWebhook({ id, onSaved }) {
     if (error instanceof NetworkError) return;
     showBanner({
       key: 'webhook-dialog',
-      title: `The webhook could not be opened. ${messageOf(error)}`,
+      title: t('webhooks.dialog.not_opened', { reason: messageOf(error) }),
       detail: nextStep(error),
     });
   }
@@ -62,7 +63,7 @@ function open({ events, webhook, onSaved }) {
   const cancel = h('button', {
     class: 'button',
     type: 'button',
-    text: 'Cancel',
+    text: t('common.cancel'),
     data: { testid: 'webhook-cancel' },
     on: { click: () => mayClose() && dialog.close() },
   });
@@ -79,7 +80,7 @@ function open({ events, webhook, onSaved }) {
   const setBusy = (wanted) => {
     busy = wanted;
     saveButton.setAttribute('aria-disabled', String(wanted));
-    setText(saveButton, wanted ? 'Saving…' : webhook ? 'Save' : 'Add webhook');
+    setText(saveButton, wanted ? t('common.saving') : webhook ? t('common.save') : t('webhooks.add'));
   };
 
   async function save() {
@@ -100,8 +101,7 @@ function open({ events, webhook, onSaved }) {
     } catch (error) {
       setBusy(false);
       if (form.showErrors(error instanceof ApiError ? error.fields : {})) return;
-      const text =
-        error instanceof NetworkError ? 'The server cannot be reached. Your text is kept.' : messageOf(error);
+      const text = error instanceof NetworkError ? t('webhooks.dialog.text_is_kept') : messageOf(error);
       fill(
         notice,
         h('div', { class: 'dialog-problem', role: 'alert', message: text, data: { testid: 'dialog-problem' } }),
@@ -114,11 +114,14 @@ function open({ events, webhook, onSaved }) {
     const rotated = await askToRotate(webhook);
     if (!rotated) return;
     webhook.previous_secret_expires_at = rotated.previous_secret_expires_at;
-    form.setSecret(rotated, `The previous secret is valid until ${formatTime(rotated.previous_secret_expires_at)}.`);
+    form.setSecret(
+      rotated,
+      t('webhooks.secret.previous_until', { time: formatTime(rotated.previous_secret_expires_at) }),
+    );
   }
 
   const dialog = showDialog({
-    title: webhook ? 'Edit webhook' : 'New webhook',
+    title: webhook ? t('webhooks.dialog.edit') : t('webhooks.dialog.new'),
     content: [notice, form.element],
     footer: h('div', {}, actions, question.element),
     testid: 'webhook-dialog',
@@ -135,7 +138,7 @@ function open({ events, webhook, onSaved }) {
  * @returns {Promise<string | null>} null if they did not
  */
 async function fetchSecret(id) {
-  if (!(await confirmPassword('The secret is shown only to an administrator who gives the password.'))) return null;
+  if (!(await confirmPassword(t('webhooks.secret.needs_password')))) return null;
   try {
     /** @type {Webhook} */
     const webhook = await getJson(addressOf(id));
@@ -156,13 +159,9 @@ function askToRotate(webhook) {
   const until = webhook.previous_secret_expires_at;
   let force = parseTime(until) > Date.now();
   return askToConfirm({
-    title: force ? 'Replace the secret again?' : 'Replace the secret?',
-    text: force
-      ? `The secret was replaced already, and the previous one is valid until ${formatTime(until)}. ` +
-        'If you replace it again, the previous one ends now. A receiver that still uses it refuses every request.'
-      : 'The product creates a new secret. For 24 hours it signs requests with both, ' +
-        'so you have time to change the receiver.',
-    ok: () => (force ? 'Replace again' : 'Replace secret'),
+    title: force ? t('webhooks.rotate.again_title') : t('webhooks.rotate.title'),
+    text: force ? t('webhooks.rotate.again_text', { time: formatTime(until) }) : t('webhooks.rotate.text'),
+    ok: () => (force ? t('webhooks.rotate.again_ok') : t('webhooks.rotate.ok')),
     run: async () => {
       try {
         const body = force ? { force } : undefined;

@@ -2,6 +2,7 @@
 
 import { copyText } from '../core/clipboard.js';
 import { h, setText } from '../core/dom.js';
+import { apiText, t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { showMessage } from '../core/message-text.js';
 
@@ -97,16 +98,18 @@ export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wa
     type: 'password',
     autocomplete: 'off',
     spellcheck: 'false',
-    'aria-label': 'Secret',
+    'aria-label': t('webhooks.secret.label'),
     data: { testid: 'field-secret' },
   });
-  const reveal = small('eye', isMasked ? 'Show the secret' : 'Reveal', 'secret-reveal', () =>
+  const reveal = small('eye', isMasked ? t('webhooks.secret.show') : t('webhooks.secret.reveal'), 'secret-reveal', () =>
     withSecret(() => showSecret(secret.type === 'password')),
   );
-  const copy = small('copy', 'Copy', 'secret-copy', () => withSecret(() => copyText(secret.value, 'Secret')));
+  const copy = small('copy', t('common.copy'), 'secret-copy', () =>
+    withSecret(() => copyText(secret.value, t('webhooks.secret.label'))),
+  );
   const renew = onRotate
-    ? small('refresh', 'Rotate…', 'secret-rotate', onRotate)
-    : small('refresh', 'New secret', 'secret-new', () => {
+    ? small('refresh', t('webhooks.secret.rotate'), 'secret-rotate', onRotate)
+    : small('refresh', t('webhooks.secret.new'), 'secret-new', () => {
         secret.value = newSecret();
       });
   const secretNote = h('p', { class: 'field-hint', role: 'status', data: { testid: 'secret-note' } });
@@ -130,17 +133,14 @@ export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wa
   const choices = h(
     'div',
     { class: 'event-choices' },
-    boxes.map((box, index) => choice(box, box.value, events[index]?.description ?? '')),
+    boxes.map((box, index) =>
+      choice(box, box.value, apiText(`event.${box.value}`) ?? events[index]?.description ?? ''),
+    ),
   );
   const eachPart = h(
     'div',
     { class: 'event-each' },
-    choice(
-      each,
-      'Also for each product that an import writes',
-      'Otherwise an import sends none of these; products.imported sends them in batches.',
-      'each',
-    ),
+    choice(each, t('webhooks.form.each'), t('webhooks.form.each_hint'), 'each'),
   );
   const element = h(
     'form',
@@ -150,13 +150,13 @@ export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wa
       novalidate: true,
       on: { submit: onSubmit, input: (event) => clearError(event.target) },
     },
-    field('URL', url, problems.url, 'Receives a POST with JSON for every event. A public address, http or https.'),
-    field('Description', description, problems.description, 'For people. Optional.'),
+    field(t('webhooks.form.url'), url, problems.url, t('webhooks.form.url_hint')),
+    field(t('webhooks.form.description'), description, problems.description, t('webhooks.form.description_hint')),
     h(
       'fieldset',
       { class: 'fieldset' },
-      h('legend', { text: 'Events' }),
-      choice(all, 'All events', 'Including event types of later versions.', 'all'),
+      h('legend', { text: t('webhooks.form.events') }),
+      choice(all, t('webhooks.form.all_events'), t('webhooks.form.all_events_hint'), 'all'),
       choices,
       eachPart,
       problems.event_type,
@@ -165,10 +165,10 @@ export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wa
     h(
       'div',
       { class: 'field' },
-      h('div', { class: 'field-line' }, signed, h('label', { for: 'secret-on', text: 'Sign requests' })),
+      h('div', { class: 'field-line' }, signed, h('label', { for: 'secret-on', text: t('webhooks.form.sign') })),
       h('p', {
         class: 'field-hint',
-        text: 'With the secret, the receiver can verify that requests are genuine (Standard Webhooks).',
+        text: t('webhooks.form.sign_hint'),
       }),
       secretPart,
       problems.secret,
@@ -199,7 +199,8 @@ export function webhookForm({ events, onSubmit, onRotate, onUnmask, isMasked: wa
   /** @param {boolean} visible */
   function showSecret(visible) {
     secret.type = visible ? 'text' : 'password';
-    if (reveal.lastElementChild) setText(reveal.lastElementChild, visible ? 'Hide' : 'Reveal');
+    const label = reveal.lastElementChild;
+    if (label) setText(label, visible ? t('common.hide') : t('webhooks.secret.reveal'));
     reveal.setAttribute('aria-pressed', String(visible));
   }
   /** @returns {WebhookValues} */

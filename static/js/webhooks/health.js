@@ -1,7 +1,8 @@
 // The health of a webhook: numbers and a small chart of the last 24 hours.
 
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatHour, formatNumber } from '../core/format.js';
+import { formatHour, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { draw } from '../core/svg.js';
 
 /** @import { WebhookHealth, WebhookHour } from '../core/types.d.ts' */
@@ -56,8 +57,11 @@ function drawHour(hour, x, highest) {
   const bad = scaled(hour.failed_attempts, DOWN);
   const about = draw('rect', { class: 'bar-about', x: x - GAP / 2, y: 0, width: BAR + GAP, height: UP + LINE + DOWN });
   const title = draw('title', {});
-  const counts = `${formatNumber(hour.delivered)} delivered, ${formatCount(hour.failed_attempts, 'request')} failed`;
-  title.textContent = `${formatHour(hour.hour)}: ${counts}`;
+  title.textContent = t('webhooks.health.hour', {
+    hour: formatHour(hour.hour),
+    delivered: hour.delivered,
+    failed: hour.failed_attempts,
+  });
   about.append(title);
   return [
     good ? draw('rect', { class: 'bar-good', x, y: UP - good, width: BAR, height: good, rx: 1 }) : null,
@@ -71,8 +75,7 @@ function drawHour(hour, x, highest) {
 function describe(hours) {
   /** @param {'delivered' | 'failed_attempts'} name */
   const sum = (name) => hours.reduce((total, hour) => total + hour[name], 0);
-  const delivered = formatCount(sum('delivered'), 'delivery', 'deliveries');
-  return `Last 24 hours: ${delivered} arrived, ${formatCount(sum('failed_attempts'), 'request')} failed`;
+  return t('webhooks.health.day', { delivered: sum('delivered'), failed: sum('failed_attempts') });
 }
 
 /**
@@ -82,7 +85,12 @@ function describe(hours) {
 export function healthNumbers() {
   const numbers = COUNT_NAMES.map((name) => {
     const value = h('dd', { class: 'tabular', data: { testid: `health-${name}` } });
-    const number = h('div', { class: `health-number health-${name}` }, h('dt', { text: name }), value);
+    const number = h(
+      'div',
+      { class: `health-number health-${name}` },
+      h('dt', { text: t('webhooks.health.name', { name }) }),
+      value,
+    );
     return { name, value, number };
   });
   const element = h(
@@ -102,8 +110,10 @@ export function healthNumbers() {
 
 /** @param {WebhookHealth} health @returns {string} the counts in one line, without those that are 0 */
 export function describeHealth(health) {
-  const parts = COUNT_NAMES.filter((name) => health[name]).map((name) => `${formatNumber(health[name])} ${name}`);
-  return parts.join(' · ') || 'Nothing sent in 24 hours';
+  const parts = COUNT_NAMES.filter((name) => health[name]).map((name) =>
+    t('webhooks.health.part', { name, count: health[name] }),
+  );
+  return parts.join(' · ') || t('webhooks.health.nothing');
 }
 
 /**
@@ -111,7 +121,7 @@ export function describeHealth(health) {
  * @returns {string} a short text for a table cell
  */
 export function describeEvents(eventType) {
-  if (eventType.split(',').includes('*')) return 'All events';
+  if (eventType.split(',').includes('*')) return t('webhooks.form.all_events');
   const [first, second, ...rest] = eventType.split(',');
-  return [first, second].filter(Boolean).join(', ') + (rest.length ? ` +${rest.length}` : '');
+  return [first, second].filter(Boolean).join(', ') + (rest.length ? ` +${formatNumber(rest.length)}` : '');
 }

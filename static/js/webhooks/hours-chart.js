@@ -4,7 +4,8 @@
 import { getJson, messageOf } from '../core/api.js';
 import { drawText, gridLine, niceCeiling } from '../core/chart.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatCount, formatDuration, formatHour, formatNumber } from '../core/format.js';
+import { formatDuration, formatHour, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { setQuery } from '../core/router.js';
 import { draw } from '../core/svg.js';
 import { addressOf } from './actions.js';
@@ -27,8 +28,8 @@ const LABEL_WIDTH = 104;
 const MS_PER_SECOND = 1000;
 
 const PERIODS = [
-  { hours: 24, label: '24 hours' },
-  { hours: 168, label: '7 days' },
+  { hours: 24, label: t('webhooks.period.hours', { count: 24 }) },
+  { hours: 168, label: t('webhooks.period.days', { count: 7 }) },
 ];
 
 /** @typedef {'median_ms' | 'p95_ms'} Percentile */
@@ -67,17 +68,17 @@ export function hoursChart(webhookId) {
   const table = h(
     'details',
     { class: 'hours-table', data: { testid: 'hours-table' } },
-    h('summary', { text: 'Show as a table' }),
+    h('summary', { text: t('webhooks.chart.as_table') }),
     hoursTable(rows),
   );
   const legend = h(
     'p',
     { class: 'chart-legend', 'aria-hidden': 'true' },
     ...[
-      ['good', 'Delivered'],
-      ['bad', 'Failed requests'],
-      ['median', 'Median response time'],
-      ['p95', '95% of the responses are faster'],
+      ['good', t('webhooks.status.delivered')],
+      ['bad', t('webhooks.chart.failed_requests')],
+      ['median', t('webhooks.chart.median')],
+      ['p95', t('webhooks.chart.p95')],
     ].map(([name, text]) => h('span', { class: `legend legend-${name}`, text })),
   );
   const body = h('div', { class: 'hours-body' }, legend, svg, table);
@@ -87,8 +88,8 @@ export function hoursChart(webhookId) {
     h(
       'figcaption',
       { class: 'chart-head' },
-      h('h2', { text: 'Deliveries and response times' }),
-      h('nav', { class: 'filter-tabs', 'aria-label': 'Period of the chart' }, links),
+      h('h2', { text: t('webhooks.chart.title') }),
+      h('nav', { class: 'filter-tabs', 'aria-label': t('webhooks.chart.period') }, links),
     ),
     note,
     body,
@@ -110,7 +111,7 @@ export function hoursChart(webhookId) {
     shown = hours;
     const text = describe(hours);
     setText(note, text);
-    svg.setAttribute('aria-label', `${text} The table below has the numbers of each hour.`);
+    svg.setAttribute('aria-label', t('webhooks.chart.label', { summary: text }));
     body.hidden = !hours.some(isUsed);
     fill(rows, hours.filter(isUsed).toReversed().map(tableRow));
     render();
@@ -130,7 +131,8 @@ export function hoursChart(webhookId) {
       show(answer.hours);
     } catch (error) {
       // Without the server, the page says so at its top. The last numbers stay.
-      if (!signal.aborted && !shown.length) setText(note, `The chart could not be loaded. ${messageOf(error)}`);
+      if (signal.aborted || shown.length) return;
+      setText(note, t('webhooks.chart.not_loaded', { reason: messageOf(error) }));
     }
   }
   const resizeObserver = new ResizeObserver(render);
@@ -154,13 +156,12 @@ const isUsed = (hour) => hour.delivered + hour.failed + hour.failed_attempts + h
  * @returns {string} a summary for everybody
  */
 export function describe(hours) {
-  const period = hours.length > 24 ? `the last ${Math.round(hours.length / 24)} days` : 'the last 24 hours';
+  const days = Math.max(1, Math.round(hours.length / 24));
   /** @param {'delivered' | 'failed_attempts'} name */
   const sum = (name) => hours.reduce((total, hour) => total + hour[name], 0);
   const [delivered, failed] = [sum('delivered'), sum('failed_attempts')];
-  if (!delivered && !failed) return `Nothing was sent in ${period}.`;
-  const arrived = `${formatCount(delivered, 'delivery', 'deliveries')} arrived`;
-  return `${arrived} and ${formatCount(failed, 'request')} failed in ${period}.`;
+  if (!delivered && !failed) return t('webhooks.chart.nothing', { days });
+  return t('webhooks.chart.summary', { delivered, failed, days });
 }
 
 /** @param {number} ms */
@@ -282,12 +283,15 @@ function drawTitles(hours, width) {
       height: HEIGHT - BOTTOM,
     });
     const title = draw('title');
-    const times =
+    const counts = {
+      hour: formatHour(hour.hour),
+      delivered: hour.delivered,
+      failed: hour.failed_attempts,
+    };
+    title.textContent =
       hour.median_ms === null || hour.p95_ms === null
-        ? ''
-        : `, median ${formatMs(hour.median_ms)}, 95% within ${formatMs(hour.p95_ms)}`;
-    const failed = formatCount(hour.failed_attempts, 'request');
-    title.textContent = `${formatHour(hour.hour)}: ${formatNumber(hour.delivered)} delivered, ${failed} failed${times}`;
+        ? t('webhooks.health.hour', counts)
+        : t('webhooks.chart.hour', { ...counts, median: formatMs(hour.median_ms), p95: formatMs(hour.p95_ms) });
     area.append(title);
     return area;
   });
@@ -295,10 +299,16 @@ function drawTitles(hours, width) {
 
 /** @param {HTMLElement} rows */
 function hoursTable(rows) {
-  const heads = ['Delivered', 'Failed requests', 'Failed for good', 'Median', '95% within'];
+  const heads = [
+    t('webhooks.status.delivered'),
+    t('webhooks.chart.failed_requests'),
+    t('webhooks.chart.failed_for_good'),
+    t('webhooks.chart.median_head'),
+    t('webhooks.chart.p95_head'),
+  ];
   return h(
     'div',
-    { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of hours' },
+    { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': t('webhooks.chart.table') },
     h(
       'table',
       { class: 'table' },
@@ -308,7 +318,7 @@ function hoursTable(rows) {
         h(
           'tr',
           {},
-          h('th', { scope: 'col', text: 'Hour' }),
+          h('th', { scope: 'col', text: t('webhooks.chart.hour_head') }),
           heads.map((text) => h('th', { scope: 'col', class: 'number', text })),
         ),
       ),

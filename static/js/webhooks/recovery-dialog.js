@@ -3,7 +3,7 @@
 import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
 import { addressOf } from './actions.js';
@@ -15,11 +15,11 @@ const HOUR_MS = 3_600_000;
 const TIMEOUT_MS = 600_000;
 /** @type {[label: string, durationMs: number | null][]} null asks for a time */
 const CHOICES = [
-  ['Any time', Infinity],
-  ['The last hour', HOUR_MS],
-  ['The last 24 hours', 24 * HOUR_MS],
-  ['The last 7 days', 7 * 24 * HOUR_MS],
-  ['Since a time', null],
+  [t('webhooks.recovery.any'), Infinity],
+  [t('webhooks.recovery.hour'), HOUR_MS],
+  [t('webhooks.recovery.day'), 24 * HOUR_MS],
+  [t('webhooks.recovery.week'), 7 * 24 * HOUR_MS],
+  [t('webhooks.recovery.since'), null],
 ];
 
 /**
@@ -38,26 +38,29 @@ export function openRecovery(webhook) {
     id: 'recover-time',
     data: { testid: 'recover-time' },
   });
-  const timeField = h('div', { class: 'field' }, h('label', { for: 'recover-time', text: 'Date and time' }), time);
+  const timeField = h(
+    'div',
+    { class: 'field' },
+    h('label', { for: 'recover-time', text: t('webhooks.recovery.time') }),
+    time,
+  );
   const problem = h('p', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'recover-error' } });
   const ok = h('button', {
     class: 'button button-primary',
     type: 'submit',
     form: 'recover-form',
-    text: 'Retry all now',
+    text: t('webhooks.recovery.ok'),
     data: { testid: 'recover-ok' },
   });
   const counts = h('p', { class: 'tabular', data: { testid: 'recover-counts' } });
-  const showCounts = (failed = 'The failed deliveries') =>
-    setText(
-      counts,
-      `${failed} and ${formatNumber(webhook.health.waiting)} that wait for their next attempt are sent now.`,
-    );
+  /** @param {string} text */
+  const showCounts = (text) => setText(counts, text);
+  const { waiting } = webhook.health;
   const form = h(
     'form',
     { class: 'confirm', id: 'recover-form', on: { submit } },
     counts,
-    h('div', { class: 'field' }, h('label', { for: 'recover-since', text: 'Events of' }), select),
+    h('div', { class: 'field' }, h('label', { for: 'recover-since', text: t('webhooks.recovery.events_of') }), select),
     timeField,
     problem,
   );
@@ -71,7 +74,7 @@ export function openRecovery(webhook) {
     event.preventDefault();
     const ms = chosenDuration();
     const since = ms === null ? new Date(time.value) : new Date(Date.now() - ms);
-    if (ms !== Infinity && Number.isNaN(since.getTime())) return void showProblem('Choose a date and a time.');
+    if (ms !== Infinity && Number.isNaN(since.getTime())) return void showProblem(t('webhooks.recovery.choose_time'));
     if (busy) return undefined;
     setBusy(true);
     try {
@@ -93,7 +96,7 @@ export function openRecovery(webhook) {
   const setBusy = (wanted) => {
     busy = wanted;
     ok.setAttribute('aria-disabled', String(wanted));
-    setText(ok, wanted ? 'Working…' : 'Retry all now');
+    setText(ok, wanted ? t('common.working') : t('webhooks.recovery.ok'));
   };
   /** @param {string} text */
   const showProblem = (text) => {
@@ -102,22 +105,22 @@ export function openRecovery(webhook) {
   };
 
   const dialog = showDialog({
-    title: 'Retry all now?',
+    title: t('webhooks.recovery.title'),
     content: [form],
     footer: h(
       'div',
       { class: 'dialog-actions' },
-      h('button', { class: 'button', type: 'button', text: 'Cancel', on: { click: () => dialog.close() } }),
+      h('button', { class: 'button', type: 'button', text: t('common.cancel'), on: { click: () => dialog.close() } }),
       ok,
     ),
     testid: 'recover-dialog',
   });
   paint();
   select.focus();
-  showCounts();
+  showCounts(t('webhooks.recovery.counts_unknown', { waiting }));
   getJson(`${addressOf(webhook.id)}/deliveries`, { query: { status: 'failed', per_page: 1 } }).then(
     (/** @type {Deliveries} */ { pagination: { total, total_is_estimate: isEstimate } }) =>
-      showCounts(`${isEstimate ? 'About ' : ''}${formatCount(total, 'failed delivery', 'failed deliveries')}`),
+      showCounts(t('webhooks.recovery.counts', { isEstimate: Boolean(isEstimate), failed: total, waiting })),
     // Without the count, the dialog says what it sends, but not how many.
     () => {},
   );
@@ -128,7 +131,8 @@ export function openRecovery(webhook) {
  * @returns {string} how many deliveries of each kind are sent again
  */
 export function describeRecovered({ count, failed_count: failed, waiting_count: waiting }) {
-  if (!count) return 'No delivery has failed or waits';
-  const kinds = [failed ? `${formatNumber(failed)} failed` : '', waiting ? `${formatNumber(waiting)} waiting` : ''];
-  return `Retrying ${kinds.filter(Boolean).join(' and ')} ${count === 1 ? 'delivery' : 'deliveries'}`;
+  if (!count) return t('webhooks.recovery.none');
+  if (!waiting) return t('webhooks.recovery.retrying_failed', { count: failed });
+  if (!failed) return t('webhooks.recovery.retrying_waiting', { count: waiting });
+  return t('webhooks.recovery.retrying_both', { failed, waiting });
 }

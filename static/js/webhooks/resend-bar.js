@@ -4,7 +4,7 @@ import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { createSelectionBar } from '../core/selection-bar.js';
 import { toast } from '../core/toast.js';
@@ -33,7 +33,8 @@ const BANNER_KEY = 'deliveries-resend';
  * @param {ResendBarOptions} options
  */
 export function resendBar({ webhookId, onEverything, onClear, selected, onSent }) {
-  let count = '';
+  let count = 0;
+  let isAbout = false;
   let needsQuestion = false;
   let busy = false;
   const what = h('span', { class: 'tabular' });
@@ -43,7 +44,7 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
     icon('send'),
     what,
   );
-  const bar = createSelectionBar({ label: 'Selected deliveries', onEverything, onClear, buttons: [button] });
+  const bar = createSelectionBar({ label: t('webhooks.resend.selected'), onEverything, onClear, buttons: [button] });
 
   async function resend() {
     if (busy) return;
@@ -53,10 +54,10 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
     busy = true;
     button.setAttribute('aria-disabled', 'true');
     try {
-      const sent = needsQuestion ? await askToConfirm(question(count, send)) : await send();
+      const sent = needsQuestion ? await askToConfirm(question(count, isAbout, send)) : await send();
       if (!sent) return;
       clearBanner(BANNER_KEY);
-      toast(sent.count ? `Sending ${formatCount(sent.count, 'delivery', 'deliveries')} again` : 'Nothing was found');
+      toast(sent.count ? t('webhooks.resend.sending', { count: sent.count }) : t('webhooks.resend.nothing'));
       onSent();
     } catch (error) {
       showBanner({ key: BANNER_KEY, title: messageOf(error), detail: nextStep(error) });
@@ -74,33 +75,33 @@ export function resendBar({ webhookId, onEverything, onClear, selected, onSent }
    * @param {Deliveries['pagination'] | null} state.pagination
    */
   function show({ count: number, isEverything, isPage, pagination }) {
-    const about = pagination?.total_is_estimate ? 'about ' : '';
+    const isEstimate = Boolean(pagination?.total_is_estimate);
     const total = pagination?.total ?? 0;
-    count = `${isEverything ? about : ''}${formatCount(number, 'delivery', 'deliveries')}`;
+    count = number;
+    isAbout = isEverything && isEstimate;
     needsQuestion = number > UNASKED_COUNT;
-    setText(what, `Send ${count} again`);
+    setText(what, t('webhooks.resend.button', { isEstimate: isAbout, count }));
     bar.show({
       count: number,
       text: isEverything
-        ? `All ${about}${formatNumber(number)} that match are selected`
-        : `${formatNumber(number)} selected`,
+        ? t('webhooks.resend.all_selected', { isEstimate, count })
+        : t('webhooks.resend.count_selected', { count }),
       everything:
-        !isEverything && isPage && total > number ? `Select all ${about}${formatNumber(total)} that match` : '',
+        !isEverything && isPage && total > number ? t('webhooks.resend.select_all', { isEstimate, count: total }) : '',
     });
   }
   return { element: bar.element, show };
 }
 
 /**
- * @param {string} count
+ * @param {number} count
+ * @param {boolean} isEstimate
  * @param {() => Promise<ResentCount>} run
  */
-const question = (count, run) => ({
-  title: `Send ${count} again?`,
-  text:
-    'The receiver gets every one of these requests again, with the same webhook-id, even those that it has accepted ' +
-    'before. A receiver that compares ids ignores them.',
-  ok: 'Send again',
+const question = (count, isEstimate, run) => ({
+  title: t('webhooks.resend.question', { isEstimate, count }),
+  text: t('webhooks.resend.text'),
+  ok: t('webhooks.delivery.send_again'),
   isDangerous: false,
   run,
 });

@@ -6,6 +6,8 @@ import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { offer } from '../core/commands.js';
 import { closestTo, fill, h, setText } from '../core/dom.js';
+import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { go } from '../core/router.js';
@@ -25,7 +27,7 @@ const BANNER_KEY = 'webhooks-list';
 /** @type {Screen} */
 export const webhooksScreen = {
   mount(root) {
-    document.title = 'Webhooks · Acme Product Importer';
+    document.title = t('common.page_title', { name: t('page.webhooks') });
     const body = h('tbody');
     /** @type {Map<number, ReturnType<typeof webhookRow>>} */
     const rows = new Map();
@@ -42,13 +44,18 @@ export const webhooksScreen = {
             on: { click: () => openWebhook({ onSaved: saved }) },
           },
           icon('plus'),
-          'Add webhook',
+          t('webhooks.add'),
         ),
-        { id: 'webhook-add', label: 'Add a webhook', shape: 'plus', run: () => openWebhook({ onSaved: saved }) },
+        {
+          id: 'webhook-add',
+          label: t('webhooks.add_command'),
+          shape: 'plus',
+          run: () => openWebhook({ onSaved: saved }),
+        },
       );
     const table = h(
       'div',
-      { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of webhooks' },
+      { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': t('webhooks.table.label') },
       h(
         'table',
         { class: 'table table-webhooks', data: { testid: 'webhooks-table' } },
@@ -58,11 +65,11 @@ export const webhooksScreen = {
           h(
             'tr',
             {},
-            h('th', { scope: 'col', text: 'Receiver' }),
-            h('th', { scope: 'col', class: 'wide', text: 'Events' }),
-            h('th', { scope: 'col', class: 'medium', text: 'Last 24 hours' }),
-            h('th', { scope: 'col', text: 'On' }),
-            h('th', { scope: 'col' }, h('span', { class: 'visually-hidden', text: 'Actions' })),
+            h('th', { scope: 'col', text: t('webhooks.table.receiver') }),
+            h('th', { scope: 'col', class: 'wide', text: t('webhooks.form.events') }),
+            h('th', { scope: 'col', class: 'medium', text: t('webhooks.table.last_day') }),
+            h('th', { scope: 'col', text: t('webhooks.table.on') }),
+            h('th', { scope: 'col' }, h('span', { class: 'visually-hidden', text: t('common.actions') })),
           ),
         ),
         body,
@@ -77,7 +84,7 @@ export const webhooksScreen = {
         h(
           'div',
           { class: 'screen-head webhooks-head' },
-          h('h1', { text: 'Webhooks' }),
+          h('h1', { text: t('page.webhooks') }),
           count,
           h('span', { class: 'spacer' }),
           headAction,
@@ -99,9 +106,9 @@ export const webhooksScreen = {
         if (signal.aborted || error instanceof NetworkError) return;
         showBanner({
           key: BANNER_KEY,
-          title: `The webhooks could not be loaded. ${messageOf(error)}`,
+          title: t('webhooks.table.not_loaded', { reason: messageOf(error) }),
           detail: nextStep(error),
-          action: { label: 'Try again', run: load },
+          action: { label: t('common.try_again'), run: load },
         });
       }
     };
@@ -113,7 +120,7 @@ export const webhooksScreen = {
     function saved(webhook, isNew) {
       // The screen of a new webhook offers to test it.
       if (isNew) return go(`#/webhooks/${webhook.id}?added=1`);
-      toast('Webhook saved');
+      toast(t('webhooks.saved'));
       return load();
     }
 
@@ -126,7 +133,7 @@ export const webhooksScreen = {
 
     /** @param {Webhook[]} webhooks */
     function show(webhooks) {
-      setText(count, webhooks.length ? String(webhooks.length) : '');
+      setText(count, webhooks.length ? formatNumber(webhooks.length) : '');
       headAction.hidden = !webhooks.length;
       if (!webhooks.length) {
         rows.clear();
@@ -134,10 +141,8 @@ export const webhooksScreen = {
           card,
           emptyState({
             shape: 'hook',
-            title: 'No webhooks yet',
-            detail:
-              'A webhook notifies another system of every change: ' +
-              'products created, changed or deleted, and imports that have ended.',
+            title: t('webhooks.table.none'),
+            detail: t('webhooks.table.none_hint'),
             action: addButton('first-webhook'),
           }),
         );
@@ -183,25 +188,25 @@ function webhookRow(initial, { load, saved }) {
   const toggle = enabledSwitch({ onChanged: show });
   const menu = menuButton({
     face: [icon('more', 'icon-bold')],
-    label: 'Actions',
+    label: t('common.actions'),
     look: 'button-quiet button-square',
     testid: 'webhook-menu',
     items: [
-      menuItem({ run: () => openTest(webhook), testid: 'webhook-test' }, icon('send'), 'Send test request'),
+      menuItem({ run: () => openTest(webhook), testid: 'webhook-test' }, icon('send'), t('webhooks.test.send')),
       menuItem(
         { run: () => openWebhook({ id: webhook.id, onSaved: saved }), testid: 'webhook-edit' },
         icon('edit'),
-        'Edit',
+        t('common.edit'),
       ),
       menuItem(
         { run: () => go(`#/webhooks/${webhook.id}`), testid: 'webhook-deliveries' },
         icon('clock'),
-        'Deliveries',
+        t('webhooks.deliveries.title'),
       ),
       menuItem(
         { run: async () => (await deleteWebhook(webhook)) && load(), testid: 'webhook-delete', danger: true },
         icon('trash'),
-        'Delete',
+        t('common.delete'),
       ),
     ],
   });
@@ -242,8 +247,8 @@ function webhookRow(initial, { load, saved }) {
     numbers.show(latest.health);
     chart.show(latest.health);
     setText(inALine, describeHealth(latest.health));
-    toggle.show(latest, `Send events to ${latest.url}`);
-    menu.querySelector('button')?.setAttribute('aria-label', `Actions for ${latest.url}`);
+    toggle.show(latest, t('webhooks.switch.label_of', { url: latest.url }));
+    menu.querySelector('button')?.setAttribute('aria-label', t('webhooks.table.actions_for', { url: latest.url }));
   }
   return { element, show };
 }
@@ -252,7 +257,7 @@ function loading() {
   return h(
     'div',
     { class: 'table-loading', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the webhooks…' }),
+    h('p', { class: 'visually-hidden', text: t('webhooks.table.loading') }),
     Array.from({ length: 3 }, () => h('div', { class: 'skeleton' })),
   );
 }

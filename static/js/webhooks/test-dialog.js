@@ -4,6 +4,7 @@ import { messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatDuration } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { showMessage } from '../core/message-text.js';
 import { addressOf } from './actions.js';
@@ -43,10 +44,7 @@ export function openTest(webhook) {
     const body = readBody();
     if (body === INVALID) return;
     setBusy(true);
-    fill(
-      result,
-      h('p', { class: 'muted test-wait' }, icon('arc', 'spin'), 'Waiting for the answer, at most 15 seconds…'),
-    );
+    fill(result, h('p', { class: 'muted test-wait' }, icon('arc', 'spin'), t('webhooks.test.waiting')));
     try {
       /** @type {{test_result: TestResult}} */
       const answer = await sendJson('POST', `${addressOf(webhook.id)}/test`, { body, timeoutMs: TIMEOUT_MS });
@@ -64,7 +62,7 @@ export function openTest(webhook) {
     try {
       return JSON.parse(own.value);
     } catch (error) {
-      showMessage(problem, `This is not JSON: ${messageOf(error)}`);
+      showMessage(problem, t('webhooks.test.not_json', { reason: messageOf(error) }));
       own.setAttribute('aria-invalid', 'true');
       own.focus();
       return INVALID;
@@ -75,11 +73,11 @@ export function openTest(webhook) {
   const setBusy = (wanted) => {
     busy = wanted;
     again.setAttribute('aria-disabled', String(wanted));
-    setText(again, wanted ? 'Sending…' : 'Send again');
+    setText(again, wanted ? t('common.sending') : t('webhooks.delivery.send_again'));
   };
 
   const dialog = showDialog({
-    title: 'Test request',
+    title: t('webhooks.test.title'),
     content: [
       h(
         'p',
@@ -91,20 +89,14 @@ export function openTest(webhook) {
       h(
         'details',
         { class: 'test-own' },
-        h('summary', { text: 'Send another body' }),
-        h(
-          'div',
-          { class: 'field' },
-          h('label', { for: 'test-body', text: 'Body (JSON object with "test": true)' }),
-          own,
-          problem,
-        ),
+        h('summary', { text: t('webhooks.test.other_body') }),
+        h('div', { class: 'field' }, h('label', { for: 'test-body', text: t('webhooks.test.body') }), own, problem),
       ),
     ],
     footer: h(
       'div',
       { class: 'dialog-actions' },
-      h('button', { class: 'button', type: 'button', text: 'Close', on: { click: () => dialog.close() } }),
+      h('button', { class: 'button', type: 'button', text: t('common.close'), on: { click: () => dialog.close() } }),
       again,
     ),
     testid: 'test-dialog',
@@ -112,7 +104,7 @@ export function openTest(webhook) {
   send();
 }
 
-const INVALID = Symbol('not JSON');
+const INVALID = Symbol('invalid');
 
 /**
  * @param {TestResult} result
@@ -127,14 +119,14 @@ function describeResult({ success, status_code: status, response_time_ms: ms, re
         'span',
         { class: `pill pill-${success ? 'success' : 'danger'}`, data: { testid: 'test-status' } },
         icon(success ? 'check' : 'cross'),
-        h('span', { text: status === null ? 'No answer' : String(status) }),
+        h('span', { text: status === null ? t('webhooks.delivery.no_answer') : String(status) }),
       ),
       h('span', { class: 'tabular', text: formatDuration(ms / 1000), data: { testid: 'test-time' } }),
     ),
     error ? h('p', { class: 'test-error', text: error, data: { testid: 'test-error' } }) : null,
     text
-      ? [h('h3', { text: 'Answer' }), codeBlock(text, 'Body of the answer')]
-      : h('p', { class: 'muted', text: status === null ? '' : 'The answer has no body.' }),
+      ? [h('h3', { text: t('webhooks.test.answer') }), codeBlock(text, t('webhooks.test.answer_body'))]
+      : h('p', { class: 'muted', text: status === null ? '' : t('webhooks.test.empty') }),
   ];
 }
 

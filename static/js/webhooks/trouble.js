@@ -1,7 +1,8 @@
 // What is wrong with a webhook: a pill that names it, and a sentence with the last error and what waits.
 
 import { fill, h, setText } from '../core/dom.js';
-import { formatAhead, formatCount, formatDuration, parseTime } from '../core/format.js';
+import { formatAhead, formatDuration, parseTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 
 /** @import { Webhook } from '../core/types.d.ts' */
@@ -58,8 +59,10 @@ export function troubleLine() {
 
 /** @param {Webhook} webhook */
 function describeTrouble({ enabled, disabled_reason: reason, failing_since: since }) {
-  if (!enabled) return reason ? 'Switched off automatically' : 'Off';
-  return since ? `Failing for ${formatDuration((Date.now() - parseTime(since)) / 1000)}` : '';
+  if (!enabled) return reason ? t('webhooks.trouble.off_automatically') : t('webhooks.trouble.off');
+  return since
+    ? t('webhooks.trouble.failing_for', { duration: formatDuration((Date.now() - parseTime(since)) / 1000) })
+    : '';
 }
 
 /**
@@ -70,10 +73,8 @@ function describeTrouble({ enabled, disabled_reason: reason, failing_since: sinc
 export function describeWaiting({ health: { waiting, pending, next_attempt_at: next } }, now = Date.now()) {
   const due = pending - waiting;
   if (waiting && !due) {
-    const verb = waiting === 1 ? 'waits' : 'wait';
-    return `${formatCount(waiting, 'delivery', 'deliveries')} ${verb}. The next attempt is ${formatAhead(next, now)}.`;
+    return t('webhooks.trouble.waiting', { count: waiting, next: formatAhead(next, now) });
   }
   if (!due) return '';
-  const isWaiting = waiting ? ` and ${formatCount(waiting, 'waits', 'wait')} for the next attempt` : '';
-  return `${formatCount(due, 'delivery is', 'deliveries are')} being sent${isWaiting}.`;
+  return waiting ? t('webhooks.trouble.sending_and_waiting', { due, waiting }) : t('webhooks.trouble.sending', { due });
 }

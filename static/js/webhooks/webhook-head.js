@@ -3,7 +3,8 @@
 import { buildBanner } from '../core/banner.js';
 import { offer } from '../core/commands.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatMoment, formatTime } from '../core/format.js';
+import { formatList, formatMoment, formatTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
 import { deleteWebhook, enabledSwitch } from './actions.js';
@@ -31,7 +32,12 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
   let webhook = null;
   /** @param {(webhook: Webhook) => unknown} run */
   const withWebhook = (run) => () => webhook && run(webhook);
-  const title = h('h1', { class: 'file-title', text: 'Webhook', dir: 'ltr', data: { testid: 'webhook-title' } });
+  const title = h('h1', {
+    class: 'file-title',
+    text: t('webhooks.one'),
+    dir: 'ltr',
+    data: { testid: 'webhook-title' },
+  });
   const description = h('p', { class: 'muted', dir: 'auto' });
   const trouble = troublePill();
   const note = stateNote({ onRetry: withWebhook(openRecovery) });
@@ -48,7 +54,7 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
     openWebhook({
       id,
       onSaved: () => {
-        toast('Webhook saved');
+        toast(t('webhooks.saved'));
         onChanged();
       },
     }),
@@ -58,13 +64,13 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
     if (await deleteWebhook(current)) onDeleted();
     else onDeleting(false);
   });
-  const retry = actionButton('refresh', 'Retry all…', 'webhook-recover', withWebhook(openRecovery));
+  const retry = actionButton('refresh', t('webhooks.head.retry_all'), 'webhook-recover', withWebhook(openRecovery));
   // Disabled until the webhook has loaded.
   const actions = [
-    actionButton('send', 'Test', 'webhook-test', test),
-    actionButton('edit', 'Edit', 'webhook-edit', edit),
+    actionButton('send', t('webhooks.head.test'), 'webhook-test', test),
+    actionButton('edit', t('common.edit'), 'webhook-edit', edit),
     retry,
-    actionButton('trash', 'Delete', 'webhook-delete', remove, 'button-danger-quiet'),
+    actionButton('trash', t('common.delete'), 'webhook-delete', remove, 'button-danger-quiet'),
   ];
   const facts = h(
     'div',
@@ -72,9 +78,9 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
     h(
       'dl',
       { class: 'facts' },
-      h('div', {}, h('dt', { text: 'Events' }), events),
-      h('div', {}, h('dt', { text: 'Products of imports' }), imports),
-      h('div', {}, h('dt', { text: 'Signature' }), secret),
+      h('div', {}, h('dt', { text: t('webhooks.form.events') }), events),
+      h('div', {}, h('dt', { text: t('webhooks.head.imports') }), imports),
+      h('div', {}, h('dt', { text: t('webhooks.head.signature') }), secret),
     ),
     h('div', { class: 'health health-large' }, numbers.element),
   );
@@ -86,8 +92,8 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
       { class: 'screen-head' },
       h(
         'nav',
-        { class: 'crumbs', 'aria-label': 'Breadcrumb' },
-        h('a', { href: '#/webhooks', text: 'Webhooks' }),
+        { class: 'crumbs', 'aria-label': t('webhooks.head.breadcrumb') },
+        h('a', { href: '#/webhooks', text: t('page.webhooks') }),
         h('span', { 'aria-hidden': 'true', text: '/' }),
       ),
       title,
@@ -108,20 +114,23 @@ export function webhookHead({ onChanged, onDeleting, onDeleted, onTested, onShow
   /** @param {Webhook} latest */
   function show(latest) {
     webhook = latest;
-    document.title = `${latest.url} · Acme Product Importer`;
+    document.title = t('common.page_title', { name: latest.url });
     setText(title, latest.url);
     setText(description, latest.description);
-    toggle.show(latest, 'Send events');
+    toggle.show(latest, t('webhooks.switch.label'));
     trouble.show(latest);
-    setText(events, latest.event_type === '*' ? 'All events' : latest.event_type.split(',').join(', '));
-    setText(imports, latest.imports === 'each' ? 'One request per product' : 'Not sent one by one');
+    setText(
+      events,
+      latest.event_type === '*' ? t('webhooks.form.all_events') : formatList(latest.event_type.split(',')),
+    );
+    setText(imports, latest.imports === 'each' ? t('webhooks.head.each') : t('webhooks.head.not_each'));
     setText(secret, describeSecret(latest));
     numbers.show(latest.health);
     facts.hidden = false;
     for (const control of actions) control.disabled = false;
     // The server refuses to send anything while the webhook is off.
     retry.disabled = !latest.enabled;
-    retry.title = latest.enabled ? '' : 'Switch the webhook on first';
+    retry.title = latest.enabled ? '' : t('webhooks.head.switch_on_first');
     onShown(latest);
     note.show(latest);
   }
@@ -154,16 +163,16 @@ const actionButton = (shape, text, testid, run, look = '') =>
 
 /** @type {Record<string, string | undefined>} */
 const COMMANDS = {
-  'webhook-test': 'Send a test request',
-  'webhook-edit': 'Edit this webhook',
-  'webhook-recover': 'Retry all failed deliveries…',
-  'webhook-delete': 'Delete this webhook…',
+  'webhook-test': t('webhooks.command.test'),
+  'webhook-edit': t('webhooks.command.edit'),
+  'webhook-recover': t('webhooks.command.recover'),
+  'webhook-delete': t('webhooks.command.delete'),
 };
 
 /** @param {Webhook} webhook */
 function describeSecret({ secret, previous_secret_expires_at: until }) {
-  if (secret === null) return 'None';
-  return until ? `Two secrets until ${formatTime(until)}` : 'With a secret';
+  if (secret === null) return t('webhooks.head.no_secret');
+  return until ? t('webhooks.head.two_secrets', { time: formatTime(until) }) : t('webhooks.head.with_secret');
 }
 
 /**
@@ -179,18 +188,18 @@ function stateNote({ onRetry }) {
   /** @param {Webhook} webhook */
   const failingBanner = ({ failing_since: since, last_error: error }) =>
     buildBanner({
-      title: `Failing since ${formatMoment(since)}${error ? `: ${error}` : ''}`,
+      title: error
+        ? t('webhooks.head.failing_since_with', { time: formatMoment(since), error })
+        : t('webhooks.head.failing_since', { time: formatMoment(since) }),
       detail: ' ',
-      action: { label: 'Retry all now', run: onRetry },
+      action: { label: t('webhooks.recovery.ok'), run: onRetry },
     });
   /** @param {string} reason */
   const disabledBanner = (reason) =>
     buildBanner({
       tone: 'warning',
-      title: `Switched off automatically: ${reason}`,
-      detail:
-        'Events are not sent while it is off. Repair the receiver, test it, then switch the webhook on. ' +
-        'Failed deliveries can be retried then.',
+      title: t('webhooks.head.off_because', { reason }),
+      detail: t('webhooks.head.off_hint'),
     });
   /** @param {Webhook} webhook */
   const show = (webhook) => {

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import config
+from api.pages import render
 from support.paths import ROOT
 
 PAGES = {"/", "/api/docs"}
@@ -76,6 +77,41 @@ def test_every_file_that_the_page_loads_is_served_and_every_module_is_loaded(cli
 )
 def test_files_outside_of_the_static_folder_are_not_served(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", sorted(PAGES))
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        (None, "en"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("en-GB,en;q=0.9,de;q=0.8", "en"),
+        ("fr-FR,de;q=0.5,en;q=0.4", "de"),
+        ("fr", "en"),
+        ("de;q=0, en", "en"),
+        ("*", "en"),
+        ("%%%;q=many", "en"),
+    ],
+)
+def test_each_page_is_in_the_language_of_the_browser(
+    client: FlaskClient, path: str, accepted: str | None, language: str
+) -> None:
+    with client.get(path, headers={"Accept-Language": accepted} if accepted else {}) as response:
+        text = response.get_data(as_text=True)
+        assert response.headers["Content-Language"] == language
+        assert "Accept-Language" in response.headers["Vary"]
+    assert f'<html lang="{language}">' in text
+    assert {"en": ">Skip to content<", "de": ">Zum Inhalt springen<"}[language] in text
+    assert re.findall(r"/static/locales/\w+\.json", text) == [f"/static/locales/{language}.json"]
+    assert not re.search(r"\{[\w.]+\}", text)
+
+
+def test_english_takes_the_place_of_missing_texts() -> None:
+    catalogues = {"en": {"page.a": "One & all", "page.b": "Two"}, "xx": {"page.b": "Zwo"}}
+    page = render('<html lang="{language}">{catalogues}<p title="{page.a}">{page.b}</p>', "xx", catalogues)
+    assert '<p title="One &amp; all">Zwo</p>' in page
+    # The page's modules load both, the language's own one first.
+    assert re.findall(r"/locales/(\w+)\.json", page) == ["xx", "en"]
 
 
 @pytest.mark.parametrize("path", sorted(PAGES))

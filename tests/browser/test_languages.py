@@ -1,0 +1,58 @@
+"""The page is in the language of the browser, and its numbers and times have the format of the browser's region."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from support.axe import check_accessible
+from support.browser import NARROW, Console, Site, show_products
+from support.browser_contexts import CONTEXT
+
+TIME = "2026-03-05T14:05:07Z"
+FITS = "() => document.documentElement.scrollWidth <= innerWidth"
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "products", "total", "time"),
+    [
+        ("en-US", "en", "Products", "1,100", "Mar 5, 2026, 2:05:07 PM"),
+        ("en-GB", "en", "Products", "1,100", "5 Mar 2026, 14:05:07"),
+        ("de-DE", "de", "Produkte", "1.100", "05.03.2026, 14:05:07"),
+    ],
+)
+def test_texts_and_formats_are_those_of_the_browser(
+    browser: Browser, site: Site, console: Console, locale: str, language: str, products: str, total: str, time: str
+) -> None:
+    site.create_lamps(1_100)
+    site.sql("INSERT INTO webhooks (url, event_type, enabled) VALUES ('https://example.com/hooks', '*', true)")
+    site.sql(
+        "WITH event AS (INSERT INTO webhook_events (type, body) VALUES ('import.completed', '{}') RETURNING id)"
+        " INSERT INTO webhook_deliveries (webhook_id, event_id, status, created_at)"
+        " SELECT webhooks.id, event.id, 'failed', %s FROM webhooks, event",
+        (TIME,),
+    )
+    with browser.new_context(base_url=site.address, locale=locale, timezone_id="UTC", **CONTEXT) as context:
+        page = context.new_page()
+        console.watch(page)
+        catalogues: list[str] = []
+        page.on("request", lambda request: catalogues.extend(re.findall(r"locales/(\w+)\.json", request.url)))
+
+        show_products(page)
+        assert page.evaluate("() => document.documentElement.lang") == language
+        expect(page.get_by_role("navigation").get_by_role("link", name=products)).to_be_visible()
+        expect(page.get_by_test_id("products-total")).to_have_text(total)
+        # The page asks for the catalogue early, once, and for no other one.
+        assert catalogues == [language]
+
+        page.goto("/#/webhooks")
+        page.get_by_test_id("webhook-link").click()
+        expect(page.get_by_test_id("delivery-row").locator("time")).to_have_attribute("title", time)
+        if language == "de":
+            expect(page.get_by_test_id("delivery-status")).to_have_text("Fehlgeschlagen")
+            check_accessible(page, "a webhook in German")
+            page.set_viewport_size(NARROW)
+            assert page.evaluate(FITS)
+    console.check()

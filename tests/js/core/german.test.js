@@ -1,0 +1,45 @@
+// The modules in a German browser. Each file of tests has a process of its own, so the language can be set here.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+const ENGLISH = new URL('../../../static/locales/en.json', import.meta.url).href;
+const PARTIAL = `data:application/json,${encodeURIComponent('{"page.help": "Hilfe (Test)"}')}`;
+const GERMAN = new URL('../../../static/locales/de.json', import.meta.url).href;
+
+// What the page loads: the catalogue of its language first, then those that have what it lacks.
+const links = [PARTIAL, GERMAN, ENGLISH].map((href) => ({ href }));
+Object.defineProperty(globalThis, 'document', {
+  value: { documentElement: { lang: 'de' }, querySelectorAll: () => links },
+});
+Object.defineProperty(globalThis, 'navigator', { value: { languages: ['de-DE', 'de', 'en-US'] } });
+
+const { apiText, t } = await import('../../../static/js/core/i18n.js');
+const format = await import('../../../static/js/core/format.js');
+
+test('a text is that of the first catalogue that has it', () => {
+  assert.equal(t('page.help'), 'Hilfe (Test)');
+  assert.equal(t('page.products'), 'Produkte');
+});
+
+test('plurals and numbers are German', () => {
+  assert.equal(t('core.countdown.wait', { count: 1 }), 'Versuchen Sie es in 1 Sekunde erneut.');
+  assert.equal(t('webhooks.chart.nothing', { days: 1 }), 'Es wurde in den letzten 24 Stunden nichts gesendet.');
+  assert.equal(t('core.pager.of', { isEstimate: true, count: 1_234_567 }), 'von etwa 1.234.567');
+});
+
+test('sizes, shares, durations and times are those of the region', () => {
+  const plain = (/** @type {string} */ text) => text.replace(/\s/g, ' ');
+  assert.equal(plain(format.formatBytes(1500)), '1,5 kB');
+  assert.equal(plain(format.formatPart(1, 1000)), 'weniger als 1 %');
+  assert.equal(format.formatDuration(1.84), '1,8 s');
+  assert.equal(format.formatTimeLeft(2), 'wenige Sekunden');
+  assert.equal(format.formatList(['a', 'b', 'c']), 'a, b und c');
+  const now = Date.parse('2026-03-05T14:00:00Z');
+  assert.equal(format.formatRelative('2026-03-05T13:56:00Z', now), 'vor 4 Minuten');
+});
+
+test('an error of the API has a German text if its code has one', () => {
+  assert.equal(apiText('error.duplicate_sku'), 'Es gibt bereits ein Produkt mit dieser SKU.');
+  assert.equal(apiText('error.unheard_of'), null);
+});
