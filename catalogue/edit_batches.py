@@ -11,9 +11,9 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from access.audit import Origin
-from catalogue.selection import MAX_ID
 from catalogue.edits import EditedProduct, record_edits
 from catalogue.search import ProductRow
+from catalogue.selection import MAX_ID
 from database.serializers import format_timestamp
 from webhook_service import INSERT_UPDATED_SQL
 
