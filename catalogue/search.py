@@ -17,48 +17,29 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
+from catalogue.changes import JobChanges
 from catalogue.filters import Filter
 from catalogue.sampling import take_sample
 from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Cutoffs
+from catalogue.search_sql import (
+    COUNT_SQL,
+    FETCH_MATCHES_SQL,
+    MATCHES_SQL,
+    MERGE_SCANS_SQL,
+    ORDERED_SCAN_SQL,
+    PAGE_OF_IDS_SQL,
+    PAGE_OF_SCAN_SQL,
+    PLAN_FREELY_SQL,
+    PLAN_ORDERED_SCAN_SQL,
+    PLAN_SERIALLY_SQL,
+    PLAN_WITH_INDEXES_SQL,
+)
 from catalogue.sorting import PageToken, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
-
-# The planner cannot tell a rare text from a common one. So this module chooses the strategy, and these settings make
-# the planner follow it.
-PLAN_FREELY_SQL = (
-    "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT;"
-    " SET LOCAL max_parallel_workers_per_gather = DEFAULT"
-)
-# Starting parallel workers takes longer than these queries do.
-PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gather = 0"
-PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
-PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
-
-COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
-# The outer join returns a row even if the page is empty, so the number of matches is always known.
-FETCH_MATCHES_SQL = """
-WITH matches AS MATERIALIZED ({matches} LIMIT {max_rows}),
-page AS (SELECT id, key FROM matches WHERE {after_token} ORDER BY {order_by} OFFSET {offset} LIMIT {limit})
-SELECT (SELECT count(*) FROM matches), found.*
-FROM (VALUES (1)) one LEFT JOIN (SELECT {columns}, key FROM page JOIN products USING (id)) found ON true
-ORDER BY {order_by}
-"""
-MATCHES_SQL = "SELECT id, {key} AS key FROM products WHERE {part} AND {condition}"
-ORDERED_SCAN_SQL = """
-SELECT * FROM (SELECT {columns}, {key} AS key FROM products WHERE {condition} {fence}) part
-ORDER BY {order_by} LIMIT {max_rows}
-"""
-MERGE_SCANS_SQL = "SELECT * FROM ({scans}) scanned ORDER BY {order_by} LIMIT {max_rows}"
-PAGE_OF_SCAN_SQL = """
-WITH page AS (
-    SELECT id, key FROM ({scan}) scanned WHERE {condition} ORDER BY {order_by} OFFSET {offset} LIMIT {limit}
-)
-SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
-"""
 
 
 @dataclass(frozen=True)
@@ -212,6 +193,8 @@ class _Search:
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
         max_fetched_rows = self._thresholds.max_fetched_rows
+        if self._filter.changes is not None:
+            return self._find_changed(self._filter.changes)
         if not self._filter.has_text and self._catalogue_rows <= self._thresholds.max_counted_rows:
             self.total = count(self._cursor, self._filter, self.cutoffs)
             if self._filter.is_empty:
@@ -224,6 +207,22 @@ class _Search:
             return self._scan()
         if self._catalogue_rows <= self._thresholds.small_catalogue_rows:
             return self._fetch_matches()
+        return self._find_sampled()
+
+    def _find_changed(self, changes: JobChanges) -> list[Row]:
+        """Return the page for a filter with the products of a job: all at once if they are few, otherwise in order."""
+        changed_rows = changes.count(self._cursor)
+        if changed_rows <= self._thresholds.max_fetched_rows:
+            return self._fetch_matches()
+        if not replace(self._filter, changed_by="").is_empty:
+            return self._find_sampled()
+        # Some of them may have been deleted since.
+        self.total, self.estimated = changed_rows, True
+        return self._scan_for(min(1.0, changed_rows / max(1, self._catalogue_rows)))
+
+    def _find_sampled(self) -> list[Row]:
+        """Return the page for a filter of which only a sample tells how many products match."""
+        max_fetched_rows = self._thresholds.max_fetched_rows
         share = self._sample_share()
         if share * self._catalogue_rows < max_fetched_rows:
             rows = self._fetch_matches(max_fetched_rows + 1)
@@ -235,7 +234,10 @@ class _Search:
 
     def _scan_for(self, share: float) -> list[Row]:
         """Choose the scan for a filter that matches this share of all products, and return the page."""
-        if not self._filter.has_text and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
+        if self._filter.changes is not None and self._sorting.by == "id":
+            return self._fetch_by_changed_ids(self._filter.changes)
+        is_plain = not self._filter.finds_changes and not self._filter.has_text
+        if is_plain and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
             return self._scan()
         return self._scan_and_filter(share)
 
@@ -271,6 +273,20 @@ class _Search:
         self.total, self.estimated = rows[0][0], False
         return [row[1:] for row in rows if row[1] is not None]
 
+    def _fetch_by_changed_ids(self, changes: JobChanges) -> list[Row]:
+        """Fetch the page in the order of the ids, which the change log of a job has."""
+        return self._execute(
+            PAGE_OF_IDS_SQL,
+            plan=PLAN_WITH_INDEXES_SQL,
+            ids=changes.ids(),
+            condition=replace(self._filter, changed_by="").condition(),
+            after_token=self._after_token("id"),
+            order_by=self._sorting.order_by(),
+            columns=COLUMNS_SQL,
+            offset=sql.Literal(self._offset),
+            limit=sql.Literal(self._limit),
+        )
+
     def _scan(self) -> list[Row]:
         """Scan the matching products in order and return the page.
 
@@ -301,11 +317,18 @@ class _Search:
             # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
             patience = min(self._thresholds.max_scan_rows, share * self._catalogue_rows / 4)
             max_rows = int(max(self._thresholds.min_scan_rows, 2 * expected_rows, patience))
-            scan = self._build_scan(self._sorting, [*TEXT_COLUMNS, "active"], sql.SQL("true"), max_rows)
-            rows = self._read_scan(scan, self._filter.condition(), self._sorting, self._offset, self._limit)
+            columns = [*TEXT_COLUMNS, "active", "updated_at"]
+            scan = self._build_scan(self._sorting, columns, self._bound_of_scan(), max_rows)
+            rows = self._read_scan(scan, self._filter.scan_condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
         return self._fetch_matches()
+
+    def _bound_of_scan(self) -> sql.Composable:
+        """Return a condition that all matches meet and that shortens a scan in the order of the changes."""
+        if self._sorting.by != "updated_at" or not self._filter.finds_changes:
+            return sql.SQL("true")
+        return self._filter.earliest_change()
 
     def _build_scan(
         self, sorting: Sorting, columns: list[str], condition: sql.Composable, max_rows: int

@@ -21,6 +21,7 @@ from access.audit import Target
 from api.audit import record
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
+from api.products.changes import require_known_changes
 from api.products.schemas import ProductFilterQuerySchema
 from api.request_fields import Boolean, Choice
 from catalogue.export import Client, ClientDisconnected, ExportLimits, ExportPool
@@ -94,6 +95,11 @@ def export_products(query: ExportQuery) -> Response:
     The texts are exact copies. A spreadsheet runs those that begin with `=`, `+`, `-` or `@` as formulas, which does
     harm if someone else wrote them. For a spreadsheet, set `guard`.
     """
+    connection: Any = db.session.connection().connection.driver_connection
+    with connection.cursor() as cursor:
+        require_known_changes(cursor, query.filter, INVALID_PARAMETER)
+    # The export has a connection of its own.
+    db.session.remove()
     exports: ExportPool = current_app.extensions["exports"]
     connection = request.environ.get("gunicorn.socket")
     export = exports.start(query.filter, _client_of(connection), guard=query.guard)

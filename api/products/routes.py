@@ -17,6 +17,7 @@ from api.authentication import current_actor, current_origin
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
+from api.products.changes import require_known_changes
 from api.products.schemas import (
     EXAMPLE_PRODUCT,
     NewProductSchema,
@@ -109,6 +110,7 @@ def list_products(query: ProductQuery) -> Response:
     for every page, or with `page`. Unknown and empty parameters are ignored.
     """
     with _cursor() as cursor:
+        require_known_changes(cursor, query.filter, INVALID_PARAMETER)
         try:
             result = search.find_page(
                 cursor,

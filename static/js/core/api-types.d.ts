@@ -634,6 +634,10 @@ export interface paths {
          *     true. The error's `details` have the number of `products`, how many of them would be `left_alone`, whether that
          *     number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
          *     them, if there is one.
+         *
+         *     With `dry_run`, in the query or in the body, nothing is changed. The response has the exact numbers of products that
+         *     the undo would remove, change back, insert again and leave alone if it were made now, its deadline, and in `refusal`
+         *     what the call without `force` would be refused with.
          */
         post: operations["undoImport"];
         delete?: never;
@@ -1716,7 +1720,7 @@ export interface components {
             task_id?: string;
             /**
              * Format: date-time
-             * @description Only of a dry run: the change could be undone until this time if it were made now. Null if the product keeps nothing for undos (UNDO_DAYS is 0). (ISO 8601, UTC).
+             * @description The deadline for an undo; in a dry run, the deadline if the change were made now. Null if there is nothing to undo, or if the product keeps nothing for undos (UNDO_DAYS is 0). (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             undo_until?: string | null;
@@ -2345,11 +2349,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -2518,11 +2529,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -2761,6 +2779,54 @@ export interface components {
              */
             import: string | null;
         };
+        LastUndo: {
+            /** @description Why the undo failed. */
+            error_message: string | null;
+            /**
+             * Format: date-time
+             * @description When the undo ended (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            finished_at: string | null;
+            /** @description Products that no longer existed. */
+            gone_count: number;
+            /**
+             * @description Products that the last undo left alone, because they were edited since.
+             * @example 2
+             */
+            left_alone_count: number;
+            /** @description Percent. */
+            progress: number;
+            /**
+             * @description Products that the job had created and that were removed.
+             * @example 183
+             */
+            removed_count: number;
+            /** @description Products that got back their previous values, or were inserted again. */
+            restored_count: number;
+            /**
+             * @description Who started the undo, as `started_by` of a job.
+             * @example Ada Lovelace
+             */
+            started_by: string;
+            /**
+             * @description Where the undo was started.
+             * @example page
+             * @enum {string}
+             */
+            started_from: "page" | "api";
+            /**
+             * @description The state of the undo.
+             * @example completed
+             * @enum {string}
+             */
+            status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
+            /**
+             * Format: uuid
+             * @description The id of the undo, which is a job of its own.
+             */
+            task_id: string;
+        };
         Link: {
             /**
              * @description The token at the end of the link.
@@ -2953,11 +3019,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -3433,6 +3506,18 @@ export interface components {
             /** @description `true` finds only active products, `false` only inactive ones. */
             active?: boolean;
             /**
+             * Format: uuid
+             * @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS).
+             * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+             */
+            changed_by?: string;
+            /**
+             * @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC.
+             * @example 2026-11-24T04:00:00.123456Z
+             * @example 2026-11-24
+             */
+            changed_since?: string;
+            /**
              * @description The description contains each of these words, ignoring case. Quotes and minus as in `sku`.
              * @example cotton
              */
@@ -3893,11 +3978,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -3991,7 +4083,44 @@ export interface components {
              */
             token?: string;
         };
+        UndoPlan: {
+            /** @description Products that no longer exist. */
+            already_gone: number;
+            /** @description Products that would get back the values that they had before the job. */
+            changed_back: number;
+            /**
+             * @description Products that would be left alone, because they were edited since.
+             * @example 586
+             */
+            edited_since: number;
+            /** @description Products that the job deleted and that would be inserted again as they were. */
+            inserted_again: number;
+            /** @description One sentence that says what the undo would do. */
+            message: string;
+            /**
+             * @description The number of products that the undo would look at.
+             * @example 1998
+             */
+            products: number;
+            /** @description The message of the error `undo_blocked` with which the undo is refused unless `force` is true; null if it is not refused. */
+            refusal: string | null;
+            /**
+             * @description Products that would be removed, because the job created them.
+             * @example 1412
+             */
+            removed: number;
+            /** @description Deleted products that would not be inserted again, because another product has the SKU now. */
+            sku_taken: number;
+            /**
+             * Format: date-time
+             * @description The deadline for the undo (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            undo_until: string | null;
+        };
         UndoRequest: {
+            /** @description Whether only to count what the undo would do, without changing anything. */
+            dry_run?: boolean;
             /** @description Whether to undo the rest even if most products were changed since and are left alone. */
             force?: boolean;
             /**
@@ -7293,7 +7422,10 @@ export interface operations {
     };
     undoImport: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether only to count what the undo would do, without changing anything. */
+                dry_run?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The id of the import, as returned by the upload. */
@@ -7307,6 +7439,29 @@ export interface operations {
             };
         };
         responses: {
+            /** @description What the undo would do, with `dry_run`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "already_gone": 0,
+                     *       "changed_back": 0,
+                     *       "edited_since": 586,
+                     *       "inserted_again": 0,
+                     *       "message": "Products: 1,412 would be removed; 586 would stay, because they were edited since.",
+                     *       "products": 1998,
+                     *       "refusal": null,
+                     *       "removed": 1412,
+                     *       "sku_taken": 0,
+                     *       "undo_until": "2026-12-06T14:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UndoPlan"];
+                };
+            };
             /** @description The undo, which is a job of its own. */
             202: {
                 headers: {
@@ -7316,7 +7471,7 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7825,6 +7980,10 @@ export interface operations {
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
+                /** @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS). */
+                changed_by?: string;
+                /** @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC. */
+                changed_since?: string;
                 /** @description The page number, starting at 1. Ignored if `after` is given. */
                 page?: number;
                 /** @description The number of products per page. */
@@ -8432,6 +8591,10 @@ export interface operations {
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
+                /** @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS). */
+                changed_by?: string;
+                /** @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC. */
+                changed_since?: string;
                 /** @description The format of the file: CSV, or CSV compressed with gzip. */
                 format?: "csv" | "csv.gz";
                 /** @description Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing such a file removes these apostrophes. */
