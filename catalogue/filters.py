@@ -97,7 +97,7 @@ class Filter:
 
         `matches` are those of the filter; the index finds the first ones.
         """
-        return self._combine([indexed_condition(list(matches))])
+        return self._combine([indexed_condition(list(matches))], in_scan=True)
 
     def lower_case_condition(self) -> sql.Composable:
         """Return the condition for rows whose texts are in lower case."""

@@ -188,6 +188,8 @@ class _Search:
         self._limit = limit
         self._thresholds = thresholds
         self._matches = product_filter.matches
+        # Whether the ids of a job find the products, and the search indexes are of no use.
+        self._has_few_ids = False
         self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
@@ -213,6 +215,7 @@ class _Search:
         """Return the page for a filter with the products of a job: all at once if they are few, otherwise in order."""
         changed_rows = changes.count(self._cursor)
         if changed_rows <= self._thresholds.max_fetched_rows:
+            self._has_few_ids = True
             return self._fetch_matches()
         if not replace(self._filter, changed_by="").is_empty:
             return self._find_sampled()
@@ -236,6 +239,8 @@ class _Search:
         """Choose the scan for a filter that matches this share of all products, and return the page."""
         if self._filter.changes is not None and self._sorting.by == "id":
             return self._fetch_by_changed_ids(self._filter.changes)
+        if self._filter.finds_changes and self._sorting.by == "updated_at" and not self._filter.has_text:
+            return self._scan()
         is_plain = not self._filter.finds_changes and not self._filter.has_text
         if is_plain and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
             return self._scan()
@@ -251,10 +256,10 @@ class _Search:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         cutoff = self.cutoffs.get(_filter_index(self._filter))
-        use_indexes = cutoff is not None and self._filter.is_indexable
+        use_indexes = cutoff is not None and self._filter.is_indexable and not self._has_few_ids
         conditions = [self._filter.condition()] * 2
         if use_indexes:
-            conditions[0] = self._filter.indexed_condition(self._matches)
+            conditions = [self._filter.indexed_condition(self._matches), self._filter.scan_condition()]
         matches = [
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
             for part, condition in zip(_split_at(cutoff), conditions, strict=False)
@@ -279,6 +284,7 @@ class _Search:
             PAGE_OF_IDS_SQL,
             plan=PLAN_WITH_INDEXES_SQL,
             ids=changes.ids(),
+            direction=sql.SQL("DESC" if self._sorting.descending else "ASC"),
             condition=replace(self._filter, changed_by="").condition(),
             after_token=self._after_token("id"),
             order_by=self._sorting.order_by(),
@@ -303,7 +309,8 @@ class _Search:
             offset = max(0, rows_after_page)
         if limit <= 0:
             return []
-        scan = self._build_scan(sorting, [], self._filter.condition(), offset + limit)
+        condition = sql.SQL(" AND ").join([self._bound_of_scan(), self._filter.scan_condition()])
+        scan = self._build_scan(sorting, [], condition, offset + limit)
         rows = self._read_scan(scan, sql.SQL("true"), sorting, offset, limit)
         return rows[::-1] if from_end else rows
 

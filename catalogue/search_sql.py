@@ -31,7 +31,7 @@ ORDER BY {order_by} LIMIT {max_rows}
 PAGE_OF_IDS_SQL = """
 WITH page AS (
     SELECT products.id, products.id AS key
-    FROM (SELECT DISTINCT id FROM ({ids}) changed (id) WHERE {after_token} ORDER BY id) ids
+    FROM (SELECT DISTINCT id FROM ({ids}) changed (id) WHERE {after_token} ORDER BY id {direction}) ids
     JOIN products ON products.id = ids.id WHERE {condition} ORDER BY {order_by} OFFSET {offset} LIMIT {limit}
 )
 SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}

@@ -21,7 +21,6 @@ from api.imports.options import (
     SHORT_ROWS,
 )
 from api.imports.undo_schemas import LastUndoSchema
-from api.products.schemas import ProductSchema
 from api.request_fields import Choice, ShortText
 from api.response_fields import (
     EXAMPLE_TASK_ID,
@@ -55,8 +54,6 @@ from models import (
 )
 
 FILENAME_FILTER_MAX_CHARACTERS = 255
-# What an import can do with a product, in the order of the list of affected products.
-PRODUCT_CHANGES = ("created", "updated", "deactivated", "deleted", "left_out")
 
 
 class ImportQuerySchema(PageQuerySchema):
@@ -66,16 +63,6 @@ class ImportQuerySchema(PageQuerySchema):
     kind = Choice("Only imports, only bulk changes, or only undos.", *JOB_KINDS)
     started_from = Choice("Only jobs that were started on the page, or only those of other clients.", *ORIGINS)
     filename = ShortText("The file name contains this, ignoring case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
-
-
-class AffectedProductQuerySchema(PageQuerySchema):
-    """The filter and the page of a list of products that an import affected."""
-
-    change = Choice(
-        "Only products that the import created or updated; that it deactivated or deleted, because the file does not"
-        " have them; or that it left out because of its mode.",
-        *PRODUCT_CHANGES,
-    )
 
 
 class FileColumnSchema(Schema):
@@ -378,20 +365,4 @@ class ImportPageSchema(Schema):
     """A page of jobs."""
 
     imports = nested_list(ListedImportSchema)
-    pagination = nested(PaginationSchema)
-
-
-class AffectedProductSchema(Schema):
-    """A product that an import created, changed, deleted or left out."""
-
-    change = text("What the import did with the product.", "created", enum=list(PRODUCT_CHANGES))
-    id = integer("The id of the product; null if it was left out.", minimum=1, nullable=True)
-    sku = text("The SKU; null if the product was deleted, unless this import deleted it.", "A-1", nullable=True)
-    product = nested(ProductSchema, "The product as it is now; null if it does not exist.", nullable=True)
-
-
-class AffectedProductPageSchema(Schema):
-    """A page of products that an import affected."""
-
-    products = nested_list(AffectedProductSchema)
     pagination = nested(PaginationSchema)

@@ -446,8 +446,9 @@ export interface paths {
         /**
          * List the products that an import affected
          * @description Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
-         *     file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
-         *     import can be undone (UNDO_DAYS).
+         *     file does not have them, then those left out because of the mode, each as it is now. `before` and `after` have the
+         *     fields that the import changed; `edited_since` says whether the present values are later ones. The list is kept as
+         *     long as the import can be undone (UNDO_DAYS).
          */
         get: operations["listImportedProducts"];
         put?: never;
@@ -1526,11 +1527,31 @@ export interface components {
         };
         AffectedProduct: {
             /**
+             * @description The present values of the fields that the import set; null if the product does not exist or was left out.
+             * @example {
+             *       "name": "Red lamp"
+             *     }
+             */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description The values before the change: of the fields that the import changed, or all if it deleted the product; null if it created the product or left it out.
+             * @example {
+             *       "name": "Blue lamp"
+             *     }
+             */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
              * @description What the import did with the product.
              * @example created
              * @enum {string}
              */
             change: "created" | "updated" | "deactivated" | "deleted" | "left_out";
+            /** @description Whether the product was changed after the import, or the import was undone: then `after` may have later values. */
+            edited_since: boolean;
             /** @description The id of the product; null if it was left out. */
             id: number | null;
             /** @description The product as it is now; null if it does not exist. */

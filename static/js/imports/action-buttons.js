@@ -1,17 +1,15 @@
 // Buttons that several steps of an import have.
 
-import { ApiError, hasStatus, sendJson } from '../core/api.js';
-import { askToConfirm } from '../core/confirm.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
-import { undoQuestion } from './descriptions.js';
-import { importApiPath } from './job-actions.js';
-import { isBulk, nounOf } from './job.js';
+import { hasListedProducts, nounOf, productsAddress } from './job.js';
 import { importAddress } from './steps.js';
+import { askToUndo } from './undo-dialog.js';
+import { labelWithDeadline } from './undo-texts.js';
 
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
 /** @import { StepContext } from './job-actions.js' */
@@ -90,11 +88,17 @@ export const createChooseFileButton = (text, isPrimary = false) =>
   createActionButton(text, 'another-file', pickFiles, isPrimary ? 'button-primary' : '');
 
 /**
- * Create the link to the products.
+ * Create the link to the products: to those that a job has created or updated, if there are any.
  * @param {boolean} [isPrimary]
+ * @param {ImportJob} [job]
  */
-export const createProductsLink = (isPrimary = false) =>
-  h('a', { class: `button ${isPrimary ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
+export const createProductsLink = (isPrimary = false, job = undefined) =>
+  h('a', {
+    class: `button ${isPrimary ? 'button-primary' : ''}`.trim(),
+    href: job && hasListedProducts(job) ? productsAddress(job) : '#/products',
+    text: 'See the products',
+    data: { testid: 'see-products' },
+  });
 
 /**
  * Create the button that asks for a confirmation and then deletes an import.
@@ -118,7 +122,7 @@ export const createDeleteButton = (job) =>
  */
 export const createUndoButton = (job, reload) =>
   createActionButton(
-    job.left_alone_count ? 'Undo the rest' : `Undo this ${nounOf(job)}`,
+    labelWithDeadline(job.left_alone_count ? 'Undo the rest' : `Undo this ${nounOf(job)}`, job.undo_until),
     'undo-import',
     async () => {
       const undo = await askToUndo(job, reload);
@@ -127,33 +131,3 @@ export const createUndoButton = (job, reload) =>
     'button-danger-quiet',
     icon('undo'),
   );
-
-/**
- * Ask for a confirmation, then undo an import or a bulk change.
- * @param {ImportDetail} job one that can be undone
- * @param {() => unknown} reload called if it cannot be undone any more
- * @returns {Promise<ImportJob | undefined>} the undo; undefined if the dialog was cancelled
- */
-export function askToUndo(job, reload) {
-  // The dialog shows why most products would be left alone. A second press of its button forces the undo.
-  let force = false;
-  /** @returns {Promise<ImportJob>} */
-  const startUndo = async () => {
-    try {
-      const body = { started_from: 'page', ...(force && { force }) };
-      return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body });
-    } catch (error) {
-      if (hasStatus(error, 409)) {
-        force = error instanceof ApiError && error.code === 'undo_blocked';
-        if (!force) reload();
-      }
-      throw error;
-    }
-  };
-  return askToConfirm({
-    title: `Undo the ${isBulk(job) ? 'bulk change' : 'import of'} “${job.filename}”?`,
-    text: undoQuestion(job),
-    ok: () => (force ? 'Undo the rest' : `Undo the ${nounOf(job)}`),
-    run: startUndo,
-  });
-}

@@ -124,7 +124,6 @@ function createScreen(root, createPanel) {
   const panel = createPanel({ onFocusLost: () => grid.focus() });
   const offer = createChangesOffer({
     onShow: () => list.load(),
-    onLatest: showLatest,
     onFocusLost: () => grid.focus(),
   });
   pager.element.classList.add('is-pending');
@@ -201,13 +200,6 @@ function createScreen(root, createPanel) {
       detail: nextStep(error),
       action: { label: 'Try again', run: () => list.load() },
     });
-  }
-
-  /** Show the products that were changed last, wherever they are in the list. */
-  function showLatest() {
-    const before = window.location.hash;
-    setQuery({ sort_by: 'updated_at', sort_order: 'desc', ...FROM_THE_START });
-    if (window.location.hash === before) list.load();
   }
 
   // Selection
@@ -367,7 +359,11 @@ function createScreen(root, createPanel) {
     clearSelection();
   };
   document.addEventListener('keydown', onKey);
-  const stopImports = importFinished.subscribe((job) => (isOwnJob(job) ? list.load() : list.check()));
+  const stopImports = importFinished.subscribe((job) => {
+    if (isOwnJob(job)) return list.load();
+    offer.setJob(job);
+    return list.check();
+  });
   // The button of the notice that has started the job has disappeared.
   const stopJobs = jobStarted.subscribe(() => document.activeElement === document.body && grid.focus());
   const stopReconnect = reconnected.subscribe(() => list.load());

@@ -96,7 +96,8 @@ def test_pages_of_a_large_import_are_the_same_in_each_order_as_those_of_a_small_
             for sorting in sortings:
                 everything = find_page(cursor, wanted, sorting, per_page=100)
                 assert everything.total == len(everything.products)
-                pages, token = [], None
+                pages: list[list[Any]] = []
+                token = None
                 while not pages or token:
                     part = find_page(cursor, wanted, sorting, per_page=7, after=token, thresholds=MANY)
                     assert part.total == everything.total or part.total_is_estimate
