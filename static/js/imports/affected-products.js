@@ -1,7 +1,7 @@
 // The products that a job created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
+import { formatNumber, oneLine } from '../core/format.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { bulkCounts } from './bulk-texts.js';
 import { compareHeads, compareRows } from './compare-rows.js';
@@ -98,6 +98,9 @@ function productRows(row) {
     'td',
     { class: 'compare-sku' },
     name,
+    product?.name && !(after && 'name' in after)
+      ? h('span', { class: 'cell-below muted', text: oneLine(product.name) })
+      : null,
     note ? h('span', { class: 'cell-below muted', text: note, data: { testid: 'affected-note' } }) : null,
   );
   const fields = Object.keys(after ?? before ?? {}).filter((field) => field !== 'sku');

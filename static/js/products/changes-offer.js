@@ -1,11 +1,14 @@
 // The notice above the list that products have changed elsewhere.
 
 import { fill, h } from '../core/dom.js';
+import { oneLine } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { go, setQuery } from '../core/router.js';
 import { FROM_THE_START } from './query.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
+
+const NAME_CHARACTERS = 40;
 
 /**
  * Create the notice, hidden at first.
@@ -17,18 +20,23 @@ import { FROM_THE_START } from './query.js';
  */
 export function createChangesOffer({ onShow, onFocusLost }) {
   const element = h('div', { class: 'offer', role: 'status' });
-  /** @type {ImportJob | null} */
-  let lastJob = null;
+  /**
+   * The jobs that have ended since the list was loaded.
+   * @type {Map<string, ImportJob>}
+   */
+  const jobs = new Map();
+  const onlyJob = () => (jobs.size === 1 ? [...jobs.values()][0] : undefined);
   /** @param {ImportJob} job */
   const setJob = (job) => {
-    lastJob = job.kind !== 'undo' && job.created_count + job.updated_count ? job : null;
+    if (job.kind !== 'undo' && job.created_count + job.updated_count) jobs.set(job.task_id, job);
     // The stream may have reported the products before their job.
     if (element.childElementCount) show(true);
   };
 
   /** Show the products that were changed last, wherever they are in the list. */
   function showLatest() {
-    if (lastJob) return go(`#/products?${new URLSearchParams({ changed_by: lastJob.task_id })}`);
+    const job = onlyJob();
+    if (job) return go(`#/products?${new URLSearchParams({ changed_by: job.task_id })}`);
     const before = window.location.hash;
     setQuery({ sort_by: 'updated_at', sort_order: 'desc', ...FROM_THE_START });
     return window.location.hash === before ? onShow() : undefined;
@@ -37,7 +45,8 @@ export function createChangesOffer({ onShow, onFocusLost }) {
   /** @param {boolean} wanted */
   function show(wanted) {
     const hadFocus = element.contains(document.activeElement);
-    if (!wanted) lastJob = null;
+    if (!wanted) jobs.clear();
+    const job = onlyJob();
     fill(
       element,
       wanted &&
@@ -56,9 +65,9 @@ export function createChangesOffer({ onShow, onFocusLost }) {
           h('button', {
             class: 'link-button',
             type: 'button',
-            text: lastJob ? 'Only these' : 'Latest first',
-            title: lastJob
-              ? `Show the products that ${lastJob.filename} has changed`
+            text: job ? `Those of ${oneLine(job.filename, NAME_CHARACTERS)}` : 'Latest first',
+            title: job
+              ? `Show the products that ${job.filename} has changed`
               : 'Sort by the latest change, so that the changed products come first',
             data: { testid: 'changes-latest' },
             on: { click: showLatest },
