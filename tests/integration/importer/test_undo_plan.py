@@ -13,7 +13,7 @@ from importer.pipeline.run import StepKind
 from importer.pipeline.runner import ImportRunner
 from support.bulk import run_change
 from support.database import execute
-from support.imports import get_import, request_action, run_job, upload, upload_and_run
+from support.imports import get_import, refused_action, request_action, run_job, upload, upload_and_run
 from support.interruptions import ActAfterCommit
 from support.jobs import read_products, run_import
 
@@ -108,3 +108,62 @@ def test_an_undo_does_what_its_dry_run_counts(client: FlaskClient, runner: Impor
         # The rest can be undone later; its dry run counts only that.
         disturb(client, runner, chance)
         check_that_the_undo_does_what_its_dry_run_counts(client, runner, task_id)
+
+
+def test_a_dry_run_waits_for_nobody_and_is_refused_as_the_undo_is(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload_and_run(client, runner, make_file(range(ROWS), "new"))["task_id"]
+    plans: list[Any] = []
+
+    def count() -> None:
+        # Another import holds locks on products, and this one cannot be undone before it ends.
+        plans.append(plan(client, task_id))
+        assert refused_action(client, later_id, "undo", dry_run=True)["code"] == "not_undoable"
+
+    later_id = upload(client, make_file(range(20), "later"))
+    run_job(client, replace(runner, observer=ActAfterCommit(StepKind.WRITE_SLICE, 1, count)), later_id)
+    assert [(one["removed"], one["edited_since"], one["refusal"]) for one in plans] == [(ROWS - 10, 10, None)]
+    upload_and_run(client, runner, make_file(range(50), "again"), "again.csv")
+    answer = plan(client, task_id)
+    assert answer["message"] == "Products: 10 would be removed; 50 would stay, because they were edited since."
+    assert "mostly by the later import of “again.csv”" in answer["refusal"]
+    assert answer["undo_until"] == get_import(client, task_id)["undo_until"]
+    for query in ("?dry_run=maybe", "?dry_run=true&dry_run=false"):
+        assert client.post(f"/api/imports/{task_id}/undo{query}").status_code == 400
+    assert get_import(client, task_id)["undo_state"] is None
+
+
+def test_a_job_says_what_has_become_of_its_undo(client: FlaskClient, runner: ImportRunner) -> None:
+    task_id = upload_and_run(client, runner, make_file(range(ROWS), "new"))["task_id"]
+    execute(runner.database_url, EDIT_SQL, [["k-001", "k-002"]])
+
+    def state() -> tuple[str, int, int]:
+        job = get_import(client, task_id)
+        assert job["status"] == "completed"
+        undo = job["undo"]
+        return job["undo_state"], undo["removed_count"], undo["left_alone_count"]
+
+    undo_id = request_action(client, task_id, "undo", started_by="Ada")["task_id"]
+    assert state() == ("undoing", 0, 0)
+    revision = execute(runner.database_url, "SELECT revision FROM import_jobs WHERE task_id = %s", [task_id])
+    observer = ActAfterCommit(StepKind.REVERSE_ENTRY, 2, lambda: request_action(client, undo_id, "cancel"))
+    run_job(client, replace(runner, observer=observer), undo_id)
+    assert state() == ("undo_cancelled", 20, 0)
+    # Streams of the import report the end of its undo.
+    assert execute(runner.database_url, "SELECT revision FROM import_jobs WHERE task_id = %s", [task_id]) > revision
+    request_action(client, undo_id, "retry")
+    assert state() == ("undoing", 20, 0)
+    run_job(client, runner, undo_id)
+    assert state() == ("partly_undone", ROWS - 2, 2)
+    (listed,) = client.get("/api/imports?kind=import").get_json()["imports"]
+    assert (listed["undo_state"], listed["undo"]["started_by"]) == ("partly_undone", "Ada")
+    execute(runner.database_url, "DELETE FROM products WHERE sku = 'k-001'")
+    run_job(client, runner, request_action(client, task_id, "undo", force=True)["task_id"])
+    # The counts are those of both undos.
+    assert state() == ("partly_undone", ROWS - 2, 1)
+    assert get_import(client, task_id)["undo"]["gone_count"] == 1
+    execute(runner.database_url, "DELETE FROM products")
+    last_id = request_action(client, task_id, "undo", force=True)["task_id"]
+    run_job(client, runner, last_id)
+    assert state() == ("undone", ROWS - 2, 0)
+    assert client.delete(f"/api/imports/{last_id}").status_code == 200
+    assert (get_import(client, task_id)["undo_state"], get_import(client, task_id)["undo"]) == ("undone", None)
