@@ -125,7 +125,7 @@ def test_a_failed_bulk_change_is_retried_and_undone_from_its_details(page: Page,
     page.goto("/#/import?kind=bulk")
     table = page.get_by_test_id("imports-table")
     expect(table.get_by_role("link")).to_have_text("Deactivate all products")
-    expect(page.get_by_test_id("job-counts")).to_have_text("15 deactivated, 15 unchanged")
+    expect(page.get_by_test_id("job-counts")).to_have_text("Undone, 15 restored")
     expect(table.get_by_test_id("undo-row").filter(visible=True)).to_have_count(0)
     page.get_by_test_id("filter-kind").select_option("")
     expect(table.get_by_role("link")).to_have_text(["Undo of “Deactivate all products”", "Deactivate all products"])

@@ -99,6 +99,7 @@ def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, si
     check_accessible(page, "an undo that would take nothing back")
     expect(page.get_by_test_id("confirm-ok")).to_have_text("Undo the rest")
     page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Undo of lamps.csv")
     expect(page.get_by_test_id("import-headline")).to_contain_text("1 left alone")
     expect_status(page, "completed")
     page.go_back()

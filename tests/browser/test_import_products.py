@@ -28,7 +28,7 @@ def test_the_products_of_an_import_are_shown_with_what_changed(page: Page, site:
     expect(rows.first).to_contain_text("Lamp 1")
     expect(rows.first).to_contain_text("Red lamp")
     expect(rows.first.get_by_test_id("affected-note")).to_have_count(0)
-    expect(rows.last.get_by_test_id("affected-note")).to_contain_text("It was changed since")
+    expect(rows.last.get_by_test_id("affected-note")).to_contain_text("Changed since")
     check_accessible(page, "the products of an import, before and after")
     page.set_viewport_size(NARROW)
     check_accessible(page, "the products of an import, 360 px")

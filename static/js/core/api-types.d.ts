@@ -1550,7 +1550,7 @@ export interface components {
              * @enum {string}
              */
             change: "created" | "updated" | "deactivated" | "deleted" | "left_out";
-            /** @description Whether the product was changed after the import, or the import was undone: then `after` may have later values. */
+            /** @description Whether the product was changed after the import, or the import was undone: `after` may have later values. */
             edited_since: boolean;
             /** @description The id of the product; null if it was left out. */
             id: number | null;

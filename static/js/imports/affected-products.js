@@ -111,7 +111,7 @@ function productRows(row) {
 
 /** @param {ImportedProduct} row */
 function noteOf({ change, product, edited_since: isEdited }) {
-  if (change === 'deleted') return product ? 'It exists again.' : '';
-  if (!product) return change === 'left_out' ? 'No product has this SKU.' : 'This product no longer exists.';
-  return isEdited ? 'It was changed since, so its present values may differ.' : '';
+  if (change === 'deleted') return product ? 'Exists again' : '';
+  if (!product) return change === 'left_out' ? 'No such product' : 'No longer exists';
+  return isEdited ? 'Changed since' : '';
 }
