@@ -26,10 +26,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         case.path_parameters = {**case.path_parameters, "product_id": find_product(case.operation.base_url)}
     if "/webhooks" in case.operation.path and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body = {**case.body, "url": os.environ["RECEIVER"] + str(len(str(case.body["url"])))}
-    body_filter = case.body.get("filter") if isinstance(case.body, dict) else None
-    if isinstance(body_filter, dict) and body_filter.get("changed_by"):
-        changed_by = find_import(case.operation.base_url)
-        case.body = {**case.body, "filter": {**body_filter, "changed_by": changed_by}}
+    if isinstance(case.body, dict) and isinstance(wanted := case.body.get("filter"), dict) and "changed_by" in wanted:
+        case.body = {**case.body, "filter": {**wanted, "changed_by": find_import(case.operation.base_url)}}
     if (case.query or {}).get("changed_by"):
         case.query = {**case.query, "changed_by": find_import(case.operation.base_url)}
     query = case.query or {}
@@ -55,9 +53,8 @@ def find_product(base_url: str | None) -> int:
 
 def find_import(base_url: str | None) -> str:
     """Return the task id of an import."""
-    query = {"kind": "import", "status": "completed", "per_page": 1}
-    url = f"{base_url}/api/imports"
-    found = requests.get(url, params=query, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS).json()["imports"]
+    url = f"{base_url}/api/imports?kind=import&status=completed&per_page=1"
+    found = requests.get(url, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS).json()["imports"]
     return str(found[0]["task_id"])
 
 
