@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -29,7 +30,7 @@ LOWER_BOUND_SQL = f"updated_at >= (SELECT min(c.at) {ENTRIES_SQL})"
 IS_CHANGED_IN_SCAN_SQL = f"""(updated_at = ANY (ARRAY({TIMES_SQL})) OR (
         {LOWER_BOUND_SQL} AND id IN ({IDS_SQL})
     ))"""
-COUNT_SQL = f"SELECT coalesce(sum(cardinality(c.created || c.updated)), 0) {ENTRIES_SQL}"
+COUNT_SQL = f"SELECT coalesce(sum(cardinality(c.created || c.updated)), 0), min(c.at) {ENTRIES_SQL}"
 
 
 class UnknownChanges(ValueError):
@@ -58,11 +59,14 @@ class JobChanges:
         """Return the query of the ids, each once or several times."""
         return self._render(IDS_SQL)
 
-    def count(self, cursor: Cursor) -> int:
-        """Return how many products the change log names; some of them may have been deleted since."""
+    def count(self, cursor: Cursor) -> tuple[int, datetime | None]:
+        """Return how many products the change log names, and the time of the first change.
+
+        Some of the products may have been deleted since.
+        """
         cursor.execute(self._render(COUNT_SQL))
-        (count,) = cursor.fetchone() or (0,)
-        return int(count)
+        count, first_at = cursor.fetchone() or (0, None)
+        return int(count), first_at
 
     def require_log(self, cursor: Cursor) -> None:
         """Raise `UnknownChanges` if there is no such job, if it is an undo, or if its change log has expired."""

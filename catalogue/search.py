@@ -33,6 +33,8 @@ from catalogue.search_sql import (
     PLAN_ORDERED_SCAN_SQL,
     PLAN_SERIALLY_SQL,
     PLAN_WITH_INDEXES_SQL,
+    split_at,
+    union_all,
 )
 from catalogue.sorting import PageToken, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
@@ -132,10 +134,10 @@ def find_page(
 
 def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
     """Return exactly how many products match; `cutoffs` are those of the search indexes."""
-    parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(cutoffs.get(_filter_index(product_filter)))
+    parts = [sql.SQL("true")] if product_filter.is_empty else split_at(cutoffs.get(_filter_index(product_filter)))
     plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
-    cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(_union_all(counts)))
+    cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
@@ -143,20 +145,6 @@ def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
 def _filter_index(product_filter: Filter) -> str:
     """Return the kind of search index that finds the products that match a filter."""
     return TEXT_INDEX if product_filter.has_text else ACTIVE_INDEX
-
-
-def _split_at(cutoff: datetime | None) -> list[sql.Composable]:
-    """Return the conditions of two parts of the products: those in the search indexes, and the recent ones.
-
-    Every product is in one of the two. PostgreSQL uses a partial index only if the query implies the index's condition.
-    """
-    if cutoff is None:
-        return [sql.SQL("true")]
-    return [sql.SQL(f"updated_at {sign} {{}}").format(sql.Literal(cutoff)) for sign in ("<", ">=")]
-
-
-def _union_all(queries: list[sql.Composed]) -> sql.Composable:
-    return sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(query) for query in queries)
 
 
 def _round_estimate(estimate: float) -> int:
@@ -190,6 +178,8 @@ class _Search:
         self._matches = product_filter.matches
         # Whether the ids of a job find the products, and the search indexes are of no use.
         self._has_few_ids = False
+        # When the job of the filter has written its first product, if the filter names one.
+        self._first_change_at: datetime | None = None
         self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
@@ -213,7 +203,7 @@ class _Search:
 
     def _find_changed(self, changes: JobChanges) -> list[Row]:
         """Return the page for a filter with the products of a job: all at once if they are few, otherwise in order."""
-        changed_rows = changes.count(self._cursor)
+        changed_rows, self._first_change_at = changes.count(self._cursor)
         if changed_rows <= self._thresholds.max_fetched_rows:
             self._has_few_ids = True
             return self._fetch_matches()
@@ -260,14 +250,18 @@ class _Search:
         conditions = [self._filter.condition()] * 2
         if use_indexes:
             conditions = [self._filter.indexed_condition(self._matches), self._filter.scan_condition()]
+        elif self._first_change_at is not None and not self._has_few_ids:
+            # With the time as a literal, the planner knows how many products were changed since, and reads only those.
+            bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))
+            conditions = [sql.SQL(" AND ").join([bound, self._filter.scan_condition()])] * 2
         matches = [
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
-            for part, condition in zip(_split_at(cutoff), conditions, strict=False)
+            for part, condition in zip(split_at(cutoff), conditions, strict=False)
         ]
         rows = self._execute(
             FETCH_MATCHES_SQL,
             plan=PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL,
-            matches=_union_all(matches),
+            matches=union_all(matches),
             max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
             after_token=self._after_token("key"),
             order_by=self._sorting.order_by(),
@@ -365,13 +359,13 @@ class _Search:
 
         if cutoff is None or (key.indexed and not is_deep_by_sku and not is_active_by_id):
             return scan(sql.SQL("true"))
-        indexed, recent = _split_at(cutoff)
+        indexed, recent = split_at(cutoff)
         conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
         indexed_scans = [scan(sql.SQL(" AND ").join([indexed, condition])) for condition in conditions]
         # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
         # for them along an index of the whole table, which takes long.
         return sql.SQL(MERGE_SCANS_SQL).format(
-            scans=_union_all([*indexed_scans, scan(recent, "OFFSET 0")]),
+            scans=union_all([*indexed_scans, scan(recent, "OFFSET 0")]),
             order_by=sorting.order_by(),
             max_rows=sql.Literal(max_rows),
         )
