@@ -170,17 +170,23 @@ class TimeOrDate(fields.String):
     """A timestamp in ISO 8601 with a time zone, or a date, which is its beginning in UTC; loads as ISO 8601."""
 
     def __init__(self, description: str) -> None:
-        metadata = {"description": description, "examples": [EXAMPLE_TIME, "2026-11-24"]}
+        metadata = {
+            "description": description,
+            "examples": [EXAMPLE_TIME, "2026-11-24"],
+            "anyOf": [{"format": "date-time"}, {"format": "date"}],
+        }
         super().__init__(metadata=metadata, error_messages={"null": NOT_STRING_MESSAGE})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         try:
             if DATE_PATTERN.fullmatch(value):
                 return datetime.fromisoformat(value).replace(tzinfo=UTC).isoformat()
+            # RFC 3339 allows small letters.
+            value = value.upper()
             time = datetime.fromisoformat(value)
             if TIME_PATTERN.match(value) and time.tzinfo is not None:
                 return time.astimezone(UTC).isoformat()
-        except (TypeError, ValueError, OverflowError):
+        except (AttributeError, TypeError, ValueError, OverflowError):
             pass
         raise ValidationError(
             f"{attr} must be a date such as 2026-11-24, or a time with a time zone such as 2026-11-24T04:00:00Z. In an"

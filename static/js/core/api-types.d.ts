@@ -3537,7 +3537,7 @@ export interface components {
              * @example 2026-11-24T04:00:00.123456Z
              * @example 2026-11-24
              */
-            changed_since?: string;
+            changed_since?: string | unknown | unknown;
             /**
              * @description The description contains each of these words, ignoring case. Quotes and minus as in `sku`.
              * @example cotton
@@ -8004,7 +8004,7 @@ export interface operations {
                 /** @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS). */
                 changed_by?: string;
                 /** @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC. */
-                changed_since?: string;
+                changed_since?: string | unknown | unknown;
                 /** @description The page number, starting at 1. Ignored if `after` is given. */
                 page?: number;
                 /** @description The number of products per page. */
@@ -8615,7 +8615,7 @@ export interface operations {
                 /** @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS). */
                 changed_by?: string;
                 /** @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC. */
-                changed_since?: string;
+                changed_since?: string | unknown | unknown;
                 /** @description The format of the file: CSV, or CSV compressed with gzip. */
                 format?: "csv" | "csv.gz";
                 /** @description Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing such a file removes these apostrophes. */
