@@ -95,7 +95,7 @@ def wake_import(task_id: str) -> bool:
         celery.send_task(RUN_IMPORT, args=[task_id], queue=IMPORTS_QUEUE, retry=True, retry_policy=PUBLISH_RETRY_POLICY)
     except Exception as error:
         # The transports raise many kinds of errors. All are handled alike: the database has the job, so none is fatal.
-        log.warning("Import %s: the broker did not accept the message; it will be sent later: %s", task_id, error)
+        log.warning("Job %s: the broker did not accept the message; it will be sent later: %s", task_id, error)
         return False
     return True
 

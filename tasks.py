@@ -37,12 +37,12 @@ companions: list[Reaper | SearchIndexBuilder | DispatcherProcess] = []
 
 @celery.task(name=RUN_IMPORT)  # type: ignore[untyped-decorator]
 def run_import(task_id: str) -> None:
-    """Work on the import `task_id`. Several tasks for the same import are harmless, even at the same time."""
+    """Work on the job `task_id`. Several tasks for the same job are harmless, even at the same time."""
     try:
         must_continue = ImportRunner.from_settings(settings).run(task_id)
     except MemoryError:
         # Celery raises the MemoryError of a task once more in the worker's main process, which ends that process.
-        raise RuntimeError(f"Import {task_id}: out of memory; it is repeated when its lease expires") from None
+        raise RuntimeError(f"Job {task_id}: out of memory; it is repeated when its lease expires") from None
     if must_continue:
         wake_import(task_id)
 

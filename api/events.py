@@ -17,9 +17,9 @@ from access.roles import Scope
 from api import sse
 from api.authentication import current_actor, require
 from api.imports.progress import job_event
-from api.imports.schemas import EXAMPLE_TASK_ID
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import Boolean
+from api.response_fields import EXAMPLE_TASK_ID
 from api.schemas import QuerySchema
 from api.sse import (
     CHANGE_INTERVAL_SECONDS,

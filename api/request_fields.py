@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, missing
 
-from api.response_fields import EXAMPLE_TIME
+from api.response_fields import EXAMPLE_TASK_ID, EXAMPLE_TIME
 
 # For JSON Schema: PostgreSQL cannot store a text that contains NUL.
 NO_NUL_PATTERN = r"^[^\u0000]*$"
@@ -23,8 +24,11 @@ NAME_MAX_CHARACTERS = 200
 REQUIRED_MESSAGE = "This field is required."
 NOT_STRING_MESSAGE = "This must be a string."
 NOT_DATE_MESSAGE = "This must be a date such as 2026-11-24."
-DATE_PATTERN = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
+
+
+DATE_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+TIME_PATTERN = re.compile(DATE_PATTERN.pattern + r"[T ]\d{2}:\d{2}", re.ASCII)
 
 
 def is_storable(text: str) -> bool:
@@ -184,6 +188,53 @@ class Date(fields.Date):
             with contextlib.suppress(ValueError):
                 return date.fromisoformat(value)
         raise ValidationError(NOT_DATE_MESSAGE.replace("This", str(attr), 1) if self._in_query else NOT_DATE_MESSAGE)
+
+
+class TaskId(fields.String):
+    """The task id of a job, a UUID in its usual form; loads as a string in lower case."""
+
+    def __init__(self, description: str) -> None:
+        metadata = {"description": description, "format": "uuid", "examples": [EXAMPLE_TASK_ID]}
+        super().__init__(metadata=metadata, error_messages={"null": NOT_STRING_MESSAGE})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        try:
+            # `UUID` also reads forms with braces and without hyphens.
+            if isinstance(value, str) and str(task_id := uuid.UUID(value)) == value.lower():
+                return str(task_id)
+        except ValueError:
+            pass
+        raise ValidationError(
+            f"{attr} must be the task_id of an import or of a bulk change, such as {EXAMPLE_TASK_ID}."
+        )
+
+
+class TimeOrDate(fields.String):
+    """A timestamp in ISO 8601 with a time zone, or a date, which is its beginning in UTC; loads as ISO 8601."""
+
+    def __init__(self, description: str) -> None:
+        metadata = {
+            "description": description,
+            "examples": [EXAMPLE_TIME, "2026-11-24"],
+            "anyOf": [{"format": "date-time"}, {"format": "date"}],
+        }
+        super().__init__(metadata=metadata, error_messages={"null": NOT_STRING_MESSAGE})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        try:
+            if DATE_PATTERN.fullmatch(value):
+                return datetime.fromisoformat(value).replace(tzinfo=UTC).isoformat()
+            # RFC 3339 allows small letters.
+            value = value.upper()
+            time = datetime.fromisoformat(value)
+            if TIME_PATTERN.match(value) and time.tzinfo is not None:
+                return time.astimezone(UTC).isoformat()
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            pass
+        raise ValidationError(
+            f"{attr} must be a date such as 2026-11-24, or a time with a time zone such as 2026-11-24T04:00:00Z. In an"
+            " address, write the plus sign of a time zone as %2B."
+        )
 
 
 class Ids(fields.List[Any]):

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields
 
 F = TypeVar("F", bound=fields.Field[Any])
 
+EXAMPLE_TASK_ID = "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
 EXAMPLE_TIME = "2026-11-24T04:00:00.123456Z"
 
 

@@ -10,8 +10,11 @@ from typing import Any
 
 from psycopg2 import sql
 
+from catalogue.changes import JobChanges
 from catalogue.search_terms import parse_field, parse_query
 from catalogue.text_matches import IN_LOWER_CASE, TEXT_COLUMNS, TextMatch, indexed_condition
+
+CHANGED_SINCE_SQL = "updated_at >= {}::timestamptz"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Filter:
     in their column (catalogue/search_terms.py). Terms are looked for anywhere in a text, ignoring case. A term that is
     looked for in SKUs is cleaned like a SKU.
     No text may hold a NUL or a lone surrogate, which PostgreSQL cannot store.
+
+    `changed_by` is the task id of a job: a product matches if the job has created or updated it. `changed_since` is a
+    timestamp in ISO 8601 with a time zone: a product matches if it was last changed then or later.
     """
 
     q: str = ""
@@ -29,6 +35,24 @@ class Filter:
     name: str = ""
     description: str = ""
     active: bool | None = None
+    changed_by: str = ""
+    changed_since: str = ""
+
+    @property
+    def changes(self) -> JobChanges | None:
+        """The products of `changed_by`, if it is given."""
+        return JobChanges(self.changed_by) if self.changed_by else None
+
+    @property
+    def finds_changes(self) -> bool:
+        """Whether the filter looks for products by their changes."""
+        return bool(self.changed_by or self.changed_since)
+
+    def earliest_change(self) -> sql.Composable:
+        """Return the condition that a product was changed after the earliest change that the filter can find."""
+        if self.changes is not None and not self.changed_since:
+            return self.changes.lower_bound()
+        return sql.SQL(CHANGED_SINCE_SQL).format(sql.Literal(self.changed_since))
 
     @property
     def has_text(self) -> bool:
@@ -38,7 +62,7 @@ class Filter:
     @property
     def is_empty(self) -> bool:
         """Whether every product matches."""
-        return not self.has_text and self.active is None
+        return not (self.has_text or self.changed_by or self.changed_since) and self.active is None
 
     @cached_property
     def matches(self) -> tuple[TextMatch, ...]:
@@ -64,21 +88,29 @@ class Filter:
         """
         return self._combine(match.condition() for match in self.matches)
 
+    def scan_condition(self) -> sql.Composable:
+        """Return the condition for a query that reads products in some order and stops early."""
+        return self._combine((match.condition() for match in self.matches), in_scan=True)
+
     def indexed_condition(self, matches: Iterable[TextMatch]) -> sql.Composable:
         """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`.
 
         `matches` are those of the filter; the index finds the first ones.
         """
-        return self._combine([indexed_condition(list(matches))])
+        return self._combine([indexed_condition(list(matches))], in_scan=True)
 
     def lower_case_condition(self) -> sql.Composable:
         """Return the condition for rows whose texts are in lower case."""
-        return self._combine(match.condition(IN_LOWER_CASE) for match in self.matches)
+        return self._combine((match.condition(IN_LOWER_CASE) for match in self.matches), in_scan=True)
 
-    def _combine(self, texts: Iterable[sql.Composable]) -> sql.Composable:
+    def _combine(self, texts: Iterable[sql.Composable], *, in_scan: bool = False) -> sql.Composable:
         if any(one.contradicts(other) for one, other in product(self.matches, repeat=2)):
             return sql.SQL("false")
         conditions = list(texts)
         if self.active is not None:
             conditions.append(sql.SQL("active" if self.active else "NOT active"))
+        if self.changed_since:
+            conditions.append(sql.SQL(CHANGED_SINCE_SQL).format(sql.Literal(self.changed_since)))
+        if self.changes is not None:
+            conditions.append(self.changes.scan_condition() if in_scan else self.changes.condition())
         return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")

@@ -19,7 +19,7 @@ MIN_SAMPLED_MATCHES = 20
 SAMPLE_SQL = """
 SET LOCAL jit = off;
 SELECT count(*), count(*) FILTER (WHERE {condition}), ARRAY[{counts}]::bigint[] FROM (
-    SELECT {lower_texts}, active FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) OFFSET 0
+    SELECT {lower_texts}, active, id, updated_at FROM products TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) OFFSET 0
 ) sampled
 """
 LOWER_TEXTS_SQL = sql.SQL(", ").join(sql.SQL("lower({0}) AS {0}").format(sql.Identifier(name)) for name in TEXT_COLUMNS)

@@ -17,48 +17,31 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
+from catalogue.changes import JobChanges
 from catalogue.filters import Filter
 from catalogue.sampling import take_sample
 from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Cutoffs
+from catalogue.search_sql import (
+    COUNT_SQL,
+    FETCH_MATCHES_SQL,
+    MATCHES_SQL,
+    MERGE_SCANS_SQL,
+    ORDERED_SCAN_SQL,
+    PAGE_OF_IDS_SQL,
+    PAGE_OF_SCAN_SQL,
+    PLAN_FREELY_SQL,
+    PLAN_ORDERED_SCAN_SQL,
+    PLAN_SERIALLY_SQL,
+    PLAN_WITH_INDEXES_SQL,
+    split_at,
+    union_all,
+)
 from catalogue.sorting import PageToken, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
-
-# The planner cannot tell a rare text from a common one. So this module chooses the strategy, and these settings make
-# the planner follow it.
-PLAN_FREELY_SQL = (
-    "SET LOCAL jit = off; SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT;"
-    " SET LOCAL max_parallel_workers_per_gather = DEFAULT"
-)
-# Starting parallel workers takes longer than these queries do.
-PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gather = 0"
-PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
-PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
-
-COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
-# The outer join returns a row even if the page is empty, so the number of matches is always known.
-FETCH_MATCHES_SQL = """
-WITH matches AS MATERIALIZED ({matches} LIMIT {max_rows}),
-page AS (SELECT id, key FROM matches WHERE {after_token} ORDER BY {order_by} OFFSET {offset} LIMIT {limit})
-SELECT (SELECT count(*) FROM matches), found.*
-FROM (VALUES (1)) one LEFT JOIN (SELECT {columns}, key FROM page JOIN products USING (id)) found ON true
-ORDER BY {order_by}
-"""
-MATCHES_SQL = "SELECT id, {key} AS key FROM products WHERE {part} AND {condition}"
-ORDERED_SCAN_SQL = """
-SELECT * FROM (SELECT {columns}, {key} AS key FROM products WHERE {condition} {fence}) part
-ORDER BY {order_by} LIMIT {max_rows}
-"""
-MERGE_SCANS_SQL = "SELECT * FROM ({scans}) scanned ORDER BY {order_by} LIMIT {max_rows}"
-PAGE_OF_SCAN_SQL = """
-WITH page AS (
-    SELECT id, key FROM ({scan}) scanned WHERE {condition} ORDER BY {order_by} OFFSET {offset} LIMIT {limit}
-)
-SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
-"""
 
 
 @dataclass(frozen=True)
@@ -151,10 +134,10 @@ def find_page(
 
 def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
     """Return exactly how many products match; `cutoffs` are those of the search indexes."""
-    parts = [sql.SQL("true")] if product_filter.is_empty else _split_at(cutoffs.get(_filter_index(product_filter)))
+    parts = [sql.SQL("true")] if product_filter.is_empty else split_at(cutoffs.get(_filter_index(product_filter)))
     plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
-    cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(_union_all(counts)))
+    cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
@@ -162,20 +145,6 @@ def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
 def _filter_index(product_filter: Filter) -> str:
     """Return the kind of search index that finds the products that match a filter."""
     return TEXT_INDEX if product_filter.has_text else ACTIVE_INDEX
-
-
-def _split_at(cutoff: datetime | None) -> list[sql.Composable]:
-    """Return the conditions of two parts of the products: those in the search indexes, and the recent ones.
-
-    Every product is in one of the two. PostgreSQL uses a partial index only if the query implies the index's condition.
-    """
-    if cutoff is None:
-        return [sql.SQL("true")]
-    return [sql.SQL(f"updated_at {sign} {{}}").format(sql.Literal(cutoff)) for sign in ("<", ">=")]
-
-
-def _union_all(queries: list[sql.Composed]) -> sql.Composable:
-    return sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(query) for query in queries)
 
 
 def _round_estimate(estimate: float) -> int:
@@ -207,11 +176,17 @@ class _Search:
         self._limit = limit
         self._thresholds = thresholds
         self._matches = product_filter.matches
+        # Whether the ids of a job find the products, and the search indexes are of no use.
+        self._has_few_ids = False
+        # When the job of the filter has written its first product, if the filter names one.
+        self._first_change_at: datetime | None = None
         self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
         max_fetched_rows = self._thresholds.max_fetched_rows
+        if self._filter.changes is not None:
+            return self._find_changed(self._filter.changes)
         if not self._filter.has_text and self._catalogue_rows <= self._thresholds.max_counted_rows:
             self.total = count(self._cursor, self._filter, self.cutoffs)
             if self._filter.is_empty:
@@ -224,6 +199,23 @@ class _Search:
             return self._scan()
         if self._catalogue_rows <= self._thresholds.small_catalogue_rows:
             return self._fetch_matches()
+        return self._find_sampled()
+
+    def _find_changed(self, changes: JobChanges) -> list[Row]:
+        """Return the page for a filter with the products of a job: all at once if they are few, otherwise in order."""
+        changed_rows, self._first_change_at = changes.count(self._cursor)
+        if changed_rows <= self._thresholds.max_fetched_rows:
+            self._has_few_ids = True
+            return self._fetch_matches()
+        if not replace(self._filter, changed_by="").is_empty:
+            return self._find_sampled()
+        # Some of them may have been deleted since.
+        self.total, self.estimated = changed_rows, True
+        return self._scan_for(min(1.0, changed_rows / max(1, self._catalogue_rows)))
+
+    def _find_sampled(self) -> list[Row]:
+        """Return the page for a filter of which only a sample tells how many products match."""
+        max_fetched_rows = self._thresholds.max_fetched_rows
         share = self._sample_share()
         if share * self._catalogue_rows < max_fetched_rows:
             rows = self._fetch_matches(max_fetched_rows + 1)
@@ -235,7 +227,12 @@ class _Search:
 
     def _scan_for(self, share: float) -> list[Row]:
         """Choose the scan for a filter that matches this share of all products, and return the page."""
-        if not self._filter.has_text and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
+        if self._filter.changes is not None and self._sorting.by == "id":
+            return self._fetch_by_changed_ids(self._filter.changes)
+        if self._filter.finds_changes and self._sorting.by == "updated_at" and not self._filter.has_text:
+            return self._scan()
+        is_plain = not self._filter.finds_changes and not self._filter.has_text
+        if is_plain and (self._sorting.by in {"id", "active"} or share > BROAD_SHARE):
             return self._scan()
         return self._scan_and_filter(share)
 
@@ -249,18 +246,22 @@ class _Search:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         cutoff = self.cutoffs.get(_filter_index(self._filter))
-        use_indexes = cutoff is not None and self._filter.is_indexable
+        use_indexes = cutoff is not None and self._filter.is_indexable and not self._has_few_ids
         conditions = [self._filter.condition()] * 2
         if use_indexes:
-            conditions[0] = self._filter.indexed_condition(self._matches)
+            conditions = [self._filter.indexed_condition(self._matches), self._filter.scan_condition()]
+        elif self._first_change_at is not None and not self._has_few_ids:
+            # With the time as a literal, the planner knows how many products were changed since, and reads only those.
+            bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))
+            conditions = [sql.SQL(" AND ").join([bound, self._filter.scan_condition()])] * 2
         matches = [
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
-            for part, condition in zip(_split_at(cutoff), conditions, strict=False)
+            for part, condition in zip(split_at(cutoff), conditions, strict=False)
         ]
         rows = self._execute(
             FETCH_MATCHES_SQL,
             plan=PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL,
-            matches=_union_all(matches),
+            matches=union_all(matches),
             max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
             after_token=self._after_token("key"),
             order_by=self._sorting.order_by(),
@@ -270,6 +271,21 @@ class _Search:
         )
         self.total, self.estimated = rows[0][0], False
         return [row[1:] for row in rows if row[1] is not None]
+
+    def _fetch_by_changed_ids(self, changes: JobChanges) -> list[Row]:
+        """Fetch the page in the order of the ids, which the change log of a job has."""
+        return self._execute(
+            PAGE_OF_IDS_SQL,
+            plan=PLAN_WITH_INDEXES_SQL,
+            ids=changes.ids(),
+            direction=sql.SQL("DESC" if self._sorting.descending else "ASC"),
+            condition=replace(self._filter, changed_by="").condition(),
+            after_token=self._after_token("id"),
+            order_by=self._sorting.order_by(),
+            columns=COLUMNS_SQL,
+            offset=sql.Literal(self._offset),
+            limit=sql.Literal(self._limit),
+        )
 
     def _scan(self) -> list[Row]:
         """Scan the matching products in order and return the page.
@@ -287,7 +303,8 @@ class _Search:
             offset = max(0, rows_after_page)
         if limit <= 0:
             return []
-        scan = self._build_scan(sorting, [], self._filter.condition(), offset + limit)
+        condition = sql.SQL(" AND ").join([self._bound_of_scan(), self._filter.scan_condition()])
+        scan = self._build_scan(sorting, [], condition, offset + limit)
         rows = self._read_scan(scan, sql.SQL("true"), sorting, offset, limit)
         return rows[::-1] if from_end else rows
 
@@ -301,11 +318,18 @@ class _Search:
             # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
             patience = min(self._thresholds.max_scan_rows, share * self._catalogue_rows / 4)
             max_rows = int(max(self._thresholds.min_scan_rows, 2 * expected_rows, patience))
-            scan = self._build_scan(self._sorting, [*TEXT_COLUMNS, "active"], sql.SQL("true"), max_rows)
-            rows = self._read_scan(scan, self._filter.condition(), self._sorting, self._offset, self._limit)
+            columns = [*TEXT_COLUMNS, "active", "updated_at"]
+            scan = self._build_scan(self._sorting, columns, self._bound_of_scan(), max_rows)
+            rows = self._read_scan(scan, self._filter.scan_condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
         return self._fetch_matches()
+
+    def _bound_of_scan(self) -> sql.Composable:
+        """Return a condition that all matches meet and that shortens a scan in the order of the changes."""
+        if self._sorting.by != "updated_at" or not self._filter.finds_changes:
+            return sql.SQL("true")
+        return self._filter.earliest_change()
 
     def _build_scan(
         self, sorting: Sorting, columns: list[str], condition: sql.Composable, max_rows: int
@@ -335,13 +359,13 @@ class _Search:
 
         if cutoff is None or (key.indexed and not is_deep_by_sku and not is_active_by_id):
             return scan(sql.SQL("true"))
-        indexed, recent = _split_at(cutoff)
+        indexed, recent = split_at(cutoff)
         conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
         indexed_scans = [scan(sql.SQL(" AND ").join([indexed, condition])) for condition in conditions]
         # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
         # for them along an index of the whole table, which takes long.
         return sql.SQL(MERGE_SCANS_SQL).format(
-            scans=_union_all([*indexed_scans, scan(recent, "OFFSET 0")]),
+            scans=union_all([*indexed_scans, scan(recent, "OFFSET 0")]),
             order_by=sorting.order_by(),
             max_rows=sql.Literal(max_rows),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 PRODUCT_FIELDS = ("id", "sku", "name", "description", "active", "created_at", "updated_at")
 # The columns of a job that its JSON needs. The last ones are not in the JSON: they give the
-# duration, the speed and `step_progress`.
+# duration, the speed and `step_progress`. Beside them it needs `last_undo` (models.LAST_UNDO_SQL).
 IMPORT_COLUMNS = (
     "id",
     "task_id",
@@ -56,6 +56,8 @@ IMPORT_COLUMNS = (
     "rows_before_run",
 )
 UNFINISHED_STATUSES = ("pending", "processing")
+# What has become of the undo of a job. A completed undo that has left products alone has undone the job in part.
+UNDO_STATES = ("undoing", "undone", "partly_undone", "undo_failed", "undo_cancelled")
 
 
 def format_timestamp(timestamp: datetime | None) -> str | None:
@@ -87,8 +89,21 @@ def step_progress(progress: int, wants_preview: bool, confirmed_at: datetime | N
     return max(0, 2 * progress - 100) if confirmed_at else min(100, 2 * progress)
 
 
+def undo_state(job: Any) -> str | None:
+    """Return one of `UNDO_STATES`, or None for a job that has no undo."""
+    if not job.undone_by:
+        return None
+    # An undo that was deleted had completed.
+    status = job.last_undo["status"] if job.last_undo else "completed"
+    if status in UNFINISHED_STATUSES:
+        return "undoing"
+    if status == "completed":
+        return "partly_undone" if job.left_alone_count else "undone"
+    return f"undo_{status}"
+
+
 def serialize_import(job: Any) -> dict[str, Any]:
-    """Return the JSON of a job, which can be any object with the attributes of `IMPORT_COLUMNS`."""
+    """Return the JSON of a job: any object with the attributes of `IMPORT_COLUMNS` and the attribute `last_undo`."""
     values = {name: getattr(job, name) for name in IMPORT_COLUMNS}
     values["step_progress"] = step_progress(job.progress, values.pop("wants_preview"), values.pop("confirmed_at"))
     worked_seconds, active_since = values.pop("worked_seconds"), values.pop("active_since")
@@ -100,6 +115,7 @@ def serialize_import(job: Any) -> dict[str, Any]:
             values[name] = format_timestamp(value)
     for name in ("task_id", "undo_of", "undone_by"):
         values[name] = str(values[name]) if values[name] else None
+    values["undo"], values["undo_state"] = job.last_undo, undo_state(job)
     # An import that was undone can be undone again only if its undo left products alone.
     if job.undone_by and not job.left_alone_count:
         values["undo_until"] = None

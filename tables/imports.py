@@ -21,10 +21,12 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    literal_column,
     text,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from tables.base import ORIGINS, Base, is_one_of
 
@@ -35,6 +37,23 @@ IMPORT_MODES = ("upsert", "create", "update")
 REJECT_POLICIES = ("skip", "fail")
 SHORT_ROW_POLICIES = ("reject", "accept")
 MISSING_POLICIES = ("keep", "deactivate", "delete")
+# What has become of the last undo of a row of `import_jobs`; NULL if there is none, or if the undo was deleted. The
+# counts are those of all undos since the job has ended, because a later undo takes back what an earlier one left alone.
+LAST_UNDO_SQL = """
+CASE WHEN import_jobs.undone_by IS NOT NULL THEN (
+    SELECT jsonb_build_object(
+        'task_id', u.task_id, 'status', u.status, 'progress', u.progress, 'error_message', u.error_message,
+        'started_from', u.started_from, 'started_by', u.started_by,
+        'finished_at', to_char(u.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'removed_count', undos.removed, 'restored_count', undos.restored, 'gone_count', undos.gone,
+        'left_alone_count', u.rejected_count
+    ) FROM import_jobs u CROSS JOIN LATERAL (
+        SELECT sum(a.removed_count) AS removed, sum(a.updated_count - a.removed_count) AS restored,
+            sum(a.unchanged_count) AS gone
+        FROM import_jobs a WHERE a.undo_of = u.undo_of AND a.created_at >= import_jobs.finished_at
+    ) undos WHERE u.task_id = import_jobs.undone_by
+) END
+"""
 # The prefix of the tables that hold the rows of a running import. They have no models.
 STAGING_TABLE_PREFIX = "import_staging_"
 # The prefix of the tables that hold the products of a deletion of all, until it can no longer be undone. They have no
@@ -117,6 +136,7 @@ class ImportJob(Base):
     undone_by: Mapped[uuid.UUID | None]
     # How many products the last completed undo of this import left alone. If any, the import can be undone again.
     left_alone_count: Mapped[int] = mapped_column(server_default="0")
+    last_undo: Mapped[dict[str, Any] | None] = column_property(type_coerce(literal_column(LAST_UNDO_SQL), JSONB))
     file: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     # Products that the file does not have: how many of them the import has deactivated or deleted so far, and how many
@@ -156,6 +176,8 @@ class ImportJob(Base):
         CheckConstraint(is_one_of("missing", MISSING_POLICIES), name="missing"),
         CheckConstraint("missing_limit BETWEEN 0 AND 1", name="missing_limit"),
         CheckConstraint("progress BETWEEN 0 AND 100 AND (progress = 100) = (status = 'completed')", name="progress"),
+        # For the undos of a job.
+        Index("import_jobs_undo_of_idx", "undo_of", postgresql_where=text("undo_of IS NOT NULL")),
         # For queries that read only unfinished jobs, such as the reaper's. There are few such jobs.
         Index("import_jobs_unfinished_idx", "id", postgresql_where=text("status IN ('pending', 'processing')")),
         # For the reaper, which drops the staging tables of ended jobs.

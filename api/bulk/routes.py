@@ -25,6 +25,7 @@ from api.bulk.schemas import (
 from api.errors import ErrorType
 from api.imports.jobs import announce_job, find_job, starter_name
 from api.openapi import INVALID_PARAMETER, Blueprint
+from api.products.changes import require_known_changes
 from catalogue.bulk import ACTIONS, BulkChange
 from catalogue.filters import Filter
 from database.running_imports import find_running_import
@@ -109,6 +110,8 @@ def delete_all_products(query: dict[str, Any]) -> tuple[Response, int]:
 
 def _respond(body: BulkRequest) -> tuple[Response, int]:
     """Make a bulk change, or count its products, and return the response."""
+    if isinstance(body.change.selection, Filter):
+        require_known_changes(_cursor(), body.change.selection, INVALID_BULK, "filter.changed_by")
     if body.dry_run:
         return _count(body.change)
     respond_async = any(part.strip().lower() == RESPOND_ASYNC for part in request.headers.get("Prefer", "").split(","))
@@ -121,7 +124,8 @@ def _respond(body: BulkRequest) -> tuple[Response, int]:
     job = find_job(task_id)
     if job.status == "completed":
         found, changed = job.total_records, _count_changed(job)
-        return jsonify(message=body.change.describe_result(found, changed), count=changed, task_id=task_id), 200
+        message, undo_until = body.change.describe_result(found, changed), format_timestamp(job.undo_until)
+        return jsonify(message=message, count=changed, task_id=task_id, undo_until=undo_until), 200
     response, status = _respond_unfinished(body.change, job)
     if respond_async:
         response.headers["Preference-Applied"] = RESPOND_ASYNC

@@ -60,7 +60,9 @@ class BulkRuns:
             if runner.run(task_id):
                 celery_app.wake_import(task_id)
         except psycopg2.Error as error:
-            log.warning("Import %s: the web process leaves it to a worker: %s", task_id, " ".join(str(error).split()))
+            log.warning(
+                "Bulk change %s: the web process leaves it to a worker: %s", task_id, " ".join(str(error).split())
+            )
             celery_app.wake_import(task_id)
         finally:
             self._threads.discard(threading.current_thread())

@@ -153,8 +153,8 @@ class BulkResultSchema(MessageSchema):
     task_id = optional(uuid("The id of the job that made the change. A dry run has none."))
     undo_until = optional(
         timestamp(
-            "Only of a dry run: the change could be undone until this time if it were made now. Null if the product"
-            " keeps nothing for undos (UNDO_DAYS is 0).",
+            "The deadline for an undo; in a dry run, the deadline if the change were made now. Null if there is nothing"
+            " to undo, or if the product keeps nothing for undos (UNDO_DAYS is 0).",
             nullable=True,
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any, cast
 
 from flask import Response, current_app, jsonify
@@ -15,16 +16,19 @@ from access.roles import Scope
 from api.authentication import current_origin, require
 from api.errors import ApiError, ErrorType
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, announce_job, find_job, record_action, starter_name
-from api.imports.options import RetryOptionsSchema, UndoRequestSchema
+from api.imports.options import RetryOptionsSchema, UndoQuerySchema, UndoRequestSchema
 from api.imports.schemas import ImportSchema
+from api.imports.undo_schemas import EXAMPLE_PLAN, UndoPlanSchema
 from api.openapi import INVALID_PARAMETER, OPTIONAL_BODY, Blueprint, load_optional_body
 from api.schemas import MessageSchema
 from database.running_imports import name_job
-from database.serializers import serialize_import
+from database.serializers import format_timestamp, serialize_import
 from database.statement_timeout import allow_long_statements
 from importer.jobs import actions
+from importer.jobs.messages import describe_undo_plan
 from importer.jobs.retention import Retention
 from importer.pipeline.undo_check import check_undo
+from importer.pipeline.undo_plan import plan_undo
 from models import db
 
 blueprint = Blueprint("import_actions", __name__, url_prefix="/api/imports", tag="Imports")
@@ -127,10 +131,12 @@ def retry_import(task_id: str) -> tuple[Response, int]:
 
 @blueprint.post("/<task_id>/undo", parameters=TASK_ID)
 @blueprint.document(operationId="undoImport", requestBody=OPTIONAL_BODY)
+@blueprint.accepts(UndoQuerySchema)
 @blueprint.accepts(UndoRequestSchema, location="json", check=False)
+@blueprint.returns(200, UndoPlanSchema, "What the undo would do, with `dry_run`.", example=EXAMPLE_PLAN)
 @blueprint.returns(202, ImportSchema, "The undo, which is a job of its own.")
-@blueprint.raises(IMPORT_NOT_FOUND, NOT_UNDOABLE, UNDO_BLOCKED, JOB_BUSY)
-def undo_import(task_id: str) -> tuple[Response, int]:
+@blueprint.raises(IMPORT_NOT_FOUND, INVALID_PARAMETER, NOT_UNDOABLE, UNDO_BLOCKED, JOB_BUSY)
+def undo_import(query: dict[str, Any], task_id: str) -> tuple[Response, int]:
     """Undo an import
 
     Removes the products that the import created and restores those that it updated. Products that were edited since are
@@ -141,8 +147,14 @@ def undo_import(task_id: str) -> tuple[Response, int]:
     true. The error's `details` have the number of `products`, how many of them would be `left_alone`, whether that
     number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
     them, if there is one.
+
+    With `dry_run`, in the query or in the body, nothing is changed. The response has the exact numbers of products that
+    the undo would remove, change back, insert again and leave alone if it were made now, its deadline, and in `refusal`
+    what the call without `force` would be refused with.
     """
     body = load_optional_body(UndoRequestSchema())
+    if query.get("dry_run", False) or body.get("dry_run", False):
+        return _count_undo(task_id), 200
     started_from, started_by = body.get("started_from", "api"), starter_name(body.get("started_by"))
 
     def undo(cursor: Cursor, key: str) -> str:
@@ -154,6 +166,28 @@ def undo_import(task_id: str) -> tuple[Response, int]:
         return undo_task_id
 
     return run_action(task_id, undo)
+
+
+def _count_undo(task_id: str) -> Response:
+    """Return what the undo of a job would do."""
+    key = str(find_job(task_id).task_id)
+    connection: Any = db.session.connection().connection.driver_connection
+    refusal = None
+    with _convert_refusals(), connection.cursor() as cursor:
+        allow_long_statements(cursor)
+        job = actions.find_undoable(cursor, key)
+        plan = asdict(plan_undo(cursor, job["id"]))
+        try:
+            check_undo(cursor, key)
+        except actions.NotAllowed as error:
+            refusal = error.message
+    return jsonify(
+        **plan,
+        products=sum(plan.values()),
+        message=describe_undo_plan(plan),
+        undo_until=format_timestamp(job["undo_until"]),
+        refusal=refusal,
+    )
 
 
 @blueprint.delete("/<task_id>", parameters=TASK_ID)

@@ -59,7 +59,7 @@ def announce_job(task_id: str) -> None:
     except SQLAlchemyError as error:
         # The job runs all the same. The reaper sends one superfluous message.
         db.session.rollback()
-        log.warning("Import %s: could not record that its message was sent: %s", task_id, error)
+        log.warning("Job %s: could not record that its message was sent: %s", task_id, error)
 
 
 def starter_name(given: str | None) -> str:

@@ -11,7 +11,7 @@ from marshmallow import RAISE, ValidationError, fields
 
 from api.imports.file_names import ACCEPTED_NAMES
 from api.request_fields import MAX_DIGITS, Boolean, Choice, ShortText, is_storable
-from api.schemas import FormSchema, RequestSchema
+from api.schemas import FormSchema, QuerySchema, RequestSchema
 from importer.columns.column_mapping import FIELDS
 from importer.errors import UnusableFile
 from importer.files.dialect import DELIMITERS, OTHER_DELIMITERS, QUOTES, find_delimiter, find_quote
@@ -245,14 +245,24 @@ class RetryOptionsSchema(RequestSchema):
     missing_limit = Share(MISSING_LIMIT)
 
 
+UNDO_DRY_RUN = "Whether only to count what the undo would do, without changing anything."
+
+
 class UndoRequestSchema(RequestSchema):
     """Who starts the undo, and whether it may leave most products alone. Unknown fields are errors."""
 
     class Meta:
         unknown = RAISE
 
-    error_messages = {"unknown": "This field does not exist. Use started_from, started_by and force."}  # noqa: RUF012
+    error_messages = {"unknown": "This field does not exist. Use started_from, started_by, force and dry_run."}  # noqa: RUF012
 
     started_from = Choice(STARTED_FROM, *ORIGINS, default="api")
     started_by = ShortText(STARTED_BY, "night shift", STARTED_BY_MAX_CHARACTERS)
     force = Boolean("Whether to undo the rest even if most products were changed since and are left alone.")
+    dry_run = Boolean(UNDO_DRY_RUN)
+
+
+class UndoQuerySchema(QuerySchema):
+    """Whether only to count."""
+
+    dry_run = Boolean(UNDO_DRY_RUN, in_query=True)

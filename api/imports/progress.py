@@ -10,8 +10,9 @@ from flask import Response, current_app, jsonify
 from api import sse
 from api.authentication import current_actor
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
-from api.imports.schemas import EXAMPLE_TASK_ID, ImportSchema
+from api.imports.schemas import ImportSchema
 from api.openapi import Blueprint
+from api.response_fields import EXAMPLE_TASK_ID
 from api.sse import TOO_MANY_STREAMS, JobEvent, StreamHub
 from database.serializers import serialize_import
 from models import FINAL_STATUSES, ImportJob, db

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, jsonify
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import undefer
 
+from api.imports.affected_schemas import PRODUCT_CHANGES, AffectedProductPageSchema, AffectedProductQuerySchema
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
-from api.imports.schemas import (
-    PRODUCT_CHANGES,
-    AffectedProductPageSchema,
-    AffectedProductQuerySchema,
-    ImportDetailsSchema,
-    ImportPageSchema,
-    ImportQuerySchema,
-    PreviewCountsSchema,
-)
+from api.imports.schemas import ImportDetailsSchema, ImportPageSchema, ImportQuerySchema, PreviewCountsSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
 from database.serializers import format_timestamp, serialize_import, serialize_product
+from importer.columns.column_mapping import FIELDS
 from importer.notices import sort_notices
 from importer.pipeline.affected_products import AffectedProduct, list_affected_products
 from importer.pipeline.missing import NOTHING_MISSING
@@ -145,8 +141,9 @@ def list_products(query: dict[str, Any], task_id: str) -> Response:
     """List the products that an import affected
 
     Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
-    file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
-    import can be undone (UNDO_DAYS).
+    file does not have them, then those left out because of the mode, each as it is now. `before` and `after` have the
+    fields that the import changed; `edited_since` says whether the present values are later ones. The list is kept as
+    long as the import can be undone (UNDO_DAYS).
     """
     job = find_job(task_id)
     page, per_page = query["page"], query["per_page"]
@@ -155,7 +152,8 @@ def list_products(query: dict[str, Any], task_id: str) -> Response:
     with connection.cursor() as cursor:
         affected, total = list_affected_products(cursor, job.id, changes, (page - 1) * per_page, per_page)
     ids = [row.product_id for row in affected if row.product_id]
-    products = {product.id: product for product in db.session.scalars(select(Product).where(Product.id.in_(ids)))}
+    found = select(Product).options(undefer(Product.restored)).where(Product.id.in_(ids))
+    products = {product.id: product for product in db.session.scalars(found)}
     return jsonify(
         products=[_serialize_affected_product(row, products.get(row.product_id or 0)) for row in affected],
         pagination=pagination_json(page, per_page, total),
@@ -169,4 +167,21 @@ def _serialize_affected_product(affected: AffectedProduct, product: Product | No
         "id": None if affected.change == "left_out" else affected.product_id,
         "sku": product.sku if product and affected.sku is None else affected.sku,
         "product": serialize_product(product) if product else None,
+        "before": affected.before,
+        "after": _values_after(affected, product),
+        "edited_since": bool(product and affected.version and _version_of(product) != affected.version),
     }
+
+
+def _values_after(affected: AffectedProduct, product: Product | None) -> dict[str, Any] | None:
+    """Return the present values of the fields that a job has changed; None if it changed none, or if they are gone."""
+    if product is None or affected.version is None:
+        return None
+    names = FIELDS if affected.before is None else affected.before
+    return {name: getattr(product, name) for name in names}
+
+
+def _version_of(product: Product) -> datetime:
+    """Return the version of a product, as `importer.pipeline.change_log` defines it."""
+    restored = product.restored
+    return restored[0] if restored and restored[1] == product.updated_at else product.updated_at

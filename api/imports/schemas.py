@@ -20,9 +20,10 @@ from api.imports.options import (
     SHEET,
     SHORT_ROWS,
 )
-from api.products.schemas import ProductSchema
+from api.imports.undo_schemas import LastUndoSchema
 from api.request_fields import Choice, ShortText
 from api.response_fields import (
+    EXAMPLE_TASK_ID,
     boolean,
     dictionary,
     integer,
@@ -38,6 +39,7 @@ from api.response_fields import (
 from api.schemas import PageQuerySchema, PaginationSchema
 from catalogue.bulk import ACTIONS, MAX_SHOWN_CHARACTERS
 from catalogue.bulk import FIELDS as BULK_FIELDS
+from database.serializers import UNDO_STATES
 from importer.columns.column_mapping import FIELDS
 from importer.files.dialect import QUOTES
 from importer.notices import MAX_LINES, MAX_SAMPLES, NOTICE_KINDS
@@ -52,9 +54,6 @@ from models import (
 )
 
 FILENAME_FILTER_MAX_CHARACTERS = 255
-# What an import can do with a product, in the order of the list of affected products.
-PRODUCT_CHANGES = ("created", "updated", "deactivated", "deleted", "left_out")
-EXAMPLE_TASK_ID = "5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3"
 
 
 class ImportQuerySchema(PageQuerySchema):
@@ -64,16 +63,6 @@ class ImportQuerySchema(PageQuerySchema):
     kind = Choice("Only imports, only bulk changes, or only undos.", *JOB_KINDS)
     started_from = Choice("Only jobs that were started on the page, or only those of other clients.", *ORIGINS)
     filename = ShortText("The file name contains this, ignoring case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
-
-
-class AffectedProductQuerySchema(PageQuerySchema):
-    """The filter and the page of a list of products that an import affected."""
-
-    change = Choice(
-        "Only products that the import created or updated; that it deactivated or deleted, because the file does not"
-        " have them; or that it left out because of its mode.",
-        *PRODUCT_CHANGES,
-    )
 
 
 class FileColumnSchema(Schema):
@@ -338,6 +327,15 @@ class ImportSchema(Schema):
     undo_until = timestamp("The deadline for an undo", nullable=True)
     undo_of = uuid("For an undo: the id of the import that it undoes.", nullable=True)
     undone_by = uuid("The id of the last undo of this import.", nullable=True)
+    undo_state = text(
+        "What has become of the undo of this job: it is running, has undone everything, has left products alone, has"
+        " failed, or was cancelled. Null if there is none.",
+        nullable=True,
+        enum=[*UNDO_STATES, None],
+    )
+    undo = nested(
+        LastUndoSchema, "The last undo of this job; null if there is none, or if it was deleted.", nullable=True
+    )
     left_alone_count = integer(
         "Products that the last undo of this import left alone. If there are any, the import can be undone again."
     )
@@ -367,20 +365,4 @@ class ImportPageSchema(Schema):
     """A page of jobs."""
 
     imports = nested_list(ListedImportSchema)
-    pagination = nested(PaginationSchema)
-
-
-class AffectedProductSchema(Schema):
-    """A product that an import created, changed, deleted or left out."""
-
-    change = text("What the import did with the product.", "created", enum=list(PRODUCT_CHANGES))
-    id = integer("The id of the product; null if it was left out.", minimum=1, nullable=True)
-    sku = text("The SKU; null if the product was deleted, unless this import deleted it.", "A-1", nullable=True)
-    product = nested(ProductSchema, "The product as it is now; null if it does not exist.", nullable=True)
-
-
-class AffectedProductPageSchema(Schema):
-    """A page of products that an import affected."""
-
-    products = nested_list(AffectedProductSchema)
     pagination = nested(PaginationSchema)

@@ -18,7 +18,6 @@ from api.errors import BODY_TOO_LARGE, REQUEST_TIMEOUT, ApiError, ErrorType
 from api.imports.file_names import ACCEPTED_NAMES, ACCEPTED_SUFFIXES, clean_filename
 from api.imports.jobs import announce_job, record_action, starter_name
 from api.imports.options import UploadFormSchema, UploadOptionsSchema
-from api.imports.schemas import EXAMPLE_TASK_ID
 from api.imports.upload_request import (
     UPLOAD_BUFFER_BYTES,
     UPLOAD_ENDPOINT,
@@ -27,7 +26,7 @@ from api.imports.upload_request import (
     remove_parts,
 )
 from api.openapi import INVALID_PARAMETER, Blueprint, load
-from api.response_fields import text
+from api.response_fields import EXAMPLE_TASK_ID, text
 from api.response_fields import uuid as uuid_field
 from api.transactions import repeat_after_conflict
 from models import ImportJob, ImportLog, db

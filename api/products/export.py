@@ -23,6 +23,7 @@ from access.roles import Scope
 from api.audit import record
 from api.errors import ErrorType
 from api.openapi import INVALID_PARAMETER, Blueprint
+from api.products.changes import require_known_changes
 from api.products.schemas import MAX_IDS, ProductFilterQuerySchema
 from api.request_fields import Boolean, Choice, Date, Ids
 from api.schemas import RequestSchema
@@ -145,9 +146,15 @@ def export_chosen_products(body: ExportRequest) -> Response:
 
 def _respond(wanted: ExportRequest) -> Response:
     """Start an export and return the response that streams its file; raise the 503 if too many are running."""
+    if isinstance(wanted.selection, Filter):
+        connection: Any = db.session.connection().connection.driver_connection
+        with connection.cursor() as cursor:
+            require_known_changes(cursor, wanted.selection, INVALID_PARAMETER)
+        # The export has a connection of its own.
+        db.session.remove()
     exports: ExportPool = current_app.extensions["exports"]
-    connection = request.environ.get("gunicorn.socket")
-    export = exports.start(wanted.selection, _client_of(connection), guard=wanted.guard)
+    socket_of_client = request.environ.get("gunicorn.socket")
+    export = exports.start(wanted.selection, _client_of(socket_of_client), guard=wanted.guard)
     if export is None:
         raise TOO_MANY_EXPORTS.exception()
     blocks = export.read_gzip_blocks() if wanted.format == "csv.gz" else export.read_blocks()
@@ -161,7 +168,7 @@ def _respond(wanted: ExportRequest) -> Response:
     except BaseException:
         export.close()
         raise
-    unchunked_connection = connection if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
+    unchunked_connection = socket_of_client if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else None
     body = _stream_file(first_block, blocks, unchunked_connection)
     response = Response(body, content_type=MEDIA_TYPES[wanted.format])
     response.call_on_close(export.close)

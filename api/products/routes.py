@@ -18,6 +18,7 @@ from api.errors import ErrorType
 from api.etags import meets_if_match, version_of
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import pagination_json
+from api.products.changes import require_known_changes
 from api.products.schemas import (
     EXAMPLE_PRODUCT,
     NewProductSchema,
@@ -110,6 +111,7 @@ def list_products(query: ProductQuery) -> Response:
     for every page, or with `page`. Unknown and empty parameters are ignored.
     """
     with _cursor() as cursor:
+        require_known_changes(cursor, query.filter, INVALID_PARAMETER)
         try:
             result = search.find_page(
                 cursor,

@@ -17,7 +17,9 @@ from api.request_fields import (
     Boolean,
     Choice,
     PositiveInteger,
+    TaskId,
     Text,
+    TimeOrDate,
     is_storable,
 )
 from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, nested_list, text, timestamp
@@ -80,7 +82,9 @@ class ProductFilterSchema(RequestSchema):
     class Meta:
         unknown = RAISE
 
-    error_messages = {"unknown": "This filter does not exist. Use q, sku, name, description or active."}  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
+        "unknown": "This filter does not exist. Use q, sku, name, description, active, changed_by or changed_since."
+    }
 
     q = FilterText(
         f"Finds products that contain each of these words, at most {MAX_TERMS}, anywhere in the SKU, the name or the"
@@ -99,6 +103,15 @@ class ProductFilterSchema(RequestSchema):
         "The description contains each of these words, ignoring case. Quotes and minus as in `sku`.", "cotton"
     )
     active = Boolean(ACTIVE_FILTER)
+    changed_by = TaskId(
+        "Only products that the import or bulk change with this `task_id` has created or updated, also if they were"
+        " changed again since. Products that it deleted are not found. The call is refused if there is no such job, and"
+        " once its change log has expired (UNDO_DAYS)."
+    )
+    changed_since = TimeOrDate(
+        "Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z`"
+        " or `+02:00`; a date means its beginning in UTC."
+    )
 
     @post_load
     def create(self, data: dict[str, Any], **_: Any) -> Any:

@@ -46,14 +46,15 @@ OPTIONS = (
     "missing",
     "missing_limit",
 )
-LOCK_JOB_SQL = f"""
+READ_JOB_SQL = f"""
 SELECT id, kind, status, filename, bulk, rejected_count, started_from, file, undone_by,
     left_alone_count, created_count + updated_count + missing_count AS written, {", ".join(OPTIONS)},
     preview ->> 'missing' AS missing_products, preview ->> 'catalogue' AS catalogue,
     staged_columns IS NOT NULL AS is_staged, retry_until > clock_timestamp() AS can_retry,
-    undo_until IS NOT NULL AS has_undo_deadline, undo_until > clock_timestamp() AS can_undo
-FROM import_jobs WHERE task_id = %s FOR UPDATE
+    undo_until, undo_until IS NOT NULL AS has_undo_deadline, undo_until > clock_timestamp() AS can_undo
+FROM import_jobs WHERE task_id = %s
 """
+LOCK_JOB_SQL = f"{READ_JOB_SQL} FOR UPDATE"
 LOCK_UNDO_SQL = "SELECT id, status, checkpoint::bigint FROM import_jobs WHERE task_id = %s FOR UPDATE"
 CONFIRM_SQL = f"""
 UPDATE import_jobs SET status = 'pending', phase = 'queued', confirmed_at = clock_timestamp(), confirm_until = NULL,
@@ -260,6 +261,25 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     `started_from` is one of `models.ORIGINS`; `started_by` names the client.
     """
     job = lock_job(cursor, task_id)
+    _require_undoable(job)
+    undo_task_id = str(uuid.uuid4())
+    values = {"task_id": undo_task_id, "started_from": started_from, "started_by": started_by, "id": job["id"]}
+    cursor.execute(CREATE_UNDO_SQL, values)
+    (undo_id,) = cursor.fetchone() or (0,)
+    cursor.execute(LINK_UNDO_SQL, (undo_task_id, job["id"]))
+    repository.append_log(cursor, job["id"], "undone", "The undo was started.")
+    repository.append_log(cursor, undo_id, "uploaded", f"The undo of {job['filename']} was requested.")
+    return undo_task_id
+
+
+def find_undoable(cursor: Cursor, task_id: str) -> dict[str, Any]:
+    """Return the columns of `READ_JOB_SQL` of a job that can be undone, without a lock; raises `NotAllowed`."""
+    job = _fetch_job(cursor, READ_JOB_SQL, task_id)
+    _require_undoable(job)
+    return job
+
+
+def _require_undoable(job: dict[str, Any]) -> None:
     noun = noun_of_undone(job["bulk"])
     if job["kind"] == "undo":
         again = "Import the file" if job["bulk"] is None else "Make the bulk change"
@@ -272,14 +292,6 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
         raise NotAllowed("not_undoable", f"There is nothing to undo: the change log of this {noun} is empty.")
     if not job["can_undo"]:
         raise NotAllowed("not_undoable", f"This {noun} is too old to be undone: its change log has expired.")
-    undo_task_id = str(uuid.uuid4())
-    values = {"task_id": undo_task_id, "started_from": started_from, "started_by": started_by, "id": job["id"]}
-    cursor.execute(CREATE_UNDO_SQL, values)
-    (undo_id,) = cursor.fetchone() or (0,)
-    cursor.execute(LINK_UNDO_SQL, (undo_task_id, job["id"]))
-    repository.append_log(cursor, job["id"], "undone", "The undo was started.")
-    repository.append_log(cursor, undo_id, "uploaded", f"The undo of {job['filename']} was requested.")
-    return undo_task_id
 
 
 def delete(connection: Connection, task_id: str, origin: Origin) -> None:
@@ -319,9 +331,13 @@ def lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     """Return the columns of `LOCK_JOB_SQL`; the row stays locked until the transaction ends. Raises `JobLocked`."""
     cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'")
     try:
-        cursor.execute(LOCK_JOB_SQL, (task_id,))
+        return _fetch_job(cursor, LOCK_JOB_SQL, task_id)
     except errors.LockNotAvailable:
         raise JobLocked from None
+
+
+def _fetch_job(cursor: Cursor, statement: str, task_id: str) -> dict[str, Any]:
+    cursor.execute(statement, (task_id,))
     names = [column.name for column in cursor.description or ()]
     return dict(zip(names, cursor.fetchone() or (), strict=True))
 

@@ -156,7 +156,7 @@ class Heartbeat:
             except (psycopg2.Error, MemoryError) as error:
                 self._file_description_changed = self._file_description is not None
                 # The lease may expire before the next try. Then the fencing token keeps this worker from writing.
-                log.warning("Import %s: cannot extend the lease, will retry: %s", self._job.task_id, str(error).strip())
+                log.warning("%s: cannot extend the lease, will retry: %s", self._job.label, str(error).strip())
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -183,8 +183,8 @@ class Heartbeat:
             self._stalled_seconds = 0.0
             return
         log.error(
-            "Import %s: the worker has made no progress for %.0f s; it gives up the lease, and another one takes over",
-            self._job.task_id,
+            "%s: the worker has made no progress for %.0f s; it gives up the lease, and another one takes over",
+            self._job.label,
             self._stalled_seconds,
         )
         raise LeaseLost

@@ -53,6 +53,20 @@ def describe_undo(counts: Mapping[str, Any]) -> str:
     return message.format(**counts, restored_count=restored, noun=noun_of_undone(counts["bulk"]))
 
 
+def describe_undo_plan(plan: Mapping[str, int]) -> str:
+    """Return what an undo would do; `plan` has the counts of `importer.pipeline.undo_plan.UndoPlan` by their names."""
+    effects = [
+        (plan["removed"], "would be removed"),
+        (plan["changed_back"], "would get back the previous values"),
+        (plan["inserted_again"], "would be inserted again"),
+        (plan["edited_since"], "would stay, because they were edited since"),
+        (plan["sku_taken"], "would not be inserted again, because other products have their SKUs now"),
+        (plan["already_gone"], "no longer exist"),
+    ]
+    parts = [f"{count:,} {effect}" for count, effect in effects if count]
+    return f"Products: {'; '.join(parts)}." if parts else "The undo would change nothing."
+
+
 def describe_bulk_change(counts: Mapping[str, Any], change: BulkChange) -> str:
     """Return what a bulk change has done; `counts` is its JSON."""
     return change.describe_result(counts["total_records"], counts["updated_count"] + counts["removed_count"])

@@ -22,10 +22,10 @@ from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
 from importer.jobs.forecast import Estimate
-from importer.jobs.messages import describe_bulk_change, describe_cancellation, describe_import, describe_undo
+from importer.jobs.messages import NOUNS, describe_bulk_change, describe_cancellation, describe_import, describe_undo
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
-from models import STAGING_TABLE_PREFIX
+from models import LAST_UNDO_SQL, STAGING_TABLE_PREFIX
 from webhook_service import record_event
 
 # A staging table has two companions: the lines of its rows, and what the check found out about each of them.
@@ -99,6 +99,13 @@ UPDATE import_jobs SET notices = (
 ) || %(notices)s::jsonb
 WHERE id = %(id)s
 """
+# What the JSON of a job needs.
+READ_JSON_SQL = f"SELECT {', '.join(IMPORT_COLUMNS)}, {LAST_UNDO_SQL} FROM import_jobs WHERE id = %s"
+# Lets clients see that the undo of a job has ended early. Imports are locked before their undos, as in `actions`.
+REPORT_END_OF_UNDO_SQL = f"""
+UPDATE import_jobs SET {BUMP_REVISION_SQL}
+WHERE undone_by = (SELECT task_id FROM import_jobs WHERE id = %s AND kind = 'undo')
+"""
 APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
 
 JOB_COLUMNS_SQL = (
@@ -154,6 +161,16 @@ class Job:
     missing_count: int
     bulk: dict[str, Any] | None = None
     bulk_input: dict[str, Any] | None = None
+
+    @property
+    def noun(self) -> str:
+        """What sentences call the job, such as "bulk change"."""
+        return NOUNS[self.kind]
+
+    @property
+    def label(self) -> str:
+        """What log lines call the job: its kind and its task id."""
+        return f"{self.noun.capitalize()} {self.task_id}"
 
     @property
     def bulk_change(self) -> BulkChange:
@@ -270,6 +287,7 @@ def fail(
     detected in the file so far.
     """
     file = Json(file_description) if file_description else None
+    cursor.execute(REPORT_END_OF_UNDO_SQL, (job.id,))
     update(cursor, job, FAIL_SQL, {"message": message, "file": file, **retention.parameters})
     append_log(cursor, job.id, event, message)
     notify_webhooks(cursor, "import.failed", job)
@@ -282,6 +300,7 @@ def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, mes
     The log entry has the given `event` and `message`; without a message, it says what the job has written. The staging
     table stays, because a worker may still use it: see `cleanup.drop_staging_of_ended_jobs`.
     """
+    cursor.execute(REPORT_END_OF_UNDO_SQL, (job_id,))
     cursor.execute(CANCEL_JOB_SQL, {"id": job_id, "message": message, **retention.parameters})
     row = cursor.fetchone()
     if row is None:
@@ -298,8 +317,9 @@ def notify_webhooks(cursor: Cursor, event: str, job: Job) -> dict[str, Any]:
 
     A bulk change and its undo have no such events, because webhooks get those of the products.
     """
-    cursor.execute(f"SELECT {', '.join(IMPORT_COLUMNS)} FROM import_jobs WHERE id = %s", (job.id,))
-    values = serialize_import(SimpleNamespace(**dict(zip(IMPORT_COLUMNS, cursor.fetchone() or (), strict=True))))
+    cursor.execute(READ_JSON_SQL, (job.id,))
+    names = [*IMPORT_COLUMNS, "last_undo"]
+    values = serialize_import(SimpleNamespace(**dict(zip(names, cursor.fetchone() or (), strict=True))))
     if job.bulk is None:
         record_event(cursor, event, {"import": values})
     return values

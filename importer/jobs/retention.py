@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 # Assignments for an UPDATE of `import_jobs j` that set its deadlines. Their parameters are `Retention.parameters`.
 SET_CONFIRM_DEADLINE_SQL = "confirm_until = clock_timestamp() + make_interval(hours => %(preview_hours)s)"
-# Only an import or a bulk change that wrote to the change log can be undone.
-SET_UNDO_DEADLINE_SQL = """undo_until = CASE WHEN kind <> 'undo' AND EXISTS (
+# Only an import or a bulk change that wrote to the change log can be undone, and nothing with UNDO_DAYS=0.
+SET_UNDO_DEADLINE_SQL = """undo_until = CASE WHEN kind <> 'undo' AND %(undo_days)s > 0 AND EXISTS (
     SELECT FROM import_changes c
     WHERE c.job_id = j.id AND num_nonnulls(c.created, c.updated, c.deleted, c.deleted_table) > 0
 ) THEN clock_timestamp() + make_interval(days => %(undo_days)s) END"""

@@ -84,7 +84,7 @@ def _connect(run: Run, url: str) -> Connection | None:
         return connect(url, Component.REMOVAL)
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
-        log.warning("Import %s: missing products are removed without a second connection: %s", run.job.task_id, reason)
+        log.warning("%s: missing products are removed without a second connection: %s", run.job.label, reason)
         return None
 
 

@@ -35,7 +35,7 @@ from importer.pipeline.undo import undo_import
 log = logging.getLogger(__name__)
 
 NO_PROGRESS_MESSAGE = (
-    "The import was started {attempts} times and stopped each time before it made progress. {reason} Retry the import"
+    "The {noun} was started {attempts} times and stopped each time before it made progress. {reason} Retry the {noun}"
     " when the problem is solved."
 )
 ALL_OR_NOTHING_MESSAGE = (
@@ -44,12 +44,13 @@ ALL_OR_NOTHING_MESSAGE = (
 )
 UNKNOWN_REASON = "The worker's log has the reason."
 OUT_OF_MEMORY_MESSAGE = (
-    "The worker ran out of memory. Give it more memory or run fewer imports at the same time, or split the file into"
-    " smaller files. Then retry the import."
+    "The worker ran out of memory. Give it more memory or run fewer imports at the same time{split}. Then retry the"
+    " {noun}."
 )
+SPLIT_FILE = ", or split the file into smaller files"
 BYTES_PER_KB = 1024
 BYTES_PER_MB = 1_000_000
-DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the import."
+DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the {noun}."
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ class ImportRunner:
         with connected(self.database_url, Component.IMPORTER) as connection:
             job = lease.acquire(connection, task_id, lease_seconds=self.lease_seconds)
             if job is None:
-                log.info("Import %s: nothing to do", task_id)
+                log.info("Job %s: nothing to do", task_id)
                 return False
-            log.info("Import %s: lease acquired", task_id)
+            log.info("%s: lease acquired", job.label)
             heartbeat = Heartbeat(
                 self.database_url, job, lease_seconds=self.lease_seconds, stall_seconds=self.stall_seconds
             )
@@ -124,22 +125,24 @@ class ImportRunner:
             try:
                 if job.attempts > self.max_attempts:
                     reason = repository.find_interruption(connection, job) or UNKNOWN_REASON
-                    raise ImportFailure(NO_PROGRESS_MESSAGE.format(attempts=self.max_attempts, reason=reason))
+                    raise ImportFailure(
+                        NO_PROGRESS_MESSAGE.format(noun=job.noun, attempts=self.max_attempts, reason=reason)
+                    )
                 with heartbeat:
                     self._work(run)
             except Interrupted:
                 lease.release(connection, job)
                 return True
             except LeaseLost:
-                self._abandon(connection, task_id)
+                self._abandon(connection, job)
             except ImportFailure as failure:
                 self._fail(run, str(failure), event="refused" if isinstance(failure, UnusableFile) else "failed")
             except psycopg2.errors.DiskFull:
-                self._fail(run, DISK_FULL_MESSAGE)
+                self._fail(run, DISK_FULL_MESSAGE.format(noun=job.noun))
             except Exception as error:
                 # A lost lease explains a database error: the heartbeat or the next worker cancelled the statement.
                 if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
-                    self._abandon(connection, task_id)
+                    self._abandon(connection, job)
                     return False
                 is_out_of_memory = _is_out_of_memory(error)
                 if isinstance(error, CANCELLATIONS) and not is_out_of_memory:
@@ -153,15 +156,18 @@ class ImportRunner:
             # closed.
             gc.collect()
             with connected(self.database_url, Component.IMPORTER) as connection:
-                self._fail(replace(run, connection=connection), OUT_OF_MEMORY_MESSAGE)
+                split = SPLIT_FILE if job.kind == "import" else ""
+                self._fail(
+                    replace(run, connection=connection), OUT_OF_MEMORY_MESSAGE.format(noun=job.noun, split=split)
+                )
         return False
 
     def _stop(self, run: Run, reason: str) -> bool:
         """Release the lease after PostgreSQL cancelled a statement. Return whether the job continues with a message."""
         if not lease.release(run.connection, run.job, reason=reason):
-            self._abandon(run.connection, run.job.task_id)
+            self._abandon(run.connection, run.job)
             return False
-        log.warning("Import %s: stopped, and continues with another message: %s", run.job.task_id, reason)
+        log.warning("%s: stopped, and continues with another message: %s", run.job.label, reason)
         return True
 
     def _work(self, run: Run) -> None:
@@ -197,7 +203,7 @@ class ImportRunner:
             run = replace(run, job=job)
         if job.is_preview:
             create_preview(run, slice_rows=self.slice_rows, max_duplicates=self.max_rejects, retention=self.retention)
-            log.info("Import %s: awaiting confirmation", job.task_id)
+            log.info("%s: awaiting confirmation", job.label)
             return
         if job.on_reject == "fail" and job.rejected_count:
             rows = "1 row was" if job.rejected_count == 1 else f"{job.rejected_count:,} rows were"
@@ -219,7 +225,7 @@ class ImportRunner:
     def _change_products(self, run: Run) -> None:
         """Take the job of a bulk change to its end; raises what `run` handles."""
         if run.job.bulk_change.deletes_all and delete_all_at_once(run, self.retention):
-            log.info("Import %s: completed", run.job.task_id)
+            log.info("%s: completed", run.job.label)
             return
         change_products(run, slice_rows=self.slice_rows, keep_change_log=self.retention.undo_days > 0)
         self._complete(run)
@@ -232,14 +238,14 @@ class ImportRunner:
                 record_duplicates_of_import(cursor, run.job, max_stored=self.max_rejects)
             speeds.save_learned(cursor, run.forecast.learned())
             repository.complete(cursor, run.job, self.retention)
-        log.info("Import %s: completed", run.job.task_id)
+        log.info("%s: completed", run.job.label)
 
     def _fail(self, run: Run, message: str, *, event: str = "failed") -> None:
         """End the job as failed. Its file stays until the job can no longer be retried.
 
         The `event` in its log is `refused` if its file is to blame, so that a retry as it is would fail again.
         """
-        log.warning("Import %s: failed: %s", run.job.task_id, message)
+        log.warning("%s: failed: %s", run.job.label, message)
         try:
             with run.step(StepKind.FAIL) as cursor:
                 repository.fail(
@@ -251,11 +257,11 @@ class ImportRunner:
                     file_description=run.heartbeat.file_description,
                 )
         except LeaseLost:
-            self._abandon(run.connection, run.job.task_id)
+            self._abandon(run.connection, run.job)
 
-    def _abandon(self, connection: Connection, task_id: str) -> None:
+    def _abandon(self, connection: Connection, job: repository.Job) -> None:
         """Leave a job that was cancelled, or that another worker has acquired."""
-        log.warning("Import %s: lease lost: the job was cancelled, or another worker acquired it", task_id)
+        log.warning("%s: lease lost: the job was cancelled, or another worker acquired it", job.label)
         with contextlib.suppress(psycopg2.Error):
             cleanup.drop_staging_of_ended_jobs(connection)
 

@@ -85,7 +85,7 @@ def write_with_retries(
 
 def _is_retryable(run: Run, error: Exception) -> bool:
     if isinstance(error, CANCELLATIONS) and not run.heartbeat.lease_is_lost and _holds_lease(run):
-        log.warning("Import %s: a transaction is repeated: %s", run.job.task_id, explain(error))
+        log.warning("%s: a transaction is repeated: %s", run.job.label, explain(error))
     return isinstance(error, RETRYABLE_ERRORS)
 
 

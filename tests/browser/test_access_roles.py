@@ -111,6 +111,42 @@ def test_a_viewer_sees_imports_and_cannot_change_them(team: Team) -> None:
         check_accessible(page, "an import of a viewer")
 
 
+def test_a_viewer_follows_a_bulk_change_and_its_undo_and_sees_whose_they_are(team: Team) -> None:
+    team.site.create_lamps(30)
+    editor = team.open("editor")
+    show_products(editor, "per_page=25")
+    page = team.open("viewer")
+    with page.expect_response("**/api/events?*"):
+        show_products(page)
+    with team.site.held_import():
+        editor.get_by_test_id("select-page").check()
+        editor.get_by_test_id("select-all-matching").click()
+        editor.get_by_test_id("bulk-deactivate").click()
+        editor.get_by_test_id("confirm-ok").click()
+        expect(editor.get_by_test_id("bulk-job")).not_to_contain_text("started by")
+        job = page.get_by_test_id("bulk-job")
+        expect(job).to_contain_text("Deactivating all 30 products")
+        expect(job).to_contain_text("started by Edith Clarke")
+        expect(job.get_by_test_id("cancel-bulk")).to_be_hidden()
+        check_accessible(page, "a running bulk change of somebody else")
+    expect(page.get_by_test_id("toast")).to_contain_text("Edith Clarke: 15 products deactivated")
+    expect(page.get_by_test_id("undo-bulk")).to_have_count(0)
+
+    editor.goto("/#/import")
+    expect(page.get_by_test_id("bulk-panel")).to_be_hidden()
+    page.goto("/#/import")
+    expect(page.get_by_test_id("undo-row").filter(visible=True)).to_have_count(0)
+    with team.site.held_import():
+        editor.get_by_test_id("undo-row").click()
+        editor.get_by_test_id("confirm-ok").click()
+        expect(editor.get_by_test_id("job-counts").last).to_contain_text("Is being undone by Edith Clarke")
+        page.reload()
+        row = page.get_by_test_id("imports-table").get_by_role("row").last
+        expect(row).to_contain_text("Being undone")
+    expect(row.get_by_test_id("job-counts")).to_have_text("Undone by Edith Clarke, 15 restored")
+    check_accessible(page, "the history of a viewer with an undone bulk change")
+
+
 def test_an_editor_cannot_delete_everything(team: Team) -> None:
     team.site.create_lamps(30)
     page = team.open("editor")

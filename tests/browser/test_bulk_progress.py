@@ -114,7 +114,7 @@ def test_a_failed_bulk_change_is_retried_and_undone_from_its_details(page: Page,
     page.get_by_test_id("undo-import").click()
     dialog = page.get_by_test_id("confirm-dialog")
     expect(dialog).to_contain_text("Undo the bulk change “Deactivate all products”?")
-    expect(dialog).to_contain_text("15 products that it deactivated get their former values back.")
+    expect(dialog).to_contain_text("15 products get their former values back.")
     dialog.get_by_role("button", name="Undo the bulk change").click()
     expect(page.get_by_text("This undoes the bulk change “Deactivate all products”.")).to_be_visible()
     expect_status(page, "completed")
@@ -125,11 +125,11 @@ def test_a_failed_bulk_change_is_retried_and_undone_from_its_details(page: Page,
     page.goto("/#/import?kind=bulk")
     table = page.get_by_test_id("imports-table")
     expect(table.get_by_role("link")).to_have_text("Deactivate all products")
-    expect(page.get_by_test_id("job-counts")).to_have_text("15 deactivated, 15 unchanged")
+    expect(page.get_by_test_id("job-counts")).to_have_text("Undone, 15 restored")
     expect(table.get_by_test_id("undo-row").filter(visible=True)).to_have_count(0)
     page.get_by_test_id("filter-kind").select_option("")
     expect(table.get_by_role("link")).to_have_text(["Undo of “Deactivate all products”", "Deactivate all products"])
-    expect(page.get_by_test_id("job-counts")).to_have_text(["15 restored", "15 deactivated, 15 unchanged"])
+    expect(page.get_by_test_id("job-counts")).to_have_text(["15 restored", "Undone, 15 restored"])
     check_accessible(page, "the history of bulk changes")
 
 
@@ -139,10 +139,10 @@ def test_a_bulk_change_is_undone_from_the_history(page: Page, site: Site) -> Non
     page.goto("/#/import")
     page.get_by_test_id("undo-row").click()
     dialog = page.get_by_test_id("confirm-dialog")
-    expect(dialog).to_contain_text("25 products that it deleted are restored.")
+    expect(dialog).to_contain_text("25 products are restored.")
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_test_id("toast")).to_contain_text("25 products restored")
-    expect(page.get_by_test_id("job-counts")).to_have_text(["25 restored", "25 deleted"])
+    expect(page.get_by_test_id("job-counts")).to_have_text(["25 restored", "Undone, 25 restored"])
     assert site.count() == 30
 
 

@@ -58,8 +58,7 @@ def test_an_import_is_cancelled_while_writing_and_retried(page: Page, site: Site
     assert site.count() == 20
 
 
-def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, site: Site, console: Console) -> None:
-    console.allow_status(409)
+def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, site: Site) -> None:
     site.create_products({"sku": "LAMP-001", "name": "Former"})
     drop(page, ("lamps.csv", LAMPS.encode()), at_once=True)
     expect_status(page, "completed")
@@ -70,7 +69,10 @@ def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, si
     site.call("PUT", f"/api/products/{edited['id']}", {"name": "Edited"})
     page.get_by_test_id("undo-import").click()
     dialog = page.get_by_test_id("confirm-dialog")
-    expect(dialog).to_contain_text("19 created products are removed and 1 updated product gets its former values back")
+    expect(page.get_by_test_id("undo-import")).to_contain_text("Undo this import (until ")
+    expect(dialog).to_contain_text(
+        "18 products are removed, 1 gets its former values back, 1 stays because it was edited since. You can undo this"
+    )
     check_accessible(page, "the question before an undo")
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Undo of lamps.csv")
@@ -87,27 +89,43 @@ def test_an_undo_leaves_products_that_were_edited_since_unchanged(page: Page, si
     page.get_by_role("link", name="the import of lamps.csv").click()
     page.wait_for_url(address)
     # The rest can be undone later. The dialog says why that would take nothing back now, and offers to go on.
-    expect(page.get_by_test_id("undo-import")).to_have_text("Undo the rest")
+    expect(page.get_by_test_id("import-headline")).to_have_text(
+        "Partly undone, 18 removed, 1 changed back, 1 left alone"
+    )
+    expect(page.get_by_test_id("undo-import")).to_contain_text("Undo the rest (until ")
     page.get_by_test_id("undo-import").click()
-    expect(dialog).to_contain_text("The last undo left 1 product alone.")
-    expect(page.get_by_test_id("confirm-ok")).to_have_text("Undo the import")
-    page.get_by_test_id("confirm-ok").click()
-    expect(page.get_by_test_id("confirm-error")).to_contain_text("The only product of this import was changed since.")
+    expect(dialog).to_contain_text("1 product stays because it was edited since.")
+    expect(dialog).to_contain_text("The only product of this import was changed since.")
     check_accessible(page, "an undo that would take nothing back")
     expect(page.get_by_test_id("confirm-ok")).to_have_text("Undo the rest")
     page.get_by_test_id("confirm-ok").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Undo of lamps.csv")
     expect(page.get_by_test_id("import-headline")).to_contain_text("1 left alone")
     expect_status(page, "completed")
     page.go_back()
     note = page.get_by_test_id("undone-note")
-    expect(note).to_contain_text("This import was undone:")
-    expect(note).to_contain_text("1 left alone")
+    expect(note).to_contain_text("This import was undone in part")
     note.get_by_role("link").click()
     expect(page.get_by_test_id("import-headline")).to_contain_text("1 left alone")
     page.get_by_role("link", name="Import", exact=True).first.click()
     expect(page.get_by_test_id("imports-table").get_by_role("link")).to_have_text(
         ["Undo of lamps.csv", "Undo of lamps.csv", "lamps.csv"]
     )
+    row = page.get_by_test_id("imports-table").get_by_role("row").last
+    expect(row).to_contain_text("Partly undone")
+    expect(row.get_by_test_id("job-counts")).to_have_text("Partly undone, 18 removed, 1 changed back, 1 left alone")
+    # Without the mouse, with the same question; the row follows the undo.
+    row.get_by_role("button", name="Undo lamps.csv (until ").press("Enter")
+    expect(dialog).to_contain_text("1 product stays because it was edited since.")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    site.call("DELETE", f"/api/products/{edited['id']}")
+    row.get_by_role("button", name="Undo lamps.csv (until ").press("Enter")
+    expect(dialog).to_contain_text("1 product is already gone.")
+    page.get_by_test_id("confirm-ok").press("Enter")
+    expect(row.get_by_test_id("job-counts")).to_have_text("Undone, 18 removed, 1 changed back, 1 already gone")
+    expect(row.get_by_test_id("undo-row")).to_be_hidden()
+    check_accessible(page, "the history with an import that was undone")
 
 
 def test_each_of_several_files_is_checked_and_found_by_the_filters(page: Page, site: Site) -> None:

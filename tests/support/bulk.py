@@ -34,9 +34,9 @@ def read_active(url: str) -> dict[str, bool]:
 
 
 def change(client: FlaskClient, action: str, **selection: Any) -> Any:
-    """Make a bulk call, which must succeed, and return its JSON, without the id of its job."""
+    """Make a bulk call, which must succeed, and return its JSON, without the id of its job and the undo deadline."""
     answer = run_change(client, action, **selection)
-    del answer["task_id"]
+    del answer["task_id"], answer["undo_until"]
     return answer
 
 

@@ -17,8 +17,8 @@ AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
-    """Replace the URL of a webhook with that of a receiver, a page token with one that the same query returns, and
-    every other id of a product with one that exists.
+    """Replace the URL of a webhook with that of a receiver, a page token with one that the same query returns, the job
+    of a filter with one that exists, and every other id of a product with one that exists.
     """
     if not KEY or case.meta is None or case.meta.generation.mode.is_negative:
         return
@@ -26,6 +26,10 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         case.path_parameters = {**case.path_parameters, "product_id": find_product(case.operation.base_url)}
     if "/webhooks" in case.operation.path and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body = {**case.body, "url": os.environ["RECEIVER"] + str(len(str(case.body["url"])))}
+    if isinstance(case.body, dict) and isinstance(wanted := case.body.get("filter"), dict) and "changed_by" in wanted:
+        case.body = {**case.body, "filter": {**wanted, "changed_by": find_import(case.operation.base_url)}}
+    if (case.query or {}).get("changed_by"):
+        case.query = {**case.query, "changed_by": find_import(case.operation.base_url)}
     query = case.query or {}
     if "after" not in query:
         return
@@ -45,6 +49,13 @@ def find_product(base_url: str | None) -> int:
         created = requests.post(url, json={"sku": "C-1"}, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS)
         found = [created.json()]
     return int(found[0]["id"])
+
+
+def find_import(base_url: str | None) -> str:
+    """Return the task id of an import."""
+    url = f"{base_url}/api/imports?kind=import&status=completed&per_page=1"
+    found = requests.get(url, headers=AUTHORIZATION, timeout=TIMEOUT_SECONDS).json()["imports"]
+    return str(found[0]["task_id"])
 
 
 @schemathesis.hook

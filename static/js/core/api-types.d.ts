@@ -446,8 +446,9 @@ export interface paths {
         /**
          * List the products that an import affected
          * @description Lists the created products first, then the updated ones, then those that were deactivated or deleted because the
-         *     file does not have them, then those left out because of the mode, each as it is now. The list is kept as long as the
-         *     import can be undone (UNDO_DAYS).
+         *     file does not have them, then those left out because of the mode, each as it is now. `before` and `after` have the
+         *     fields that the import changed; `edited_since` says whether the present values are later ones. The list is kept as
+         *     long as the import can be undone (UNDO_DAYS).
          */
         get: operations["listImportedProducts"];
         put?: never;
@@ -634,6 +635,10 @@ export interface paths {
          *     true. The error's `details` have the number of `products`, how many of them would be `left_alone`, whether that
          *     number `is_estimate`, and in `later_import` the `task_id` and `filename` of the later import that changed most of
          *     them, if there is one.
+         *
+         *     With `dry_run`, in the query or in the body, nothing is changed. The response has the exact numbers of products that
+         *     the undo would remove, change back, insert again and leave alone if it were made now, its deadline, and in `refusal`
+         *     what the call without `force` would be refused with.
          */
         post: operations["undoImport"];
         delete?: never;
@@ -1608,11 +1613,31 @@ export interface components {
         };
         AffectedProduct: {
             /**
+             * @description The present values of the fields that the import set; null if the product does not exist or was left out.
+             * @example {
+             *       "name": "Red lamp"
+             *     }
+             */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description The values before the change: of the fields that the import changed, or all if it deleted the product; null if it created the product or left it out.
+             * @example {
+             *       "name": "Blue lamp"
+             *     }
+             */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
              * @description What the import did with the product.
              * @example created
              * @enum {string}
              */
             change: "created" | "updated" | "deactivated" | "deleted" | "left_out";
+            /** @description Whether the product was changed after the import, or the import was undone: `after` may have later values. */
+            edited_since: boolean;
             /** @description The id of the product; null if it was left out. */
             id: number | null;
             /** @description The product as it is now; null if it does not exist. */
@@ -1802,7 +1827,7 @@ export interface components {
             task_id?: string;
             /**
              * Format: date-time
-             * @description Only of a dry run: the change could be undone until this time if it were made now. Null if the product keeps nothing for undos (UNDO_DAYS is 0). (ISO 8601, UTC).
+             * @description The deadline for an undo; in a dry run, the deadline if the change were made now. Null if there is nothing to undo, or if the product keeps nothing for undos (UNDO_DAYS is 0). (ISO 8601, UTC).
              * @example 2026-11-24T04:00:00.123456Z
              */
             undo_until?: string | null;
@@ -2482,11 +2507,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -2655,11 +2687,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -2898,6 +2937,54 @@ export interface components {
              */
             import: string | null;
         };
+        LastUndo: {
+            /** @description Why the undo failed. */
+            error_message: string | null;
+            /**
+             * Format: date-time
+             * @description When the undo ended (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            finished_at: string | null;
+            /** @description Products that no longer existed. */
+            gone_count: number;
+            /**
+             * @description Products that the last undo left alone, because they were edited since.
+             * @example 2
+             */
+            left_alone_count: number;
+            /** @description Percent. */
+            progress: number;
+            /**
+             * @description Products that the job had created and that were removed.
+             * @example 183
+             */
+            removed_count: number;
+            /** @description Products that got back their previous values, or were inserted again. */
+            restored_count: number;
+            /**
+             * @description Who started the undo, as `started_by` of a job.
+             * @example Ada Lovelace
+             */
+            started_by: string;
+            /**
+             * @description Where the undo was started.
+             * @example page
+             * @enum {string}
+             */
+            started_from: "page" | "api";
+            /**
+             * @description The state of the undo.
+             * @example completed
+             * @enum {string}
+             */
+            status: "pending" | "processing" | "awaiting_confirmation" | "completed" | "failed" | "cancelled";
+            /**
+             * Format: uuid
+             * @description The id of the undo, which is a job of its own.
+             */
+            task_id: string;
+        };
         Link: {
             /**
              * @description The token at the end of the link.
@@ -3090,11 +3177,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -3640,6 +3734,18 @@ export interface components {
             /** @description `true` finds only active products, `false` only inactive ones. */
             active?: boolean;
             /**
+             * Format: uuid
+             * @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS).
+             * @example 5b0c6d1e-7f0a-4c52-9d6b-0f2a51f0f6a3
+             */
+            changed_by?: string;
+            /**
+             * @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC.
+             * @example 2026-11-24T04:00:00.123456Z
+             * @example 2026-11-24
+             */
+            changed_since?: string | unknown | unknown;
+            /**
              * @description The description contains each of these words, ignoring case. Quotes and minus as in `sku`.
              * @example cotton
              */
@@ -4100,11 +4206,18 @@ export interface components {
             total_records: number;
             /** @description Rows that changed nothing. For a bulk change: products that had the value already, or did not match any more when it was their turn. For an undo: products that were already deleted. */
             unchanged_count: number;
+            /** @description The last undo of this job; null if there is none, or if it was deleted. */
+            undo: components["schemas"]["LastUndo"] | null;
             /**
              * Format: uuid
              * @description For an undo: the id of the import that it undoes.
              */
             undo_of: string | null;
+            /**
+             * @description What has become of the undo of this job: it is running, has undone everything, has left products alone, has failed, or was cancelled. Null if there is none.
+             * @enum {string|null}
+             */
+            undo_state: "undoing" | "undone" | "partly_undone" | "undo_failed" | "undo_cancelled" | null;
             /**
              * Format: date-time
              * @description The deadline for an undo (ISO 8601, UTC).
@@ -4198,7 +4311,44 @@ export interface components {
              */
             token?: string;
         };
+        UndoPlan: {
+            /** @description Products that no longer exist. */
+            already_gone: number;
+            /** @description Products that would get back the values that they had before the job. */
+            changed_back: number;
+            /**
+             * @description Products that would be left alone, because they were edited since.
+             * @example 586
+             */
+            edited_since: number;
+            /** @description Products that the job deleted and that would be inserted again as they were. */
+            inserted_again: number;
+            /** @description One sentence that says what the undo would do. */
+            message: string;
+            /**
+             * @description The number of products that the undo would look at.
+             * @example 1998
+             */
+            products: number;
+            /** @description The message of the error `undo_blocked` with which the undo is refused unless `force` is true; null if it is not refused. */
+            refusal: string | null;
+            /**
+             * @description Products that would be removed, because the job created them.
+             * @example 1412
+             */
+            removed: number;
+            /** @description Deleted products that would not be inserted again, because another product has the SKU now. */
+            sku_taken: number;
+            /**
+             * Format: date-time
+             * @description The deadline for the undo (ISO 8601, UTC).
+             * @example 2026-11-24T04:00:00.123456Z
+             */
+            undo_until: string | null;
+        };
         UndoRequest: {
+            /** @description Whether only to count what the undo would do, without changing anything. */
+            dry_run?: boolean;
             /** @description Whether to undo the rest even if most products were changed since and are left alone. */
             force?: boolean;
             /**
@@ -7597,7 +7747,10 @@ export interface operations {
     };
     undoImport: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether only to count what the undo would do, without changing anything. */
+                dry_run?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The id of the import, as returned by the upload. */
@@ -7611,6 +7764,29 @@ export interface operations {
             };
         };
         responses: {
+            /** @description What the undo would do, with `dry_run`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "already_gone": 0,
+                     *       "changed_back": 0,
+                     *       "edited_since": 586,
+                     *       "inserted_again": 0,
+                     *       "message": "Products: 1,412 would be removed; 586 would stay, because they were edited since.",
+                     *       "products": 1998,
+                     *       "refusal": null,
+                     *       "removed": 1412,
+                     *       "sku_taken": 0,
+                     *       "undo_until": "2026-12-06T14:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UndoPlan"];
+                };
+            };
             /** @description The undo, which is a job of its own. */
             202: {
                 headers: {
@@ -7620,7 +7796,7 @@ export interface operations {
                     "application/json": components["schemas"]["Import"];
                 };
             };
-            /** @description The request is invalid. Codes: `bad_request`, `invalid_body`, `untrusted_host`. */
+            /** @description The request is invalid. Codes: `invalid_parameter`, `bad_request`, `invalid_body`, `untrusted_host`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8129,6 +8305,10 @@ export interface operations {
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
+                /** @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS). */
+                changed_by?: string;
+                /** @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC. */
+                changed_since?: string | unknown | unknown;
                 /** @description The page number, starting at 1. Ignored if `after` is given. */
                 page?: number;
                 /** @description The number of products per page. */
@@ -8884,6 +9064,10 @@ export interface operations {
                 description?: string;
                 /** @description `true` finds only active products, `false` only inactive ones. */
                 active?: boolean;
+                /** @description Only products that the import or bulk change with this `task_id` has created or updated, also if they were changed again since. Products that it deleted are not found. The call is refused if there is no such job, and once its change log has expired (UNDO_DAYS). */
+                changed_by?: string;
+                /** @description Only products that were created or last changed at this time or later. A time needs a time zone, such as `Z` or `+02:00`; a date means its beginning in UTC. */
+                changed_since?: string | unknown | unknown;
                 /** @description The format of the file: CSV, or CSV compressed with gzip. */
                 format?: "csv" | "csv.gz";
                 /** @description Whether to put an apostrophe before texts that a spreadsheet would run as formulas; `false` by default. Importing such a file removes these apostrophes. */

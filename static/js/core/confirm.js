@@ -11,18 +11,20 @@ import { showMessage } from './message-text.js';
  * @template Result
  * @param {object} options
  * @param {string} options.title a question that names what will happen
- * @param {string} options.text what it means
+ * @param {string | Promise<string>} options.text what it means; until a promise settles, nothing can be confirmed
+ * @param {string} [options.waiting] text in place of a promise, such as "Counting…"
  * @param {string | (() => string)} options.ok label of the button; a function is called again after an error
  * @param {string} [options.word] a word that the user has to type first
  * @param {boolean} [options.isDangerous] whether the action removes something
  * @param {() => Promise<Result>} options.run
  * @returns {Promise<Result | undefined>} the result of `run`; undefined if the dialog was cancelled
  */
-export function askToConfirm({ title, text, ok, word, isDangerous = true, run }) {
+export function askToConfirm({ title, text, waiting = t('common.loading'), ok, word, isDangerous = true, run }) {
   return new Promise((resolve) => {
     /** @type {Result | undefined} */
     let result;
     let busy = false;
+    let isWaiting = typeof text !== 'string';
     const problem = h('p', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'confirm-error' } });
     const input = word
       ? h('input', {
@@ -47,15 +49,16 @@ export function askToConfirm({ title, text, ok, word, isDangerous = true, run })
       data: { testid: 'confirm-cancel' },
       on: { click: () => !busy && dialog.close() },
     });
-    const isReady = () => !busy && (!input || input.value.trim().toLowerCase() === word);
+    const isReady = () => !busy && !isWaiting && (!input || input.value.trim().toLowerCase() === word);
     const show = () => {
       button.disabled = !isReady();
       setText(button, busy ? t('common.working') : typeof ok === 'string' ? ok : ok());
     };
+    const explanation = h('p', { role: 'status', text: typeof text === 'string' ? text : waiting });
     const form = h(
       'form',
       { class: 'confirm', id: 'confirm-form', on: { submit } },
-      h('p', { text }),
+      explanation,
       input
         ? h(
             'label',
@@ -95,7 +98,19 @@ export function askToConfirm({ title, text, ok, word, isDangerous = true, run })
       mayClose: () => !busy,
       onClose: () => resolve(result),
     });
+    const fetchText = async () => {
+      try {
+        setText(explanation, await text);
+        isWaiting = false;
+      } catch (error) {
+        explanation.hidden = true;
+        problem.hidden = false;
+        showMessage(problem, messageOf(error));
+      }
+      show();
+    };
     show();
+    if (isWaiting) fetchText();
     (input ?? cancel).focus();
   });
 }

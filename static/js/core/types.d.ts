@@ -80,6 +80,10 @@ export type RejectGroups = Schemas['RejectGroupPage'];
 /** A correction of the file of an import, which is made whenever the file is read. */
 export type FileFix = Schemas['Fix'];
 export type FileFixes = Schemas['FixList'];
+/** What the undo of an import or of a bulk change would do. */
+export type UndoPlan = Schemas['UndoPlan'];
+/** The last undo of a job. */
+export type LastUndo = Schemas['LastUndo'];
 export type ImportedProduct = Schemas['AffectedProduct'];
 export type ImportedProducts = Schemas['AffectedProductPage'];
 export type RetryOptions = Schemas['RetryOptions'];

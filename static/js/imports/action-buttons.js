@@ -1,7 +1,5 @@
 // Buttons that several steps of an import have.
 
-import { ApiError, hasStatus, sendJson } from '../core/api.js';
-import { askToConfirm } from '../core/confirm.js';
 import { offer } from '../core/commands.js';
 import { h } from '../core/dom.js';
 import { icon } from '../core/icons.js';
@@ -9,10 +7,10 @@ import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
-import { undoQuestion } from './descriptions.js';
-import { importApiPath } from './job-actions.js';
-import { isBulk, nounOf } from './job.js';
+import { hasListedProducts, nounOf, productsAddress } from './job.js';
 import { importAddress } from './steps.js';
+import { askToUndo } from './undo-dialog.js';
+import { labelWithDeadline } from './undo-texts.js';
 
 /** @import { IconName } from '../core/icons.js' */
 /** @import { ImportDetail, ImportJob } from '../core/types.d.ts' */
@@ -97,11 +95,17 @@ export const createChooseFileButton = (text, isPrimary = false) =>
   createActionButton(text, 'another-file', pickFiles, isPrimary ? 'button-primary' : '');
 
 /**
- * Create the link to the products.
+ * Create the link to the products: to those that a job has created or updated, if there are any.
  * @param {boolean} [isPrimary]
+ * @param {ImportJob} [job]
  */
-export const createProductsLink = (isPrimary = false) =>
-  h('a', { class: `button ${isPrimary ? 'button-primary' : ''}`.trim(), href: '#/products', text: 'See the products' });
+export const createProductsLink = (isPrimary = false, job = undefined) =>
+  h('a', {
+    class: `button ${isPrimary ? 'button-primary' : ''}`.trim(),
+    href: job && hasListedProducts(job) ? productsAddress(job) : '#/products',
+    text: 'See the products',
+    data: { testid: 'see-products' },
+  });
 
 /**
  * Create the button that asks for a confirmation and then deletes an import.
@@ -126,36 +130,7 @@ export function createUndoButton(job, reload) {
     const started = await askToUndo(job, reload);
     if (started) go(importAddress(started.task_id, 'progress'));
   };
-  const button = createActionButton(text, 'undo-import', undo, 'button-danger-quiet', icon('undo'));
+  const label = labelWithDeadline(text, job.undo_until);
+  const button = createActionButton(label, 'undo-import', undo, 'button-danger-quiet', icon('undo'));
   return offerAction(button, `${text}…`, 'undo', undo);
-}
-
-/**
- * Ask for a confirmation, then undo an import or a bulk change.
- * @param {ImportDetail} job one that can be undone
- * @param {() => unknown} reload called if it cannot be undone any more
- * @returns {Promise<ImportJob | undefined>} the undo; undefined if the dialog was cancelled
- */
-export function askToUndo(job, reload) {
-  // The dialog shows why most products would be left alone. A second press of its button forces the undo.
-  let force = false;
-  /** @returns {Promise<ImportJob>} */
-  const startUndo = async () => {
-    try {
-      const body = { started_from: 'page', ...(force && { force }) };
-      return await sendJson('POST', importApiPath(job.task_id, 'undo'), { body });
-    } catch (error) {
-      if (hasStatus(error, 409)) {
-        force = error instanceof ApiError && error.code === 'undo_blocked';
-        if (!force) reload();
-      }
-      throw error;
-    }
-  };
-  return askToConfirm({
-    title: `Undo the ${isBulk(job) ? 'bulk change' : 'import of'} “${job.filename}”?`,
-    text: undoQuestion(job),
-    ok: () => (force ? 'Undo the rest' : `Undo the ${nounOf(job)}`),
-    run: startUndo,
-  });
 }

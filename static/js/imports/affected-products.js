@@ -1,9 +1,10 @@
 // The products that a job created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
-import { icon } from '../core/icons.js';
+import { formatNumber, oneLine } from '../core/format.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { bulkCounts } from './bulk-texts.js';
+import { compareHeads, compareRows } from './compare-rows.js';
 import { importApiPath } from './job-actions.js';
 import { isBulk } from './job.js';
 import { createTabs } from './list-tools.js';
@@ -53,19 +54,19 @@ export function createAffectedProductsPanel(job) {
   });
   tabs.show(chosen);
   const panel = pagedPanel({
-    summary: [h('span', { text: 'Affected products' })],
+    summary: [
+      h('span', { text: 'Affected products' }),
+      h('span', { class: 'muted', data: { testid: 'affected-counts' }, text: countsOf(changes) }),
+    ],
     label: 'Affected products',
     testid: 'affected',
-    heads: [
-      h('th', { scope: 'col', text: 'SKU' }),
-      h('th', { scope: 'col', text: 'Name' }),
-      h('th', { scope: 'col', class: 'medium', text: 'Status' }),
-    ],
+    heads: compareHeads(['SKU']),
+    tableClass: 'table-compare',
     tools: h('div', { class: 'panel-tools' }, tabs.element),
     nothing: 'The list of these products is no longer stored.',
     source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change: chosen } }),
     /** @param {ImportedProducts} answer */
-    rows: ({ products }) => products.map(productRow),
+    rows: ({ products }) => products.flatMap(productRows),
   });
   /** @param {ImportedProduct['change']} name */
   function choose(name) {
@@ -76,27 +77,41 @@ export function createAffectedProductsPanel(job) {
   return { element: panel.element, choose };
 }
 
-/** @param {ImportedProduct} row */
-function productRow({ sku, product }) {
-  if (!product) {
-    return h(
-      'tr',
-      {},
-      h('td', { class: 'affected-sku' }, h('span', { class: 'sku', text: sku ?? '–' })),
-      h('td', { class: 'muted', text: 'This product no longer exists.' }),
-      h('td', { class: 'medium' }),
-    );
-  }
-  const href = `#/products?${new URLSearchParams({ sku: product.sku })}`;
-  return h(
-    'tr',
-    {},
-    h('td', { class: 'affected-sku' }, h('a', { class: 'sku', href, text: product.sku, title: product.sku })),
-    h('td', { class: 'affected-name', text: product.name }),
-    h(
-      'td',
-      { class: 'medium nowrap' },
-      product.active ? [icon('check', 'tone-good inline-icon'), 'Active'] : 'Inactive',
-    ),
+/**
+ * Return the counts that the closed panel shows, such as "Created 183 · Updated 12".
+ * @param {Change[]} changes
+ */
+export const countsOf = (changes) => changes.map(({ label, count }) => `${label} ${formatNumber(count)}`).join(' · ');
+
+/**
+ * @param {ImportedProduct} row
+ * @returns {HTMLElement[]} a row for each field that the job has changed
+ */
+function productRows(row) {
+  const { change, sku, product, before, after } = row;
+  const href = product && `#/products?${new URLSearchParams({ sku: product.sku })}`;
+  const name = href
+    ? h('a', { class: 'sku', href, text: sku, title: sku })
+    : h('span', { class: 'sku', text: sku ?? '–' });
+  const note = noteOf(row);
+  const lead = h(
+    'td',
+    { class: 'compare-sku' },
+    name,
+    product?.name && !(after && 'name' in after)
+      ? h('span', { class: 'cell-below muted', text: oneLine(product.name) })
+      : null,
+    note ? h('span', { class: 'cell-below muted', text: note, data: { testid: 'affected-note' } }) : null,
   );
+  const fields = Object.keys(after ?? before ?? {}).filter((field) => field !== 'sku');
+  // A product that is gone, or that was left out, has no values to compare.
+  const isDeletion = change === 'deleted';
+  return compareRows({ leads: [lead], fields: after || isDeletion ? fields : [], before, after });
+}
+
+/** @param {ImportedProduct} row */
+function noteOf({ change, product, edited_since: isEdited }) {
+  if (change === 'deleted') return product ? 'Exists again' : '';
+  if (!product) return change === 'left_out' ? 'No such product' : 'No longer exists';
+  return isEdited ? 'Changed since' : '';
 }

@@ -11,6 +11,7 @@ import { describeBulkEnd, describeBulkWritten, otherAuthor } from './bulk-texts.
 import { importApiPath } from './job-actions.js';
 import { canRetry, isInFuture, nameOf, nounOf } from './job.js';
 import { importAddress } from './steps.js';
+import { labelWithDeadline } from './undo-texts.js';
 
 /** @import { IconName } from '../core/icons.js' */
 /** @import { BulkCount, ImportJob } from '../core/types.d.ts' */
@@ -37,10 +38,10 @@ export function installBulkNotices() {
 }
 
 /** @param {BulkCount} answer */
-function showAnswer({ message, count, task_id: taskId = '' }) {
+function showAnswer({ message, undo_until: until = null, task_id: taskId = '' }) {
   if (shown.has(taskId)) return;
   shown.add(taskId);
-  showResult(message.replace(/\.$/, ''), taskId, { canUndo: count > 0, link: false });
+  showResult(message.replace(/\.$/, ''), taskId, { until, link: false });
 }
 
 /**
@@ -56,10 +57,10 @@ export async function showBulkEnd(job) {
   if (job.status === 'failed') return showFailure(job);
   const other = otherAuthor(job);
   // People undo what others did from its details, not in passing.
-  const canUndo = job.kind === 'bulk' && !other && isInFuture(job.undo_until);
+  const until = job.kind === 'bulk' && !other ? job.undo_until : null;
   const text = describeBulkEnd(job);
   return showResult(other ? `${other}: ${text}` : text, job.task_id, {
-    canUndo,
+    until,
     link: true,
     shape: job.status === 'cancelled' ? 'slash' : 'check',
   });
@@ -68,14 +69,18 @@ export async function showBulkEnd(job) {
 /**
  * @param {string} text
  * @param {string} taskId
- * @param {{canUndo: boolean, link: boolean, shape?: IconName}} options
+ * @param {{until: string | null, link: boolean, shape?: IconName}} options `until` is the deadline of an undo
  */
-function showResult(text, taskId, { canUndo, link, shape }) {
+function showResult(text, taskId, { until, link, shape }) {
   const details = { label: 'Details', href: importAddress(taskId, 'result') };
-  const undo = { label: 'Undo', run: () => act(taskId, 'undo', 'undone'), testid: 'undo-bulk' };
+  const undo = {
+    label: labelWithDeadline('Undo', until),
+    run: () => act(taskId, 'undo', 'undone'),
+    testid: 'undo-bulk',
+  };
   toast(text, {
     shape,
-    ...(canUndo && may('imports:write') ? undo : {}),
+    ...(isInFuture(until) && may('imports:write') ? undo : {}),
     ...(link ? { link: details, shownMs: SHOWN_MS } : {}),
   });
 }

@@ -1,7 +1,7 @@
 // Sentences and counts that describe a bulk change or its undo.
 
 import { bulkWords } from '../core/bulk-words.js';
-import { formatCount, formatNumber, formatTimeLeft, oneLine } from '../core/format.js';
+import { formatCount, formatNumber, formatTime, formatTimeLeft, oneLine } from '../core/format.js';
 import { currentWho, isLocal } from '../core/session.js';
 import { isUndo, nameOf } from './job.js';
 
@@ -113,6 +113,8 @@ export function describeSelection({ selection, filter, ids }) {
   if (selection === 'ids') return formatCount(ids ?? 0, 'selected product');
   const parts = Object.entries(filter ?? {}).map(([name, value]) => {
     if (name === 'active') return value ? 'active' : 'inactive';
+    if (name === 'changed_by') return 'changed by one job';
+    if (name === 'changed_since') return `changed since ${formatTime(String(value))}`;
     return `“${oneLine(String(value), SHOWN_CHARACTERS)}” in ${FILTER_LABELS[name] ?? name}`;
   });
   return `Products that match: ${parts.join(', ')}`;
@@ -125,20 +127,6 @@ export function describeSelection({ selection, filter, ids }) {
 export function describeValue({ value }) {
   if (typeof value === 'boolean') return value ? 'active' : 'inactive';
   return value ? `“${oneLine(value, SHOWN_CHARACTERS)}”` : 'empty';
-}
-
-/**
- * Describe what the undo of a bulk change would do.
- * @param {BulkJob} job a bulk change that can be undone
- * @returns {string} a sentence
- */
-export function describeBulkUndo(job) {
-  const count = changedCount(job);
-  const products = formatCount(count, 'product');
-  if (job.bulk.action === 'delete') return `${products} that it deleted ${count === 1 ? 'is' : 'are'} restored.`;
-  const [changed] = bulkCounts(job);
-  const effect = count === 1 ? 'gets its former value back' : 'get their former values back';
-  return `${products} that it ${changed?.label.toLowerCase()} ${effect}.`;
 }
 
 /**

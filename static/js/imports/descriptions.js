@@ -1,9 +1,10 @@
 // Sentences and counts that describe a job: an import, its preview, a bulk change or an undo.
 
-import { formatCount, formatDuration, formatMoment, formatNumber, formatPart } from '../core/format.js';
-import { bulkCounts, describeBulkResult, describeBulkUndo, describeBulkWritten } from './bulk-texts.js';
+import { formatCount, formatDuration, formatNumber, formatPart } from '../core/format.js';
+import { bulkCounts, describeBulkResult, describeBulkWritten } from './bulk-texts.js';
 import { elapsedSeconds, isAllRejected, isBulk, isUndo, nounOf, nounOfUndone } from './job.js';
 import { isChecking, lacksSku, needsColumns, outcomeOf } from './steps.js';
+import { describeUndoState } from './undo-texts.js';
 
 /** @import { ImportDetail, ImportJob, Preview, PreviewCounts } from '../core/types.d.ts' */
 
@@ -188,6 +189,7 @@ export function jobHeadline(job, watchedMs = 0) {
     case 'awaiting_confirmation':
       return 'Waiting to be confirmed. Nothing has been written yet.';
     case 'completed':
+      if (job.undo_state) return describeUndoState(job);
       if (isBulk(job)) return describeBulkResult(job) + durationSuffix(job);
       return isUndo(job) ? describeUndone(job) : describeImported(job);
     case 'failed':
@@ -345,32 +347,4 @@ export function describeAllOrNothing(rejectedCount, rowCount) {
 export function describeOrigin(job) {
   const origin = { page: 'The page', api: 'The API' }[job.started_from];
   return [origin, job.started_by].filter(Boolean).join(' · ');
-}
-
-/**
- * Describe what the undo of an import or of a bulk change would do.
- * @param {ImportDetail} job one that can be undone
- * @returns {string} sentences that stand below the question
- */
-export function undoQuestion(job) {
-  const { created_count: created, updated_count: updated, missing_count: missing, left_alone_count: left } = job;
-  const until = `This is possible until ${formatMoment(job.undo_until)}.`;
-  if (left) {
-    const leftAlone = formatCount(left, 'product', 'products');
-    const values = `this ${nounOf(job)}’s values`;
-    return `The last undo left ${leftAlone} alone. Those that have ${values} again are undone now. ${until}`;
-  }
-  if (isBulk(job)) return `${describeBulkUndo(job)} Products that were edited since are left alone. ${until}`;
-  const isDeletion = job.options.missing === 'delete';
-  const effects = /** @type {[count: number, verb: string, one: string, many: string][]} */ ([
-    [created, 'created', 'is removed', 'are removed'],
-    [updated, 'updated', 'gets its former values back', 'get their former values back'],
-    isDeletion
-      ? [missing, 'deleted', 'is restored', 'are restored']
-      : [missing, 'deactivated', 'is active again', 'are active again'],
-  ]).filter(([count]) => count);
-  const parts = effects.map(([count, verb, one, many]) =>
-    formatCount(count, `${verb} product ${one}`, `${verb} products ${many}`),
-  );
-  return `${LIST.format(parts)}. Products that were edited since are left alone. ${until}`;
 }

@@ -1,6 +1,6 @@
 // The table of the import history. Each import keeps its row, so live changes never replace elements of the table.
 
-import { getJson, messageOf, nextStep } from '../core/api.js';
+import { messageOf, nextStep } from '../core/api.js';
 import { jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { closestTo, h, setText } from '../core/dom.js';
@@ -11,26 +11,16 @@ import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { progressBar, timeElement } from '../core/widgets.js';
 import { deleteImport } from './delete-import.js';
-import { askToUndo } from './action-buttons.js';
 import { bulkCounts } from './bulk-texts.js';
 import { describeAllRejected, describeCounts, describeOrigin, describePlan } from './descriptions.js';
-import { importApiPath } from './job-actions.js';
 import { watchJob } from './job-watcher.js';
-import {
-  elapsedSeconds,
-  isAllRejected,
-  isBulk,
-  isFinal,
-  isImport,
-  isInFuture,
-  isRunning,
-  isUndo,
-  nameOf,
-} from './job.js';
+import { elapsedSeconds, isAllRejected, isBulk, isFinal, isImport, isRunning, isUndo, nameOf } from './job.js';
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
+import { askToUndo } from './undo-dialog.js';
+import { canUndo, describeNoUndo, describeUndoState, labelWithDeadline } from './undo-texts.js';
 
-/** @import { ImportDetail, ListedImport } from '../core/types.d.ts' */
+/** @import { ImportJob, ListedImport } from '../core/types.d.ts' */
 
 /** @typedef {'total_records' | 'created_count' | 'updated_count' | 'unchanged_count' | 'rejected_count'} NumberField */
 
@@ -65,6 +55,9 @@ const COLUMNS_OF_KIND = {
   undo: new Set(['total_records', 'rejected_count']),
   bulk: new Set(['total_records', 'updated_count', 'unchanged_count']),
 };
+
+/** The columns that would say of an undone job what it no longer has done. */
+const UNDONE_COLUMNS = new Set(['created_count', 'updated_count']);
 
 /** The speed of a shorter import would be meaningless. */
 const MIN_SPEED_SECONDS = 0.5;
@@ -151,8 +144,6 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     {
       class: 'icon-button',
       type: 'button',
-      'aria-label': `Undo ${nameOf(job)}`,
-      title: 'Undo',
       data: { testid: 'undo-row' },
       on: { click: () => undoJob(current, onUndone) },
     },
@@ -207,8 +198,11 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     if (latest.status !== current.status) onStatus(latest);
     current = latest;
     deleteButton.hidden = !isFinal(latest) || !may('imports:write');
-    undoButton.hidden = !isFinal(latest) || !isInFuture(latest.undo_until) || !may('imports:write');
+    undoButton.hidden = !canUndo(latest);
+    undoButton.title = labelWithDeadline(latest.left_alone_count ? 'Undo the rest' : 'Undo', latest.undo_until);
+    undoButton.setAttribute('aria-label', labelWithDeadline(`Undo ${nameOf(latest)}`, latest.undo_until));
     pill.show(latest);
+    pill.element.title = may('imports:write') ? describeNoUndo(latest) : '';
     progress.hidden = latest.status !== 'processing';
     bar.set(latest.step_progress);
     setText(percent, `${latest.step_progress}%`);
@@ -233,11 +227,14 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
    * @param {ListedImport} latest
    */
   const follow = (latest) => {
-    if (isRunning(latest)) {
+    const undoId = latest.undo_state === 'undoing' ? latest.undo?.task_id : undefined;
+    if (isRunning(latest) || undoId) {
       // A watched job is newer than the list.
-      if (stopWatching) return;
+      if (stopWatching && current.undo_state === latest.undo_state) return;
+      unwatch();
       show(latest);
-      stopWatching = watchJob(latest.task_id, { onJob: show });
+      const onUndo = (/** @type {ImportJob} */ undo) => (isFinal(undo) ? onUndone() : show(withUndo(current, undo)));
+      stopWatching = undoId ? watchJob(undoId, { onJob: onUndo }) : watchJob(latest.task_id, { onJob: show });
     } else {
       unwatch();
       show(latest);
@@ -251,6 +248,14 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
 }
 
 /**
+ * Return a job with a newer state of its undo, which is running.
+ * @param {ListedImport} job
+ * @param {ImportJob} undo
+ * @returns {ListedImport}
+ */
+const withUndo = (job, { progress }) => ({ ...job, undo: job.undo && { ...job.undo, progress } });
+
+/**
  * Ask for a confirmation, then undo a job. A refusal is shown in a banner.
  * @param {ListedImport} job
  * @param {() => void} onUndone
@@ -259,10 +264,7 @@ async function undoJob(job, onUndone) {
   const key = `undo-${job.task_id}`;
   clearBanner(key);
   try {
-    // The question needs the details.
-    /** @type {ImportDetail} */
-    const detail = await getJson(importApiPath(job.task_id));
-    const undo = await askToUndo(detail, onUndone);
+    const undo = await askToUndo(job, onUndone);
     if (!undo) return;
     jobStarted.emit(undo);
     onUndone();
@@ -288,10 +290,12 @@ function subtitleOf(job) {
 }
 
 /**
- * Return the counts of a job that is not an import, in its own words: the columns have names for imports.
+ * Return the counts of a job that was undone or is not an import, in its own words: the columns have names for imports.
  * @param {ListedImport} job
  */
 function countsOf(job) {
+  if (job.undo_state === 'undoing') return `${describeUndoState(job)}: ${job.undo?.progress ?? 0}%`;
+  if (job.undo_state) return describeUndoState(job);
   if (isBulk(job)) return describeCounts(bulkCounts(job).filter(({ value }, index) => value || !index));
   return isUndo(job) ? describeUndone(job) : '';
 }
@@ -315,7 +319,8 @@ function knownRows(job) {
  * @param {ListedImport} job
  */
 function showNumber(cell, field, job) {
-  const isMeaningless = job.kind !== 'import' && !COLUMNS_OF_KIND[job.kind].has(field);
+  const isOther = job.kind !== 'import' && !COLUMNS_OF_KIND[job.kind].has(field);
+  const isMeaningless = isOther || (job.undo_state === 'undone' && UNDONE_COLUMNS.has(field));
   const isWaiting = job.status === 'awaiting_confirmation';
   const [planned, label = ''] = (isWaiting && PLANNED_COUNTS[field]) || [];
   const plannedCount = planned && job.preview_counts?.[planned];

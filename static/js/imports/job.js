@@ -76,6 +76,23 @@ export function nameOf(job) {
 }
 
 /**
+ * Return whether the products that a job has created or updated can be listed: the change log has them as long as the
+ * job can be undone, and after an undo of a part.
+ * @param {Pick<ImportJob, 'kind' | 'created_count' | 'updated_count' | 'missing_count' | 'undo_state'
+ *   | 'undo_until'>} job
+ */
+export const hasListedProducts = (job) =>
+  !isUndo(job) &&
+  job.created_count + job.updated_count + job.missing_count > 0 &&
+  (isInFuture(job.undo_until) || job.undo_state === 'undoing');
+
+/**
+ * Return the address of the products that a job has created or updated.
+ * @param {Pick<ImportJob, 'task_id'>} job
+ */
+export const productsAddress = ({ task_id: id }) => `#/products?${new URLSearchParams({ changed_by: id })}`;
+
+/**
  * Return whether a time is in the future. A missing time is not.
  * @param {string | null} iso
  */
@@ -109,7 +126,7 @@ export function rowsDone(job) {
 /**
  * The fields that the status of a job depends on. A job that has not ended needs no counts.
  * @typedef {Pick<ImportJob, 'status' | 'phase'>
- *   & Partial<Pick<ImportJob, 'kind' | 'total_records' | 'rejected_count'>>} StatusFields
+ *   & Partial<Pick<ImportJob, 'kind' | 'total_records' | 'rejected_count' | 'undo_state'>>} StatusFields
  */
 
 /**
@@ -123,11 +140,25 @@ export const isAllRejected = ({ kind, status, total_records: total, rejected_cou
   rejected === total;
 
 /**
+ * How to show what has become of the undo of a job, in place of its own status.
+ * @type {Record<NonNullable<ImportJob['undo_state']>, {word: string, icon: IconName, tone: string}>}
+ */
+const UNDO_STATUSES = {
+  undoing: { word: 'Being undone', icon: 'arc', tone: 'running' },
+  undone: { word: 'Undone', icon: 'undo', tone: 'neutral' },
+  partly_undone: { word: 'Partly undone', icon: 'undo', tone: 'warning' },
+  undo_failed: { word: 'Undo failed', icon: 'cross', tone: 'danger' },
+  undo_cancelled: { word: 'Undo cancelled', icon: 'slash', tone: 'warning' },
+};
+
+/**
  * Return how to show the status of a job. `tone` is the suffix of a CSS class.
  * @param {StatusFields} job
  * @returns {{word: string, icon: IconName, tone: string}}
  */
 export function describeStatus(job) {
+  const undone = job.undo_state ? UNDO_STATUSES[job.undo_state] : undefined;
+  if (undone) return undone;
   switch (job.status) {
     case 'pending':
       return { word: 'Waiting', icon: 'clock', tone: 'neutral' };

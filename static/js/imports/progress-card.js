@@ -72,8 +72,9 @@ export function createProgressCard(job, lists) {
     bar.set(percent, `${percent}%, ${word}`);
     bar.tone(tone);
     // A full bar would look like a success.
-    bar.element.hidden = isAllRejected(next);
-    percentText.hidden = isAllRejected(next);
+    const hidesProgress = isAllRejected(next) || Boolean(next.undo_state);
+    bar.element.hidden = hidesProgress;
+    percentText.hidden = hidesProgress;
     setText(percentText, `${percent}%`);
     counts.show(jobCounts(next));
     // The counts of a check are only known when it ends.

@@ -26,6 +26,7 @@ import { createRejectsPanel } from './rejected-rows.js';
 import { canChangeReading, importAddress, isFileRefused } from './steps.js';
 import { createThroughputChart } from './throughput-chart.js';
 import { createUndoNote } from './undo-note.js';
+import { describeNoUndo } from './undo-texts.js';
 
 /** @import { Child } from '../core/dom.js' */
 /** @import { ImportDetail, ImportedProduct } from '../core/types.d.ts' */
@@ -105,7 +106,10 @@ export function createResultStep(job, context) {
  * @param {ImportDetail} job
  */
 const contentKey = (job) =>
-  JSON.stringify([job.run, job.status, job.updated_at, job.retry_until, job.undo_until, job.undone_by, job.log.length]);
+  JSON.stringify([
+    ...[job.run, job.status, job.updated_at, job.retry_until, job.undo_until, job.undo_state, job.log.length],
+    job.undo?.left_alone_count,
+  ]);
 
 /** @param {ImportDetail} job */
 function rejectsSettings(job) {
@@ -156,7 +160,7 @@ function explanation(job) {
     });
   }
   if (job.undo_of) return undoOfNote(job.undo_of, job);
-  return job.undone_by ? createUndoNote(job.undone_by, nounOf(job)) : null;
+  return job.undone_by ? createUndoNote(job) : null;
 }
 
 /**
@@ -192,13 +196,14 @@ function describeRetry(job) {
  */
 function actions(job, context) {
   if (isUndo(job)) return undoActions(job, context);
-  const undo = isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : null;
-  if (isBulk(job)) return [canRetry(job) && createRetryButton(context), createProductsLink(!canRetry(job)), undo];
-  if (isAllRejected(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
+  const undo = isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : undoHint(job);
+  const products = createProductsLink(false, job);
+  if (isBulk(job)) return [canRetry(job) && createRetryButton(context), createProductsLink(!canRetry(job), job), undo];
+  if (isAllRejected(job)) return [createChooseFileButton('Choose another file', true), products, undo];
   if (job.status === 'completed') {
-    return [createProductsLink(true), createChooseFileButton('Import another file'), undo];
+    return [createProductsLink(true, job), createChooseFileButton('Import another file'), undo];
   }
-  if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), createProductsLink(), undo];
+  if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), products, undo];
   const needsOtherFile = wouldFailAgain(job);
   return [
     needsOtherFile ? createChooseFileButton('Choose another file', true) : startAgainButton(job, context),
@@ -213,6 +218,15 @@ function actions(job, context) {
     needsOtherFile ? null : createChooseFileButton('Choose another file'),
     undo,
   ];
+}
+
+/**
+ * Say in place of the button why a job cannot be undone.
+ * @param {ImportDetail} job
+ */
+function undoHint(job) {
+  const text = may('imports:write') ? describeNoUndo(job) : '';
+  return text ? h('p', { class: 'muted undo-hint', text, data: { testid: 'no-undo' } }) : null;
 }
 
 /**

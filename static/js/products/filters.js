@@ -1,19 +1,30 @@
 // The search box and the filters of the product list. The address holds their values.
 
-import { fill, h } from '../core/dom.js';
+import { fill, h, setText } from '../core/dom.js';
+import { formatMoment } from '../core/format.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
+import { createChangedSince } from './changed-since.js';
+import { findJobName } from './job-names.js';
 import { FROM_THE_START } from './query.js';
 
 /** @import { FilterName, Filters } from './query.js' */
 
 /** @type {Record<FilterName, string>} */
-const LABELS = { q: 'Search', sku: 'SKU', name: 'Name', description: 'Description', active: 'Status' };
+const LABELS = {
+  q: 'Search',
+  sku: 'SKU',
+  name: 'Name',
+  description: 'Description',
+  active: 'Status',
+  changed_by: 'Changed by',
+  changed_since: 'Changed since',
+};
 /** @type {FilterName[]} Filters in the panel that opens */
 const PANEL_FILTERS = ['sku', 'name', 'description'];
 /** @type {FilterName[]} Filters that are shown as chips */
-const CHIP_FILTERS = [...PANEL_FILTERS, 'active'];
+const CHIP_FILTERS = [...PANEL_FILTERS, 'active', 'changed_by', 'changed_since'];
 const NO_FILTERS = {
   q: undefined,
   sku: undefined,
@@ -22,6 +33,8 @@ const NO_FILTERS = {
   active: undefined,
   // A view without its filters is not that view any more.
   view: undefined,
+  changed_by: undefined,
+  changed_since: undefined,
   ...FROM_THE_START,
 };
 
@@ -70,6 +83,7 @@ export function createFilterBar({ tools }) {
     ].map(([value, text]) => h('option', { value, text })),
   );
 
+  const changedSince = createChangedSince((value) => setQuery({ changed_since: value, ...FROM_THE_START }));
   const panel = h(
     'div',
     { class: 'filter-panel', id: 'filter-panel', hidden: true },
@@ -81,6 +95,7 @@ export function createFilterBar({ tools }) {
         field.input,
       ),
     ),
+    changedSince.element,
   );
   const toggle = h(
     'button',
@@ -135,6 +150,7 @@ export function createFilterBar({ tools }) {
   const show = (filters) => {
     texts.forEach((text) => text.show(filters[/** @type {FilterName} */ (text.name)] ?? ''));
     activeSelect.value = filters.active ?? '';
+    changedSince.show(filters.changed_since ?? '');
     // Open the panel for filters of the address; the user can close it again.
     if (panel.hidden && !chips.childElementCount && PANEL_FILTERS.some((name) => filters[name])) unfold(true);
     fill(
@@ -188,10 +204,22 @@ function searchHint() {
 /**
  * @param {FilterName} name
  * @param {string} value
+ */
+function chipText(name, value) {
+  if (name === 'active') return value === 'true' ? 'Active' : 'Inactive';
+  if (name === 'changed_by') return 'an import';
+  // A value that is no time is refused by the server.
+  return name === 'changed_since' && Date.parse(value) ? formatMoment(value) : value;
+}
+
+/**
+ * @param {FilterName} name
+ * @param {string} value
  * @param {() => void} remove
  */
 function chip(name, value, remove) {
-  const shown = name === 'active' ? (value === 'true' ? 'Active' : 'Inactive') : h('bdi', { text: value });
+  const shown = h('bdi', { text: chipText(name, value) });
+  if (name === 'changed_by') findJobName(value).then((jobName) => setText(shown, jobName));
   return h(
     'span',
     { class: 'chip', data: { testid: 'filter-chip', filter: name } },

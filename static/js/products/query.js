@@ -9,13 +9,13 @@ const LARGEST_SIZE = 500;
 /** @import { Query } from '../core/api.js' */
 /** @import { ProductPagination } from '../core/types.d.ts' */
 
-/** @typedef {'q' | 'sku' | 'name' | 'description' | 'active'} FilterName */
+/** @typedef {'q' | 'sku' | 'name' | 'description' | 'active' | 'changed_by' | 'changed_since'} FilterName */
 /** @typedef {Partial<Record<FilterName, string>>} Filters */
 /** @typedef {'id' | 'sku' | 'name' | 'active' | 'created_at' | 'updated_at'} SortColumn */
 /** @typedef {{by: SortColumn, order: 'asc' | 'desc'}} Sort */
 
 /** @type {FilterName[]} */
-const TEXT_FILTERS = ['q', 'sku', 'name', 'description'];
+const TEXT_FILTERS = ['q', 'sku', 'name', 'description', 'changed_by', 'changed_since'];
 /** @type {SortColumn[]} */
 const SORT_COLUMNS = ['id', 'sku', 'name', 'active', 'created_at', 'updated_at'];
 

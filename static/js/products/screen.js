@@ -129,7 +129,6 @@ function createScreen(root, createPanel) {
   const panel = createPanel({ onFocusLost: () => grid.focus() });
   const offer = createChangesOffer({
     onShow: () => list.load(),
-    onLatest: showLatest,
     onFocusLost: () => grid.focus(),
   });
   pager.element.classList.add('is-pending');
@@ -317,7 +316,11 @@ function createScreen(root, createPanel) {
     chosen.clear();
   };
   document.addEventListener('keydown', onKey);
-  const stopImports = importFinished.subscribe((job) => (isOwnJob(job) ? list.load() : list.check()));
+  const stopImports = importFinished.subscribe((job) => {
+    if (isOwnJob(job)) return list.load();
+    offer.setJob(job);
+    return list.check();
+  });
   // The button of the notice that has started the job has disappeared.
   const stopJobs = jobStarted.subscribe(() => document.activeElement === document.body && grid.focus());
   const stopReconnect = reconnected.subscribe(() => list.load());

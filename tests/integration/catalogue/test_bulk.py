@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from support.bulk import ALL_PRODUCTS, change, create_products, read_active
+from support.bulk import ALL_PRODUCTS, change, create_products, read_active, run_change
 from support.database import execute
 from support.jobs import read_products
 
@@ -176,3 +176,9 @@ def test_a_dry_run_says_until_when_the_change_could_be_undone(client: FlaskClien
     assert timedelta(days=6) < until - datetime.now(UTC) <= timedelta(days=7)
     app.config["SETTINGS"] = replace(app.config["SETTINGS"], undo_days=0)
     assert undo_until() is None
+    # The answer of the change itself says the same.
+    assert run_change(client, "deactivate", ids=ids)["undo_until"] is not None
+    assert run_change(client, "deactivate", ids=ids)["undo_until"] is None
+    runs = app.extensions["bulk_runs"]
+    runs.runner = replace(runs.runner, retention=replace(runs.runner.retention, undo_days=0))
+    assert run_change(client, "activate", ids=ids)["undo_until"] is None

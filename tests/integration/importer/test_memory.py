@@ -13,7 +13,7 @@ import pytest
 import tasks
 from importer.jobs.repository import Job
 from importer.pipeline.run import Observer
-from importer.pipeline.runner import OUT_OF_MEMORY_MESSAGE, ImportRunner
+from importer.pipeline.runner import OUT_OF_MEMORY_MESSAGE, SPLIT_FILE, ImportRunner
 from support.database import execute
 from support.interruptions import staging_blocked
 from support.jobs import announce, create_job, read_job, read_products, run_import
@@ -22,6 +22,7 @@ from support.paths import ROOT
 from support.processes import Processes, run_program
 from support.waiting import wait_for
 
+MESSAGE = OUT_OF_MEMORY_MESSAGE.format(noun="import", split=SPLIT_FILE)
 FILE = b"sku,name\n" + b"".join(b"%d,name of product %d\n" % (number, number) for number in range(60_000))
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is one of Linux")
@@ -43,7 +44,7 @@ def test_an_import_without_memory_fails_with_a_sentence(
         sys.executable, "-m", "support.limited_run", task_id, str(megabytes), environment={**environment, **path}
     )
     job = read_job(runner.database_url, task_id)
-    assert (job["status"], job["error_message"], job["lease_token"]) == ("failed", OUT_OF_MEMORY_MESSAGE, None)
+    assert (job["status"], job["error_message"], job["lease_token"]) == ("failed", MESSAGE, None)
     check_that_nothing_is_staged(runner.database_url)
 
 
@@ -60,7 +61,7 @@ def test_a_worker_survives_an_import_without_memory(
         limit_memory(child, 1)
     wait_for("the import ends", lambda: read_job(url, first)["finished_at"])
     job = read_job(url, first)
-    assert (job["status"], job["error_message"]) == ("failed", OUT_OF_MEMORY_MESSAGE)
+    assert (job["status"], job["error_message"]) == ("failed", MESSAGE)
     check_that_nothing_is_staged(url)
 
     remove_memory_limit(child)
@@ -95,7 +96,7 @@ def test_a_lack_of_memory_is_recognised(runner: ImportRunner, error: Exception, 
             run_import(runner, FILE)
         return
     job = run_import(runner, FILE)
-    assert (job["status"], job["error_message"]) == ("failed", OUT_OF_MEMORY_MESSAGE)
+    assert (job["status"], job["error_message"]) == ("failed", MESSAGE)
 
 
 def test_a_lack_of_memory_in_the_copy_thread_fails_the_import(
@@ -107,7 +108,7 @@ def test_a_lack_of_memory_in_the_copy_thread_fails_the_import(
     # psycopg2 tells the server about an exception of `read`, and the server's error has its name.
     monkeypatch.setattr("importer.pipeline.copy_stream.CopyStream.read", fail)
     job = run_import(runner, FILE)
-    assert (job["status"], job["error_message"]) == ("failed", OUT_OF_MEMORY_MESSAGE)
+    assert (job["status"], job["error_message"]) == ("failed", MESSAGE)
     check_that_nothing_is_staged(runner.database_url)
 
 

@@ -118,7 +118,8 @@ def test_mode_update_skips_new_products_and_names_them(client: FlaskClient, runn
     assert (job["created_count"], job["updated_count"], job["unchanged_count"], job["skipped_count"]) == (0, 1, 2, 1)
     assert [name for _, name, *_ in read_products(runner.database_url)] == ["Lamp", "Blue sofa", "Chair"]
     (left_out,) = list_products(client, job["task_id"], "?change=left_out")["products"]
-    assert left_out == {"change": "left_out", "id": None, "sku": "B-1", "product": None}
+    values = {"product": None, "before": None, "after": None, "edited_since": False}
+    assert left_out == {"change": "left_out", "id": None, "sku": "B-1", **values}
 
 
 def test_mode_update_creates_nothing_in_an_empty_catalogue(client: FlaskClient, runner: ImportRunner) -> None:

@@ -16,7 +16,6 @@ import {
   jobCounts,
   jobHeadline,
   previewCounts,
-  undoQuestion,
 } from '../../../static/js/imports/descriptions.js';
 import { LATER, createCheckedImport, createFile, createImport, createLog, createPreview } from './factories.js';
 
@@ -156,14 +155,6 @@ test('a failed import says how many products it removed', () => {
   assert.match(
     describeWritten(createRemoval('deactivate', { updated_count: 3, missing_count: 1 })),
     /^3 products were updated and 1 deactivated before/,
-  );
-});
-
-test('the question of an undo says what happens to removed products', () => {
-  assert.match(undoQuestion(createRemoval('delete', { missing_count: 2 })), /^2 deleted products are restored\. /);
-  assert.match(
-    undoQuestion(createRemoval('deactivate', { created_count: 1, missing_count: 1 })),
-    /^1 created product is removed and 1 deactivated product is active again\. /,
   );
 });
 

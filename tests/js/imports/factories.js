@@ -43,6 +43,8 @@ export const createImport = (changes = {}) => ({
   undo_until: null,
   undo_of: null,
   undone_by: null,
+  undo_state: null,
+  undo: null,
   bulk: null,
   left_alone_count: 0,
   started_from: 'page',
