@@ -23,7 +23,7 @@ from api.response_fields import EXAMPLE_TASK_ID
 from api.schemas import QuerySchema
 from api.sse import (
     CHANGE_INTERVAL_SECONDS,
-    NEW_JOBS_TOPIC,
+    JOBS_TOPIC,
     PRODUCTS_TOPIC,
     TOO_MANY_STREAMS,
     WEBHOOKS_TOPIC,
@@ -37,7 +37,7 @@ blueprint = Blueprint("events", __name__, url_prefix="/api", tag="About")
 # A URL with this many ids must fit into the longest request line that gunicorn accepts, 4,094 bytes.
 MAX_IMPORTS = 50
 # Each topic that is not a job, by the name of its parameter and of its event.
-CHANGE_TOPICS = {"products": PRODUCTS_TOPIC, "webhooks": WEBHOOKS_TOPIC, "jobs": NEW_JOBS_TOPIC}
+CHANGE_TOPICS = {"products": PRODUCTS_TOPIC, "webhooks": WEBHOOKS_TOPIC, "jobs": JOBS_TOPIC}
 CHANGE_EVENTS = {topic: f"event: {name}\ndata: {{}}\n\n" for name, topic in CHANGE_TOPICS.items()}
 PING = "event: ping\ndata: {}\n\n"
 EXAMPLE_EVENTS = (
@@ -68,7 +68,7 @@ class EventQuerySchema(QuerySchema):
     imports = TaskIds(f"The ids of imports to follow, separated by commas; at most {MAX_IMPORTS}.")
     products = Boolean("Whether to report changes of products.", in_query=True)
     webhooks = Boolean("Whether to report changes of webhooks, new deliveries and attempts.", in_query=True)
-    jobs = Boolean("Whether to report that an import, a bulk change or an undo was created.", in_query=True)
+    jobs = Boolean("Whether to report new jobs, deleted ones and changes of their status.", in_query=True)
 
 
 class EventSubscription:
@@ -161,7 +161,8 @@ def follow_events(query: dict[str, Any]) -> Response:
     - `import`: the job as JSON, once for each import at the start and then after each change.
     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
       after the last change.
-    - `jobs`: an import, a bulk change or an undo was created; list the jobs to find it. At most one event per second.
+    - `jobs`: an import, a bulk change or an undo was created or deleted, or its status has changed; list the jobs to
+      see which. At most one event per second, and always one after the last change.
     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
 
     The stream ends only if its actor may no longer read it. A client that reconnects gets the current state of each

@@ -33,17 +33,19 @@ from database.listen import Listener
 
 log = logging.getLogger(__name__)
 
-JOBS_CHANNEL = "import_progress"
+PROGRESS_CHANNEL = "import_progress"
+JOBS_CHANNEL = "import_jobs"
 PRODUCTS_CHANNEL = "products_changed"
 ACCESS_CHANNEL = "access_changed"
 WEBHOOK_CHANNELS = ("webhook_deliveries", "webhook_settings", "webhook_attempts")
-# A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id. `NEW_JOBS_TOPIC`
-# changes when a job is created.
-PRODUCTS_TOPIC, WEBHOOKS_TOPIC, NEW_JOBS_TOPIC = 0, -1, -3
+# A stream follows a topic: the id of a job, or one of these numbers, which no job has as its id. `JOBS_TOPIC` changes
+# when a job is created or deleted, or its status changes.
+PRODUCTS_TOPIC, WEBHOOKS_TOPIC, JOBS_TOPIC = 0, -1, -3
 # No stream follows this topic. When it changes, the thread ends the streams whose actors may no longer read them.
 ACCESS_TOPIC = -2
 TOPIC_OF_CHANNEL = {
     PRODUCTS_CHANNEL: PRODUCTS_TOPIC,
+    JOBS_CHANNEL: JOBS_TOPIC,
     ACCESS_CHANNEL: ACCESS_TOPIC,
     **dict.fromkeys(WEBHOOK_CHANNELS, WEBHOOKS_TOPIC),
 }
@@ -75,7 +77,7 @@ FROM CAST('products' AS regclass) products
 SELECT (SELECT max(id) FROM webhook_deliveries), (SELECT max(id) FROM webhook_attempts),
     (SELECT array_agg(updated_at ORDER BY id) FROM webhooks)
 """,
-    NEW_JOBS_TOPIC: "SELECT max(id) FROM import_jobs",
+    JOBS_TOPIC: "SELECT status, count(*), max(id) FROM import_jobs GROUP BY status ORDER BY status",
 }
 
 
@@ -246,7 +248,6 @@ class StreamHub:
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._markers: dict[int, Any] = {}
-        self._newest_job_id = 0
         self._access_checked_at = 0.0
 
     def subscribe_to_job(self, job_id: int, actor: Actor) -> JobSubscription | None:
@@ -309,7 +310,7 @@ class StreamHub:
                     return
                 continue
             try:
-                listener = Listener(connection, (JOBS_CHANNEL, *TOPIC_OF_CHANNEL), pooled=not self._listen)
+                listener = Listener(connection, (PROGRESS_CHANNEL, *TOPIC_OF_CHANNEL), pooled=not self._listen)
                 if listener.pooled:
                     self._markers = self._markers or self._read_markers(connection)
                 # After a lost connection, report every topic once, because changes may have been missed. The first
@@ -344,24 +345,19 @@ class StreamHub:
         listener.wait(POLL_SECONDS)
         topics: set[int] = set()
         for notification in listener.receive():
-            topics |= self._topics_of(notification.channel, notification.payload)
+            topics.add(self._topic_of(notification.channel, notification.payload))
         return topics
 
-    def _topics_of(self, channel: str, payload: str) -> set[int]:
-        """Return the topics of a notification. The first one about a job with a higher id means that the job is new."""
-        if channel in TOPIC_OF_CHANNEL:
-            return {TOPIC_OF_CHANNEL[channel]}
-        job_id = int(payload)
-        is_new = job_id > self._newest_job_id
-        self._newest_job_id = max(self._newest_job_id, job_id)
-        return {job_id, NEW_JOBS_TOPIC} if is_new else {job_id}
+    def _topic_of(self, channel: str, payload: str) -> int:
+        """Return the topic of a notification, which is the id of a job or one that the channel implies."""
+        return TOPIC_OF_CHANNEL[channel] if channel in TOPIC_OF_CHANNEL else int(payload)
 
     def _read_markers(self, connection: Connection) -> dict[int, Any]:
         markers: dict[int, Any] = {}
         with connection.cursor() as cursor:
             for topic, statement in READ_CHANGE_MARKERS_SQL.items():
                 cursor.execute(statement)
-                markers[topic] = cursor.fetchone()
+                markers[topic] = cursor.fetchall()
         return markers
 
     def _topics(self) -> set[int]:

@@ -65,6 +65,7 @@ class ImportJob(Base):
     """The job of an import, of a bulk change or of an undo. This row holds its whole state; a message only names it.
 
     `revision` increases with each change that clients can see. A trigger then notifies the channel `import_progress`.
+    Others notify `import_jobs` when a job is created or deleted, and when its status changes.
     """
 
     __tablename__ = "import_jobs"

@@ -191,7 +191,8 @@ export interface paths {
          *     - `import`: the job as JSON, once for each import at the start and then after each change.
          *     - `products`, `webhooks`: something has changed; reload what you show. At most one event per second, and always one
          *       after the last change.
-         *     - `jobs`: an import, a bulk change or an undo was created; list the jobs to find it. At most one event per second.
+         *     - `jobs`: an import, a bulk change or an undo was created or deleted, or its status has changed; list the jobs to
+         *       see which. At most one event per second, and always one after the last change.
          *     - `ping`: every 5 seconds without other events, so that a broken connection is noticed.
          *
          *     The stream ends only if its actor may no longer read it. A client that reconnects gets the current state of each
@@ -5799,7 +5800,7 @@ export interface operations {
                 products?: boolean;
                 /** @description Whether to report changes of webhooks, new deliveries and attempts. */
                 webhooks?: boolean;
-                /** @description Whether to report that an import, a bulk change or an undo was created. */
+                /** @description Whether to report new jobs, deleted ones and changes of their status. */
                 jobs?: boolean;
             };
             header?: never;

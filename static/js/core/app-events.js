@@ -28,9 +28,3 @@ export const bulkCalled = createSignal();
  * @type {Signal<BulkCount>}
  */
 export const bulkChanged = createSignal();
-
-/**
- * Another client has changed products, possibly by an import.
- * @type {Signal<void>}
- */
-export const productsChangedByOthers = createSignal();

@@ -1,8 +1,9 @@
 // Jobs and uploads in the background: a slim bar in the header while another screen is shown, and a notice when a job
 // ends.
 
-import { importFinished, jobStarted, productsChangedByOthers } from '../core/app-events.js';
+import { importFinished, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
+import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
 import { go } from '../core/router.js';
@@ -52,14 +53,12 @@ export function installBackgroundProgress(root) {
   jobStarted.subscribe(followJob);
   installBulkNotices();
   window.addEventListener('hashchange', onNavigation);
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && findJobs());
   // The browser asks for a confirmation before it leaves the page during an upload, or with changes that are not sent.
   window.addEventListener('beforeunload', (event) => {
     if (isUploading() || hasDrafts()) event.preventDefault();
   });
   reconnected.subscribe(findJobs);
-  // A job that was started elsewhere may have changed them.
-  productsChangedByOthers.subscribe(() => runningJobs().length || findJobs());
+  followChanges('jobs', findJobs);
   findJobs();
 }
 

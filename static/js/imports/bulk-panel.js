@@ -3,7 +3,6 @@
 import { progressAnnouncer } from '../core/announcer.js';
 import { hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
-import { followChanges } from '../core/change-stream.js';
 import { h, setText } from '../core/dom.js';
 import { progressBar } from '../core/widgets.js';
 import { createActionButton } from './action-buttons.js';
@@ -52,14 +51,9 @@ export function createBulkPanel({ onFocusLost }) {
     if (hadFocus && !element.contains(document.activeElement)) onFocusLost();
   };
   const stopJobs = runningJobsChanged.subscribe(show);
-  const stopStream = followChanges('jobs', findJobs);
   show();
   findJobs();
-  const stop = () => {
-    stopJobs();
-    stopStream();
-  };
-  return { element, stop };
+  return { element, stop: stopJobs };
 }
 
 /**

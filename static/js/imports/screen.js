@@ -1,5 +1,6 @@
 // The import screen: drop zone, uploads that have not ended, earlier imports.
 
+import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
 import { go } from '../core/router.js';
@@ -12,8 +13,6 @@ import { createUploadList } from './upload-list.js';
 import { currentUploads, uploadChanged } from './upload-queue.js';
 
 /** @import { Screen, ScreenLocation } from '../core/router.js' */
-
-const REFRESH_MS = 15_000;
 
 /** @type {Screen} */
 export const importScreen = {
@@ -37,11 +36,11 @@ export const importScreen = {
     // The option that removes products holds for one file, and is reset once that is queued.
     const stopOptions = uploadChanged.subscribe(choose.refresh);
     const stopReconnect = reconnected.subscribe(() => history.reload());
-    const timer = setInterval(() => document.visibilityState === 'visible' && history.reload(), REFRESH_MS);
+    const stopStream = followChanges('jobs', () => history.reload());
     /** @param {ScreenLocation} location */
     const update = (location) => history.load(location.query);
     const unmount = () => {
-      clearInterval(timer);
+      stopStream();
       stopUploads();
       stopOptions();
       stopReconnect();

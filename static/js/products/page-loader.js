@@ -1,7 +1,6 @@
 // Loads the page of products of the current address, and detects changes by other clients.
 
 import { NetworkError, getJson, hasStatus } from '../core/api.js';
-import { productsChangedByOthers } from '../core/app-events.js';
 import { changedByOthers } from './page-diff.js';
 import { filterKey, filtersOf, listParameters } from './query.js';
 import { ownChangeEnded, ownChangeStarted } from './save-queue.js';
@@ -235,7 +234,6 @@ export function createPageLoader(view) {
       setOffer(foreign || offered);
       if (foreign) followTotal(shown, answer.pagination);
     }
-    if (foreign) productsChangedByOthers.emit();
   }
 
   /** @returns {Promise<number>} the exact number of products that match */

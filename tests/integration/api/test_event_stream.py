@@ -99,7 +99,7 @@ def test_a_stream_reports_only_what_the_client_wants(web: WebProcess, database_u
         assert [next(events)[0], next(events)[0]] == ["ready", "ping"]
 
 
-def test_a_stream_reports_jobs_that_are_created_and_not_their_progress(web: WebProcess, database_url: str) -> None:
+def test_a_stream_reports_the_list_of_jobs_and_not_their_progress(web: WebProcess, database_url: str) -> None:
     web.start()
     with follow(web, "jobs=true&products=true") as events:
         assert next(events)[0] == "ready"
@@ -109,6 +109,10 @@ def test_a_stream_reports_jobs_that_are_created_and_not_their_progress(web: WebP
         web.call("POST", "/products", {"sku": "A"})
         assert next(events) == ("products", {})
         insert_running_job(database_url)
+        assert next(events) == ("jobs", {})
+        update_job(database_url, started, COMPLETED)
+        assert next(events) == ("jobs", {})
+        execute(database_url, "DELETE FROM import_jobs WHERE task_id = %s", (started,))
         assert next(events) == ("jobs", {})
 
 
