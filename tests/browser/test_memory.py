@@ -40,7 +40,8 @@ class Tab:
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
         for _ in range(2):
             self._session.send("HeapProfiler.collectGarbage")
-        metrics = {metric["name"]: metric["value"] for metric in self._session.send("Performance.getMetrics")["metrics"]}
+        found = self._session.send("Performance.getMetrics")["metrics"]
+        metrics = {metric["name"]: metric["value"] for metric in found}
         return Memory(int(metrics["JSHeapUsedSize"]), int(metrics["Nodes"]), int(metrics["JSEventListeners"]))
 
 
@@ -68,7 +69,6 @@ def test_tabs_that_stay_open_do_not_grow(page: Page, site: Site) -> None:
     run_imports(site, WARM_UP_IMPORTS, IMPORTS, imports, page)
     for tab, earlier in zip(tabs, before, strict=True):
         now = tab.measure()
-        print(earlier, now)
         assert now.heap_bytes < earlier.heap_bytes + NOISE_BYTES
         assert now.nodes < earlier.nodes + NOISE_NODES
         assert now.listeners < earlier.listeners + NOISE_LISTENERS
