@@ -20,19 +20,16 @@ export function installAppCommands() {
   provideCommands(() => (currentWho() ? [...places(), ...pageCommands(), ...accountCommands()] : pageCommands()));
 }
 
-const importsLabel = () => (may('imports:write') ? t('page.import') : t('page.imports'));
-
 /** @returns {Command[]} */
 function places() {
+  const importsLabel = may('imports:write') ? t('page.import') : t('page.imports');
+  const imports = place('#/import', importsLabel, 'file', t('core.command.words.imports'));
+  const products = place('#/products', t('page.products'), 'box', t('core.command.words.products'));
+  const webhooks = place('#/webhooks', t('page.webhooks'), 'hook', t('core.command.words.webhooks'));
   return [
-    {
-      ...place('#/import', importsLabel(), 'file', 'g i', t('core.command.words.imports')),
-      help: t('core.command.go_to', { place: t('page.imports') }),
-    },
-    place('#/products', t('page.products'), 'box', 'g p', t('core.command.words.products')),
-    ...(may('webhooks')
-      ? [place('#/webhooks', t('page.webhooks'), 'hook', 'g w', t('core.command.words.webhooks'))]
-      : []),
+    { ...imports, shortcuts: ['g i'], help: t('core.command.go_imports') },
+    { ...products, shortcuts: ['g p'], help: t('core.command.go_products') },
+    ...(may('webhooks') ? [{ ...webhooks, shortcuts: ['g w'], help: t('core.command.go_webhooks') }] : []),
     ...PLACES.filter(([, , , needs]) => may(needs)).map(([address, label, shape]) => place(address, label, shape)),
     { ...place('/api/docs', t('core.command.api_docs'), 'list'), run: () => window.location.assign('/api/docs') },
   ];
@@ -42,18 +39,15 @@ function places() {
  * @param {string} address
  * @param {string} label
  * @param {IconName} shape
- * @param {string} [shortcut]
  * @param {string} [keywords]
  * @returns {Command}
  */
-const place = (address, label, shape, shortcut, keywords) => ({
+const place = (address, label, shape, keywords) => ({
   id: `go-${address}`,
   label,
   keywords: [t('core.command.words.places'), keywords].join(' '),
   shape,
   group: GO,
-  shortcuts: shortcut ? [shortcut] : [],
-  help: t('core.command.go_to', { place: label }),
   run: () => visit(address),
 });
 

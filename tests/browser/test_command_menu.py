@@ -93,7 +93,7 @@ def test_everything_is_done_with_the_keyboard(page: Page, site: Site) -> None:
     expect(options(page).filter(has_text="LAMP-017")).to_be_visible()
     page.keyboard.press("Enter")
     expect_screen(page, "products")
-    expect(page.get_by_test_id("product-dialog")).to_contain_text("LAMP-017")
+    expect(page.get_by_test_id("product-dialog").get_by_label("SKU", exact=True)).to_have_value("LAMP-017")
     page.keyboard.press("Escape")
 
     # What was used last comes first.

@@ -297,7 +297,9 @@ export interface Messages {
   'core.command.api_docs': null;
   'core.command.commands': null;
   'core.command.go': null;
-  'core.command.go_to': { place: string | number };
+  'core.command.go_imports': null;
+  'core.command.go_products': null;
+  'core.command.go_webhooks': null;
   'core.command.menu': null;
   'core.command.menu_help': null;
   'core.command.menu_keys': { keys: string | number };

@@ -59,7 +59,7 @@ def database_url(logging_server: tuple[str, Path]) -> str:
     """The URL of the only database of that server, without people, products and failures."""
     url, _ = logging_server
     upgrade_database(url)
-    execute(url, "TRUNCATE users, user_links, user_sessions, api_keys, sign_in_failures, products")
+    execute(url, "TRUNCATE users, saved_views, user_links, user_sessions, api_keys, sign_in_failures, products")
     execute(url, "UPDATE installation SET claimed_at = NULL")
     return url
 

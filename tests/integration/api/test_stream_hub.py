@@ -17,9 +17,9 @@ from psycopg2.extensions import connection as Connection
 from access.actors import LOCAL
 from api.sse import (
     CHANGE_INTERVAL_SECONDS,
-    JOBS_CHANNEL,
     MAX_QUEUED_EVENTS,
     PRODUCTS_TOPIC,
+    PROGRESS_CHANNEL,
     WEBHOOKS_TOPIC,
     ChangeSubscription,
     JobEvent,
@@ -90,7 +90,7 @@ def next_text(subscription: JobSubscription) -> str:
 
 def notify(url: str) -> None:
     """Send the notification that the job has changed."""
-    execute(url, f"NOTIFY {JOBS_CHANNEL}, '{JOB_ID}'")
+    execute(url, f"NOTIFY {PROGRESS_CHANNEL}, '{JOB_ID}'")
 
 
 def test_topics_share_the_limit_of_streams(create_hub: CreateHub) -> None:
