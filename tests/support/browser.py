@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, expect, sync_playwright
 
+from database.retry import retry
 from support.browser_contexts import ContextPool
 from support.database import TEMPLATE_DATABASE, execute, url_of
 from support.prerequisites import skip_or_fail
@@ -42,6 +44,13 @@ expect.set_options(timeout=15_000)
 REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation', event => {
     console.error(`The policy forbids ${event.effectiveDirective}: ${event.blockedURI} ${event.sample}`);
 });"""
+EMPTY_SQL = (
+    *(
+        f"DELETE FROM {table}"
+        for table in ("import_jobs", "import_mappings", "webhooks", "webhook_events", "saved_views")
+    ),
+    "TRUNCATE products",
+)
 # The key of an advisory lock that only `held_import` uses.
 HOLD_KEY = 470_011
 
@@ -108,11 +117,9 @@ class Site:
 
     def empty(self) -> None:
         """Remove all data. Ids are not reset, because the web process may remember old ones."""
-        self.sql(
-            "DELETE FROM import_jobs; DELETE FROM import_mappings; DELETE FROM webhooks; DELETE FROM webhook_events;"
-            "DELETE FROM saved_views;"
-            "TRUNCATE products"
-        )
+        # Each statement is a transaction of its own, because what the last test began may still hold locks.
+        for statement in EMPTY_SQL:
+            retry(functools.partial(self.sql, statement), attempts=10, delay_seconds=lambda *_: 0.2)
 
     @contextlib.contextmanager
     def held_import(self) -> Iterator[None]:
