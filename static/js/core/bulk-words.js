@@ -37,6 +37,23 @@ const WORDS = {
 };
 
 /**
+ * @typedef {'activate' | 'deactivate' | 'delete' | 'clear_name' | 'clear_description' | 'set_name' | 'set_description'}
+ *   BulkKind
+ */
+
+/**
+ * Return what a bulk change does, as the messages distinguish it.
+ * @param {BulkChange} change
+ * @returns {BulkKind}
+ */
+export function bulkKind({ action, field, value }) {
+  if (action !== 'set') return action;
+  if (field === 'active') return value ? 'activate' : 'deactivate';
+  const name = field === 'name' ? 'name' : 'description';
+  return value === '' ? `clear_${name}` : `set_${name}`;
+}
+
+/**
  * Return the words of a bulk change.
  * @param {BulkChange} change
  * @returns {BulkWords}
