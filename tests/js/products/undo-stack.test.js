@@ -109,8 +109,7 @@ test('the stack keeps the last hundred edits', () => {
 
 test('the sentence says what the product is again', () => {
   /** @param {Parameters<typeof describeValues>[1]} values */
-  const say = (values) =>
-    describeValues('A-1', values, (parts) => parts.join('')).join('');
+  const say = (values) => describeValues('A-1', values, (parts) => parts.join('')).join('');
   assert.equal(say({ name: 'Lamp' }), 'The name of A-1 is “Lamp” again');
   assert.equal(say({ sku: 'A-1' }), 'The SKU of A-1 is “A-1” again');
   assert.equal(say({ description: ' \n' }), 'The description of A-1 is empty again');
