@@ -24,8 +24,8 @@ const PROGRAM_ATTRIBUTES = new Set([
   ...['className', 'd', 'id', 'key', 'look', 'name', 'points', 'rel', 'role', 'testid', 'transform', 'type', 'viewBox'],
 ]);
 const PROGRAM_FUNCTIONS = new Set([
-  ...['add', 'closest', 'closestTo', 'contains', 'createElement', 'drawLine', 'matches', 'querySelector'],
-  ...['querySelectorAll', 'remove', 'toggle'],
+  ...['add', 'closest', 'closestTo', 'contains', 'createElement', 'drawLine', 'matchMedia', 'matches'],
+  ...['querySelector', 'querySelectorAll', 'remove', 'toggle'],
 ]);
 const TEXT_ATTRIBUTES = new Set([
   ...['alt', 'aria-description', 'aria-label', 'aria-roledescription', 'aria-valuetext', 'ariaLabel', 'detail'],

@@ -1,7 +1,7 @@
 // The bar of actions on the selected products. Each button names its effect.
 
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { createSelectionBar } from '../core/selection-bar.js';
@@ -26,10 +26,10 @@ import { EXPORT_FORMATS } from './export.js';
 
 /** @type {[action: BulkAction, verb: string][]} */
 export const ACTIONS = [
-  ['activate', 'Activate'],
-  ['deactivate', 'Deactivate'],
-  ['set', 'Set field…'],
-  ['delete', 'Delete'],
+  ['activate', t('products.action.activate')],
+  ['deactivate', t('products.action.deactivate')],
+  ['set', t('products.action.set')],
+  ['delete', t('products.action.delete')],
 ];
 
 /**
@@ -60,8 +60,8 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
     return { action, button, what };
   });
   const exporting = menuButton({
-    face: [icon('download'), h('span', { class: 'label', text: 'Export' })],
-    label: 'Export the selected products',
+    face: [icon('download'), h('span', { class: 'label', text: t('products.export.label') })],
+    label: t('products.selection.export'),
     look: 'button-small',
     testid: 'export-selected',
     items: EXPORT_FORMATS.map(([format, label]) =>
@@ -69,8 +69,8 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
     ),
   });
   const bar = createSelectionBar({
-    label: 'Selected products',
-    clearTitle: 'Clear selection (Esc)',
+    label: t('products.selection.label'),
+    clearTitle: t('products.selection.clear_hint'),
     onEverything,
     onClear,
     buttons: [exporting, ...buttons.map(({ button }) => button)],
@@ -78,13 +78,18 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
 
   /** @param {SelectionState} state */
   const show = (state) => {
-    const products = formatCount(state.count, 'product');
-    const total = `${state.isEstimate ? 'about ' : ''}${formatNumber(state.total)}`;
+    const products = t('products.selection.count', { count: state.count });
     const offers = !state.isEverything && state.isPage && state.total > state.count;
     bar.show({
       count: state.count,
       text: describe(state),
-      everything: offers ? `Select all ${total}${state.filtered ? ' that match' : ''}` : undefined,
+      everything: offers
+        ? t('products.selection.select_all', {
+            isEstimate: state.isEstimate,
+            count: state.total,
+            isFiltered: state.filtered,
+          })
+        : undefined,
     });
     for (const { action, button, what } of buttons) {
       setText(what, products);
@@ -97,7 +102,7 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
 
 /** @param {SelectionState} state */
 function describe({ count, isEverything, filtered, isPage }) {
-  if (isEverything) return `All ${formatNumber(count)} ${filtered ? 'that match ' : ''}are selected`;
-  if (isPage && count > 1) return `All ${formatNumber(count)} on this page are selected`;
-  return `${formatNumber(count)} selected`;
+  if (isEverything) return t('products.selection.everything', { count, isFiltered: filtered });
+  if (isPage && count > 1) return t('products.selection.page', { count });
+  return t('products.selection.selected', { count });
 }

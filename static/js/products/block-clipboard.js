@@ -4,7 +4,7 @@ import { NetworkError, hasStatus, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { closestTo } from '../core/dom.js';
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { toast } from '../core/toast.js';
 import { sizeOf } from './cell-block.js';
 import { readClipboard, toHtml, toTsv } from './clipboard-table.js';
@@ -42,8 +42,8 @@ const BANNER_KEY = 'products-paste';
 const VIEWERS_READ = {
   key: BANNER_KEY,
   tone: /** @type {const} */ ('warning'),
-  title: 'You may copy cells, but not change them.',
-  detail: 'An administrator can change your role.',
+  title: t('products.paste.viewers'),
+  detail: t('products.paste.viewers_advice'),
 };
 
 /**
@@ -85,7 +85,7 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
     const table = range.rows.map((row) => range.columns.map((column) => textOf(row, column)));
     event.clipboardData.setData('text/plain', toTsv(table));
     event.clipboardData.setData('text/html', toHtml(table));
-    toast(`${sizeOf(range)} copied`);
+    toast(t('products.block.copied', { size: sizeOf(range) }));
   }
 
   /** @param {ClipboardEvent} event */
@@ -102,7 +102,7 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
     event.preventDefault();
     if (!mayEdit) return void showBanner(VIEWERS_READ);
     const table = readClipboard(event.clipboardData);
-    if (!table.length) return void toast('There is no text in the clipboard', { shape: 'alert' });
+    if (!table.length) return void toast(t('products.paste.no_text'), { shape: 'alert' });
     const rows = grid.rowsInOrder();
     const shown = block.columns();
     const [top, left] = [rows.indexOf(/** @type {Row} */ (range.rows[0])), shown.indexOf(range.columns[0] ?? 'sku')];
@@ -156,10 +156,9 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
     } catch (error) {
       showBanner({
         key: BANNER_KEY,
-        title: `${formatCount(plan.edits.length, 'product')} could not be changed. ${messageOf(error)}`,
-        detail:
-          error instanceof NetworkError ? 'The pasted values are kept until you leave the page.' : nextStep(error),
-        action: { label: 'Try again', run: () => fromButton(() => attempt(plan, seen)) },
+        title: t('products.paste.not_changed', { count: plan.edits.length, reason: messageOf(error) }),
+        detail: error instanceof NetworkError ? t('products.paste.kept') : nextStep(error),
+        action: { label: t('products.try_again'), run: () => fromButton(() => attempt(plan, seen)) },
       });
     }
   }
@@ -224,7 +223,7 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
     const total = new Set([...plan.edits, ...plan.refusals].map(({ id }) => id)).size;
     const rest = describeRest({ ...plan, refusals: [] });
     if (!count && !rest.length) return;
-    const fits = plan.rowsLeftOut ? 'Paste the others on the next page, or show more products per page.' : '';
+    const fits = plan.rowsLeftOut ? t('products.paste.next_page') : '';
     const isPartly = plan.refusals.some(({ id }) =>
       outcomes.some((entry) => entry.id === id && entry.outcome !== 'refused'),
     );
@@ -234,7 +233,7 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
       tone: 'warning',
       title,
       detail: [refusals.length === 1 && refusals[0]?.reason, ...rest, fits].filter(Boolean).join(' '),
-      action: count ? { label: 'Show', run: () => showRefusals(title, refusals) } : undefined,
+      action: count ? { label: t('products.offer.show'), run: () => showRefusals(title, refusals) } : undefined,
     });
   }
 
@@ -250,8 +249,8 @@ export function installBlockClipboard({ grid, mayEdit, onSeen, onUndo }) {
   /** @param {number} count of products */
   function reportChanged(count) {
     const at = lastEditAt();
-    const notice = toast(`${formatCount(count, 'product')} changed`, {
-      label: 'Undo',
+    const notice = toast(t('products.paste.changed', { count }), {
+      label: t('products.undo.label'),
       run: () => fromButton(onUndo),
       testid: 'undo-paste',
     });

@@ -4,8 +4,9 @@
 import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { bulkCalled, bulkChanged, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
-import { bulkWords } from '../core/bulk-words.js';
+import { bulkKind } from '../core/bulk-words.js';
 import { askToConfirm } from '../core/confirm.js';
+import { t } from '../core/i18n.js';
 import { toast } from '../core/toast.js';
 import { bulkQuestion, deleteAllQuestion, describeNoChange } from './bulk-questions.js';
 import { filterBody } from './query.js';
@@ -25,7 +26,7 @@ import { UNDOABLE_COUNT } from './undoable-deletes.js';
  */
 
 const BANNER_KEY = 'products-bulk';
-const CONFIRMATION_WORD = 'delete';
+const CONFIRMATION_WORD = t('products.bulk.word');
 const DELETE_ALL = '/api/products/bulk-delete?started_from=page';
 // A dry run may count millions of rows.
 const TIMEOUT_MS = 120_000;
@@ -54,7 +55,7 @@ export async function deleteAll() {
   /** @type {BulkCount} */
   const plan = await sendJson('DELETE', `${DELETE_ALL}&dry_run=true`, { timeoutMs: TIMEOUT_MS });
   if (!plan.count) {
-    toast('There is no product to delete');
+    toast(t('products.bulk.no_product'));
     return 'nothing';
   }
   /** @type {BulkCount | ImportJob | undefined} */
@@ -74,7 +75,7 @@ export async function deleteAll() {
 export function showRefusal(change, error) {
   showBanner({
     key: BANNER_KEY,
-    title: `The products could not be ${bulkWords(change).participle}. ${messageOf(error)}`,
+    title: t('products.bulk.refused', { change: bulkKind(change), reason: messageOf(error) }),
     detail: nextStep(error),
   });
 }

@@ -1,7 +1,8 @@
 // The question before a change of many products: its number and its effect, from a dry run.
 
-import { bulkWords } from '../core/bulk-words.js';
-import { formatCount, formatMoment, formatNumber, oneLine } from '../core/format.js';
+import { bulkKind } from '../core/bulk-words.js';
+import { formatMoment, oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 
 /** @import { BulkChange } from '../core/bulk-words.js' */
 /** @import { BulkCount } from '../core/types.d.ts' */
@@ -20,9 +21,13 @@ const SHOWN_CHARACTERS = 200;
  * @returns {Question}
  */
 export function bulkQuestion(change, selection, plan) {
-  const { verb } = bulkWords(change);
-  const title = `${verb} ${describeProducts(selection, plan)}?`;
-  const ok = `${verb} ${formatCount(plan.count, 'product')}`;
+  const kind = bulkKind(change);
+  const { count, found = count } = plan;
+  const title =
+    count < found
+      ? t('products.bulk.question_some', { change: kind, selection, count, found })
+      : t('products.bulk.question_every', { change: kind, selection, count });
+  const ok = t('products.bulk.ok', { change: kind, count });
   const sentences = [describeValue(change), describeUnchanged(change, plan), describeUndo(plan)];
   return { title, text: sentences.filter(Boolean).join(' '), ok };
 }
@@ -33,9 +38,9 @@ export function bulkQuestion(change, selection, plan) {
  * @returns {Question}
  */
 export const deleteAllQuestion = (plan) => ({
-  title: `Delete all ${formatCount(plan.count, 'product')}?`,
-  text: `The catalogue is empty then. ${describeUndo(plan)}`,
-  ok: 'Delete all products',
+  title: t('products.bulk.delete_all', { count: plan.count }),
+  text: `${t('products.bulk.delete_all_text')} ${describeUndo(plan)}`,
+  ok: t('products.bulk.delete_all_ok'),
 });
 
 /**
@@ -44,27 +49,19 @@ export const deleteAllQuestion = (plan) => ({
  * @param {BulkCount} plan
  */
 export function describeNoChange(change, { found = 0 }) {
-  if (!found) return 'Nothing to change: none of the products exists any more';
-  const [one, many] = bulkWords(change).already;
-  return `Nothing to change: ${found === 1 ? `the product ${one}` : `all ${formatNumber(found)} products ${many}`}`;
-}
-
-/**
- * @param {Selection} selection
- * @param {BulkCount} plan
- */
-function describeProducts(selection, { count, found = count }) {
-  const kind = { ids: 'selected ', filter: 'matching ', all: '' }[selection];
-  const all = `${formatNumber(found)} ${kind}${found === 1 ? 'product' : 'products'}`;
-  if (count < found) return `${formatNumber(count)} of the ${all}`;
-  return found === 1 ? `the ${kind}product` : selection === 'ids' ? all : `all ${all}`;
+  if (!found) return t('products.bulk.none_exists');
+  return t(`products.bulk.nothing.${bulkKind(change)}`, { count: found });
 }
 
 /** @param {BulkChange} change */
 function describeValue({ action, field, value }) {
   if (action !== 'set' || typeof value !== 'string' || !value) return '';
   const shown = `${oneLine(value, SHOWN_CHARACTERS)}${value.length > SHOWN_CHARACTERS ? '…' : ''}`;
-  return `The ${field} becomes “${shown}”${/[.!?…]$/.test(shown) ? '' : '.'}`;
+  return t('products.bulk.value', {
+    field: field === 'name' ? 'name' : 'other',
+    value: shown,
+    isSentence: /[.!?…]$/.test(shown),
+  });
 }
 
 /**
@@ -73,10 +70,9 @@ function describeValue({ action, field, value }) {
  */
 function describeUnchanged(change, { count, found = count }) {
   const unchanged = found - count;
-  const [one, many] = bulkWords(change).already;
-  return unchanged ? `${formatNumber(unchanged)} ${unchanged === 1 ? one : many}.` : '';
+  return unchanged ? t(`products.bulk.unchanged.${bulkKind(change)}`, { count: unchanged }) : '';
 }
 
 /** @param {BulkCount} plan */
 const describeUndo = ({ undo_until: until }) =>
-  until ? `You can undo this until ${formatMoment(until)}.` : 'This cannot be undone: this server keeps no undos.';
+  until ? t('products.bulk.undo_until', { time: formatMoment(until) }) : t('products.bulk.no_undo');

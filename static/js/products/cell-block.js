@@ -2,7 +2,7 @@
 
 import { announce } from '../core/announcer.js';
 import { closestTo } from '../core/dom.js';
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 
 /** @import { BlockColumn } from './paste-plan.js' */
 /** @import { Column, Row } from './row.js' */
@@ -113,7 +113,7 @@ export function createCellBlock({ body, scroller, rowOf, rowsInOrder, isOff }) {
     };
     refresh();
     const block = blockRange();
-    if (block) announce(`${sizeOf(block)} selected`);
+    if (block) announce(t('products.block.selected', { size: sizeOf(block) }));
   }
 
   const clear = () => {
@@ -202,8 +202,8 @@ function mark(cell, isInBlock) {
 
 /** @param {CellRange} range @returns {string} such as "3 rows × 2 columns", or "1 cell" */
 export function sizeOf({ rows, columns }) {
-  if (rows.length * columns.length === 1) return '1 cell';
-  return `${formatCount(rows.length, 'row')} × ${formatCount(columns.length, 'column')}`;
+  if (rows.length * columns.length === 1) return t('products.block.cell');
+  return t('products.block.size', { rows: rows.length, columns: columns.length });
 }
 
 /** @param {number[]} numbers */

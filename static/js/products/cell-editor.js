@@ -3,6 +3,7 @@
 
 import { announce } from '../core/announcer.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { FIELD_LABELS, changedFields, createConflictChoice } from './edit-conflict.js';
 import { showSaving } from './pending-cells.js';
 import { TEXT_FIELDS, isTextField } from './row.js';
@@ -35,7 +36,7 @@ import { describeSaveError, saveProduct } from './save-queue.js';
  * @property {boolean} [takeFocus]
  */
 
-const CHANGED_BY_OTHERS = 'Someone else changed it.';
+const CHANGED_BY_OTHERS = t('products.edit.changed_by_others');
 
 /**
  * Create inline editing for the rows of a grid.
@@ -195,7 +196,7 @@ export function createCellEditing(host) {
     if (product) row.update(product);
     if (!end(product ? 'saved' : 'failed')) return;
     if (product) {
-      announce('Saved');
+      announce(t('products.saved'));
       return;
     }
     const problem = latest ? undefined : describeSaveError(error, field);
@@ -233,7 +234,11 @@ export function createCellEditing(host) {
       { class: 'cell-overlay cell-overlay-end' },
       latest
         ? createConflict(row, 'active', () => value, latest)
-        : errorNote(problem ?? '', smallButton('Try again', retry), smallButton('Dismiss', dismiss)),
+        : errorNote(
+            problem ?? '',
+            smallButton(t('products.try_again'), retry),
+            smallButton(t('products.dismiss'), dismiss),
+          ),
     );
     overlay.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;

@@ -2,17 +2,18 @@
 
 import { h, setText } from '../core/dom.js';
 import { formatMoment } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { serverNow } from '../core/server-clock.js';
 
 const HOUR_MS = 3_600_000;
 
 /** @type {[value: string, text: string][]} */
 const CHOICES = [
-  ['', 'Any time'],
-  ['today', 'Today'],
-  ['day', 'Last 24 hours'],
-  ['week', 'Last 7 days'],
-  ['date', 'Since a date…'],
+  ['', t('products.since.any')],
+  ['today', t('products.since.today')],
+  ['day', t('products.since.day')],
+  ['week', t('products.since.week')],
+  ['date', t('products.since.date')],
 ];
 
 /**
@@ -57,7 +58,7 @@ export function createChangedSince(onChange) {
   const date = h('input', {
     class: 'input',
     type: 'date',
-    'aria-label': 'Changed since this date',
+    'aria-label': t('products.since.this_date'),
     hidden: true,
     data: { testid: 'changed-since-date' },
     on: { change: chooseDate },
@@ -77,7 +78,7 @@ export function createChangedSince(onChange) {
   /** @param {string} value the beginning, as the address has it; "" for any time */
   const show = (value) => {
     current.hidden = !value;
-    setText(current, value ? `Since ${formatMoment(value)}` : '');
+    setText(current, value ? t('products.since.since', { time: formatMoment(value) }) : '');
     if (value) select.value = 'current';
     else if (date.hidden || document.activeElement !== date) select.value = '';
     date.hidden = select.value !== 'date';
@@ -85,7 +86,7 @@ export function createChangedSince(onChange) {
   const element = h(
     'div',
     { class: 'filter-field' },
-    h('label', { class: 'filter-field' }, h('span', { text: 'Changed' }), select),
+    h('label', { class: 'filter-field' }, h('span', { text: t('products.since.changed') }), select),
     date,
   );
   return { element, show };

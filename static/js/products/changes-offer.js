@@ -2,6 +2,7 @@
 
 import { fill, h } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { go, setQuery } from '../core/router.js';
 import { FROM_THE_START } from './query.js';
@@ -54,21 +55,21 @@ export function createChangesOffer({ onShow, onFocusLost }) {
           'div',
           { class: 'offer-pill', data: { testid: 'changes-offer' } },
           icon('refresh'),
-          h('span', { text: 'Products have changed.' }),
+          h('span', { text: t('products.offer.text') }),
           h('button', {
             class: 'link-button',
             type: 'button',
-            text: 'Show',
+            text: t('products.offer.show'),
             data: { testid: 'changes-show' },
             on: { click: onShow },
           }),
           h('button', {
             class: 'link-button',
             type: 'button',
-            text: job ? `Those of ${oneLine(job.filename, NAME_CHARACTERS)}` : 'Latest first',
-            title: job
-              ? `Show the products that ${job.filename} has changed`
-              : 'Sort by the latest change, so that the changed products come first',
+            text: job
+              ? t('products.offer.those_of', { name: oneLine(job.filename, NAME_CHARACTERS) })
+              : t('products.offer.latest'),
+            title: job ? t('products.offer.job_hint', { name: job.filename }) : t('products.offer.latest_hint'),
             data: { testid: 'changes-latest' },
             on: { click: showLatest },
           }),

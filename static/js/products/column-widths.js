@@ -1,6 +1,7 @@
 // Columns of the product table that fit their content, and the handles that change their widths.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { MAX_PX, MIN_PX, boundWidth, planWidths } from './width-plan.js';
 
 /** @import { SizedColumn, Widths } from './width-plan.js' */
@@ -106,11 +107,11 @@ export function createColumnWidths(scroller, onChosen) {
       role: 'separator',
       tabindex: '0',
       'aria-orientation': 'vertical',
-      'aria-label': `Width of ${label}`,
+      'aria-label': t('products.width.label', { column: label }),
       'aria-valuemin': MIN_PX,
       'aria-valuemax': MAX_PX,
       'aria-valuenow': MIN_PX,
-      title: 'Drag to change the width; double click fits it',
+      title: t('products.width.hint'),
       data: { testid: `width-${column}` },
     });
     element.addEventListener('pointerdown', (event) => {

@@ -6,6 +6,7 @@ import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import { FIELDS, FIELD_LABELS, changedFields, createConflictChoice } from './edit-conflict.js';
@@ -72,7 +73,7 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
   const cancel = h('button', {
     class: 'button',
     type: 'button',
-    text: mayEdit ? 'Cancel' : 'Close',
+    text: mayEdit ? t('products.cancel') : t('products.close'),
     data: { testid: 'product-cancel' },
     on: { click: () => leave() },
   });
@@ -94,7 +95,7 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
         },
       },
       icon('trash'),
-      'Delete',
+      t('products.delete'),
     );
   const actions = h(
     'div',
@@ -135,9 +136,9 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
     dialog.setTitle(latest.name || latest.sku);
     fill(
       times,
-      h('dt', { text: 'Created' }),
+      h('dt', { text: t('products.dialog.created') }),
       h('dd', { text: formatTime(latest.created_at) }),
-      h('dt', { text: 'Updated' }),
+      h('dt', { text: t('products.field.updated') }),
       h('dd', { text: formatTime(latest.updated_at) }),
     );
     history?.show(latest);
@@ -146,7 +147,7 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
   const setBusy = (wanted) => {
     busy = wanted;
     saveButton.setAttribute('aria-disabled', String(wanted));
-    setText(saveButton, wanted ? 'Saving…' : product ? 'Save' : 'Create product');
+    setText(saveButton, wanted ? t('products.saving') : product ? t('products.save') : t('products.dialog.create'));
   };
   /** @param {...Child} content */
   const showNotice = (...content) => {
@@ -193,9 +194,9 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
 
   /** @param {unknown} error */
   function showError(error) {
-    if (error instanceof NetworkError) return showProblem('The server cannot be reached. Your text is kept.');
+    if (error instanceof NetworkError) return showProblem(t('products.save.unreachable'));
     if (product && hasStatus(error, 404)) {
-      return showProblem('Someone else deleted this product.', 'Copy what you still need, then close.');
+      return showProblem(t('products.save.gone'), t('products.dialog.copy'));
     }
     if (error instanceof ApiError && form.showErrors(error.fields)) return undefined;
     return showProblem(messageOf(error), nextStep(error));
@@ -241,15 +242,12 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
     try {
       await neighbours.go(step);
     } catch (error) {
-      showProblem(
-        `The ${step > 0 ? 'next' : 'previous'} product could not be loaded. ${messageOf(error)}`,
-        nextStep(error),
-      );
+      showProblem(t('products.dialog.step_failed', { isNext: step > 0, reason: messageOf(error) }), nextStep(error));
     }
   }
 
   const dialog = showDialog({
-    title: product ? product.name || product.sku : 'New product',
+    title: product ? product.name || product.sku : t('products.new'),
     headActions: steps?.element,
     address,
     content: [notice, form.element, times, history?.element],
@@ -292,7 +290,7 @@ export function openProduct({ product, draft = {}, address, neighbours, onSaved,
       show(result.product);
       form.put(typed);
       onSeen?.(result.product);
-      announce(`${FIELD_LABELS[field]} restored`);
+      announce(t('products.dialog.restored', { field: FIELD_LABELS[field] }));
       history?.focus();
       history?.load();
     } else if (result.latest) {

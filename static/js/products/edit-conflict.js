@@ -1,6 +1,7 @@
 // Conflicting edits: show the other client's values next to the user's, and let the user choose.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 
 /** @import { Product } from '../core/types.d.ts' */
 
@@ -11,7 +12,12 @@ import { h } from '../core/dom.js';
 /** @type {FieldName[]} */
 export const FIELDS = ['sku', 'name', 'description', 'active'];
 /** @type {Record<FieldName, string>} */
-export const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
+export const FIELD_LABELS = {
+  sku: t('products.field.sku'),
+  name: t('products.field.name'),
+  description: t('products.field.description'),
+  active: t('products.field.active'),
+};
 const SHOWN_CHARACTERS = 600;
 
 /**
@@ -27,15 +33,23 @@ export function createConflictChoice({ fields, others = [], onMine, onTheirs }) 
   const several = fields.length > 1;
   const values = fields.map(({ field, theirs, mine }) => [
     several ? h('p', { class: 'conflict-field', text: FIELD_LABELS[field] }) : null,
-    h('dl', { class: 'conflict-values' }, value('Theirs', theirs), value('Yours', mine)),
+    h(
+      'dl',
+      { class: 'conflict-values' },
+      value(t('products.conflict.theirs'), theirs),
+      value(t('products.conflict.yours'), mine),
+    ),
   ]);
   const other = others.length
-    ? h('p', { class: 'muted', text: `They also changed: ${others.map((field) => FIELD_LABELS[field]).join(', ')}.` })
+    ? h('p', {
+        class: 'muted',
+        text: t('products.conflict.others', { fields: others.map((field) => FIELD_LABELS[field]).join(', ') }),
+      })
     : null;
   return h(
     'div',
     { class: 'conflict', role: 'alert', data: { testid: 'edit-conflict' } },
-    h('p', { class: 'conflict-title', text: 'Someone else changed this product' }),
+    h('p', { class: 'conflict-title', text: t('products.conflict.title') }),
     other,
     values,
     h(
@@ -44,14 +58,14 @@ export function createConflictChoice({ fields, others = [], onMine, onTheirs }) 
       h('button', {
         class: 'button button-small',
         type: 'button',
-        text: 'Use mine',
+        text: t('products.conflict.use_mine'),
         data: { testid: 'use-mine' },
         on: { click: onMine },
       }),
       h('button', {
         class: 'button button-small',
         type: 'button',
-        text: 'Take theirs',
+        text: t('products.conflict.take_theirs'),
         data: { testid: 'take-theirs' },
         on: { click: onTheirs },
       }),
@@ -73,6 +87,14 @@ export function changedFields(before, latest) {
  * @param {string | boolean} content
  */
 function value(label, content) {
-  const text = typeof content === 'boolean' ? (content ? 'Active' : 'Inactive') : content.slice(0, SHOWN_CHARACTERS);
-  return [h('dt', { text: label }), h('dd', { dir: 'auto' }, text || h('span', { class: 'muted', text: 'Empty' }))];
+  const text =
+    typeof content === 'boolean'
+      ? content
+        ? t('products.active')
+        : t('products.inactive')
+      : content.slice(0, SHOWN_CHARACTERS);
+  return [
+    h('dt', { text: label }),
+    h('dd', { dir: 'auto' }, text || h('span', { class: 'muted', text: t('products.conflict.empty') })),
+  ];
 }

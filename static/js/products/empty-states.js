@@ -2,6 +2,7 @@
 
 import { h } from '../core/dom.js';
 import { sampleLink } from '../core/download.js';
+import { t } from '../core/i18n.js';
 import { may } from '../core/session.js';
 import { emptyState } from '../core/widgets.js';
 
@@ -12,16 +13,14 @@ import { emptyState } from '../core/widgets.js';
 export function noProducts(create) {
   const state = emptyState({
     shape: 'box',
-    title: 'No products yet',
-    detail: may('products:write')
-      ? 'This is your catalogue. Import a CSV file, or add products one by one.'
-      : 'This is the catalogue. Editors import products or add them one by one.',
+    title: t('products.empty.title'),
+    detail: may('products:write') ? t('products.empty.text') : t('products.empty.text_viewer'),
     action: may('products:write')
       ? h(
           'div',
           { class: 'empty-actions' },
-          h('a', { class: 'button button-primary', href: '#/import', text: 'Import products' }),
-          h('button', { class: 'button', type: 'button', text: 'New product', on: { click: create } }),
+          h('a', { class: 'button button-primary', href: '#/import', text: t('products.empty.import') }),
+          h('button', { class: 'button', type: 'button', text: t('products.new'), on: { click: create } }),
           may('imports:write') ? sampleLink() : null,
         )
       : undefined,
@@ -37,12 +36,12 @@ export function noProducts(create) {
 export function nothingMatches(clear) {
   const state = emptyState({
     shape: 'search',
-    title: 'Nothing matches',
-    detail: 'No product matches all filters.',
+    title: t('products.empty.nothing_matches'),
+    detail: t('products.empty.no_match'),
     action: h('button', {
       class: 'button',
       type: 'button',
-      text: 'Clear filters',
+      text: t('products.clear_filters'),
       data: { testid: 'clear-filters' },
       on: { click: clear },
     }),

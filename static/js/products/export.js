@@ -2,6 +2,7 @@
 
 import { fetchFile } from '../core/api.js';
 import { downloadFile } from '../core/download.js';
+import { t } from '../core/i18n.js';
 import { exportAddress } from './query.js';
 
 /** @import { Filters } from './query.js' */
@@ -11,7 +12,7 @@ import { exportAddress } from './query.js';
 /** @type {[format: ExportFormat, label: string][]} */
 export const EXPORT_FORMATS = [
   ['csv', 'CSV'],
-  ['csv.gz', 'CSV, compressed (gzip)'],
+  ['csv.gz', t('products.export.gzip')],
 ];
 
 /**

@@ -2,6 +2,7 @@
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatMoment } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
@@ -9,17 +10,18 @@ import { createChangedSince } from './changed-since.js';
 import { findJobName } from './job-names.js';
 import { FROM_THE_START } from './query.js';
 
+/** @import { Part } from '../core/i18n.js' */
 /** @import { FilterName, Filters } from './query.js' */
 
 /** @type {Record<FilterName, string>} */
 const LABELS = {
-  q: 'Search',
-  sku: 'SKU',
-  name: 'Name',
-  description: 'Description',
-  active: 'Status',
-  changed_by: 'Changed by',
-  changed_since: 'Changed since',
+  q: t('products.filter.search'),
+  sku: t('products.field.sku'),
+  name: t('products.field.name'),
+  description: t('products.field.description'),
+  active: t('products.filter.status'),
+  changed_by: t('products.filter.changed_by'),
+  changed_since: t('products.filter.changed_since'),
 };
 /** @type {FilterName[]} Filters in the panel that opens */
 const PANEL_FILTERS = ['sku', 'name', 'description'];
@@ -57,8 +59,8 @@ export function createFilterBar({ tools }) {
   const search = textFilter('q', FROM_THE_START, {
     id: 'product-search',
     type: 'search',
-    placeholder: 'Search products',
-    'aria-label': 'Search products',
+    placeholder: t('products.filter.search_products'),
+    'aria-label': t('products.filter.search_products'),
     'aria-keyshortcuts': '/',
     'aria-describedby': 'search-hint',
     testid: 'products-search',
@@ -72,14 +74,14 @@ export function createFilterBar({ tools }) {
     'select',
     {
       class: 'input',
-      'aria-label': 'Status',
+      'aria-label': t('products.filter.status'),
       data: { testid: 'filter-active' },
       on: { change: () => setQuery({ active: activeSelect.value || undefined, ...FROM_THE_START }) },
     },
     [
-      ['', 'Any status'],
-      ['true', 'Active'],
-      ['false', 'Inactive'],
+      ['', t('products.filter.any_status')],
+      ['true', t('products.active')],
+      ['false', t('products.inactive')],
     ].map(([value, text]) => h('option', { value, text })),
   );
 
@@ -108,7 +110,7 @@ export function createFilterBar({ tools }) {
       on: { click: () => unfold(Boolean(panel.hidden), true) },
     },
     icon('filter'),
-    'Filters',
+    t('products.filter.filters'),
   );
   /**
    * @param {boolean} open
@@ -128,7 +130,7 @@ export function createFilterBar({ tools }) {
   const clearButton = h('button', {
     class: 'button button-quiet',
     type: 'button',
-    text: 'Clear filters',
+    text: t('products.clear_filters'),
     hidden: true,
     on: { click: clear },
   });
@@ -165,7 +167,7 @@ export function createFilterBar({ tools }) {
 
   const element = h(
     'div',
-    { class: 'filters', role: 'search', 'aria-label': 'Products' },
+    { class: 'filters', role: 'search', 'aria-label': t('products.title') },
     h(
       'div',
       { class: 'filter-row' },
@@ -192,12 +194,14 @@ export function createFilterBar({ tools }) {
 }
 
 function searchHint() {
+  /** @param {Part[]} parts */
+  const code = (parts) => h('code', {}, parts);
   return h(
     'div',
     { class: 'search-hint', id: 'search-hint', data: { testid: 'search-hint' } },
-    h('div', { text: 'Finds products with all of the words.' }),
-    h('div', {}, h('code', { text: '"in quotes"' }), ' finds an exact text.'),
-    h('div', {}, h('code', { text: '-word' }), ' leaves products out.'),
+    h('div', { text: t('products.filter.hint_words') }),
+    h('div', {}, tRich('products.filter.hint_quoted', { code })),
+    h('div', {}, tRich('products.filter.hint_minus', { code })),
   );
 }
 
@@ -206,8 +210,8 @@ function searchHint() {
  * @param {string} value
  */
 function chipText(name, value) {
-  if (name === 'active') return value === 'true' ? 'Active' : 'Inactive';
-  if (name === 'changed_by') return 'an import';
+  if (name === 'active') return value === 'true' ? t('products.active') : t('products.inactive');
+  if (name === 'changed_by') return t('products.filter.an_import');
   // A value that is no time is refused by the server.
   return name === 'changed_since' && Date.parse(value) ? formatMoment(value) : value;
 }
@@ -223,13 +227,17 @@ function chip(name, value, remove) {
   return h(
     'span',
     { class: 'chip', data: { testid: 'filter-chip', filter: name } },
-    h('span', { class: 'chip-text', title: value }, `${LABELS[name]}: `, shown),
+    h(
+      'span',
+      { class: 'chip-text', title: value },
+      tRich('products.filter.chip', { filter: LABELS[name], value: shown }),
+    ),
     h(
       'button',
       {
         class: 'chip-remove',
         type: 'button',
-        'aria-label': `Remove the filter ${LABELS[name]}`,
+        'aria-label': t('products.filter.remove', { filter: LABELS[name] }),
         on: { click: remove },
       },
       icon('cross'),

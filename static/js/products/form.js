@@ -1,6 +1,7 @@
 // The form of a product, with an error message at each field.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { FIELDS, FIELD_LABELS } from './edit-conflict.js';
 
@@ -23,7 +24,7 @@ import { FIELDS, FIELD_LABELS } from './edit-conflict.js';
 
 const EMPTY = { sku: '', name: '', description: '', active: true };
 /** @type {Partial<Record<FieldName, string>>} */
-const HINTS = { sku: 'Identifies the product; upper and lower case are the same.' };
+const HINTS = { sku: t('products.dialog.sku_hint') };
 
 /**
  * Create the form.

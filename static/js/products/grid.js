@@ -1,6 +1,7 @@
 // The table of products: sortable headings, rows that stay while their product is shown, and loading states.
 
 import { closestTo, fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import { createCellBlock } from './cell-block.js';
@@ -22,12 +23,12 @@ import { NO_WORDS } from './search-terms.js';
 
 /** @type {HeadingOptions[]} */
 const COLUMNS = [
-  { id: 'sku', label: 'SKU', look: 'col-sku' },
-  { id: 'name', label: 'Name', look: 'col-name' },
-  { id: 'description', label: 'Description', look: 'col-description wide' },
-  { id: 'active', label: 'Active', look: 'col-active' },
+  { id: 'sku', label: t('products.field.sku'), look: 'col-sku' },
+  { id: 'name', label: t('products.field.name'), look: 'col-name' },
+  { id: 'description', label: t('products.field.description'), look: 'col-description wide' },
+  { id: 'active', label: t('products.field.active'), look: 'col-active' },
   // People who sort by time want the latest changes first.
-  { id: 'updated_at', label: 'Updated', look: 'col-updated', newestFirst: true },
+  { id: 'updated_at', label: t('products.field.updated'), look: 'col-updated', newestFirst: true },
 ];
 const SKELETON_ROWS = 14;
 const NARROW = window.matchMedia('(width < 720px)');
@@ -51,7 +52,7 @@ export function createProductGrid(actions) {
   const selectPage = h('input', {
     type: 'checkbox',
     class: 'checkbox',
-    'aria-label': 'Select all on this page',
+    'aria-label': t('products.selection.all_on_page'),
     data: { testid: 'select-page' },
   });
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
@@ -69,7 +70,7 @@ export function createProductGrid(actions) {
       class: `table table-products ${mayEdit ? '' : 'is-read-only'}`.trim(),
       role: 'grid',
       'aria-multiselectable': 'true',
-      'aria-label': 'Products',
+      'aria-label': t('products.title'),
       data: { testid: 'products-table' },
     },
     h(
@@ -80,7 +81,7 @@ export function createProductGrid(actions) {
         {},
         h('th', { scope: 'col', class: 'col-select', hidden: !mayEdit }, h('label', { class: 'hit' }, selectPage)),
         headings.map((entry) => entry.element),
-        h('th', { scope: 'col', class: 'col-open' }, h('span', { class: 'visually-hidden', text: 'Open' })),
+        h('th', { scope: 'col', class: 'col-open' }, h('span', { class: 'visually-hidden', text: t('products.open') })),
       ),
     ),
     body,

@@ -1,7 +1,7 @@
 // The header of the products screen: title, total, export, menu and "New product".
 
 import { h, setText } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { may } from '../core/session.js';
@@ -35,8 +35,8 @@ export function createProductHeader({ onNew, onDeleteAll }) {
     for (const { format, link } of formats) link.setAttribute('href', exportAddress(shownFilters, format, fileDate()));
   };
   const exporting = menuButton({
-    face: [icon('download'), h('span', { class: 'label', text: 'Export' })],
-    label: 'Export',
+    face: [icon('download'), h('span', { class: 'label', text: t('products.export.label') })],
+    label: t('products.export.label'),
     testid: 'export',
     items: formats.map(({ link }) => link),
     onOpen: dateLinks,
@@ -44,10 +44,16 @@ export function createProductHeader({ onNew, onDeleteAll }) {
   exporting.querySelector('.menu')?.prepend(exportText);
   const more = menuButton({
     face: [icon('more', 'icon-bold')],
-    label: 'More actions',
+    label: t('products.header.more'),
     look: 'button-square',
     testid: 'products-menu',
-    items: [menuItem({ run: onDeleteAll, testid: 'delete-all', danger: true }, icon('trash'), 'Delete all products…')],
+    items: [
+      menuItem(
+        { run: onDeleteAll, testid: 'delete-all', danger: true },
+        icon('trash'),
+        t('products.header.delete_all'),
+      ),
+    ],
   });
   const create = h(
     'button',
@@ -55,33 +61,37 @@ export function createProductHeader({ onNew, onDeleteAll }) {
       class: 'button button-primary',
       type: 'button',
       'aria-keyshortcuts': 'n',
-      title: 'New product (n)',
+      title: t('products.header.new_hint'),
       data: { testid: 'new-product' },
       on: { click: onNew },
     },
     icon('plus'),
-    h('span', { class: 'label', text: 'New product' }),
+    h('span', { class: 'label', text: t('products.new') }),
   );
 
   /** @param {HeaderState} state */
   const show = ({ total: count, isEstimate, filters }) => {
     const filtered = Object.keys(filters).length > 0;
-    const number = `${isEstimate ? 'about ' : ''}${formatNumber(count)}`;
-    setText(total, number);
+    setText(total, t('products.header.total', { isEstimate, count }));
     Object.assign(total.dataset, { total: count, estimate: String(isEstimate) });
-    setText(hint, filtered ? 'matching' : '');
+    setText(hint, filtered ? t('products.header.matching') : '');
     setText(
       exportText,
-      filtered ? `Export ${number} matching` : `Export ${isEstimate ? 'about ' : ''}${formatCount(count, 'product')}`,
+      filtered
+        ? t('products.export.title_matching', { isEstimate, count })
+        : t('products.export.title', { isEstimate, count }),
     );
     shownFilters = filters;
     dateLinks();
-    for (const { label, link } of formats) link.setAttribute('aria-label', `${exportText.textContent} as ${label}`);
+    const title = exportText.textContent;
+    for (const { label, link } of formats) {
+      link.setAttribute('aria-label', t('products.export.link', { title, format: label }));
+    }
   };
   const element = h(
     'div',
     { class: 'screen-head products-head' },
-    h('h1', { text: 'Products' }),
+    h('h1', { text: t('products.title') }),
     total,
     hint,
     h(

@@ -1,6 +1,7 @@
 // The names of the jobs that filters refer to.
 
 import { getJson } from '../core/api.js';
+import { t } from '../core/i18n.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
 
@@ -28,6 +29,6 @@ async function fetchName(taskId) {
     return filename;
   } catch {
     names.delete(taskId);
-    return 'an import';
+    return t('products.filter.an_import');
   }
 }

@@ -2,6 +2,7 @@
 
 import { messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
+import { t } from '../core/i18n.js';
 import { createSelection } from '../core/selection.js';
 import { may } from '../core/session.js';
 import { actionBar } from './action-bar.js';
@@ -61,7 +62,7 @@ export function createListSelection({ grid, list, shown, remove }) {
     } catch (error) {
       showBanner({
         key: BANNER_KEY,
-        title: `The products could not be counted. ${messageOf(error)}`,
+        title: t('products.selection.not_counted', { reason: messageOf(error) }),
         detail: nextStep(error),
       });
     }
@@ -94,7 +95,7 @@ export function createListSelection({ grid, list, shown, remove }) {
     } catch (error) {
       return showBanner({
         key: BANNER_KEY,
-        title: `The products could not be exported. ${messageOf(error)}`,
+        title: t('products.selection.not_exported', { reason: messageOf(error) }),
         detail: nextStep(error),
       });
     }

@@ -1,5 +1,6 @@
 // What a paste does: which cells of the table get which values, and which ones cannot get theirs.
 
+import { t } from '../core/i18n.js';
 import { readActive } from './active-words.js';
 import { FIELDS } from './edit-conflict.js';
 
@@ -117,7 +118,7 @@ function readValue(values, field, text, shown) {
   if (field === 'active') {
     const value = readActive(text);
     // As in an import, a blank cell leaves it as it is.
-    if (value === undefined) return text.trim() ? `“${shorten(text)}” is neither true nor false.` : '';
+    if (value === undefined) return text.trim() ? t('products.paste.no_active', { text: shorten(text) }) : '';
     if (value !== shown.active) values.active = value;
     return '';
   }
@@ -132,12 +133,12 @@ function readValue(values, field, text, shown) {
  * @param {string} value
  */
 function findFault(field, value) {
-  if (field === 'sku' && !value) return 'A SKU cannot be empty.';
+  if (field === 'sku' && !value) return t('products.paste.empty_sku');
   const limit = { sku: SKU_MAX_CHARACTERS, name: NAME_MAX_CHARACTERS, description: Infinity }[field];
   // The server counts code points. There are at most as many as code units.
   const length = value.length > limit ? [...value].length : 0;
-  if (length > limit) return `At most ${limit} characters are allowed; this has ${length}.`;
-  return value.includes('\0') || !isWellFormed(value) ? 'The text has characters that cannot be stored.' : '';
+  if (length > limit) return t('products.paste.too_long', { limit, length });
+  return value.includes('\0') || !isWellFormed(value) ? t('products.paste.bad_characters') : '';
 }
 
 /**

@@ -3,6 +3,7 @@
 import { openDialog } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { FIELD_LABELS } from './edit-conflict.js';
 
 /** @import { EditOutcomes } from '../core/types.d.ts' */
@@ -15,9 +16,9 @@ import { FIELD_LABELS } from './edit-conflict.js';
  * @param {EditOutcomes['outcomes'][number]['error']} error
  */
 export function reasonOf(error) {
-  if (error?.code === 'precondition_failed') return 'Someone else changed it meanwhile. Paste again to overwrite that.';
-  if (error?.code === 'product_not_found') return 'Someone else deleted it.';
-  return error?.error ?? 'The server did not say why.';
+  if (error?.code === 'precondition_failed') return t('products.paste.overwrite');
+  if (error?.code === 'product_not_found') return t('products.paste.gone');
+  return error?.error ?? t('products.paste.no_reason');
 }
 
 /**

@@ -1,13 +1,12 @@
 // The sentences around a paste: the question before it, what it did, and what it left out.
 
-import { formatCount, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
+import { listFields } from './field-names.js';
 
 /** @import { FieldName } from './edit-conflict.js' */
 /** @import { PastePlan } from './paste-plan.js' */
 
 /** @typedef {'paste' | 'clear'} Purpose */
-
-const NAMES = { sku: 'SKU', name: 'name', description: 'description', active: 'state' };
 
 /**
  * Return the question before a paste into many products.
@@ -16,17 +15,18 @@ const NAMES = { sku: 'SKU', name: 'name', description: 'description', active: 's
  * @returns {{title: string, text: string, ok: string}}
  */
 export function pasteQuestion(plan, purpose) {
-  const products = formatCount(plan.edits.length, 'product');
-  const fields = fieldsOf(plan).map((field) => NAMES[field]);
-  const of = `${joinWords(fields)} of ${products}`;
+  const count = plan.edits.length;
+  const changed = fieldsOf(plan);
+  const fields = listFields(changed);
   const effect =
     purpose === 'clear'
-      ? `The ${of} ${fields.length === 1 ? 'becomes' : 'become'} empty.`
-      : `The pasted values replace the ${of}.`;
+      ? t('products.paste.clears', { fields, fieldCount: changed.length, count })
+      : t('products.paste.replaces', { fields, count });
   return {
-    title: purpose === 'clear' ? `Clear cells of ${products}?` : `Change ${products}?`,
-    text: [effect, ...describeRest(plan), 'Ctrl+Z undoes all of it.'].join(' '),
-    ok: purpose === 'clear' ? `Clear cells of ${products}` : `Change ${products}`,
+    title:
+      purpose === 'clear' ? t('products.paste.clear_title', { count }) : t('products.paste.change_title', { count }),
+    text: [effect, ...describeRest(plan), t('products.paste.undo')].join(' '),
+    ok: purpose === 'clear' ? t('products.paste.clear_ok', { count }) : t('products.paste.change_ok', { count }),
   };
 }
 
@@ -37,11 +37,10 @@ export function pasteQuestion(plan, purpose) {
  */
 export function describeRest({ rowsLeftOut: rows, columnsLeftOut: columns, hasReadOnly, refusals }) {
   return [
-    refusals.length &&
-      `${formatCount(refusals.length, 'cell')} cannot get ${refusals.length === 1 ? 'its' : 'their'} value.`,
-    rows && `${formatCount(rows, 'pasted row')} ${rows === 1 ? 'does' : 'do'} not fit on this page of the list.`,
-    columns && `${formatCount(columns, 'pasted column')} ${columns === 1 ? 'goes' : 'go'} beyond the last one.`,
-    hasReadOnly && 'The column “Updated” cannot be changed.',
+    refusals.length && t('products.paste.refused', { count: refusals.length }),
+    rows && t('products.paste.rows', { count: rows }),
+    columns && t('products.paste.columns', { count: columns }),
+    hasReadOnly && t('products.paste.read_only'),
   ].filter((sentence) => typeof sentence === 'string');
 }
 
@@ -50,9 +49,7 @@ export function describeRest({ rowsLeftOut: rows, columnsLeftOut: columns, hasRe
  * @param {Purpose} purpose
  */
 export const describeNothing = (purpose) =>
-  purpose === 'clear'
-    ? 'There is nothing to clear: only names and descriptions can be empty'
-    : 'Nothing to change: the cells have these values already';
+  purpose === 'clear' ? t('products.paste.nothing_to_clear') : t('products.paste.nothing');
 
 /**
  * Return the title of the message about what a paste did not do.
@@ -61,10 +58,13 @@ export const describeNothing = (purpose) =>
  * @param {boolean} isPartly whether some of them got a part of their values
  */
 export function describeFailed(failed, total, isPartly) {
-  const of = total === 1 ? 'The product' : formatCount(total, 'product');
-  const who = failed < total ? `${formatNumber(failed)} of ${of}` : of;
-  if (isPartly) return `${who} did not get all of ${failed === 1 ? 'its' : 'their'} values.`;
-  return `${who} ${failed === 1 ? 'was' : 'were'} not changed.`;
+  const count = failed;
+  if (failed === total) {
+    return isPartly ? t('products.paste.partly_all', { count }) : t('products.paste.failed_all', { count });
+  }
+  return isPartly
+    ? t('products.paste.partly_some', { count, total })
+    : t('products.paste.failed_some', { count, total });
 }
 
 /** @param {PastePlan} plan @returns {FieldName[]} the fields that the plan changes */
@@ -73,7 +73,3 @@ function fieldsOf({ edits }) {
   const all = ['sku', 'name', 'description', 'active'];
   return all.filter((field) => edits.some(({ values }) => field in values));
 }
-
-/** @param {string[]} words */
-const joinWords = (words) =>
-  words.length > 1 ? `${words.slice(0, -1).join(', ')} and ${words.at(-1)}` : (words[0] ?? '');

@@ -4,6 +4,7 @@ import { getJson } from '../core/api.js';
 import { addCommandSearch } from '../core/command-menu.js';
 import { oneLine } from '../core/format.js';
 import { fuzzyMatch } from '../core/fuzzy.js';
+import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { lastDeletionAt } from './undoable-deletes.js';
@@ -29,10 +30,10 @@ export function productCommands(onScreen) {
     ...(may('products:write') ? editCommands(onScreen) : []),
     {
       id: 'products-search',
-      label: 'Search the products',
+      label: t('products.command.search'),
       shape: 'search',
       shortcuts: ['/'],
-      group: 'Products',
+      group: t('products.title'),
       run: () => onScreen((screen) => screen.focusSearch()),
     },
     ...(knownViews() ?? []).map(viewCommand),
@@ -48,17 +49,17 @@ const isListShown = () => document.querySelector('main[data-screen="products"]')
 const editCommands = (onScreen) => [
   {
     id: 'products-new',
-    label: 'New product',
-    keywords: 'add create',
+    label: t('products.new'),
+    keywords: t('products.command.words.new'),
     shape: 'plus',
     shortcuts: ['n'],
-    group: 'Products',
+    group: t('products.title'),
     run: () => onScreen((screen) => screen.create()),
   },
   {
     id: 'products-undo',
-    label: 'Undo the last edit',
-    help: 'Undo the last edit or deletion of products',
+    label: t('products.command.undo'),
+    help: t('products.command.undo_help'),
     shape: 'undo',
     shortcuts: ['mod+z'],
     when: isListShown,
@@ -67,8 +68,8 @@ const editCommands = (onScreen) => [
   },
   {
     id: 'products-redo',
-    label: 'Repeat what was undone',
-    help: 'Repeat what was undone; Ctrl+Y does the same',
+    label: t('products.command.redo'),
+    help: t('products.command.redo_help'),
     shape: 'refresh',
     shortcuts: ['mod+shift+z', 'mod+y'],
     when: isListShown,
@@ -81,20 +82,20 @@ const editCommands = (onScreen) => [
 const viewCommand = ({ id, name }) => ({
   id: `view-${id}`,
   label: name,
-  keywords: 'saved view',
+  keywords: t('products.command.words.view'),
   shape: 'eye',
-  group: 'Views',
+  group: t('products.views.title'),
   run: () => go(viewLink(id)),
 });
 
 /** Let the command menu find products, and views that were not loaded yet. */
 export function installProductSearch() {
   addCommandSearch({
-    title: 'Views',
+    title: t('products.views.title'),
     when: () => may('products:read') && !knownViews(),
     search: async (text) => (await loadViews()).filter(({ name }) => fuzzyMatch(text, name)).map(viewCommand),
   });
-  addCommandSearch({ title: 'Products', when: () => may('products:read'), search: findProducts });
+  addCommandSearch({ title: t('products.title'), when: () => may('products:read'), search: findProducts });
 }
 
 /**

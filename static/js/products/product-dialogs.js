@@ -4,6 +4,7 @@ import { getJson, hasStatus, messageOf, nextStep } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { replaceAddress } from '../core/router.js';
 import { openProduct } from './dialog.js';
 import { addressOf } from './save-queue.js';
@@ -29,7 +30,7 @@ import { addressOf } from './save-queue.js';
  * @property {(error: unknown) => void} reject
  */
 
-const TITLE = 'Products · Acme Product Importer';
+const TITLE = t('products.page_title');
 
 /**
  * Create the dialogs of a list.
@@ -185,13 +186,11 @@ export function createProductDialogs(host) {
    */
   function showMissing(id, error) {
     const isGone = hasStatus(error, 404);
-    const text = isGone
-      ? 'It was deleted, or the address is wrong. Search for it in the list, or ask who gave you the address.'
-      : [messageOf(error), nextStep(error)].filter(Boolean).join(' ');
+    const text = isGone ? t('products.missing.text') : [messageOf(error), nextStep(error)].filter(Boolean).join(' ');
     const button = h('button', {
       class: 'button button-primary',
       type: 'button',
-      text: isGone ? 'Show the products' : 'Try again',
+      text: isGone ? t('products.missing.show') : t('products.try_again'),
       data: { testid: 'product-missing-action' },
       on: {
         click: () => {
@@ -201,7 +200,7 @@ export function createProductDialogs(host) {
       },
     });
     const dialog = showDialog({
-      title: isGone ? 'This product does not exist' : 'The product could not be loaded',
+      title: isGone ? t('products.missing.title') : t('products.missing.not_loaded'),
       content: [h('p', { message: text })],
       footer: h('div', { class: 'dialog-actions' }, button),
       testid: 'product-missing',

@@ -4,6 +4,7 @@
 import { getJson, messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { fill, h, setText } from '../core/dom.js';
+import { t, tRich } from '../core/i18n.js';
 import { may } from '../core/session.js';
 import { compareTexts } from '../core/text-changes.js';
 import { timeElement } from '../core/widgets.js';
@@ -24,11 +25,11 @@ const SHOWN_CHARACTERS = 20_000;
 
 /** @type {Record<NonNullable<ProductHistoryChange['how']>, string>} */
 const WAYS = {
-  page: 'on this page',
-  api: 'through the API',
-  import: 'import',
-  bulk: 'together with others',
-  undo: 'undo',
+  page: t('products.history.way.page'),
+  api: t('products.history.way.api'),
+  import: t('products.history.way.import'),
+  bulk: t('products.history.way.bulk'),
+  undo: t('products.history.way.undo'),
 };
 
 /**
@@ -45,14 +46,14 @@ export function createProductHistory({ id, onRestore }) {
   /** @type {Product | null} */
   let present = null;
   let wanted = 0;
-  const heading = h('h3', { id: 'product-history', tabindex: '-1', text: 'History' });
+  const heading = h('h3', { id: 'product-history', tabindex: '-1', text: t('products.history.title') });
   const list = h('ol', { class: 'history-list', data: { testid: 'product-history' } });
-  const status = h('p', { class: 'muted', role: 'status', text: 'Loading…' });
+  const status = h('p', { class: 'muted', role: 'status', text: t('products.loading') });
   const problem = h('div', {});
   const more = h('button', {
     class: 'button button-small',
     type: 'button',
-    text: 'Show earlier changes',
+    text: t('products.history.more'),
     hidden: true,
     data: { testid: 'history-more' },
   });
@@ -61,7 +62,7 @@ export function createProductHistory({ id, onRestore }) {
   const activity = may('admin')
     ? h('a', {
         href: `#/activity?${new URLSearchParams({ target: `product:${id}` })}`,
-        text: 'Show in the activity',
+        text: t('products.history.activity'),
         data: { testid: 'product-activity' },
       })
     : null;
@@ -87,7 +88,7 @@ export function createProductHistory({ id, onRestore }) {
     wanted += 1;
     const turn = wanted;
     problem.replaceChildren();
-    setText(status, 'Loading…');
+    setText(status, t('products.loading'));
     try {
       /** @type {ProductHistory} */
       const answer = await getJson(`${addressOf(id)}/history`, { query: { page: number, per_page: PER_PAGE } });
@@ -98,7 +99,7 @@ export function createProductHistory({ id, onRestore }) {
       page = number;
       const hadFocus = document.activeElement === more;
       more.hidden = next === null;
-      setText(status, next === null && !answer.complete ? 'Earlier changes are not known.' : '');
+      setText(status, next === null && !answer.complete ? t('products.history.incomplete') : '');
       render();
       // The button has moved or is gone, so the first new change takes the focus.
       const first = hadFocus && list.children[shown];
@@ -109,9 +110,9 @@ export function createProductHistory({ id, onRestore }) {
       more.hidden = true;
       problem.replaceChildren(
         buildBanner({
-          title: `The history could not be loaded. ${messageOf(error)}`,
+          title: t('products.history.not_loaded', { reason: messageOf(error) }),
           detail: nextStep(error),
-          action: { label: 'Try again', run: () => fetchPage(number) },
+          action: { label: t('products.try_again'), run: () => fetchPage(number) },
         }),
       );
     }
@@ -141,16 +142,14 @@ function createChange(change, present, { onRestore }) {
     h('p', { class: 'history-title' }, describeAuthor(change), timeElement(change.at)),
     changes
       ? FIELDS.map((field) => createField(field, changes[field], change, present, onRestore))
-      : h('p', { class: 'muted', text: UNKNOWN_VALUES[change.how ?? 'none'] ?? 'The values are not known.' }),
+      : h('p', { class: 'muted', text: UNKNOWN_VALUES[change.how ?? 'none'] ?? t('products.history.unknown_values') }),
   );
 }
 
 /** @type {Record<string, string>} */
 const UNKNOWN_VALUES = {
-  none:
-    'The record of this change has expired, or somebody made it directly in the database. ' +
-    'There may have been other changes before it.',
-  undo: 'The values are not kept any more.',
+  none: t('products.history.expired'),
+  undo: t('products.history.not_kept_values'),
 };
 
 /**
@@ -162,10 +161,25 @@ function describeAuthor({ how, by, import: job, undone, created }) {
   const text = (undone ?? job)?.filename;
   const name = text && h('bdi', { text });
   const target = job ? h('a', { href: addressOfJob(job.task_id) }, name) : name;
-  const way = how && (how === 'bulk' && target ? target : [WAYS[how], target && [' of ', target]]);
+  const way = how && describeWay(how, target || null);
   const author = by?.name && h('bdi', { class: 'history-author', text: by.name });
-  const parts = [author, way, created && 'created'].filter(Boolean);
-  return h('span', {}, parts.length ? parts.map((part, index) => [index ? ' · ' : null, part]) : 'Unknown change');
+  const parts = [author, way, created && t('products.history.created')].filter(Boolean);
+  return h(
+    'span',
+    {},
+    parts.length ? parts.map((part, index) => [index ? ' · ' : null, part]) : t('products.history.unknown'),
+  );
+}
+
+/**
+ * @param {NonNullable<ProductHistoryChange['how']>} how
+ * @param {HTMLElement | null} target what was imported or undone, or the bulk change
+ * @returns {Child}
+ */
+function describeWay(how, target) {
+  if (!target) return WAYS[how];
+  if (how === 'import' || how === 'undo') return tRich(`products.history.way_of.${how}`, { target });
+  return how === 'bulk' ? target : WAYS[how];
 }
 
 /** @param {string} taskId */
@@ -194,16 +208,16 @@ function createField(field, values, { created }, present, onRestore) {
       h('button', {
         class: 'button button-small',
         type: 'button',
-        text: 'Restore this value',
-        'aria-label': `Restore this value of the ${NAMES[field]}: ${asText(before).slice(0, 60) || 'empty'}`,
+        text: t('products.history.restore'),
+        'aria-label': t('products.history.restore_label', {
+          field,
+          value: asText(before).slice(0, 60) || t('products.history.empty'),
+        }),
         data: { testid: 'history-restore' },
         on: { click: () => onRestore(field, before) },
       }),
   );
 }
-
-/** @type {Record<FieldName, string>} */
-const NAMES = { sku: 'SKU', name: 'name', description: 'description', active: 'state' };
 
 /**
  * @param {FieldValue} before
@@ -220,7 +234,11 @@ function createValues(before, after, created) {
     { class: 'history-values' },
     created
       ? null
-      : [h('span', { class: 'visually-hidden', text: 'before: ' }), createValue(before, old), createArrow()],
+      : [
+          h('span', { class: 'visually-hidden', text: `${t('products.history.before')} ` }),
+          createValue(before, old),
+          createArrow(),
+        ],
     createValue(after, current),
   );
 }
@@ -230,14 +248,19 @@ function createValues(before, after, created) {
  * @param {Child[]} content of the value, with its differences
  */
 function createValue(value, content) {
-  if (value === '' || value === null) return h('span', { class: 'muted', text: value === null ? 'not kept' : 'empty' });
+  if (value === '' || value === null) {
+    return h('span', {
+      class: 'muted',
+      text: value === null ? t('products.history.not_kept') : t('products.history.empty'),
+    });
+  }
   const element = h('span', { dir: 'auto' }, content);
   return isLong(value) ? fold(element) : element;
 }
 
 const createArrow = () => [
   h('span', { class: 'history-arrow', 'aria-hidden': 'true', text: ' → ' }),
-  h('span', { class: 'visually-hidden', text: ', after: ' }),
+  h('span', { class: 'visually-hidden', text: `${t('products.history.after')} ` }),
 ];
 
 /**
@@ -246,11 +269,16 @@ const createArrow = () => [
  */
 function fold(content) {
   content.classList.add('is-folded');
-  const button = h('button', { class: 'link-button', type: 'button', text: 'Show all', 'aria-expanded': 'false' });
+  const button = h('button', {
+    class: 'link-button',
+    type: 'button',
+    text: t('products.history.show_all'),
+    'aria-expanded': 'false',
+  });
   button.addEventListener('click', () => {
     const isFolded = content.classList.toggle('is-folded');
     button.setAttribute('aria-expanded', String(!isFolded));
-    setText(button, isFolded ? 'Show all' : 'Show less');
+    setText(button, isFolded ? t('products.history.show_all') : t('products.history.show_less'));
   });
   return h('span', { class: 'history-foldable' }, content, button);
 }
@@ -260,7 +288,8 @@ const isLong = (value) =>
   typeof value === 'string' && (value.length > FOLDED_CHARACTERS || value.split('\n').length > FOLDED_LINES);
 
 /** @param {FieldValue} value */
-const asText = (value) => (typeof value === 'boolean' ? (value ? 'Active' : 'Inactive') : (value ?? ''));
+const asText = (value) =>
+  typeof value === 'boolean' ? (value ? t('products.active') : t('products.inactive')) : (value ?? '');
 
 /** @param {string} text */
 const clip = (text) => (text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);

@@ -2,6 +2,7 @@
 
 import { fill, h, setText } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import { timeElement } from '../core/widgets.js';
@@ -20,7 +21,11 @@ import { NO_WORDS } from './search-terms.js';
 const TITLE_CHARACTERS = 1_000;
 const SAVED_MS = 2_000;
 /** @type {Record<SaveState, [shape: IconName, word: string]>} */
-const STATES = { saving: ['arc', 'Saving…'], saved: ['check', 'Saved'], failed: ['alert', 'Not saved'] };
+const STATES = {
+  saving: ['arc', t('products.saving')],
+  saved: ['check', t('products.saved')],
+  failed: ['alert', t('products.not_saved')],
+};
 
 /** @type {TextField[]} */
 export const TEXT_FIELDS = ['sku', 'name', 'description'];
@@ -73,14 +78,10 @@ export function createProductRow(product) {
   const updated = h('span', { class: 'cell-updated' });
   /**
    * @param {TextField} field
-   * @param {string} name of the class
+   * @param {{class: string}} attributes
    */
-  const textCell = (field, name) =>
-    h(
-      'td',
-      { class: `cell-edit ${name}`, tabindex: '-1', data: { testid: `cell-${field}`, column: field } },
-      texts[field].element,
-    );
+  const textCell = (field, attributes) =>
+    h('td', { ...attributes, tabindex: '-1', data: { testid: `cell-${field}`, column: field } }, texts[field].element);
   /** @type {Record<Column, HTMLTableCellElement>} */
   const cells = {
     select: h(
@@ -88,9 +89,9 @@ export function createProductRow(product) {
       { class: 'col-select', hidden: !mayEdit, data: { column: 'select' } },
       h('label', { class: 'hit' }, checkbox),
     ),
-    sku: textCell('sku', 'col-sku'),
-    name: textCell('name', 'col-name'),
-    description: textCell('description', 'col-description wide'),
+    sku: textCell('sku', { class: 'cell-edit col-sku' }),
+    name: textCell('name', { class: 'cell-edit col-name' }),
+    description: textCell('description', { class: 'cell-edit col-description wide' }),
     active: h(
       'td',
       { class: 'col-active', tabindex: mayEdit ? null : '-1', data: { testid: 'cell-active', column: 'active' } },
@@ -159,14 +160,14 @@ export function createProductRow(product) {
       cells[field].title = oneLine(shown[field]).length > 20 ? shown[field].slice(0, TITLE_CHARACTERS) : '';
     }
     const name = oneLine(shown.sku);
-    checkbox.setAttribute('aria-label', `Select ${name}`);
-    toggle.setAttribute('aria-label', 'Active');
+    checkbox.setAttribute('aria-label', t('products.row.select', { sku: name }));
+    toggle.setAttribute('aria-label', t('products.active'));
     toggle.setAttribute('aria-checked', String(shown.active));
-    toggle.title = shown.active ? 'Active' : 'Inactive';
+    toggle.title = shown.active ? t('products.active') : t('products.inactive');
     setText(activeText, toggle.title);
     activeText.classList.toggle('muted', !shown.active);
-    open.setAttribute('aria-label', `Open ${name}`);
-    open.title = 'Open (o)';
+    open.setAttribute('aria-label', t('products.row.open', { sku: name }));
+    open.title = t('products.row.open_hint');
     showState();
   }
 

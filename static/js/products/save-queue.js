@@ -2,6 +2,7 @@
 
 import { ApiError, NetworkError, etagOf, getJson, hasStatus, messageOf, sendJson } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
+import { t } from '../core/i18n.js';
 import { FIELDS } from './edit-conflict.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
@@ -236,7 +237,7 @@ const pick = (product, changes) =>
  * @returns {string} the message to show beside the field
  */
 export function describeSaveError(error, field) {
-  if (error instanceof NetworkError) return 'The server cannot be reached. Your text is kept.';
-  if (hasStatus(error, 404)) return 'Someone else deleted this product.';
+  if (error instanceof NetworkError) return t('products.save.unreachable');
+  if (hasStatus(error, 404)) return t('products.save.gone');
   return (error instanceof ApiError && error.fields[field]?.join(' ')) || messageOf(error);
 }

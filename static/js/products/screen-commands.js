@@ -1,6 +1,6 @@
 // What the command menu offers on the products screen.
 
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { setQuery } from '../core/router.js';
 import { may } from '../core/session.js';
 import { ACTIONS } from './action-bar.js';
@@ -40,11 +40,11 @@ import { FROM_THE_START } from './query.js';
 
 /** @type {[column: SortColumn, label: string, order?: 'desc'][]} */
 const SORTS = [
-  ['sku', 'SKU'],
-  ['name', 'name'],
-  ['active', 'status'],
-  ['updated_at', 'last change', 'desc'],
-  ['created_at', 'creation', 'desc'],
+  ['sku', t('products.sort.sku')],
+  ['name', t('products.sort.name')],
+  ['active', t('products.sort.active')],
+  ['updated_at', t('products.sort.updated_at'), 'desc'],
+  ['created_at', t('products.sort.created_at'), 'desc'],
 ];
 
 /**
@@ -57,10 +57,10 @@ export function listCommands(shown, actions) {
   return [
     ...(shown.selected ? selectionCommands(shown, actions) : []),
     ...(may('products:write') && shown.total ? selectCommands(shown, actions) : []),
-    { id: 'products-filters', label: 'Filter the products', shape: 'filter', run: actions.openFilters },
+    { id: 'products-filters', label: t('products.command.filter'), shape: 'filter', run: actions.openFilters },
     {
       id: 'products-clear-filters',
-      label: 'Clear filters',
+      label: t('products.clear_filters'),
       shape: 'cross',
       when: () => Object.keys(shown.filters).length > 0,
       run: actions.clearFilters,
@@ -68,18 +68,18 @@ export function listCommands(shown, actions) {
     ...EXPORT_FORMATS.map(([format, label]) => exportCommand(format, label, shown.filters)),
     {
       id: 'products-next',
-      label: 'Next page',
+      label: t('products.command.next'),
       when: () => shown.page < shown.pages,
       run: () => actions.turnTo(shown.page + 1),
     },
     {
       id: 'products-previous',
-      label: 'Previous page',
+      label: t('products.command.previous'),
       shape: 'previous',
       when: () => shown.page > 1,
       run: () => actions.turnTo(shown.page - 1),
     },
-    { id: 'products-latest', label: 'Show the latest changes', shape: 'clock', run: actions.showLatest },
+    { id: 'products-latest', label: t('products.command.latest'), shape: 'clock', run: actions.showLatest },
     ...SORTS.map(sortCommand),
     ...(may('admin') ? [deleteAllCommand(actions)] : []),
   ];
@@ -93,8 +93,8 @@ export function listCommands(shown, actions) {
  */
 const exportCommand = (format, label, filters) => ({
   id: `products-export-${format}`,
-  label: `Export ${Object.keys(filters).length ? 'all that match' : 'all products'} as ${label}`,
-  keywords: 'download file',
+  label: t('products.command.export', { isFiltered: Object.keys(filters).length > 0, format: label }),
+  keywords: t('products.command.words.export'),
   shape: 'download',
   run: () => exportMatching(filters, format),
 });
@@ -105,8 +105,8 @@ const exportCommand = (format, label, filters) => ({
  */
 const sortCommand = ([column, label, order]) => ({
   id: `products-sort-${column}`,
-  label: `Sort by ${label}`,
-  keywords: 'order',
+  label,
+  keywords: t('products.command.words.sort'),
   shape: order ? 'descending' : 'ascending',
   run: () => setQuery({ sort_by: column, sort_order: order, ...FROM_THE_START }),
 });
@@ -114,7 +114,7 @@ const sortCommand = ([column, label, order]) => ({
 /** @param {ListActions} actions @returns {Command} */
 const deleteAllCommand = ({ deleteAll }) => ({
   id: 'products-delete-all',
-  label: 'Delete all products…',
+  label: t('products.header.delete_all'),
   shape: 'trash',
   run: deleteAll,
 });
@@ -125,10 +125,10 @@ const deleteAllCommand = ({ deleteAll }) => ({
  * @returns {Command[]}
  */
 const selectCommands = ({ total }, { selectPage, selectEverything }) => [
-  { id: 'products-select-page', label: 'Select all on this page', shape: 'check', run: selectPage },
+  { id: 'products-select-page', label: t('products.selection.all_on_page'), shape: 'check', run: selectPage },
   {
     id: 'products-select-everything',
-    label: `Select all ${formatCount(total, 'product')}`,
+    label: t('products.command.select_all', { count: total }),
     shape: 'check',
     run: selectEverything,
   },
@@ -140,13 +140,12 @@ const selectCommands = ({ total }, { selectPage, selectEverything }) => [
  * @returns {Command[]}
  */
 function selectionCommands({ selected, mayDelete, busy }, { act, exportSelected, clearSelection }) {
-  const what = formatCount(selected, 'selected product');
   return [
-    ...ACTIONS.map(([action, verb]) => {
+    ...ACTIONS.map(([action]) => {
       /** @type {Command} */
       const command = {
         id: `products-selected-${action}`,
-        label: action === 'set' ? `Set a field of ${what}…` : `${verb} ${what}`,
+        label: t(`products.command.${action}`, { count: selected }),
         shape: action === 'delete' ? 'trash' : 'edit',
         when: () => !busy && (action !== 'delete' || mayDelete),
         run: () => act(action),
@@ -157,13 +156,18 @@ function selectionCommands({ selected, mayDelete, busy }, { act, exportSelected,
       /** @type {Command} */
       const command = {
         id: `products-selected-export-${format}`,
-        label: `Export ${what} as ${label}`,
-        keywords: 'download file',
+        label: t('products.command.export_selected', { count: selected, format: label }),
+        keywords: t('products.command.words.export'),
         shape: 'download',
         run: () => exportSelected(format),
       };
       return command;
     }),
-    { id: 'products-selected-clear', label: 'Clear the selection', shape: 'cross', run: clearSelection },
+    {
+      id: 'products-selected-clear',
+      label: t('products.command.clear_selection'),
+      shape: 'cross',
+      run: clearSelection,
+    },
   ];
 }

@@ -8,7 +8,8 @@ import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { provideCommands } from '../core/commands.js';
 import { h } from '../core/dom.js';
-import { formatCount, oneLine } from '../core/format.js';
+import { oneLine } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { createPager } from '../core/pager.js';
 import { go, setQuery } from '../core/router.js';
 import { may } from '../core/session.js';
@@ -55,7 +56,7 @@ let mounted = null;
 /** @type {(createPanel: CreatePanel) => Screen & {commands: () => Command[]}} */
 export const createProductsScreen = (createPanel) => ({
   mount(root, location) {
-    document.title = 'Products · Acme Product Importer';
+    document.title = t('products.page_title');
     const created = createScreen(root, createPanel);
     mounted = created;
     created.update(location);
@@ -120,7 +121,7 @@ function createScreen(root, createPanel) {
   /** @param {number} page */
   const turnTo = (page) => setQuery(pageQuery(page, current?.pagination));
   const pager = createPager({
-    label: 'products',
+    label: t('products.list.pager'),
     sizes: PAGE_SIZES,
     onPage: turnTo,
     // A new page size starts at the first page, because the same page number would show other products.
@@ -160,7 +161,7 @@ function createScreen(root, createPanel) {
     },
     onSaved(saved) {
       showVersion(saved);
-      toast('Product saved');
+      toast(t('products.list.saved'));
     },
   });
   const list = createPageLoader({
@@ -212,7 +213,7 @@ function createScreen(root, createPanel) {
     else grid.showInstead(filtered ? nothingMatches(filters.clear) : noProducts(create));
     chosen.show();
     dialogs.pageShown(isNew);
-    if (filtered && isNew) announce(`${formatCount(pagination.total, 'product')} found`);
+    if (filtered && isNew) announce(t('products.list.found', { count: pagination.total }));
   }
 
   /** @param {ProductPagination} pagination */
@@ -233,9 +234,9 @@ function createScreen(root, createPanel) {
     if (error instanceof NetworkError) return;
     showBanner({
       key: BANNER_KEY,
-      title: `The products could not be loaded. ${messageOf(error)}`,
+      title: t('products.list.not_loaded', { reason: messageOf(error) }),
       detail: nextStep(error),
-      action: { label: 'Try again', run: () => list.load() },
+      action: { label: t('products.try_again'), run: () => list.load() },
     });
   }
 
@@ -269,7 +270,10 @@ function createScreen(root, createPanel) {
       product: null,
       onSaved(saved) {
         const href = `#/products?${new URLSearchParams({ sku: saved.sku })}`;
-        toast([h('bdi', { text: oneLine(saved.sku, 40) }), ' created'], { label: 'Show', href });
+        toast(tRich('products.list.created', { sku: h('bdi', { text: oneLine(saved.sku, 40) }) }), {
+          label: t('products.offer.show'),
+          href,
+        });
       },
     });
   }
@@ -289,9 +293,12 @@ function createScreen(root, createPanel) {
     };
     showBanner({
       key,
-      title: [`${FIELD_LABELS[field]} of `, h('bdi', { text: oneLine(product.sku, 60) }), ' was not saved.'],
+      title: tRich('products.edit.not_saved', {
+        field: FIELD_LABELS[field],
+        sku: h('bdi', { text: oneLine(product.sku, 60) }),
+      }),
       detail: problem,
-      action: { label: 'Open', run: reopen },
+      action: { label: t('products.open'), run: reopen },
     });
   }
 

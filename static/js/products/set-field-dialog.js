@@ -1,11 +1,11 @@
 // The dialog that sets one field of the selected products to a value.
 
 import { messageOf } from '../core/api.js';
-import { bulkWords } from '../core/bulk-words.js';
+import { bulkKind } from '../core/bulk-words.js';
 import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
 import { h, setText } from '../core/dom.js';
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { FIELD_LABELS } from './edit-conflict.js';
 
@@ -16,7 +16,7 @@ import { FIELD_LABELS } from './edit-conflict.js';
 /** @type {SettableField[]} */
 const FIELDS = ['name', 'description', 'active'];
 const NAME_CHARACTERS = 500;
-const HINTS = { name: 'Empty clears the name.', description: 'Empty clears the description.', active: '' };
+const HINTS = { name: t('products.set.hint_name'), description: t('products.set.hint_description'), active: '' };
 
 /**
  * Open the dialog.
@@ -48,12 +48,12 @@ export function openSetField({ count, run, onDone }) {
     active: h(
       'select',
       common,
-      h('option', { value: 'true', text: 'Active' }),
-      h('option', { value: 'false', text: 'Inactive' }),
+      h('option', { value: 'true', text: t('products.active') }),
+      h('option', { value: 'false', text: t('products.inactive') }),
     ),
   };
   const problem = h('p', { class: 'dialog-problem', role: 'alert', hidden: true, data: { testid: 'set-problem' } });
-  const label = h('label', { for: 'set-value', text: 'New value' });
+  const label = h('label', { for: 'set-value', text: t('products.set.new_value') });
   const place = h('div', {});
   const hint = h('p', { class: 'field-hint', id: 'set-value-hint' });
   const button = h('button', {
@@ -65,7 +65,7 @@ export function openSetField({ count, run, onDone }) {
   const cancel = h('button', {
     class: 'button',
     type: 'button',
-    text: 'Cancel',
+    text: t('products.cancel'),
     data: { testid: 'set-cancel' },
     on: { click: () => mayClose() && dialog.close() },
   });
@@ -74,7 +74,7 @@ export function openSetField({ count, run, onDone }) {
     'form',
     { class: 'product-form', id: 'set-field-form', on: { submit } },
     problem,
-    h('div', { class: 'field' }, h('label', { for: 'set-field', text: 'Field' }), field),
+    h('div', { class: 'field' }, h('label', { for: 'set-field', text: t('products.set.field') }), field),
     h('div', { class: 'field' }, label, place, hint),
   );
   /** @returns {SettableField} */
@@ -84,7 +84,7 @@ export function openSetField({ count, run, onDone }) {
     place.replaceChildren(controls[name]);
     setText(hint, HINTS[name]);
     hint.hidden = !HINTS[name];
-    setText(button, busy ? 'Working…' : `${bulkWords(change()).verb} ${formatCount(count, 'product')}`);
+    setText(button, busy ? t('products.working') : t('products.bulk.ok', { change: bulkKind(change()), count }));
     button.setAttribute('aria-disabled', String(busy));
   };
   const question = createDiscardQuestion({
@@ -128,7 +128,7 @@ export function openSetField({ count, run, onDone }) {
 
   show();
   const dialog = showDialog({
-    title: `Set a field of ${formatCount(count, 'product')}`,
+    title: t('products.set.title', { count }),
     content: [form],
     footer: h('div', {}, actions, question.element),
     testid: 'set-field-dialog',

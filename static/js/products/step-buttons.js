@@ -1,6 +1,7 @@
 // The buttons and keys that lead from the dialog of a product to the previous and the next one.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 
 /** @import { Step } from './dialog.js' */
@@ -11,8 +12,8 @@ import { icon } from '../core/icons.js';
  */
 export function createStepButtons(onStep) {
   const buttons = {
-    [-1]: stepButton('Previous product', 'Alt+↑', 'ArrowUp', 'ascending', () => onStep(-1)),
-    [1]: stepButton('Next product', 'Alt+↓', 'ArrowDown', 'descending', () => onStep(1)),
+    [-1]: stepButton(t('products.step.previous'), 'Alt+↑', 'ArrowUp', 'ascending', () => onStep(-1)),
+    [1]: stepButton(t('products.step.next'), 'Alt+↓', 'ArrowDown', 'descending', () => onStep(1)),
   };
   return {
     element: h('div', { class: 'product-steps' }, buttons[-1], buttons[1]),

@@ -1,5 +1,10 @@
 // The edits of this tab, for undo and redo.
 
+import { tRich } from '../core/i18n.js';
+import { FIELDS } from './edit-conflict.js';
+import { listFields } from './field-names.js';
+
+/** @import { Part, Tag } from '../core/i18n.js' */
 /** @import { FieldValues } from './edit-conflict.js' */
 
 /**
@@ -123,21 +128,21 @@ const MAX_SHOWN_CHARACTERS = 60;
  * Say what a product is after an undo or a repetition, such as "The name of A-1 is “Lamp” again".
  * @param {string} sku as it is now
  * @param {FieldValues} values
- * @returns {(string | {value: string})[]} the parts of the sentence, with values apart from words
+ * @param {Tag} value returns what shows a value
+ * @returns {Part[]} the parts of the sentence
  */
-export function describeValues(sku, { active, ...texts }) {
-  const names = Object.keys(texts).map((name) => (name === 'sku' ? 'SKU' : name));
-  if (active !== undefined && !names.length) return [{ value: sku }, ` is ${active ? 'active' : 'inactive'} again`];
-  if (active !== undefined) names.push('state');
-  const of = [`The ${joinWords(names)} of `, { value: sku }];
-  if (names.length > 1) return [...of, ' are as they were'];
-  const text = String(Object.values(texts)[0] ?? '');
-  if (!text.trim()) return [...of, ' is empty again'];
-  const line = text.replace(/\s+/g, ' ').trim();
-  const shown = line.length > MAX_SHOWN_CHARACTERS ? `${line.slice(0, MAX_SHOWN_CHARACTERS)}…` : line;
-  return [...of, ' is “', { value: shown }, '” again'];
+export function describeValues(sku, values, value) {
+  const { active, ...texts } = values;
+  const fields = FIELDS.filter((field) => values[field] !== undefined);
+  const [field = 'name'] = fields;
+  if (fields.length > 1) {
+    return tRich('products.undo.several_fields', { fields: listFields(fields), sku, value });
+  }
+  if (active !== undefined) return tRich('products.undo.active', { sku, isActive: active, value });
+  const line = String(Object.values(texts)[0] ?? '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (!line) return tRich('products.undo.empty', { field, sku, value });
+  const text = line.length > MAX_SHOWN_CHARACTERS ? `${line.slice(0, MAX_SHOWN_CHARACTERS)}…` : line;
+  return tRich('products.undo.text', { field, sku, text, value });
 }
-
-/** @param {string[]} words */
-const joinWords = (words) =>
-  words.length > 1 ? `${words.slice(0, -1).join(', ')} and ${words.at(-1)}` : (words[0] ?? '');

@@ -5,12 +5,12 @@ import { NetworkError, hasStatus, messageOf, nextStep, sendJson } from '../core/
 import { showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
 import { createSignal } from '../core/event-bus.js';
-import { formatCount, oneLine } from '../core/format.js';
+import { oneLine } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { messageContent } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
 import { addressOf, ownChange } from './save-queue.js';
 
-/** @import { Child } from '../core/dom.js' */
 /** @import { Signal } from '../core/event-bus.js' */
 /** @import { Product } from '../core/types.d.ts' */
 
@@ -18,7 +18,7 @@ import { addressOf, ownChange } from './save-queue.js';
  * A deletion that is not finished.
  * @typedef {object} Deletion
  * @property {number[]} ids
- * @property {Child} name of the products
+ * @property {string | HTMLElement} name of the products
  * @property {string} list key of the filter
  * @property {boolean} isSent
  * @property {number} at when it was made, in milliseconds
@@ -63,8 +63,8 @@ export function removedIn(list) {
 export function deleteWithUndo(products, list) {
   const name = nameOf(products);
   const ids = products.map((product) => product.id);
-  const notice = toast([name, ' deleted'], {
-    label: 'Undo',
+  const notice = toast(tRich('products.deletion.done', { name }), {
+    label: t('products.undo.label'),
     run: () => undo(entry),
     testid: 'undo',
     shownMs: Infinity,
@@ -118,8 +118,8 @@ async function send(entry, { keepalive = false } = {}) {
     deletesChanged.emit({ isRestored: true });
     showBanner({
       key: `removal-${entry.ids.join('-')}`,
-      title: [entry.name, messageContent(` could not be deleted. ${messageOf(error)}`)],
-      detail: error instanceof NetworkError ? 'Check that the server is running, then delete again.' : nextStep(error),
+      title: [tRich('products.deletion.failed', { name: entry.name }), ' ', messageContent(messageOf(error))],
+      detail: error instanceof NetworkError ? t('products.deletion.advice') : nextStep(error),
     });
   }
 }
@@ -143,12 +143,12 @@ async function request(ids, keepalive) {
 
 /**
  * @param {Product[]} products
- * @returns {Child}
+ * @returns {string | HTMLElement}
  */
 function nameOf(products) {
   const [first, ...others] = products;
   if (first && !others.length) return h('bdi', { text: oneLine(first.sku, 40) });
-  return formatCount(products.length, 'product');
+  return t('products.count', { count: products.length });
 }
 
 window.addEventListener('pagehide', () => [...waiting].forEach((entry) => send(entry, { keepalive: true })));

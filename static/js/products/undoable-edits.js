@@ -4,7 +4,8 @@ import { NetworkError, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
 import { createSignal } from '../core/event-bus.js';
-import { formatCount, formatNumber, oneLine } from '../core/format.js';
+import { oneLine } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { sessionChanged } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { allSettled, productsEdited, saveProducts } from './save-queue.js';
@@ -114,10 +115,8 @@ function noteDone(direction, products) {
  */
 function describe(products, values) {
   const [first, ...others] = products;
-  if (!first || others.length) return `${formatCount(products.length, 'product')} are as they were`;
-  return describeValues(oneLine(first.sku, 40), values).map((part) =>
-    typeof part === 'string' ? part : h('bdi', { text: part.value }),
-  );
+  if (!first || others.length) return t('products.undo.several', { count: products.length });
+  return describeValues(oneLine(first.sku, 40), values, (parts) => h('bdi', {}, parts));
 }
 
 /**
@@ -130,10 +129,8 @@ function reportRefused(direction, step, refused) {
   const isGone = refused.every(({ error }) => error?.status === NOT_FOUND);
   const isTaken = refused.every(({ error }) => error?.code === 'duplicate_sku');
   const several = refused.length > 1;
-  let detail = several
-    ? 'These products have changed since. Open one to see its history and to restore a value.'
-    : 'The product has changed since. Open it to see its history and to restore a value.';
-  if (isGone) detail = several ? 'Someone else deleted these products.' : 'Someone else deleted this product.';
+  let detail = t('products.undo.changed_since', { isOne: !several });
+  if (isGone) detail = several ? t('products.undo.gone') : t('products.save.gone');
   if (isTaken) detail = refused[0]?.error?.error ?? '';
   report(direction, { ...step, edits }, detail, step.edits.length);
 }
@@ -146,18 +143,17 @@ function reportRefused(direction, step, refused) {
  * @param {number} [total] number of edits that were to be undone
  */
 function report(direction, step, detail, total = step.edits.length) {
-  const verb = direction === 'undo' ? 'undone' : 'repeated';
   const [first] = step.edits;
-  const of = total > step.edits.length ? `${formatNumber(step.edits.length)} of ${formatNumber(total)}` : null;
-  const title =
-    total > 1
-      ? [`The edits of ${of ?? formatNumber(total)} products were not ${verb}.`]
-      : ['The edit of ', h('bdi', { text: oneLine(first?.sku ?? '', 60) }), ` was not ${verb}.`];
+  const count = step.edits.length;
+  const sku = h('bdi', { text: oneLine(first?.sku ?? '', 60) });
+  let title = tRich('products.undo.not_one', { sku, direction });
+  if (total > 1) title = tRich('products.undo.not_all', { total, direction });
+  if (total > count) title = tRich('products.undo.not_some', { count, total, direction });
   showBanner({ key: BANNER_KEY, tone: 'warning', title, detail });
 }
 
 /** @param {unknown} error */
 function reason(error) {
-  if (error instanceof NetworkError) return 'The server cannot be reached. Try again when it can.';
+  if (error instanceof NetworkError) return t('products.undo.unreachable');
   return [messageOf(error), nextStep(error)].filter(Boolean).join(' ');
 }

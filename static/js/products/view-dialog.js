@@ -3,6 +3,7 @@
 import { ApiError, messageOf } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { hasOwnViews, mayShare } from './view-list.js';
 
@@ -56,14 +57,14 @@ export function openViewDialog({ title, ok, view, run, onDone }) {
   const form = h(
     'form',
     { class: 'confirm', id: 'view-form', novalidate: true, on: { submit } },
-    h('label', { class: 'field' }, h('span', { text: 'Name' }), name),
+    h('label', { class: 'field' }, h('span', { text: t('products.views.name') }), name),
     hasChoice
       ? h(
           'fieldset',
           { class: 'view-audience' },
-          h('legend', { text: 'Who sees it' }),
-          h('label', {}, own, 'Only you'),
-          h('label', {}, shared, 'Everyone'),
+          h('legend', { text: t('products.views.who') }),
+          h('label', {}, own, t('products.views.only_you')),
+          h('label', {}, shared, t('products.views.everyone')),
         )
       : null,
     problem,
@@ -81,7 +82,7 @@ export function openViewDialog({ title, ok, view, run, onDone }) {
     event.preventDefault();
     if (busy) return;
     if (!name.value.trim()) {
-      showProblem('Give the view a name.');
+      showProblem(t('products.views.needs_name'));
       name.focus();
       return;
     }
@@ -101,7 +102,7 @@ export function openViewDialog({ title, ok, view, run, onDone }) {
   function setBusy(wanted) {
     busy = wanted;
     button.disabled = wanted;
-    setText(button, wanted ? 'Saving…' : ok);
+    setText(button, wanted ? t('products.saving') : ok);
   }
 
   const dialog = showDialog({
@@ -110,7 +111,12 @@ export function openViewDialog({ title, ok, view, run, onDone }) {
     footer: h(
       'div',
       { class: 'dialog-actions' },
-      h('button', { class: 'button', type: 'button', text: 'Cancel', on: { click: () => busy || dialog.close() } }),
+      h('button', {
+        class: 'button',
+        type: 'button',
+        text: t('products.cancel'),
+        on: { click: () => busy || dialog.close() },
+      }),
       button,
     ),
     testid: 'view-dialog',

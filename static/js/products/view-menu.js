@@ -1,6 +1,7 @@
 // The menu of the saved views and the menu of the columns, beside the filters of the product list.
 
 import { h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuChoice, menuItem } from '../core/menu.js';
 import { go } from '../core/router.js';
@@ -15,11 +16,11 @@ import { viewLink } from './view-query.js';
 
 /** @type {Record<ColumnName, string>} */
 export const COLUMN_LABELS = {
-  sku: 'SKU',
-  name: 'Name',
-  description: 'Description',
-  active: 'Active',
-  updated_at: 'Updated',
+  sku: t('products.field.sku'),
+  name: t('products.field.name'),
+  description: t('products.field.description'),
+  active: t('products.field.active'),
+  updated_at: t('products.field.updated'),
 };
 
 /**
@@ -31,10 +32,15 @@ export const COLUMN_LABELS = {
  */
 export function createViewMenu({ current, actions, onOpen }) {
   const name = h('span', { class: 'view-name', dir: 'auto', data: { testid: 'view-current' } });
-  const changed = h('span', { class: 'view-changed', text: 'changed', hidden: true, data: { testid: 'view-changed' } });
+  const changed = h('span', {
+    class: 'view-changed',
+    text: t('products.views.changed'),
+    hidden: true,
+    data: { testid: 'view-changed' },
+  });
   const element = menuButton({
     face: [icon('eye'), name, changed, icon('chevron')],
-    label: 'Views',
+    label: t('products.views.title'),
     look: 'view-button',
     testid: 'views',
     items,
@@ -46,13 +52,13 @@ export function createViewMenu({ current, actions, onOpen }) {
   function items() {
     const views = knownViews() ?? [];
     return [
-      choice('All products', current() === null, '#/products'),
+      choice(t('products.views.all'), current() === null, '#/products'),
       group(
-        hasOwnViews() ? 'Shared with everyone' : 'Saved views',
+        hasOwnViews() ? t('products.views.shared') : t('products.views.saved'),
         views.filter(({ shared }) => shared),
       ),
       group(
-        'Only yours',
+        t('products.views.own'),
         views.filter(({ shared }) => !shared),
       ),
       h('hr', { class: 'menu-line' }),
@@ -80,9 +86,9 @@ export function createViewMenu({ current, actions, onOpen }) {
    * @param {{name: string, isChanged: boolean} | null} view
    */
   function show(view) {
-    setText(name, view?.name ?? 'Views');
+    setText(name, view?.name ?? t('products.views.title'));
     changed.hidden = !view?.isChanged;
-    const label = view ? `Views: ${view.name}${view.isChanged ? ', changed' : ''}` : 'Views';
+    const label = view ? t('products.views.label', view) : t('products.views.title');
     button?.setAttribute('aria-label', label);
     if (button) button.title = label;
   }
@@ -126,8 +132,8 @@ function choice(label, checked, address, problem = null) {
  */
 export function createColumnMenu({ layout, onColumn }) {
   return menuButton({
-    face: [icon('columns'), h('span', { class: 'label', text: 'Columns' })],
-    label: 'Columns',
+    face: [icon('columns'), h('span', { class: 'label', text: t('products.views.columns') })],
+    label: t('products.views.columns'),
     look: 'columns-button',
     testid: 'columns',
     items: () =>

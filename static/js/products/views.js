@@ -4,6 +4,7 @@ import { NetworkError, hasStatus, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { askToConfirm } from '../core/confirm.js';
 import { reconnected } from '../core/connection.js';
+import { t } from '../core/i18n.js';
 import { go, redirect, setQuery } from '../core/router.js';
 import { toast } from '../core/toast.js';
 import { COLUMN_NAMES, readOwnLayout, storeOwnLayout, withColumn } from './layout.js';
@@ -29,7 +30,7 @@ import { hasSameList, isChanged, layoutOf, readViewId, stateOf, viewAddress, vie
 
 const BANNER_KEY = 'products-view';
 const ALL = '#/products';
-const CONFLICT_ADVICE = 'Save yours as a new view, save again to replace the other one, or discard yours to see it.';
+const CONFLICT_ADVICE = t('products.views.conflict_advice');
 
 /**
  * Create what the screen needs for views.
@@ -89,9 +90,9 @@ export function createViews({ showLayout }) {
       };
       showBanner({
         key: BANNER_KEY,
-        title: `The view could not be loaded. ${messageOf(error)}`,
+        title: t('products.views.not_loaded', { reason: messageOf(error) }),
         detail: nextStep(error),
-        action: { label: 'Try again', run: again },
+        action: { label: t('products.try_again'), run: again },
       });
       return;
     }
@@ -101,7 +102,7 @@ export function createViews({ showLayout }) {
     // The view may be the one that is shown, with other columns.
     applyLayout();
     show();
-    if (!view) showGone('These are all products.');
+    if (!view) showGone(t('products.views.all_shown'));
   }
 
   async function refreshList() {
@@ -112,9 +113,9 @@ export function createViews({ showLayout }) {
       if (error instanceof NetworkError || isStopped) return;
       showBanner({
         key: BANNER_KEY,
-        title: `The views could not be loaded. ${messageOf(error)}`,
+        title: t('products.views.none_loaded', { reason: messageOf(error) }),
         detail: nextStep(error),
-        action: { label: 'Try again', run: refreshList },
+        action: { label: t('products.try_again'), run: refreshList },
       });
     }
   }
@@ -122,7 +123,7 @@ export function createViews({ showLayout }) {
   function onViews() {
     if (id && !current() && !isDeleting) {
       setQuery({ view: undefined }, { replace: true });
-      showGone('Its filters stay as they are.');
+      showGone(t('products.views.filters_stay'));
       return;
     }
     const view = current();
@@ -140,7 +141,7 @@ export function createViews({ showLayout }) {
     showBanner({
       key: BANNER_KEY,
       tone: 'warning',
-      title: 'This view does not exist any more, or it is not shared with you.',
+      title: t('products.views.gone'),
       detail,
     });
   }
@@ -151,8 +152,8 @@ export function createViews({ showLayout }) {
     showBanner({
       key: BANNER_KEY,
       tone: 'warning',
-      title: `The filter of the view “${view.name}” is not valid any more, so the list may have more products.`,
-      detail: `${view.problem} Choose the filters again and save the view.`,
+      title: t('products.views.invalid', { name: view.name }),
+      detail: t('products.views.invalid_advice', { problem: view.problem }),
     });
   }
 
@@ -191,11 +192,11 @@ export function createViews({ showLayout }) {
 
   function saveAs() {
     openViewDialog({
-      title: 'Save as a view',
-      ok: 'Save view',
+      title: t('products.views.save_as'),
+      ok: t('products.views.save'),
       run: (values) => createView({ ...values, ...stateOf(query, layout) }),
       onDone(view) {
-        toast('View saved');
+        toast(t('products.views.save_done'));
         go(viewAddress(view));
       },
     });
@@ -206,14 +207,14 @@ export function createViews({ showLayout }) {
     try {
       base = await changeView(base ?? view, stateOf(query, layout));
       clearBanner(BANNER_KEY);
-      toast('View saved');
+      toast(t('products.views.save_done'));
       show();
     } catch (error) {
       // Who saves again knows that it replaces the change of somebody else.
       if (hasStatus(error, 412)) base = current();
       showBanner({
         key: BANNER_KEY,
-        title: `The view was not saved. ${messageOf(error)}`,
+        title: t('products.views.not_saved', { reason: messageOf(error) }),
         detail: hasStatus(error, 404) || hasStatus(error, 412) ? CONFLICT_ADVICE : nextStep(error),
       });
     }
@@ -222,11 +223,11 @@ export function createViews({ showLayout }) {
   /** @param {SavedView} view */
   function rename(view) {
     openViewDialog({
-      title: hasOwnViews() ? 'Rename or share the view' : 'Rename the view',
-      ok: 'Save',
+      title: hasOwnViews() ? t('products.views.rename_or_share') : t('products.views.rename'),
+      ok: t('products.save'),
       view,
       run: (values) => changeView(view, values),
-      onDone: () => toast('View saved'),
+      onDone: () => toast(t('products.views.save_done')),
     });
   }
 
@@ -234,9 +235,9 @@ export function createViews({ showLayout }) {
   async function remove(view) {
     isDeleting = true;
     const done = await askToConfirm({
-      title: `Delete the view “${view.name}”?`,
-      text: `${view.shared ? 'It is gone for everyone.' : 'It is gone.'} The products stay as they are.`,
-      ok: 'Delete view',
+      title: t('products.views.delete_title', { name: view.name }),
+      text: t('products.views.delete_text', { isShared: view.shared }),
+      ok: t('products.views.delete_ok'),
       run: async () => {
         await deleteView(view);
         return true;
@@ -244,7 +245,7 @@ export function createViews({ showLayout }) {
     });
     isDeleting = false;
     if (!done) return;
-    toast('View deleted');
+    toast(t('products.views.delete_done'));
     setQuery({ view: undefined }, { replace: true });
   }
 
@@ -261,7 +262,13 @@ export function createViews({ showLayout }) {
     const ofView = view ? actionsOn(view) : [];
     return [
       ...ofView.filter(({ when }) => !when || when()),
-      { id: 'view-save-as', label: 'Save as a view…', keywords: 'new filter', shape: 'plus', run: saveAs },
+      {
+        id: 'view-save-as',
+        label: t('products.views.save_as_command'),
+        keywords: t('products.views.words'),
+        shape: 'plus',
+        run: saveAs,
+      },
     ];
   }
 
@@ -274,28 +281,28 @@ export function createViews({ showLayout }) {
     return [
       {
         id: 'view-save',
-        label: `Save changes to “${view.name}”`,
+        label: t('products.views.save_changes', { name: view.name }),
         shape: 'check',
         when: () => changed && allowed,
         run: () => saveChanges(view),
       },
       {
         id: 'view-discard',
-        label: 'Discard the changes',
+        label: t('products.views.discard'),
         shape: 'undo',
         when: () => changed,
         run: () => discard(view),
       },
       {
         id: 'view-rename',
-        label: hasOwnViews() ? 'Rename or share the view…' : 'Rename the view…',
+        label: hasOwnViews() ? t('products.views.rename_or_share_command') : t('products.views.rename_command'),
         shape: 'edit',
         when: () => allowed,
         run: () => rename(view),
       },
       {
         id: 'view-delete',
-        label: 'Delete the view…',
+        label: t('products.views.delete_command'),
         shape: 'trash',
         when: () => allowed,
         run: () => remove(view),
@@ -306,7 +313,7 @@ export function createViews({ showLayout }) {
   /** @param {ColumnName} column @returns {Command} */
   const columnCommand = (column) => ({
     id: `column-${column}`,
-    label: `${isShown(layout, column) ? 'Hide' : 'Show'} the column ${COLUMN_LABELS[column]}`,
+    label: t('products.views.column_command', { isShown: isShown(layout, column), column: COLUMN_LABELS[column] }),
     shape: 'columns',
     run: () => changeLayout(withColumn(layout, column, !isShown(layout, column))),
   });

@@ -109,10 +109,7 @@ test('the stack keeps the last hundred edits', () => {
 
 test('the sentence says what the product is again', () => {
   /** @param {Parameters<typeof describeValues>[1]} values */
-  const say = (values) =>
-    describeValues('A-1', values)
-      .map((part) => (typeof part === 'string' ? part : part.value))
-      .join('');
+  const say = (values) => describeValues('A-1', values, (parts) => parts.join('')).join('');
   assert.equal(say({ name: 'Lamp' }), 'The name of A-1 is “Lamp” again');
   assert.equal(say({ sku: 'A-1' }), 'The SKU of A-1 is “A-1” again');
   assert.equal(say({ description: ' \n' }), 'The description of A-1 is empty again');
@@ -121,6 +118,6 @@ test('the sentence says what the product is again', () => {
   assert.equal(say({ active: true }), 'A-1 is active again');
   assert.equal(
     say({ name: 'a', description: 'b', active: true }),
-    'The name, description and state of A-1 are as they were',
+    'The name, description, and state of A-1 are as they were',
   );
 });
