@@ -9,7 +9,6 @@ const FEATURES = ['access', 'docs', 'imports', 'products', 'webhooks'];
 // The texts of these modules are not in static/locales yet. Remove a folder from the list once its texts are.
 const UNTRANSLATED = [
   'core/bulk-words.js',
-  'imports/action-buttons.js',
   'imports/affected-products.js',
   'imports/background-progress.js',
   'imports/background-summary.js',
@@ -23,7 +22,6 @@ const UNTRANSLATED = [
   'imports/compare-rows.js',
   'imports/confirm-all.js',
   'imports/count-tiles.js',
-  'imports/delete-import.js',
   'imports/descriptions.js',
   'imports/details-card.js',
   'imports/drop-zone.js',
@@ -48,7 +46,6 @@ const UNTRANSLATED = [
   'imports/options.js',
   'imports/preview-summary.js',
   'imports/progress-card.js',
-  'imports/progress-step.js',
   'imports/reject-groups.js',
   'imports/rejected-rows.js',
   'imports/result-step.js',
@@ -56,9 +53,6 @@ const UNTRANSLATED = [
   'imports/row-fields.js',
   'imports/running-jobs.js',
   'imports/throughput.js',
-  'imports/undo-dialog.js',
-  'imports/undo-note.js',
-  'imports/undo-texts.js',
   'imports/upload-list.js',
   'imports/upload-queue.js',
   'imports/upload-settings.js',
