@@ -9,7 +9,6 @@ const FEATURES = ['access', 'docs', 'imports', 'products', 'webhooks'];
 // The texts of these modules are not in static/locales yet. Remove a folder from the list once its texts are.
 const UNTRANSLATED = [
   'core/bulk-words.js',
-  'imports/bulk-notices.js',
   'imports/bulk-texts.js',
   'imports/check-step.js',
   'imports/checked-rows.js',
@@ -30,7 +29,6 @@ const UNTRANSLATED = [
   'imports/fix-row-dialog.js',
   'imports/fix-value-form.js',
   'imports/fixes-card.js',
-  'imports/history-table.js',
   'imports/import-watcher.js',
   'imports/job-watcher.js',
   'imports/job.js',
