@@ -7,7 +7,16 @@ import noUntranslatedText from './tools/eslint/no-untranslated-text.js';
 
 const FEATURES = ['access', 'docs', 'imports', 'products', 'webhooks'];
 // The texts of these modules are not in static/locales yet. Remove a folder from the list once its texts are.
-const UNTRANSLATED = ['core/bulk-words.js', 'imports/**'];
+const UNTRANSLATED = [
+  'core/bulk-words.js',
+  'imports/bulk-texts.js',
+  'imports/count-tiles.js',
+  'imports/descriptions.js',
+  'imports/details-card.js',
+  'imports/job.js',
+  'imports/progress-card.js',
+  'imports/result-step.js',
+];
 // The description of the API is in English, and so are the words around it.
 const ENGLISH = ['docs/operation-card.js', 'docs/schema.js'];
 // The words of all languages that files may have.

@@ -2,12 +2,13 @@
 
 import { offer } from '../core/commands.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { deleteImport } from './delete-import.js';
 import { pickFiles } from './drop-zone.js';
-import { hasListedProducts, nounOf, productsAddress } from './job.js';
+import { hasListedProducts, productsAddress } from './job.js';
 import { importAddress } from './steps.js';
 import { askToUndo } from './undo-dialog.js';
 import { labelWithDeadline } from './undo-texts.js';
@@ -51,15 +52,20 @@ export const offerAction = (button, label, shape, run) =>
  * @param {StepContext} context
  * @param {string} [text]
  */
-export function createCancelButton({ runAction }, text = 'Cancel') {
+export function createCancelButton({ runAction }, text = t('common.cancel')) {
   /** @param {HTMLButtonElement} button */
   const cancel = async (button) => {
-    const job = await runAction('cancel', { button, busy: 'Cancelling…' });
+    const job = await runAction('cancel', { button, busy: t('imports.job.cancelling') });
     if (!job) return;
     button.setAttribute('aria-disabled', 'true');
-    button.textContent = 'Cancelling…';
+    button.textContent = t('imports.job.cancelling');
   };
-  return offerAction(createActionButton(text, 'cancel-import', cancel, ''), 'Cancel this import', 'slash', cancel);
+  return offerAction(
+    createActionButton(text, 'cancel-import', cancel, ''),
+    t('imports.job.cancel_this'),
+    'slash',
+    cancel,
+  );
 }
 
 /**
@@ -68,9 +74,9 @@ export function createCancelButton({ runAction }, text = 'Cancel') {
  */
 export function createRetryButton({ runAction }) {
   /** @param {HTMLButtonElement} button */
-  const retry = (button) => runAction('retry', { button, busy: 'Starting…' });
-  const button = createActionButton('Try again', 'retry-import', retry, 'button-primary', icon('refresh'));
-  return offerAction(button, 'Try this import again', 'refresh', retry);
+  const retry = (button) => runAction('retry', { button, busy: t('imports.job.starting') });
+  const button = createActionButton(t('common.try_again'), 'retry-import', retry, 'button-primary', icon('refresh'));
+  return offerAction(button, t('imports.job.retry_this'), 'refresh', retry);
 }
 
 /**
@@ -80,9 +86,10 @@ export function createRetryButton({ runAction }) {
  */
 export const createSkipRejectsButton = ({ runAction }, look = 'button-small') =>
   createActionButton(
-    'Set them aside instead',
+    t('imports.job.skip_rejects'),
     'skip-rejects',
-    (button) => runAction('retry', { button, busy: 'Reading again…', body: { preview: true, on_reject: 'skip' } }),
+    (button) =>
+      runAction('retry', { button, busy: t('imports.job.reading_again'), body: { preview: true, on_reject: 'skip' } }),
     look,
   );
 
@@ -103,7 +110,7 @@ export const createProductsLink = (isPrimary = false, job = undefined) =>
   h('a', {
     class: `button ${isPrimary ? 'button-primary' : ''}`.trim(),
     href: job && hasListedProducts(job) ? productsAddress(job) : '#/products',
-    text: 'See the products',
+    text: t('imports.job.see_products'),
     data: { testid: 'see-products' },
   });
 
@@ -115,8 +122,9 @@ export function createDeleteButton(job) {
   const remove = async () => {
     if (await deleteImport(job)) go('#/import');
   };
-  const button = createActionButton('Delete', 'delete-import', remove, 'button-quiet import-delete', icon('trash'));
-  return offerAction(button, `Delete this ${nounOf(job)}…`, 'trash', remove);
+  const look = 'button-quiet import-delete';
+  const button = createActionButton(t('common.delete'), 'delete-import', remove, look, icon('trash'));
+  return offerAction(button, t('imports.job.delete.menu', { kind: job.kind }), 'trash', remove);
 }
 
 /**
@@ -125,12 +133,15 @@ export function createDeleteButton(job) {
  * @param {() => Promise<void>} reload called if it cannot be undone any more
  */
 export function createUndoButton(job, reload) {
-  const text = job.left_alone_count ? 'Undo the rest' : `Undo this ${nounOf(job)}`;
+  const { kind } = job;
+  const isRest = Boolean(job.left_alone_count);
+  const text = isRest ? t('imports.undo.button_rest') : t('imports.undo.button', { kind });
+  const command = isRest ? t('imports.undo.button_rest_menu') : t('imports.undo.button_menu', { kind });
   const undo = async () => {
     const started = await askToUndo(job, reload);
     if (started) go(importAddress(started.task_id, 'progress'));
   };
   const label = labelWithDeadline(text, job.undo_until);
   const button = createActionButton(label, 'undo-import', undo, 'button-danger-quiet', icon('undo'));
-  return offerAction(button, `${text}…`, 'undo', undo);
+  return offerAction(button, command, 'undo', undo);
 }

@@ -1,7 +1,8 @@
 // The products that a job created, updated, deactivated, deleted or left out, with links to their current state.
 
 import { h } from '../core/dom.js';
-import { formatNumber, oneLine } from '../core/format.js';
+import { oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { bulkCounts } from './bulk-texts.js';
 import { compareHeads, compareRows } from './compare-rows.js';
@@ -25,12 +26,12 @@ function changesOf(job) {
   }
   /** @type {Change[]} */
   const changes = [
-    { name: 'created', label: 'Created', count: job.created_count },
-    { name: 'updated', label: 'Updated', count: job.updated_count },
+    { name: 'created', label: t('imports.result.affected.created'), count: job.created_count },
+    { name: 'updated', label: t('imports.result.affected.updated'), count: job.updated_count },
     job.options.missing === 'delete'
-      ? { name: 'deleted', label: 'Deleted', count: job.missing_count }
-      : { name: 'deactivated', label: 'Deactivated', count: job.missing_count },
-    { name: 'left_out', label: 'Left out', count: job.skipped_count },
+      ? { name: 'deleted', label: t('imports.result.affected.deleted'), count: job.missing_count }
+      : { name: 'deactivated', label: t('imports.result.affected.deactivated'), count: job.missing_count },
+    { name: 'left_out', label: t('imports.result.affected.left_out'), count: job.skipped_count },
   ];
   return changes.filter(({ count }) => count);
 }
@@ -47,7 +48,7 @@ export function createAffectedProductsPanel(job) {
   if (!first) return null;
   let chosen = first.name;
   const tabs = createTabs({
-    label: 'What happened to them',
+    label: t('imports.result.affected.tabs'),
     testid: 'affected',
     tabs: changes,
     onChoose: (name) => choose(name),
@@ -55,15 +56,15 @@ export function createAffectedProductsPanel(job) {
   tabs.show(chosen);
   const panel = pagedPanel({
     summary: [
-      h('span', { text: 'Affected products' }),
+      h('span', { text: t('imports.result.affected.title') }),
       h('span', { class: 'muted', data: { testid: 'affected-counts' }, text: countsOf(changes) }),
     ],
-    label: 'Affected products',
+    label: t('imports.result.affected.title'),
     testid: 'affected',
     heads: compareHeads(['SKU']),
     tableClass: 'table-compare',
     tools: h('div', { class: 'panel-tools' }, tabs.element),
-    nothing: 'The list of these products is no longer stored.',
+    nothing: t('imports.result.affected.nothing'),
     source: () => ({ path: importApiPath(job.task_id, 'products'), query: { change: chosen } }),
     /** @param {ImportedProducts} answer */
     rows: ({ products }) => products.flatMap(productRows),
@@ -81,7 +82,8 @@ export function createAffectedProductsPanel(job) {
  * Return the counts that the closed panel shows, such as "Created 183 · Updated 12".
  * @param {Change[]} changes
  */
-export const countsOf = (changes) => changes.map(({ label, count }) => `${label} ${formatNumber(count)}`).join(' · ');
+export const countsOf = (changes) =>
+  changes.map(({ label, count }) => t('imports.result.affected.count', { label, count })).join(' · ');
 
 /**
  * @param {ImportedProduct} row
@@ -111,7 +113,7 @@ function productRows(row) {
 
 /** @param {ImportedProduct} row */
 function noteOf({ change, product, edited_since: isEdited }) {
-  if (change === 'deleted') return product ? 'Exists again' : '';
-  if (!product) return change === 'left_out' ? 'No such product' : 'No longer exists';
-  return isEdited ? 'Changed since' : '';
+  if (change === 'deleted') return product ? t('imports.result.affected.exists_again') : '';
+  if (!product) return change === 'left_out' ? t('imports.result.affected.no_such') : t('imports.result.affected.gone');
+  return isEdited ? t('imports.result.affected.edited') : '';
 }

@@ -6,6 +6,7 @@ import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
@@ -34,7 +35,7 @@ let render = () => {};
  * @param {HTMLElement} root place in the header
  */
 export function installBackgroundProgress(root) {
-  const bar = progressBar({ label: 'Running in the background', size: 'slim', testid: 'header-progress' });
+  const bar = progressBar({ label: t('imports.progress.background.label'), size: 'slim', testid: 'header-progress' });
   const text = h('span', { class: 'activity-text' });
   const link = h('a', { class: 'activity-link', href: '#/import' }, text, bar.element);
   fill(root, link);
@@ -111,17 +112,27 @@ function showCompleted(job) {
   completed.toast?.remove();
   completed.toast =
     completed.count === 1
-      ? toast(isUndo(job) ? 'Undo completed' : 'Import completed', {
-          label: 'View',
-          href: importAddress(job.task_id, 'result'),
-        })
-      : toast(`${completed.count} imports completed`, { label: 'View', href: '#/import' });
+      ? toast(
+          isUndo(job)
+            ? t('imports.progress.background.undo_completed')
+            : t('imports.progress.background.import_completed'),
+          {
+            label: t('imports.progress.background.view'),
+            href: importAddress(job.task_id, 'result'),
+          },
+        )
+      : toast(t('imports.progress.background.imports_completed', { count: completed.count }), {
+          label: t('imports.progress.background.view'),
+          href: '#/import',
+        });
 }
 
 /** @param {ImportJob} job */
 const showFailed = (job) =>
   showProblem(job, {
-    title: isUndo(job) ? `The undo of “${job.filename}” failed.` : `The import of “${job.filename}” failed.`,
+    title: isUndo(job)
+      ? t('imports.progress.background.undo_failed', { name: job.filename })
+      : t('imports.progress.background.import_failed', { name: job.filename }),
     detail: job.error_message ?? undefined,
   });
 
@@ -129,8 +140,8 @@ const showFailed = (job) =>
 const showAllRejected = (job) =>
   showProblem(job, {
     tone: 'warning',
-    title: `Nothing of “${job.filename}” was imported.`,
-    detail: 'Every row was rejected.',
+    title: t('imports.progress.background.all_rejected', { name: job.filename }),
+    detail: t('imports.progress.background.all_rejected_hint'),
   });
 
 /**
@@ -140,16 +151,20 @@ const showAllRejected = (job) =>
 function showProblem(job, banner) {
   const key = endBannerOf(job.task_id);
   ended.add(job.task_id);
-  showBanner({ key, ...banner, action: { label: 'View', run: () => go(importAddress(job.task_id)) } });
+  showBanner({
+    key,
+    ...banner,
+    action: { label: t('imports.progress.background.view'), run: () => go(importAddress(job.task_id)) },
+  });
 }
 
 /** @param {Upload} upload */
 function showFailedUpload(upload) {
   showBanner({
     key: bannerOf(upload),
-    title: `“${upload.file.name}” was not uploaded. ${upload.error}`,
+    title: t('imports.progress.background.not_uploaded', { name: upload.file.name, reason: upload.error ?? '' }),
     detail: upload.hint,
-    action: { label: 'View', run: () => go('#/import') },
+    action: { label: t('imports.progress.background.view'), run: () => go('#/import') },
   });
 }
 

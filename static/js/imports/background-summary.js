@@ -1,5 +1,7 @@
 // A summary of what runs in the background, for the bar in the header.
 
+import { formatShare } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { describeBulkAction } from './bulk-texts.js';
 import { isAllRejected, isBulk, isImport, isUndo, nameOf } from './job.js';
 import { importAddress } from './steps.js';
@@ -21,17 +23,6 @@ import { importAddress } from './steps.js';
  */
 
 /** @typedef {Pick<Upload, 'state' | 'loaded' | 'total'> & {file: {name: string}}} UploadProgress */
-
-/**
- * The percentage of a check and that of the import after it both go from 0 to 100, so the words differ.
- * @type {Record<string, string | undefined>}
- */
-const PHASE_WORDS = {
-  reading: 'Reading',
-  reading_workbook: 'Reading',
-  comparing: 'Checking',
-  finding: 'Checking',
-};
 
 /** @typedef {{text: string, href: string, percent: number | null}} Summary `percent` is null without progress. */
 
@@ -56,10 +47,13 @@ function summarizeRunning(jobs) {
   if (!first) return null;
   const percent = Math.floor(jobs.reduce((sum, job) => sum + job.step_progress, 0) / jobs.length);
   if (jobs.length > 1) {
-    const noun = jobs.every(isImport) ? 'imports' : 'jobs';
-    return { text: `${jobs.length} ${noun} · ${percent}%`, href: '#/import', percent };
+    const args = { count: jobs.length };
+    const jobsText = jobs.every(isImport)
+      ? t('imports.progress.background.imports', args)
+      : t('imports.progress.background.jobs', args);
+    return { text: withPercent(jobsText, percent), href: '#/import', percent };
   }
-  return { text: `${describeRunning(first)} · ${percent}%`, href: importAddress(first.task_id), percent };
+  return { text: withPercent(describeRunning(first), percent), href: importAddress(first.task_id), percent };
 }
 
 /** @param {RunningJob} job */
@@ -67,8 +61,21 @@ function describeRunning(job) {
   if (isUndo(job)) return nameOf(job);
   // A job with `bulk` comes from the server, so it has all fields.
   if (isBulk(job)) return describeBulkAction(/** @type {BulkJob} */ (job));
-  return `${PHASE_WORDS[job.phase] ?? 'Importing'} ${job.filename}`;
+  const name = job.filename;
+  if (job.phase === 'reading' || job.phase === 'reading_workbook') {
+    return t('imports.progress.background.reading', { name });
+  }
+  // The percentage of a check and that of the import after it both go from 0 to 100, so the words differ.
+  if (job.phase === 'comparing' || job.phase === 'finding') return t('imports.progress.background.checking', { name });
+  return t('imports.progress.background.importing', { name });
 }
+
+/**
+ * @param {string} what
+ * @param {number} percent
+ */
+const withPercent = (what, percent) =>
+  t('imports.progress.background.with_percent', { what, percent: formatShare(percent / 100) });
 
 /** @param {UploadProgress[]} uploads */
 function summarizeUploads(uploads) {
@@ -77,8 +84,11 @@ function summarizeUploads(uploads) {
   const total = uploads.reduce((sum, upload) => sum + upload.total, 0);
   const loaded = uploads.reduce((sum, upload) => sum + upload.loaded, 0);
   const percent = total ? Math.floor((loaded * 100) / total) : 0;
-  const name = uploads.length === 1 ? `Uploading ${first.file.name}` : `${uploads.length} uploads`;
-  return { text: `${name} · ${percent}%`, href: '#/import', percent };
+  const name =
+    uploads.length === 1
+      ? t('imports.progress.background.uploading', { name: first.file.name })
+      : t('imports.progress.background.uploads', { count: uploads.length });
+  return { text: withPercent(name, percent), href: '#/import', percent };
 }
 
 /** @param {WaitingJob[]} jobs */
@@ -88,13 +98,13 @@ function summarizeWaiting(jobs) {
   return jobs.length === 1
     ? {
         text: isAllRejected(first)
-          ? `Every row of ${first.filename} is rejected`
-          : `${first.filename} waits to be confirmed`,
+          ? t('imports.progress.background.row_rejected', { name: first.filename })
+          : t('imports.progress.background.waits', { name: first.filename }),
         href: importAddress(first.task_id, 'check'),
         percent: null,
       }
     : {
-        text: `${jobs.length} imports wait to be confirmed`,
+        text: t('imports.progress.background.wait', { count: jobs.length }),
         href: '#/import?status=awaiting_confirmation',
         percent: null,
       };

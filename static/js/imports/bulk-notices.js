@@ -4,12 +4,13 @@ import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { bulkCalled, bulkChanged, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { elementById } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { describeBulkEnd, describeBulkWritten, otherAuthor } from './bulk-texts.js';
 import { importApiPath } from './job-actions.js';
-import { canRetry, isInFuture, nameOf, nounOf } from './job.js';
+import { canRetry, isInFuture, nameOf } from './job.js';
 import { importAddress } from './steps.js';
 import { labelWithDeadline } from './undo-texts.js';
 
@@ -59,7 +60,7 @@ export async function showBulkEnd(job) {
   // People undo what others did from its details, not in passing.
   const until = job.kind === 'bulk' && !other ? job.undo_until : null;
   const text = describeBulkEnd(job);
-  return showResult(other ? `${other}: ${text}` : text, job.task_id, {
+  return showResult(other ? t('imports.bulk.notice.by', { name: other, text }) : text, job.task_id, {
     until,
     link: true,
     shape: job.status === 'cancelled' ? 'slash' : 'check',
@@ -72,10 +73,10 @@ export async function showBulkEnd(job) {
  * @param {{until: string | null, link: boolean, shape?: IconName}} options `until` is the deadline of an undo
  */
 function showResult(text, taskId, { until, link, shape }) {
-  const details = { label: 'Details', href: importAddress(taskId, 'result') };
+  const details = { label: t('imports.bulk.notice.details'), href: importAddress(taskId, 'result') };
   const undo = {
-    label: labelWithDeadline('Undo', until),
-    run: () => act(taskId, 'undo', 'undone'),
+    label: labelWithDeadline(t('imports.bulk.notice.undo'), until),
+    run: () => act(taskId, 'undo'),
     testid: 'undo-bulk',
   };
   toast(text, {
@@ -94,13 +95,19 @@ function showFailure(job) {
   };
   const retry = () => {
     clearBanner(key);
-    act(job.task_id, 'retry', 'started again');
+    act(job.task_id, 'retry');
   };
+  const name = nameOf(job);
   showBanner({
     key,
-    title: `${nameOf(job)}: ${job.error_message ?? `The ${nounOf(job)} failed.`}`,
+    title: job.error_message
+      ? t('imports.bulk.notice.failed', { name, reason: job.error_message })
+      : t('imports.bulk.notice.failed_unknown', { name, kind: job.kind }),
     detail: describeBulkWritten(job),
-    action: canRetry(job) && may('imports:write') ? { label: 'Retry', run: retry } : { label: 'Details', run: view },
+    action:
+      canRetry(job) && may('imports:write')
+        ? { label: t('imports.bulk.notice.retry'), run: retry }
+        : { label: t('imports.bulk.notice.details'), run: view },
   });
 }
 
@@ -108,20 +115,23 @@ function showFailure(job) {
  * Undo a bulk change, or run it again. A refusal is shown in a banner.
  * @param {string} taskId
  * @param {'undo' | 'retry'} action
- * @param {string} done what the product could not be
  */
-async function act(taskId, action, done) {
+async function act(taskId, action) {
   try {
     const body = action === 'undo' ? { started_from: 'page' } : undefined;
     /** @type {ImportJob} */
     const job = await sendJson('POST', importApiPath(taskId, action), { body });
     jobStarted.emit(job);
   } catch (error) {
+    const reason = messageOf(error);
     showBanner({
       key: `action-${taskId}`,
-      title: `The bulk change could not be ${done}. ${messageOf(error)}`,
+      title:
+        action === 'undo'
+          ? t('imports.bulk.notice.not_undone', { reason })
+          : t('imports.bulk.notice.not_retried', { reason }),
       detail: nextStep(error),
-      action: { label: 'Details', run: () => go(importAddress(taskId)) },
+      action: { label: t('imports.bulk.notice.details'), run: () => go(importAddress(taskId)) },
     });
   }
   // The button that was pressed is gone.

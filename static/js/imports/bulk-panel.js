@@ -4,6 +4,8 @@ import { progressAnnouncer } from '../core/announcer.js';
 import { hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
+import { formatShare } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { progressBar } from '../core/widgets.js';
 import { createActionButton } from './action-buttons.js';
 import { describeBulkAction, describeBulkProgress, otherAuthor, progressLabel } from './bulk-texts.js';
@@ -26,7 +28,7 @@ export function createBulkPanel({ onFocusLost }) {
   const list = h('ul', { class: 'bulk-jobs' });
   const element = h(
     'section',
-    { class: 'card bulk-panel', 'aria-label': 'Running bulk changes', hidden: true, data: { testid: 'bulk-panel' } },
+    { class: 'card bulk-panel', 'aria-label': t('imports.bulk.panel'), hidden: true, data: { testid: 'bulk-panel' } },
     list,
   );
   /** @type {Map<string, ReturnType<typeof createRow>>} */
@@ -68,10 +70,15 @@ function createRow(job) {
   const bar = progressBar({ label: progressLabel(job), size: 'slim', testid: 'bulk-progress' });
   const title = h('a', { class: 'bulk-title', href: importAddress(job.task_id) });
   const other = otherAuthor(job);
-  const author = h('span', { class: 'muted', text: other && `started by ${other}` });
+  const author = h('span', { class: 'muted', text: other && t('imports.bulk.started_by', { name: other }) });
   const progress = h('span', { class: 'muted tabular', data: { testid: 'bulk-progress-text' } });
   const percent = h('span', { class: 'bulk-percent tabular' });
-  const cancel = createActionButton('Cancel', 'cancel-bulk', (button) => cancelJob(job, button), 'button-small');
+  const cancel = createActionButton(
+    t('common.cancel'),
+    'cancel-bulk',
+    (button) => cancelJob(job, button),
+    'button-small',
+  );
   const element = h(
     'li',
     { class: 'bulk-job', data: { testid: 'bulk-job' } },
@@ -88,9 +95,11 @@ function createRow(job) {
     const text = describeBulkProgress(latest, counter.secondsLeft());
     setText(title, describeBulkAction(latest));
     setText(progress, text);
-    setText(percent, `${latest.step_progress}%`);
-    bar.set(latest.step_progress, `${latest.step_progress}%, ${text}`);
-    announceProgress(latest.step_progress, `${describeBulkAction(latest)}: ${latest.step_progress}%`);
+    const share = formatShare(latest.step_progress / 100);
+    setText(percent, share);
+    bar.set(latest.step_progress, `${share}, ${text}`);
+    const what = describeBulkAction(latest);
+    announceProgress(latest.step_progress, t('imports.bulk.announce', { what, percent: share }));
   };
   return { element, show };
 }
@@ -103,7 +112,7 @@ async function cancelJob(job, button) {
   const key = `cancel-${job.task_id}`;
   clearBanner(key);
   button.setAttribute('aria-disabled', 'true');
-  setText(button, 'Cancelling…');
+  setText(button, t('imports.job.cancelling'));
   try {
     /** @type {ImportJob} */
     const latest = await sendJson('POST', importApiPath(job.task_id, 'cancel'));
@@ -111,9 +120,9 @@ async function cancelJob(job, button) {
   } catch (error) {
     // It has ended in the meantime.
     if (hasStatus(error, 409)) return findJobs();
-    showBanner({ key, title: `It could not be cancelled. ${messageOf(error)}`, detail: nextStep(error) });
+    showBanner({ key, title: t('imports.bulk.not_cancelled', { reason: messageOf(error) }), detail: nextStep(error) });
     button.removeAttribute('aria-disabled');
-    setText(button, 'Cancel');
+    setText(button, t('common.cancel'));
   }
   return undefined;
 }

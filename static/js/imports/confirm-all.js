@@ -3,10 +3,10 @@
 import { getJson, messageOf, sendJson } from '../core/api.js';
 import { showDialog } from '../core/dialog.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { toast } from '../core/toast.js';
-import { describeProducts } from './descriptions.js';
 import { importApiPath } from './job-actions.js';
 import { importAddress } from './steps.js';
 import { fetchWaiting, planConfirmation } from './waiting-imports.js';
@@ -37,21 +37,21 @@ function openConfirmAll(jobs, onChange) {
   const { imports, totals } = planConfirmation(jobs);
   const rows = imports.map((planned) => ({ planned, note: noteOf(planned.blocked) }));
   const included = rows.filter(({ planned }) => !planned.blocked);
-  const files = formatCount(included.length, 'file');
+  const count = included.length;
   const text = h('p', { role: 'status', text: describeTotals(included.length, totals) });
   const table = planTable(rows, totals);
   let isBusy = false;
   const cancel = h('button', {
     class: 'button',
     type: 'button',
-    text: 'Cancel',
+    text: t('common.cancel'),
     data: { testid: 'confirm-cancel' },
     on: { click: () => !isBusy && dialog.close() },
   });
   const button = h('button', {
     class: 'button button-primary',
     type: 'button',
-    text: `Import ${files}`,
+    text: t('imports.bulk.confirm.ok', { count }),
     data: { testid: 'confirm-ok' },
     on: { click: () => confirmAll() },
   });
@@ -61,26 +61,25 @@ function openConfirmAll(jobs, onChange) {
     if (isBusy) return;
     isBusy = true;
     button.disabled = true;
-    setText(button, 'Starting…');
+    setText(button, t('imports.job.starting'));
     const failures = await confirmEach(included);
     isBusy = false;
     onChange();
     if (!failures) {
       dialog.close();
-      toast(`${formatCount(included.length, 'import')} started`);
+      toast(t('imports.bulk.confirm.started', { count }));
       return;
     }
-    dialog.setTitle(`${formatCount(failures, 'import')} did not start`);
-    const started = `${formatNumber(included.length - failures)} of ${files} started.`;
-    setText(text, `${started} The reason is beside ${failures === 1 ? 'the one that did not' : 'those that did not'}.`);
+    dialog.setTitle(t('imports.bulk.confirm.not_started', { count: failures }));
+    setText(text, t('imports.bulk.confirm.partly_started', { started: count - failures, count, failures }));
     table.totals.hidden = true;
-    setText(cancel, 'Close');
+    setText(cancel, t('common.close'));
     fill(actions, cancel);
     cancel.focus();
   }
 
   const dialog = showDialog({
-    title: included.length ? `Import ${files}?` : 'None of these imports can be confirmed here',
+    title: count ? t('imports.bulk.confirm.title', { count }) : t('imports.bulk.confirm.none'),
     content: [h('div', { class: 'confirm' }, text, table.element)],
     footer: actions,
     testid: 'confirm-all-dialog',
@@ -101,7 +100,7 @@ async function confirmEach(rows) {
     try {
       await sendJson('POST', importApiPath(planned.job.task_id, 'confirm'));
       note.className = 'cell-below muted';
-      setText(note, 'Started');
+      setText(note, t('imports.bulk.confirm.row_started'));
     } catch (error) {
       failures += 1;
       note.className = 'cell-reason';
@@ -116,16 +115,21 @@ async function confirmEach(rows) {
  * @param {Totals} totals
  */
 function describeTotals(count, { create, update, rejected }) {
-  if (!count) return 'Open each of them to see what to do. Nothing has been written.';
-  const rejects = rejected ? ` ${formatCount(rejected, 'row was', 'rows were')} rejected and left out.` : '';
-  const several = count > 1 ? ' A product that is in several files counts for each.' : '';
-  /** @type {[count: number, participle: string][]} */
-  const changes = [
-    [create, 'created'],
-    [update, 'updated'],
-  ];
-  const products = create + update ? describeProducts(changes, ['is', 'are']) : 'No product is changed';
-  return `${products}.${rejects}${create + update ? several : ''}`;
+  if (!count) return t('imports.bulk.confirm.none_hint');
+  const sentences = [describeChanges(create, update)];
+  if (rejected) sentences.push(t('imports.bulk.confirm.rejected', { count: rejected }));
+  if (count > 1 && create + update) sentences.push(t('imports.bulk.confirm.several'));
+  return sentences.join(' ');
+}
+
+/**
+ * @param {number} create
+ * @param {number} update
+ */
+function describeChanges(create, update) {
+  if (create && update) return t('imports.bulk.confirm.both', { create, update });
+  if (create) return t('imports.bulk.confirm.created', { create });
+  return update ? t('imports.bulk.confirm.updated', { update }) : t('imports.bulk.confirm.unchanged');
 }
 
 /** @param {string} text */
@@ -137,19 +141,28 @@ const noteOf = (text) => h('span', { class: 'cell-below muted', data: { testid: 
  * @returns {{element: HTMLElement, totals: HTMLElement}}
  */
 function planTable(rows, totals) {
-  const head = ['Created', 'Updated', 'Rejected'].map((text) => h('th', { scope: 'col', class: 'number', text }));
+  const head = [
+    t('imports.bulk.confirm.head.created'),
+    t('imports.bulk.confirm.head.updated'),
+    t('imports.bulk.confirm.head.rejected'),
+  ].map((text) => h('th', { scope: 'col', class: 'number', text }));
   const foot = h(
     'tfoot',
     {},
-    h('tr', { data: { testid: 'plan-totals' } }, h('th', { scope: 'row', text: 'Total' }), numberCells(totals)),
+    h(
+      'tr',
+      { data: { testid: 'plan-totals' } },
+      h('th', { scope: 'row', text: t('imports.bulk.confirm.total') }),
+      numberCells(totals),
+    ),
   );
   const element = h(
     'div',
-    { class: 'table-scroll plan-scroll', tabindex: '0', role: 'region', 'aria-label': 'The imports' },
+    { class: 'table-scroll plan-scroll', tabindex: '0', role: 'region', 'aria-label': t('imports.bulk.confirm.table') },
     h(
       'table',
       { class: 'table table-plan', data: { testid: 'plan-table' } },
-      h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: 'File' }), head)),
+      h('thead', {}, h('tr', {}, h('th', { scope: 'col', text: t('imports.bulk.confirm.head.file') }), head)),
       h('tbody', {}, rows.map(planRow)),
       foot,
     ),

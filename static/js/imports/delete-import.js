@@ -3,9 +3,10 @@
 import { hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { formatMoment } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { toast } from '../core/toast.js';
 import { importApiPath } from './job-actions.js';
-import { isImport, isInFuture, isUndo, nounOf } from './job.js';
+import { isImport, isInFuture, isUndo } from './job.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
 
@@ -18,11 +19,11 @@ const TIMEOUT_MS = 180_000;
  * @returns {Promise<boolean>} whether it was deleted
  */
 export async function deleteImport(job) {
-  const noun = nounOf(job);
+  const { kind, filename: name } = job;
   const isDeleted = await askToConfirm({
-    title: `Delete the ${noun}${job.kind === 'bulk' ? '' : ' of'} “${job.filename}”?`,
+    title: t('imports.job.delete.title', { kind, name }),
     text: describeDeletion(job),
-    ok: `Delete ${noun}`,
+    ok: t('imports.job.delete.ok', { kind }),
     run: async () => {
       try {
         await sendJson('DELETE', importApiPath(job.task_id), { timeoutMs: TIMEOUT_MS });
@@ -34,7 +35,7 @@ export async function deleteImport(job) {
     },
   });
   if (!isDeleted) return false;
-  toast(`${noun.charAt(0).toUpperCase()}${noun.slice(1)} deleted`);
+  toast(t('imports.job.delete.done', { kind }));
   return true;
 }
 
@@ -43,10 +44,8 @@ export async function deleteImport(job) {
  * @param {Pick<ImportJob, 'kind' | 'undo_until'>} job
  */
 export function describeDeletion(job) {
-  if (isUndo(job)) return 'Its result and log are deleted. The products stay as they are.';
-  const deleted = isImport(job) ? 'result, log, rejected rows and stored file' : 'result and log';
-  const kept = `Its ${deleted} are deleted. The products stay as they are.`;
-  if (!isInFuture(job.undo_until)) return kept;
-  const until = formatMoment(job.undo_until);
-  return `${kept} The ${nounOf(job)} can be undone until ${until}; once it is deleted, it cannot.`;
+  const deleted = t('imports.job.delete.text', { isImport: isImport(job) });
+  if (isUndo(job) || !isInFuture(job.undo_until)) return deleted;
+  const lost = t('imports.job.delete.no_undo', { kind: job.kind, time: formatMoment(job.undo_until) });
+  return `${deleted} ${lost}`;
 }

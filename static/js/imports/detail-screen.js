@@ -5,11 +5,13 @@ import { messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { reconnected } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
+import { formatShare } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { go, redirect } from '../core/router.js';
 import { createCheckStep } from './check-step.js';
 import { watchImport } from './import-watcher.js';
 import { createJobActions } from './job-actions.js';
-import { isAllRejected, isFinal, isImport, nameOf } from './job.js';
+import { isAllRejected, isImport, nameOf } from './job.js';
 import { createNextLink } from './next-import.js';
 import { createProgressStep } from './progress-step.js';
 import { createResultStep } from './result-step.js';
@@ -27,8 +29,6 @@ import { currentStep, hasContent, importAddress, isStep } from './steps.js';
  * @typedef {{element: HTMLElement, show: (job: ImportDetail) => void, stop: () => void}} StepView
  */
 
-const APP_NAME = 'Acme Product Importer';
-
 /** @type {Record<Step, (job: ImportDetail, context: StepContext) => StepView>} */
 const STEPS = { check: createCheckStep, progress: createProgressStep, result: createResultStep };
 
@@ -36,7 +36,7 @@ const STEPS = { check: createCheckStep, progress: createProgressStep, result: cr
 export const importDetailScreen = {
   mount(root, { params }) {
     const taskId = params.id ?? '';
-    const title = h('h1', { class: 'file-title', text: 'Import' });
+    const title = h('h1', { class: 'file-title', text: t('imports.job.screen.import') });
     const steps = createStepsBar();
     const nextLink = createNextLink();
     const problem = h('div', { class: 'step-problem' });
@@ -105,22 +105,22 @@ export const importDetailScreen = {
       shownStep = null;
       steps.element.hidden = true;
       title.textContent = heading;
-      document.title = `${heading} · ${APP_NAME}`;
+      document.title = t('common.page_title', { name: heading });
       fill(body, buildBanner(banner));
     };
     const watcher = watchImport(taskId, {
       onChange,
       onMissing: (error) =>
-        showFailure('Import not found', {
+        showFailure(t('imports.job.screen.not_found'), {
           title: error.message,
-          detail: 'The address may be mistyped, or the import was removed.',
-          action: { label: 'All imports', run: () => go('#/import') },
+          detail: t('imports.job.screen.not_found_hint'),
+          action: { label: t('imports.job.screen.all'), run: () => go('#/import') },
         }),
       onError: (error) =>
-        showFailure('Import', {
+        showFailure(t('imports.job.screen.import'), {
           title: messageOf(error),
           detail: nextStep(error),
-          action: { label: 'Try again', run: reload },
+          action: { label: t('common.try_again'), run: reload },
         }),
     });
     /** @param {ScreenLocation} location */
@@ -148,8 +148,8 @@ const stepIn = ({ step }) => (isStep(step) ? step : null);
 function breadcrumb() {
   return h(
     'nav',
-    { class: 'crumbs', 'aria-label': 'Breadcrumb' },
-    h('a', { href: '#/import', text: 'Import' }),
+    { class: 'crumbs', 'aria-label': t('imports.job.screen.breadcrumb') },
+    h('a', { href: '#/import', text: t('imports.job.screen.import') }),
     h('span', { 'aria-hidden': 'true', text: '/' }),
   );
 }
@@ -158,7 +158,7 @@ function loadingCard() {
   return h(
     'div',
     { class: 'card import-card skeleton-card', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the import…' }),
+    h('p', { class: 'visually-hidden', text: t('imports.job.screen.loading') }),
     h('div', { class: 'skeleton' }),
     h('div', { class: 'skeleton' }),
   );
@@ -166,16 +166,25 @@ function loadingCard() {
 
 /** @type {Record<string, string | undefined>} */
 const TITLE_WORDS = {
-  failed: 'Failed',
-  cancelled: 'Cancelled',
-  awaiting_confirmation: 'To confirm',
+  failed: t('imports.job.screen.state.failed'),
+  cancelled: t('imports.job.screen.state.cancelled'),
+  awaiting_confirmation: t('imports.job.screen.state.to_confirm'),
+};
+
+const COMPLETED_WORDS = {
+  import: t('imports.job.screen.state.imported'),
+  bulk: t('imports.job.screen.state.completed'),
+  undo: t('imports.job.screen.state.undone'),
 };
 
 /** @param {ImportDetail} job */
 function pageTitle(job) {
-  if (isAllRejected(job)) return `Every row rejected · ${nameOf(job)} · ${APP_NAME}`;
-  const progress = isFinal(job) ? job.status : `${job.step_progress}%`;
-  const completed = { import: 'Imported', bulk: 'Completed', undo: 'Undone' }[job.kind];
-  const state = job.status === 'completed' ? completed : (TITLE_WORDS[job.status] ?? progress);
-  return `${state} · ${nameOf(job)} · ${APP_NAME}`;
+  return t('common.page_title', { name: `${titleState(job)} · ${nameOf(job)}` });
+}
+
+/** @param {ImportDetail} job */
+function titleState(job) {
+  if (isAllRejected(job)) return t('imports.job.screen.state.all_rejected');
+  if (job.status === 'completed') return COMPLETED_WORDS[job.kind];
+  return TITLE_WORDS[job.status] ?? formatShare(job.step_progress / 100);
 }

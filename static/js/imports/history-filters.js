@@ -1,6 +1,7 @@
 // The filters of the import history: name, kind, status and origin. The address holds them.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
@@ -14,26 +15,26 @@ import { textFilter } from '../core/text-filter.js';
 const FIRST_PAGE = { page: undefined };
 /** @type {[value: string, label: string][]} */
 const KINDS = [
-  ['', 'All kinds'],
-  ['import', 'Imports'],
-  ['bulk', 'Bulk changes'],
-  ['undo', 'Undos'],
+  ['', t('imports.history.filter.all_kinds')],
+  ['import', t('imports.history.filter.imports')],
+  ['bulk', t('imports.history.filter.bulk')],
+  ['undo', t('imports.history.filter.undos')],
 ];
 /** @type {[value: string, label: string][]} */
 const STATUSES = [
-  ['', 'Any status'],
-  ['awaiting_confirmation', 'To confirm'],
-  ['pending', 'Waiting'],
-  ['processing', 'Running'],
-  ['completed', 'Completed'],
-  ['failed', 'Failed'],
-  ['cancelled', 'Cancelled'],
+  ['', t('imports.history.filter.any_status')],
+  ['awaiting_confirmation', t('imports.history.filter.to_confirm')],
+  ['pending', t('imports.history.filter.waiting')],
+  ['processing', t('imports.history.filter.running')],
+  ['completed', t('imports.history.filter.completed')],
+  ['failed', t('imports.history.filter.failed')],
+  ['cancelled', t('imports.history.filter.cancelled')],
 ];
 /** @type {[value: string, label: string][]} */
 const ORIGINS = [
-  ['', 'From anywhere'],
-  ['page', 'From the page'],
-  ['api', 'From the API'],
+  ['', t('imports.history.filter.anywhere')],
+  ['page', t('imports.history.filter.page')],
+  ['api', t('imports.history.filter.api')],
 ];
 
 /**
@@ -72,16 +73,16 @@ export function clearImportFilters() {
 export function createImportFilterBar() {
   const text = textFilter('filename', FIRST_PAGE, {
     type: 'search',
-    placeholder: 'Name',
-    'aria-label': 'Name',
+    placeholder: t('imports.history.filter.name'),
+    'aria-label': t('imports.history.filter.name'),
     testid: 'filter-filename',
   });
-  const kind = filterSelect('kind', 'Kind', KINDS);
-  const status = filterSelect('status', 'Status', STATUSES);
-  const origin = filterSelect('started_from', 'Started from', ORIGINS);
+  const kind = filterSelect('kind', t('imports.history.filter.kind'), KINDS);
+  const status = filterSelect('status', t('imports.history.filter.status'), STATUSES);
+  const origin = filterSelect('started_from', t('imports.history.filter.started_from'), ORIGINS);
   const element = h(
     'div',
-    { class: 'import-filters', role: 'search', 'aria-label': 'Earlier imports and bulk changes' },
+    { class: 'import-filters', role: 'search', 'aria-label': t('imports.history.title') },
     h('div', { class: 'search-box' }, text.input, icon('search')),
     kind,
     status,

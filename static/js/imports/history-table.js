@@ -4,7 +4,8 @@ import { messageOf, nextStep } from '../core/api.js';
 import { jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { closestTo, h, setText } from '../core/dom.js';
-import { formatBytes, formatDuration, formatNumber } from '../core/format.js';
+import { formatBytes, formatDuration, formatNumber, formatShare } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { showMessage } from '../core/message-text.js';
 import { go } from '../core/router.js';
@@ -31,19 +32,19 @@ import { canUndo, describeNoUndo, describeUndoState, labelWithDeadline } from '.
  * @type {Partial<Record<NumberField, [field: PlannedField, label: string]>>}
  */
 const PLANNED_COUNTS = {
-  created_count: ['create', 'To create'],
-  updated_count: ['update', 'To update'],
-  unchanged_count: ['unchanged', 'Would stay unchanged'],
-  rejected_count: ['rejected', 'Rejected'],
+  created_count: ['create', t('imports.history.table.to_create')],
+  updated_count: ['update', t('imports.history.table.to_update')],
+  unchanged_count: ['unchanged', t('imports.history.table.to_stay')],
+  rejected_count: ['rejected', t('imports.history.table.rejected')],
 };
 
 /** @type {[field: NumberField, label: string, className: string][]} */
 const NUMBER_COLUMNS = [
-  ['total_records', 'Rows', ''],
-  ['created_count', 'Created', 'wide'],
-  ['updated_count', 'Updated', 'wide'],
-  ['unchanged_count', 'Unchanged', 'widest'],
-  ['rejected_count', 'Rejected', 'medium'],
+  ['total_records', t('imports.history.table.rows'), ''],
+  ['created_count', t('imports.history.table.created'), 'wide'],
+  ['updated_count', t('imports.history.table.updated'), 'wide'],
+  ['unchanged_count', t('imports.history.table.unchanged'), 'widest'],
+  ['rejected_count', t('imports.history.table.rejected'), 'medium'],
 ];
 
 /**
@@ -77,16 +78,16 @@ const MIN_SPEED_SECONDS = 0.5;
 export function createHistoryTable(listeners) {
   const body = h('tbody');
   const heads = [
-    h('th', { scope: 'col', text: 'Name' }),
-    h('th', { scope: 'col', text: 'Status' }),
+    h('th', { scope: 'col', text: t('imports.history.table.name') }),
+    h('th', { scope: 'col', text: t('imports.history.table.status') }),
     NUMBER_COLUMNS.map(([, label, className]) => h('th', { scope: 'col', class: `number ${className}`, text: label })),
-    h('th', { scope: 'col', class: 'medium', text: 'Started' }),
-    h('th', { scope: 'col', class: 'number widest', text: 'Duration' }),
-    h('th', { scope: 'col', class: 'wide' }, h('span', { class: 'visually-hidden', text: 'Actions' })),
+    h('th', { scope: 'col', class: 'medium', text: t('imports.history.table.started') }),
+    h('th', { scope: 'col', class: 'number widest', text: t('imports.history.table.duration') }),
+    h('th', { scope: 'col', class: 'wide' }, h('span', { class: 'visually-hidden', text: t('common.actions') })),
   ];
   const element = h(
     'div',
-    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of earlier imports and bulk changes' },
+    { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': t('imports.history.table.label') },
     h(
       'table',
       { class: 'table table-imports', data: { testid: 'imports-table' } },
@@ -132,8 +133,8 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     {
       class: 'icon-button',
       type: 'button',
-      'aria-label': `Delete ${nameOf(job)}`,
-      title: 'Delete',
+      'aria-label': t('imports.history.table.delete', { name: nameOf(job) }),
+      title: t('common.delete'),
       data: { testid: 'delete-import' },
       on: { click: async () => (await deleteImport(current)) && onDeleted() },
     },
@@ -151,7 +152,10 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
   );
   const address = importAddress(job.task_id);
   const pill = createStatusPill();
-  const bar = progressBar({ label: isImport(job) ? `Import of ${job.filename}` : nameOf(job), size: 'slim' });
+  const bar = progressBar({
+    label: isImport(job) ? t('imports.history.table.import_of', { name: job.filename }) : nameOf(job),
+    size: 'slim',
+  });
   const percent = h('span', { class: 'tabular muted' });
   const progress = h('div', { class: 'row-progress' }, bar.element, percent);
   const numbers = NUMBER_COLUMNS.map(([field, , className]) => ({
@@ -199,13 +203,17 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     current = latest;
     deleteButton.hidden = !isFinal(latest) || !may('imports:write');
     undoButton.hidden = !canUndo(latest);
-    undoButton.title = labelWithDeadline(latest.left_alone_count ? 'Undo the rest' : 'Undo', latest.undo_until);
-    undoButton.setAttribute('aria-label', labelWithDeadline(`Undo ${nameOf(latest)}`, latest.undo_until));
+    const undoText = latest.left_alone_count ? t('imports.undo.button_rest') : t('imports.history.table.undo');
+    undoButton.title = labelWithDeadline(undoText, latest.undo_until);
+    undoButton.setAttribute(
+      'aria-label',
+      labelWithDeadline(t('imports.history.table.undo_of', { name: nameOf(latest) }), latest.undo_until),
+    );
     pill.show(latest);
     pill.element.title = may('imports:write') ? describeNoUndo(latest) : '';
     progress.hidden = latest.status !== 'processing';
     bar.set(latest.step_progress);
-    setText(percent, `${latest.step_progress}%`);
+    setText(percent, formatShare(latest.step_progress / 100));
     setText(counts, countsOf(latest));
     setText(subtitle, subtitleOf(latest));
     showMessage(reason, reasonOf(latest));
@@ -216,7 +224,7 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
     const hasSpeed = !isBulk(latest) && latest.rows_per_second && seconds !== null && seconds >= MIN_SPEED_SECONDS;
-    setText(speed, hasSpeed ? `${formatNumber(latest.rows_per_second ?? 0)} rows/s` : '');
+    setText(speed, hasSpeed ? t('imports.history.table.speed', { rate: latest.rows_per_second ?? 0 }) : '');
   };
   const unwatch = () => {
     stopWatching?.();
@@ -269,7 +277,11 @@ async function undoJob(job, onUndone) {
     jobStarted.emit(undo);
     onUndone();
   } catch (error) {
-    showBanner({ key, title: `It cannot be undone now. ${messageOf(error)}`, detail: nextStep(error) });
+    showBanner({
+      key,
+      title: t('imports.history.table.not_undone', { reason: messageOf(error) }),
+      detail: nextStep(error),
+    });
   }
 }
 
@@ -294,7 +306,10 @@ function subtitleOf(job) {
  * @param {ListedImport} job
  */
 function countsOf(job) {
-  if (job.undo_state === 'undoing') return `${describeUndoState(job)}: ${job.undo?.progress ?? 0}%`;
+  if (job.undo_state === 'undoing') {
+    const percent = formatShare((job.undo?.progress ?? 0) / 100);
+    return t('imports.history.table.undoing', { state: describeUndoState(job), percent });
+  }
   if (job.undo_state) return describeUndoState(job);
   if (isBulk(job)) return describeCounts(bulkCounts(job).filter(({ value }, index) => value || !index));
   return isUndo(job) ? describeUndone(job) : '';
@@ -302,7 +317,7 @@ function countsOf(job) {
 
 /** @param {ListedImport} job an undo */
 const describeUndone = (job) =>
-  `${formatNumber(job.removed_count)} removed, ${formatNumber(job.updated_count - job.removed_count)} restored`;
+  t('imports.history.table.undone', { removed: job.removed_count, restored: job.updated_count - job.removed_count });
 
 /**
  * Return the number of rows that are known for certain. While a file is read, its total is an estimate.

@@ -3,6 +3,7 @@
 import { NetworkError, getJson, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, refreshTimes } from '../core/widgets.js';
@@ -42,7 +43,7 @@ export function createImportHistory() {
   });
   const filterBar = createImportFilterBar();
   const pager = createPager({
-    label: 'earlier imports and bulk changes',
+    label: t('imports.history.pages'),
     onPage: showPage,
   });
   const body = h('div', { class: 'card table-card' }, loadingRows());
@@ -52,7 +53,7 @@ export function createImportHistory() {
     h(
       'div',
       { class: 'earlier-head' },
-      h('h2', { id: 'earlier-title', text: 'Earlier imports and bulk changes' }),
+      h('h2', { id: 'earlier-title', text: t('imports.history.title') }),
       filterBar.element,
     ),
     waitingBar.element,
@@ -85,9 +86,9 @@ export function createImportHistory() {
       if (signal.aborted || error instanceof NetworkError) return;
       showBanner({
         key: BANNER_KEY,
-        title: `The history could not be loaded. ${messageOf(error)}`,
+        title: t('imports.history.not_loaded', { reason: messageOf(error) }),
         detail: nextStep(error),
-        action: { label: 'Try again', run: reload },
+        action: { label: t('common.try_again'), run: reload },
       });
     }
   }
@@ -125,18 +126,18 @@ const showPage = (page, options) => setQuery({ page: page > 1 ? page : undefined
 const noImports = () =>
   emptyState({
     shape: 'file',
-    title: 'No imports yet',
-    detail: 'Every imported file and every change of many products is listed here with its result.',
+    title: t('imports.history.none'),
+    detail: t('imports.history.none_hint'),
   });
 
 const noMatch = () =>
   emptyState({
     shape: 'search',
-    title: 'Nothing matches',
+    title: t('imports.history.no_match'),
     action: h('button', {
       class: 'button',
       type: 'button',
-      text: 'Clear filters',
+      text: t('common.clear_filters'),
       data: { testid: 'clear-import-filters' },
       on: { click: clearImportFilters },
     }),
@@ -146,7 +147,7 @@ function loadingRows() {
   return h(
     'div',
     { class: 'table-loading', 'aria-busy': 'true' },
-    h('p', { class: 'visually-hidden', text: 'Loading the history…' }),
+    h('p', { class: 'visually-hidden', text: t('imports.history.loading') }),
     Array.from({ length: 4 }, () => h('div', { class: 'skeleton' })),
   );
 }

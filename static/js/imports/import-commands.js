@@ -4,6 +4,7 @@ import { getJson } from '../core/api.js';
 import { addCommandSearch } from '../core/command-menu.js';
 import { SAMPLE_ADDRESS, downloadFile } from '../core/download.js';
 import { formatMoment, oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
 import { pickFiles } from './drop-zone.js';
@@ -22,18 +23,18 @@ export const importCommands = () =>
     ? [
         {
           id: 'imports-choose',
-          label: 'Import a file…',
-          keywords: 'upload csv choose',
+          label: t('imports.history.command.choose'),
+          keywords: t('imports.history.command.choose_words'),
           shape: 'upload',
-          group: 'Imports',
+          group: t('page.imports'),
           run: pickFiles,
         },
         {
           id: 'imports-sample',
-          label: 'Download a sample file',
-          keywords: 'example csv template',
+          label: t('core.sample'),
+          keywords: t('imports.history.command.sample_words'),
           shape: 'download',
-          group: 'Imports',
+          group: t('page.imports'),
           run: () => downloadFile(SAMPLE_ADDRESS),
         },
       ]
@@ -41,7 +42,7 @@ export const importCommands = () =>
 
 /** Let the command menu find imports and bulk changes by their names. */
 export function installImportSearch() {
-  addCommandSearch({ title: 'Imports', when: () => may('imports:read'), search: findImports });
+  addCommandSearch({ title: t('page.imports'), when: () => may('imports:read'), search: findImports });
 }
 
 /**

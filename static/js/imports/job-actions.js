@@ -3,6 +3,7 @@
 import { ApiError, NetworkError, hasStatus, messageOf, nextStep, sendJson } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
 
@@ -34,7 +35,7 @@ import { setText } from '../core/dom.js';
  * @property {() => Promise<void>} reload Fetch the import again and show it.
  */
 
-const CHOOSE_AGAIN = 'Choose the file again on the import page.';
+const CHOOSE_AGAIN = t('imports.job.choose_again');
 
 /** @type {Record<string, string | undefined>} */
 const NEXT_STEPS = { file_gone: CHOOSE_AGAIN, not_retryable: CHOOSE_AGAIN };
@@ -76,8 +77,7 @@ export function createJobActions({ taskId, problem, reload }) {
   /** @param {unknown} error */
   function showRefusal(error) {
     const message = messageOf(error);
-    const title =
-      error instanceof NetworkError ? `${message} As far as this page knows, nothing was changed.` : message;
+    const title = error instanceof NetworkError ? t('imports.job.nothing_changed', { reason: message }) : message;
     problem.replaceChildren(buildBanner({ title, detail: nextStepOf(error), onDismiss: clear }));
     problem.scrollIntoView({ block: 'nearest' });
   }
@@ -88,7 +88,7 @@ export function createJobActions({ taskId, problem, reload }) {
 function nextStepOf(error) {
   const specific = error instanceof ApiError ? NEXT_STEPS[error.code] : undefined;
   if (specific) return specific;
-  return hasStatus(error, 409) ? 'The page now shows its current state.' : nextStep(error);
+  return hasStatus(error, 409) ? t('imports.job.current_state') : nextStep(error);
 }
 
 /**

@@ -1,6 +1,7 @@
 // A link from one import to the next one that waits for its confirmation.
 
 import { h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { importAddress } from './steps.js';
 import { fetchWaiting, nextToConfirm } from './waiting-imports.js';
 
@@ -16,7 +17,7 @@ export function createNextLink() {
   const element = h(
     'a',
     { class: 'next-import', hidden: true, data: { testid: 'next-to-confirm' } },
-    h('span', { text: 'Next to confirm:' }),
+    h('span', { text: t('imports.history.waiting.next_of') }),
     name,
     more,
   );
@@ -30,7 +31,7 @@ export function createNextLink() {
       const others = waiting.filter(({ task_id: id }) => id !== job.task_id && id !== next.task_id).length;
       element.href = importAddress(next.task_id, 'check');
       setText(name, next.filename);
-      setText(more, others ? `and ${others} more` : '');
+      setText(more, others ? t('imports.history.waiting.more', { count: others }) : '');
     } catch {
       // The link is optional, and the screen reports what is wrong.
     }

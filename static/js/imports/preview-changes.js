@@ -1,7 +1,7 @@
 // The first changes that a check found, as its record keeps them: the fields before and after, side by side.
 
 import { h } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { compareHeads, compareRows, differingFields } from './compare-rows.js';
 
 /** @import { Preview, PreviewChange } from '../core/types.d.ts' */
@@ -15,19 +15,24 @@ export function createChangesCard(preview) {
   const { changes } = preview;
   if (!changes.length) return null;
   const total = preview.create + preview.update;
-  const note = changes.length < total ? `The first ${formatNumber(changes.length)} of ${formatNumber(total)}` : '';
+  const note = changes.length < total ? t('imports.result.changes.first', { count: changes.length, total }) : '';
   return h(
     'section',
     { class: 'card table-card', tabindex: '-1', 'aria-labelledby': 'changes-title', data: { testid: 'changes' } },
     h(
       'div',
       { class: 'card-head card-head-table' },
-      h('h2', { id: 'changes-title', text: 'What changes' }),
+      h('h2', { id: 'changes-title', text: t('imports.result.changes.title') }),
       h('p', { class: 'muted', text: note }),
     ),
     h(
       'div',
-      { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of changes' },
+      {
+        class: 'table-scroll panel-scroll',
+        tabindex: '0',
+        role: 'region',
+        'aria-label': t('imports.result.changes.table'),
+      },
       h(
         'table',
         { class: 'table table-compare', data: { testid: 'changes-table' } },

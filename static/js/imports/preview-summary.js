@@ -4,6 +4,7 @@ import { announce } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
 import { formatAhead, formatMoment } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { createActionButton, createCancelButton, createSkipRejectsButton, offerAction } from './action-buttons.js';
 import { createCountTiles } from './count-tiles.js';
 import {
@@ -44,7 +45,7 @@ export function createPreviewSummary(job, context, lists, openChanges) {
   const isBlocked = job.on_reject === 'fail' && preview !== null && preview.rejected > 0;
   const hint = h('p', { class: 'muted', role: 'status', id: 'confirm-why' });
   /** @param {HTMLButtonElement} button */
-  const start = (button) => context?.runAction('confirm', { button, busy: 'Starting…' });
+  const start = (button) => context?.runAction('confirm', { button, busy: t('imports.job.starting') });
   const confirm = createActionButton(confirmLabel(job), 'confirm-import', start, confirmLook(job));
   offerAction(confirm, confirmLabel(job), 'check', start);
   confirm.setAttribute('aria-describedby', hint.id);
@@ -56,14 +57,18 @@ export function createPreviewSummary(job, context, lists, openChanges) {
   };
   setOutdated('');
   if (context) {
-    const notices = job.notices.length ? ` ${noticesTitle(job.notices)}.` : '';
-    announce(`${headline}. ${describeCounts(counts)}.${notices} Nothing has been written yet.`);
+    const args = { headline, counts: describeCounts(counts) };
+    announce(
+      job.notices.length
+        ? t('imports.result.check.announce_notices', { ...args, notices: noticesTitle(job.notices) })
+        : t('imports.result.check.announce', args),
+    );
   }
   const element = h(
     'article',
     {
       class: 'card import-card',
-      'aria-label': `Check of ${job.filename}`,
+      'aria-label': t('imports.result.check.label', { name: job.filename }),
       data: { testid: 'check-summary', status: job.status },
     },
     h(
@@ -77,7 +82,7 @@ export function createPreviewSummary(job, context, lists, openChanges) {
     createFieldChanges(preview?.fields ?? {}, openChanges),
     context
       ? [h('div', { class: 'import-actions' }, confirm, createCancelButton(context)), hint]
-      : h('p', { class: 'muted', text: 'This is what the check found. The outcome of the import is under Result.' }),
+      : h('p', { class: 'muted', text: t('imports.result.check.record') }),
   );
   return { element, setOutdated };
 }
@@ -94,9 +99,11 @@ function confirmLook(job) {
 /** @param {ImportDetail} job */
 const describeDeadline = (job) =>
   job.confirm_until
-    ? `Nothing has been written yet. The import waits for your confirmation until ` +
-      `${formatMoment(job.confirm_until)} (${formatAhead(job.confirm_until)}). Then it is cancelled.`
-    : 'Nothing has been written yet.';
+    ? t('imports.result.check.deadline', {
+        time: formatMoment(job.confirm_until),
+        ahead: formatAhead(job.confirm_until),
+      })
+    : t('imports.result.check.not_written');
 
 /**
  * @param {ImportDetail} job

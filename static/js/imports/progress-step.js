@@ -1,8 +1,9 @@
 // The third step: the job while it runs.
 
 import { fill, h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { createCancelButton } from './action-buttons.js';
-import { isBulk, isRunning, nounOf } from './job.js';
+import { isBulk, isRunning } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createThroughputChart } from './throughput-chart.js';
@@ -36,7 +37,10 @@ export function createProgressStep(job, context) {
     }
     if (isRunning(latest) === hasCancel) return;
     hasCancel = !hasCancel;
-    fill(card.actions, hasCancel ? createCancelButton(context, `Cancel the ${nounOf(latest)}`) : null);
+    fill(
+      card.actions,
+      hasCancel ? createCancelButton(context, t('imports.job.cancel_kind', { kind: latest.kind })) : null,
+    );
   };
   show(job);
   const stop = () => {

@@ -3,6 +3,7 @@
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { go } from '../core/router.js';
 import { currentRole, may } from '../core/session.js';
 import { createChooseCard } from './choose-step.js';
@@ -18,7 +19,8 @@ import { currentUploads, uploadChanged } from './upload-queue.js';
 export const importScreen = {
   mount(root, { query }) {
     const mayImport = may('imports:write');
-    document.title = `${mayImport ? 'Import' : 'Imports'} · Acme Product Importer`;
+    const name = mayImport ? t('imports.history.screen.import') : t('imports.history.screen.imports');
+    document.title = t('common.page_title', { name });
     const choose = createChooseCard();
     const uploads = createUploadList();
     const history = createImportHistory();
@@ -26,7 +28,13 @@ export const importScreen = {
       h(
         'div',
         { class: 'screen screen-import' },
-        h('div', { class: 'screen-head' }, h('h1', { text: mayImport ? 'Import products' : 'Imports' })),
+        h(
+          'div',
+          { class: 'screen-head' },
+          h('h1', {
+            text: mayImport ? t('imports.history.screen.import_products') : t('imports.history.screen.imports'),
+          }),
+        ),
         h('div', { class: 'stack' }, mayImport ? choose.element : viewerNote(), uploads.element, history.element),
       ),
     );
@@ -56,9 +64,7 @@ const viewerNote = () =>
   h('p', {
     class: 'note',
     data: { testid: 'import-refused' },
-    text:
-      `Your role, ${currentRole()}, sees imports but cannot start or change them. ` +
-      'An administrator can make you an editor.',
+    text: t('imports.history.screen.viewer', { role: currentRole() || 'other' }),
   });
 
 /**

@@ -1,6 +1,7 @@
 // The bar with the four steps of an import.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { isImport } from './job.js';
 import { hasContent, importAddress, outcomeOf } from './steps.js';
@@ -10,10 +11,10 @@ import { hasContent, importAddress, outcomeOf } from './steps.js';
 
 /** @type {[name: Step | 'choose', label: string][]} */
 const STEPS = [
-  ['choose', 'Choose'],
-  ['check', 'Check'],
-  ['progress', 'Import'],
-  ['result', 'Result'],
+  ['choose', t('imports.job.step.choose')],
+  ['check', t('imports.job.step.check')],
+  ['progress', t('imports.job.step.progress')],
+  ['result', t('imports.job.step.result')],
 ];
 
 /**
@@ -22,7 +23,7 @@ const STEPS = [
  */
 export function createStepsBar() {
   const list = h('ol', {});
-  const element = h('nav', { class: 'steps', 'aria-label': 'Steps of the import' }, list);
+  const element = h('nav', { class: 'steps', 'aria-label': t('imports.job.step.label') }, list);
   /**
    * @param {ImportDetail} job
    * @param {Step} shownStep
@@ -46,7 +47,7 @@ function stepItem(job, [name, label], index, shownStep) {
   const content = [
     h('span', { class: 'step-mark', 'aria-hidden': 'true' }, markOf(outcome) ?? String(index + 1)),
     h('span', { text: label }),
-    outcome === 'failed' ? h('span', { class: 'visually-hidden', text: ' (failed)' }) : null,
+    outcome === 'failed' ? h('span', { class: 'visually-hidden', text: ` ${t('imports.job.step.failed')}` }) : null,
   ];
   const state = [isShown && 'is-shown', outcome && `is-${outcome}`].filter(Boolean).join(' ');
   const href = isShown ? null : addressOf(job, name);

@@ -2,12 +2,16 @@
 
 import { drawText, gridLine, niceCeiling } from '../core/chart.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatClock, formatDuration, formatNumber } from '../core/format.js';
+import { formatClock, formatDuration } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { draw } from '../core/svg.js';
 import { averageRates, mergeSamples, phaseSpans, rateBars } from './throughput.js';
 
 /** @import { ImportDetail, RateSample } from '../core/types.d.ts' */
 /** @import { RateBar } from './throughput.js' */
+/** @import { Messages } from '../core/message-types.d.ts' */
+
+/** @typedef {Messages['imports.progress.chart.bar']['phase']} Phase */
 
 // Sizes in pixels. The plot is inside the margins TOP, BOTTOM and LEFT.
 const HEIGHT = 150;
@@ -25,12 +29,12 @@ const MIN_SECONDS = 1;
 
 /** @type {Record<string, string | undefined>} */
 const PHASE_LABELS = {
-  reading: 'Reading',
-  reading_workbook: 'Workbook',
-  comparing: 'Comparing',
-  finding: 'Finding',
-  writing: 'Writing',
-  undoing: 'Undoing',
+  reading: t('imports.progress.chart.phase.reading'),
+  reading_workbook: t('imports.progress.chart.phase.reading_workbook'),
+  comparing: t('imports.progress.chart.phase.comparing'),
+  finding: t('imports.progress.chart.phase.finding'),
+  writing: t('imports.progress.chart.phase.writing'),
+  undoing: t('imports.progress.chart.phase.undoing'),
 };
 
 /** @param {string} phase */
@@ -46,7 +50,7 @@ export function createThroughputChart() {
   const element = h(
     'figure',
     { class: 'card chart-card', data: { testid: 'rows-chart' } },
-    h('figcaption', { class: 'chart-head' }, h('h2', { text: 'Rows per second' }), note),
+    h('figcaption', { class: 'chart-head' }, h('h2', { text: t('imports.progress.chart.title') }), note),
     svg,
   );
   /** @type {RateSample[]} */
@@ -59,14 +63,14 @@ export function createThroughputChart() {
     const seconds = bars.at(-1)?.to ?? 0;
     element.hidden = seconds < MIN_SECONDS;
     const rates = averageRates(samples)
-      .map(({ phase, rate }) => `${phaseLabel(phase)} ${formatNumber(rate)}/s`)
+      .map(({ phase, rate }) => t('imports.progress.chart.rate', { phase: phaseLabel(phase), rate }))
       .join(' · ');
-    setText(note, rates && `On average: ${rates}`);
+    setText(note, rates && t('imports.progress.chart.average', { rates }));
     const width = Math.floor(svg.getBoundingClientRect().width);
     if (!width) return;
     svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     // Screen readers get the averages instead of the bars.
-    svg.setAttribute('aria-label', `Rows per second. On average: ${rates}. ${formatDuration(seconds)} in total.`);
+    svg.setAttribute('aria-label', t('imports.progress.chart.label', { rates, duration: formatDuration(seconds) }));
     fill(svg, drawChart(bars, seconds, width));
   };
   /** @param {ImportDetail} job */
@@ -97,7 +101,7 @@ function drawChart(bars, seconds, width) {
     ...[0, maxRate / 2, maxRate].flatMap((rate) => gridLine(rate, y(rate), { left: LEFT, width })),
     ...bars.map((bar) => drawBar(bar, x, y)),
     ...phaseLabels(bars, x),
-    drawText('0:00', LEFT, HEIGHT - 4, 'start'),
+    drawText(formatClock(0), LEFT, HEIGHT - 4, 'start'),
     drawText(formatDuration(seconds), width, HEIGHT - 4, 'end'),
   ];
 }
@@ -117,8 +121,8 @@ function drawBar(bar, x, y) {
     rx: 1,
   });
   const title = draw('title');
-  const phase = phaseLabel(bar.phase).toLowerCase();
-  title.textContent = `${formatClock(bar.from)}: ${formatNumber(bar.rate)} rows/s, ${phase}`;
+  const phase = /** @type {Phase} */ (bar.phase);
+  title.textContent = t('imports.progress.chart.bar', { time: formatClock(bar.from), rate: bar.rate, phase });
   rect.append(title);
   return rect;
 }

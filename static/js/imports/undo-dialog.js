@@ -2,8 +2,9 @@
 
 import { ApiError, hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
+import { t } from '../core/i18n.js';
 import { importApiPath } from './job-actions.js';
-import { isBulk, nounOf } from './job.js';
+import { isBulk } from './job.js';
 import { describeUndoPlan } from './undo-texts.js';
 
 /** @import { ImportJob, UndoPlan } from '../core/types.d.ts' */
@@ -48,10 +49,10 @@ export function askToUndo(job, reload) {
     }
   };
   return askToConfirm({
-    title: `Undo the ${isBulk(job) ? 'bulk change' : 'import of'} “${job.filename}”?`,
+    title: t('imports.undo.question', { isBulk: isBulk(job), name: job.filename }),
     text: count(),
-    waiting: 'Counting the products…',
-    ok: () => (force ? 'Undo the rest' : `Undo the ${nounOf(job)}`),
+    waiting: t('imports.undo.counting'),
+    ok: () => (force ? t('imports.undo.button_rest') : t('imports.undo.ok', { kind: job.kind })),
     run: start,
   });
 }

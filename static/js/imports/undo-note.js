@@ -1,10 +1,11 @@
 // A note on a job that was undone, or whose undo is running, with a link to the undo.
 
 import { h } from '../core/dom.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
-import { nounOf } from './job.js';
 import { importAddress } from './steps.js';
 
+/** @import { Part } from '../core/i18n.js' */
 /** @import { ImportDetail } from '../core/types.d.ts' */
 
 /**
@@ -13,34 +14,30 @@ import { importAddress } from './steps.js';
  * @returns {HTMLElement}
  */
 export function createUndoNote(job) {
-  const href = importAddress(job.undone_by ?? '');
-  const [sentence, label] = wordsOf(job);
-  return h(
-    'p',
-    { class: 'note', data: { testid: 'undone-note' } },
-    icon('undo'),
-    h('span', {}, `${sentence} `, job.undo ? [h('a', { href, text: label }), '.'] : null),
-  );
+  return h('p', { class: 'note', data: { testid: 'undone-note' } }, icon('undo'), h('span', {}, sentenceOf(job)));
 }
 
-/**
- * @param {ImportDetail} job
- * @returns {[sentence: string, label: string]}
- */
-function wordsOf(job) {
-  const noun = nounOf(job);
+/** @param {ImportDetail} job */
+function sentenceOf(job) {
+  const { kind, undo } = job;
+  const link = (/** @type {Part[]} */ parts) => h('a', { href: importAddress(job.undone_by ?? '') }, parts);
+  // The undo was deleted.
+  if (!undo) {
+    return job.undo_state === 'partly_undone'
+      ? t('imports.undo.note.partly_undone_only', { kind })
+      : t('imports.undo.note.undone_only', { kind });
+  }
   switch (job.undo_state) {
     case 'undoing':
-      return [`This ${noun} is being undone.`, 'Watch the undo'];
+      return tRich('imports.undo.note.undoing', { kind, link });
     case 'partly_undone':
-      return [`This ${noun} was undone in part: products that were edited since were left alone.`, 'See which'];
+      return tRich('imports.undo.note.partly_undone', { kind, link });
     case 'undo_failed':
     case 'undo_cancelled':
-      return [
-        `The undo of this ${noun} did not finish: ${job.undo?.error_message ?? 'it was cancelled.'}`,
-        'See the undo',
-      ];
+      return undo.error_message
+        ? tRich('imports.undo.note.unfinished', { kind, link, reason: undo.error_message })
+        : tRich('imports.undo.note.unfinished_cancelled', { kind, link });
     default:
-      return [`This ${noun} was undone.`, 'See the undo'];
+      return tRich('imports.undo.note.undone', { kind, link });
   }
 }

@@ -1,12 +1,20 @@
 // Sentences about undos: what one would do, what one has done, and until when it is possible.
 
-import { formatCount, formatMoment, formatNumber } from '../core/format.js';
+import { formatList, formatMoment } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { isLocal, may } from '../core/session.js';
-import { isBulk, isFinal, isInFuture, isUndo, nounOf } from './job.js';
+import { isBulk, isFinal, isInFuture, isUndo } from './job.js';
 
 /** @import { ImportJob, LastUndo, UndoPlan } from '../core/types.d.ts' */
 
-/** @typedef {[count: number, one: string, many: string]} Effect */
+const EFFECTS = /** @type {const} */ ([
+  'removed',
+  'changed_back',
+  'inserted_again',
+  'edited_since',
+  'sku_taken',
+  'already_gone',
+]);
 
 /**
  * Say what an undo would do, such as "1,412 products are removed, 586 stay because they were edited since."
@@ -14,27 +22,13 @@ import { isBulk, isFinal, isInFuture, isUndo, nounOf } from './job.js';
  * @returns {string} sentences
  */
 export function describeUndoPlan(plan) {
-  /** @type {Effect[]} */
-  const effects = [
-    [plan.removed, 'is removed', 'are removed'],
-    [plan.changed_back, 'gets its former values back', 'get their former values back'],
-    [plan.inserted_again, 'is restored', 'are restored'],
-    [plan.edited_since, 'stays because it was edited since', 'stay because they were edited since'],
-    [
-      plan.sku_taken,
-      'stays deleted because another product has its SKU now',
-      'stay deleted because other products have their SKUs now',
-    ],
-    [plan.already_gone, 'is already gone', 'are already gone'],
-  ];
-  const parts = effects
-    .filter(([count]) => count)
-    .map(([count, one, many], index) => {
-      const number = index ? formatNumber(count) : formatCount(count, 'product');
-      return `${number} ${count === 1 ? one : many}`;
-    });
-  const effect = parts.length ? `${parts.join(', ')}.` : 'Nothing would change.';
-  return [effect, plan.refusal, `You can undo this until ${formatMoment(plan.undo_until)}.`].filter(Boolean).join(' ');
+  const parts = EFFECTS.filter((effect) => plan[effect]).map((effect, index) => {
+    const args = { effect, count: plan[effect] };
+    return index ? t('imports.undo.plan_next', args) : t('imports.undo.plan_first', args);
+  });
+  const effects = parts.length ? t('imports.undo.plan', { effects: formatList(parts) }) : t('imports.undo.nothing');
+  const deadline = t('imports.undo.deadline', { time: formatMoment(plan.undo_until) });
+  return [effects, plan.refusal, deadline].filter(Boolean).join(' ');
 }
 
 /**
@@ -42,7 +36,8 @@ export function describeUndoPlan(plan) {
  * @param {string} label
  * @param {string | null} until
  */
-export const labelWithDeadline = (label, until) => (until ? `${label} (until ${formatMoment(until)})` : label);
+export const labelWithDeadline = (label, until) =>
+  until ? t('imports.undo.until', { label, time: formatMoment(until) }) : label;
 
 /**
  * Return whether a button may offer the undo of a job.
@@ -55,21 +50,11 @@ export const canUndo = (job) => isFinal(job) && isInFuture(job.undo_until) && ma
  * @param {Pick<ImportJob, 'undo_state' | 'undo' | 'bulk'>} job
  */
 export function describeUndoState({ undo_state: state, undo, bulk }) {
-  const by = undo?.started_by && !isLocal() ? ` by ${undo.started_by}` : '';
-  const counts = undo ? describeUndoCounts(undo, isBulk({ bulk })) : '';
-  switch (state) {
-    case 'undoing':
-      return `Is being undone${by}`;
-    case 'undone':
-    case 'partly_undone':
-      return [`${state === 'undone' ? 'Undone' : 'Partly undone'}${by}`, counts].filter(Boolean).join(', ');
-    case 'undo_failed':
-      return [`The undo${by} failed`, counts].filter(Boolean).join(', ');
-    case 'undo_cancelled':
-      return [`The undo${by} was cancelled`, counts].filter(Boolean).join(', ');
-    default:
-      return '';
-  }
+  if (!state) return '';
+  const name = isLocal() ? '' : undo?.started_by;
+  const text = name ? t(`imports.undo.state.${state}_by`, { name }) : t(`imports.undo.state.${state}`);
+  const counts = undo && state !== 'undoing' ? describeUndoCounts(undo, isBulk({ bulk })) : '';
+  return counts ? t('imports.undo.state.with_counts', { state: text, counts }) : text;
 }
 
 /**
@@ -77,17 +62,14 @@ export function describeUndoState({ undo_state: state, undo, bulk }) {
  * @param {boolean} isOfBulk the undo of a bulk change removes nothing
  */
 function describeUndoCounts(undo, isOfBulk) {
-  /** @type {[count: number, word: string][]} */
-  const counts = [
-    [undo.removed_count, 'removed'],
-    [undo.restored_count, isOfBulk ? 'restored' : 'changed back'],
-    [undo.left_alone_count, 'left alone'],
-    [undo.gone_count, 'already gone'],
-  ];
-  return counts
-    .filter(([count]) => count)
-    .map(([count, word]) => `${formatNumber(count)} ${word}`)
-    .join(', ');
+  const { removed_count: removed, restored_count: restored, left_alone_count: alone, gone_count: gone } = undo;
+  const key = isOfBulk ? 'imports.undo.count.restored' : 'imports.undo.count.changed_back';
+  return formatList([
+    ...(removed ? [t('imports.undo.count.removed', { count: removed })] : []),
+    ...(restored ? [t(key, { count: restored })] : []),
+    ...(alone ? [t('imports.undo.count.left_alone', { count: alone })] : []),
+    ...(gone ? [t('imports.undo.count.gone', { count: gone })] : []),
+  ]);
 }
 
 /**
@@ -97,6 +79,6 @@ function describeUndoCounts(undo, isOfBulk) {
 export function describeNoUndo(job) {
   const changed = job.created_count + job.updated_count + job.removed_count + job.missing_count;
   if (isUndo(job) || !isFinal(job) || !changed || job.undone_by || isInFuture(job.undo_until)) return '';
-  if (!job.undo_until) return `This ${nounOf(job)} cannot be undone: the server keeps nothing for undos.`;
-  return `This ${nounOf(job)} cannot be undone any more: that was possible until ${formatMoment(job.undo_until)}.`;
+  if (!job.undo_until) return t('imports.undo.impossible', { kind: job.kind });
+  return t('imports.undo.too_late', { kind: job.kind, time: formatMoment(job.undo_until) });
 }

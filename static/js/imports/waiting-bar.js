@@ -3,7 +3,7 @@
 import { messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { debounce, h, setText } from '../core/dom.js';
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { createActionButton, offerAction } from './action-buttons.js';
 import { askToConfirmAll } from './confirm-all.js';
@@ -20,17 +20,31 @@ const RELOAD_DELAY_MS = 200;
  */
 export function createWaitingBar(onChange) {
   const text = h('span', { class: 'waiting-text' });
-  const next = h('a', { class: 'button button-small', text: 'Next to confirm', data: { testid: 'next-to-confirm' } });
-  const confirm = createActionButton('Confirm all…', 'confirm-all', openDialog, 'button-small');
+  const next = h('a', {
+    class: 'button button-small',
+    text: t('imports.history.waiting.next'),
+    data: { testid: 'next-to-confirm' },
+  });
+  const confirm = createActionButton(
+    t('imports.history.waiting.confirm_all'),
+    'confirm-all',
+    openDialog,
+    'button-small',
+  );
   const element = h(
     'section',
-    { class: 'card waiting-bar', 'aria-label': 'Imports to confirm', hidden: true, data: { testid: 'waiting-bar' } },
+    {
+      class: 'card waiting-bar',
+      'aria-label': t('imports.history.waiting.label'),
+      hidden: true,
+      data: { testid: 'waiting-bar' },
+    },
     icon('pause', 'tone-warning'),
     text,
     h('div', { class: 'waiting-actions' }, next, confirm),
   );
 
-  offerAction(confirm, 'Confirm all imports that wait…', 'check', openDialog);
+  offerAction(confirm, t('imports.history.waiting.confirm_all_command'), 'check', openDialog);
 
   async function openDialog() {
     confirm.setAttribute('aria-disabled', 'true');
@@ -38,7 +52,7 @@ export function createWaitingBar(onChange) {
     try {
       await askToConfirmAll(onChange);
     } catch (error) {
-      const title = `The imports could not be loaded. ${messageOf(error)}`;
+      const title = t('imports.history.waiting.not_loaded', { reason: messageOf(error) });
       showBanner({ key: BANNER_KEY, title, detail: nextStep(error) });
     }
     confirm.removeAttribute('aria-disabled');
@@ -48,7 +62,7 @@ export function createWaitingBar(onChange) {
       const waiting = await fetchWaiting();
       const [first] = waiting;
       element.hidden = waiting.length < 2;
-      setText(text, `${formatCount(waiting.length, 'import')} wait to be confirmed`);
+      setText(text, t('imports.history.waiting.count', { count: waiting.length }));
       if (first) next.href = importAddress(first.task_id, 'check');
     } catch {
       // The bar is optional, and the history reports what is wrong.

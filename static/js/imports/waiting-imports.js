@@ -1,6 +1,7 @@
 // The imports that wait for their confirmation, and what confirming all of them would do.
 
 import { getJson } from '../core/api.js';
+import { t } from '../core/i18n.js';
 import { isAllRejected } from './job.js';
 
 /** @import { ImportDetail, ImportJob, Imports } from '../core/types.d.ts' */
@@ -69,10 +70,11 @@ export function planConfirmation(jobs) {
 
 /** @param {ImportDetail} job */
 function whyBlocked(job) {
-  if (job.status !== 'awaiting_confirmation' || !job.preview) return 'It no longer waits to be confirmed.';
-  if (isAllRejected(job)) return 'Every row was rejected, so there is nothing to import.';
-  if (job.on_reject === 'fail' && job.preview.rejected) return 'It is all or nothing, and has rejected rows.';
+  if (job.status !== 'awaiting_confirmation' || !job.preview) return t('imports.history.blocked.gone');
+  if (isAllRejected(job)) return t('imports.history.blocked.all_rejected');
+  if (job.on_reject === 'fail' && job.preview.rejected) return t('imports.history.blocked.all_or_nothing');
   if (job.options.missing === 'keep') return '';
-  const action = job.options.missing === 'delete' ? 'deletes' : 'deactivates';
-  return `It ${action} products that are not in the file. Confirm it by itself.`;
+  return job.options.missing === 'delete'
+    ? t('imports.history.blocked.deletes')
+    : t('imports.history.blocked.deactivates');
 }
