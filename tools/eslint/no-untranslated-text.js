@@ -14,10 +14,10 @@ const PROGRAM_TEXTS = [
   /^[A-Z]+\s*$/,
 ];
 
-/** Words that programs read: names of keys (UI Events), of headers (RFC 9110) and of the members of `Intl`. */
+/** Words that programs read: names of keys (UI Events), headers (RFC 9110), members of `Intl` and types of drags. */
 const PROGRAM_WORDS = new Set([
-  ...['Accept', 'Authorization', 'Backspace', 'Bearer', 'Date', 'Delete', 'End', 'Enter', 'Escape', 'Home', 'Prefer'],
-  ...['Tab', 'Unidentified'],
+  ...['Accept', 'Authorization', 'Backspace', 'Bearer', 'Date', 'Delete', 'End', 'Enter', 'Escape', 'Files', 'Home'],
+  ...['Prefer', 'Tab', 'Unidentified'],
 ]);
 const PROGRAM_ATTRIBUTES = new Set([
   ...['accept', 'aria-controls', 'aria-describedby', 'aria-keyshortcuts', 'aria-labelledby', 'autocomplete', 'class'],

@@ -1,7 +1,7 @@
 // Formats of numbers, sizes and times for people.
 
 import { t } from './i18n.js';
-import { HOUR_CYCLE, LOCALE } from './locale.js';
+import { HOUR_CYCLE, LANGUAGE, LOCALE } from './locale.js';
 import { serverNow } from './server-clock.js';
 
 const INTEGER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
@@ -27,6 +27,10 @@ const WHOLE_PERCENT = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumF
 const COMPACT = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumFractionDigits: 1 });
 const TWO_DIGITS = new Intl.NumberFormat(LOCALE, { minimumIntegerDigits: 2 });
 const LIST = new Intl.ListFormat(LOCALE, { type: 'unit', style: 'short' });
+// The English texts have no comma before the last item.
+const SENTENCE_LOCALE = LANGUAGE === 'en' ? 'en-GB' : LOCALE;
+const CONJUNCTION = new Intl.ListFormat(SENTENCE_LOCALE, { type: 'conjunction' });
+const DISJUNCTION = new Intl.ListFormat(SENTENCE_LOCALE, { type: 'disjunction' });
 
 /** @type {[whole: Intl.NumberFormat, oneDigit: Intl.NumberFormat][]} */
 const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'].map((unit) => [
@@ -83,6 +87,12 @@ export const formatCompact = (value) => COMPACT.format(value);
 
 /** @param {Iterable<string>} items @returns {string} such as "a, b, c" */
 export const formatList = (items) => LIST.format(items);
+
+/** @param {Iterable<string>} items @returns {string} such as "a, b and c" */
+export const formatAnd = (items) => CONJUNCTION.format(items);
+
+/** @param {Iterable<string>} items @returns {string} such as "a, b or c" */
+export const formatOr = (items) => DISJUNCTION.format(items);
 
 /** @param {number} bytes @returns {string} in decimal units, as file managers show them */
 export function formatBytes(bytes) {

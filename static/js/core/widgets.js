@@ -88,3 +88,9 @@ export function timeElement(iso) {
 export function refreshTimes(root) {
   for (const element of root.querySelectorAll('time')) setText(element, formatRelative(element.dateTime));
 }
+
+/**
+ * Create the part of a text that only screen readers say. It is a tag of messages.
+ * @param {(string | Node)[]} parts
+ */
+export const hiddenText = (parts) => h('span', { class: 'visually-hidden' }, parts);

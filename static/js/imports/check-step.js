@@ -3,6 +3,7 @@
 
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { may } from '../core/session.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
@@ -35,9 +36,9 @@ import { canChangeReading, isChecking, isFileRefused, lacksSku, needsColumns } f
  * @typedef {'running' | 'ready' | 'correctable' | 'record'} Mode
  */
 
-const OPTIONS_CHANGED = 'You changed options below. Read the file again first.';
-const FIXES_PREPARED = 'You prepared changes to the file. Apply or discard them first.';
-const READ_AGAIN_FIRST = 'You changed options. Read the file again first; the prepared changes are kept meanwhile.';
+const OPTIONS_CHANGED = t('imports.check.options_changed');
+const FIXES_PREPARED = t('imports.check.fixes_prepared');
+const READ_AGAIN_FIRST = t('imports.check.read_again_first');
 
 /**
  * Create the step.
@@ -104,7 +105,8 @@ function createContent(mode, job, context) {
    * @param {RetryOptions} body
    * @param {HTMLButtonElement} button
    */
-  const readAgain = (body, button) => context.runAction('retry', { button, body, busy: 'Reading again…' });
+  const readAgain = (body, button) =>
+    context.runAction('retry', { button, body, busy: t('imports.check.reading_again') });
   let hasChangedOptions = false;
   const editor = canFix(job) ? createFixEditor(job, context, () => (hasChangedOptions ? READ_AGAIN_FIRST : '')) : null;
   if (!editor) discardDrafts(job.task_id);
@@ -187,12 +189,9 @@ function createContent(mode, job, context) {
  */
 function describeProblem(job) {
   if (needsColumns(job)) {
-    const choice = lacksSku(job)
-      ? 'Below, choose the column that holds the SKU'
-      : 'Choose below which column goes to which field';
     return {
       title: job.error_message,
-      detail: `${choice}, then read the file again. Nothing has been written.`,
+      detail: lacksSku(job) ? t('imports.check.choose_sku') : t('imports.check.choose_columns'),
       tone: 'warning',
     };
   }
@@ -200,14 +199,12 @@ function describeProblem(job) {
   if (isFileRefused(job)) {
     return {
       title: job.error_message,
-      detail: 'If the file was read wrongly, change options or columns and read it again. Nothing has been written.',
+      detail: t('imports.check.refused_hint'),
     };
   }
   return {
-    title: job.error_message ?? 'The import was cancelled.',
-    detail: `Change the options or columns, then read the file again.${
-      hasWritten ? ' Products that were already written are not changed again.' : ''
-    }`,
+    title: job.error_message ?? t('imports.check.cancelled'),
+    detail: t('imports.check.retry_hint', { hasWritten }),
     tone: job.status === 'failed' ? 'error' : 'warning',
   };
 }

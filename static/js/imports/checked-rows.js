@@ -3,6 +3,7 @@
 import { queryString } from '../core/api.js';
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { createPanelSearch } from '../core/panel-search.js';
 import { FIELD_LABELS, compareHeads, compareRows, differingFields } from './compare-rows.js';
@@ -21,11 +22,15 @@ import { importApiPath } from './job-actions.js';
 export function listsOf({ create, update, unchanged, skipped, missing, missing_action: action }) {
   /** @type {{name: Kind, label: string, count: number}[]} */
   const lists = [
-    { name: 'changed', label: 'To update', count: update },
-    { name: 'created', label: 'To create', count: create },
-    { name: 'unchanged', label: 'Unchanged', count: unchanged - skipped },
-    { name: 'skipped', label: 'Left out', count: skipped },
-    { name: 'missing', label: action === 'delete' ? 'To delete' : 'To deactivate', count: missing },
+    { name: 'changed', label: t('imports.check.kind.changed'), count: update },
+    { name: 'created', label: t('imports.check.kind.created'), count: create },
+    { name: 'unchanged', label: t('imports.check.kind.unchanged'), count: unchanged - skipped },
+    { name: 'skipped', label: t('imports.check.kind.skipped'), count: skipped },
+    {
+      name: 'missing',
+      label: action === 'delete' ? t('imports.check.kind.deleted') : t('imports.check.kind.deactivated'),
+      count: missing,
+    },
   ];
   return lists.filter(({ count }) => count > 0);
 }
@@ -37,11 +42,11 @@ export function listsOf({ create, update, unchanged, skipped, missing, missing_a
  */
 export function fieldChoices(fields) {
   /** @type {[value: string, label: string][]} */
-  const choices = [['', 'Any change']];
+  const choices = [['', t('imports.check.any_change')]];
   for (const [field, { changed, cleared }] of Object.entries(fields)) {
     const label = FIELD_LABELS[field] ?? field;
-    if (changed) choices.push([field, `${label} changes (${formatNumber(changed)})`]);
-    if (cleared) choices.push([`${field} cleared`, `${label} becomes empty (${formatNumber(cleared)})`]);
+    if (changed) choices.push([field, t('imports.check.field_changes', { field: label, count: changed })]);
+    if (cleared) choices.push([`${field}:cleared`, t('imports.check.field_cleared', { field: label, count: cleared })]);
   }
   return choices;
 }
@@ -64,16 +69,21 @@ export function createCheckedRowsPanel(job) {
     panel.load(1);
   };
   const tabs = createTabs({
-    label: 'What the import would do',
+    label: t('imports.check.what_it_does'),
     testid: 'rows',
     tabs: lists,
     onChoose: (kind) => choose(kind),
   });
-  const search = createPanelSearch({ label: 'Search in these rows', testid: 'rows-search', onSearch: reload });
+  const search = createPanelSearch({ label: t('imports.check.search_rows'), testid: 'rows-search', onSearch: reload });
   const choices = fieldChoices(preview.fields);
-  const fields = createSelect({ label: 'Which change', testid: 'rows-field', choices, onChange: reload });
+  const fields = createSelect({
+    label: t('imports.check.which_change'),
+    testid: 'rows-field',
+    choices,
+    onChange: reload,
+  });
   const query = () => {
-    const [field, effect] = chosen === 'changed' ? fields.value.split(' ') : [];
+    const [field, effect] = chosen === 'changed' ? fields.value.split(':') : [];
     return { kind: chosen, q: search.value(), field, cleared: effect ? true : undefined };
   };
   const download = createDownloadLink(
@@ -95,16 +105,16 @@ export function createCheckedRowsPanel(job) {
     reload();
   }
   show();
-  const title = preview.missing ? 'Rows of the file and missing products' : 'Rows of the file';
+  const title = preview.missing ? t('imports.check.rows_and_missing_title') : t('imports.check.rows_title');
   const panel = pagedPanel({
     summary: [h('span', { text: title })],
     label: title,
     testid: 'rows',
     open: first.name !== 'unchanged' && first.name !== 'skipped',
     tableClass: 'table-compare',
-    heads: compareHeads(['Line', 'SKU']),
+    heads: compareHeads([t('imports.check.line'), 'SKU']),
     tools: h('div', { class: 'panel-tools list-tools' }, tabs.element, search.element, fields, download.element),
-    nothing: () => (chosen === 'missing' ? 'No product matches.' : 'No row matches.'),
+    nothing: () => (chosen === 'missing' ? t('imports.check.no_product') : t('imports.check.no_row')),
     source: () => ({ path: importApiPath(job.task_id, 'rows'), query: query() }),
     /** @param {CheckedRows} answer */
     rows: ({ rows }) => rows.flatMap(productRows),
@@ -116,7 +126,11 @@ export function createCheckedRowsPanel(job) {
 function productRows({ line, sku, kind, fields, before, after }) {
   return compareRows({
     leads: [
-      h('td', { class: 'compare-line', data: { label: 'Line' }, text: line === null ? '–' : formatNumber(line) }),
+      h('td', {
+        class: 'compare-line',
+        data: { label: t('imports.check.line') },
+        text: line === null ? '–' : formatNumber(line),
+      }),
       h('td', { class: 'compare-sku' }, h('span', { class: 'sku', text: sku, title: sku })),
     ],
     fields: shownFields(kind, fields, before, after),

@@ -2,6 +2,7 @@
 
 import { fill, h, setText } from '../core/dom.js';
 import { sampleLink } from '../core/download.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { createDropZone } from './drop-zone.js';
 import { createMissingFields, createOptionField } from './option-fields.js';
@@ -23,8 +24,8 @@ import {
 const OPTION_NAMES = ['mode', 'on_reject', 'short_rows', 'header_line', 'encoding', 'delimiter', 'quote'];
 
 const HINTS = {
-  checked: 'Off: you see what will change before anything is written.',
-  unchecked: 'On: a file is imported as soon as it is uploaded.',
+  checked: t('imports.choose.unchecked_off'),
+  unchecked: t('imports.choose.unchecked_on'),
 };
 
 /**
@@ -68,7 +69,7 @@ function skipCheckSwitch() {
   return h(
     'div',
     { class: 'unchecked' },
-    h('div', { class: 'field-line' }, input, h('label', { for: input.id, text: 'Import without checking' })),
+    h('div', { class: 'field-line' }, input, h('label', { for: input.id, text: t('imports.choose.unchecked') })),
     hint,
   );
 }
@@ -94,7 +95,7 @@ function optionsPart() {
       missing: currentOptions().missing,
       limit: currentOptions().missing_limit,
       defaultLimit: DEFAULT_OPTIONS.missing_limit,
-      note: 'This holds for the next file only.',
+      note: t('imports.choose.next_file_only'),
       onChange: (changes) => {
         setOptions(changes);
         shownMissing = currentOptions().missing;
@@ -113,7 +114,7 @@ function optionsPart() {
   const element = h(
     'details',
     { class: 'options', data: { testid: 'import-options' } },
-    h('summary', {}, icon('next', 'rejects-marker'), 'Options', summary),
+    h('summary', {}, icon('next', 'rejects-marker'), t('imports.choose.options'), summary),
     h('div', { class: 'option-fields' }, OPTION_NAMES.map(field), missingPlace),
   );
   return { element, refresh };
@@ -123,9 +124,12 @@ function optionsPart() {
 function describeChanges() {
   const names = changedOptions().filter((name) => name !== 'missing_limit');
   const { missing } = currentOptions();
-  const removal = { deactivate: 'deactivates products not in the file', delete: 'deletes products not in the file' };
+  const removal = { deactivate: t('imports.choose.deactivates'), delete: t('imports.choose.deletes') };
   const others = names.filter((name) => name !== 'missing').length;
-  return [others ? `${others} changed` : '', missing === 'deactivate' || missing === 'delete' ? removal[missing] : '']
+  return [
+    others ? t('imports.choose.changed', { count: others }) : '',
+    missing === 'deactivate' || missing === 'delete' ? removal[missing] : '',
+  ]
     .filter(Boolean)
     .join(' · ');
 }
@@ -144,32 +148,24 @@ function columnsHelp() {
   return h(
     'div',
     { class: 'columns-help' },
-    h(
-      'p',
-      { id: 'drop-columns' },
-      'The first row names the columns: ',
-      h('code', { text: 'sku' }),
-      ' is required; ',
-      h('code', { text: 'name' }),
-      ', ',
-      h('code', { text: 'description' }),
-      ' and ',
-      h('code', { text: 'active' }),
-      ' are optional. Other names, such as “Item no.” or “Artikelnummer”, are recognised or can be mapped by hand. ',
-      'A product whose SKU already exists is updated.',
-    ),
+    h('p', { id: 'drop-columns' }, tRich('imports.choose.columns', { column: (parts) => h('code', {}, parts) })),
     h(
       'div',
       { class: 'example-file' },
       h(
         'table',
-        { class: 'example', 'aria-label': 'Example file' },
+        { class: 'example', 'aria-label': t('imports.choose.example') },
         h('thead', {}, row('th', ['sku', 'name', 'description', 'active'])),
         h(
           'tbody',
           {},
-          row('td', ['LAMP-01', 'Desk lamp', 'Dimmable', 'true']),
-          row('td', ['LAMP-02', 'Floor lamp', '', 'false']),
+          row('td', [
+            'LAMP-01',
+            t('imports.choose.example_row1.name'),
+            t('imports.choose.example_row1.description'),
+            'true',
+          ]),
+          row('td', ['LAMP-02', t('imports.choose.example_row2.name'), '', 'false']),
         ),
       ),
       sampleLink('sample-link'),

@@ -1,6 +1,8 @@
 // The table that maps the columns of a file to the fields of a product.
 
 import { h, setText } from '../core/dom.js';
+import { formatAnd, formatList, formatOr } from '../core/format.js';
+import { t } from '../core/i18n.js';
 
 /** @import { FileColumn, ImportFile, RetryOptions } from '../core/types.d.ts' */
 
@@ -11,13 +13,16 @@ import { h, setText } from '../core/dom.js';
 /** @typedef {NonNullable<RetryOptions['mapping']>} Mapping */
 
 /** @type {Record<Field, string>} */
-export const FIELD_LABELS = { sku: 'SKU', name: 'Name', description: 'Description', active: 'Active' };
+export const FIELD_LABELS = {
+  sku: t('imports.option.field.sku'),
+  name: t('imports.option.field.name'),
+  description: t('imports.option.field.description'),
+  active: t('imports.option.field.active'),
+};
 /** @type {Field[]} */
 const FIELDS = ['sku', 'name', 'description', 'active'];
 const MAX_SAMPLES = 3;
 const MAX_NAMES = 8;
-const EITHER = new Intl.ListFormat('en', { type: 'disjunction' });
-const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
 
 /**
  * @typedef {object} MappingTable
@@ -61,16 +66,21 @@ export function createMappingTable(file, onChange) {
     }
   };
   const heads = [
-    h('th', { scope: 'col', text: 'Column of the file' }),
-    h('th', { scope: 'col', class: 'medium', text: 'First values' }),
-    h('th', { scope: 'col', text: 'Goes to' }),
+    h('th', { scope: 'col', text: t('imports.option.column_of_file') }),
+    h('th', { scope: 'col', class: 'medium', text: t('imports.option.first_values') }),
+    h('th', { scope: 'col', text: t('imports.option.goes_to') }),
   ];
   const element = h(
     'div',
     { class: 'mapping' },
     h(
       'div',
-      { class: 'table-scroll mapping-scroll', tabindex: '0', role: 'region', 'aria-label': 'Columns of the file' },
+      {
+        class: 'table-scroll mapping-scroll',
+        tabindex: '0',
+        role: 'region',
+        'aria-label': t('imports.option.columns_of_file'),
+      },
       h(
         'table',
         { class: 'table table-mapping', data: { testid: 'mapping-table' } },
@@ -125,14 +135,12 @@ export function createMappingSummary(file) {
  */
 export function findMappingProblem(columns) {
   for (const field of FIELDS) {
-    const names = columns.filter(({ choice }) => choice === field).map(({ column }) => `“${column.name}”`);
+    const names = columns.filter(({ choice }) => choice === field).map(({ column }) => quoted(column.name));
     if (names.length > 1) {
-      return `${LIST.format(names)} cannot both be the ${FIELD_LABELS[field]}. Leave one of them out.`;
+      return t('imports.option.same_field', { columns: formatAnd(names), field: FIELD_LABELS[field] });
     }
   }
-  return columns.some(({ choice }) => choice === 'sku')
-    ? ''
-    : 'Choose the column that holds the SKU, which identifies the products.';
+  return columns.some(({ choice }) => choice === 'sku') ? '' : t('imports.option.needs_sku');
 }
 
 /**
@@ -143,12 +151,12 @@ export function findMappingProblem(columns) {
 export function describeBlankCells(columns) {
   /** @param {Choice[]} fields */
   const namesOf = (fields) =>
-    columns.filter(({ choice }) => fields.includes(choice)).map(({ column }) => `“${column.name || '(no name)'}”`);
+    columns.filter(({ choice }) => fields.includes(choice)).map(({ column }) => quoted(nameOf(column)));
   const texts = namesOf(['name', 'description']);
   const active = namesOf(['active']);
   return [
-    texts.length ? `A blank cell in ${EITHER.format(texts)} makes that field of the product empty.` : '',
-    active.length ? `A blank cell in ${EITHER.format(active)} leaves the product as it is.` : '',
+    texts.length ? t('imports.option.blank_text', { columns: formatOr(texts) }) : '',
+    active.length ? t('imports.option.blank_active', { columns: formatOr(active) }) : '',
   ]
     .filter(Boolean)
     .join(' ');
@@ -160,13 +168,19 @@ export function describeBlankCells(columns) {
  * @param {boolean} [isInvalid] whether the mapping is invalid, so that nothing can be imported with it
  */
 export function describeLeftOut(columns, isInvalid = false) {
-  if (!columns.length) return isInvalid ? '' : 'Every column is imported.';
-  const names = columns.map(({ name }) => name || '(no name)');
+  if (!columns.length) return isInvalid ? '' : t('imports.option.all_imported');
+  const names = columns.map(nameOf);
   // "and 1 more" would not be shorter than the name.
   const count = names.length > MAX_NAMES + 1 ? MAX_NAMES : names.length;
-  const more = count < names.length ? ` and ${names.length - count} more` : '';
-  return `Not imported: ${names.slice(0, count).join(', ')}${more}.`;
+  const shown = formatList(names.slice(0, count));
+  return t('imports.option.left_out', { columns: shown, more: names.length - count });
 }
+
+/** @param {Pick<FileColumn, 'name'>} column */
+const nameOf = ({ name }) => name || t('imports.fix.unnamed');
+
+/** @param {string} name */
+const quoted = (name) => t('imports.option.quoted', { name });
 
 /**
  * @param {FileColumn} column
@@ -180,13 +194,17 @@ function mappingRow(column, select) {
     h(
       'th',
       { scope: 'row', class: 'mapping-name' },
-      h('span', { class: 'mapping-column', text: column.name || '(no name)' }),
+      h('span', { class: 'mapping-column', text: nameOf(column) }),
       h('span', { class: 'narrow-only muted sample-line' }, samples[0] ?? ''),
     ),
     h(
       'td',
       { class: 'medium' },
-      h('div', { class: 'samples muted', text: samples.join(' · ') || 'empty', title: samples.join('\n') }),
+      h('div', {
+        class: 'samples muted',
+        text: samples.join(' · ') || t('imports.option.no_values'),
+        title: samples.join('\n'),
+      }),
     ),
     h('td', { class: 'mapping-choice' }, select),
   );
@@ -199,14 +217,14 @@ function mappingRow(column, select) {
 function fieldSelect(column, index) {
   /** @type {[value: Choice, label: string][]} */
   const choices = [
-    ['', 'Leave out'],
+    ['', t('imports.option.leave_out')],
     ...FIELDS.map((field) => /** @type {[Field, string]} */ ([field, FIELD_LABELS[field]])),
   ];
   return h(
     'select',
     {
       class: 'input',
-      'aria-label': `“${column.name}” goes to`,
+      'aria-label': t('imports.option.column_goes_to', { name: column.name }),
       data: { testid: 'mapping-select', column: column.name, index: String(index) },
     },
     choices.map(([value, text]) => h('option', { value, text, selected: value === (column.field ?? '') })),

@@ -1,6 +1,7 @@
 // Table rows that compare the values of a product before and after a row of the file, side by side.
 
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { compareTexts } from '../core/text-changes.js';
 
 /** @import { Child } from '../core/dom.js' */
@@ -8,7 +9,13 @@ import { compareTexts } from '../core/text-changes.js';
 /** @typedef {{[field: string]: unknown}} Values of a product */
 
 /** @type {Record<string, string>} */
-export const FIELD_LABELS = { name: 'Name', description: 'Description', active: 'Active' };
+export const FIELD_LABELS = {
+  name: t('imports.check.field.name'),
+  description: t('imports.check.field.description'),
+  active: t('imports.check.field.active'),
+};
+/** @type {[before: string, after: string]} */
+const SIDES = [t('imports.check.before'), t('imports.check.after')];
 const MAX_CHARACTERS = 320;
 
 /**
@@ -16,9 +23,9 @@ const MAX_CHARACTERS = 320;
  * @param {string[]} leads labels of the cells that a product has once
  * @param {[before: string, after: string]} [sides]
  */
-export const compareHeads = (leads, [before, after] = ['Before', 'After']) => [
+export const compareHeads = (leads, [before, after] = SIDES) => [
   ...leads.map((text) => h('th', { scope: 'col', class: text === 'SKU' ? 'compare-sku' : 'compare-line', text })),
-  h('th', { scope: 'col', class: 'compare-field', text: 'Field' }),
+  h('th', { scope: 'col', class: 'compare-field', text: t('imports.check.field_head') }),
   h('th', { scope: 'col', text: before }),
   h('th', { scope: 'col', text: after }),
 ];
@@ -33,7 +40,7 @@ export const compareHeads = (leads, [before, after] = ['Before', 'After']) => [
  * @param {[before: string, after: string]} [options.sides] labels on narrow screens
  * @returns {HTMLElement[]}
  */
-export function compareRows({ leads, fields, before, after, sides = ['Before', 'After'] }) {
+export function compareRows({ leads, fields, before, after, sides = SIDES }) {
   const shown = fields.length ? fields : [''];
   leads.forEach((cell) => cell.setAttribute('rowspan', String(shown.length)));
   return shown.map((field, index) => {
@@ -67,7 +74,7 @@ export function differingFields(before, after) {
  * @returns {[before: Child, after: Child]}
  */
 function compareValues(before, after, field) {
-  if (!after) return [h('del', { text: clip(asText(before?.[field])) }), mutedText('deleted')];
+  if (!after) return [h('del', { text: clip(asText(before?.[field])) }), mutedText(t('imports.check.deleted'))];
   const current = asText(after[field]);
   if (!before) return [null, clip(current) || emptyNote()];
   const old = asText(before[field]);
@@ -79,11 +86,11 @@ function compareValues(before, after, field) {
 const emptyNote = () => mutedText('');
 
 /** @param {string} text */
-const mutedText = (text) => h('span', { class: 'muted', text: clip(text) || 'empty' });
+const mutedText = (text) => h('span', { class: 'muted', text: clip(text) || t('imports.check.empty') });
 
 /** @param {unknown} value of a field */
 function asText(value) {
-  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  if (typeof value === 'boolean') return value ? t('imports.check.yes') : t('imports.check.no');
   return typeof value === 'string' ? value : '';
 }
 

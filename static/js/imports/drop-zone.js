@@ -3,6 +3,7 @@
 import { clearBanner, isBannerShown, showBanner } from '../core/banner.js';
 import { closeDialogs } from '../core/dialog.js';
 import { h } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { go } from '../core/router.js';
 import { may } from '../core/session.js';
@@ -32,7 +33,7 @@ export function createDropZone() {
     multiple: true,
     accept: ACCEPT,
     data: { testid: 'file-input' },
-    'aria-label': 'Choose product files to import',
+    'aria-label': t('imports.choose.input'),
     'aria-describedby': 'drop-columns',
   });
   input.addEventListener('change', () => uploadChosen(input));
@@ -41,12 +42,12 @@ export function createDropZone() {
     { class: 'drop-zone', data: { testid: 'drop-zone' } },
     input,
     icon('upload', 'drop-icon'),
-    h('span', { class: 'drop-title', text: 'Drop a product file here' }),
+    h('span', { class: 'drop-title', text: t('imports.choose.drop_title') }),
     h('span', {
       class: 'drop-hint',
-      text: 'CSV (also compressed) or Excel and OpenDocument workbooks, one file or several',
+      text: t('imports.choose.drop_hint'),
     }),
-    h('span', { class: 'button button-primary', 'aria-hidden': 'true', text: 'Choose a file' }),
+    h('span', { class: 'button button-primary', 'aria-hidden': 'true', text: t('imports.choose.choose_file') }),
   );
 }
 
@@ -74,7 +75,7 @@ export function installPageDrop() {
   const overlay = h(
     'div',
     { class: 'drop-overlay', hidden: true, 'aria-hidden': 'true' },
-    h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: 'Drop to import' })),
+    h('div', { class: 'drop-overlay-text' }, icon('upload'), h('span', { text: t('imports.choose.drop_anywhere') })),
   );
   document.body.append(overlay);
   window.addEventListener('hashchange', () => pathOf(window.location.hash) !== refusedOn && clearBanner(CHECK_BANNER));
@@ -128,8 +129,8 @@ function uploadDropped(transfer) {
  */
 function uploadFiles(files, folderNames = []) {
   const problems = folderNames.map((name) => ({
-    title: `“${name}” is a folder.`,
-    detail: 'Drop the files in it instead.',
+    title: t('imports.choose.folder', { name }),
+    detail: t('imports.choose.folder_hint'),
   }));
   /** @type {File[]} */
   const accepted = [];

@@ -2,7 +2,8 @@
 
 import { queryString } from '../core/api.js';
 import { h } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { createPanelSearch } from '../core/panel-search.js';
 import { compareHeads, compareRows, differingFields } from './compare-rows.js';
@@ -12,12 +13,12 @@ import { importApiPath } from './job-actions.js';
 /** @import { DuplicateRow, DuplicateRows, ImportJob } from '../core/types.d.ts' */
 
 /** @type {[dropped: string, kept: string]} */
-const SIDES = ['Dropped', 'Kept'];
+const SIDES = [t('imports.check.dropped'), t('imports.check.kept')];
 /** @type {[value: string, label: string][]} */
 const CHOICES = [
-  ['', 'All duplicates'],
-  ['true', 'With other values'],
-  ['false', 'With the same values'],
+  ['', t('imports.check.duplicates_all')],
+  ['true', t('imports.check.duplicates_other')],
+  ['false', t('imports.check.duplicates_same')],
 ];
 
 /**
@@ -33,12 +34,12 @@ export function createDuplicatesPanel(job, count) {
     panel.load(1);
   };
   const search = createPanelSearch({
-    label: 'Search in the duplicates',
+    label: t('imports.check.duplicates_search'),
     testid: 'duplicates-search',
     onSearch: reload,
   });
   const differs = createSelect({
-    label: 'Which duplicates',
+    label: t('imports.check.duplicates_which'),
     testid: 'duplicates-differ',
     choices: CHOICES,
     onChange: reload,
@@ -48,18 +49,18 @@ export function createDuplicatesPanel(job, count) {
     'duplicates-download',
     () => importApiPath(job.task_id, 'duplicates.csv') + queryString({ ...query(), bom: true }),
   );
-  const heads = compareHeads(['Line', 'Kept line', 'SKU'], SIDES);
+  const heads = compareHeads([t('imports.check.line'), t('imports.check.kept_line'), 'SKU'], SIDES);
   const panel = pagedPanel({
     summary: [
-      h('span', { text: formatCount(count, 'duplicate') }),
-      h('span', { class: 'muted panel-hint', text: 'Of rows with the same SKU, the last one counts.' }),
+      h('span', { text: t('imports.check.duplicates_count', { count }) }),
+      h('span', { class: 'muted panel-hint', text: t('imports.check.duplicates_hint') }),
     ],
-    label: 'Duplicates',
+    label: t('imports.check.duplicates_label'),
     testid: 'duplicates',
     tableClass: 'table-compare',
     heads,
     tools: h('div', { class: 'panel-tools list-tools' }, search.element, differs, download.element),
-    nothing: 'No stored duplicate matches.',
+    nothing: t('imports.check.duplicates_none'),
     source: () => ({ path: importApiPath(job.task_id, 'duplicates'), query: query() }),
     /** @param {DuplicateRows} answer */
     rows: ({ duplicates, message }) => [
@@ -74,8 +75,8 @@ export function createDuplicatesPanel(job, count) {
 function duplicateRows({ line, kept_line: keptLine, sku, dropped, kept }) {
   return compareRows({
     leads: [
-      h('td', { class: 'compare-line', data: { label: 'Line' }, text: formatNumber(line) }),
-      h('td', { class: 'compare-line', data: { label: 'Kept line' }, text: formatNumber(keptLine) }),
+      h('td', { class: 'compare-line', data: { label: t('imports.check.line') }, text: formatNumber(line) }),
+      h('td', { class: 'compare-line', data: { label: t('imports.check.kept_line') }, text: formatNumber(keptLine) }),
       h('td', { class: 'compare-sku' }, h('span', { class: 'sku', text: sku, title: sku })),
     ],
     fields: differingFields(dropped, kept),

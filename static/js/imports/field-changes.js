@@ -1,7 +1,7 @@
 // How many existing products a check would change in each field. The numbers open the rows.
 
 import { h } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { FIELD_LABELS } from './compare-rows.js';
 
 /** @import { Preview } from '../core/types.d.ts' */
@@ -19,12 +19,12 @@ export function describeFieldChanges(fields) {
     .map(([field, { changed, cleared }]) => ({
       label: FIELD_LABELS[field] ?? field,
       effects: [
-        { text: `${formatNumber(changed)} changed`, filter: field },
+        { text: t('imports.check.effect_changed', { count: changed }), filter: field },
         ...(cleared
           ? [
               {
-                text: `${formatNumber(cleared)} ${cleared === 1 ? 'becomes' : 'become'} empty`,
-                filter: `${field} cleared`,
+                text: t('imports.check.effect_cleared', { count: cleared }),
+                filter: `${field}:cleared`,
               },
             ]
           : []),
@@ -50,14 +50,14 @@ export function createFieldChanges(fields, openRows) {
       ? h('button', {
           class: 'link-button',
           type: 'button',
-          'aria-label': `${label}, ${text}: show the list`,
+          'aria-label': t('imports.check.effect_label', { field: label, effect: text }),
           text,
           on: { click: () => openRows(filter) },
         })
       : h('span', { text });
   return h(
     'ul',
-    { class: 'field-changes', 'aria-label': 'Changes by field', data: { testid: 'field-changes' } },
+    { class: 'field-changes', 'aria-label': t('imports.check.effects_label'), data: { testid: 'field-changes' } },
     changes.map(({ label, effects }) =>
       h(
         'li',

@@ -1,5 +1,7 @@
 // Check files before they are uploaded.
 
+import { t } from '../core/i18n.js';
+
 const ACCEPTED_NAME = /\.(?:(?:csv|tsv|tab|txt)(?:\.(?:gz|bz2|xz|zst))?|xls[xmb]?|ods|zip)$/i;
 
 /**
@@ -15,14 +17,12 @@ const ACCEPTED_NAME = /\.(?:(?:csv|tsv|tab|txt)(?:\.(?:gz|bz2|xz|zst))?|xls[xmb]
 export function findFileProblem(file) {
   if (!ACCEPTED_NAME.test(file.name)) {
     return {
-      title: `“${file.name}” is not a CSV file or a workbook.`,
-      detail:
-        'Choose a file whose name ends in .csv, .tsv, .tab or .txt (also compressed: .gz, .bz2, .xz, .zst), .xlsx,' +
-        ' .xlsm, .xlsb, .xls, .ods or .zip.',
+      title: t('imports.choose.no_table', { name: file.name }),
+      detail: t('imports.choose.no_table_hint'),
     };
   }
   if (file.size === 0) {
-    return { title: `“${file.name}” is empty.`, detail: 'Choose a file with a header row and at least one product.' };
+    return { title: t('imports.choose.empty_file', { name: file.name }), detail: t('imports.choose.empty_file_hint') };
   }
   return null;
 }
@@ -35,10 +35,10 @@ export function findFileProblem(file) {
  */
 export function findSelectionProblem(count, missing) {
   if (count < 2 || missing === 'keep') return null;
-  const action = missing === 'delete' ? 'delete' : 'deactivate';
+  const action = missing === 'delete' ? 'delete' : 'other';
   return {
-    title: `Each of these files would ${action} the products of the others.`,
-    detail: 'Nothing was uploaded. Choose one file that lists all products, or keep products that are not in the file.',
+    title: t('imports.choose.each_removes', { action }),
+    detail: t('imports.choose.each_removes_hint'),
   };
 }
 
@@ -51,15 +51,9 @@ export function findSelectionProblem(count, missing) {
 export function summarizeProblems(problems, acceptedCount) {
   const [first] = problems;
   if (!first) return null;
-  const detail = problems.length > 1 ? 'Choose CSV files, workbooks or ZIP archives that are not empty.' : first.detail;
+  const hint = problems.length > 1 ? t('imports.choose.several_hint') : first.detail;
   return {
     title: problems.map((problem) => problem.title).join(' '),
-    detail: detail + describeAccepted(acceptedCount),
+    detail: acceptedCount ? t('imports.choose.with_accepted', { hint, count: acceptedCount }) : hint,
   };
-}
-
-/** @param {number} count of the files that are uploaded */
-function describeAccepted(count) {
-  if (!count) return '';
-  return count === 1 ? ' The other file is being uploaded.' : ' The other files are being uploaded.';
 }

@@ -1,6 +1,7 @@
 // How a file was read. In a form, the user can change the format, the options and the columns, and read the file again.
 
 import { h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { createMappingSummary, createMappingTable } from './column-mapping.js';
 import { createMissingFields, createOptionField } from './option-fields.js';
 import {
@@ -51,7 +52,12 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
       },
     });
   const hint = h('p', { class: 'muted', role: 'status' });
-  const button = h('button', { class: 'button', type: 'submit', text: 'Read again', data: { testid: 'read-again' } });
+  const button = h('button', {
+    class: 'button',
+    type: 'submit',
+    text: t('imports.option.read_again'),
+    data: { testid: 'read-again' },
+  });
   const foot = h('div', { class: 'file-foot' }, hint, button);
 
   const missingFields = createMissingFields({
@@ -74,8 +80,8 @@ export function createFileForm(job, { isRequired, onReadAgain, onChange = () => 
     button.classList.toggle('button-primary', isRequired || isChanged);
     button.setAttribute('aria-disabled', String(Boolean(problem())));
     if (foot.hidden || problem()) setText(hint, '');
-    else if (isChanged) setText(hint, 'Read the file again to see what this changes.');
-    else setText(hint, 'Reads the file again. Nothing is written before you confirm.');
+    else if (isChanged) setText(hint, t('imports.option.read_again_changed'));
+    else setText(hint, t('imports.option.read_again_hint'));
     onChange(isChanged);
   };
   /** @returns {RetryOptions} */
@@ -121,7 +127,7 @@ export function createFileSummary(job) {
     { class: 'card file-card', 'aria-labelledby': 'file-title' },
     fileHead(job),
     createMappingSummary(job.file),
-    h('p', { class: 'muted', text: `Options: ${describeOptions(job.options)}.` }),
+    h('p', { class: 'muted', text: t('imports.option.summary', { options: describeOptions(job.options) }) }),
   );
 }
 
@@ -130,16 +136,16 @@ function fileHead({ file }) {
   return h(
     'div',
     { class: 'card-head' },
-    h('h2', { id: 'file-title', text: 'How the file was read' }),
+    h('h2', { id: 'file-title', text: t('imports.option.how_read') }),
     h('p', {
       class: 'muted',
       data: { testid: 'file-facts' },
-      text: file ? describeFormat(file).join(' · ') : 'Its header could not be read.',
+      text: file ? describeFormat(file).join(' · ') : t('imports.option.no_header'),
     }),
     file?.remembered
       ? h('p', {
           class: 'remembered',
-          text: 'The columns are mapped as you confirmed them for the last file with this header.',
+          text: t('imports.option.remembered'),
         })
       : null,
   );

@@ -2,7 +2,7 @@
 // once.
 
 import { fill, h, setText } from '../core/dom.js';
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { createActionButton } from './action-buttons.js';
 import { applyLabel } from './fix-editor.js';
 
@@ -23,14 +23,14 @@ export function createFixBar(editor) {
   });
   const element = h(
     'section',
-    { class: 'card fix-bar', 'aria-label': 'Prepared changes', hidden: true, data: { testid: 'fix-bar' } },
+    { class: 'card fix-bar', 'aria-label': t('imports.fix.bar_label'), hidden: true, data: { testid: 'fix-bar' } },
     h('div', { class: 'fix-bar-text' }, count, problem),
     apply,
   );
   const show = () => {
     const { length } = drafts.list();
     element.hidden = !length;
-    setText(count, length ? `${formatCount(length, 'change')} to the file prepared` : '');
+    setText(count, length ? t('imports.fix.bar_count', { count: length }) : '');
     if (!length) setText(problem, '');
     // A busy button has its own text.
     if (apply.getAttribute('aria-disabled') !== 'true') fill(apply, applyLabel(length));

@@ -93,7 +93,7 @@ export function createFixDrafts() {
  * Return the key of a correction. Corrections of the same value, or of the same line, have the same key.
  * @param {Pick<ValueFix, 'column' | 'value'> | Pick<RowFix, 'line'>} fix
  */
-export const keyOf = (fix) => ('line' in fix ? `line ${fix.line}` : `value ${JSON.stringify([fix.column, fix.value])}`);
+export const keyOf = (fix) => ('line' in fix ? `line:${fix.line}` : `value:${JSON.stringify([fix.column, fix.value])}`);
 
 /**
  * Return a correction as the API takes it.

@@ -2,15 +2,12 @@
 // the server reads and checks the file again.
 
 import { ApiError, NetworkError, hasStatus, messageOf, nextStep } from '../core/api.js';
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { draftsOf, keyOf, problemsOf, requestOf } from './fix-drafts.js';
 
 /** @import { FileColumn, ImportDetail } from '../core/types.d.ts' */
 /** @import { Fix, FixDrafts } from './fix-drafts.js' */
 /** @import { StepContext } from './job-actions.js' */
-
-const BUSY = 'Applying…';
-const OTHER_REFUSED = 'Another prepared change was refused, see “Your changes to the file”. Correct or discard it.';
 
 /**
  * @typedef {object} FixEditor
@@ -42,7 +39,7 @@ export function createFixEditor(job, { runAction }, obstacle) {
     const sent = drafts.list();
     const accepted = await runAction('fixes', {
       button,
-      busy: BUSY,
+      busy: t('imports.fix.applying'),
       body: { fixes: sent.map(({ fix }) => requestOf(fix)) },
       onRefused: (error) => {
         refusal = describeRefusal(error);
@@ -52,11 +49,11 @@ export function createFixEditor(job, { runAction }, obstacle) {
       },
     });
     if (accepted) drafts.removeSent(sent);
-    else refusal ||= 'Another action is running. Try again when it has ended.';
+    else refusal ||= t('imports.fix.busy');
     if (!refusal || !key) return refusal;
     const own = drafts.get(key)?.problem;
     if (own) return own;
-    return drafts.list().some(({ problem }) => problem) ? OTHER_REFUSED : refusal;
+    return drafts.list().some(({ problem }) => problem) ? t('imports.fix.other_refused') : refusal;
   }
 
   return {
@@ -64,13 +61,13 @@ export function createFixEditor(job, { runAction }, obstacle) {
     columns: job.file?.columns ?? [],
     delimiter: job.file?.delimiter ?? ',',
     apply,
-    withdraw: (id, button) => runAction(`fixes/${id}`, { button, busy: 'Removing…', method: 'DELETE' }),
+    withdraw: (id, button) => runAction(`fixes/${id}`, { button, busy: t('imports.fix.removing'), method: 'DELETE' }),
   };
 }
 
 /** @param {unknown} error */
 function describeRefusal(error) {
-  if (error instanceof NetworkError) return `${messageOf(error)} Your changes are kept. Try again.`;
+  if (error instanceof NetworkError) return t('imports.fix.kept', { reason: messageOf(error) });
   return [messageOf(error), nextStep(error)].filter(Boolean).join(' ');
 }
 
@@ -78,8 +75,7 @@ function describeRefusal(error) {
  * Return the label of a button that applies everything that is prepared.
  * @param {number} count
  */
-export const applyLabel = (count) =>
-  count > 1 ? `Apply ${formatCount(count, 'change')} and check again` : 'Apply and check again';
+export const applyLabel = (count) => t('imports.fix.apply', { count });
 
 /**
  * Return how many changes are prepared once this one is.

@@ -4,7 +4,7 @@ import { announce } from '../core/announcer.js';
 import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { createActionButton } from './action-buttons.js';
 import { keyOf } from './fix-drafts.js';
@@ -44,7 +44,7 @@ export function openFixRow(reject, editor) {
     const isSame = JSON.stringify(row) === JSON.stringify(reject.cells);
     const fits = row.length === columns.length;
     if (isSame || !fits) {
-      showProblem(fits ? 'Nothing is changed yet. Correct the row first.' : describeWidth(row.length, columns.length));
+      showProblem(fits ? t('imports.fix.same_row') : describeWidth(row.length, columns.length));
       return false;
     }
     showProblem('');
@@ -64,13 +64,13 @@ export function openFixRow(reject, editor) {
   const actions = h(
     'div',
     { class: 'dialog-actions' },
-    createActionButton('Cancel', 'fix-cancel', () => mayClose() && dialog.close(), ''),
+    createActionButton(t('common.cancel'), 'fix-cancel', () => mayClose() && dialog.close(), ''),
     createActionButton(
-      'Prepare only',
+      t('imports.fix.prepare_only'),
       'fix-prepare',
       () => {
         if (busy || !prepare()) return;
-        announce(`Prepared: line ${formatNumber(line)}.`);
+        announce(t('imports.fix.prepared_line', { line }));
         dialog.close();
       },
       '',
@@ -110,7 +110,12 @@ export function openFixRow(reject, editor) {
     ),
     isBlamed
       ? null
-      : h('pre', { class: 'fix-original', tabindex: '0', 'aria-label': 'The row in the file', text: reject.row }),
+      : h('pre', {
+          class: 'fix-original',
+          tabindex: '0',
+          'aria-label': t('imports.fix.row_in_file'),
+          text: reject.row,
+        }),
     problem,
     fields.element,
   );
@@ -118,7 +123,7 @@ export function openFixRow(reject, editor) {
   apply.type = 'submit';
   apply.setAttribute('form', form.id);
   const dialog = showDialog({
-    title: `Edit line ${formatNumber(line)} of the file`,
+    title: t('imports.fix.edit_line', { line }),
     content: [form],
     footer: h('div', {}, actions, question.element),
     testid: 'fix-row-dialog',

@@ -2,6 +2,7 @@
 
 import { announce } from '../core/announcer.js';
 import { fill, h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { createActionButton } from './action-buttons.js';
 import { applyLabel, countWith } from './fix-editor.js';
 import { keyOf } from './fix-drafts.js';
@@ -11,10 +12,10 @@ import { keyOf } from './fix-drafts.js';
 const OTHER = 'other';
 /** @type {[value: string, label: string][]} */
 const ACTIVE_CHOICES = [
-  ['active', 'Active'],
-  ['inactive', 'Inactive'],
-  ['', 'Empty: leave products as they are'],
-  [OTHER, 'Another value…'],
+  ['active', t('imports.fix.choice_active')],
+  ['inactive', t('imports.fix.choice_inactive')],
+  ['', t('imports.fix.choice_empty')],
+  [OTHER, t('imports.fix.choice_other')],
 ];
 let serial = 0;
 
@@ -47,8 +48,13 @@ export function createFixValueForm({ column, value, editor, onClose }) {
     value: initial ?? value,
     data: { testid: 'fix-text' },
   });
-  const label = `Replace “${value}” in ${column} by`;
-  const textField = h('div', { class: 'field' }, h('label', { for: text.id, text: isActive ? 'Value' : label }), text);
+  const label = t('imports.fix.replace_by', { value, column });
+  const textField = h(
+    'div',
+    { class: 'field' },
+    h('label', { for: text.id, text: isActive ? t('imports.fix.value') : label }),
+    text,
+  );
   const choice = isActive ? createChoice(`${id}-choice`, initial) : null;
   const main = choice ?? text;
   const replacement = () => (choice && choice.value !== OTHER ? choice.value : text.value);
@@ -69,20 +75,23 @@ export function createFixValueForm({ column, value, editor, onClose }) {
   /** Keep what was entered; return whether it changes anything. */
   const prepare = () => {
     if (replacement() === value) {
-      showProblem('Enter a value that differs from the one in the file.');
+      showProblem(t('imports.fix.same_value'));
       return false;
     }
     showProblem('');
     drafts.put({ column, value, replacement: replacement() });
     return true;
   };
-  const apply = createActionButton('', 'fix-apply', () => {}, 'button-small button-primary');
+  const apply = createActionButton('', 'fix-apply', () => {}, 'button-small');
+  apply.classList.add('button-primary');
+  const cancel = createActionButton(t('common.cancel'), 'fix-cancel', onClose, 'button-small');
+  cancel.classList.add('button-quiet');
   apply.type = 'submit';
   const element = h(
     'form',
     {
       class: 'fix-form',
-      'aria-label': `Replace “${value}” in ${column}`,
+      'aria-label': t('imports.fix.replace', { value, column }),
       data: { testid: 'fix-form' },
       on: {
         submit: async (event) => {
@@ -112,16 +121,17 @@ export function createFixValueForm({ column, value, editor, onClose }) {
       { class: 'fix-actions' },
       apply,
       createActionButton(
-        'Prepare only',
+        t('imports.fix.prepare_only'),
         'fix-prepare',
         () => {
           if (!prepare()) return;
-          announce(`Prepared: ${column}: “${value}” becomes ${replacement() ? `“${replacement()}”` : 'empty'}.`);
+          const by = replacement();
+          announce(t('imports.fix.prepared_value', { column, value, replacement: by, isEmpty: by === '' }));
           onClose();
         },
         'button-small',
       ),
-      createActionButton('Cancel', 'fix-cancel', onClose, 'button-small button-quiet'),
+      cancel,
     ),
     problem,
   );

@@ -4,8 +4,8 @@
 import { getJson, messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { elementById, fill, h, setText } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
-import { timeElement } from '../core/widgets.js';
+import { t, tRich } from '../core/i18n.js';
+import { hiddenText, timeElement } from '../core/widgets.js';
 import { createActionButton } from './action-buttons.js';
 import { importApiPath } from './job-actions.js';
 import { differingCells, slotsOf } from './row-cells.js';
@@ -33,9 +33,9 @@ export function createFixesCard(job, editor) {
   const element = h(
     'section',
     { class: 'card fixes-card', 'aria-labelledby': 'fixes-title', hidden: true, data: { testid: 'fixes' } },
-    h('div', { class: 'card-head-table' }, h('h2', { id: 'fixes-title', text: 'Your changes to the file' }), count),
+    h('div', { class: 'card-head-table' }, h('h2', { id: 'fixes-title', text: t('imports.fix.title') }), count),
     problem,
-    h('div', { class: 'fix-scroll', tabindex: '0', role: 'region', 'aria-label': 'Changes to the file' }, list),
+    h('div', { class: 'fix-scroll', tabindex: '0', role: 'region', 'aria-label': t('imports.fix.list_label') }, list),
   );
   /** @param {Draft} draft */
   const discard = ({ key }) => {
@@ -47,7 +47,7 @@ export function createFixesCard(job, editor) {
   };
   const show = () => {
     const prepared = editor?.drafts.list() ?? [];
-    setText(count, describeCounts(applied.length, prepared.length));
+    setText(count, t('imports.fix.counts', { applied: applied.length, prepared: prepared.length }));
     fill(
       list,
       prepared.map((draft) => draftItem(draft, columns, discard)),
@@ -67,7 +67,7 @@ export function createFixesCard(job, editor) {
         buildBanner({
           title: messageOf(error),
           detail: nextStep(error),
-          action: { label: 'Try again', run: load },
+          action: { label: t('common.try_again'), run: load },
         }),
       );
     }
@@ -80,32 +80,23 @@ export function createFixesCard(job, editor) {
 }
 
 /**
- * @param {number} applied
- * @param {number} prepared
- */
-function describeCounts(applied, prepared) {
-  const parts = [
-    applied ? `${formatNumber(applied)} applied` : '',
-    prepared ? `${formatNumber(prepared)} prepared` : '',
-  ];
-  return parts.filter(Boolean).join(', ');
-}
-
-/**
  * @param {Draft} draft
  * @param {FileColumn[]} columns
  * @param {(draft: Draft) => void} discard
  */
 function draftItem(draft, columns, discard) {
   const { fix, problem } = draft;
+  const name = nameOf(fix);
+  const button = createActionButton('', 'fix-discard', () => discard(draft), 'button-small');
+  fill(button, tRich('imports.fix.discard', { name, hidden: hiddenText }));
   return listItem(
-    nameOf(fix),
+    name,
     'line' in fix ? rowChanges(columns, fix.before, fix.row) : valueChange(fix),
     [
-      h('span', { class: 'pill pill-running', text: 'Prepared' }),
+      h('span', { class: 'pill pill-running', text: t('imports.fix.prepared') }),
       problem ? h('p', { class: 'field-error', data: { testid: 'fix-refusal' }, text: problem }) : null,
     ],
-    createActionButton('Discard', 'fix-discard', () => discard(draft), 'button-small'),
+    button,
   );
 }
 
@@ -116,16 +107,19 @@ function draftItem(draft, columns, discard) {
  */
 function appliedItem({ id, column, value, replacement, line, row, created_at }, columns, editor) {
   const isRow = line !== null;
+  const name = isRow ? nameOf({ line }) : (column ?? '');
+  const button = editor && createActionButton('', 'fix-remove', (it) => editor.withdraw(id, it), 'button-small');
+  if (button) fill(button, tRich('imports.fix.remove', { name, hidden: hiddenText }));
   return listItem(
-    isRow ? nameOf({ line }) : (column ?? ''),
+    name,
     isRow ? rowCells(columns, row ?? []) : valueChange({ value: value ?? '', replacement: replacement ?? '' }),
     h('span', { class: 'muted' }, timeElement(created_at)),
-    editor && createActionButton('Remove', 'fix-remove', (pressed) => editor.withdraw(id, pressed), 'button-small'),
+    button,
   );
 }
 
 /** @param {{line: number} | {column: string}} fix */
-const nameOf = (fix) => ('line' in fix ? `Line ${formatNumber(fix.line)}` : fix.column);
+const nameOf = (fix) => ('line' in fix ? t('imports.fix.line', { line: fix.line }) : fix.column);
 
 /**
  * @param {string} name
@@ -134,7 +128,6 @@ const nameOf = (fix) => ('line' in fix ? `Line ${formatNumber(fix.line)}` : fix.
  * @param {HTMLButtonElement | null} button
  */
 function listItem(name, changes, status, button) {
-  button?.append(h('span', { class: 'visually-hidden', text: ` the change of ${name}` }));
   return h(
     'li',
     { class: 'fix-item', data: { testid: 'fix' } },
@@ -176,9 +169,9 @@ const rowCells = (columns, cells) =>
  * @returns {Child}
  */
 const beforeAndAfter = (before, after) => [
-  textOf('del', before, 'no cell'),
+  textOf('del', before, t('imports.fix.no_cell')),
   h('span', { class: 'muted', text: ' → ' }),
-  textOf('ins', after, 'removed'),
+  textOf('ins', after, t('imports.fix.cell_removed')),
 ];
 
 /**
@@ -188,7 +181,7 @@ const beforeAndAfter = (before, after) => [
  */
 function textOf(tag, text, lacking) {
   if (text === null) return h('span', { class: 'muted', text: lacking });
-  return text ? h(tag, { dir: 'auto', text: clip(text) }) : h('span', { class: 'muted', text: 'empty' });
+  return text ? h(tag, { dir: 'auto', text: clip(text) }) : h('span', { class: 'muted', text: t('imports.fix.empty') });
 }
 
 /** @param {string} text */

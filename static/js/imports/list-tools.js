@@ -2,6 +2,7 @@
 
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 
 /**
@@ -46,7 +47,7 @@ export function createDownloadLink(testid, address) {
     'a',
     { class: 'button button-small', href: address(), download: true, data: { testid } },
     icon('download'),
-    'Download as CSV',
+    t('imports.check.download'),
   );
   const update = () => link.setAttribute('href', address());
   return { element: link, update };

@@ -1,6 +1,7 @@
 // What a notice shows: its lines, its samples, and the options of a retry that settle it.
 
-import { formatCount, formatNumber } from '../core/format.js';
+import { formatAnd, formatList, formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { canRetry } from './job.js';
 import { FORMAT_OPTIONS } from './options.js';
 
@@ -8,17 +9,16 @@ import { FORMAT_OPTIONS } from './options.js';
 
 /** The keys of a sample that have a place of their own. */
 const SHOWN_KEYS = new Set(['text', 'readings', 'line']);
-const LIST = new Intl.ListFormat('en-GB', { type: 'conjunction' });
 
 /**
  * The lists that notices are about: the names of their counts on the check and on the result, and what opens them.
  * @type {Record<string, {counts: string[], label: string} | undefined>}
  */
 const LISTS = {
-  all_rejected: { counts: ['rejected'], label: 'Show the rejected rows' },
-  many_rejects: { counts: ['rejected'], label: 'Show the rejected rows' },
-  missing_products: { counts: ['missing', 'deleted', 'deactivated'], label: 'Show the products' },
-  duplicates_differ: { counts: ['duplicate'], label: 'Show the duplicates' },
+  all_rejected: { counts: ['rejected'], label: t('imports.check.notice_list.rejects') },
+  many_rejects: { counts: ['rejected'], label: t('imports.check.notice_list.rejects') },
+  missing_products: { counts: ['missing', 'deleted', 'deactivated'], label: t('imports.check.notice_list.products') },
+  duplicates_differ: { counts: ['duplicate'], label: t('imports.check.notice_list.duplicates') },
 };
 
 /**
@@ -31,7 +31,7 @@ export const listOf = (code) => LISTS[code];
  * Return the heading of a list of notices.
  * @param {Notice[]} notices
  */
-export const noticesTitle = (notices) => `${formatCount(notices.length, 'thing')} to know about this file`;
+export const noticesTitle = (notices) => t('imports.check.notices_title', { count: notices.length });
 
 /**
  * Return whether an import can be started again with other options.
@@ -46,11 +46,15 @@ export const canChangeOptions = (job) => job.status === 'awaiting_confirmation' 
  * @returns {string} "" if it has no lines
  */
 export function describeLines({ count, lines }, maxLines) {
-  const shown = lines.slice(0, maxLines).map(formatNumber);
-  if (!shown.length) return '';
+  const shown = lines.slice(0, maxLines);
+  const [first] = shown;
+  if (first === undefined) return '';
   const more = Math.max(count, lines.length) - shown.length;
-  if (more) shown.push(`${formatNumber(more)} more`);
-  return `${shown.length > 1 ? 'Lines' : 'Line'} ${LIST.format(shown)}`;
+  const texts = shown.map(formatNumber);
+  if (more) return t('imports.check.notice_more_lines', { lines: formatList(texts), count: more });
+  return shown.length > 1
+    ? t('imports.check.notice_lines', { lines: formatAnd(texts) })
+    : t('imports.check.notice_line', { line: first });
 }
 
 /**
@@ -109,7 +113,7 @@ export function describeSample(sample) {
       !SHOWN_KEYS.has(name) && !texts.includes(value) && ['string', 'number', 'boolean'].includes(typeof value),
   );
   return [
-    typeof line === 'number' ? `line ${formatNumber(line)}` : '',
+    typeof line === 'number' ? t('imports.check.sample_line', { line }) : '',
     ...facts.map(([name, value]) => `${name.replaceAll('_', ' ')}: ${value}`),
   ]
     .filter(Boolean)

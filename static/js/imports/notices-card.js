@@ -1,9 +1,11 @@
 // What was noticed in the file of an import: each notice with its lines, samples and the buttons that settle it.
 
 import { h } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
+import { formatOr } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { messageContent } from '../core/message-text.js';
+import { hiddenText } from '../core/widgets.js';
 import { createActionButton } from './action-buttons.js';
 import {
   canChangeOptions,
@@ -46,7 +48,7 @@ export function createNoticesCard(job, context, pendingChanges = () => ({}), lis
       ? (options, button) =>
           context.runAction('retry', {
             button,
-            busy: 'Reading again…',
+            busy: t('imports.check.reading_again'),
             body: retryOptionsOf(job, options, pendingChanges()),
           })
       : null;
@@ -85,10 +87,11 @@ function noticeItem(notice, job, retry, lists) {
           ? h(
               'span',
               { class: 'pill notice-count', data: { testid: 'notice-count' } },
-              h('span', { class: 'visually-hidden', text: 'Found ' }),
-              formatNumber(notice.count),
-              h('span', { 'aria-hidden': 'true', text: '×' }),
-              h('span', { class: 'visually-hidden', text: ' times' }),
+              tRich('imports.check.notice_count', {
+                count: notice.count,
+                times: (parts) => h('span', { 'aria-hidden': 'true' }, parts),
+                hidden: hiddenText,
+              }),
             )
           : null,
       ),
@@ -133,8 +136,8 @@ function listLink({ code }, lists) {
  * @param {NoticeFix[]} fixes
  */
 function laterHint(fixes) {
-  const labels = fixes.map(({ label }) => `“${label}”`).join(' or ');
-  return h('p', { class: 'muted', text: `To choose ${labels}, import the file again and check it first.` });
+  const labels = formatOr(fixes.map(({ label }) => t('imports.option.quoted', { name: label })));
+  return h('p', { class: 'muted', text: t('imports.check.notice_later', { labels }) });
 }
 
 /**
@@ -155,7 +158,7 @@ function noticeDetails(notice, job, retry) {
   return h(
     'details',
     { class: 'notice-details', open: candidates.length > 0 },
-    h('summary', {}, icon('next', 'panel-marker'), few || 'Examples'),
+    h('summary', {}, icon('next', 'panel-marker'), few || t('imports.check.examples')),
     h(
       'div',
       { class: 'notice-samples' },
@@ -191,22 +194,22 @@ function readingsTable(samples, candidates, job, retry) {
     const isCurrent = isSameEncoding(encoding, current);
     /** @type {Child} */
     let choice = null;
-    if (isCurrent) choice = h('span', { class: 'pill', text: 'Used now' });
+    if (isCurrent) choice = h('span', { class: 'pill', text: t('imports.check.encoding_used') });
     else if (retry) {
       const button = createActionButton(
-        'Use this',
+        t('imports.check.encoding_use'),
         'use-encoding',
         (pressed) => retry({ encoding }, pressed),
         'button-small',
       );
-      button.setAttribute('aria-label', `Use this: ${encodingName(encoding)}`);
+      button.setAttribute('aria-label', t('imports.check.encoding_use_label', { encoding: encodingName(encoding) }));
       choice = button;
     }
     return h('th', { scope: 'col' }, h('span', { text: encodingName(encoding) }), choice);
   };
   return h(
     'div',
-    { class: 'table-scroll readings', tabindex: '0', role: 'region', 'aria-label': 'The texts in each encoding' },
+    { class: 'table-scroll readings', tabindex: '0', role: 'region', 'aria-label': t('imports.check.encodings_label') },
     h(
       'table',
       { class: 'table', data: { testid: 'readings-table' } },

@@ -1,6 +1,7 @@
 // The form fields of the options of an import.
 
 import { h, setText } from '../core/dom.js';
+import { t } from '../core/i18n.js';
 import { FORMAT_OPTIONS, OPTION_CHOICES, OPTION_LABELS, describeMissing, valueLabel } from './options.js';
 
 /** @import { OptionName } from './upload-settings.js' */
@@ -34,7 +35,10 @@ export function createOptionField(name, settings) {
 function optionSelect(name, { value, detected, choices = [], onChange }) {
   const entries = [...Object.entries(OPTION_CHOICES[name] ?? {}), ...choices.map((choice) => [choice, choice])];
   if (FORMAT_OPTIONS.has(name)) {
-    entries.unshift(['', detected ? `${detected.replace(/ \(.*\)/, '')} (found)` : 'Automatic']);
+    entries.unshift([
+      '',
+      detected ? t('imports.option.found', { value: detected.replace(/ \(.*\)/, '') }) : t('imports.option.automatic'),
+    ]);
   }
   if (!entries.some(([key]) => key === value)) entries.push([value, valueLabel(name, value)]);
   /** @type {HTMLSelectElement} */
@@ -49,7 +53,7 @@ function optionSelect(name, { value, detected, choices = [], onChange }) {
 /** @param {FieldSettings} settings */
 function lineInput({ value, onChange }) {
   return numberInput(
-    { value, min: 1, max: MAX_LINE, step: 1, placeholder: 'Automatic' },
+    { value, min: 1, max: MAX_LINE, step: 1, placeholder: t('imports.option.automatic') },
     (number) => (number === null ? '' : String(Math.round(number))),
     onChange,
   );

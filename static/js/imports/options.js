@@ -1,6 +1,7 @@
 // The options of an import in words, and as the API takes them.
 
-import { formatCount, formatShare } from '../core/format.js';
+import { formatAnd, formatShare } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { usedOptions } from './upload-settings.js';
 
 /** @import { ImportFile, ImportOptions, RetryOptions } from '../core/types.d.ts' */
@@ -9,71 +10,87 @@ import { usedOptions } from './upload-settings.js';
 /** @typedef {Record<string, string | undefined>} Labels Labels by the value that the API uses. */
 
 /** @type {Labels} */
-const MODES = { upsert: 'Create and update', create: 'Only create new', update: 'Only update existing' };
+const MODES = {
+  upsert: t('imports.option.mode.upsert'),
+  create: t('imports.option.mode.create'),
+  update: t('imports.option.mode.update'),
+};
 /** @type {Labels} */
-const ON_REJECT = { skip: 'Set aside', fail: 'All or nothing' };
+const ON_REJECT = { skip: t('imports.option.on_reject.skip'), fail: t('imports.option.on_reject.fail') };
 /** @type {Labels} */
-const SHORT_ROWS = { reject: 'Set aside', accept: 'Accept' };
+const SHORT_ROWS = { reject: t('imports.option.short_rows.reject'), accept: t('imports.option.short_rows.accept') };
 /** @type {Labels} */
-const MISSING = { keep: 'Keep', deactivate: 'Deactivate', delete: 'Delete' };
+const MISSING = {
+  keep: t('imports.option.missing.keep'),
+  deactivate: t('imports.option.missing.deactivate'),
+  delete: t('imports.option.missing.delete'),
+};
 
+/** @typedef {'comma' | 'semicolon' | 'tab' | 'bar'} DelimiterName as messages select it */
+/** @type {Record<string, DelimiterName | undefined>} */
+const DELIMITER_NAMES = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'bar' };
 /** @type {Labels} */
-const DELIMITERS = { ',': 'Comma', ';': 'Semicolon', '\t': 'Tab', '|': 'Vertical bar' };
+const DELIMITERS = {
+  ',': t('imports.option.delimiter.comma'),
+  ';': t('imports.option.delimiter.semicolon'),
+  '\t': t('imports.option.delimiter.tab'),
+  '|': t('imports.option.delimiter.bar'),
+};
+/** @typedef {'double' | 'single' | 'double_escaped' | 'single_escaped'} QuoteName as messages select it */
+/** @type {Record<string, QuoteName | undefined>} */
+const QUOTE_NAMES = { '"': 'double', "'": 'single', '\\"': 'double_escaped', "\\'": 'single_escaped' };
 /** @type {Labels} */
 const QUOTES = {
-  '"': 'Double quotes',
-  "'": 'Single quotes',
-  none: 'None',
-  '\\"': 'Double quotes, \\" within',
-  "\\'": "Single quotes, \\' within",
+  '"': t('imports.option.quote.double'),
+  "'": t('imports.option.quote.single'),
+  none: t('imports.option.quote.none'),
+  '\\"': t('imports.option.quote.double_escaped'),
+  "\\'": t('imports.option.quote.single_escaped'),
 };
 /** @type {Labels} */
 const ENCODINGS = {
   'utf-8': 'UTF-8',
   'utf-16': 'UTF-16',
-  cp1252: 'Windows-1252 (Western European)',
-  cp1250: 'Windows-1250 (Central European)',
-  cp1251: 'Windows-1251 (Cyrillic)',
-  cp1253: 'Windows-1253 (Greek)',
-  cp1254: 'Windows-1254 (Turkish)',
-  'iso-8859-1': 'ISO 8859-1 (Latin 1)',
-  'iso-8859-2': 'ISO 8859-2 (Central European)',
-  'iso-8859-15': 'ISO 8859-15 (Latin 9)',
+  cp1252: t('imports.option.encoding.cp1252'),
+  cp1250: t('imports.option.encoding.cp1250'),
+  cp1251: t('imports.option.encoding.cp1251'),
+  cp1253: t('imports.option.encoding.cp1253'),
+  cp1254: t('imports.option.encoding.cp1254'),
+  'iso-8859-1': t('imports.option.encoding.iso_8859_1'),
+  'iso-8859-2': t('imports.option.encoding.iso_8859_2'),
+  'iso-8859-15': t('imports.option.encoding.iso_8859_15'),
   cp437: 'DOS 437',
-  cp850: 'DOS 850 (Western European)',
-  cp852: 'DOS 852 (Central European)',
-  cp866: 'DOS 866 (Cyrillic)',
-  mac_roman: 'Mac OS Roman (Western European)',
-  mac_cyrillic: 'Mac OS Cyrillic',
-  'koi8-r': 'KOI8-R (Cyrillic)',
-  shift_jis: 'Shift JIS (Japanese)',
-  euc_jp: 'EUC-JP (Japanese)',
-  gb18030: 'GB 18030 (Chinese)',
-  big5: 'Big5 (Chinese)',
-  euc_kr: 'EUC-KR (Korean)',
+  cp850: t('imports.option.encoding.cp850'),
+  cp852: t('imports.option.encoding.cp852'),
+  cp866: t('imports.option.encoding.cp866'),
+  mac_roman: t('imports.option.encoding.mac_roman'),
+  mac_cyrillic: t('imports.option.encoding.mac_cyrillic'),
+  'koi8-r': t('imports.option.encoding.koi8_r'),
+  shift_jis: t('imports.option.encoding.shift_jis'),
+  euc_jp: t('imports.option.encoding.euc_jp'),
+  gb18030: t('imports.option.encoding.gb18030'),
+  big5: t('imports.option.encoding.big5'),
+  euc_kr: t('imports.option.encoding.euc_kr'),
 };
 /** @type {Labels} */
 const PACKINGS = {
-  none: 'uncompressed',
-  gzip: 'gzip',
-  zip: 'zip archive',
-  bzip2: 'bzip2',
-  xz: 'xz',
-  zstd: 'Zstandard',
+  none: t('imports.option.packing.none'),
+  zip: t('imports.option.packing.zip'),
+  zstd: t('imports.option.packing.zstd'),
 };
 
 /** @type {Record<OptionName, string>} */
 export const OPTION_LABELS = {
-  mode: 'Products',
-  on_reject: 'Bad rows',
-  short_rows: 'Rows with fewer cells',
-  header_line: 'Line of the header',
-  sheet: 'Sheet',
-  encoding: 'Encoding',
-  delimiter: 'Delimiter',
-  quote: 'Quotes',
-  missing: 'Products not in the file',
-  missing_limit: 'At most, in % of all products',
+  mode: t('imports.option.label.mode'),
+  on_reject: t('imports.option.label.on_reject'),
+  short_rows: t('imports.option.label.short_rows'),
+  header_line: t('imports.option.label.header_line'),
+  sheet: t('imports.option.label.sheet'),
+  encoding: t('imports.option.label.encoding'),
+  delimiter: t('imports.option.label.delimiter'),
+  quote: t('imports.option.label.quote'),
+  missing: t('imports.option.label.missing'),
+  missing_limit: t('imports.option.label.missing_limit'),
 };
 
 /**
@@ -100,7 +117,13 @@ export const TEXT_OPTIONS = new Set(['delimiter', 'quote', 'encoding']);
  * Return the name of a delimiter.
  * @param {string} delimiter
  */
-export const delimiterName = (delimiter) => DELIMITERS[delimiter] ?? `“${delimiter}”`;
+export const delimiterName = (delimiter) => DELIMITERS[delimiter] ?? t('imports.option.quoted', { name: delimiter });
+
+/** @param {string} character */
+const delimiterArguments = (character) => ({
+  delimiter: DELIMITER_NAMES[character] ?? /** @type {const} */ ('other'),
+  character,
+});
 
 /**
  * Return the name of an encoding.
@@ -108,8 +131,8 @@ export const delimiterName = (delimiter) => DELIMITERS[delimiter] ?? `“${delim
  * @returns {string}
  */
 export function encodingName(encoding) {
-  if (encoding.includes('+')) return encoding.split('+').map(encodingName).join(' and ');
-  if (/^utf-?8-sig$/i.test(encoding)) return 'UTF-8 with a byte order mark';
+  if (encoding.includes('+')) return formatAnd(encoding.split('+').map(encodingName));
+  if (/^utf-?8-sig$/i.test(encoding)) return t('imports.option.encoding.utf_8_bom');
   const known = Object.entries(ENCODINGS).find(([name]) => normalized(name) === normalized(encoding));
   if (known?.[1]) return known[1];
   return /^(utf|cp|iso)/i.test(encoding) ? encoding.toUpperCase().replace('_', '-') : encoding;
@@ -141,8 +164,13 @@ const quoteOption = ({ quote, escaped }) => (quote ? (escaped ? '\\' : '') + quo
  * Describe how the fields of a file are quoted.
  * @param {Pick<ImportFile, 'quote' | 'escaped'>} file
  */
-export const describeQuoting = (file) =>
-  file.quote ? `fields quoted with ${file.quote}${file.escaped ? `, ${quoteOption(file)} within` : ''}` : 'no quotes';
+export function describeQuoting(file) {
+  const { quote, escaped } = file;
+  if (!quote) return t('imports.option.no_quotes');
+  return escaped
+    ? t('imports.option.quoted_escaped', { quote, escaped: quoteOption(file) })
+    : t('imports.option.quoted_with', { quote });
+}
 
 /** @param {string} option */
 const quoteName = (option) => QUOTES[option] ?? option;
@@ -171,10 +199,10 @@ export const isWorkbook = (file) => Boolean(file?.sheets?.length);
  */
 export function describeFormat(file) {
   const packing = file.packing === 'none' ? [] : [packingName(file.packing)];
-  if (isWorkbook(file)) return [`Workbook with ${formatCount(file.sheets?.length ?? 0, 'sheet')}`, ...packing];
+  if (isWorkbook(file)) return [t('imports.option.workbook', { count: file.sheets?.length ?? 0 }), ...packing];
   return [
     encodingName(file.encoding),
-    `${delimiterName(file.delimiter).toLowerCase()} between fields`,
+    t('imports.option.between_fields', delimiterArguments(file.delimiter)),
     describeQuoting(file),
     ...packing,
   ];
@@ -200,23 +228,29 @@ export const describeDetected = (file) =>
  */
 export function describeOptions(options) {
   const parts = [MODES[options.mode] ?? options.mode];
-  if (options.on_reject === 'fail') parts.push('all or nothing');
-  if (options.short_rows === 'accept') parts.push('rows with fewer cells accepted');
-  if (options.header_line) parts.push(`header in line ${options.header_line}`);
-  if (options.sheet) parts.push(`sheet “${options.sheet}”`);
-  if (options.delimiter) parts.push(`${delimiterName(options.delimiter).toLowerCase()} as delimiter`);
-  if (options.quote) parts.push(options.quote === 'none' ? 'no quotes' : lowerFirst(quoteName(options.quote)));
+  if (options.on_reject === 'fail') parts.push(t('imports.option.all_or_nothing'));
+  if (options.short_rows === 'accept') parts.push(t('imports.option.short_rows_accepted'));
+  if (options.header_line) parts.push(t('imports.option.header_in_line', { line: options.header_line }));
+  if (options.sheet) parts.push(t('imports.option.sheet_named', { name: options.sheet }));
+  if (options.delimiter) parts.push(t('imports.option.as_delimiter', delimiterArguments(options.delimiter)));
+  if (options.quote) parts.push(describeQuotes(options.quote));
   if (options.encoding) parts.push(encodingName(options.encoding));
-  if (options.mapping) parts.push('columns chosen by hand');
+  if (options.mapping) parts.push(t('imports.option.columns_by_hand'));
   if (options.missing !== 'keep') {
-    const action = options.missing === 'delete' ? 'deleted' : 'deactivated';
-    parts.push(`products not in the file ${action}, at most ${formatShare(options.missing_limit)} of all`);
+    const action = actionOf(options.missing);
+    parts.push(t('imports.option.missing_removed', { action, share: formatShare(options.missing_limit) }));
   }
   return parts.join(' · ');
 }
 
-/** @param {string} text */
-const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1);
+/** @param {string} option */
+const describeQuotes = (option) =>
+  option === 'none'
+    ? t('imports.option.no_quotes')
+    : t('imports.option.with_quotes', { quote: QUOTE_NAMES[option] ?? 'other', escape: option });
+
+/** @param {string} missing value of the option @returns {'delete' | 'other'} */
+const actionOf = (missing) => (missing === 'delete' ? 'delete' : 'other');
 
 /**
  * Describe what an import does to products that are not in the file.
@@ -224,15 +258,13 @@ const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1);
  * @param {string} limit share from 0 to 1
  */
 export function describeMissing(missing, limit) {
-  if (missing === 'keep') return 'They stay as they are.';
-  const effect = missing === 'delete' ? 'is deleted' : 'becomes inactive';
+  if (missing === 'keep') return t('imports.option.missing_kept');
   const share = Number(limit);
-  const bound =
-    share < 1
-      ? `If it concerned more than ${formatShare(share)} of your products, nothing would be imported.`
-      : 'It may concern all of your products.';
-  const advice = 'Choose this only for a file that lists your whole catalogue.';
-  return `Every product whose SKU is not in the file ${effect}. ${advice} ${bound}`;
+  return t('imports.option.missing_effect', {
+    action: actionOf(missing),
+    isLimited: share < 1,
+    share: formatShare(share),
+  });
 }
 
 /**

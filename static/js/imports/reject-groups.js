@@ -2,9 +2,11 @@
 // that replaces its value.
 
 import { fill, h } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { formatNumber } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { plainMessage } from '../core/message-text.js';
 import { pagedPanel } from '../core/paged-panel.js';
+import { hiddenText } from '../core/widgets.js';
 import { keyOf } from './fix-drafts.js';
 import { createFixValueForm } from './fix-value-form.js';
 import { importApiPath } from './job-actions.js';
@@ -29,20 +31,20 @@ export function createRejectGroupsPanel(job, { open, editor, onChoose }) {
   /** @type {GroupRow[]} */
   let shown = [];
   const heads = [
-    h('th', { scope: 'col', class: 'number', text: 'Rows' }),
-    h('th', { scope: 'col', text: 'Reason' }),
-    h('th', { scope: 'col', text: 'Column' }),
-    h('th', { scope: 'col', text: 'Value' }),
+    h('th', { scope: 'col', class: 'number', text: t('imports.reject.rows') }),
+    h('th', { scope: 'col', text: t('imports.reject.reason') }),
+    h('th', { scope: 'col', text: t('imports.reject.column') }),
+    h('th', { scope: 'col', text: t('imports.reject.value') }),
     ...(editor ? [changeHead()] : []),
   ];
   const panel = pagedPanel({
-    summary: [h('span', { text: 'Why rows were rejected' })],
-    label: 'Reasons of rejected rows',
+    summary: [h('span', { text: t('imports.reject.groups_title') })],
+    label: t('imports.reject.groups_label'),
     testid: 'reject-groups',
     tableClass: 'table-rejects',
     open,
     heads,
-    nothing: 'These rows are no longer stored.',
+    nothing: t('imports.reject.not_stored'),
     source: () => ({ path: importApiPath(job.task_id, 'rejects/groups') }),
     /** @param {RejectGroups} answer */
     rows: ({ groups, message }) => {
@@ -59,7 +61,11 @@ export function createRejectGroupsPanel(job, { open, editor, onChoose }) {
 
 /** Create the head of the column with the buttons that change the file. */
 export const changeHead = () =>
-  h('th', { scope: 'col', class: 'fix-cell' }, h('span', { class: 'visually-hidden', text: 'Change' }));
+  h(
+    'th',
+    { scope: 'col', class: 'fix-cell' },
+    h('span', { class: 'visually-hidden', text: t('imports.reject.change') }),
+  );
 
 /** @typedef {{element: HTMLElement, showDraft: () => void}} GroupRow */
 
@@ -71,7 +77,7 @@ export const changeHead = () =>
  */
 function createGroupRow(group, onChoose, editor) {
   const { code, message, column, value, count } = group;
-  const valueCell = h('td', { class: 'group-column', data: { label: 'Value' } });
+  const valueCell = h('td', { class: 'group-column', data: { label: t('imports.reject.value') } });
   const name = editor?.columns[blamedColumn(editor.columns, group)]?.name;
   const fix = editor && name !== undefined && isReplaceable(value) ? createFixCell(name, value, editor) : null;
   const element = h(
@@ -79,17 +85,17 @@ function createGroupRow(group, onChoose, editor) {
     {},
     h(
       'td',
-      { class: 'number', data: { label: 'Rows' } },
+      { class: 'number', data: { label: t('imports.reject.rows') } },
       h('button', {
         class: 'link-button group-count',
         type: 'button',
-        'aria-label': `${describeGroup(group)}: show ${formatCount(count, 'row')}`,
+        'aria-label': t('imports.reject.show_group', { group: describeGroup(group), count }),
         text: formatNumber(count),
         on: { click: () => onChoose(group) },
       }),
     ),
     h('td', { class: 'reject-reason' }, h('span', { message }), h('code', { class: 'muted', text: code })),
-    h('td', { class: 'group-column', data: { label: 'Column' }, text: column ?? '–' }),
+    h('td', { class: 'group-column', data: { label: t('imports.reject.column') }, text: column ?? '–' }),
     valueCell,
     editor ? h('td', { class: 'fix-cell' }, fix?.button) : null,
   );
@@ -100,8 +106,10 @@ function createGroupRow(group, onChoose, editor) {
       value === null ? '–' : h('code', { text: value }),
       draft && [
         h('span', { class: 'muted', text: ' → ' }),
-        draft.replacement ? h('code', { text: draft.replacement }) : h('span', { class: 'muted', text: 'empty' }),
-        h('span', { class: 'pill pill-running', text: 'Prepared' }),
+        draft.replacement
+          ? h('code', { text: draft.replacement })
+          : h('span', { class: 'muted', text: t('imports.reject.empty') }),
+        h('span', { class: 'pill pill-running', text: t('imports.reject.prepared') }),
       ],
     );
     fix?.show();
@@ -155,8 +163,11 @@ function createFixCell(column, value, editor) {
   const show = () => {
     fill(
       button,
-      draft() ? 'Change…' : 'Replace…',
-      h('span', { class: 'visually-hidden', text: ` the value “${value}” of ${column}` }),
+      tRich(draft() ? 'imports.reject.change_value' : 'imports.reject.replace_value', {
+        value,
+        column,
+        hidden: hiddenText,
+      }),
     );
     opened?.form.showDrafts();
   };
@@ -169,5 +180,7 @@ function createFixCell(column, value, editor) {
  */
 export function describeGroup({ message, column, value }) {
   if (column === null) return plainMessage(message);
-  return value === null ? `${column}: ${plainMessage(message)}` : `${column}: “${value}”`;
+  return value === null
+    ? t('imports.reject.group_reason', { column, reason: plainMessage(message) })
+    : t('imports.reject.group_value', { column, value });
 }

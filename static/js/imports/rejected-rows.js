@@ -2,14 +2,16 @@
 // be corrected, each row can be edited.
 
 import { fill, h } from '../core/dom.js';
-import { formatCount, formatNumber } from '../core/format.js';
+import { formatNumber } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { createPanelSearch } from '../core/panel-search.js';
+import { hiddenText } from '../core/widgets.js';
 import { keyOf } from './fix-drafts.js';
 import { openFixRow } from './fix-row-dialog.js';
 import { importApiPath } from './job-actions.js';
-import { isUndo, nounOfUndone } from './job.js';
+import { isBulk, isUndo } from './job.js';
 import { openList } from './count-tiles.js';
 import { changeHead, createRejectGroupsPanel, describeGroup } from './reject-groups.js';
 
@@ -28,15 +30,13 @@ import { changeHead, createRejectGroupsPanel, describeGroup } from './reject-gro
  */
 export function createRejectsPanel(job, { open = false, count = job.rejected_count, hint = '', editor = null } = {}) {
   const undo = isUndo(job);
-  const title = undo
-    ? `${formatCount(count, 'product was', 'products were')} left alone`
-    : `${formatCount(count, 'row was', 'rows were')} rejected`;
+  const title = undo ? t('imports.reject.products_title', { count }) : t('imports.reject.rows_title', { count });
   const heads = undo
-    ? [h('th', { scope: 'col', text: 'SKU' }), h('th', { scope: 'col', text: 'Reason' })]
+    ? [h('th', { scope: 'col', text: 'SKU' }), h('th', { scope: 'col', text: t('imports.reject.reason') })]
     : [
-        h('th', { scope: 'col', class: 'number', text: 'Line' }),
-        h('th', { scope: 'col', text: 'Reason' }),
-        h('th', { scope: 'col', text: 'Original row' }),
+        h('th', { scope: 'col', class: 'number', text: t('imports.reject.line') }),
+        h('th', { scope: 'col', text: t('imports.reject.reason') }),
+        h('th', { scope: 'col', text: t('imports.reject.original_row') }),
         ...(editor ? [changeHead()] : []),
       ];
   /** @type {RejectGroup | null} */
@@ -44,7 +44,7 @@ export function createRejectsPanel(job, { open = false, count = job.rejected_cou
   /** @type {ReturnType<typeof createRejectRow>[]} */
   let shown = [];
   const search = createPanelSearch({
-    label: 'Search in the rejected rows',
+    label: t('imports.reject.search'),
     testid: 'rejects-search',
     onSearch: () => panel.load(1),
   });
@@ -69,10 +69,10 @@ export function createRejectsPanel(job, { open = false, count = job.rejected_cou
       h('span', { text: title }),
       h('span', {
         class: 'muted panel-hint',
-        text: undo ? `They were edited or deleted since the ${nounOfUndone(job)}.` : hint,
+        text: undo ? t('imports.reject.edited_since', { isBulk: isBulk(job) }) : hint,
       }),
     ],
-    label: undo ? 'Products left alone' : 'Rejected rows',
+    label: undo ? t('imports.reject.products_label') : t('imports.reject.rows_label'),
     heads,
     testid: 'rejects',
     tableClass: undo ? '' : 'table-rejects',
@@ -81,8 +81,8 @@ export function createRejectsPanel(job, { open = false, count = job.rejected_cou
       ? undefined
       : h('div', {}, downloadLink(job), h('div', { class: 'panel-tools list-tools' }, search.element, filter)),
     nothing: () => {
-      if (undo) return 'These products are no longer stored.';
-      return chosen || search.value() ? 'No stored row matches.' : 'These rows are no longer stored.';
+      if (undo) return t('imports.reject.products_not_stored');
+      return chosen || search.value() ? t('imports.reject.no_match') : t('imports.reject.not_stored');
     },
     source: () => ({ path: importApiPath(job.task_id, 'rejects'), query: query() }),
     /** @param {RejectedRows} answer */
@@ -108,11 +108,11 @@ export function createRejectsPanel(job, { open = false, count = job.rejected_cou
  * @param {() => void} showAll
  */
 const filterNote = (group, showAll) => [
-  h('span', { text: `Only ${describeGroup(group)}` }),
+  h('span', { text: t('imports.reject.only', { group: describeGroup(group) }) }),
   h('button', {
     class: 'button button-small',
     type: 'button',
-    text: 'Show all',
+    text: t('imports.reject.show_all'),
     data: { testid: 'rejects-show-all' },
     on: { click: showAll },
   }),
@@ -138,9 +138,9 @@ function downloadLink(job) {
         data: { testid: 'rejects-download' },
       },
       icon('download'),
-      'Download rejects as CSV',
+      t('imports.reject.download'),
     ),
-    h('span', { class: 'muted', text: 'Correct the rows in this file and import it. Its extra columns are ignored.' }),
+    h('span', { class: 'muted', text: t('imports.reject.download_hint') }),
   );
 }
 
@@ -161,11 +161,10 @@ function createRejectRow(reject, editor) {
           data: { testid: 'fix-row' },
           on: { click: () => openFixRow(reject, editor) },
         },
-        'Edit',
-        h('span', { class: 'visually-hidden', text: ` line ${formatNumber(line)}` }),
+        tRich('imports.reject.edit_line', { line, hidden: hiddenText }),
       )
     : null;
-  const pill = h('span', { class: 'pill pill-running', text: 'Prepared', hidden: true });
+  const pill = h('span', { class: 'pill pill-running', text: t('imports.reject.prepared'), hidden: true });
   place.append(...[button, pill].filter((node) => node !== null));
   const showDraft = () => {
     pill.hidden = !editor?.drafts.get(keyOf({ line }));
@@ -174,7 +173,7 @@ function createRejectRow(reject, editor) {
   const element = h(
     'tr',
     {},
-    h('td', { class: 'number', data: { label: 'Line' }, text: formatNumber(line) }),
+    h('td', { class: 'number', data: { label: t('imports.reject.line') }, text: formatNumber(line) }),
     h('td', { class: 'reject-reason' }, h('span', { message }), h('code', { class: 'muted', text: code })),
     h('td', { class: 'reject-row' }, h('code', { text: row, title: row })),
     editor ? place : null,

@@ -1,7 +1,7 @@
 // The cells of a row while it is edited: which column each belongs to, and moving them when there are too many or too
 // few.
 
-import { formatCount } from '../core/format.js';
+import { t } from '../core/i18n.js';
 
 /** @import { FileColumn, RejectedRow } from '../core/types.d.ts' */
 
@@ -27,7 +27,9 @@ export function slotsOf(columns, cells) {
   return Array.from({ length }, (_, index) => {
     const column = columns[index] ?? null;
     return {
-      label: column ? column.name || '(no name)' : `Surplus cell ${index - columns.length + 1}`,
+      label: column
+        ? column.name || t('imports.fix.unnamed')
+        : t('imports.fix.surplus_cell', { number: index - columns.length + 1 }),
       column,
       value: cells[index] ?? null,
     };
@@ -70,12 +72,10 @@ export const addCells = (cells, index) => [...cells, ...Array(Math.max(0, index 
  * @param {number} columns how many columns there are
  */
 export function describeWidth(cells, columns) {
-  if (cells === columns) return `The row has ${formatCount(cells, 'cell')}, as the header has.`;
-  const difference = Math.abs(cells - columns);
+  if (cells === columns) return t('imports.fix.all_cells', { count: cells });
   return cells > columns
-    ? `${formatCount(difference, 'cell is', 'cells are')} too many. Remove ${difference === 1 ? 'one' : 'some'}, or join
-       cells that belong together.`.replace(/\s+/g, ' ')
-    : `${formatCount(difference, 'cell is', 'cells are')} missing. Insert empty cells where values are missing.`;
+    ? t('imports.fix.many_cells', { count: cells - columns })
+    : t('imports.fix.few_cells', { count: columns - cells });
 }
 
 /**

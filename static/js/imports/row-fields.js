@@ -2,8 +2,9 @@
 // removed and joined, because a row with too many or too few has its values in the wrong columns.
 
 import { fill, h, setText } from '../core/dom.js';
-import { formatNumber } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
+import { hiddenText } from '../core/widgets.js';
 import { FIELD_LABELS } from './column-mapping.js';
 import {
   addCells,
@@ -58,8 +59,8 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
   const search = h('input', {
     class: 'input',
     type: 'search',
-    placeholder: 'Find a column',
-    'aria-label': 'Find a column',
+    placeholder: t('imports.fix.find_column'),
+    'aria-label': t('imports.fix.find_column'),
     data: { testid: 'row-search' },
     on: {
       input: () => filter(),
@@ -83,7 +84,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
     class: 'button button-small',
     type: 'button',
     'aria-pressed': String(!fits),
-    text: 'Add or remove cells',
+    text: t('imports.fix.move_cells'),
     data: { testid: 'row-move' },
     on: {
       click: () => {
@@ -117,7 +118,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
       const field = fields[index];
       if (field) field.hidden = isHidden;
     });
-    setText(nothing, fields.every(({ hidden }) => hidden) ? 'No column matches.' : '');
+    setText(nothing, fields.every(({ hidden }) => hidden) ? t('imports.fix.no_column') : '');
   };
   const build = () => {
     const slots = slotsOf(columns, current);
@@ -194,7 +195,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
     h(
       'div',
       { class: 'row-control row-lacking' },
-      h('span', { class: 'muted', text: 'No cell in the row' }),
+      h('span', { class: 'muted', text: t('imports.fix.no_cell_in_row') }),
       h(
         'button',
         {
@@ -203,8 +204,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
           data: { testid: 'row-add' },
           on: { click: () => move(addCells(current, index), index) },
         },
-        'Add',
-        h('span', { class: 'visually-hidden', text: ` a cell for ${label}` }),
+        tRich('imports.fix.add_cell', { column: label, hidden: hiddenText }),
       ),
     );
 
@@ -225,7 +225,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
         {
           class: 'icon-button',
           type: 'button',
-          'aria-label': `${text}: ${label}`,
+          'aria-label': t('imports.fix.move_label', { action: text, column: label }),
           title: text,
           data: { testid },
           on: { click: run },
@@ -235,11 +235,13 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
     return h(
       'div',
       { class: 'row-moves' },
-      button('Insert an empty cell before', 'row-insert', 'plus', () => move(insertCell(current, index), index)),
+      button(t('imports.fix.insert_cell'), 'row-insert', 'plus', () => move(insertCell(current, index), index)),
       index + 1 < current.length
-        ? button('Join with the next cell', 'row-join', 'join', () => move(joinCells(current, index, delimiter), index))
+        ? button(t('imports.fix.join_cell'), 'row-join', 'join', () =>
+            move(joinCells(current, index, delimiter), index),
+          )
         : null,
-      button('Remove the cell', 'row-remove', 'trash', () => move(removeCell(current, index), index)),
+      button(t('imports.fix.remove_cell'), 'row-remove', 'trash', () => move(removeCell(current, index), index)),
     );
   }
 
@@ -257,7 +259,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
             'label',
             { class: 'row-only' },
             onlyImported,
-            `Only the ${formatNumber(imported)} imported of ${formatNumber(columns.length)} columns`,
+            t('imports.fix.only_imported', { imported, count: columns.length }),
           )
         : null,
       width,
@@ -285,7 +287,7 @@ function keepForm(event) {
 
 /** @param {FileColumn | null} column */
 function roleOf(column) {
-  if (!column) return 'beyond the header';
-  if (!column.field) return 'not imported';
+  if (!column) return t('imports.fix.beyond_header');
+  if (!column.field) return t('imports.fix.not_imported');
   return column.name.trim().toLowerCase() === column.field ? '' : FIELD_LABELS[column.field];
 }

@@ -3,7 +3,8 @@
 import { progressAnnouncer } from '../core/announcer.js';
 import { buildBanner } from '../core/banner.js';
 import { h, setText } from '../core/dom.js';
-import { formatBytes, formatTimeLeft } from '../core/format.js';
+import { formatBytes, formatShare, formatTimeLeft } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { toast } from '../core/toast.js';
 import { progressBar } from '../core/widgets.js';
@@ -16,7 +17,7 @@ import { cancelUpload, currentUploads, dismissUpload, retryUpload, uploadChanged
  * @returns {{element: HTMLElement, stop: () => void}}
  */
 export function createUploadList() {
-  const element = h('section', { class: 'uploads', 'aria-label': 'Uploads' });
+  const element = h('section', { class: 'uploads', 'aria-label': t('imports.upload.list') });
   /** @type {Map<number, ReturnType<typeof uploadCard>>} */
   const cards = new Map();
   /** @param {Upload} upload */
@@ -43,7 +44,7 @@ export function createUploadList() {
 /** @param {Upload} upload */
 function uploadCard(upload) {
   const { name } = upload.file;
-  const bar = progressBar({ label: `Upload of ${name}`, testid: 'upload-progress' });
+  const bar = progressBar({ label: t('imports.upload.bar', { name }), testid: 'upload-progress' });
   const percent = h('span', { class: 'upload-percent' });
   const detail = h('p', { class: 'muted tabular' });
   const problem = h('div', {});
@@ -51,12 +52,12 @@ function uploadCard(upload) {
   const cancel = h('button', {
     class: 'button button-small',
     type: 'button',
-    text: 'Cancel',
-    'aria-label': `Cancel the upload of ${name}`,
+    text: t('common.cancel'),
+    'aria-label': t('imports.upload.cancel', { name }),
     on: {
       click: () => {
         cancelUpload(upload);
-        toast('Upload cancelled');
+        toast(t('imports.upload.cancelled'));
       },
     },
   });
@@ -85,9 +86,10 @@ function uploadCard(upload) {
     cancel.hidden = hasFailed || upload.state === 'storing';
     percent.hidden = hasFailed || upload.state === 'waiting';
     bar.set(value);
-    setText(percent, `${value}%`);
+    const share = formatShare(value / 100);
+    setText(percent, share);
     setText(detail, describeUpload(upload));
-    if (upload.state === 'sending') announceProgress(value, `Uploading ${name}: ${value}%`);
+    if (upload.state === 'sending') announceProgress(value, t('imports.upload.progress', { name, percent: share }));
     problem.replaceChildren(...(hasFailed ? [failureBanner(upload)] : []));
   };
   return { element, show };
@@ -95,14 +97,16 @@ function uploadCard(upload) {
 
 /** @param {Upload} upload */
 function describeUpload(upload) {
-  if (upload.state === 'waiting') return `${formatBytes(upload.file.size)} · waiting for the previous upload`;
-  if (upload.state === 'storing') return `${formatBytes(upload.total)} sent · the server is storing the file`;
-  const parts = [`${formatBytes(upload.loaded)} of ${formatBytes(upload.total)}`];
-  if (upload.bytesPerSecond > 0) {
-    parts.push(`${formatBytes(upload.bytesPerSecond)}/s`);
-    parts.push(`${formatTimeLeft((upload.total - upload.loaded) / upload.bytesPerSecond)} left`);
-  }
-  return parts.join(' · ');
+  if (upload.state === 'waiting') return t('imports.upload.waiting', { size: formatBytes(upload.file.size) });
+  if (upload.state === 'storing') return t('imports.upload.storing', { size: formatBytes(upload.total) });
+  const { loaded, total, bytesPerSecond } = upload;
+  const amounts = { sent: formatBytes(loaded), total: formatBytes(total) };
+  if (bytesPerSecond <= 0) return t('imports.upload.sent', amounts);
+  return t('imports.upload.sent_with_speed', {
+    ...amounts,
+    speed: formatBytes(bytesPerSecond),
+    time: formatTimeLeft((total - loaded) / bytesPerSecond),
+  });
 }
 
 /** @param {Upload} upload a failed one */
@@ -110,7 +114,7 @@ function failureBanner(upload) {
   return buildBanner({
     title: upload.error,
     detail: upload.hint,
-    action: upload.retryable ? { label: 'Try again', run: () => retryUpload(upload) } : undefined,
+    action: upload.retryable ? { label: t('common.try_again'), run: () => retryUpload(upload) } : undefined,
     onDismiss: () => dismissUpload(upload),
   });
 }

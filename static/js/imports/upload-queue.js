@@ -2,6 +2,7 @@
 
 import { ApiError, NetworkError, fetchWho, isSessionMissing, messageOf, nextStep, readAnswer } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
+import { t } from '../core/i18n.js';
 import { currentWho, renewSession } from '../core/session.js';
 
 /** @import { Signal } from '../core/event-bus.js' */
@@ -121,7 +122,7 @@ function send(upload) {
   const form = new FormData();
   // The options come first, so that the server can read them before it has the whole file.
   for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
-  form.append('file', upload.file, upload.file.name);
+  form.set('file', upload.file, upload.file.name);
   request.send(form);
   uploadChanged.emit(upload);
 }
@@ -215,12 +216,9 @@ function remove(upload, state) {
  */
 function brokenConnection() {
   return new ApiError(0, {
-    error: 'The connection broke during the upload.',
+    error: t('imports.upload.broken'),
     fields: {
-      file: [
-        'Nothing was imported. The server may be unreachable, ' +
-          'or the file may be larger than it accepts or have changed on disk.',
-      ],
+      file: [t('imports.upload.broken_hint')],
     },
   });
 }

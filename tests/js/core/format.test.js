@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
+  formatAnd,
   formatBytes,
   formatCount,
   formatDuration,
+  formatOr,
   formatPart,
   formatShare,
   formatTimeLeft,
@@ -44,4 +46,9 @@ test('an estimate is rounded', () => {
   assert.equal(formatTimeLeft(2), 'a few seconds');
   assert.equal(formatTimeLeft(43), '45 s');
   assert.equal(formatTimeLeft(61), '2 min');
+});
+
+test('a list in a sentence has no comma before its last item', () => {
+  assert.equal(formatAnd(['a', 'b', 'c']), 'a, b and c');
+  assert.equal(formatOr(['a', 'b', 'c']), 'a, b or c');
 });

@@ -35,6 +35,8 @@ test('sizes, shares, durations and times are those of the region', () => {
   assert.equal(format.formatDuration(1.84), '1,8 s');
   assert.equal(format.formatTimeLeft(2), 'wenige Sekunden');
   assert.equal(format.formatList(['a', 'b', 'c']), 'a, b und c');
+  assert.equal(format.formatAnd(['a', 'b', 'c']), 'a, b und c');
+  assert.equal(format.formatOr(['a', 'b', 'c']), 'a, b oder c');
   const now = Date.parse('2026-03-05T14:00:00Z');
   assert.equal(format.formatRelative('2026-03-05T13:56:00Z', now), 'vor 4 Minuten');
 });
@@ -42,4 +44,17 @@ test('sizes, shares, durations and times are those of the region', () => {
 test('an error of the API has a German text if its code has one', () => {
   assert.equal(apiText('error.duplicate_sku'), 'Es gibt bereits ein Produkt mit dieser SKU.');
   assert.equal(apiText('error.unheard_of'), null);
+});
+
+test('sentences of an import are German', () => {
+  assert.equal(
+    t('imports.option.with_quotes', { quote: 'single_escaped', escape: "\\'" }),
+    "einfache Anführungszeichen, darin \\'",
+  );
+  assert.equal(t('imports.fix.counts', { applied: 1200, prepared: 2 }), '1.200 angewendet, 2 vorbereitet');
+  assert.equal(t('imports.fix.counts', { applied: 0, prepared: 0 }), '');
+  assert.match(
+    t('imports.option.missing_effect', { action: 'delete', isLimited: true, share: '10 %' }),
+    /wird gelöscht\..* mehr als 10 % Ihrer Produkte/,
+  );
 });

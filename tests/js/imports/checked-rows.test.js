@@ -33,7 +33,7 @@ test('the filter by field offers the changes that the check counted', () => {
   assert.deepEqual(fieldChoices(fields), [
     ['', 'Any change'],
     ['description', 'Description changes (49,819)'],
-    ['description cleared', 'Description becomes empty (12)'],
+    ['description:cleared', 'Description becomes empty (12)'],
   ]);
 });
 

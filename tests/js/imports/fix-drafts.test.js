@@ -47,7 +47,7 @@ test('what changed after it was sent stays', () => {
   drafts.removeSent(sent);
   assert.deepEqual(
     drafts.list().map(({ key }) => key),
-    ['line 7'],
+    ['line:7'],
   );
 });
 
@@ -64,12 +64,12 @@ test('a refusal names the corrections that are to blame', () => {
     },
     drafts.list(),
   );
-  assert.deepEqual([...problems], [['line 7', 'The row has a NUL. No such line.']]);
+  assert.deepEqual([...problems], [['line:7', 'The row has a NUL. No such line.']]);
   drafts.setProblems(problems);
-  assert.equal(drafts.get('line 7')?.problem, 'The row has a NUL. No such line.');
+  assert.equal(drafts.get('line:7')?.problem, 'The row has a NUL. No such line.');
   assert.equal(drafts.get(keyOf(MAYBE))?.problem, '');
   drafts.put(ROW);
-  assert.equal(drafts.get('line 7')?.problem, '');
+  assert.equal(drafts.get('line:7')?.problem, '');
 });
 
 test('corrections are kept for each import until they are discarded', () => {

@@ -14,7 +14,7 @@ new RuleTester({ languageOptions: { ecmaVersion: 'latest', sourceType: 'module' 
     "import { x } from './Some Folder.js'",
     "element.querySelector('dialog[open] button')",
     "if (event.key === 'Escape') throw new Error(`The page has no element #${id}.`)",
-    "headers.get('Retry-After')",
+    "headers.get('Retry-After'); transfer.types.includes('Files')",
     "h('span', { text: '–' })",
     "setText(count, String(total)); h('code', { text: 'POST ' })",
     "draw('path', { d: 'M8 10.5v-8m0 0L4.8 5.7' })",
