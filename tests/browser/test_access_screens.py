@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Page, ViewportSize, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, row, show_products
+from support.browser import NARROW, Console, row, show_products, wait_until_closed
 from support.sign_in import create_key, create_session
 from support.team import NAMES, PASSWORD, Team, sign_in
 
@@ -190,6 +190,7 @@ def test_a_key_is_shown_once_works_and_is_revoked(team: Team, console: Console) 
     headers = {"Authorization": f"Bearer {key}"}
     assert requests.get(f"{team.site.address}/api/products", headers=headers, timeout=10).status_code == 200
 
+    wait_until_closed(page)
     page.reload()
     listed = page.get_by_test_id("key")
     expect(listed).to_contain_text("Nightly import")

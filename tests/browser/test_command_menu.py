@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Site, drop, expect_step, row, show_products
+from support.browser import NARROW, Site, drop, expect_step, row, show_products, wait_until_closed
 from support.team import Team
 
 
@@ -95,6 +95,7 @@ def test_everything_is_done_with_the_keyboard(page: Page, site: Site) -> None:
     expect_screen(page, "products")
     expect(page.get_by_test_id("product-dialog").get_by_label("SKU", exact=True)).to_have_value("LAMP-017")
     page.keyboard.press("Escape")
+    wait_until_closed(page)
 
     # What was used last comes first.
     page.goto("/#/products?sku=LAMP-017")

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from support.browser import Site, row, show_products
+from support.browser import Site, row, show_products, wait_until_closed
 
 # Open two dialogs on top of each other.
 NEST = """async () => {
@@ -68,7 +68,7 @@ def test_back_closes_a_dialog_and_leaves_the_screen_alone(page: Page, site: Site
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     # The page goes back from the entry of the dialog by itself. The browser drops that if another Back comes first.
-    page.wait_for_function("() => !history.state.isDialog")
+    wait_until_closed(page)
     page.go_back()
     expect_screen(page, "import")
     page.go_forward()

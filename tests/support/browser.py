@@ -337,6 +337,11 @@ def wait_for_value(what: str, read: Callable[[], Any], wanted: Any) -> None:
     wait_for(f"{what} is {wanted!r}", lambda: read() == wanted, seconds=20)
 
 
+def wait_until_closed(page: Page) -> None:
+    """Wait until the browser has gone back from a dialog that was closed; a reload before that would be aborted."""
+    page.wait_for_function("() => !history.state?.isDialog")
+
+
 def wait_until(page: Page, condition: Callable[[], Any]) -> None:
     """Wait for a condition that a handler of page events fulfils; handlers run only during calls of Playwright."""
     wait_for("an event of the page", lambda: page.evaluate("() => true") and condition(), seconds=20)
