@@ -182,7 +182,7 @@ function createScreen(root, createPanel) {
   function update(location) {
     if (!views.follow(location)) return;
     const { params, query } = location;
-    // The address of a dialog has the query of the list behind it.
+    // The address of a dialog contains the same query as that of its list, which then stays as it is.
     if (String(query) !== shownQuery) showList(query);
     dialogs.follow(params.id, query);
   }
