@@ -88,6 +88,12 @@ def test_everything_is_done_with_the_keyboard(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("cancel-import")).to_be_visible()
     run_command(page, "cancel this import")
     expect(page.get_by_test_id("import-status")).to_have_attribute("data-status", "cancelled")
+    # In a list, it has what can be done with the row that has the focus.
+    run_command(page, "go to imports")
+    page.get_by_role("link", name="spring lamps.csv").focus()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("group", name="In this row")).to_contain_text("Delete spring lamps.csv")
+    page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     page.keyboard.type("lamp 17")
     expect(options(page).filter(has_text="LAMP-017")).to_be_visible()

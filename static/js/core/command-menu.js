@@ -12,6 +12,7 @@ import { isMac } from './shortcuts.js';
 
 /** @import { Command } from './commands.js' */
 /** @import { Entry, Group } from './command-ranking.js' */
+/** @import { Dialog } from './dialog.js' */
 
 /**
  * A source of further results, such as products.
@@ -28,8 +29,8 @@ const PAGE = 8;
 
 /** @type {CommandSearch[]} */
 const searches = [];
-/** @type {(() => void) | null} */
-let closeOpen = null;
+/** @type {Dialog | null} */
+let latestMenu = null;
 
 /**
  * Search something else than commands, too.
@@ -39,7 +40,7 @@ export const addCommandSearch = (search) => searches.push(search);
 
 /** Open the menu; close it if it is open. Other dialogs come first. */
 export function toggleCommandMenu() {
-  if (closeOpen) closeOpen();
+  if (latestMenu?.element.open) latestMenu.close();
   else if (!document.querySelector('dialog[open]')) open();
 }
 
@@ -196,13 +197,12 @@ function open() {
     ),
     testid: 'command-menu',
     onClose: () => {
-      closeOpen = null;
       request?.abort();
       searchLater.cancel();
     },
   });
   dialog.element.classList.add('command-dialog');
-  closeOpen = dialog.close;
+  latestMenu = dialog;
   show();
   input.focus();
 }

@@ -1,6 +1,6 @@
 // Which commands the menu shows for a text, and in which order.
 
-import { SCREEN_GROUP } from './commands.js';
+import { ROW_GROUP, SCREEN_GROUP } from './commands.js';
 import { fuzzyMatch } from './fuzzy.js';
 import { t } from './i18n.js';
 
@@ -38,6 +38,7 @@ function listCommands(commands, recent) {
   /** @type {Map<string, Command[]>} */
   const groups = new Map([
     [RECENT_GROUP, used],
+    [ROW_GROUP, []],
     [SCREEN_GROUP, []],
   ]);
   for (const command of commands) {

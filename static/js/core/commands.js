@@ -23,6 +23,7 @@ import { t } from './i18n.js';
  * @property {() => unknown} run
  */
 
+export const ROW_GROUP = t('core.command.row');
 export const SCREEN_GROUP = t('core.command.screen');
 
 /** @type {Set<() => Command[]>} */
@@ -30,6 +31,7 @@ const providers = new Set();
 /** @type {WeakMap<Element, Command[]>} */
 const offered = new WeakMap();
 const OFFERED = 'data-commands';
+const ROWS = ':is(main tbody tr, main li)';
 
 /**
  * Register commands. They are asked for each time, so they may depend on the state of the page.
@@ -54,9 +56,9 @@ export function offer(button, ...commands) {
   return button;
 }
 
-/** @returns {Command[]} the commands that can be used now, those of the screen first */
+/** @returns {Command[]} the commands that can be used now, those of the row with the focus and of the screen first */
 export function currentCommands() {
-  return unique([...offeredCommands(), ...providedCommands()].filter(({ when }) => !when || when()));
+  return unique([...rowCommands(), ...offeredCommands(), ...providedCommands()].filter(({ when }) => !when || when()));
 }
 
 /** @returns {Command[]} every command of the role with a shortcut, also those that cannot be used now */
@@ -72,6 +74,21 @@ function offeredCommands() {
   return [...document.querySelectorAll(`[${OFFERED}]`)]
     .filter((button) => button.checkVisibility() && !isDisabled(button))
     .flatMap((button) => offered.get(button) ?? []);
+}
+
+/** @returns {Command[]} what the buttons and links of the row with the focus do */
+function rowCommands() {
+  if (typeof document === 'undefined') return [];
+  const row = document.activeElement?.closest(ROWS);
+  if (!row) return [];
+  const controls = /** @type {HTMLElement[]} */ ([...row.querySelectorAll('button, a')]);
+  return controls
+    .filter((control) => control.checkVisibility() && !isDisabled(control))
+    .map((control) => {
+      const label = control.getAttribute('aria-label') ?? control.textContent?.trim() ?? '';
+      return { id: `row ${label}`, label, group: ROW_GROUP, run: () => control.click() };
+    })
+    .filter(({ label }) => label);
 }
 
 /** @param {Element} button */

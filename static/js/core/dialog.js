@@ -82,6 +82,9 @@ export function showDialog(options) {
   const close = () => {
     isClosed = true;
     dialog.close();
+    // If nothing had the focus before, a hidden field has it until the next frame, and would take the next keys.
+    const focused = document.activeElement;
+    if (focused instanceof HTMLElement && dialog.contains(focused)) focused.blur();
     removeDialog(open);
   };
   // Chromium closes the dialog on a second Esc even if "cancel" is prevented, so the key itself is handled.

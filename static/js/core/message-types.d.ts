@@ -307,6 +307,7 @@ export interface Messages {
   'core.command.page': null;
   'core.command.recent': null;
   'core.command.results': { count: number };
+  'core.command.row': null;
   'core.command.screen': null;
   'core.command.search': null;
   'core.command.search_all': null;
