@@ -9,6 +9,7 @@ and marked as such.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,8 +20,9 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue import search_indexes
 from catalogue.changes import JobChanges
 from catalogue.filters import Filter
+from catalogue.index_generations import split_by_age
 from catalogue.sampling import take_sample
-from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Cutoffs
+from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Generations
 from catalogue.search_sql import (
     COUNT_SQL,
     FETCH_MATCHES_SQL,
@@ -33,7 +35,6 @@ from catalogue.search_sql import (
     PLAN_ORDERED_SCAN_SQL,
     PLAN_SERIALLY_SQL,
     PLAN_WITH_INDEXES_SQL,
-    split_at,
     union_all,
 )
 from catalogue.sorting import PageToken, Sorting
@@ -124,7 +125,7 @@ def find_page(
         # This is the last page, so its offset and length give the total.
         search.total, search.estimated = offset + len(rows), False
     if search.estimated and exact_total:
-        search.total, search.estimated = count(cursor, product_filter, search.cutoffs), False
+        search.total, search.estimated = count(cursor, product_filter, search.generations), False
     next_token = None
     if len(rows) > per_page:
         rows = rows[:per_page]
@@ -132,9 +133,10 @@ def find_page(
     return ProductPage([ProductRow(*row[:-1]) for row in rows], page, search.total, search.estimated, next_token)
 
 
-def count(cursor: Cursor, product_filter: Filter, cutoffs: Cutoffs) -> int:
-    """Return exactly how many products match; `cutoffs` are those of the search indexes."""
-    parts = [sql.SQL("true")] if product_filter.is_empty else split_at(cutoffs.get(_filter_index(product_filter)))
+def count(cursor: Cursor, product_filter: Filter, generations: Generations) -> int:
+    """Return exactly how many products match; `generations` are those of the search indexes."""
+    chain = () if product_filter.is_empty else generations.get(_filter_index(product_filter), ())
+    parts = split_by_age(chain)
     plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
     cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
@@ -180,7 +182,7 @@ class _Search:
         self._has_few_ids = False
         # When the job of the filter has written its first product, if the filter names one.
         self._first_change_at: datetime | None = None
-        self.cutoffs, self._catalogue_rows = search_indexes.read_state(cursor)
+        self.generations, self._catalogue_rows = search_indexes.read_state(cursor)
 
     def run(self) -> list[Row]:
         """Choose a strategy and return the products of the page, each with its sort key."""
@@ -188,7 +190,7 @@ class _Search:
         if self._filter.changes is not None:
             return self._find_changed(self._filter.changes)
         if not self._filter.has_text and self._catalogue_rows <= self._thresholds.max_counted_rows:
-            self.total = count(self._cursor, self._filter, self.cutoffs)
+            self.total = count(self._cursor, self._filter, self.generations)
             if self._filter.is_empty:
                 return self._scan()
             if self.total <= max_fetched_rows:
@@ -245,18 +247,18 @@ class _Search:
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
-        cutoff = self.cutoffs.get(_filter_index(self._filter))
-        use_indexes = cutoff is not None and self._filter.is_indexable and not self._has_few_ids
-        conditions = [self._filter.condition()] * 2
+        chain = self.generations.get(_filter_index(self._filter), ())
+        use_indexes = bool(chain) and self._filter.is_indexable and not self._has_few_ids
+        indexed = recent = self._filter.condition()
         if use_indexes:
-            conditions = [self._filter.indexed_condition(self._matches), self._filter.scan_condition()]
+            indexed, recent = self._filter.indexed_condition(self._matches), self._filter.scan_condition()
         elif self._first_change_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
             bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))
-            conditions = [sql.SQL(" AND ").join([bound, self._filter.scan_condition()])] * 2
+            indexed = recent = sql.SQL(" AND ").join([bound, self._filter.scan_condition()])
         matches = [
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
-            for part, condition in zip(split_at(cutoff), conditions, strict=False)
+            for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
         ]
         rows = self._execute(
             FETCH_MATCHES_SQL,
@@ -345,7 +347,7 @@ class _Search:
         # Without `columns` the scan itself filters by `active`: a search index has the products of each state in the
         # order of their ids.
         is_active_by_id = sorting.by == "id" and self._filter.active is not None and not columns
-        cutoff = self.cutoffs.get(key.search_index)
+        chain = self.generations.get(key.search_index, ())
 
         def scan(part: sql.Composable, fence: str = "") -> sql.Composed:
             return sql.SQL(ORDERED_SCAN_SQL).format(
@@ -357,11 +359,11 @@ class _Search:
                 max_rows=sql.Literal(max_rows),
             )
 
-        if cutoff is None or (key.indexed and not is_deep_by_sku and not is_active_by_id):
+        if not chain or (key.indexed and not is_deep_by_sku and not is_active_by_id):
             return scan(sql.SQL("true"))
-        indexed, recent = split_at(cutoff)
+        *indexed, recent = split_by_age(chain)
         conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
-        indexed_scans = [scan(sql.SQL(" AND ").join([indexed, condition])) for condition in conditions]
+        indexed_scans = [scan(sql.SQL(" AND ").join(pair)) for pair in itertools.product(indexed, conditions)]
         # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
         # for them along an index of the whole table, which takes long.
         return sql.SQL(MERGE_SCANS_SQL).format(
@@ -374,7 +376,7 @@ class _Search:
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
-        has_index = bool(self.cutoffs) if sorting.key.indexed else sorting.key.search_index in self.cutoffs
+        has_index = bool(self.generations) if sorting.key.indexed else sorting.key.search_index in self.generations
         return self._execute(
             PAGE_OF_SCAN_SQL,
             plan=PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL,

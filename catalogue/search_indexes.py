@@ -1,15 +1,15 @@
 """The search indexes: partial indexes that cost writers nothing and are rebuilt in the background.
 
 Keeping a trigram index current with every row makes an import 5 to 13 times slower. So each search index covers only
-the products that were last updated before a cutoff timestamp, which is part of its condition and of its name. Every
-write sets `updated_at` to the current time, so the row leaves the indexes, and PostgreSQL adds no entry for its new
-version.
+the products that were last updated in a period of the past, which is part of its condition and of its name. Every write
+sets `updated_at` to the current time, so the row leaves the indexes, and PostgreSQL adds no entry for its new version.
 
-There are several kinds of search indexes. A search uses the newest index of the kind that it needs for the products
-before the cutoff, and reads the recent products, those updated since, through `products_updated_at_idx`. When there are
-too many recent products, a worker builds a new index of each kind and drops the old ones
-(catalogue/search_index_builder.py). Searches always give the right products, even while indexes are built or dropped,
-if only some kinds could be built, or after a build was killed. Only their speed varies.
+There are several kinds of search indexes, each with a chain of generations (catalogue/index_generations.py). A search
+unites the generations of the kind that it needs, and reads the recent products, those updated since the last one ended,
+through `products_updated_at_idx`. When there are too many recent products, a worker builds a new generation of each
+kind and drops those that it replaces (catalogue/search_index_builder.py). Searches always give the right products, even
+while indexes are built or dropped, if only some kinds could be built, or after a build was killed. Only their speed
+varies.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
+from catalogue.index_generations import EPOCH, Generation, choose_start, find_chain, parse_generation
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
 from models import SEARCH_INDEX_PREFIX
 
 log = logging.getLogger(__name__)
 
-# A search reads every recent product; a thousand of them take about a millisecond. A new index is due when there are
-# more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products.
+# A search reads every recent product; a thousand of them take about two milliseconds. A new generation is due when
+# there are more recent products than `MAX_RECENT_ROWS` and also more than `MAX_RECENT_SHARE` of all products, because a
+# build reads the whole table.
 MAX_RECENT_ROWS = 10_000
-MAX_RECENT_SHARE = 0.01
+MAX_RECENT_SHARE = 0.001
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = (
     "SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;"
     " SET client_connection_check_interval = '5s'"
 )
-CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE updated_at < {} AND {}"
+CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE {} AND {}"
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,9 @@ SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
 KINDS = tuple(SEARCH_INDEXES)
 KIND_OF_PART = {part.name: kind for kind, parts in SEARCH_INDEXES.items() for part in parts}
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIST_INDEXES_SQL = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = 'products'::regclass AND c.relname ~ '^products_search_[a-z]+_[0-9]+$'
+WHERE i.indrelid = 'products'::regclass AND c.relname ~ '^products_search_[a-z]+(_[0-9]+){1,2}$'
 """
 # The planner's own estimate: the table's present size times the rows per page that the last ANALYZE found.
 ESTIMATE_ROWS_SQL = """
@@ -100,10 +101,11 @@ READ_STATE_SQL = f"""
 SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
 """
 COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
+COUNT_GENERATION_SQL = "SELECT count(*) FROM products WHERE updated_at >= %s AND updated_at < %s"
 MAX_REPORTED_RECENT_ROWS = 100_000
 
-# The cutoff of the newest search index of each kind that has one.
-Cutoffs = dict[str, datetime]
+# The generations of each kind of search index that has any.
+Generations = dict[str, tuple[Generation, ...]]
 
 
 class IndexBuildError(Exception):
@@ -123,36 +125,42 @@ class SearchIndexHealth:
     error: str | None
 
 
-def index_name(part: IndexPart, cutoff: datetime) -> str:
-    """Return the name of an index: that of its part, and its cutoff in microseconds since 1970."""
-    return f"{SEARCH_INDEX_PREFIX}{part.name}_{(cutoff - EPOCH) // timedelta(microseconds=1)}"
+def index_name(part: IndexPart, generation: Generation) -> str:
+    """Return the name of an index: that of its part, and its period."""
+    return f"{SEARCH_INDEX_PREFIX}{part.name}_{generation.suffix}"
 
 
-def read_cutoff(name: str) -> datetime:
-    """Return the cutoff that is part of an index's name."""
-    return EPOCH + timedelta(microseconds=int(name.rpartition("_")[2]))
+def read_name(name: str) -> tuple[str, Generation]:
+    """Return the part and the generation that are in the name of an index."""
+    part, _, suffix = name.removeprefix(SEARCH_INDEX_PREFIX).partition("_")
+    return part, parse_generation(suffix)
 
 
-def find_cutoffs(cursor: Cursor) -> Cutoffs:
-    """Return the cutoff of the newest search index of each kind. A kind without a complete index is left out."""
+def find_generations(cursor: Cursor) -> Generations:
+    """Return the complete generations of each kind of search index. A kind without any is left out."""
     cursor.execute(LIST_INDEXES_SQL)
-    return _newest_cutoffs({name for name, valid in cursor.fetchall() if valid})
+    return _complete_generations({name for name, valid in cursor.fetchall() if valid})
 
 
-def read_state(cursor: Cursor) -> tuple[Cutoffs, int]:
-    """Return what `find_cutoffs` and `estimate_rows` return, in one round trip."""
+def read_state(cursor: Cursor) -> tuple[Generations, int]:
+    """Return what `find_generations` and `estimate_rows` return, in one round trip."""
     cursor.execute(READ_STATE_SQL)
     names, rows = cursor.fetchone() or ([], 0)
-    return _newest_cutoffs(set(names)), int(rows)
+    return _complete_generations(set(names)), int(rows)
 
 
-def _newest_cutoffs(valid_names: set[str]) -> Cutoffs:
-    cutoffs: Cutoffs = {}
-    for cutoff in sorted(set(map(read_cutoff, valid_names))):
-        for kind, parts in SEARCH_INDEXES.items():
-            if all(index_name(part, cutoff) in valid_names for part in parts):
-                cutoffs[kind] = cutoff
-    return cutoffs
+def _complete_generations(valid_names: set[str]) -> Generations:
+    found = {generation for _, generation in map(read_name, valid_names)}
+    chains = {
+        kind: find_chain(one for one in found if all(index_name(part, one) in valid_names for part in parts))
+        for kind, parts in SEARCH_INDEXES.items()
+    }
+    return {kind: chain for kind, chain in chains.items() if chain}
+
+
+def _ends(generations: Generations) -> dict[str, datetime]:
+    """Return where the recent products of each kind begin."""
+    return {kind: generations[kind][-1].until if kind in generations else EPOCH for kind in KINDS}
 
 
 def estimate_rows(cursor: Cursor) -> int:
@@ -163,12 +171,11 @@ def estimate_rows(cursor: Cursor) -> int:
 
 
 def find_outdated(cursor: Cursor) -> list[str]:
-    """Return the kinds whose newest index leaves out so many recent products that a new one is worth building."""
+    """Return the kinds whose indexes leave out so many recent products that another generation is worth building."""
     limit = int(max(MAX_RECENT_ROWS, MAX_RECENT_SHARE * estimate_rows(cursor)))
-    cutoffs = find_cutoffs(cursor)
-    cutoff_of_kind = {kind: cutoffs.get(kind, EPOCH) for kind in KINDS}
-    outdated = {cutoff for cutoff in set(cutoff_of_kind.values()) if _count_recent(cursor, cutoff, limit + 1) > limit}
-    return [kind for kind, cutoff in cutoff_of_kind.items() if cutoff in outdated]
+    ends = _ends(find_generations(cursor))
+    outdated = {end for end in set(ends.values()) if _count_recent(cursor, end, limit + 1) > limit}
+    return [kind for kind, end in ends.items() if end in outdated]
 
 
 def find_due(cursor: Cursor) -> list[str]:
@@ -182,9 +189,8 @@ def find_due(cursor: Cursor) -> list[str]:
 
 def check_health(cursor: Cursor) -> SearchIndexHealth:
     """Return how current the search indexes are, and what is wrong with them."""
-    cutoffs = find_cutoffs(cursor)
-    is_complete = len(cutoffs) == len(KINDS)
-    oldest = min(cutoffs.values()) if is_complete else EPOCH
+    oldest = min(_ends(find_generations(cursor)).values())
+    is_complete = oldest > EPOCH
     cursor.execute("SELECT extract(epoch FROM clock_timestamp() - %s)::float8", (oldest,))
     (age_seconds,) = cursor.fetchone() or (0.0,)
     return SearchIndexHealth(
@@ -201,7 +207,7 @@ def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:
 
 
 def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False) -> bool:
-    """Build a new search index of each of these kinds, drop the older ones and vacuum the table.
+    """Build another generation of each of these kinds, drop those that it replaces and vacuum the table.
 
     Returns False, without building, if another process is building. Raises `IndexBuildError` if an index cannot be
     built; the others are built nevertheless, and the table is vacuumed. Readers and writers carry on meanwhile.
@@ -212,9 +218,8 @@ def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = Fals
         if cursor is None:
             return False
         _drop_unused(cursor)
-        cursor.execute("SELECT clock_timestamp()")
-        (cutoff,) = cursor.fetchone() or (EPOCH,)
-        problems = {kind: problem for kind in kinds if (problem := _try_build(cursor, kind, cutoff))}
+        planned = _plan_generations(cursor, kinds)
+        problems = {kind: problem for kind, new in planned.items() if (problem := _try_build(cursor, kind, new))}
         # Refreshes the planner's statistics and the visibility map, which index-only scans need.
         try:
             cursor.execute("VACUUM (ANALYZE) products")
@@ -247,8 +252,27 @@ def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
             yield cursor
 
 
-def _try_build(cursor: Cursor, kind: str, cutoff: datetime) -> str | None:
-    """Build a search index, and record the result; return what is wrong if it cannot be built.
+def _plan_generations(cursor: Cursor, kinds: Iterable[str]) -> dict[str, Generation]:
+    """Return the generation to build now of each of these kinds. All of them end now."""
+    cursor.execute("SELECT clock_timestamp()")
+    (now,) = cursor.fetchone() or (EPOCH,)
+    catalogue_rows = estimate_rows(cursor)
+    current = find_generations(cursor)
+    # Most kinds have the same chain.
+    starts: dict[tuple[Generation, ...], datetime] = {}
+    for chain in {current.get(kind, ()) for kind in kinds}:
+        later = [*chain[1:], Generation(chain[-1].until, now)] if chain else []
+        counts = []
+        for generation in later:
+            cursor.execute(COUNT_GENERATION_SQL, (generation.since, generation.until))
+            counts += [int(rows) for (rows,) in cursor.fetchall()]
+        *later_rows, recent_rows = counts or [0]
+        starts[chain] = choose_start(chain, later_rows, recent_rows, catalogue_rows)
+    return {kind: Generation(starts[current.get(kind, ())], now) for kind in kinds}
+
+
+def _try_build(cursor: Cursor, kind: str, generation: Generation) -> str | None:
+    """Build a generation of a kind, and record the result; return what is wrong if it cannot be built.
 
     Raises `psycopg2.Error` if the connection is lost. The attempt has been recorded by then, so an index whose build
     takes the server down is not built again at once.
@@ -261,9 +285,9 @@ def _try_build(cursor: Cursor, kind: str, cutoff: datetime) -> str | None:
         for part in SEARCH_INDEXES[kind]:
             cursor.execute(
                 sql.SQL(CREATE_INDEX_SQL).format(
-                    sql.Identifier(index_name(part, cutoff)),
+                    sql.Identifier(index_name(part, generation)),
                     sql.SQL(part.definition),
-                    sql.Literal(cutoff),
+                    generation.condition,
                     sql.SQL(part.condition),
                 )
             )
@@ -279,10 +303,10 @@ def _try_build(cursor: Cursor, kind: str, cutoff: datetime) -> str | None:
 
 
 def _drop_unused(cursor: Cursor) -> None:
-    """Drop every index that no search uses: an invalid, incomplete or superseded one, or one of an unknown kind."""
-    cutoffs = find_cutoffs(cursor)
+    """Drop every index that no search uses: an invalid, incomplete or replaced one, or one of an unknown kind."""
+    generations = find_generations(cursor)
     cursor.execute(LIST_INDEXES_SQL)
     for name, valid in cursor.fetchall():
-        kind = KIND_OF_PART.get(name.removeprefix(SEARCH_INDEX_PREFIX).partition("_")[0])
-        if not valid or kind is None or read_cutoff(name) != cutoffs.get(kind):
+        part, generation = read_name(name)
+        if not valid or generation not in generations.get(KIND_OF_PART.get(part, ""), ()):
             cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))

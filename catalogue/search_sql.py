@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from psycopg2 import sql
 
 # The planner cannot tell a rare text from a common one. So this module chooses the strategy, and these settings make
@@ -47,16 +45,6 @@ WITH page AS (
 )
 SELECT {columns}, key FROM page JOIN products USING (id) ORDER BY {order_by}
 """
-
-
-def split_at(cutoff: datetime | None) -> list[sql.Composable]:
-    """Return the conditions of two parts of the products: those in the search indexes, and the recent ones.
-
-    Every product is in one of the two. PostgreSQL uses a partial index only if the query implies the index's condition.
-    """
-    if cutoff is None:
-        return [sql.SQL("true")]
-    return [sql.SQL(f"updated_at {sign} {{}}").format(sql.Literal(cutoff)) for sign in ("<", ">=")]
 
 
 def union_all(queries: list[sql.Composed]) -> sql.Composable:

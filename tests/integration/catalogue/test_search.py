@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import cursor as Cursor
 
-from catalogue import search, search_indexes
+from catalogue import index_generations, search, search_indexes
 from catalogue.filters import Filter
 from catalogue.sorting import SORT_KEYS, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
@@ -71,11 +71,17 @@ def cursor(database_url: str) -> Iterator[Cursor]:
 
 
 @pytest.fixture(params=INDEXES)
-def indexes(request: pytest.FixtureRequest, database_url: str, cursor: Cursor) -> str:
+def indexes(request: pytest.FixtureRequest, database_url: str, cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> str:
     """The state of the search indexes."""
     if request.param != "without indexes":
         assert search_indexes.build_indexes(database_url)
     if request.param == "with outdated indexes":
+        monkeypatch.setattr(index_generations, "SMALL_CATALOGUE_ROWS", 0)
+        for rows in (60, 9):
+            sql = f"UPDATE products SET name = 'lamp {rows}', updated_at = clock_timestamp() WHERE id % 600 < {rows}"
+            execute(database_url, sql)
+            assert search_indexes.build_indexes(database_url)
+        assert {len(chain) for chain in search_indexes.find_generations(cursor).values()} == {3}
         execute(database_url, "UPDATE products SET name = 'Lamp new', updated_at = clock_timestamp() WHERE id % 7 = 0")
         execute(
             database_url, "INSERT INTO products (sku, name) SELECT 'new-' || n, 'blue' FROM generate_series(1,40) n"

@@ -7,19 +7,19 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from psycopg2.extensions import connection as Connection
 
 import config
-from catalogue import search, search_index_builder, search_index_builds, search_indexes
+from catalogue import search_index_builder, search_index_builds, search_indexes
 from catalogue.filters import Filter
+from catalogue.index_generations import EPOCH
 from catalogue.search_index_builder import SearchIndexBuilder
-from catalogue.search_indexes import EPOCH, IndexPart
-from catalogue.sorting import Sorting
+from catalogue.search_indexes import IndexPart
 from database.connect import Component
 from database.running_imports import FIND_RUNNING_IMPORT_SQL
 from importer.pipeline.runner import ImportRunner
@@ -27,46 +27,21 @@ from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 from support.database import execute
 from support.jobs import announce, create_job, create_runner, read_job
 from support.processes import Processes
+from support.search_indexes import (
+    PARTS,
+    ROWS,
+    create_products,
+    find_builds,
+    find_generations,
+    find_skus,
+    list_indexes,
+    list_parts,
+    open_transaction,
+)
 from support.waiting import wait_for
 
-# More than the number of recent products at which a new generation is due.
-ROWS = search_indexes.MAX_RECENT_ROWS + 2_000
 # Before the next check that no notification causes.
 SOON_SECONDS = search_index_builder.CHECK_SECONDS / 2
-PARTS = sorted(search_indexes.KIND_OF_PART)
-
-
-def create_products(url: str, rows: int = ROWS, *, first: int = 1) -> None:
-    execute(
-        url,
-        "INSERT INTO products (sku, name, description) SELECT 'k-' || n, 'lamp ' || n, 'of brass, number ' || n"
-        f" FROM generate_series({first}, {first + rows - 1}) n; ANALYZE products",
-    )
-
-
-def list_indexes(url: str) -> list[str]:
-    """Return the names of all search indexes, valid or not."""
-    rows = execute(url, "SELECT relname FROM pg_class WHERE relname LIKE 'products_search_%' ORDER BY 1")
-    return [name for (name,) in rows]
-
-
-def list_parts(url: str) -> list[str]:
-    return [name.split("_")[2] for name in list_indexes(url)]
-
-
-def find_skus(url: str, product_filter: Filter) -> tuple[list[str], int]:
-    """Return the SKUs of the first page by name, and the total."""
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        page = search.find_page(cursor, product_filter, Sorting("name"))
-        return [product.sku for product in page.products], page.total
-
-
-@contextmanager
-def open_transaction(url: str) -> Iterator[Connection]:
-    """Hold a transaction open that has changed a product, so that a build waits for its end."""
-    with closing(psycopg2.connect(url)) as connection:
-        connection.cursor().execute("UPDATE products SET name = 'brass thing', updated_at = now() WHERE id = 1")
-        yield connection
 
 
 @contextmanager
@@ -91,25 +66,14 @@ def is_idle_after(url: str, query: str, *, since: datetime = EPOCH) -> bool:
     return bool(rows)
 
 
-def find_builds(url: str) -> list[int]:
-    """Return the process ids of backends that are creating an index."""
-    rows = execute(
-        url,
-        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'CREATE INDEX%%'"
-        " AND state = 'active' AND datname = current_database()",
-        (Component.SEARCH_INDEX.value,),
-    )
-    return [pid for (pid,) in rows]
-
-
 def test_a_search_uses_the_indexes(database_url: str) -> None:
     create_products(database_url)
     assert search_indexes.build_indexes(database_url)
     assert list_parts(database_url) == PARTS
     (text_index,) = [name for name in list_indexes(database_url) if "_text_" in name]
-    cutoff = search_indexes.read_cutoff(text_index).isoformat()
+    until = search_indexes.read_name(text_index)[1].until.isoformat()
     plan = execute(
-        database_url, f"EXPLAIN SELECT id FROM products WHERE updated_at < '{cutoff}' AND name ILIKE '%lamp 4711%'"
+        database_url, f"EXPLAIN SELECT id FROM products WHERE updated_at < '{until}' AND name ILIKE '%lamp 4711%'"
     )
     assert text_index in str(plan)
     assert find_skus(database_url, Filter(name="lamp 4711")) == (["k-4711"], 1)
@@ -256,21 +220,18 @@ def test_searches_use_the_old_index_of_each_kind_until_the_new_one_is_complete(d
     create_products(database_url, 500)
     assert search_indexes.build_indexes(database_url)
 
-    def find_cutoffs() -> dict[str, datetime]:
-        with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-            return search_indexes.find_cutoffs(cursor)
-
-    old_cutoffs = find_cutoffs()
-    assert set(old_cutoffs) == set(search_indexes.KINDS)
+    old = find_generations(database_url)
+    assert set(old) == set(search_indexes.KINDS)
     # Half of the name index of a newer generation, as a killed build leaves it.
     part = search_indexes.SEARCH_INDEXES["name"][0]
-    unfinished = search_indexes.index_name(part, old_cutoffs["name"] + timedelta(hours=1))
+    (generation,) = old["name"]
+    unfinished = search_indexes.index_name(part, replace(generation, until=generation.until + timedelta(hours=1)))
     execute(database_url, f"CREATE INDEX {unfinished} ON products {part.definition} WHERE {part.condition}")
-    assert find_cutoffs() == old_cutoffs
+    assert find_generations(database_url) == old
     assert search_indexes.build_indexes(database_url, ["text"])
-    cutoffs = find_cutoffs()
-    assert cutoffs.pop("text") > old_cutoffs.pop("text")
-    assert cutoffs == old_cutoffs
+    new = find_generations(database_url)
+    assert new.pop("text")[-1].until > old.pop("text")[-1].until
+    assert new == old
     assert list_parts(database_url) == PARTS
 
 

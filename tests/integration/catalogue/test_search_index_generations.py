@@ -1,0 +1,81 @@
+"""Generations of search indexes: only changed products are indexed, and searches are right at every moment."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+
+from catalogue import index_generations, search_indexes
+from catalogue.filters import Filter
+from catalogue.index_generations import Generation
+from support.database import execute
+from support.search_indexes import (
+    PARTS,
+    create_products,
+    find_builds,
+    find_generations,
+    find_skus,
+    list_indexes,
+    open_transaction,
+)
+from support.waiting import wait_for
+
+
+def count_products(url: str, generation: Generation) -> int:
+    """Return the number of products of a generation."""
+    statement = "SELECT count(*) FROM products WHERE updated_at >= %s AND updated_at < %s"
+    ((count,),) = execute(url, statement, (generation.since, generation.until))
+    return int(count)
+
+
+def touch(url: str, rows: int) -> None:
+    """Change the products with the lowest ids."""
+    execute(url, "UPDATE products SET name = name || '.', updated_at = clock_timestamp() WHERE id <= %s", (rows,))
+
+
+def test_a_build_indexes_only_what_has_changed_and_merges_small_generations(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_generations, "SMALL_CATALOGUE_ROWS", 0)
+    create_products(database_url, 2_000)
+    # The number of changed products, and those that the generations have afterwards.
+    steps = {400: [1_600, 400], 20: [1_600, 380, 20], 10: [1_600, 380, 20], 90: [1_600, 400], 1_000: [2_000]}
+    assert search_indexes.build_indexes(database_url)
+    for changed, rows in steps.items():
+        touch(database_url, changed)
+        before = find_generations(database_url)["text"]
+        assert search_indexes.build_indexes(database_url)
+        (chain,) = set(find_generations(database_url).values()) or [()]
+        counts = [count_products(database_url, generation) for generation in chain]
+        assert counts == rows, changed
+        assert (chain[0] == before[0]) == (len(rows) > 1)
+        assert len(list_indexes(database_url)) == len(rows) * len(PARTS)
+        assert find_skus(database_url, Filter(name='"lamp 17."')) == (["k-17"], 1)
+        assert find_skus(database_url, Filter(name="lamp 1999")) == (["k-1999"], 1)
+
+
+def test_searches_use_the_merged_generations_until_the_new_one_is_complete(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_generations, "SMALL_CATALOGUE_ROWS", 0)
+    create_products(database_url, 2_000)
+    assert search_indexes.build_indexes(database_url)
+    touch(database_url, 100)
+    assert search_indexes.build_indexes(database_url)
+    touch(database_url, 50)
+    old = find_generations(database_url)
+    with open_transaction(database_url) as connection, ThreadPoolExecutor(1) as threads:
+        build = threads.submit(search_indexes.build_indexes, database_url)
+        (pid,) = wait_for("a build that waits for the transaction", lambda: find_builds(database_url))
+        assert find_generations(database_url) == old
+        assert find_skus(database_url, Filter(name='"lamp 50."')) == (["k-50"], 1)
+        execute(database_url, "SELECT pg_terminate_backend(%s)", (pid,))
+        with pytest.raises(psycopg2.OperationalError):
+            build.result()
+        connection.commit()
+    assert find_generations(database_url) == old
+    assert search_indexes.build_indexes(database_url)
+    assert [len(chain) for chain in find_generations(database_url).values()] == [2] * len(search_indexes.KINDS)
+    assert len(list_indexes(database_url)) == 2 * len(PARTS)
