@@ -92,12 +92,9 @@ class Filter:
         """Return the condition for a query that reads products in some order and stops early."""
         return self._combine((match.condition() for match in self.matches), in_scan=True)
 
-    def indexed_condition(self, matches: Iterable[TextMatch]) -> sql.Composable:
-        """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`.
-
-        `matches` are those of the filter; the index finds the first ones.
-        """
-        return self._combine([indexed_condition(list(matches))], in_scan=True)
+    def indexed_condition(self) -> sql.Composable:
+        """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`."""
+        return self._combine([indexed_condition(self.matches)], in_scan=True)
 
     def lower_case_condition(self) -> sql.Composable:
         """Return the condition for rows whose texts are in lower case."""

@@ -2,9 +2,8 @@
 
 A search has two strategies. If few products match, it fetches all matches through the search indexes
 (catalogue/search_indexes.py) and sorts them. If many match, it scans the products in the wanted order until the page is
-full. A sample of the table decides which, and which words of the search are the rarest, so that the index looks for
-those. Counting many matches would take longer than everything else, so the total is then an estimate from the sample
-and marked as such.
+full. A sample of the table decides which. Counting many matches would take longer than everything else, so the total is
+then an estimate from the sample and marked as such.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from catalogue import search_indexes
 from catalogue.changes import JobChanges
 from catalogue.filters import Filter
 from catalogue.index_generations import split_by_age
-from catalogue.sampling import take_sample
+from catalogue.sampling import sample_share
 from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Generations
 from catalogue.search_sql import (
     COUNT_SQL,
@@ -177,7 +176,6 @@ class _Search:
         self._offset = offset
         self._limit = limit
         self._thresholds = thresholds
-        self._matches = product_filter.matches
         # Whether the ids of a job find the products, and the search indexes are of no use.
         self._has_few_ids = False
         # When the job of the filter has written its first product, if the filter names one.
@@ -218,7 +216,7 @@ class _Search:
     def _find_sampled(self) -> list[Row]:
         """Return the page for a filter of which only a sample tells how many products match."""
         max_fetched_rows = self._thresholds.max_fetched_rows
-        share = self._sample_share()
+        share = sample_share(self._cursor, self._filter, self._catalogue_rows)
         if share * self._catalogue_rows < max_fetched_rows:
             rows = self._fetch_matches(max_fetched_rows + 1)
             if self.total <= max_fetched_rows:
@@ -238,12 +236,6 @@ class _Search:
             return self._scan()
         return self._scan_and_filter(share)
 
-    def _sample_share(self) -> float:
-        """Return the share of all products that matches, from a sample; 0 if the sample has too few matches."""
-        sample = take_sample(self._cursor, self._filter, self._catalogue_rows)
-        self._matches = sample.rarest_first(self._matches)
-        return sample.share
-
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
@@ -251,7 +243,7 @@ class _Search:
         use_indexes = bool(chain) and self._filter.is_indexable and not self._has_few_ids
         indexed = recent = self._filter.condition()
         if use_indexes:
-            indexed, recent = self._filter.indexed_condition(self._matches), self._filter.scan_condition()
+            indexed, recent = self._filter.indexed_condition(), self._filter.scan_condition()
         elif self._first_change_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
             bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))

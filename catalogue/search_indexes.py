@@ -26,6 +26,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
 from catalogue.index_generations import EPOCH, Generation, choose_start, find_chain, parse_generation
+from catalogue.text_matches import JOINED_TEXTS
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
 from models import SEARCH_INDEX_PREFIX
@@ -66,7 +67,7 @@ MAX_INCLUDED_NAME_BYTES = 1000
 # The kinds of search indexes, in the order in which they are built. That of texts is the first one, because searches
 # for a text need their index most.
 SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
-    TEXT_INDEX: (IndexPart("text", "USING gin (sku gin_trgm_ops, name gin_trgm_ops, description gin_trgm_ops)"),),
+    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku gin_trgm_ops, name gin_trgm_ops, {JOINED_TEXTS} gin_trgm_ops)"),),
     # The included columns allow index-only scans, without which deep pages would read the table.
     NAME_INDEX: (
         IndexPart(

@@ -1,12 +1,11 @@
 """SQL conditions for texts in products, and how the search index of texts finds several of them at once.
 
-The index (catalogue/search_indexes.py) has each text column. It finds the products that have one text in one column and
-another text in the same or another column without reading any others. So a condition for it lists the pairs of columns.
+The index (catalogue/search_indexes.py) has the SKU, the name, and all texts of a product joined. The joined texts have
+several words wherever each of them is, so the index finds the products with all of them without reading any others.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +19,12 @@ TEXT_COLUMNS = ("sku", "name", "description")
 # Comparisons of a column with a pattern, ignoring case. An index serves the first one only. The last one is for columns
 # that are in lower case already, so that many texts cost little more than one.
 INDEXABLE, NOT_INDEXABLE, IN_LOWER_CASE = "{} ILIKE {}", "({} || '') ILIKE {}", "{} LIKE lower({})"
-# Two texts in any of three columns make nine pairs of columns, three texts would make 27.
-MAX_INDEXED_MATCHES = 2
+# A character that hardly any text has.
+SEPARATOR = "\x1f"
+JOINED_TEXTS = "(sku || E'\\x1f' || name || E'\\x1f' || description)"
+INDEXED_COLUMNS = ("sku", "name")
+# The index combines the lists of many trigrams faster than PostgreSQL reads rows, but not those of any number of words.
+MAX_INDEXED_MATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,17 @@ class TextMatch:
         in_any_column = sql.SQL(" OR ").join(contains(column, self.text, comparison) for column in self.columns)
         return sql.SQL("NOT ({})" if self.excluded else "({})").format(in_any_column)
 
+    def indexed_condition(self) -> sql.Composable:
+        """Return a condition that uses the index, for a match that `is_indexable`."""
+        if self.columns[0] in INDEXED_COLUMNS and len(self.columns) == 1:
+            return self.condition()
+        in_texts = sql.SQL("{} ILIKE {}").format(sql.SQL(JOINED_TEXTS), _pattern(self.text))
+        if self.columns == TEXT_COLUMNS and clean_part(self.text) == self.text and SEPARATOR not in self.text:
+            return in_texts
+        if "sku" in self.columns:
+            in_texts = sql.SQL("({} OR {})").format(contains("sku", self.text), in_texts)
+        return sql.SQL("{} AND {}").format(in_texts, self.condition(NOT_INDEXABLE))
+
     def contradicts(self, other: TextMatch) -> bool:
         """Return whether no product can meet both demands: this one wants a text that has the other, excluded one."""
         return (
@@ -61,20 +75,17 @@ def contains(column: str, text: str, comparison: str = INDEXABLE) -> sql.Composa
         text = clean_part(text)
         if not text:
             return sql.SQL("false")
+    return sql.SQL(comparison).format(sql.Identifier(column), _pattern(text))
+
+
+def _pattern(text: str) -> sql.Composable:
+    """Return the pattern of the texts that contain a text."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return sql.SQL(comparison).format(sql.Identifier(column), sql.Literal(f"%{escaped}%"))
+    return sql.Literal(f"%{escaped}%")
 
 
 def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:
-    """Return a condition for products that meet all demands, which uses the index for the first indexable ones.
-
-    The planner would use the index for one demand only, because it does not intersect partial indexes with the same
-    condition.
-    """
+    """Return a condition for products that meet all demands, which uses the index for the first indexable ones."""
     indexed = [match for match in matches if match.is_indexable][:MAX_INDEXED_MATCHES]
     others = [match.condition(NOT_INDEXABLE) for match in matches if match not in indexed]
-    pairs = [
-        sql.SQL(" AND ").join(contains(column, match.text) for match, column in zip(indexed, columns, strict=True))
-        for columns in itertools.product(*(match.columns for match in indexed))
-    ]
-    return sql.SQL(" AND ").join([sql.SQL("({})").format(sql.SQL(" OR ").join(pairs)), *others])
+    return sql.SQL(" AND ").join([*(match.indexed_condition() for match in indexed), *others])

@@ -70,7 +70,7 @@ def test_a_search_uses_the_indexes(database_url: str) -> None:
     create_products(database_url)
     assert search_indexes.build_indexes(database_url)
     assert list_parts(database_url) == PARTS
-    (text_index,) = [name for name in list_indexes(database_url) if "_text_" in name]
+    (text_index,) = [name for name in list_indexes(database_url) if "_joined_" in name]
     until = search_indexes.read_name(text_index)[1].until.isoformat()
     plan = execute(
         database_url, f"EXPLAIN SELECT id FROM products WHERE updated_at < '{until}' AND name ILIKE '%lamp 4711%'"
@@ -150,9 +150,9 @@ def test_a_kind_that_cannot_be_built_prevents_no_other(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     create_products(database_url)
-    broken = {**search_indexes.SEARCH_INDEXES, "text": (IndexPart("text", "USING btree ((1 / (id - 7)))"),)}
+    broken = {**search_indexes.SEARCH_INDEXES, "text": (IndexPart("joined", "USING btree ((1 / (id - 7)))"),)}
     monkeypatch.setattr(search_indexes, "SEARCH_INDEXES", broken)
-    others = [name for name in PARTS if name != "text"]
+    others = [name for name in PARTS if name != "joined"]
     with caplog.at_level(logging.WARNING), running_builder(database_url):
         wait_for("the warning", lambda: "division by zero" in caplog.text)
         assert list_parts(database_url) == others
