@@ -124,6 +124,12 @@ export default [
     languageOptions: { globals: globals.node },
   },
   {
+    // One function that a test evaluates in the page.
+    files: ['tests/support/layout.js'],
+    languageOptions: { globals: globals.browser },
+    rules: { 'no-unused-expressions': 'off' },
+  },
+  {
     // Code in texts, which may have templates.
     files: ['tests/js/tools/**/*.js'],
     rules: { 'no-template-curly-in-string': 'off' },

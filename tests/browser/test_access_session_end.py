@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, Route, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, cell, row, show_products, wait_for_value
+from support.browser import Console, cell, row, show_products, wait_for_value
 from support.team import NAMES, PASSWORD, Team, sign_in
 
 
@@ -70,8 +70,6 @@ def test_a_new_product_is_created_after_signing_in_again(page: Page, team: Team)
     page.get_by_test_id("field-sku").press("Enter")
     expect(page.get_by_test_id("session-dialog")).to_be_visible()
     check_accessible(page, "the dialog of an ended session")
-    page.set_viewport_size(NARROW)
-    check_accessible(page, "the dialog of an ended session, 360 px")
     sign_in_again(page)
     expect(page.get_by_test_id("product-dialog")).to_have_count(0)
     product = team.site.product("LAMP-1")

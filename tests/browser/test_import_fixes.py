@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, Site, expect_counts, expect_status, expect_step, wait_until
+from support.browser import Console, Site, expect_counts, expect_status, expect_step, wait_until
 
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 CONTENT = (
@@ -61,11 +61,6 @@ def expect_checked_again(page: Page, **counts: int) -> None:
     expect(page.get_by_test_id("fix-bar")).to_be_hidden()
 
 
-def expect_no_side_scrolling(page: Page) -> None:
-    """Fail if the page is wider than a phone."""
-    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
-
-
 def test_a_value_is_replaced_in_the_whole_file_with_the_keyboard(page: Page, site: Site) -> None:
     open_check(page, site)
     expect_counts(page, create=1, rejected=6)
@@ -77,10 +72,6 @@ def test_a_value_is_replaced_in_the_whole_file_with_the_keyboard(page: Page, sit
     expect(choice).to_be_focused()
     expect(replace).to_have_attribute("aria-expanded", "true")
     check_accessible(page, "the form of a value")
-    page.set_viewport_size(NARROW)
-    check_accessible(page, "the form of a value, 360 px")
-    expect_no_side_scrolling(page)
-    page.set_viewport_size(WIDE)
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("fix-form")).to_have_count(0)
     expect(replace).to_be_focused()
@@ -127,11 +118,7 @@ def test_several_changes_are_prepared_and_the_file_is_read_once(page: Page, site
     dialog.get_by_test_id("fix-prepare").click()
     expect(page.get_by_role("button", name="Edit line 5", exact=True)).to_be_focused()
     expect(changes(page)).to_have_count(3)
-    check_accessible(page, "prepared changes")
-    page.set_viewport_size(NARROW)
-    check_accessible(page, "prepared changes, 360 px")
-    expect_no_side_scrolling(page)
-    page.set_viewport_size(WIDE)
+    check_accessible(page, "prepared changes", narrow=True)
 
     # What is prepared survives a look at another screen, and can be changed and discarded.
     page.get_by_role("link", name="Products", exact=True).click()
@@ -158,10 +145,7 @@ def test_the_cells_of_a_row_are_edited_under_the_columns_of_the_file(page: Page,
     description = field(dialog, "description")
     expect(description).to_have_value("fo\nur")
     assert description.evaluate("element => element.tagName") == "TEXTAREA"
-    check_accessible(page, "the dialog of a row")
-    page.set_viewport_size(NARROW)
-    check_accessible(page, "the dialog of a row, 360 px")
-    page.set_viewport_size(WIDE)
+    check_accessible(page, "the dialog of a row", narrow=True)
 
     dialog.get_by_test_id("fix-apply").click()
     expect(dialog.get_by_test_id("fix-problem")).to_have_text("Nothing is changed yet. Correct the row first.")
@@ -211,9 +195,7 @@ def test_surplus_and_lacking_cells_are_joined_removed_and_added(page: Page, site
     expect(field(dialog, "description")).to_be_focused()
     expect(field(dialog, "Active")).to_have_value("")
     page.keyboard.type("seven")
-    page.set_viewport_size(NARROW)
-    check_accessible(page, "the dialog of a row with inserted cells, 360 px")
-    page.set_viewport_size(WIDE)
+    check_accessible(page, "the dialog of a row with inserted cells")
     expect(dialog.get_by_test_id("fix-apply")).to_have_text("Apply 2 changes and check again")
     dialog.get_by_test_id("fix-apply").click()
     expect_checked_again(page, create=3, rejected=4)

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Site, drop, expect_counts, expect_status, expect_step, wait_for_value
+from support.browser import Site, drop, expect_counts, expect_status, expect_step, wait_for_value
 
 GERMAN = "Artikelnummer;Bezeichnung;Aktiv\r\nL-1;Tischleuchte Grün;ja\r\nL-2;Für außen;\r\n".encode("cp1252")
 WIDE: Any = {"width": 1280, "height": 800}
@@ -57,14 +57,6 @@ def find_notice(page: Page, code: str) -> Locator:
     return page.locator(f"[data-testid=notice][data-code={code}]")
 
 
-def show_narrow(page: Page, state: str) -> None:
-    """Check that a screen is accessible and does not scroll sideways on a phone."""
-    page.set_viewport_size(NARROW)
-    check_accessible(page, f"{state}, 360 px")
-    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
-    page.set_viewport_size(WIDE)
-
-
 def test_a_check_shows_notices_and_a_fix_reads_the_file_again(page: Page, site: Site) -> None:
     drop(page, ("leuchten.csv", GERMAN))
     expect_status(page, "awaiting_confirmation")
@@ -84,8 +76,7 @@ def test_a_check_shows_notices_and_a_fix_reads_the_file_again(page: Page, site: 
     expect(find_notice(page, "lines_above_header").get_by_test_id("notice-fix")).to_have_text(
         ["Use line 1", "Use line 2"]
     )
-    check_accessible(page, "a check with notices")
-    show_narrow(page, "a check with notices")
+    check_accessible(page, "a check with notices", narrow=True)
 
     # The fix keeps what was changed in the form below.
     page.get_by_test_id("option-mode").select_option("create")
@@ -124,8 +115,7 @@ def test_notices_stay_on_the_result(page: Page, site: Site) -> None:
     )
     expect(page.get_by_test_id("notice-fix")).to_have_count(0)
     expect(page.get_by_test_id("use-encoding")).to_have_count(0)
-    check_accessible(page, "a result with notices")
-    show_narrow(page, "a result with notices")
+    check_accessible(page, "a result with notices", narrow=True)
 
 
 def test_an_unchecked_import_shows_its_notices_while_it_runs(page: Page, site: Site) -> None:
@@ -200,8 +190,7 @@ def test_a_check_states_which_products_would_be_removed(page: Page, site: Site) 
     expect(page.get_by_test_id("missing-effect")).to_contain_text(
         "Every product whose SKU is not in the file is deleted"
     )
-    check_accessible(page, "a check of a file that deletes products")
-    show_narrow(page, "a check of a file that deletes products")
+    check_accessible(page, "a check of a file that deletes products", narrow=True)
 
 
 def test_a_file_whose_rows_are_all_rejected_does_not_look_imported(page: Page, site: Site) -> None:
@@ -227,5 +216,4 @@ def test_a_file_whose_rows_are_all_rejected_does_not_look_imported(page: Page, s
     expect(page.get_by_test_id("import-progress")).to_be_hidden()
     expect(page.get_by_test_id("rejects-table").locator("tbody tr")).to_have_count(3)
     expect(page).to_have_title(re.compile("^Every row rejected"))
-    check_accessible(page, "a result whose rows are all rejected")
-    show_narrow(page, "a result whose rows are all rejected")
+    check_accessible(page, "a result whose rows are all rejected", narrow=True)

@@ -8,15 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Site, expect_counts, expect_status, expect_step
-
-
-def check_narrow(page: Page, testid: str, state: str) -> None:
-    """Check that a part of a screen is accessible and does not scroll sideways on a phone."""
-    page.set_viewport_size(NARROW)
-    page.get_by_test_id(testid).evaluate("part => part.scrollIntoView()")
-    check_accessible(page, f"{state}, 360 px")
-    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
+from support.browser import Site, expect_counts, expect_status, expect_step
 
 
 @pytest.mark.parametrize("missing", ["deactivate", "delete"])
@@ -46,7 +38,7 @@ def test_the_tile_and_the_notice_of_missing_products_open_their_list(
     expect(page.get_by_test_id("rows-field")).to_be_hidden()
     page.get_by_test_id("rows").get_by_role("button", name="Next page").click()
     expect(rows.first).to_contain_text("LAMP-027" if missing == "delete" else "LAMP-053")
-    check_accessible(page, f"the list of products to {missing}")
+    check_accessible(page, f"the list of products to {missing}", narrow=True)
 
     page.get_by_test_id("rows-search").fill("room 51")
     expect(rows).to_have_count(1)
@@ -64,7 +56,6 @@ def test_the_tile_and_the_notice_of_missing_products_open_their_list(
     page.locator("[data-code=missing_products]").get_by_role("button", name="Show the products").click()
     expect(tab).to_have_attribute("aria-pressed", "true")
     expect(rows).to_have_count(25)
-    check_narrow(page, "rows", f"the list of products to {missing}")
 
     # On the result, the notice opens the list of the products that were removed.
     page.get_by_test_id("confirm-import").click()
@@ -99,8 +90,7 @@ def test_the_duplicates_of_a_result_open_their_list(page: Page, site: Site) -> N
     expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(["2", "3", "A-1", "Name", "Old", "New"])
     page.locator("[data-code=duplicates_differ]").get_by_role("button", name="Show the duplicates").click()
     expect(page.get_by_test_id("duplicates").locator("summary")).to_be_focused()
-    check_accessible(page, "the duplicates of a result")
-    check_narrow(page, "duplicates", "the duplicates of a result")
+    check_accessible(page, "the duplicates of a result", narrow=True)
 
 
 def test_quoted_parts_of_messages_are_shown_as_code(page: Page, site: Site) -> None:

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, cell, expect_query, expect_skus, show_products
+from support.browser import cell, expect_query, expect_skus, show_products
 from support.team import Team
 
 
@@ -145,10 +145,6 @@ def test_views_are_saved_shared_changed_and_deleted(team: Team) -> None:
     page.reload()
     open_view(page, "Only mine")
     expect(page.get_by_text("is not valid any more")).to_be_visible()
-    page.set_viewport_size(NARROW)
-    expect(page.get_by_test_id("views")).to_be_in_viewport(ratio=1)
     page.get_by_test_id("views").click()
-    expect(page.get_by_test_id("view-delete")).to_be_in_viewport(ratio=1)
-    assert not page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
-    check_accessible(page, "the views, 360 px")
+    check_accessible(page, "the menu of views")
     expect(page).to_have_url(re.compile("view="))

@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible
-from support.browser import NARROW, Console, Site, drop, drop_here, expect_status, expect_step, wait_for_value
+from support.browser import Console, Site, drop, drop_here, expect_status, expect_step, wait_for_value
 
 LAMPS = ("lamps.csv", b"sku,name\nA-1,Lamp\nA-2,Lamp 2\n,No SKU\n")
 CHAIRS = ("chairs.csv", b"sku,name\nC-1,Chair\n")
@@ -24,18 +24,9 @@ def drop_several(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("waiting-bar")).to_contain_text("3 imports wait to be confirmed")
 
 
-def check_narrow(page: Page, state: str) -> None:
-    """Check that a screen is accessible and does not scroll sideways on a phone."""
-    page.set_viewport_size(NARROW)
-    check_accessible(page, f"{state}, 360 px")
-    assert page.evaluate("() => document.documentElement.scrollWidth") == NARROW["width"]
-    page.set_viewport_size(WIDE)
-
-
 def test_several_imports_are_confirmed_at_once(page: Page, site: Site) -> None:
     drop_several(page, site)
-    check_accessible(page, "several imports to confirm")
-    check_narrow(page, "several imports to confirm")
+    check_accessible(page, "several imports to confirm", narrow=True)
     page.get_by_test_id("confirm-all").click()
     dialog = page.get_by_test_id("confirm-all-dialog")
     expect(dialog).to_contain_text("Import 3 files?")
@@ -43,7 +34,6 @@ def test_several_imports_are_confirmed_at_once(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("plan-row").first).to_have_text(re.compile("lamps.csv *2 *0 *1"))
     expect(page.get_by_test_id("plan-totals")).to_have_text(re.compile("Total *4 *0 *1"))
     check_accessible(page, "the question before several imports")
-    check_narrow(page, "the question before several imports")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert site.sql(WAITING_SQL) == [(3,)]
@@ -88,8 +78,7 @@ def test_the_next_import_to_confirm_is_one_click_away(page: Page, site: Site) ->
     expect_step(page, "check")
     link = page.get_by_test_id("next-to-confirm")
     expect(link).to_have_text(re.compile("Next to confirm: *chairs.csv *and 1 more"))
-    check_accessible(page, "a check while others wait")
-    check_narrow(page, "a check while others wait")
+    check_accessible(page, "a check while others wait", narrow=True)
     page.get_by_test_id("confirm-import").click()
     expect_status(page, "completed")
     expect(link).to_contain_text("chairs.csv")
@@ -116,8 +105,7 @@ def test_a_failed_import_names_its_reason_in_the_history(page: Page, site: Site)
     rows = page.get_by_test_id("imports-table").locator("tbody tr")
     expect(rows.filter(has_text="bad.csv").get_by_test_id("failure-reason")).to_have_text(reason)
     expect(rows.filter(has_text="good.csv").get_by_test_id("failure-reason")).to_be_hidden()
-    check_accessible(page, "the history with a failed import")
-    check_narrow(page, "the history with a failed import")
+    check_accessible(page, "the history with a failed import", narrow=True)
 
 
 def test_options_are_sent_with_the_next_file_and_shown_on_its_check(page: Page, site: Site) -> None:
@@ -137,8 +125,7 @@ def test_options_are_sent_with_the_next_file_and_shown_on_its_check(page: Page, 
     expect(effect).to_contain_text("becomes inactive")
     expect(effect).to_contain_text("more than 7% of your products")
     expect(page.get_by_test_id("options-summary")).to_have_text("2 changed · deactivates products not in the file")
-    check_accessible(page, "the options of an upload")
-    check_narrow(page, "the options of an upload")
+    check_accessible(page, "the options of an upload", narrow=True)
 
     # Each of two files would deactivate the products of the other one.
     drop_here(page, LAMPS, CHAIRS)

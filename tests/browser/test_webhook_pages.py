@@ -63,9 +63,8 @@ def test_an_empty_list_explains_webhooks(page: Page, site: Site, receiver: Recei
     expect(page.get_by_test_id("webhook-title")).to_have_text(receiver.url("/ok/new"))
     expect(page.get_by_test_id("hours-note")).to_have_text("Nothing was sent in the last 24 hours.")
     expect(page.get_by_test_id("empty-test")).to_be_visible()
-    check_accessible(page, "the offer to test a new webhook")
+    check_accessible(page, "the offer to test a new webhook", narrow=True)
     page.set_viewport_size(NARROW)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_test_id("offer-test").click()
     expect(page.get_by_test_id("test-status")).to_have_text("200")
     page.keyboard.press("Escape")
@@ -106,14 +105,12 @@ def test_the_list_shows_the_health_of_each_webhook(page: Page, site: Site, recei
     expect(rows.nth(1).get_by_role("img")).to_have_attribute(
         "aria-label", re.compile(r"0 deliveries arrived, \d requests? failed")
     )
-    check_accessible(page, "the list of webhooks")
+    check_accessible(page, "the list of webhooks", narrow=True)
     page.set_viewport_size(NARROW)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
     expect(rows.nth(0).get_by_test_id("health-delivered")).to_be_hidden()
     expect(rows.nth(0).get_by_test_id("health-line")).to_have_text("1 delivered")
     expect(rows.nth(2).get_by_test_id("health-line")).to_have_text("1 failed")
     expect(rows.nth(3).get_by_test_id("health-line")).to_have_text("Nothing sent in 24 hours")
-    check_accessible(page, "the list of webhooks in a narrow window")
 
 
 def test_the_switch_disables_and_enables_a_webhook_at_once(page: Page, site: Site, receiver: Receiver) -> None:
@@ -251,9 +248,8 @@ def test_a_test_request_shows_status_code_time_and_response(page: Page, site: Si
     expect(page.get_by_test_id("test-status")).to_have_text("200")
     expect(page.get_by_test_id("test-time")).to_have_text(re.compile(r"\d+ ms|\d\.\d s"))
     expect(page.get_by_test_id("test-result")).to_contain_text("<img src=x onerror=alert(1)>longlong")
-    check_accessible(page, "a test request")
+    check_accessible(page, "a test request", narrow=True)
     page.set_viewport_size(NARROW)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_text("Send another body").click()
     page.get_by_test_id("test-body").fill("{")
     page.get_by_test_id("test-send").click()

@@ -1,4 +1,4 @@
-"""Accessibility checks with axe-core, which ships in axe-playwright-python."""
+"""Accessibility checks: axe-core, which ships in axe-playwright-python, and the layout in windows of all sizes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page
+
+from support.layout import NARROW, find_layout_faults
 
 # All rules of WCAG 2.2 at levels A and AA, and axe's best practices. `target-size` is off in axe by default.
 OPTIONS = {
@@ -41,23 +43,36 @@ WAIT_FOR_TRANSITIONS = """async () => {
 }"""
 
 
-def check_accessible(page: Page, state: str) -> None:
-    """Fail with every violation on the page in the light theme, and with those of colours in the dark one.
+def check_accessible(page: Page, state: str, *, narrow: bool = False) -> None:
+    """Fail with every violation on the page in the light theme, with those of colours in the dark one, and with all
+    that does not fit into windows of some size.
 
-    `state` describes what the page shows. Emulates each theme as the system's setting; the theme is light afterwards.
+    `state` describes what the page shows. With `narrow`, axe also checks the layout for phones: for screens that look
+    much different there. Emulates each theme as the system's setting; the theme is light afterwards.
     """
     found = []
     for theme, options in THEMES:
         page.emulate_media(color_scheme=theme)
-        of_theme = violations(page, options)
-        if any(violation["id"] == "target-size" for violation in of_theme):
-            # The header, which stays in view, may hide a part of a control, depending on the scroll position.
-            page.evaluate("() => scrollTo({top: 0, behavior: 'instant'})")
-            of_theme = violations(page, options)
-        found += [f"{state}, {theme}: {describe(violation)}" for violation in of_theme]
+        found += [f"{state}, {theme}: {describe(violation)}" for violation in settled_violations(page, options)]
     page.emulate_media(color_scheme="light")
+    found += [f"{state}, {fault}" for fault in find_layout_faults(page)]
+    if narrow and (before := page.viewport_size):
+        page.set_viewport_size(NARROW)
+        found += [f"{state}, 360 px: {describe(violation)}" for violation in settled_violations(page, OPTIONS)]
+        page.set_viewport_size(before)
     if found:
         pytest.fail("\n".join([f"{len(found)} violations of accessibility rules", *found]), pytrace=False)
+
+
+def settled_violations(page: Page, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return axe's violations. The header, which stays in view, may hide a part of a control, depending on the scroll
+    position: then the page is checked again from its top.
+    """
+    found = violations(page, options)
+    if any(violation["id"] == "target-size" for violation in found):
+        page.evaluate("() => scrollTo({top: 0, behavior: 'instant'})")
+        found = violations(page, options)
+    return found
 
 
 def violations(page: Page, options: dict[str, Any] = OPTIONS, part: str = "") -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, timeElement } from '../core/widgets.js';
+import { listChanges } from './activity-changes.js';
 import {
   ACTIONS,
   ACTOR_TYPES,
@@ -15,7 +16,6 @@ import {
   auditParameters,
   describeAction,
   describeTarget,
-  listChanges,
   targetFilter,
 } from './activity-text.js';
 import { loadingRows, tableCard } from './cards.js';
@@ -31,7 +31,7 @@ const HEADS = [
   [t('access.activity_head.when')],
   [t('access.activity_head.who')],
   [t('access.activity_head.what')],
-  [t('access.activity_head.before_and_after'), 'medium'],
+  [t('access.activity_head.before_and_after')],
   [t('access.address'), 'wide'],
 ];
 /** @type {Record<ActivityFilter, string>} */
@@ -227,13 +227,13 @@ function entryRow(entry) {
     h('td', { class: 'tabular cell-when' }, time),
     h(
       'td',
-      {},
+      { class: 'cell-who' },
       h('span', { dir: 'auto', text: actor.name || actor.type }),
       actor.type === 'key' ? h('span', { class: 'muted', text: ` (${t('access.activity_list.key')})` }) : null,
     ),
     h(
       'td',
-      {},
+      { class: 'cell-what' },
       h('span', {
         class: isBad ? 'cell-strong tone-danger' : 'cell-strong',
         title: `${entry.action}, ${outcome}`,
@@ -252,9 +252,8 @@ function entryRow(entry) {
             }),
           )
         : null,
-      h('span', { class: 'narrow-only' }, changeList(changes)),
     ),
-    h('td', { class: 'medium' }, changeList(changes)),
+    h('td', { class: 'cell-changes' }, changeList(changes)),
     h('td', {
       class: 'wide tabular muted',
       title: entry.request_id ? t('access.activity_list.request', { id: entry.request_id }) : null,
@@ -270,10 +269,10 @@ function changeList(changes) {
   return h(
     'ul',
     { class: 'change-list' },
-    listed.map(({ field, before, after }) =>
+    listed.map(({ field, before, after, title = null }) =>
       h(
         'li',
-        {},
+        { title },
         h('span', { class: 'muted', text: `${field}: ` }),
         before ? h('del', { dir: 'auto', text: before }) : null,
         before && after ? h('span', { text: ' → ' }) : null,

@@ -1,6 +1,5 @@
 // The entries of the audit log in words, and the filters of the screen as parameters of the API.
 
-import { formatList } from '../core/format.js';
 import { t } from '../core/i18n.js';
 
 /** @import { AuditEntry } from '../core/types.d.ts' */
@@ -80,8 +79,6 @@ const TARGETS = {
   product: t('access.target.product'),
 };
 
-const LONG_CHARACTERS = 300;
-
 /**
  * Return what happened, such as "Product updated".
  * @param {string} action
@@ -119,30 +116,6 @@ export function describeTarget(target) {
  * @param {{type: string, id: string | number | null}} target
  */
 export const targetFilter = ({ type, id }) => (id === null ? type : `${type}:${id}`);
-
-/**
- * Return the changes of an entry: each field with its values before and after, as texts.
- * @param {AuditEntry['changes']} changes
- * @returns {{field: string, before: string, after: string}[]}
- */
-export function listChanges(changes) {
-  return Object.entries(changes ?? {}).map(([name, value]) => {
-    const [before, after] = Array.isArray(value) && value.length === 2 ? value : [null, value];
-    return { field: name.replaceAll('_', ' '), before: textOf(before), after: textOf(after) };
-  });
-}
-
-/**
- * @param {unknown} value
- * @returns {string} "" for nothing
- */
-function textOf(value) {
-  if (value === null || value === undefined) return '';
-  if (Array.isArray(value)) return formatList(value.map(textOf));
-  if (typeof value === 'boolean') return value ? t('access.yes') : t('access.no');
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  return text.length > LONG_CHARACTERS ? `${text.slice(0, LONG_CHARACTERS)}…` : text;
-}
 
 /**
  * Return the parameters of the API for the query of an address. Its days are local days, both included.

@@ -50,6 +50,8 @@ function sizeFormat(unit, digits) {
   return new Intl.NumberFormat(LOCALE, {
     style: 'unit',
     unit,
+    // The short form of bytes has no plural.
+    unitDisplay: unit === 'byte' ? 'long' : 'short',
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });

@@ -57,11 +57,18 @@ export function menuButton({ face, label, look = '', testid, items, onOpen }) {
     onOpen?.();
     if (typeof items === 'function') fill(menu, items());
   });
+  const follow = () => {
+    if (!menu.matches(':popover-open')) window.removeEventListener('resize', follow);
+    // Some buttons are hidden in narrow windows.
+    else if (button.checkVisibility()) place(menu, button);
+    else menu.hidePopover();
+  };
   menu.addEventListener('toggle', (event) => {
     const isOpen = event.newState === 'open';
     button.setAttribute('aria-expanded', String(isOpen));
     if (!isOpen) return;
     place(menu, button);
+    window.addEventListener('resize', follow);
     shownItems(menu)[0]?.focus();
   });
   // This listener runs before that of the item, so a dialog that the item opens returns the focus to the button.

@@ -195,7 +195,7 @@ function mappingRow(column, select) {
       'th',
       { scope: 'row', class: 'mapping-name' },
       h('span', { class: 'mapping-column', text: nameOf(column) }),
-      h('span', { class: 'narrow-only muted sample-line' }, samples[0] ?? ''),
+      h('span', { class: 'narrow-only muted sample-line', dir: 'auto', title: samples[0] }, samples[0] ?? ''),
     ),
     h(
       'td',

@@ -80,10 +80,13 @@ export function createImportHistory() {
     const { signal } = request;
     try {
       show(await getJson('/api/imports', { query: { ...filters, page, per_page: PER_PAGE }, signal }));
+      body.hidden = false;
       clearBanner(BANNER_KEY);
     } catch (error) {
       // Without a connection a banner says so, and `reconnected` loads again.
       if (signal.aborted || error instanceof NetworkError) return;
+      // Nothing loads any more. A list that was loaded before stays.
+      body.hidden = body.querySelector('[aria-busy]') !== null;
       showBanner({
         key: BANNER_KEY,
         title: t('imports.history.not_loaded', { reason: messageOf(error) }),

@@ -5,6 +5,7 @@ import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { createSelectionBar } from '../core/selection-bar.js';
+import { may } from '../core/session.js';
 import { EXPORT_FORMATS } from './export.js';
 
 /** @import { BulkDetails } from '../core/types.d.ts' */
@@ -93,7 +94,7 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
     });
     for (const { action, button, what } of buttons) {
       setText(what, products);
-      button.hidden = action === 'delete' && !state.mayDelete;
+      button.hidden = !may('products:write') || (action === 'delete' && !state.mayDelete);
       button.setAttribute('aria-disabled', String(state.busy));
     }
   };

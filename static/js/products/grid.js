@@ -56,7 +56,6 @@ export function createProductGrid(actions) {
     data: { testid: 'select-page' },
   });
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
-  const mayEdit = may('products:write');
   const element = h('div', { class: 'table-scroll' });
   const widths = createColumnWidths(element, actions.onWidths);
   const headings = COLUMNS.map((column) => {
@@ -67,7 +66,7 @@ export function createProductGrid(actions) {
   const table = h(
     'table',
     {
-      class: `table table-products ${mayEdit ? '' : 'is-read-only'}`.trim(),
+      class: `table table-products ${may('products:write') ? '' : 'is-read-only'}`.trim(),
       role: 'grid',
       'aria-multiselectable': 'true',
       'aria-label': t('products.title'),
@@ -79,7 +78,7 @@ export function createProductGrid(actions) {
       h(
         'tr',
         {},
-        h('th', { scope: 'col', class: 'col-select', hidden: !mayEdit }, h('label', { class: 'hit' }, selectPage)),
+        h('th', { scope: 'col', class: 'col-select' }, h('label', { class: 'hit' }, selectPage)),
         headings.map((entry) => entry.element),
         h('th', { scope: 'col', class: 'col-open' }, h('span', { class: 'visually-hidden', text: t('products.open') })),
       ),
@@ -257,12 +256,6 @@ function skeletonRow() {
   return h(
     'tr',
     { 'aria-hidden': 'true', data: { testid: 'skeleton-row' } },
-    looks.map((look) =>
-      h(
-        'td',
-        { class: look, hidden: look === 'col-select' && !may('products:write') },
-        h('span', { class: 'skeleton' }),
-      ),
-    ),
+    looks.map((look) => h('td', { class: look }, h('span', { class: 'skeleton' }))),
   );
 }

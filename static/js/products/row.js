@@ -84,11 +84,7 @@ export function createProductRow(product) {
     h('td', { ...attributes, tabindex: '-1', data: { testid: `cell-${field}`, column: field } }, texts[field].element);
   /** @type {Record<Column, HTMLTableCellElement>} */
   const cells = {
-    select: h(
-      'td',
-      { class: 'col-select', hidden: !mayEdit, data: { column: 'select' } },
-      h('label', { class: 'hit' }, checkbox),
-    ),
+    select: h('td', { class: 'col-select', data: { column: 'select' } }, h('label', { class: 'hit' }, checkbox)),
     sku: textCell('sku', { class: 'cell-edit col-sku' }),
     name: textCell('name', { class: 'cell-edit col-name' }),
     description: textCell('description', { class: 'cell-edit col-description wide' }),
@@ -111,11 +107,11 @@ export function createProductRow(product) {
   const states = new Map();
   let savedTimer = 0;
   /** @type {Partial<Record<Column, HTMLElement>>} */
-  const widgets = mayEdit ? { select: checkbox, active: toggle, open } : { open };
+  const widgets = mayEdit ? { select: checkbox, active: toggle, open } : { select: checkbox, open };
   /** @type {Row} */
   const row = {
     element,
-    columns: /** @type {Column[]} */ (Object.keys(cells)).filter((column) => mayEdit || column !== 'select'),
+    columns: /** @type {Column[]} */ (Object.keys(cells)),
     cells,
     product,
     highlight(latest) {

@@ -56,7 +56,7 @@ const SORTS = [
 export function listCommands(shown, actions) {
   return [
     ...(shown.selected ? selectionCommands(shown, actions) : []),
-    ...(may('products:write') && shown.total ? selectCommands(shown, actions) : []),
+    ...(shown.total ? selectCommands(shown, actions) : []),
     { id: 'products-filters', label: t('products.command.filter'), shape: 'filter', run: actions.openFilters },
     {
       id: 'products-clear-filters',
@@ -147,7 +147,7 @@ function selectionCommands({ selected, mayDelete, busy }, { act, exportSelected,
         id: `products-selected-${action}`,
         label: t(`products.command.${action}`, { count: selected }),
         shape: action === 'delete' ? 'trash' : 'edit',
-        when: () => !busy && (action !== 'delete' || mayDelete),
+        when: () => may('products:write') && !busy && (action !== 'delete' || mayDelete),
         run: () => act(action),
       };
       return command;

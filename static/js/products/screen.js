@@ -107,7 +107,7 @@ function createScreen(root, createPanel) {
     onEdit: (row, field) => (mayEdit ? editing.edit(row, field) : dialogs.open(row.product)),
     onToggle: (row) => mayEdit && editing.toggle(row),
     onOpen: (row) => dialogs.open(row.product),
-    onSelect: (row, options) => mayEdit && selection.toggle(row.product, grid.products(), options),
+    onSelect: (row, options) => selection.toggle(row.product, grid.products(), options),
     onSelectPage: (selected) => selection.togglePage(grid.products(), selected),
     onRemoved: (row) => editing.release(row),
     onWidths: views.noteWidths,

@@ -311,7 +311,7 @@ function hoursTable(rows) {
     { class: 'table-scroll panel-scroll', tabindex: '0', role: 'region', 'aria-label': t('webhooks.chart.table') },
     h(
       'table',
-      { class: 'table' },
+      { class: 'table table-hours' },
       h(
         'thead',
         {},

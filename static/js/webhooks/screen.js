@@ -101,9 +101,12 @@ export const webhooksScreen = {
       const { signal } = request;
       try {
         show(await getJson('/api/webhooks', { signal }));
+        card.hidden = false;
         clearBanner(BANNER_KEY);
       } catch (error) {
         if (signal.aborted || error instanceof NetworkError) return;
+        // Nothing loads any more. A list that was loaded before stays.
+        card.hidden = card.querySelector('[aria-busy]') !== null;
         showBanner({
           key: BANNER_KEY,
           title: t('webhooks.table.not_loaded', { reason: messageOf(error) }),

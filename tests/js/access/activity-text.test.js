@@ -5,7 +5,6 @@ import {
   auditParameters,
   describeAction,
   describeTarget,
-  listChanges,
   targetFilter,
 } from '../../../static/js/access/activity-text.js';
 
@@ -20,16 +19,6 @@ test('actions are named, also those that the page does not know', () => {
   );
   assert.equal(describeAction('user.password_changed', 'success', { link: [null, 'reset'] }), 'Password changed');
   assert.equal(describeAction('storage.moved_away', 'success'), 'Storage moved away');
-});
-
-test('changes are texts before and after', () => {
-  assert.deepEqual(listChanges({ name: ['Lamp', 'Red lamp'], is_active: [true, false], scopes: [null, ['a', 'b']] }), [
-    { field: 'name', before: 'Lamp', after: 'Red lamp' },
-    { field: 'is active', before: 'yes', after: 'no' },
-    { field: 'scopes', before: '', after: 'a, b' },
-  ]);
-  assert.deepEqual(listChanges(null), []);
-  assert.equal(listChanges({ text: ['', 'x'.repeat(5000)] })[0]?.after.length, 301);
 });
 
 test('objects have a name and a filter', () => {

@@ -29,7 +29,7 @@ test('shares are in percent', () => {
 });
 
 test('sizes have decimal units', () => {
-  assert.equal(formatBytes(999), '999 byte');
+  assert.equal(formatBytes(999), '999 bytes');
   assert.equal(formatBytes(1500), '1.5 kB');
   assert.equal(formatBytes(999_600), '1.0 MB');
   assert.equal(formatBytes(123_456_789), '123 MB');

@@ -1,0 +1,35 @@
+"""Checks that a screen fits into windows of all sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page, ViewportSize
+
+NARROW: ViewportSize = {"width": 360, "height": 740}
+# 320 px is what WCAG 1.4.10 asks for, and 640 × 360 px is the room that a window of 1280 × 720 px has at 200 %.
+SIZES: tuple[ViewportSize, ...] = (
+    {"width": 320, "height": 640},
+    NARROW,
+    {"width": 640, "height": 360},
+    {"width": 768, "height": 1024},
+    {"width": 1280, "height": 720},
+    {"width": 1920, "height": 1080},
+)
+FIND_FAULTS = Path(__file__).with_name("layout.js").read_text("utf-8")
+
+
+def find_layout_faults(page: Page) -> list[str]:
+    """Return what does not fit at each size, as sentences that begin with the size. The window keeps its size.
+
+    The page must not scroll sideways. Every control must be in the window and not be covered, no text of a button or
+    label may be cut, and the parts of the header must not overlap.
+    """
+    before = page.viewport_size
+    found = []
+    for size in SIZES:
+        page.set_viewport_size(size)
+        found += [f"{size['width']} px: {fault}" for fault in page.evaluate(FIND_FAULTS)]
+    if before:
+        page.set_viewport_size(before)
+    return found
