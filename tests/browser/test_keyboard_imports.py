@@ -1,0 +1,91 @@
+"""The import screens, by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from support.browser import Site, expect_counts, expect_status, expect_step, wait_for_value
+from support.keyboard import Keyboard
+
+CONTENT = b"sku,label,price\nA-1,Lamp,1\nA-2,Desk,2\n,Nameless,3\nA-3,Short\n"
+
+
+def test_a_file_is_imported_and_undone_by_keyboard_alone(page: Page, site: Site) -> None:
+    site.create_products({"sku": "A-1", "name": "Old lamp"})
+    keyboard = Keyboard(page)
+    page.goto("/")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+
+    # The skip link leads past the header, the theme is chosen with the arrows.
+    keyboard.tab_to("link", "Skip to content", steps=1)
+    keyboard.press("Enter")
+    keyboard.expect_focus("main", "")
+    keyboard.tab_to("button", "Choose product files to import", steps=1)
+    keyboard.tab_to("radio", "Theme: as the system", back=True)
+    keyboard.press("ArrowRight", "ArrowRight")
+    keyboard.expect_focus("radio", "Theme: dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+    # Change an option, choose a file.
+    keyboard.tab_to("disclosure", "Options")
+    keyboard.press("Enter")
+    keyboard.tab_to("spinbutton", "Line of the header")
+    keyboard.type("1")
+    keyboard.tab_to("disclosure", re.compile("^Options"), back=True)
+    keyboard.press("Enter")
+    keyboard.tab_to("button", "Choose product files to import", back=True)
+    with page.expect_file_chooser() as chooser:
+        keyboard.press("Enter")
+    chooser.value.set_files({"name": "lamps.csv", "mimeType": "text/csv", "buffer": CONTENT})
+    expect_step(page, "check")
+    expect_status(page, "awaiting_confirmation")
+    keyboard.expect_focus("main", "")
+
+    # Look at a list from its count, map a column, and read the file again.
+    keyboard.tab_to("button", "2 rejected: show the list")
+    keyboard.press("Enter")
+    keyboard.expect_focus("disclosure", re.compile("^2 rows were rejected"))
+    keyboard.tab_to("combobox", "“price” goes to", back=True, steps=30)
+    keyboard.press("d")
+    keyboard.tab_to("button", "Read again", steps=20)
+    keyboard.press("Enter")
+    keyboard.expect_focus("main", "")
+    expect(page.get_by_test_id("mapping-note")).to_have_text("Every column is imported.")
+
+    # Open a notice, settle it, and confirm.
+    keyboard.tab_to("disclosure", re.compile("^Line 5"), steps=20)
+    keyboard.press("Enter")
+    keyboard.tab_to("button", "Accept short rows", steps=20)
+    keyboard.press("Enter")
+    keyboard.expect_focus("main", "")
+    expect_counts(page, create=2, update=1, rejected=1)
+    keyboard.tab_to("button", "Import 3 products")
+    with site.held_import():
+        keyboard.press("Enter")
+        expect_step(page, "progress")
+        keyboard.expect_focus("main", "")
+        keyboard.tab_to("button", "Cancel")
+    expect_step(page, "result")
+    expect_counts(page, created=2, updated=1, rejected=1)
+    keyboard.expect_focus("main", "")
+
+    # Open the rejected rows, undo the import after a question.
+    keyboard.tab_to("button", "1 rejected: show the list")
+    keyboard.press("Enter")
+    keyboard.expect_focus("disclosure", re.compile("^1 row was rejected"))
+    keyboard.tab_to("link", "Download rejects as CSV")
+    print(keyboard.tab_around())
+    keyboard.tab_to("button", "Undo this import", back=True, steps=20)
+    keyboard.press("Enter")
+    keyboard.expect_focus("button", "Cancel")
+    keyboard.press("Escape")
+    keyboard.expect_focus("button", "Undo this import")
+    keyboard.press("Enter")
+    keyboard.expect_focus("button", "Cancel")
+    keyboard.tab_to("button", "Undo import")
+    keyboard.press("Enter")
+    print(page.url)
+    expect_counts(page, removed=2)
+    print(keyboard.visited[-20:], keyboard.focused())
