@@ -74,22 +74,31 @@ const isNothingFocused = () => !document.activeElement || document.activeElement
 
 /** Return the control that is closest to the one that has disappeared. */
 function neighbour() {
-  const testid = places[0]?.element.getAttribute('data-testid');
+  const [last] = places;
   for (const [index, { element, next, previous }] of places.entries()) {
     const parent = places[index + 1]?.element;
-    if (isUsable(element) || !parent?.isConnected) continue;
-    // The same button of the next row is better than its first control.
-    for (const sibling of [next, previous]) {
-      if (sibling?.parentElement !== parent) continue;
-      const controls = controlsIn(sibling);
-      const found = controls.find((control) => testid && control.dataset.testid === testid) ?? controls[0];
+    if (!last || isUsable(element) || !parent?.isConnected) continue;
+    // The same button of the next row is better than its first control, and so is that of content that was made again.
+    const others = [next, previous].filter((sibling) => sibling?.parentElement === parent);
+    for (const part of isRegion(parent) ? others : [...others, parent]) {
+      const controls = part ? controlsIn(part) : [];
+      const closest = controls.at(part === previous ? -1 : 0);
+      const found = controls.find((control) => isLike(control, last.element)) ?? closest;
       if (found) return found;
     }
-    const [first] = isRegion(parent) ? [] : controlsIn(parent);
-    if (first) return first;
   }
   return undefined;
 }
+
+/**
+ * @param {Element} one
+ * @param {Element} other
+ */
+const isLike = (one, other) => one.tagName === other.tagName && identityOf(one) === identityOf(other);
+
+/** @param {Element} control */
+const identityOf = (control) =>
+  control.getAttribute('data-testid') ?? control.getAttribute('aria-label') ?? control.textContent;
 
 /** @param {Element} element */
 const controlsIn = (element) => {
