@@ -14,6 +14,7 @@ from support.team import NAMES, PASSWORD, Team
 
 def test_access_is_set_up_and_managed_by_keyboard_alone(nobody: Team, console: Console) -> None:
     console.allow_status(401)
+    console.allow_status(409)
     page = nobody.open()
     keyboard = Keyboard(page)
 
@@ -66,6 +67,18 @@ def test_access_is_set_up_and_managed_by_keyboard_alone(nobody: Team, console: C
     keyboard.tab_to("button", "Remove")
     keyboard.press("Enter")
     expect(page.get_by_test_id("person")).to_have_count(1)
+    keyboard.expect_focus("button", f"Actions for {NAMES['admin']}")
+
+    # The last administrator cannot go. The question stays, with the focus on its button.
+    keyboard.press("Enter")
+    keyboard.expect_focus("menuitem", "Change the name")
+    keyboard.press("End", "Enter")
+    keyboard.expect_focus("button", "Cancel")
+    keyboard.tab_to("button", "Remove")
+    keyboard.press("Enter")
+    expect(page.get_by_test_id("confirm-error")).to_be_visible()
+    keyboard.expect_focus("button", "Remove")
+    keyboard.press("Escape")
     keyboard.expect_focus("button", f"Actions for {NAMES['admin']}")
 
     # Create a key and revoke it.
@@ -137,6 +150,8 @@ def test_access_is_set_up_and_managed_by_keyboard_alone(nobody: Team, console: C
     keyboard.press("Enter")
     keyboard.expect_focus("menuitem", "Account")
     keyboard.press("End", "Enter")
+    # The page is loaded again.
+    expect(page.get_by_test_id("sign-in-email")).to_be_focused()
     keyboard.expect_focus("textbox", "Email")
     keyboard.type("ada@example.com")
     keyboard.tab_to("textbox", "Password")

@@ -161,7 +161,11 @@ def test_products_are_opened_saved_and_deleted_by_keyboard_alone(page: Page, sit
     # Restore an older value from the history of a product.
     keyboard.press("o")
     keyboard.expect_focus("textbox", "SKU")
-    keyboard.tab_to("button", re.compile("^Restore"))
+    expect(page.get_by_test_id("history-restore")).to_have_count(2)
+    keyboard.tab_to("button", re.compile("^Restore .*Lamp 2"))
+    keyboard.press("Enter")
+    expect(page.get_by_test_id("field-name")).to_have_value("Lamp 2")
+    keyboard.expect_focus("heading", "History")
 
     # Delete from the dialog; the neighbour has the focus. Delete the last row; take both back.
     keyboard.tab_to("button", "Delete")

@@ -38,7 +38,7 @@ export function installLostFocus() {
 
 /** @param {HTMLElement} control */
 function remember(control) {
-  earlier = [control, ...earlier.filter((other) => other !== control)].slice(0, REMEMBERED);
+  earlier = [control, ...earlier.filter((other) => other !== control && other.isConnected)].slice(0, REMEMBERED);
   places = [];
   for (let element = /** @type {Element | null} */ (control); element; element = element.parentElement) {
     places.push({ element, next: element.nextElementSibling, previous: element.previousElementSibling });
@@ -67,7 +67,11 @@ function restore() {
   // A control that was just hidden has the focus until the frame is drawn.
   const isLost = isNothingFocused() || document.activeElement === last?.element;
   if (!last || !isLost || isUsable(last.element)) return;
-  (neighbour() ?? earlier.find(isUsable) ?? elementById('main')).focus();
+  // What an open dialog covers does not take the focus.
+  for (const control of [neighbour(), ...earlier.filter(isUsable), elementById('main')]) {
+    control?.focus();
+    if (control === document.activeElement) return;
+  }
 }
 
 const isNothingFocused = () => !document.activeElement || document.activeElement === document.body;
@@ -80,7 +84,7 @@ function neighbour() {
     if (!last || isUsable(element) || !parent?.isConnected) continue;
     // The same button of the next row is better than its first control, and so is that of content that was made again.
     const others = [next, previous].filter((sibling) => sibling?.parentElement === parent);
-    for (const part of isRegion(parent) ? others : [...others, parent]) {
+    for (const part of isRegion(parent) && !parent.matches('dialog') ? others : [...others, parent]) {
       const controls = part ? controlsIn(part) : [];
       const closest = controls.at(part === previous ? -1 : 0);
       const found = controls.find((control) => isLike(control, last.element)) ?? closest;
