@@ -8,6 +8,7 @@ import { openHelp } from './core/help.js';
 import { t } from './core/i18n.js';
 import { icon } from './core/icons.js';
 import { ariaKeys, shownKeys } from './core/key-sequences.js';
+import { installLostFocus } from './core/lost-focus.js';
 import { currentWho, may, sessionChanged } from './core/session.js';
 import { installShortcuts, isMac } from './core/shortcuts.js';
 import { themeSwitch } from './core/theme.js';
@@ -29,6 +30,7 @@ export function installHeader() {
   );
   installAppCommands();
   installShortcuts();
+  installLostFocus();
   sessionChanged.subscribe(showNavigation);
   showNavigation();
 }

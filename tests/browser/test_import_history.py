@@ -223,7 +223,7 @@ def test_an_import_is_deleted_on_its_page_and_in_the_history(page: Page, site: S
     console.allow_status(404)
     page.get_by_test_id("confirm-ok").click()
     expect(table.get_by_role("link")).to_have_text(["second.csv"])
-    expect(page.get_by_role("region", name="Table of earlier imports and bulk changes")).to_be_focused()
+    expect(page.get_by_role("button", name="Delete second.csv")).to_be_focused()
     page.get_by_role("button", name="Delete second.csv").click()
     page.get_by_test_id("confirm-ok").click()
     expect(page.get_by_text("No imports yet")).to_be_visible()

@@ -51,7 +51,8 @@ export function askToConfirm({ title, text, waiting = t('common.loading'), ok, w
     });
     const isReady = () => !busy && !isWaiting && (!input || input.value.trim().toLowerCase() === word);
     const show = () => {
-      button.disabled = !isReady();
+      // A disabled button would lose the focus, and with it the place to try again after an error.
+      button.setAttribute('aria-disabled', String(!isReady()));
       setText(button, busy ? t('common.working') : typeof ok === 'string' ? ok : ok());
     };
     const explanation = h('p', { role: 'status', text: typeof text === 'string' ? text : waiting });

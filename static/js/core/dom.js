@@ -96,6 +96,22 @@ export function refill(element, ...children) {
 }
 
 /**
+ * Make these elements the children of another one, in this order. Those that stay in their place are not moved, because
+ * moving an element takes the focus from it.
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+export function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let before = parent.firstElementChild;
+  for (const child of children) {
+    if (child === before) before = child.nextElementSibling;
+    else parent.insertBefore(child, before);
+  }
+}
+
+/**
  * Set a text only if it differs, so that screen readers and selections are left alone.
  * @param {Element} element
  * @param {string} text

@@ -160,7 +160,8 @@ function place(menu, button) {
 function openWithArrow(event, menu) {
   if (event.key !== 'ArrowDown') return;
   event.preventDefault();
-  menu.showPopover();
+  // Its items get the focus a moment after it has opened.
+  if (!menu.matches(':popover-open')) menu.showPopover();
 }
 
 /**

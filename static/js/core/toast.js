@@ -1,4 +1,5 @@
-// Short notices that disappear by themselves, once nobody points at them. Errors are never toasts.
+// Short notices that disappear by themselves, once nobody points at them. Errors are never toasts. They lie above the
+// page, so they make way for the control that a keyboard has brought the focus to (WCAG 2.4.11).
 
 import { elementById, h } from './dom.js';
 import { icon } from './icons.js';
@@ -7,6 +8,9 @@ const SHOWN_MS = 5_000;
 const SHOWN_WITH_ACTION_MS = 10_000;
 /** A toast that is in use, or in a hidden tab, stays at least this much longer. */
 const IN_USE_MS = 3_000;
+const GAP_PX = 8;
+
+let isMakingWay = false;
 
 /** @typedef {{isShown: () => boolean, remove: () => void}} Toast */
 
@@ -60,6 +64,9 @@ export function toast(text, extra = {}) {
   const whenThere = () => href && href === window.location.hash && remove();
   window.addEventListener('hashchange', whenThere);
   elementById('toasts').append(element);
+  if (!isMakingWay) document.addEventListener('focusin', makeWay);
+  isMakingWay = true;
+  makeWay();
   const expire = () => {
     const isInUse = document.hidden || element.matches(':hover, :focus-within');
     if (isInUse && element.isConnected) setTimeout(expire, IN_USE_MS);
@@ -68,3 +75,26 @@ export function toast(text, extra = {}) {
   if (Number.isFinite(shownMs)) setTimeout(expire, shownMs);
   return { isShown: () => element.isConnected, remove };
 }
+
+/** Move the toasts above the control that has the focus, if they would cover it in their own place. */
+function makeWay() {
+  const list = elementById('toasts');
+  list.style.insetBlockEnd = '';
+  const focused = document.activeElement;
+  // A screen or the scrolled part of one takes the focus as a whole. It stays in view beside the toasts.
+  if (!focused?.matches(':focus-visible:not(main)') || list.contains(focused)) return;
+  const control = focused.getBoundingClientRect();
+  if (control.height > window.innerHeight / 2) return;
+  if (![...list.children].some((shown) => isOverlap(shown.getBoundingClientRect(), control))) return;
+  list.style.insetBlockEnd = `${window.innerHeight - control.top + GAP_PX}px`;
+}
+
+/**
+ * @param {DOMRect} one
+ * @param {DOMRect} other
+ */
+const isOverlap = (one, other) =>
+  one.left < other.right &&
+  other.left < one.right &&
+  one.top < other.bottom + GAP_PX &&
+  other.top < one.bottom + GAP_PX;

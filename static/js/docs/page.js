@@ -224,11 +224,15 @@ function openLinkedCall(calls) {
     for (const call of calls) call.link.toggleAttribute('aria-current', call === linked);
     if (!linked) return;
     const { card } = linked;
-    if (card.open) {
+    const show = () => {
       card.scrollIntoView();
+      card.querySelector('summary')?.focus({ preventScroll: true });
+    };
+    if (card.open) {
+      show();
     } else {
       // The card gets its body at its first `toggle`. Until then, the last card cannot be scrolled to the top.
-      card.addEventListener('toggle', () => card.scrollIntoView(), { once: true });
+      card.addEventListener('toggle', show, { once: true });
       card.open = true;
     }
   };

@@ -60,7 +60,7 @@ function openConfirmAll(jobs, onChange) {
   async function confirmAll() {
     if (isBusy) return;
     isBusy = true;
-    button.disabled = true;
+    button.setAttribute('aria-disabled', 'true');
     setText(button, t('imports.job.starting'));
     const failures = await confirmEach(included);
     isBusy = false;

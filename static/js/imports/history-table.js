@@ -3,7 +3,7 @@
 import { messageOf, nextStep } from '../core/api.js';
 import { jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
-import { closestTo, h, setText } from '../core/dom.js';
+import { arrange, closestTo, h, setText } from '../core/dom.js';
 import { formatBytes, formatDuration, formatNumber, formatShare } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
@@ -113,11 +113,10 @@ export function createHistoryTable(listeners) {
       rows.delete(id);
     }
     for (const job of jobs) rowOf(job).follow(job);
-    const elements = jobs.map((job) => rowOf(job).element);
-    // Moving a row would take the focus from the link in it.
-    const isSame =
-      elements.length === body.children.length && elements.every((row, index) => row === body.children[index]);
-    if (!isSame) body.replaceChildren(...elements);
+    arrange(
+      body,
+      jobs.map((job) => rowOf(job).element),
+    );
   };
   return { element, show, stop: () => rows.forEach((row) => row.stop()) };
 }

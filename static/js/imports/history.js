@@ -35,11 +35,7 @@ export function createImportHistory() {
     // Only the list says what an import that waits for its confirmation would do.
     onStatus: (job) => (job.status === 'awaiting_confirmation' ? reload() : waitingBar.reload()),
     onUndone: () => reload(),
-    onDeleted: async () => {
-      await reload();
-      // The button that had the focus is gone.
-      if (table.element.isConnected) table.element.focus({ preventScroll: true });
-    },
+    onDeleted: () => reload(),
   });
   const filterBar = createImportFilterBar();
   const pager = createPager({

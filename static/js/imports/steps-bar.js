@@ -30,7 +30,10 @@ export function createStepsBar() {
    */
   const show = (job, shownStep) => {
     element.hidden = !isImport(job);
-    list.replaceChildren(...STEPS.map((step, index) => stepItem(job, step, index, shownStep)));
+    const items = STEPS.map((step, index) => stepItem(job, step, index, shownStep));
+    // Every message of a running import comes by here. A link that is replaced would lose the focus.
+    const isSame = items.every((item, index) => list.children[index]?.isEqualNode(item));
+    if (!isSame) list.replaceChildren(...items);
   };
   return { element, show };
 }

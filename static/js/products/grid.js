@@ -1,6 +1,6 @@
 // The table of products: sortable headings, rows that stay while their product is shown, and loading states.
 
-import { closestTo, fill, h } from '../core/dom.js';
+import { arrange, closestTo, fill, h } from '../core/dom.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
@@ -143,16 +143,16 @@ export function createProductGrid(actions) {
       row.element.remove();
     }
     rows = new Map(products.map((product) => [product.id, rows.get(product.id) ?? createProductRow(product)]));
-    let before = body.firstElementChild;
     for (const product of products) {
       const row = rows.get(product.id);
-      if (!row) continue;
-      row.update(product);
-      row.highlight(words);
-      row.link(addressOf(product.id));
-      if (row.element === before) before = row.element.nextElementSibling;
-      else body.insertBefore(row.element, before);
+      row?.update(product);
+      row?.highlight(words);
+      row?.link(addressOf(product.id));
     }
+    arrange(
+      body,
+      rowsInOrder().map((row) => row.element),
+    );
     element.removeAttribute('aria-busy');
     if (!table.isConnected) fill(element, table);
     if (fromTop) element.scrollTop = 0;

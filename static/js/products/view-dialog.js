@@ -101,7 +101,7 @@ export function openViewDialog({ title, ok, view, run, onDone }) {
   /** @param {boolean} wanted */
   function setBusy(wanted) {
     busy = wanted;
-    button.disabled = wanted;
+    button.setAttribute('aria-disabled', String(wanted));
     setText(button, wanted ? t('products.saving') : ok);
   }
 

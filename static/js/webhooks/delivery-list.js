@@ -1,6 +1,6 @@
 // The table of a webhook's deliveries. A row names what its event is about, and opens to show every attempt.
 
-import { closestTo, fill, h, setText } from '../core/dom.js';
+import { arrange, closestTo, fill, h, setText } from '../core/dom.js';
 import { formatAhead, formatDuration, formatNumber } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
@@ -93,9 +93,7 @@ export function deliveryList(webhookId, { onSelect, onSelectPage, isSelected }) 
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
     for (const delivery of deliveries) rowOf(delivery).show(delivery, paused);
     const wanted = deliveries.flatMap((delivery) => rowOf(delivery).elements());
-    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
-      body.replaceChildren(...wanted);
-    }
+    arrange(body, wanted);
     showSelection();
   };
   /** @param {Delivery[]} deliveries */

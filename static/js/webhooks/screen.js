@@ -5,7 +5,7 @@ import { clearBanner, showBanner } from '../core/banner.js';
 import { followChanges } from '../core/change-stream.js';
 import { reconnected } from '../core/connection.js';
 import { offer } from '../core/commands.js';
-import { closestTo, fill, h, setText } from '../core/dom.js';
+import { arrange, closestTo, fill, h, setText } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
@@ -155,9 +155,7 @@ export const webhooksScreen = {
       for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
       for (const webhook of webhooks) rowOf(webhook).show(webhook);
       const wanted = webhooks.map((webhook) => rowOf(webhook).element);
-      if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row)) {
-        body.replaceChildren(...wanted);
-      }
+      arrange(body, wanted);
       if (!table.isConnected) fill(card, table);
     }
 

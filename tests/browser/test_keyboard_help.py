@@ -1,0 +1,82 @@
+"""The help, the command menu, the theme and the API documentation, by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from support.browser import Site
+from support.keyboard import Keyboard
+
+
+def test_help_and_commands_are_used_by_keyboard_alone(page: Page, site: Site) -> None:
+    site.create_lamps(3)
+    keyboard = Keyboard(page)
+    page.goto("/#/products")
+    expect(page.get_by_test_id("product-row")).to_have_count(3)
+
+    # The skip link leads past the header; the theme is chosen with the arrows.
+    keyboard.tab_to("link", "Skip to content", steps=1)
+    keyboard.press("Enter")
+    keyboard.expect_focus("main", "")
+    keyboard.tab_to("button", "Export", steps=1)
+    keyboard.tab_to("radio", "Theme: as the system", back=True)
+    keyboard.press("ArrowRight", "ArrowRight")
+    keyboard.expect_focus("radio", "Theme: dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+    # The help: its text scrolls with the keys, its switch turns the shortcuts without Ctrl off.
+    keyboard.tab_to("button", "Help")
+    keyboard.press("?")
+    keyboard.expect_focus("button", "Close")
+    keyboard.tab_to("switch", re.compile("shortcuts"))
+    keyboard.press("Space", "Escape")
+    keyboard.expect_focus("button", "Help")
+    keyboard.press("g", "w")
+    keyboard.expect_focus("button", "Help")
+    keyboard.press("Enter")
+    keyboard.expect_focus("button", "Close")
+    keyboard.tab_to("switch", re.compile("shortcuts"))
+    keyboard.press("Space", "Escape")
+    keyboard.expect_focus("button", "Help")
+
+    # The command menu: Escape leads back, a command runs.
+    keyboard.press("Control+k")
+    keyboard.expect_focus("combobox", re.compile("Search"))
+    keyboard.press("ArrowDown", "PageDown", "ArrowUp")
+    keyboard.press("Escape")
+    keyboard.expect_focus("button", "Help")
+    keyboard.press("Control+k")
+    keyboard.expect_focus("combobox", re.compile("Search"))
+    keyboard.type("LAMP-002")
+    expect(page.get_by_role("option", name="LAMP-002")).to_be_visible()
+    keyboard.press("Enter")
+    keyboard.expect_focus("textbox", "SKU")
+    keyboard.press("Escape")
+    expect(page.get_by_test_id("product-dialog")).to_have_count(0)
+    keyboard.expect_focus("button", "Help")
+    keyboard.press("g", "i")
+    keyboard.expect_focus("main", "")
+    expect(page.get_by_text("No imports yet")).to_be_visible()
+
+
+def test_the_api_documentation_is_read_by_keyboard_alone(page: Page) -> None:
+    keyboard = Keyboard(page)
+    page.goto("/api/docs")
+    expect(page.locator("#listProducts")).to_be_visible()
+    keyboard.tab_to("link", "Skip to content", steps=1)
+    keyboard.press("Enter")
+    keyboard.tab_to("disclosure", "POST /api/products Create a product")
+    keyboard.press("/")
+    keyboard.expect_focus("searchbox", "Search calls")
+    keyboard.type("saved views")
+    expect(page.locator("#listProducts")).to_be_hidden()
+    keyboard.tab_to("link", "GET List the saved views")
+    keyboard.press("Enter")
+    keyboard.expect_focus("disclosure", re.compile("List the saved views"))
+    expect(page.locator("details[open]")).to_have_count(1)
+    keyboard.tab_to("button", "Copy: the curl command of List the saved views", steps=1)
+    keyboard.tab_to("disclosure", re.compile("^200"), steps=1)
+    keyboard.press("Enter")
+    keyboard.tab_to("disclosure", re.compile("Delete a saved view"), steps=20)
