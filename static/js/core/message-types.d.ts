@@ -886,6 +886,13 @@ export interface Messages {
   'imports.job.step.label': null;
   'imports.job.step.progress': null;
   'imports.job.step.result': null;
+  'imports.job.title.activate': { isAll: boolean };
+  'imports.job.title.clear_description': { isAll: boolean };
+  'imports.job.title.clear_name': { isAll: boolean };
+  'imports.job.title.deactivate': { isAll: boolean };
+  'imports.job.title.delete': { isAll: boolean };
+  'imports.job.title.set_description': { isAll: boolean };
+  'imports.job.title.set_name': { isAll: boolean };
   'imports.job.undo_of': { isBulk: boolean; name: string | number };
   'imports.option.all_imported': null;
   'imports.option.all_or_nothing': null;

@@ -5,7 +5,7 @@ import { formatList, formatTime, formatTimeLeft, oneLine } from '../core/format.
 import { t } from '../core/i18n.js';
 import { currentWho, isLocal } from '../core/session.js';
 import { bulkChangedCount, bulkCounts, describeCount } from './counts.js';
-import { isUndo, nameOf } from './job.js';
+import { isUndo, nameOf, titleOf } from './job.js';
 
 /** @import { Arguments } from '../core/i18n.js' */
 /** @import { BulkDetails, ImportJob } from '../core/types.d.ts' */
@@ -51,7 +51,7 @@ export function describeBulkWritten(job) {
  * @param {BulkJob} job
  */
 export function describeBulkAction(job) {
-  if (isUndo(job)) return t('imports.bulk.action.undo', { name: job.filename });
+  if (isUndo(job)) return t('imports.bulk.action.undo', { name: titleOf(job) });
   const args = { isAll: job.bulk.selection === 'all', count: job.total_records };
   return t(`imports.bulk.action.${bulkKind(job.bulk)}`, args);
 }

@@ -7,7 +7,7 @@ import { messageContent } from '../core/message-text.js';
 import { may } from '../core/session.js';
 import { describeOrigin } from './descriptions.js';
 import { describeSelection, describeValue } from './bulk-texts.js';
-import { elapsedSeconds, isBulk, isImport } from './job.js';
+import { elapsedSeconds, isBulk, isImport, titleOf } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
 import { importAddress } from './steps.js';
 
@@ -81,7 +81,7 @@ function detailsOf(job) {
  */
 function sourceOf(job) {
   if (job.undo_of) {
-    const link = h('a', { href: importAddress(job.undo_of), text: job.filename });
+    const link = h('a', { href: importAddress(job.undo_of), text: titleOf(job) });
     return [[isBulk(job) ? t('imports.details.head.bulk') : t('imports.details.head.import'), link]];
   }
   if (!isBulk(job)) {
@@ -91,7 +91,7 @@ function sourceOf(job) {
   }
   /** @type {[name: string, value: Child][]} */
   const source = [
-    [t('imports.details.head.bulk'), job.filename],
+    [t('imports.details.head.bulk'), titleOf(job)],
     [t('imports.details.head.products'), describeSelection(job.bulk)],
   ];
   const { action, field } = job.bulk;

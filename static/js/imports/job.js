@@ -1,5 +1,6 @@
 // What the fields of a job mean, and how to merge two versions of one job.
 
+import { bulkKind } from '../core/bulk-kind.js';
 import { formatNumber, parseTime } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { serverNow } from '../core/server-clock.js';
@@ -56,11 +57,18 @@ export const isImport = (job) => job.kind === 'import';
 export const isBulk = (job) => Boolean(job.bulk);
 
 /**
+ * Return the name of the file of an import, or what a bulk change does. An undo has that of the job that it undoes.
+ * @param {Pick<ImportJob, 'filename'> & Partial<Pick<ImportJob, 'bulk'>>} job
+ */
+export const titleOf = (job) =>
+  isBulk(job) ? t(`imports.job.title.${bulkKind(job.bulk)}`, { isAll: job.bulk.selection === 'all' }) : job.filename;
+
+/**
  * Return the name of a job for lists and headings.
  * @param {Pick<ImportJob, 'kind' | 'filename'> & Partial<Pick<ImportJob, 'bulk'>>} job
  */
 export const nameOf = (job) =>
-  isUndo(job) ? t('imports.job.undo_of', { isBulk: isBulk(job), name: job.filename }) : job.filename;
+  isUndo(job) ? t('imports.job.undo_of', { isBulk: isBulk(job), name: titleOf(job) }) : titleOf(job);
 
 /**
  * Return whether the products that a job has created or updated can be listed: the change log has them as long as the

@@ -21,7 +21,7 @@ import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixesCard } from './fixes-card.js';
 import { openList } from './count-tiles.js';
-import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo } from './job.js';
+import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo, titleOf } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
@@ -173,7 +173,7 @@ function explanation(job) {
  */
 function undoOfNote(undoneId, undo) {
   const link = (/** @type {Part[]} */ parts) => h('a', { href: importAddress(undoneId) }, parts);
-  const args = { isBulk: isBulk(undo), name: undo.filename, link };
+  const args = { isBulk: isBulk(undo), name: titleOf(undo), link };
   return h('p', { class: 'note' }, icon('undo'), h('span', {}, tRich('imports.result.undoes', args)));
 }
 
