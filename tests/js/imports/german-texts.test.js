@@ -58,6 +58,8 @@ test('a bulk change says in German what it does and did', () => {
   const counts = { total_records: 1412, updated_count: 540, unchanged_count: 212 };
   const job = createBulkJob({}, counts);
   assert.equal(bulk.describeBulkAction(job), '1.412 Produkte werden deaktiviert');
+  assert.equal(nameOf(job), 'Produkte deaktivieren');
+  assert.equal(nameOf({ ...job, kind: 'undo' }), 'Rücknahme von „Produkte deaktivieren“');
   const clearing = createBulkJob({ action: 'set', field: 'name', value: '', selection: 'all' }, counts);
   assert.equal(bulk.describeBulkAction(clearing), 'Der Name von allen 1.412 Produkten wird geleert');
   assert.equal(bulk.describeBulkResult(job), '540 Produkte deaktiviert, 212 unverändert');
