@@ -1,4 +1,4 @@
-// The header that all pages share: the navigation, the account menu, the theme and the help.
+// What all pages share: the header with the navigation, the account menu, the theme and the help, and the footer.
 
 import { accountMenu } from './access/account-menu.js';
 import { installAppCommands } from './app-commands.js';
@@ -8,12 +8,13 @@ import { openHelp } from './core/help.js';
 import { t } from './core/i18n.js';
 import { icon } from './core/icons.js';
 import { ariaKeys, shownKeys } from './core/key-sequences.js';
+import { installLanguageChoice } from './core/language-choice.js';
 import { installLostFocus } from './core/lost-focus.js';
 import { currentWho, may, sessionChanged } from './core/session.js';
 import { installShortcuts, isMac } from './core/shortcuts.js';
 import { themeSwitch } from './core/theme.js';
 
-/** Complete the header of the page. It follows who is signed in, and offers what they may do. */
+/** Complete the header of the page, and its footer. It follows who is signed in, and offers what they may do. */
 export function installHeader() {
   elementById('tools').append(
     commandButton(),
@@ -28,6 +29,7 @@ export function installHeader() {
       on: { click: openHelp },
     }),
   );
+  installLanguageChoice();
   installAppCommands();
   installShortcuts();
   installLostFocus();

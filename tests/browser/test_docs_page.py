@@ -94,7 +94,7 @@ def test_a_link_to_an_operation_opens_it(page: Page) -> None:
 
 def test_the_footer_shows_the_version(page: Page) -> None:
     page.goto(f"{SITE}/api/docs")
-    expect(page.get_by_role("contentinfo")).to_have_text(f"Acme Product Importer {config.VERSION}")
+    expect(page.get_by_role("contentinfo")).to_contain_text(f"Acme Product Importer {config.VERSION}")
 
 
 def test_the_page_has_the_content_security_policy_of_all_pages(client: FlaskClient) -> None:

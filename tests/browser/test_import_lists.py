@@ -89,7 +89,7 @@ def test_the_tiles_of_a_check_open_lists_with_values_side_by_side(page: Page, si
     expect(page.get_by_test_id("rows-field")).to_be_hidden()
     expect(compared(page, "NEW")).to_contain_text("New lamp")
 
-    page.get_by_role("button", name="1 duplicates: show the list").click()
+    page.get_by_role("button", name="1 duplicate: show the list").click()
     duplicates = page.get_by_test_id("duplicates-table")
     expect(duplicates.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(
         ["32", "33", "LAMP-031", "Name", "Old name", "Lamp 31"]

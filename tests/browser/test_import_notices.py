@@ -186,7 +186,7 @@ def test_a_check_states_which_products_would_be_removed(page: Page, site: Site) 
     page.reload()
     expect(page.get_by_test_id("check-headline")).to_have_text("1 product would be created, 1,200 deleted")
     expect(page.get_by_test_id("confirm-import")).to_have_text("Import 1 product and delete 1,200")
-    expect_counts(page, create=1, missing=1200)
+    expect_counts(page, create=1, delete=1200)
     expect(page.get_by_test_id("missing-effect")).to_contain_text(
         "Every product whose SKU is not in the file is deleted"
     )

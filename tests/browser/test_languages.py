@@ -60,4 +60,11 @@ def test_texts_and_formats_are_those_of_the_browser(
             page.goto(f"/#/imports/{task_id}")
             expect(page.get_by_test_id("undo-import")).to_be_visible()
             assert page.evaluate(FITS)
+            # A choice in the footer lasts over reloads, and "" follows the browser again.
+            for value, expected in (("en", "en"), ("", "de")):
+                with page.expect_navigation():
+                    page.get_by_role("combobox", name=re.compile("Sprache|Language")).select_option(value)
+                expect(page.get_by_test_id("undo-import")).to_be_visible()
+                assert page.evaluate("() => document.documentElement.lang") == expected
+                expect(page.locator("#language")).to_have_value(value)
     console.check()

@@ -39,7 +39,6 @@ const TEXT_FUNCTIONS = new Map(
       ['announce', 0],
       ['append', 0],
       ['fill', 1],
-      ['formatCount', 1],
       ['h', 2],
       ['refill', 1],
       ['setText', 1],

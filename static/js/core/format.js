@@ -60,16 +60,6 @@ function sizeFormat(unit, digits) {
 /** @param {number} value @returns {string} with thousands separators */
 export const formatNumber = (value) => INTEGER.format(Number(value) || 0);
 
-/**
- * Return a number with its noun, such as "2 rows".
- * @param {number} count
- * @param {string} singular
- * @param {string} [plural]
- */
-export function formatCount(count, singular, plural = `${singular}s`) {
-  return `${formatNumber(count)} ${Number(count) === 1 ? singular : plural}`;
-}
-
 /** @param {number} share from 0 to 1 @returns {string} in percent, such as "10%" or "0.25%" */
 export const formatShare = (share) => PERCENT.format(Number(share) || 0);
 

@@ -4,8 +4,8 @@ import { h } from '../core/dom.js';
 import { oneLine } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { pagedPanel } from '../core/paged-panel.js';
-import { bulkCounts } from './bulk-texts.js';
 import { compareHeads, compareRows } from './compare-rows.js';
+import { bulkChangedCount, countLabel } from './counts.js';
 import { importApiPath } from './job-actions.js';
 import { isBulk } from './job.js';
 import { createTabs } from './list-tools.js';
@@ -21,8 +21,8 @@ import { createTabs } from './list-tools.js';
 function changesOf(job) {
   if (isBulk(job)) {
     const name = job.bulk.action === 'delete' ? 'deleted' : 'updated';
-    const [changed] = bulkCounts(job);
-    return changed?.value ? [{ name, label: changed.label, count: changed.value }] : [];
+    const { name: word, value: count } = bulkChangedCount(job);
+    return count ? [{ name, label: countLabel(word), count }] : [];
   }
   /** @type {Change[]} */
   const changes = [

@@ -1,56 +1,28 @@
-// Sentences and counts that describe a bulk change or its undo.
+// Sentences that describe a bulk change or its undo.
 
-import { bulkWords } from '../core/bulk-words.js';
-import { formatCount, formatNumber, formatTime, formatTimeLeft, oneLine } from '../core/format.js';
+import { bulkKind } from '../core/bulk-kind.js';
+import { formatList, formatTime, formatTimeLeft, oneLine } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { currentWho, isLocal } from '../core/session.js';
-import { isUndo, nameOf } from './job.js';
+import { bulkChangedCount, bulkCounts, describeCount } from './counts.js';
+import { isUndo, nameOf, titleOf } from './job.js';
 
+/** @import { Arguments } from '../core/i18n.js' */
 /** @import { BulkDetails, ImportJob } from '../core/types.d.ts' */
-/** @import { Count } from './descriptions.js' */
 /** @import { BulkJob } from './job.js' */
 
+/** @typedef {Arguments<'imports.details.filter.text'>[0]['field']} TextFilter */
+
 const SHOWN_CHARACTERS = 200;
-
-/** @type {Record<string, string | undefined>} */
-const FILTER_LABELS = { q: 'any text', sku: 'SKU', name: 'name', description: 'description' };
-
-/**
- * Return how many products a bulk change has changed or deleted, or its undo has restored.
- * @param {Pick<ImportJob, 'kind' | 'updated_count' | 'removed_count'>} job
- */
-export const changedCount = (job) => (isUndo(job) ? job.updated_count : job.updated_count + job.removed_count);
-
-/**
- * Return the counts of a bulk change or of its undo. They add up to the products that it found.
- * @param {BulkJob} job
- * @returns {Count[]}
- */
-export function bulkCounts(job) {
-  if (isUndo(job)) {
-    return [
-      { name: 'restored', label: 'Restored', value: changedCount(job) },
-      { name: 'rejected', label: 'Left alone', value: job.rejected_count },
-      { name: 'unchanged', label: 'Already gone', value: job.unchanged_count },
-    ];
-  }
-  const { participle } = bulkWords(job.bulk);
-  return [
-    { name: participle, label: capitalize(participle), value: changedCount(job) },
-    { name: 'unchanged', label: 'Unchanged', value: job.unchanged_count },
-  ];
-}
 
 /**
  * Return what a bulk change or its undo has done, such as "1,200 products deactivated, 212 unchanged".
  * @param {BulkJob} job
  */
 export function describeBulkResult(job) {
-  const [changed, ...others] = bulkCounts(job);
-  const rest = others.filter(({ value }) => value).map(({ label, value }) => [value, label.toLowerCase()]);
-  const first = changed?.value
-    ? `${formatCount(changed.value, 'product')} ${changed.label.toLowerCase()}`
-    : `No product ${changed?.label.toLowerCase()}`;
-  return [first, ...rest.map(([value, word]) => `${formatNumber(Number(value))} ${word}`)].join(', ');
+  const { name, value: count } = bulkChangedCount(job);
+  const others = bulkCounts(job).filter((other) => other.name !== name && other.value);
+  return formatList([t('imports.bulk.result', { name, count }), ...others.map(describeCount)]);
 }
 
 /**
@@ -59,10 +31,9 @@ export function describeBulkResult(job) {
  */
 export function describeBulkEnd(job) {
   if (job.status !== 'cancelled') return describeBulkResult(job);
-  const noun = isUndo(job) ? 'The undo' : 'The bulk change';
-  if (!changedCount(job)) return `${noun} was cancelled before it changed anything`;
-  const [changed] = bulkCounts(job);
-  return `${noun} was cancelled: ${formatCount(changedCount(job), 'product')} ${changed?.label.toLowerCase()} before`;
+  const { kind } = job;
+  const { name, value: count } = bulkChangedCount(job);
+  return count ? t('imports.bulk.cancelled', { kind, name, count }) : t('imports.bulk.cancelled_unchanged', { kind });
 }
 
 /**
@@ -71,12 +42,8 @@ export function describeBulkEnd(job) {
  * @returns {string} one or two sentences
  */
 export function describeBulkWritten(job) {
-  const count = changedCount(job);
-  if (!count) return 'Nothing was changed.';
-  const [changed] = bulkCounts(job);
-  const products = formatCount(count, 'product was', 'products were');
-  const stay = count === 1 ? 'This change stays.' : 'These changes stay.';
-  return `${products} ${changed?.label.toLowerCase()} before it stopped. ${stay}`;
+  const { name, value: count } = bulkChangedCount(job);
+  return count ? t('imports.bulk.written', { name, count }) : t('imports.written.nothing_changed');
 }
 
 /**
@@ -84,10 +51,9 @@ export function describeBulkWritten(job) {
  * @param {BulkJob} job
  */
 export function describeBulkAction(job) {
-  if (isUndo(job)) return `Undoing “${job.filename}”`;
-  const { gerund } = bulkWords(job.bulk);
-  const all = job.bulk.selection === 'all' ? 'all ' : '';
-  return `${gerund} ${all}${job.total_records ? formatCount(job.total_records, 'product') : 'products'}`;
+  if (isUndo(job)) return t('imports.bulk.action.undo', { name: titleOf(job) });
+  const args = { isAll: job.bulk.selection === 'all', count: job.total_records };
+  return t(`imports.bulk.action.${bulkKind(job.bulk)}`, args);
 }
 
 /**
@@ -96,28 +62,35 @@ export function describeBulkAction(job) {
  * @param {number | null} secondsLeft null if there is no estimate
  */
 export function describeBulkProgress(job, secondsLeft) {
-  if (job.status === 'pending') return 'Waiting for a worker…';
-  if (job.phase === 'finding' || !job.total_records) return 'Finding the products…';
-  const done = Math.max(job.processed_records, job.rows_written);
-  const parts = [`${formatNumber(done)} of ${formatNumber(job.total_records)}`];
-  if (secondsLeft !== null) parts.push(`${formatTimeLeft(secondsLeft)} left`);
-  return parts.join(' · ');
+  if (job.status === 'pending') return t('imports.bulk.waiting');
+  if (job.phase === 'finding' || !job.total_records) return t('imports.bulk.finding');
+  const counts = { done: Math.max(job.processed_records, job.rows_written), total: job.total_records };
+  return secondsLeft === null
+    ? t('imports.bulk.progress', counts)
+    : t('imports.bulk.progress_left', { ...counts, time: formatTimeLeft(secondsLeft) });
 }
 
 /**
- * Return which products a bulk change selects, such as “Products with “lamp” in the name”.
+ * Return which products a bulk change selects, such as “Products that match: “lamp” in name”.
  * @param {BulkDetails} bulk
  */
 export function describeSelection({ selection, filter, ids }) {
-  if (selection === 'all') return 'All products';
-  if (selection === 'ids') return formatCount(ids ?? 0, 'selected product');
-  const parts = Object.entries(filter ?? {}).map(([name, value]) => {
-    if (name === 'active') return value ? 'active' : 'inactive';
-    if (name === 'changed_by') return 'changed by one job';
-    if (name === 'changed_since') return `changed since ${formatTime(String(value))}`;
-    return `“${oneLine(String(value), SHOWN_CHARACTERS)}” in ${FILTER_LABELS[name] ?? name}`;
-  });
-  return `Products that match: ${parts.join(', ')}`;
+  if (selection === 'all') return t('imports.details.selection.all');
+  if (selection === 'ids') return t('imports.details.selection.ids', { count: ids ?? 0 });
+  const filters = Object.entries(filter ?? {}).map(([name, value]) => describeFilter(name, value));
+  return t('imports.details.selection.filter', { filters: formatList(filters) });
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+function describeFilter(name, value) {
+  if (name === 'active') return t('imports.details.active', { isActive: Boolean(value) });
+  if (name === 'changed_by') return t('imports.details.filter.changed_by');
+  if (name === 'changed_since') return t('imports.details.filter.changed_since', { time: formatTime(String(value)) });
+  const field = /** @type {TextFilter} */ (name);
+  return t('imports.details.filter.text', { field, value: oneLine(String(value), SHOWN_CHARACTERS) });
 }
 
 /**
@@ -125,8 +98,8 @@ export function describeSelection({ selection, filter, ids }) {
  * @param {BulkDetails} bulk with the action `set`
  */
 export function describeValue({ value }) {
-  if (typeof value === 'boolean') return value ? 'active' : 'inactive';
-  return value ? `“${oneLine(value, SHOWN_CHARACTERS)}”` : 'empty';
+  if (typeof value === 'boolean') return t('imports.details.active', { isActive: value });
+  return value ? t('imports.details.value', { value: oneLine(value, SHOWN_CHARACTERS) }) : t('imports.details.empty');
 }
 
 /**
@@ -142,6 +115,3 @@ export function otherAuthor({ started_by: author }) {
  * @param {BulkJob} job
  */
 export const progressLabel = (job) => (isUndo(job) ? nameOf(job) : describeBulkAction(job));
-
-/** @param {string} word */
-const capitalize = (word) => word.charAt(0).toUpperCase() + word.slice(1);

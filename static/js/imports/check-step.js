@@ -10,7 +10,7 @@ import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
 import { canFix, isRunning } from './job.js';
 import { createCheckedRowsPanel } from './checked-rows.js';
-import { describeOtherRows } from './descriptions.js';
+import { describeOtherRows } from './check-texts.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixBar } from './fix-bar.js';
 import { discardDrafts } from './fix-drafts.js';
@@ -144,7 +144,8 @@ function createContent(mode, job, context) {
     update: openRows('changed'),
     unchanged: rows ? openRows('unchanged') : undefined,
     skipped: rows ? openRows('skipped') : undefined,
-    missing: rows ? openRows('missing') : undefined,
+    delete: rows ? openRows('missing') : undefined,
+    deactivate: rows ? openRows('missing') : undefined,
     duplicate: duplicates ? () => openList(duplicates) : undefined,
     rejected: rejects ? () => openList(rejects.element) : undefined,
   };

@@ -2,8 +2,10 @@
 
 import { fill, h, setText } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
+import { t } from '../core/i18n.js';
+import { countLabel, describeCount } from './counts.js';
 
-/** @import { Count } from './descriptions.js' */
+/** @import { Count } from './counts.js' */
 
 /**
  * Functions that open the list of a count, by the name of the count.
@@ -23,14 +25,14 @@ export function createCountTiles(lists = {}) {
   const isLinked = ({ name, value }) => value > 0 && Boolean(lists[name]);
   /** @param {Count} count */
   const valueElement = (count) => {
-    const { name, label, value } = count;
+    const { name } = count;
     /** @type {Record<string, string>} */
     const data = { testid: `count-${name}` };
     if (!isLinked(count)) return h('dd', { class: 'tabular', data });
     const button = h('button', {
       class: 'link-button count-link',
       type: 'button',
-      'aria-label': `${formatNumber(value)} ${label.toLowerCase()}: show the list`,
+      'aria-label': t('imports.count.show_list', { count: describeCount(count) }),
       on: { click: () => lists[name]?.() },
     });
     return h('dd', { class: 'tabular', data }, button);
@@ -45,8 +47,8 @@ export function createCountTiles(lists = {}) {
       element.style.setProperty('--tiles', String(counts.length));
       fill(
         element,
-        counts.map(({ name, label }, index) =>
-          h('div', { class: 'count', data: { count: name } }, h('dt', { text: label }), values[index]),
+        counts.map(({ name }, index) =>
+          h('div', { class: 'count', data: { count: name } }, h('dt', { text: countLabel(name) }), values[index]),
         ),
       );
     }

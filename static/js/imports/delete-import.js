@@ -6,7 +6,7 @@ import { formatMoment } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { toast } from '../core/toast.js';
 import { importApiPath } from './job-actions.js';
-import { isImport, isInFuture, isUndo } from './job.js';
+import { isImport, isInFuture, isUndo, titleOf } from './job.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
 
@@ -19,9 +19,9 @@ const TIMEOUT_MS = 180_000;
  * @returns {Promise<boolean>} whether it was deleted
  */
 export async function deleteImport(job) {
-  const { kind, filename: name } = job;
+  const { kind } = job;
   const isDeleted = await askToConfirm({
-    title: t('imports.job.delete.title', { kind, name }),
+    title: t('imports.job.delete.title', { kind, name: titleOf(job) }),
     text: describeDeletion(job),
     ok: t('imports.job.delete.ok', { kind }),
     run: async () => {

@@ -11,7 +11,7 @@ import { go, redirect } from '../core/router.js';
 import { createCheckStep } from './check-step.js';
 import { watchImport } from './import-watcher.js';
 import { createJobActions } from './job-actions.js';
-import { isAllRejected, isImport, nameOf } from './job.js';
+import { isAllRejected, isImport, nameOf, titleOf } from './job.js';
 import { createNextLink } from './next-import.js';
 import { createProgressStep } from './progress-step.js';
 import { createResultStep } from './result-step.js';
@@ -68,7 +68,7 @@ export const importDetailScreen = {
      */
     const show = (latest, step) => {
       setText(title, nameOf(latest));
-      title.title = latest.filename;
+      title.title = titleOf(latest);
       document.title = pageTitle(latest);
       steps.show(latest, step);
       if (view && shownStep === step) return view.show(latest);

@@ -1,12 +1,13 @@
 // The details of a job: its file or its change, origin, options and duration, and the log of what happened.
 
 import { h } from '../core/dom.js';
-import { formatBytes, formatDuration, formatNumber, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
+import { formatBytes, formatDuration, formatTime, formatTimeOfDay, parseTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { messageContent } from '../core/message-text.js';
 import { may } from '../core/session.js';
 import { describeOrigin } from './descriptions.js';
 import { describeSelection, describeValue } from './bulk-texts.js';
-import { elapsedSeconds, isBulk, isImport, nounOf } from './job.js';
+import { elapsedSeconds, isBulk, isImport, titleOf } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
 import { importAddress } from './steps.js';
 
@@ -26,20 +27,20 @@ export function createDetailsCard(job) {
   return h(
     'section',
     { class: 'card details-card', 'aria-labelledby': 'details-title', data: { testid: 'import-facts' } },
-    h('h2', { id: 'details-title', text: 'Details' }),
+    h('h2', { id: 'details-title', text: t('imports.details.title') }),
     h(
       'dl',
       { class: 'fact-list' },
       detailsOf(job).map(([name, value]) => [h('dt', { text: name }), h('dd', {}, value)]),
     ),
-    job.log.length ? [h('h3', { text: 'What happened' }), logList(job.log)] : null,
+    job.log.length ? [h('h3', { text: t('imports.details.log') }), logList(job.log)] : null,
     may('admin')
       ? h(
           'p',
           {},
           h('a', {
             href: `#/activity?${new URLSearchParams({ target: `import:${job.task_id}` })}`,
-            text: `Who did what with this ${nounOf(job)}`,
+            text: t('imports.details.activity', { kind: job.kind }),
             data: { testid: 'import-activity' },
           }),
         )
@@ -56,14 +57,21 @@ function detailsOf(job) {
   /** @type {[name: string, value: Child][]} */
   const details = [
     ...sourceOf(job),
-    ['Started from', describeOrigin(job) || '–'],
-    [isImport(job) ? 'Uploaded' : 'Started', formatTime(job.created_at)],
+    [t('imports.details.head.started_from'), describeOrigin(job)],
+    [
+      isImport(job) ? t('imports.details.head.uploaded') : t('imports.details.head.started'),
+      formatTime(job.created_at),
+    ],
   ];
-  if (isImport(job)) details.push(['Options', describeOptions(job.options)]);
-  if (job.file) details.push(['Read as', describeFormat(job.file).join(' · ')]);
-  if (seconds !== null) details.push(['Processing time', formatDuration(seconds)]);
-  if (job.rows_per_second && !isBulk(job)) details.push(['Speed', `${formatNumber(job.rows_per_second)} rows/s`]);
-  if (job.run > 1) details.push(['Attempts', `${formatNumber(job.run)}, the last one is shown`]);
+  if (isImport(job)) details.push([t('imports.details.head.options'), describeOptions(job.options)]);
+  if (job.file) details.push([t('imports.details.head.read_as'), describeFormat(job.file).join(' · ')]);
+  if (seconds !== null) details.push([t('imports.details.head.processing_time'), formatDuration(seconds)]);
+  if (job.rows_per_second && !isBulk(job)) {
+    details.push([t('imports.details.head.speed'), t('imports.details.rate', { rate: job.rows_per_second })]);
+  }
+  if (job.run > 1) {
+    details.push([t('imports.details.head.attempts'), t('imports.details.attempts', { count: job.run })]);
+  }
   return details;
 }
 
@@ -73,16 +81,23 @@ function detailsOf(job) {
  */
 function sourceOf(job) {
   if (job.undo_of) {
-    const link = h('a', { href: importAddress(job.undo_of), text: job.filename });
-    return [[isBulk(job) ? 'Bulk change' : 'Import', link]];
+    const link = h('a', { href: importAddress(job.undo_of), text: titleOf(job) });
+    return [[isBulk(job) ? t('imports.details.head.bulk') : t('imports.details.head.import'), link]];
   }
-  if (!isBulk(job)) return [['File', job.filename + (job.file_size ? ` (${formatBytes(job.file_size)})` : '')]];
+  if (!isBulk(job)) {
+    const { filename: name, file_size: bytes } = job;
+    const file = bytes ? t('imports.details.file', { name, size: formatBytes(bytes) }) : name;
+    return [[t('imports.details.head.file'), file]];
+  }
   /** @type {[name: string, value: Child][]} */
   const source = [
-    ['Bulk change', job.filename],
-    ['Products', describeSelection(job.bulk)],
+    [t('imports.details.head.bulk'), titleOf(job)],
+    [t('imports.details.head.products'), describeSelection(job.bulk)],
   ];
-  if (job.bulk.action === 'set') source.push([`New ${job.bulk.field}`, describeValue(job.bulk)]);
+  const { action, field } = job.bulk;
+  if (action === 'set' && field) {
+    source.push([t('imports.details.head.new_value', { field }), describeValue(job.bulk)]);
+  }
   return source;
 }
 

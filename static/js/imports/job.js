@@ -1,6 +1,8 @@
 // What the fields of a job mean, and how to merge two versions of one job.
 
+import { bulkKind } from '../core/bulk-kind.js';
 import { formatNumber, parseTime } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { serverNow } from '../core/server-clock.js';
 
 /** @import { BulkDetails, ImportDetail, ImportJob } from '../core/types.d.ts' */
@@ -10,14 +12,14 @@ const FINAL_STATUSES = new Set(['completed', 'failed', 'cancelled']);
 
 /** @type {Record<string, string | undefined>} */
 const PHASE_WORDS = {
-  queued: 'Waiting',
-  reading: 'Reading',
-  reading_workbook: 'Reading workbook',
-  comparing: 'Comparing',
-  finding: 'Finding products',
-  writing: 'Writing',
-  undoing: 'Undoing',
-  finished: 'Finishing',
+  queued: t('imports.job.phase.queued'),
+  reading: t('imports.job.phase.reading'),
+  reading_workbook: t('imports.job.phase.reading_workbook'),
+  comparing: t('imports.job.phase.comparing'),
+  finding: t('imports.job.phase.finding'),
+  writing: t('imports.job.phase.writing'),
+  undoing: t('imports.job.phase.undoing'),
+  finished: t('imports.job.phase.finished'),
 };
 
 /**
@@ -55,25 +57,18 @@ export const isImport = (job) => job.kind === 'import';
 export const isBulk = (job) => Boolean(job.bulk);
 
 /**
- * Return what sentences call a job.
- * @param {Pick<ImportJob, 'kind'>} job
+ * Return the name of the file of an import, or what a bulk change does. An undo has that of the job that it undoes.
+ * @param {Pick<ImportJob, 'filename'> & Partial<Pick<ImportJob, 'bulk'>>} job
  */
-export const nounOf = ({ kind }) => ({ import: 'import', bulk: 'bulk change', undo: 'undo' })[kind];
-
-/**
- * Return what sentences call the job that an undo undoes.
- * @param {Partial<Pick<ImportJob, 'bulk'>>} undo
- */
-export const nounOfUndone = (undo) => (isBulk(undo) ? 'bulk change' : 'import');
+export const titleOf = (job) =>
+  isBulk(job) ? t(`imports.job.title.${bulkKind(job.bulk)}`, { isAll: job.bulk.selection === 'all' }) : job.filename;
 
 /**
  * Return the name of a job for lists and headings.
  * @param {Pick<ImportJob, 'kind' | 'filename'> & Partial<Pick<ImportJob, 'bulk'>>} job
  */
-export function nameOf(job) {
-  if (!isUndo(job)) return job.filename;
-  return `Undo of ${isBulk(job) ? `“${job.filename}”` : job.filename}`;
-}
+export const nameOf = (job) =>
+  isUndo(job) ? t('imports.job.undo_of', { isBulk: isBulk(job), name: titleOf(job) }) : titleOf(job);
 
 /**
  * Return whether the products that a job has created or updated can be listed: the change log has them as long as the
@@ -144,11 +139,11 @@ export const isAllRejected = ({ kind, status, total_records: total, rejected_cou
  * @type {Record<NonNullable<ImportJob['undo_state']>, {word: string, icon: IconName, tone: string}>}
  */
 const UNDO_STATUSES = {
-  undoing: { word: 'Being undone', icon: 'arc', tone: 'running' },
-  undone: { word: 'Undone', icon: 'undo', tone: 'neutral' },
-  partly_undone: { word: 'Partly undone', icon: 'undo', tone: 'warning' },
-  undo_failed: { word: 'Undo failed', icon: 'cross', tone: 'danger' },
-  undo_cancelled: { word: 'Undo cancelled', icon: 'slash', tone: 'warning' },
+  undoing: { word: t('imports.job.status.undoing'), icon: 'arc', tone: 'running' },
+  undone: { word: t('imports.job.status.undone'), icon: 'undo', tone: 'neutral' },
+  partly_undone: { word: t('imports.job.status.partly_undone'), icon: 'undo', tone: 'warning' },
+  undo_failed: { word: t('imports.job.status.undo_failed'), icon: 'cross', tone: 'danger' },
+  undo_cancelled: { word: t('imports.job.status.undo_cancelled'), icon: 'slash', tone: 'warning' },
 };
 
 /**
@@ -161,18 +156,18 @@ export function describeStatus(job) {
   if (undone) return undone;
   switch (job.status) {
     case 'pending':
-      return { word: 'Waiting', icon: 'clock', tone: 'neutral' };
+      return { word: t('imports.job.status.pending'), icon: 'clock', tone: 'neutral' };
     case 'processing':
-      return { word: PHASE_WORDS[job.phase] ?? 'Running', icon: 'arc', tone: 'running' };
+      return { word: PHASE_WORDS[job.phase] ?? t('imports.job.phase.other'), icon: 'arc', tone: 'running' };
     case 'awaiting_confirmation':
-      return { word: 'To confirm', icon: 'pause', tone: 'warning' };
+      return { word: t('imports.job.status.awaiting_confirmation'), icon: 'pause', tone: 'warning' };
     case 'completed':
-      if (isAllRejected(job)) return { word: 'All rejected', icon: 'warning', tone: 'warning' };
-      return { word: 'Completed', icon: 'check', tone: 'success' };
+      if (isAllRejected(job)) return { word: t('imports.job.status.all_rejected'), icon: 'warning', tone: 'warning' };
+      return { word: t('imports.job.status.completed'), icon: 'check', tone: 'success' };
     case 'failed':
-      return { word: 'Failed', icon: 'cross', tone: 'danger' };
+      return { word: t('imports.job.status.failed'), icon: 'cross', tone: 'danger' };
     case 'cancelled':
-      return { word: 'Cancelled', icon: 'slash', tone: 'neutral' };
+      return { word: t('imports.job.status.cancelled'), icon: 'slash', tone: 'neutral' };
     default:
       return { word: String(job.status), icon: 'clock', tone: 'neutral' };
   }
@@ -216,21 +211,22 @@ export function mergeJob(known, arrived) {
  */
 export function describeRows(job) {
   const { total_records: total, rows_read: read } = job;
-  const processed = Math.max(job.processed_records, job.rows_written);
-  const processedOfTotal = `${formatNumber(processed)} of ${formatNumber(total)}`;
+  const done = Math.max(job.processed_records, job.rows_written);
+  const doneOfTotal = t('imports.job.rows.of', { done, total });
   if (!isImport(job)) {
     if (!total) return null;
-    return ['Products', job.status === 'completed' ? formatNumber(total) : processedOfTotal];
+    return [t('imports.job.rows.products'), job.status === 'completed' ? formatNumber(total) : doneOfTotal];
   }
-  if (job.status === 'completed') return ['Rows', formatNumber(total)];
+  if (job.status === 'completed') return [t('imports.job.rows.rows'), formatNumber(total)];
   if (job.status === 'processing' && job.phase === 'comparing') {
-    return ['Rows compared', `${formatNumber(job.rows_compared)} of ${formatNumber(total)}`];
+    return [t('imports.job.rows.compared'), t('imports.job.rows.of', { done: job.rows_compared, total })];
   }
-  if (processed > 0 || job.phase === 'writing') return ['Rows processed', processedOfTotal];
+  if (done > 0 || job.phase === 'writing') return [t('imports.job.rows.processed'), doneOfTotal];
   if (!read) return null;
   // The total is an estimate until the file has been read. An estimate below the rows already read is useless.
   const hasEstimate = total > read && !isFinal(job);
-  return ['Rows read', hasEstimate ? `${formatNumber(read)} of about ${formatNumber(total)}` : formatNumber(read)];
+  const text = hasEstimate ? t('imports.job.rows.of_about', { done: read, total }) : formatNumber(read);
+  return [t('imports.job.rows.read'), text];
 }
 
 /**

@@ -17,7 +17,10 @@ const SHOWN_KEYS = new Set(['text', 'readings', 'line']);
 const LISTS = {
   all_rejected: { counts: ['rejected'], label: t('imports.check.notice_list.rejects') },
   many_rejects: { counts: ['rejected'], label: t('imports.check.notice_list.rejects') },
-  missing_products: { counts: ['missing', 'deleted', 'deactivated'], label: t('imports.check.notice_list.products') },
+  missing_products: {
+    counts: ['delete', 'deactivate', 'deleted', 'deactivated'],
+    label: t('imports.check.notice_list.products'),
+  },
   duplicates_differ: { counts: ['duplicate'], label: t('imports.check.notice_list.duplicates') },
 };
 

@@ -6,15 +6,9 @@ import { h, setText } from '../core/dom.js';
 import { formatAhead, formatMoment } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { createActionButton, createCancelButton, createSkipRejectsButton, offerAction } from './action-buttons.js';
+import { checkHeadline, confirmLabel, describeAllOrNothing } from './check-texts.js';
 import { createCountTiles } from './count-tiles.js';
-import {
-  checkHeadline,
-  confirmLabel,
-  countRemovals,
-  describeAllOrNothing,
-  describeCounts,
-  previewCounts,
-} from './descriptions.js';
+import { countRemovals, describeCounts, previewCounts } from './counts.js';
 import { createFieldChanges } from './field-changes.js';
 import { isAllRejected } from './job.js';
 import { noticesTitle } from './notice-content.js';

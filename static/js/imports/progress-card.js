@@ -3,11 +3,13 @@
 import { progressAnnouncer } from '../core/announcer.js';
 import { isReachable } from '../core/connection.js';
 import { fill, h, setText } from '../core/dom.js';
-import { formatClock, formatDuration, formatNumber, formatTimeLeft } from '../core/format.js';
+import { formatClock, formatDuration, formatShare, formatTimeLeft } from '../core/format.js';
+import { t } from '../core/i18n.js';
 import { pageNow } from '../core/server-clock.js';
 import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
-import { describeCounts, jobCounts, jobHeadline } from './descriptions.js';
+import { describeCounts, jobCounts } from './counts.js';
+import { jobHeadline } from './descriptions.js';
 import { describeRows, describeStatus, isAllRejected, isBulk, isFinal, isImport, isRunning, nameOf } from './job.js';
 import { createProgressCounter } from './progress-counter.js';
 import { createStatusPill } from './status-pill.js';
@@ -20,7 +22,6 @@ import { isChecking } from './steps.js';
 /** @typedef {[label: string, value: string]} Fact */
 
 const TICK_MS = 1_000;
-const CONNECTION_LOST = 'Connection lost, reconnecting… The numbers are from before.';
 
 /** The average speed of a shorter import would be meaningless. */
 const MIN_AVERAGE_SECONDS = 0.5;
@@ -41,7 +42,7 @@ const MIN_AVERAGE_SECONDS = 0.5;
  * @returns {ProgressCard}
  */
 export function createProgressCard(job, lists) {
-  const name = isImport(job) ? `Import of ${job.filename}` : nameOf(job);
+  const name = isImport(job) ? t('imports.progress.card.label', { name: job.filename }) : nameOf(job);
   const pill = createStatusPill({ testid: 'import-status' });
   const bar = progressBar({ label: name, testid: 'import-progress' });
   const headline = h('h2', { class: 'import-headline', data: { testid: 'import-headline' } });
@@ -58,7 +59,7 @@ export function createProgressCard(job, lists) {
   const tick = () => {
     const isLost = !isReachable() && isRunning(latest);
     element.classList.toggle('is-lost', isLost);
-    setText(headline, isLost ? CONNECTION_LOST : jobHeadline(latest, pageNow() - firstSeenAt));
+    setText(headline, isLost ? t('imports.progress.card.lost') : jobHeadline(latest, pageNow() - firstSeenAt));
     showFacts(factList, factsOf(latest, counter));
   };
   /** @param {ImportDetail} next */
@@ -67,15 +68,15 @@ export function createProgressCard(job, lists) {
     counter.accept(next);
     pill.show(next);
     element.dataset.status = next.status;
-    const percent = next.step_progress;
-    const { word, tone } = describeStatus(next);
-    bar.set(percent, `${percent}%, ${word}`);
+    const percent = formatShare(next.step_progress / 100);
+    const { word: status, tone } = describeStatus(next);
+    bar.set(next.step_progress, t('imports.progress.card.percent', { percent, status }));
     bar.tone(tone);
     // A full bar would look like a success.
     const hidesProgress = isAllRejected(next) || Boolean(next.undo_state);
     bar.element.hidden = hidesProgress;
     percentText.hidden = hidesProgress;
-    setText(percentText, `${percent}%`);
+    setText(percentText, percent);
     counts.show(jobCounts(next));
     // The counts of a check are only known when it ends.
     counts.element.hidden = isChecking(next);
@@ -109,15 +110,27 @@ function factsOf(job, counter) {
   const rows = describeRows(job);
   if (rows) facts.push(rows);
   const speed = isBulk(job) ? null : isEnded ? averageSpeed(job) : job.current_rows_per_second;
-  if (speed) facts.push([isEnded ? 'Average speed' : 'Speed', `${formatNumber(speed)} rows/s`]);
-  const elapsed = counter.elapsedSeconds();
-  if (elapsed !== null) facts.push(isEnded ? ['Duration', formatDuration(elapsed)] : ['Elapsed', formatClock(elapsed)]);
-  if (job.status === 'pending') facts.push(['Time left', 'known once it has started']);
-  if (job.status === 'processing') {
-    const left = counter.secondsLeft();
-    facts.push(['Time left', left === null ? 'estimating…' : formatTimeLeft(left)]);
+  if (speed) {
+    const label = isEnded ? t('imports.progress.card.average_speed') : t('imports.progress.card.speed');
+    facts.push([label, t('imports.progress.card.rate', { rate: speed })]);
   }
+  const elapsed = counter.elapsedSeconds();
+  if (elapsed !== null && isEnded) facts.push([t('imports.progress.card.duration'), formatDuration(elapsed)]);
+  if (elapsed !== null && !isEnded) facts.push([t('imports.progress.card.elapsed'), formatClock(elapsed)]);
+  const timeLeft = describeTimeLeft(job, counter);
+  if (timeLeft) facts.push([t('imports.progress.card.time_left'), timeLeft]);
   return facts;
+}
+
+/**
+ * @param {ImportDetail} job
+ * @param {ReturnType<typeof createProgressCounter>} counter
+ */
+function describeTimeLeft(job, counter) {
+  if (job.status === 'pending') return t('imports.progress.card.time_left_unknown');
+  if (job.status !== 'processing') return '';
+  const left = counter.secondsLeft();
+  return left === null ? t('imports.progress.card.estimating') : formatTimeLeft(left);
 }
 
 /** @param {ImportDetail} job */
@@ -146,11 +159,15 @@ function showFacts(list, facts) {
  */
 function announceChange(announceProgress, job) {
   const percent = job.step_progress;
+  const headline = jobHeadline(job);
   if (job.status === 'completed') {
-    announceProgress(100, `${jobHeadline(job)}. ${describeCounts(jobCounts(job))}`, true);
+    const text = describeCounts(jobCounts(job));
+    announceProgress(100, t('imports.progress.card.ended', { headline, text }), true);
   } else if (isFinal(job) || job.status === 'awaiting_confirmation') {
-    announceProgress(percent, `${jobHeadline(job)}. ${job.error_message ?? ''}`, true);
+    const text = job.error_message;
+    announceProgress(percent, text ? t('imports.progress.card.ended', { headline, text }) : headline, true);
   } else {
-    announceProgress(percent, `${describeStatus(job).word}: ${percent}%`);
+    const args = { status: describeStatus(job).word, percent: formatShare(percent / 100) };
+    announceProgress(percent, t('imports.progress.card.announce', args));
   }
 }

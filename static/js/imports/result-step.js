@@ -3,6 +3,7 @@
 import { buildBanner } from '../core/banner.js';
 import { fill, h, refill } from '../core/dom.js';
 import { formatMoment } from '../core/format.js';
+import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { may } from '../core/session.js';
 import {
@@ -14,12 +15,13 @@ import {
   createUndoButton,
 } from './action-buttons.js';
 import { createAffectedProductsPanel } from './affected-products.js';
-import { describeAllOrNothing, describeOtherImported, describeWritten, isExpired } from './descriptions.js';
+import { describeAllOrNothing } from './check-texts.js';
+import { describeOtherImported, describeWritten, isExpired } from './descriptions.js';
 import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixesCard } from './fixes-card.js';
 import { openList } from './count-tiles.js';
-import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo, nounOf, nounOfUndone } from './job.js';
+import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo, titleOf } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
@@ -29,6 +31,7 @@ import { createUndoNote } from './undo-note.js';
 import { describeNoUndo } from './undo-texts.js';
 
 /** @import { Child } from '../core/dom.js' */
+/** @import { Part } from '../core/i18n.js' */
 /** @import { ImportDetail, ImportedProduct } from '../core/types.d.ts' */
 /** @import { StepView } from './detail-screen.js' */
 /** @import { StepContext } from './job-actions.js' */
@@ -70,10 +73,12 @@ export function createResultStep(job, context) {
       : {};
     const hasDuplicates = latest.duplicate_count > 0 && isImport(latest);
     const duplicates = hasDuplicates ? createDuplicatesPanel(latest, latest.duplicate_count) : null;
+    const openRejects = rejects ? () => openList(rejects.element) : undefined;
     const lists = {
       ...affectedLists,
       duplicate: duplicates ? () => openList(duplicates) : undefined,
-      rejected: rejects ? () => openList(rejects.element) : undefined,
+      rejected: openRejects,
+      left_alone: openRejects,
     };
     const card = createProgressCard(latest, lists);
     const chart = createThroughputChart();
@@ -136,27 +141,26 @@ const failedForRejects = (job) =>
 function explanation(job) {
   if (failedForRejects(job)) {
     const { title, detail } = describeAllOrNothing(job.rejected_count, job.total_records);
-    return buildBanner({ title, detail: `Nothing was written. ${detail}` });
+    return buildBanner({ title, detail: joinSentences(t('imports.written.nothing'), detail) });
   }
   if (job.status === 'failed') {
     return buildBanner({
-      title: job.error_message || 'It failed for an unknown reason.',
-      detail: `${describeWritten(job)} ${describeRetry(job)}`,
+      title: job.error_message || t('imports.result.failed_unknown'),
+      detail: joinSentences(describeWritten(job), describeRetry(job)),
     });
   }
   if (job.status === 'cancelled') {
-    const title = isExpired(job)
-      ? 'Nobody confirmed the import in time, so nothing was written.'
-      : describeWritten(job);
+    const title = isExpired(job) ? t('imports.result.expired') : describeWritten(job);
     return buildBanner({ tone: 'warning', title, detail: describeRetry(job) });
   }
   if (isAllRejected(job)) {
     return buildBanner({
       tone: 'warning',
-      title: job.updated_count || job.removed_count ? 'No row of the file was taken.' : 'Your products are unchanged.',
-      detail:
-        'The reasons are listed below. Correct the file and import it again. If the cells are in the wrong columns, ' +
-        'check the file before the import: there you can change how it is read.',
+      title:
+        job.updated_count || job.removed_count
+          ? t('imports.result.all_rejected.no_row')
+          : t('imports.result.all_rejected.unchanged'),
+      detail: t('imports.result.all_rejected.hint'),
     });
   }
   if (job.undo_of) return undoOfNote(job.undo_of, job);
@@ -168,25 +172,24 @@ function explanation(job) {
  * @param {ImportDetail} undo
  */
 function undoOfNote(undoneId, undo) {
-  const name = isBulk(undo) ? `“${undo.filename}”` : `of ${undo.filename}`;
-  const link = h('a', { href: importAddress(undoneId), text: `the ${nounOfUndone(undo)} ${name}` });
-  return h('p', { class: 'note' }, icon('undo'), h('span', {}, 'This undoes ', link, '.'));
+  const link = (/** @type {Part[]} */ parts) => h('a', { href: importAddress(undoneId) }, parts);
+  const args = { isBulk: isBulk(undo), name: titleOf(undo), link };
+  return h('p', { class: 'note' }, icon('undo'), h('span', {}, tRich('imports.result.undoes', args)));
 }
+
+/** @param {string[]} sentences */
+const joinSentences = (...sentences) => sentences.filter(Boolean).join(' ');
 
 /** @param {ImportDetail} job */
 function describeRetry(job) {
   if (!may('imports:write')) return '';
-  if (!isImport(job)) return canRetry(job) ? `You can retry the ${nounOf(job)}.` : '';
+  if (!isImport(job)) return canRetry(job) ? t('imports.result.retry.kind', { kind: job.kind }) : '';
   if (isFileRefused(job)) {
-    return canChangeReading(job)
-      ? `If it was read wrongly, change columns or options until ${formatMoment(job.retry_until)}.`
-      : '';
+    return canChangeReading(job) ? t('imports.result.retry.reading', { time: formatMoment(job.retry_until) }) : '';
   }
   return canRetry(job)
-    ? `The file is stored until ${formatMoment(job.retry_until)}. ` +
-        'Until then you can retry the import, also with other columns or options.'
-    : 'Its file is no longer stored. Choose the file again to import it: ' +
-        'products that were already written then count as unchanged.';
+    ? t('imports.result.retry.import', { time: formatMoment(job.retry_until) })
+    : t('imports.result.retry.gone');
 }
 
 /**
@@ -199,23 +202,23 @@ function actions(job, context) {
   const undo = isInFuture(job.undo_until) ? createUndoButton(job, context.reload) : undoHint(job);
   const products = createProductsLink(false, job);
   if (isBulk(job)) return [canRetry(job) && createRetryButton(context), createProductsLink(!canRetry(job), job), undo];
-  if (isAllRejected(job)) return [createChooseFileButton('Choose another file', true), products, undo];
+  if (isAllRejected(job)) return [createChooseFileButton(t('imports.result.choose_another'), true), products, undo];
   if (job.status === 'completed') {
-    return [createProductsLink(true, job), createChooseFileButton('Import another file'), undo];
+    return [createProductsLink(true, job), createChooseFileButton(t('imports.result.import_another')), undo];
   }
-  if (!canRetry(job)) return [createChooseFileButton('Choose another file', true), products, undo];
+  if (!canRetry(job)) return [createChooseFileButton(t('imports.result.choose_another'), true), products, undo];
   const needsOtherFile = wouldFailAgain(job);
   return [
-    needsOtherFile ? createChooseFileButton('Choose another file', true) : startAgainButton(job, context),
+    needsOtherFile ? createChooseFileButton(t('imports.result.choose_another'), true) : startAgainButton(job, context),
     may('imports:write') &&
       canChangeReading(job) &&
       h('a', {
         class: 'button',
         href: importAddress(job.task_id, 'check'),
-        text: 'Change columns or options',
+        text: t('imports.result.change_options'),
         data: { testid: 'change-options' },
       }),
-    needsOtherFile ? null : createChooseFileButton('Choose another file'),
+    needsOtherFile ? null : createChooseFileButton(t('imports.result.choose_another')),
     undo,
   ];
 }

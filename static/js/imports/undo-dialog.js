@@ -4,7 +4,7 @@ import { ApiError, hasStatus, sendJson } from '../core/api.js';
 import { askToConfirm } from '../core/confirm.js';
 import { t } from '../core/i18n.js';
 import { importApiPath } from './job-actions.js';
-import { isBulk } from './job.js';
+import { isBulk, titleOf } from './job.js';
 import { describeUndoPlan } from './undo-texts.js';
 
 /** @import { ImportJob, UndoPlan } from '../core/types.d.ts' */
@@ -49,7 +49,7 @@ export function askToUndo(job, reload) {
     }
   };
   return askToConfirm({
-    title: t('imports.undo.question', { isBulk: isBulk(job), name: job.filename }),
+    title: t('imports.undo.question', { isBulk: isBulk(job), name: titleOf(job) }),
     text: count(),
     waiting: t('imports.undo.counting'),
     ok: () => (force ? t('imports.undo.button_rest') : t('imports.undo.ok', { kind: job.kind })),

@@ -1,4 +1,4 @@
-// The bar of actions on the selected products. Each button names its effect.
+// The bar of actions on the selected products. Each button names its effect; a narrow window shows only the verb.
 
 import { h, setText } from '../core/dom.js';
 import { t } from '../core/i18n.js';
@@ -44,7 +44,8 @@ export const ACTIONS = [
  */
 export function actionBar({ onAction, onExport, onEverything, onClear }) {
   const buttons = ACTIONS.map(([action, verb]) => {
-    const what = h('span', { class: 'what' });
+    const isCounted = action !== 'set';
+    const full = h('span', { class: 'full' });
     /** @type {HTMLButtonElement} */
     const button = h(
       'button',
@@ -54,11 +55,11 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
         data: { testid: `bulk-${action}` },
         on: { click: () => button.getAttribute('aria-disabled') !== 'true' && onAction(action) },
       },
-      h('span', { text: verb }),
-      ' ',
-      action === 'set' ? null : what,
+      isCounted ? [h('span', { class: 'verb', 'aria-hidden': 'true', text: verb }), full] : verb,
     );
-    return { action, button, what };
+    /** @param {number} count */
+    const name = (count) => isCounted && setText(full, t('products.bulk.ok', { change: action, count }));
+    return { action, button, name };
   });
   const exporting = menuButton({
     face: [icon('download'), h('span', { class: 'label', text: t('products.export.label') })],
@@ -79,7 +80,6 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
 
   /** @param {SelectionState} state */
   const show = (state) => {
-    const products = t('products.selection.count', { count: state.count });
     const offers = !state.isEverything && state.isPage && state.total > state.count;
     bar.show({
       count: state.count,
@@ -92,8 +92,8 @@ export function actionBar({ onAction, onExport, onEverything, onClear }) {
           })
         : undefined,
     });
-    for (const { action, button, what } of buttons) {
-      setText(what, products);
+    for (const { action, button, name } of buttons) {
+      name(state.count);
       button.hidden = !may('products:write') || (action === 'delete' && !state.mayDelete);
       button.setAttribute('aria-disabled', String(state.busy));
     }

@@ -4,7 +4,7 @@
 import { messageOf, nextStep, sendJson } from '../core/api.js';
 import { bulkCalled, bulkChanged, jobStarted } from '../core/app-events.js';
 import { clearBanner, showBanner } from '../core/banner.js';
-import { bulkKind } from '../core/bulk-words.js';
+import { bulkKind } from '../core/bulk-kind.js';
 import { askToConfirm } from '../core/confirm.js';
 import { t } from '../core/i18n.js';
 import { toast } from '../core/toast.js';
@@ -14,7 +14,7 @@ import { ownChange } from './save-queue.js';
 import { UNDOABLE_COUNT } from './undoable-deletes.js';
 
 /** @import { ApiError, NetworkError } from '../core/api.js' */
-/** @import { BulkChange } from '../core/bulk-words.js' */
+/** @import { BulkChange } from '../core/bulk-kind.js' */
 /** @import { BulkCount, ImportJob } from '../core/types.d.ts' */
 /** @import { Filters } from './query.js' */
 

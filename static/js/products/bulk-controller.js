@@ -5,7 +5,7 @@ import { changeMany, deleteAll, showRefusal } from './bulk-actions.js';
 import { openSetField } from './set-field-dialog.js';
 
 /** @import { ImportJob } from '../core/types.d.ts' */
-/** @import { BulkChange } from '../core/bulk-words.js' */
+/** @import { BulkChange } from '../core/bulk-kind.js' */
 /** @import { BulkAction } from './action-bar.js' */
 /** @import { Outcome, Target } from './bulk-actions.js' */
 

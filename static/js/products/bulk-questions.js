@@ -1,10 +1,10 @@
 // The question before a change of many products: its number and its effect, from a dry run.
 
-import { bulkKind } from '../core/bulk-words.js';
+import { bulkKind } from '../core/bulk-kind.js';
 import { formatMoment, oneLine } from '../core/format.js';
 import { t } from '../core/i18n.js';
 
-/** @import { BulkChange } from '../core/bulk-words.js' */
+/** @import { BulkChange } from '../core/bulk-kind.js' */
 /** @import { BulkCount } from '../core/types.d.ts' */
 
 /** @typedef {{title: string, text: string, ok: string}} Question */

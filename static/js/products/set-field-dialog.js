@@ -1,7 +1,7 @@
 // The dialog that sets one field of the selected products to a value.
 
 import { messageOf } from '../core/api.js';
-import { bulkKind } from '../core/bulk-words.js';
+import { bulkKind } from '../core/bulk-kind.js';
 import { showDialog } from '../core/dialog.js';
 import { createDiscardQuestion } from '../core/discard-question.js';
 import { h, setText } from '../core/dom.js';
@@ -9,7 +9,7 @@ import { t } from '../core/i18n.js';
 import { showMessage } from '../core/message-text.js';
 import { FIELD_LABELS } from './edit-conflict.js';
 
-/** @import { BulkChange } from '../core/bulk-words.js' */
+/** @import { BulkChange } from '../core/bulk-kind.js' */
 
 /** @typedef {'name' | 'description' | 'active'} SettableField */
 

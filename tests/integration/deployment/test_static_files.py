@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import posixpath
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 import config
-from api.pages import render
+from api.pages import LANGUAGE_COOKIE, parse_catalogue, render
 from support.paths import ROOT
 
 PAGES = {"/", "/api/docs"}
 IMPORT_RE = re.compile(r"""(?:from|import)\s*\(?\s*['"](\.\.?/[^'"]+\.js)['"]""")
+CATALOGUE_LINK_RE = re.compile(r'href="(/static/locales/[^"]+)"')
 EXTERNAL_REFERENCE_RE = re.compile(r"""(?:from|import|url)\s*\(?\s*['"]?(\w+:[^'")]*)""")
 
 
@@ -102,23 +106,73 @@ def test_each_page_is_in_the_language_of_the_browser(
         assert "Accept-Language" in response.headers["Vary"]
     assert f'<html lang="{language}">' in text
     assert {"en": ">Skip to content<", "de": ">Zum Inhalt springen<"}[language] in text
-    assert re.findall(r"/static/locales/\w+\.json", text) == [f"/static/locales/{language}.json"]
+    [link] = CATALOGUE_LINK_RE.findall(text)
+    assert link.startswith(f"/static/locales/{language}.json?v=")
+    with client.get(link) as response:
+        assert response.get_json()["page.language_name"] == {"en": "English", "de": "Deutsch"}[language]
     assert not re.search(r"\{[\w.]+\}", text)
 
 
+@pytest.mark.parametrize(
+    ("cookie", "language", "selected"),
+    [("de", "de", ["de"]), ("en", "en", ["en"]), ("../en", "de", []), ("", "de", [])],
+)
+def test_a_chosen_language_wins_over_that_of_the_browser(
+    client: FlaskClient, cookie: str, language: str, selected: list[str]
+) -> None:
+    client.set_cookie(LANGUAGE_COOKIE, cookie)
+    with client.get("/", headers={"Accept-Language": "de"}) as response:
+        text = response.get_data(as_text=True)
+        assert {"Accept-Language", "Cookie"} <= set(response.vary.as_set(preserve_casing=True))
+    assert f'<html lang="{language}">' in text
+    options = re.findall(r'<option value="(\w*)"[^>]*?( selected)?>', text)
+    assert [code for code, _ in options] == ["", "en", "de"]
+    assert [code for code, is_selected in options if is_selected] == selected
+
+
 def test_english_takes_the_place_of_missing_texts() -> None:
-    catalogues = {"en": {"page.a": "One & all", "page.b": "Two"}, "xx": {"page.b": "Zwo"}}
+    texts = {"en": {"page.a": "One & all", "page.b": "Two"}, "xx": {"page.b": "Zwo"}}
+    catalogues = {code: parse_catalogue(json.dumps(messages).encode()) for code, messages in texts.items()}
     page = render('<html lang="{language}">{catalogues}<p title="{page.a}">{page.b}</p>', "xx", catalogues)
     assert '<p title="One &amp; all">Zwo</p>' in page
     # The page's modules load both, the language's own one first.
     assert re.findall(r"/locales/(\w+)\.json", page) == ["xx", "en"]
 
 
+def test_a_catalogue_that_changes_gets_another_link_and_is_read_once(
+    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locales = tmp_path / "static" / "locales"
+    locales.mkdir(parents=True)
+    (tmp_path / "static" / "index.html").write_text("{catalogues}<p>{page.a}</p>", encoding="utf-8")
+    monkeypatch.setattr(client.application, "root_path", str(tmp_path))
+    seconds = 1_000
+
+    def shown(text: str) -> tuple[str, str]:
+        """Write the catalogue, and return its link and the text of the page."""
+        nonlocal seconds
+        seconds += 1
+        (locales / "en.json").write_text(json.dumps({"page.a": text}), encoding="utf-8")
+        os.utime(locales / "en.json", (seconds, seconds))
+        with client.get("/") as response:
+            page = response.get_data(as_text=True)
+        return CATALOGUE_LINK_RE.findall(page)[0], page.partition("<p>")[2]
+
+    first = shown("One")
+    assert first[1] == "One</p>"
+    assert shown("Two") == first
+    monkeypatch.setattr(client.application, "debug", True)
+    changed = shown("Two")
+    assert changed[1] == "Two</p>"
+    assert changed[0] != first[0]
+    assert shown("One") == first
+
+
 @pytest.mark.parametrize("path", sorted(PAGES))
 def test_the_footer_of_each_page_shows_the_version(client: FlaskClient, path: str) -> None:
     with client.get(path) as response:
         text = response.get_data(as_text=True)
-        assert f'<footer class="app-footer">Acme Product Importer {config.VERSION}</footer>' in text
+        assert f"<span>Acme Product Importer {config.VERSION}</span>" in text
         etag = response.headers["ETag"]
     with client.get(path, headers={"If-None-Match": etag}) as response:
         assert response.status_code == 304

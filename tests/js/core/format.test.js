@@ -4,19 +4,12 @@ import { test } from 'node:test';
 import {
   formatAnd,
   formatBytes,
-  formatCount,
   formatDuration,
   formatOr,
   formatPart,
   formatShare,
   formatTimeLeft,
 } from '../../../static/js/core/format.js';
-
-test('numbers have thousands separators and a noun in the right number', () => {
-  assert.equal(formatCount(1, 'product'), '1 product');
-  assert.equal(formatCount(1234567, 'product'), '1,234,567 products');
-  assert.equal(formatCount(0, 'delivery', 'deliveries'), '0 deliveries');
-});
 
 test('shares are in percent', () => {
   assert.equal(formatShare(0.1), '10%');

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  bulkCounts,
   describeBulkAction,
   describeBulkEnd,
   describeBulkProgress,
@@ -13,7 +12,8 @@ import {
 } from '../../../static/js/imports/bulk-texts.js';
 import { setWho } from '../../../static/js/core/session.js';
 import { describeDeletion } from '../../../static/js/imports/delete-import.js';
-import { describeWritten, jobCounts, jobHeadline } from '../../../static/js/imports/descriptions.js';
+import { bulkCounts, countLabel, jobCounts } from '../../../static/js/imports/counts.js';
+import { describeWritten, jobHeadline } from '../../../static/js/imports/descriptions.js';
 import { describeRows, nameOf } from '../../../static/js/imports/job.js';
 import { currentStep, hasContent } from '../../../static/js/imports/steps.js';
 import { LATER, createBulkJob } from './factories.js';
@@ -27,9 +27,10 @@ test('the result of a bulk change counts in its own words', () => {
   );
   assert.equal(describeBulkResult(job), '1,200 products deactivated, 212 unchanged');
   assert.deepEqual(jobCounts(job), [
-    { name: 'deactivated', label: 'Deactivated', value: 1200 },
-    { name: 'unchanged', label: 'Unchanged', value: 212 },
+    { name: 'deactivated', value: 1200 },
+    { name: 'unchanged', value: 212 },
   ]);
+  assert.equal(countLabel('deactivated'), 'Deactivated');
   assert.equal(jobHeadline({ ...job, duration_seconds: 2 }), '1,200 products deactivated, 212 unchanged in 2.0 s');
   assert.deepEqual(describeRows(job), ['Products', '1,412']);
   const deletion = createBulkJob({ action: 'delete' }, { status: 'completed', removed_count: 1 });

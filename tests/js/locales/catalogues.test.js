@@ -8,6 +8,8 @@ import { test } from 'node:test';
 import { argumentTypes } from '../../../tools/message-arguments.js';
 
 const STATIC = new URL('../../../static/', import.meta.url);
+/** Texts that only api/pages.py uses. */
+const SERVER_KEYS = ['page.language_name'];
 /** A text in the HTML, which the server puts there. */
 const PLACEHOLDER = /\{([a-z]\w*\.[\w.]+)\}/g;
 
@@ -39,6 +41,7 @@ function usedKeys() {
   for (const name of modules) visit(parseModule(read(`js/${name}`), { ecmaVersion: 'latest', sourceType: 'module' }));
   const pages = ['index.html', 'docs.html'].flatMap((name) => [...read(name).matchAll(PLACEHOLDER)]);
   for (const [, key = ''] of pages) literals.add(key);
+  for (const key of SERVER_KEYS) literals.add(key);
   const pattern = new RegExp(`^(?:${[...patterns].filter((text) => /^[a-z]\w*\\\./.test(text)).join('|') || 'x^'})$`);
   return { literals, pattern };
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { formatMoment } from '../../../static/js/core/format.js';
 import { bulkQuestion, deleteAllQuestion, describeNoChange } from '../../../static/js/products/bulk-questions.js';
 
-/** @import { BulkChange } from '../../../static/js/core/bulk-words.js' */
+/** @import { BulkChange } from '../../../static/js/core/bulk-kind.js' */
 
 const UNTIL = '2026-12-06T14:30:00Z';
 const UNDO = `You can undo this until ${formatMoment(UNTIL)}.`;

@@ -33,6 +33,5 @@ new RuleTester({ languageOptions: { ecmaVersion: 'latest', sourceType: 'module' 
     { code: "input.placeholder = 'search'", errors },
     { code: "showMessage(problem, text || 'wrong')", errors },
     { code: "throw new ApiError(status, { error: 'The answer could not be read.' })", errors },
-    { code: "formatCount(count, 'product')", errors },
   ],
 });
