@@ -199,8 +199,14 @@ def test_the_header_has_room_for_a_running_import(team: Team) -> None:
     with team.site.held_import():
         drop(page, ("held.csv", b"sku,name\nLAMP-1,Lamp\n"), at_once=True)
         expect_status(page, "processing")
+        held = page.url
         page.get_by_role("link", name="Products").first.click()
         expect(page.get_by_test_id("header-progress")).to_be_visible()
+        viewer = team.open("viewer")
+        viewer.goto(held)
+        expect_status(viewer, "processing")
+        expect(viewer.get_by_test_id("cancel-import").filter(visible=True)).to_have_count(0)
+        check_accessible(viewer, "a running import of a viewer")
         check_header(page, ALL_WIDTHS)
         page.evaluate(WIDE_LETTERS)
         check_header(page, (*WIDTHS, 320))

@@ -159,6 +159,7 @@ def test_a_key_is_shown_once_works_and_is_revoked(team: Team, console: Console) 
     page.goto("/#/import")
     open_from_menu(page, "keys")
     expect(page.get_by_text("No API keys yet")).to_be_visible()
+    check_accessible(page, "no keys")
     page.get_by_test_id("new-key").click()
     for scope in ("products:read", "products:write", "imports:read", "imports:write"):
         expect(page.get_by_test_id(f"scope-{scope}")).to_be_visible()
@@ -255,7 +256,7 @@ def test_screens_that_cannot_load_say_why_and_can_be_tried_again(team: Team, con
     page = team.open("admin")
     body = {"error": "The database is being restarted.", "code": "internal_error", "status": 500, "request_id": "r-1"}
     page.route(LISTS, lambda route: route.fulfill(status=500, json=body))
-    for screen in ("account", "people", "keys", "activity", "webhooks", "import"):
+    for screen in ("account", "people", "keys", "activity", "webhooks", "webhooks/1", "import"):
         page.goto(f"/#/{screen}")
         expect(page.get_by_text("The database is being restarted.").first).to_be_visible()
         expect(page.locator("[aria-busy=true]").filter(visible=True)).to_have_count(0)

@@ -270,6 +270,7 @@ def test_an_unknown_webhook_shows_a_message(page: Page, site: Site, console: Con
     console.allow_status(404)
     page.goto("/#/webhooks/999999")
     expect(page.get_by_test_id("banner-error")).to_contain_text("There is no webhook with this id.")
+    check_accessible(page, "an unknown webhook")
     page.get_by_role("button", name="All webhooks").click()
     expect(page.get_by_text("No webhooks yet")).to_be_visible()
 

@@ -16,20 +16,28 @@ SIZES: tuple[ViewportSize, ...] = (
     {"width": 1280, "height": 720},
     {"width": 1920, "height": 1080},
 )
+REMEMBER_POSITIONS = """() => [...document.querySelectorAll('*')]
+    .filter(part => part.scrollTop || part.scrollLeft)
+    .map(part => [part, {left: part.scrollLeft, top: part.scrollTop, behavior: 'instant'}])"""
+RESTORE_POSITIONS = "positions => positions.forEach(([part, position]) => part.scrollTo(position))"
 FIND_FAULTS = Path(__file__).with_name("layout.js").read_text("utf-8")
 
 
 def find_layout_faults(page: Page) -> list[str]:
-    """Return what does not fit at each size, as sentences that begin with the size. The window keeps its size.
+    """Return what does not fit at each size, as sentences that begin with the size. The window keeps its size, and
+    everything its scroll position.
 
     The page must not scroll sideways. Every control must be in the window and not be covered, no text of a button or
     label may be cut, and the parts of the header must not overlap.
     """
     before = page.viewport_size
+    positions = page.evaluate_handle(REMEMBER_POSITIONS)
     found = []
     for size in SIZES:
         page.set_viewport_size(size)
         found += [f"{size['width']} px: {fault}" for fault in page.evaluate(FIND_FAULTS)]
     if before:
         page.set_viewport_size(before)
+    page.evaluate(RESTORE_POSITIONS, positions)
+    positions.dispose()
     return found

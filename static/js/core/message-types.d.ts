@@ -1591,6 +1591,7 @@ export interface Messages {
   'webhooks.list.unknown_import': null;
   'webhooks.missing.all': null;
   'webhooks.missing.hint': null;
+  'webhooks.missing.title': null;
   'webhooks.offer.hint': null;
   'webhooks.offer.title': null;
   'webhooks.one': null;

@@ -74,6 +74,14 @@ export function emptyState({ shape, title, detail, action }) {
 }
 
 /**
+ * Hide a card that still shows that it loads, because its request has failed. What it showed before stays.
+ * @param {HTMLElement} card
+ */
+export function hideSkeleton(card) {
+  card.hidden = card.querySelector('[aria-busy]') !== null;
+}
+
+/**
  * Create an element with a relative time. Its title has the full time.
  * @param {string|null} iso
  */

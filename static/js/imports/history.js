@@ -6,7 +6,7 @@ import { fill, h } from '../core/dom.js';
 import { t } from '../core/i18n.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
-import { emptyState, refreshTimes } from '../core/widgets.js';
+import { emptyState, hideSkeleton, refreshTimes } from '../core/widgets.js';
 import { clearImportFilters, createImportFilterBar, readImportFilters } from './history-filters.js';
 import { createHistoryTable } from './history-table.js';
 import { createWaitingBar } from './waiting-bar.js';
@@ -81,8 +81,7 @@ export function createImportHistory() {
     } catch (error) {
       // Without a connection a banner says so, and `reconnected` loads again.
       if (signal.aborted || error instanceof NetworkError) return;
-      // Nothing loads any more. A list that was loaded before stays.
-      body.hidden = body.querySelector('[aria-busy]') !== null;
+      hideSkeleton(body);
       showBanner({
         key: BANNER_KEY,
         title: t('imports.history.not_loaded', { reason: messageOf(error) }),

@@ -43,6 +43,7 @@ export function enabledSwitch({ onChanged }) {
       class: 'switch',
       type: 'button',
       role: 'switch',
+      'aria-checked': 'false',
       disabled: true,
       'aria-label': t('webhooks.switch.label'),
       data: { testid: 'webhook-switch' },

@@ -7,7 +7,7 @@ import { t } from '../core/i18n.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
 import { createSelection } from '../core/selection.js';
-import { emptyState, refreshTimes } from '../core/widgets.js';
+import { emptyState, hideSkeleton, refreshTimes } from '../core/widgets.js';
 import { clearDeliveryFilters, createDeliveryFilters, readDeliveryFilters } from './delivery-filters.js';
 import { deliveryList } from './delivery-list.js';
 import { resendBar } from './resend-bar.js';
@@ -102,6 +102,7 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
   };
   /** @param {Deliveries} answer */
   const show = (answer) => {
+    body.hidden = false;
     pagination = answer.pagination;
     showSearchEnd(pagination.searched_since);
     if (!pagination.total) {
@@ -163,6 +164,7 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
   const showRefusal = (error) => {
     if (!hasStatus(error, 400)) return false;
     pagination = null;
+    body.hidden = false;
     older.hidden = true;
     selection.clear();
     fill(
@@ -181,6 +183,7 @@ export function deliveryPart(webhookId, { onTest, onSent }) {
     readQuery,
     show,
     showRefusal,
+    showFailure: () => hideSkeleton(body),
     setPaused: list.setPaused,
     wanted: () => ({ ...filters, page }),
     stop: filterBar.stop,

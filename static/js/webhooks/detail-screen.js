@@ -77,6 +77,7 @@ export const webhookScreen = {
       } catch (error) {
         if (signal.aborted || error instanceof NetworkError || hasStatus(error, 404)) return;
         if (deliveries.showRefusal(error)) return;
+        deliveries.showFailure();
         showBanner({
           key: BANNER_KEY,
           title: t('webhooks.deliveries.not_loaded', { reason: messageOf(error) }),
@@ -122,6 +123,7 @@ export const webhookScreen = {
 function showMissing(screen, message) {
   fill(
     screen,
+    h('div', { class: 'screen-head' }, h('h1', { text: t('webhooks.missing.title') })),
     buildBanner({
       title: message,
       detail: t('webhooks.missing.hint'),

@@ -12,7 +12,7 @@ import { icon } from '../core/icons.js';
 import { menuButton, menuItem } from '../core/menu.js';
 import { go } from '../core/router.js';
 import { toast } from '../core/toast.js';
-import { emptyState } from '../core/widgets.js';
+import { emptyState, hideSkeleton } from '../core/widgets.js';
 import { deleteWebhook, enabledSwitch } from './actions.js';
 import { openWebhook } from './dialog.js';
 import { describeEvents, describeHealth, healthChart, healthNumbers } from './health.js';
@@ -105,8 +105,7 @@ export const webhooksScreen = {
         clearBanner(BANNER_KEY);
       } catch (error) {
         if (signal.aborted || error instanceof NetworkError) return;
-        // Nothing loads any more. A list that was loaded before stays.
-        card.hidden = card.querySelector('[aria-busy]') !== null;
+        hideSkeleton(card);
         showBanner({
           key: BANNER_KEY,
           title: t('webhooks.table.not_loaded', { reason: messageOf(error) }),
