@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from support.browser import Site, cell, expect_query, expect_skus, row, show_products, wait_for_value
+from support.browser import Site, cell, expect_query, expect_skus, row, show_products, wait_for_value, wait_until
 from support.keyboard import Keyboard
 
 
@@ -113,6 +113,10 @@ def test_the_table_is_used_by_keyboard_alone(page: Page, site: Site) -> None:
     assert len(keyboard.tab_around()) > 20
 
 
+def is_read(route: Route) -> bool:
+    return route.request.method == "GET"
+
+
 def test_products_are_opened_saved_and_deleted_by_keyboard_alone(page: Page, site: Site) -> None:
     site.create_lamps(4)
     keyboard = Keyboard(page)
@@ -140,13 +144,13 @@ def test_products_are_opened_saved_and_deleted_by_keyboard_alone(page: Page, sit
     keyboard.tab_to("gridcell", "LAMP-001", steps=30)
     keyboard.press("ArrowDown", "o")
     keyboard.expect_focus("textbox", "SKU")
-    expect(page.get_by_test_id("product-dialog").get_by_test_id("field-sku")).to_have_value("LAMP-002")
+    expect(page.get_by_role("dialog", name="Lamp 2")).to_be_visible()
     keyboard.press("Alt+ArrowDown")
-    expect(page.get_by_test_id("product-dialog").get_by_test_id("field-sku")).to_have_value("LAMP-003")
+    expect(page.get_by_role("dialog", name="Lamp 3")).to_be_visible()
     keyboard.tab_to("button", "Previous product", back=True)
     keyboard.press("Enter")
     keyboard.expect_focus("button", "Previous product")
-    expect(page.get_by_test_id("product-dialog").get_by_test_id("field-sku")).to_have_value("LAMP-002")
+    expect(page.get_by_role("dialog", name="Lamp 2")).to_be_visible()
     keyboard.tab_to("textbox", "Name")
     keyboard.press("Control+a")
     keyboard.type("Second lamp")
@@ -204,6 +208,8 @@ def test_products_are_opened_saved_and_deleted_by_keyboard_alone(page: Page, sit
     keyboard.press("Escape")
     keyboard.expect_focus("button", "Columns")
     keyboard.tab_to("button", "Views")
+    held: list[Route] = []
+    page.route("**/api/views", lambda route: held.append(route) if is_read(route) else route.continue_())
     keyboard.press("Enter")
     keyboard.expect_focus("menuitemradio", "All products")
     keyboard.press("End", "Enter")
@@ -212,20 +218,22 @@ def test_products_are_opened_saved_and_deleted_by_keyboard_alone(page: Page, sit
     keyboard.press("Enter")
     expect(page.get_by_test_id("view-current")).to_have_text("Short")
     keyboard.expect_focus("button", "Views: Short")
-    keyboard.press("Enter")
-    keyboard.expect_focus("menuitemradio", "All products")
-    keyboard.press("Enter")
-    expect(page.get_by_test_id("view-current")).to_have_text("Views")
-    keyboard.expect_focus("button", "Views")
-    keyboard.press("Enter")
-    keyboard.expect_focus("menuitemradio", "All products")
-    keyboard.press("ArrowDown")
-    keyboard.expect_focus("menuitemradio", "Short")
-    keyboard.press("Enter")
-    keyboard.expect_focus("button", "Views: Short")
+    # The views were asked for before the new one existed; this answer is too old to count.
+    held[0].fulfill(json={"views": []})
+    wait_until(page, lambda: len(held) == 2)
+    held[1].continue_()
+    expect(page.get_by_test_id("view-current")).to_have_text("Short")
+    # Views that arrive while the menu is open leave the focus where it is.
+    held.clear()
     keyboard.press("Enter")
     keyboard.expect_focus("menuitemradio", "All products")
     keyboard.press("End")
+    keyboard.expect_focus("menuitem", "Save as a view…")
+    wait_until(page, lambda: held)
+    first = page.get_by_test_id("view").first.element_handle()
+    held[0].continue_()
+    page.wait_for_function("item => !item.isConnected", arg=first)
+    page.unroute("**/api/views")
     keyboard.expect_focus("menuitem", "Save as a view…")
     keyboard.press("ArrowUp")
     keyboard.expect_focus("menuitem", "Delete the view…")

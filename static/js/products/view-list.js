@@ -13,6 +13,9 @@ const PATH = '/api/views';
 /** @type {SavedView[] | null} */
 let views = null;
 
+/** How many times a view was written here. */
+let writes = 0;
+
 /**
  * The views have changed, or were loaded.
  * @type {Signal<void>}
@@ -30,8 +33,11 @@ export const findView = (id) => views?.find((view) => view.id === id) ?? null;
  * @returns {Promise<SavedView[]>}
  */
 export async function loadViews() {
+  const before = writes;
   /** @type {{views: SavedView[]}} */
   const answer = await getJson(PATH);
+  // A view that was saved meanwhile may be missing in the answer.
+  if (before !== writes) return loadViews();
   setViews(answer.views);
   return answer.views;
 }
@@ -52,7 +58,7 @@ export const mayChange = (view) => mayShare() || (!view.shared && hasOwnViews())
 export async function createView(body) {
   /** @type {SavedView} */
   const created = await sendJson('POST', PATH, { body });
-  setViews([...(views ?? []), created]);
+  setWritten([...(views ?? []), created]);
   return created;
 }
 
@@ -66,7 +72,7 @@ export async function changeView(view, body) {
   try {
     /** @type {SavedView} */
     const changed = await sendJson('PUT', `${PATH}/${view.id}`, { body, ifMatch: etagOf(view) });
-    setViews((views ?? []).map((other) => (other.id === changed.id ? changed : other)));
+    setWritten((views ?? []).map((other) => (other.id === changed.id ? changed : other)));
     return changed;
   } catch (error) {
     if (hasStatus(error, 412) || hasStatus(error, 404)) await loadViews();
@@ -84,7 +90,13 @@ export async function deleteView(view) {
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
   }
-  setViews((views ?? []).filter((other) => other.id !== view.id));
+  setWritten((views ?? []).filter((other) => other.id !== view.id));
+}
+
+/** @param {SavedView[]} latest the views after one of them was written here */
+function setWritten(latest) {
+  writes += 1;
+  setViews(latest);
 }
 
 /** @param {SavedView[]} latest */

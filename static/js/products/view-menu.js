@@ -96,16 +96,22 @@ export function createViewMenu({ current, actions, onOpen }) {
   /** Show views that have arrived while the menu is open. */
   function refresh() {
     if (!menu?.matches(':popover-open')) return;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : '';
+    const focused = document.activeElement instanceof HTMLElement ? keyOf(document.activeElement) : '';
     menu.replaceChildren();
     for (const item of [items()].flat(3)) if (item instanceof Node) menu.append(item);
     /** @type {NodeListOf<HTMLElement>} */
     const choices = menu.querySelectorAll('[role^="menuitem"]');
-    ([...choices].find(({ dataset }) => dataset.key === focused) ?? choices[0])?.focus();
+    ([...choices].find((item) => keyOf(item) === focused) ?? choices[0])?.focus();
   }
   show(null);
   return { element, show, refresh };
 }
+
+/**
+ * Return what an item of the menu is: a view by its address, an action by its id.
+ * @param {HTMLElement} item
+ */
+const keyOf = ({ dataset }) => dataset.key ?? dataset.testid;
 
 /**
  * @param {string} label
