@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from support.browser import Site
 from support.keyboard import Keyboard
+
+FAULTS = (
+    ("<button style='outline: none'>Bare</button>", "has no outline"),
+    ("<button>Low</button><p style='position:fixed;inset:0'>Cover</p>", "is behind <p"),
+    ("<button style='position:absolute;left:-99px'>Left</button>", "is out of view"),
+    ("<button>...</button>", "has no meaningful name"),
+    ("<button style='margin-top:90px'>Two</button><button style='position:absolute;top:0'>One</button>", "is before"),
+    ("<button onfocus='this.remove()'>Gone</button>", "The focus is lost before Tab|do not lead to"),
+)
+
+
+@pytest.mark.parametrize(("content", "problem"), FAULTS)
+def test_a_walk_names_what_a_keyboard_user_cannot_use(page: Page, content: str, problem: str) -> None:
+    page.set_content(f"<!doctype html><body>{content}</body>")
+    with pytest.raises(pytest.fail.Exception, match=f"(?s){problem}.*The way there:"):
+        Keyboard(page).tab_to("button", "Missing", steps=3)
 
 
 def test_help_and_commands_are_used_by_keyboard_alone(page: Page, site: Site) -> None:
