@@ -35,14 +35,19 @@ async () => {
   /** Whether somebody sees the element. The skip link is outside of the window until it has the focus. */
   function isVisible(element) {
     if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return false;
-    if (element.closest('[inert], .skip-link')) return false;
-    for (let part = element; part; part = part.parentElement) {
-      const { width, height } = part.getBoundingClientRect();
-      if (width <= 1 || height <= 1) return false;
-    }
-    return true;
+    return !element.closest('[inert], .skip-link') && hasArea(element);
   }
-  const visible = (selector, parent = layer) => [...parent.querySelectorAll(selector)].filter(isVisible);
+  /** Texts for screen readers are in an element of one pixel. */
+  function hasArea(element) {
+    if (!areas.has(element)) {
+      const { width, height } = element.getBoundingClientRect();
+      areas.set(element, width > 1 && height > 1 && (!element.parentElement || hasArea(element.parentElement)));
+    }
+    return areas.get(element);
+  }
+  const areas = new Map();
+  const visible = (selector, parent = layer) =>
+    [...parent.querySelectorAll(selector)].filter((element) => !element.matches(LATER_ROWS) && isVisible(element));
 
   function findWideParts() {
     if (root.scrollWidth <= root.clientWidth) return [];
@@ -53,9 +58,9 @@ async () => {
   }
 
   const findWideScrollers = () =>
-    visible('*')
+    [...layer.querySelectorAll('*')]
       .filter((part) => part.scrollWidth > part.clientWidth + SLACK_PX && !part.matches(MAY_BE_WIDE))
-      .filter((part) => /auto|scroll/.test(getComputedStyle(part).overflowX))
+      .filter((part) => /auto|scroll/.test(getComputedStyle(part).overflowX) && isVisible(part))
       .map((part) => `${describe(part)} scrolls sideways: its content has ${part.scrollWidth} px`);
 
   /** What keeps a part of the control out of view, however people scroll; "" if nothing does. */
@@ -109,14 +114,12 @@ async () => {
   }
 
   function findHiddenControls() {
-    const found = visible(CONTROLS)
-      .filter((control) => !control.matches(LATER_ROWS))
-      .map((control) => {
-        const cut = findCut(control);
-        if (cut) return `${describe(control)} is not in the window: ${cut}`;
-        const cover = findCover(control);
-        return cover && `${describe(control)} is covered by ${describe(cover)}`;
-      });
+    const found = visible(CONTROLS).map((control) => {
+      const cut = findCut(control);
+      if (cut) return `${describe(control)} is not in the window: ${cut}`;
+      const cover = findCover(control);
+      return cover && `${describe(control)} is covered by ${describe(cover)}`;
+    });
     for (const [element, position] of scrolled) element.scrollTo({ ...position, behavior: 'instant' });
     return found.filter(Boolean);
   }
