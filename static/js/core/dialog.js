@@ -82,9 +82,9 @@ export function showDialog(options) {
   const close = () => {
     isClosed = true;
     dialog.close();
-    // If nothing had the focus before, a hidden field has it until the next frame, and would take the next keys.
-    const focused = document.activeElement;
-    if (focused instanceof HTMLElement && dialog.contains(focused)) focused.blur();
+    // The event "close" comes later. Until then its fields would take the next keys, and have the ids of those of a
+    // dialog that opens now.
+    dialog.remove();
     removeDialog(open);
   };
   // Chromium closes the dialog on a second Esc even if "cancel" is prevented, so the key itself is handled.
