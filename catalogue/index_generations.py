@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from psycopg2 import sql
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Indexing a catalogue of at most this size anew takes about two seconds.
+# Indexing a whole catalogue of at most this size takes about two seconds.
 SMALL_CATALOGUE_ROWS = 100_000
 # If the later generations have more than this share of the catalogue, they are merged with the first one.
 MAX_LATER_SHARE = 0.25

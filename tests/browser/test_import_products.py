@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from support.axe import check_accessible
 from support.browser import Console, Site, drop, expect_query, expect_skus, expect_status, show_products
@@ -62,6 +62,13 @@ def test_products_whose_import_is_forgotten_are_no_empty_list(page: Page, site: 
     expect_skus(page, "A-1")
     # The offer names the job that has changed the products, and shows those.
     show_products(page)
+
+    def answer_late(route: Route) -> None:
+        site.wait_for_imports()
+        route.continue_()
+
+    # A small import may end before the page has heard of it.
+    page.route("**/api/imports?*", answer_late)
     site.upload("sku,name\nA-1,Lamp\nA-2,Lamp\n", "elsewhere.csv")
     latest = page.get_by_test_id("changes-latest")
     expect(latest).to_have_text("Those of elsewhere.csv", timeout=30_000)

@@ -52,7 +52,7 @@ function forgetIfLeft() {
   if (isNothingFocused() && document.hasFocus() && last && isUsable(last.element)) places = [];
 }
 
-// Whoever has removed the control may still give the focus to another one.
+// The code that has removed the control may still give the focus to another one.
 function checkLater() {
   if (isWaiting || !places.length) return;
   isWaiting = true;

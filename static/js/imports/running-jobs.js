@@ -2,6 +2,7 @@
 
 import { getJson } from '../core/api.js';
 import { createSignal } from '../core/event-bus.js';
+import { parseTime } from '../core/format.js';
 import { watchJob } from './job-watcher.js';
 import { isFinal, isRunning } from './job.js';
 
@@ -15,6 +16,13 @@ const LATEST_JOBS = 50;
 const running = new Map();
 /** @type {ImportJob[]} */
 let waiting = [];
+/** When the newest known job was created. The first list has no job that is new to somebody. */
+let newestCreation = Infinity;
+/**
+ * The runs of jobs whose ends were reported.
+ * @type {Set<string>}
+ */
+const reported = new Set();
 
 /**
  * A job has started, has made progress, waits for its confirmation, or has ended.
@@ -23,7 +31,7 @@ let waiting = [];
 export const runningJobsChanged = createSignal();
 
 /**
- * A job that was running has ended.
+ * A job has ended since the page was opened.
  * @type {Signal<ImportJob>}
  */
 export const jobEnded = createSignal();
@@ -41,6 +49,9 @@ export async function findJobs() {
     const { imports } = await getJson('/api/imports', { query: { page: 1, per_page: LATEST_JOBS } });
     imports.filter(isRunning).forEach(followJob);
     waiting = imports.filter((job) => job.status === 'awaiting_confirmation');
+    // A small job may have ended before the page heard of it.
+    imports.filter((job) => isFinal(job) && parseTime(job.created_at) > newestCreation).forEach(reportEnd);
+    newestCreation = Math.max(-Infinity, ...imports.map((job) => parseTime(job.created_at)));
   } catch {
     // What shows these jobs is optional, and the current screen reports what is wrong.
   }
@@ -69,8 +80,16 @@ export function followJob(job) {
     // An import may wait for hours, and need not be watched for so long.
     if (!isFinal(latest)) waiting = [...waiting.filter((known) => known.task_id !== id), latest];
     end();
-    return isFinal(latest) ? jobEnded.emit(latest) : undefined;
+    return isFinal(latest) ? reportEnd(latest) : undefined;
   };
   const stop = watchJob(id, { onJob, onMissing: end });
   runningJobsChanged.emit();
+}
+
+/** @param {ImportJob} job */
+function reportEnd(job) {
+  const run = `${job.task_id} ${job.run}`;
+  if (reported.has(run)) return;
+  reported.add(run);
+  jobEnded.emit(job);
 }

@@ -66,7 +66,7 @@ def test_a_search_unites_generations_without_a_gap(found: list[tuple[int, int]],
         ([170_000, 30_000], 10_000, LARGE, 2),
         # Products that have changed again have left their generation.
         ([0, 0], 10_000, LARGE, 1),
-        # Too many in all, or a small catalogue: everything is indexed anew.
+        # Too many in all, or a small catalogue: everything is indexed again.
         ([200_000, 45_000], 10_000, LARGE, 0),
         ([], 400_000, LARGE, 0),
         ([], 10, 1_000, 0),
