@@ -2,7 +2,7 @@
 
 The first generation has all products that were last updated before its end, and each later one continues where the one
 before it ends. So a build indexes only the products that have changed since the last one, and a search unites the
-generations. Small generations are merged into the next one, as in a log-structured merge tree (O'Neil et al., 1996), so
+generations. A new generation replaces small ones before it, as in a log-structured merge tree (O'Neil et al., 1996), so
 there are never more than a few.
 """
 
@@ -17,7 +17,7 @@ from psycopg2 import sql
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Indexing a whole catalogue of at most this size takes about two seconds.
 SMALL_CATALOGUE_ROWS = 100_000
-# If the later generations have more than this share of the catalogue, they are merged with the first one.
+# If the products beyond the first generation are more than this share of the catalogue, all are indexed again.
 MAX_LATER_SHARE = 0.25
 # A generation is merged with the newer products unless it has more than this many times as many products.
 MERGE_FACTOR = 4

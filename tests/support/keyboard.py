@@ -120,8 +120,7 @@ class Control:
 class Keyboard:
     """The keyboard of a page.
 
-    Every method that moves the focus checks the control that gets it, and fails with the way there. A person who cannot
-    see where the focus is, or who loses it, cannot go on.
+    Every method that moves the focus checks the control that gets it. A failure lists the controls visited before.
     """
 
     def __init__(self, page: Page) -> None:
