@@ -22,6 +22,8 @@ import { LANGUAGE, LOCALE } from './locale.js';
  *   Messages[Key][Name]}} RichArguments
  */
 
+/** @typedef {'error' | 'event' | 'failure' | 'fix' | 'log' | 'notice' | 'reject' | 'sample'} ApiPrefix */
+
 /** The browser has loaded these files early; the first one is complete, or the others have what it lacks. */
 const CATALOGUES = 'link[data-catalogue]';
 // Tests have no page.
@@ -31,6 +33,7 @@ const DEFAULT_CATALOGUE = '../../locales/en.json';
 const messages = await loadMessages();
 /** @type {Map<string, IntlMessageFormat>} */
 const formats = new Map();
+const enumeration = new Intl.ListFormat(LOCALE, { type: 'conjunction' });
 
 /** @returns {Promise<Record<string, string>>} */
 async function loadMessages() {
@@ -52,11 +55,41 @@ export const t = (key, ...[args]) => {
 };
 
 /**
- * Return the text that replaces a sentence of the API. The key ends with a code of the API, so it may be unknown.
- * @param {`${'error' | 'event'}.${string}`} key
- * @returns {string | null} null if there is none, or if the page is in English: the sentence of the API says more then
+ * Return the text that replaces a sentence of the API. The key ends with a code of the API, so it may be unknown. Never
+ * throws.
+ * @param {`${ApiPrefix}.${string}`} key
+ * @param {Record<string, unknown> | null} [details] what the API says beside the sentence. A list of texts becomes an
+ *   enumeration with each of them in backticks
+ * @returns {string | null} null if there is no such text, if it needs a detail that is not there, or if the page is in
+ *   English: the sentence of the API takes its place then
  */
-export const apiText = (key) => (LANGUAGE === 'en' ? null : (messages[key] ?? null));
+export function apiText(key, details) {
+  const message = LANGUAGE === 'en' ? undefined : messages[key];
+  // A message without arguments needs no parser.
+  if (!message?.includes('{')) return message ?? null;
+  try {
+    return String(formatOf(key, message).format(argumentsOf(details ?? {})));
+  } catch {
+    // A value is missing: an older version stored the object, or a newer one sent it.
+    return null;
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} details
+ * @returns {Record<string, string | number | boolean>} without those that are null
+ */
+function argumentsOf(details) {
+  /** @type {Record<string, string | number | boolean>} */
+  const args = {};
+  for (const [name, value] of Object.entries(details)) {
+    if (Array.isArray(value)) args[name] = enumeration.format(value.map((item) => `\`${item}\``));
+    else if (['string', 'number', 'boolean'].includes(typeof value)) {
+      args[name] = /** @type {string | number | boolean} */ (value);
+    }
+  }
+  return args;
+}
 
 /**
  * Return a message as the children of an element: `<name>…</name>` in it becomes what the argument `name` returns, and

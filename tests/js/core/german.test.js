@@ -4,7 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 const ENGLISH = new URL('../../../static/locales/en.json', import.meta.url).href;
-const PARTIAL = `data:application/json,${encodeURIComponent('{"page.help": "Hilfe (Test)"}')}`;
+const OWN = {
+  'page.help': 'Hilfe (Test)',
+  'log.rows': '{count, plural, one {# Zeile} other {# Zeilen}}{why, select, columns {: {columns}} other {}}',
+};
+const PARTIAL = `data:application/json,${encodeURIComponent(JSON.stringify(OWN))}`;
 const GERMAN = new URL('../../../static/locales/de.json', import.meta.url).href;
 
 // What the page loads: the catalogue of its language first, then those that have what it lacks.
@@ -44,6 +48,27 @@ test('sizes, shares, durations and times are those of the region', () => {
 test('an error of the API has a German text if its code has one', () => {
   assert.equal(apiText('error.duplicate_sku'), 'Es gibt bereits ein Produkt mit dieser SKU.');
   assert.equal(apiText('error.unheard_of'), null);
+  assert.equal(apiText('error.duplicate_sku', { sku: 'A' }), 'Es gibt bereits ein Produkt mit dieser SKU.');
+});
+
+test('a sentence of the API is built from its details', () => {
+  assert.equal(apiText('log.rows', { count: 1234, why: 'none', more: {} }), '1.234 Zeilen');
+  const columns = ['A <b>', '{b}', 'c'];
+  assert.equal(apiText('log.rows', { count: 1, why: 'columns', columns }), '1 Zeile: `A <b>`, `{b}` und `c`');
+});
+
+test('the sentence of the API remains if a detail is missing', () => {
+  for (const details of [
+    undefined,
+    null,
+    {},
+    { count: 1 },
+    { count: null, why: 'none' },
+    { count: 1, why: 'columns' },
+  ]) {
+    assert.equal(apiText('log.rows', details), null);
+  }
+  assert.equal(apiText('log.rows', { count: {}, why: 'none' }), null);
 });
 
 test('sentences of an import are German', () => {
