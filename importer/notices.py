@@ -10,161 +10,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from importer.notice_kinds import NOTICE_KINDS, NoticeKind, format_label
+
 MAX_LINES = 20
 MAX_SAMPLES = 5
 MAX_SAMPLE_CHARACTERS = 200
 
 
 class Fix(NamedTuple):
-    """Options of a retry that settle a notice, and the words of the button that chooses them."""
-
-    label: str
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class NoticeKind:
-    """A kind of notice. `one` and `many` are its sentences for a count of one and for other counts.
-
-    Both may contain `{count}`, and the details that the code that adds the notice gives.
-    """
+    """Options of a retry that settle a notice. The label of their button has a code of `FIX_LABELS` and `details`."""
 
     code: str
-    one: str
-    many: str
-    fix: Fix | None = None
+    options: Mapping[str, Any]
+    details: Mapping[str, Any] = {}
 
-
-# In the order in which clients see them: what changes most for the catalogue comes first.
-NOTICE_KINDS = {
-    kind.code: kind
-    for kind in (
-        NoticeKind(
-            "all_rejected",
-            "The only row was rejected, so nothing can be imported. Check the format and the columns of the file.",
-            "All {count} rows were rejected, so nothing can be imported. Check the format and the columns of the file.",
-        ),
-        NoticeKind(
-            "looks_like_another_file",
-            "Check that this is the right file: {finding}.",
-            "Check that this is the right file: {finding}. {count} SKUs of this file do not exist.",
-        ),
-        NoticeKind(
-            "missing_products",
-            "1 product is not in the file, and the import {verb} it.{doubt}{excess} Check that the file is complete.",
-            "{count} products are not in the file, and the import {verb} them.{doubt}{excess} Check that the file is"
-            " complete.",
-            Fix("Keep these products", {"missing": "keep"}),
-        ),
-        NoticeKind(
-            "unused_fixes",
-            "1 fix changed nothing: the file has no such column, value or row, as it is read now. Delete the fix, or"
-            " make it again.",
-            "{count} fixes changed nothing: the file has no such columns, values or rows, as it is read now. Delete the"
-            " fixes, or make them again.",
-        ),
-        NoticeKind(
-            "rows_inside_a_value",
-            "1 quoted value contains lines that look like rows of this file. They are imported as part of the value."
-            " If they are rows, a quote is missing or too many: correct it and upload the file again.",
-            "{count} quoted values contain lines that look like rows of this file. They are imported as part of the"
-            " values. If they are rows, a quote is missing or too many: correct it and upload the file again.",
-        ),
-        NoticeKind(
-            "short_rows",
-            "1 row has fewer fields than the header and was rejected. Import the file with short rows accepted to leave"
-            " the missing fields unchanged, or complete the row.",
-            "{count} rows have fewer fields than the header and were rejected. Import the file with short rows accepted"
-            " to leave the missing fields unchanged, or complete the rows.",
-            Fix("Accept short rows", {"short_rows": "accept"}),
-        ),
-        NoticeKind(
-            "encoding_uncertain",
-            "{at_least}1 row was read as {encoding}, because {reason}. Compare its readings and choose the right one.",
-            "{at_least}{count} rows were read as {encoding}, because {reason}. Compare their readings and choose the"
-            " right one.",
-        ),
-        NoticeKind(
-            "many_rejects",
-            "1 row was rejected: {percent}% of the file. Check the format of the file before you import it.",
-            "{count} rows were rejected: {percent}% of the file. Check the format of the file before you import it.",
-        ),
-        NoticeKind(
-            "clears_values",
-            "1 value of an existing product would become empty: {fields}. Leave the column out to keep it.",
-            "{count} values of existing products would become empty: {fields}. Leave the columns out to keep them.",
-        ),
-        NoticeKind(
-            "duplicates_differ",
-            "1 row has other values than a later row with the same SKU. The last row of a SKU counts, so its values are"
-            " dropped. Check which row is right.",
-            "{count} rows have other values than a later row with the same SKU. The last row of a SKU counts, so their"
-            " values are dropped. Check which rows are right.",
-        ),
-        NoticeKind(
-            "lines_above_header",
-            "The header is on line {header_line:,}; 1 line above it was skipped. If that is the header, choose it.",
-            "The header is on line {header_line:,}; {count} lines above it were skipped. If one of them is the header,"
-            " choose its line.",
-        ),
-        NoticeKind(
-            "repeated_header",
-            "1 row repeats the header and was skipped. If it is a product, change its SKU or the names of the columns.",
-            "{count} rows repeat the header and were skipped. If one of them is a product, change its SKU or the names"
-            " of the columns.",
-        ),
-        NoticeKind(
-            "line_ends_differ",
-            "1 row ends with another line end than the other rows. It was read as a row of its own. If it is the start"
-            " of a longer value, put that value in quotes.",
-            "{count} rows end with another line end than the other rows. They were read as rows of their own. If one of"
-            " them is the start of a longer value, put that value in quotes.",
-        ),
-        NoticeKind(
-            "column_left_out",
-            "The column `{columns}` was left out: its name says whether products are active, but its values, such as"
-            " `{value}`, are not yes or no. If they do say that, map the column to active and correct its values.",
-            "The columns `{columns}` were left out: their names say whether products are active, but their values, such"
-            " as `{value}`, are not yes or no. If those of one do say that, map it to active and correct its values.",
-        ),
-        NoticeKind(
-            "formats_unreadable",
-            "The formats of the cells of this workbook cannot be read. Zeros before numbers, as in 00123, and errors"
-            " such as #N/A may be missing: save it as .xlsx and upload that.",
-            "The formats of the cells of this workbook cannot be read. Zeros before numbers, as in 00123, and errors"
-            " such as #N/A may be missing: save it as .xlsx and upload that.",
-        ),
-        NoticeKind(
-            "skus_rewritten_by_spreadsheet",
-            "1 row has a SKU that looks as if a spreadsheet had turned it into a number or a date. It is imported as it"
-            " is. If it is wrong, format the column as text before you enter or open the SKUs, and upload that file.",
-            "{count} rows have SKUs that look as if a spreadsheet had turned them into numbers or dates. They are"
-            " imported as they are. If they are wrong, format the column as text before you enter or open the SKUs, and"
-            " upload that file.",
-        ),
-        NoticeKind(
-            "values_cleaned",
-            "1 value was repaired: invisible characters of a SKU were removed, or a text in a formula such as"
-            ' ="00123" was taken out of it. Check the value in the samples.',
-            "{count} values were repaired: invisible characters of SKUs were removed, or texts in formulas such as"
-            ' ="00123" were taken out of them. Check the values in the samples.',
-        ),
-        NoticeKind(
-            "other_sheets",
-            "Only the sheet {sheet} is imported. The workbook has another one: {others}. Choose it if it has the"
-            " products.",
-            "Only the sheet {sheet} is imported. The workbook has {count} other sheets: {others}. Choose one of them"
-            " if it has the products.",
-        ),
-        NoticeKind(
-            "long_numbers",
-            "1 number has more than 15 digits. Spreadsheets replace further digits by zeros: compare it with its source"
-            " and format its column as text.",
-            "{count} numbers have more than 15 digits. Spreadsheets replace further digits by zeros: compare them with"
-            " their source and format their columns as text.",
-        ),
-    )
-}
+    def to_json(self) -> dict[str, Any]:
+        """Return the fix as clients see it."""
+        return {
+            "code": self.code,
+            "label": format_label(self.code, self.details),
+            "details": dict(self.details),
+            "options": dict(self.options),
+        }
 
 
 @dataclass
@@ -185,16 +52,15 @@ class Notice:
     @property
     def message(self) -> str:
         """What was found and what to do, in a sentence or two."""
-        template = self.kind.one if self.count == 1 else self.kind.many
-        return template.format(count=f"{self.count:,}", **self.details)
+        return self.kind.format_message(self.count, self.details)
 
     def to_json(self) -> dict[str, Any]:
         """Return the notice as clients see it."""
-        fixes = self.fixes or ([self.kind.fix] if self.kind.fix else [])
-        shown = [{"label": fix.label, "options": dict(fix.options)} for fix in fixes]
+        shown = [fix.to_json() for fix in self.fixes]
         return {
             "code": self.kind.code,
             "message": self.message,
+            "details": self.details,
             "count": self.count,
             "lines": self.lines,
             "samples": self.samples,
@@ -218,12 +84,12 @@ class Notices:
         samples: Iterable[Mapping[str, Any]] = (),
         fix: Fix | None = None,
         fixes: Sequence[Fix] = (),
-        **details: Any,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         """Add places to the notice with this code, one of `NOTICE_KINDS`.
 
-        Only the first lines and samples are kept. Texts of samples are shortened. `details` replace earlier ones, and
-        so does `fix`, or `fixes` if there is a choice between several.
+        Only the first lines and samples are kept. Texts of samples are shortened. `details` are those of the kind, and
+        replace earlier ones. So does `fix`, or `fixes` if there is a choice between several.
         """
         notice = self._notices.setdefault(code, Notice(NOTICE_KINDS[code]))
         notice.count += count
@@ -231,7 +97,7 @@ class Notices:
             notice.lines.append(line)
         for sample, _ in zip(samples, range(MAX_SAMPLES - len(notice.samples)), strict=False):
             notice.samples.append({key: _shorten(value) for key, value in sample.items()})
-        notice.details |= details
+        notice.details = dict(details or {})
         notice.fixes = fixes or ([fix] if fix else notice.fixes)
 
     def __contains__(self, code: str) -> bool:
@@ -240,6 +106,16 @@ class Notices:
     def to_json(self) -> list[dict[str, Any]]:
         """Return the notices as clients see them."""
         return sort_notices([notice.to_json() for notice in self._notices.values()])
+
+
+def show_stored(notices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return stored notices as clients see them. Those of older versions lack what was added since."""
+    shown = []
+    for notice in sort_notices(notices):
+        fixes = [{"code": None, "details": {}, **fix} for fix in notice.get("fixes", [])]
+        fix = fixes[0] if len(fixes) == 1 else None
+        shown.append({"details": {}, **notice, "fix": fix, "fixes": fixes})
+    return shown
 
 
 def sort_notices(notices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

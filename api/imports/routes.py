@@ -16,7 +16,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
 from database.serializers import format_timestamp, serialize_import, serialize_product
 from importer.columns.column_mapping import FIELDS
-from importer.notices import sort_notices
+from importer.notices import show_stored
 from importer.pipeline.affected_products import AffectedProduct, list_affected_products
 from importer.pipeline.missing import NOTHING_MISSING
 from models import ImportFix, ImportJob, ImportLog, Product, db
@@ -105,7 +105,7 @@ def show_import(task_id: str) -> Response:
             },
             "file": _serialize_file(job.file),
             "preview": _serialize_preview(job.preview),
-            "notices": sort_notices(job.notices or []),
+            "notices": show_stored(job.notices or []),
             "fixes_count": db.session.scalar(select(func.count()).where(ImportFix.job_id == job.id)),
             "log": [{"at": format_timestamp(at), "event": event, "message": message} for at, event, message in entries],
             "samples": [{"at": round(at, 3), "phase": phase, "rows": rows} for at, phase, rows in samples],

@@ -42,7 +42,8 @@ from catalogue.bulk import FIELDS as BULK_FIELDS
 from database.serializers import UNDO_STATES
 from importer.columns.column_mapping import FIELDS
 from importer.files.dialect import QUOTES
-from importer.notices import MAX_LINES, MAX_SAMPLES, NOTICE_KINDS
+from importer.notice_kinds import FIX_LABELS, NOTICE_KINDS
+from importer.notices import MAX_LINES, MAX_SAMPLES
 from models import (
     IMPORT_MODES,
     JOB_KINDS,
@@ -114,18 +115,34 @@ class ImportOptionsSchema(Schema):
     missing_limit = share(MISSING_LIMIT)
 
 
+EXAMPLE_NOTICE = "24 rows were rejected: 12% of the file. Check the format of the file before you import it."
+DETAILS_OF_NOTICE = (
+    "The facts of the message for programs, beside `count`: numbers, texts, codes and lists of texts, by names that"
+    " depend on the code. Empty if an older version found it."
+)
+DETAILS_OF_FIX = "The facts of the label for programs: `line`, `column`, or `encoding` and `word`."
+
+
 class NoticeFixSchema(Schema):
     """Options of a retry that settle a notice."""
 
-    label = text("What the retry does, as the words of a button.", "Accept short rows")
-    options = dictionary("The options to retry the import with.", examples=[{"short_rows": "accept"}])
+    code = text(
+        "What the retry does, as a code for programs. Null if an older version found the notice.",
+        "use_header_line",
+        nullable=True,
+        enum=[*FIX_LABELS, None],
+    )
+    label = text("What the retry does, as the words of a button.", "Use line 3 as the header")
+    details = dictionary(DETAILS_OF_FIX, examples=[{"line": 3}])
+    options = dictionary("The options to retry the import with.", examples=[{"header_line": 3}])
 
 
 class NoticeSchema(Schema):
     """What a person should know about a file, beside its rejected rows."""
 
     code = text("What was found, as a code for programs.", "many_rejects", enum=list(NOTICE_KINDS))
-    message = text("What was found and what to do, as a sentence or two for people.")
+    message = text("What was found and what to do, as a sentence or two for people.", EXAMPLE_NOTICE)
+    details = dictionary(DETAILS_OF_NOTICE, examples=[{"percent": 12}])
     count = integer("How many rows or other places of the file it is about.", minimum=1)
     lines = fields.List(
         fields.Integer(metadata={"minimum": 1}),

@@ -167,9 +167,8 @@ class ProductFile:
             "column_left_out",
             count=len(columns),
             samples=[{"text": make_printable(value)} for value in values],
-            fix=Fix(f"Use “{columns[0]}” as active", {"mapping": mapping}),
-            columns="`, `".join(columns),
-            value=shorten(values[0]),
+            fix=Fix("use_as_active", {"mapping": mapping}, {"column": columns[0]}),
+            details={"columns": columns, "value": shorten(values[0])},
         )
 
     @property

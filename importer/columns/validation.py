@@ -20,7 +20,7 @@ from importer.files.fast_path import Layout
 from importer.files.rewritten_skus import find_rewritten
 from importer.files.rows import SURROGATE, Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.spreadsheet_errors import ERRORS, may_have_error
-from importer.notices import MAX_LINES, MAX_SAMPLES, Notices
+from importer.notices import MAX_LINES, MAX_SAMPLES, Fix, Notices
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
 
 # The boolean for COPY by the word in the file. An empty cell means that the value is not given.
@@ -264,7 +264,13 @@ class RowValidator:
             lines, raws = chunk.positions()
             first = short[:MAX_LINES]
             samples = [{"text": row} for row in make_all_printable([raws[number] for number in first])]
-            self.notices.add("short_rows", count=len(short), lines=[lines[number] for number in first], samples=samples)
+            self.notices.add(
+                "short_rows",
+                count=len(short),
+                lines=[lines[number] for number in first],
+                samples=samples,
+                fix=Fix("accept_short_rows", {"short_rows": "accept"}),
+            )
         return rows, numbers, reasons
 
     def _find_problems(self, values: Mapping[str, Sequence[str]]) -> dict[int, Reason]:

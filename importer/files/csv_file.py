@@ -153,8 +153,8 @@ class CsvFile:
             count=index,
             lines=lines,
             samples=[{"text": make_printable(row.raw)} for row in above],
-            fix=Fix(f"Use line {lines[0]:,} as the header", {"header_line": lines[0]}),
-            header_line=self._find_row(self._parser.line),
+            fix=Fix("use_header_line", {"header_line": lines[0]}, {"line": lines[0]}),
+            details={"header_line": self._find_row(self._parser.line)},
         )
 
     @property

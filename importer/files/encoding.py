@@ -138,8 +138,7 @@ class Decoder:
             first_line = self._counter.first_line(data) + LineCounter.count(data[:start])
             uncertain = find_uncertain_lines(lines, first_line, guess.name, guess.rivals)
             fixes = [uncertain.create_fix(rival, rival) for rival in guess.rivals]
-            reason = "too few letters tell the encoding of the file"
-            uncertain.report(self._notices, reason, fixes, at_least=not self._at_end)
+            uncertain.report(self._notices, "few_letters", fixes, at_least=not self._at_end)
         if guess.name in ONE_BYTE_CANDIDATES:
             self._use_lines(OneByteReader(guess.name, self._notices, rival_fixes=fixes))
         else:

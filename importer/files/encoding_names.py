@@ -1,4 +1,4 @@
-"""The names of encodings: those that clients give, those of Python, and those for people."""
+"""The names of encodings: those that clients give, and those of Python."""
 
 from __future__ import annotations
 
@@ -18,27 +18,6 @@ SUPERSETS = {
 UNSUPPORTED_CODECS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7", "mbcs", "oem"}
 # `utf-8+cp1252` is the encoding of a file in which the rows that are not UTF-8 are Windows-1252.
 MIXED_PREFIX = "utf-8+"
-
-SHOWN_NAMES = {
-    "utf-8": "UTF-8",
-    "cp1252": "Windows-1252 (Western European)",
-    "cp1250": "Windows-1250 (Central European)",
-    "cp1251": "Windows-1251 (Cyrillic)",
-    "cp1253": "Windows-1253 (Greek)",
-    "cp1254": "Windows-1254 (Turkish)",
-    "iso8859-2": "ISO 8859-2 (Central European)",
-    "mac-roman": "Mac OS Roman (Western European)",
-    "mac-cyrillic": "Mac OS Cyrillic",
-    "cp850": "DOS 850 (Western European)",
-    "cp852": "DOS 852 (Central European)",
-    "cp866": "DOS 866 (Cyrillic)",
-    "koi8-r": "KOI8-R (Cyrillic)",
-    "shift_jis": "Shift JIS (Japanese)",
-    "euc_jp": "EUC-JP (Japanese)",
-    "gb18030": "GB 18030 (Chinese)",
-    "big5": "Big5 (Chinese)",
-    "euc_kr": "EUC-KR (Korean)",
-}
 
 
 def find_encoding(name: str) -> str:
@@ -77,8 +56,3 @@ def is_one_byte(name: str | None) -> bool:
 def codec_of(name: str) -> str:
     """Return the codec that decodes an encoding."""
     return SUPERSETS.get(name, name)
-
-
-def shown_name(name: str) -> str:
-    """Return the name of an encoding for people."""
-    return " and ".join(SHOWN_NAMES.get(part, part) for part in name.split("+"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from importer.files.encoding_names import codec_of, shown_name
+from importer.files.encoding_names import codec_of
 from importer.notices import MAX_LINES, MAX_SAMPLES, Fix, Notices
 
 CODE = "encoding_uncertain"
@@ -48,11 +48,19 @@ class UncertainLines:
             self._samples.append({"text": readings[self.chosen], "line": number, "readings": readings})
 
     def report(
-        self, notices: Notices, reason: str, fixes: Sequence[Fix], *, at_least: bool = False, encoding: str = ""
+        self,
+        notices: Notices,
+        reason: str,
+        fixes: Sequence[Fix],
+        *,
+        at_least: bool = False,
+        encoding: str = "",
+        rest: str | None = None,
     ) -> None:
         """Add the lines to the notice, and forget them. With `at_least`, the file may have more of them.
 
-        `encoding` is what all lines of the notice were read in, if it is not `chosen`.
+        `reason` is a key of `REASONS`. `encoding` is what all lines of the notice were read in, if it is not `chosen`;
+        `rest` is the encoding of the other lines if they differ.
         """
         if not self.count:
             return
@@ -62,9 +70,12 @@ class UncertainLines:
             lines=self._lines,
             samples=self._samples,
             fixes=fixes,
-            at_least="At least " if at_least else "",
-            encoding=shown_name(encoding or self.chosen),
-            reason=reason,
+            details={
+                "extent": "at_least" if at_least else "exact",
+                "encoding": encoding or self.chosen,
+                "reason": reason,
+                **({} if rest is None else {"rest": rest}),
+            },
         )
         self.count = 0
         self._lines, self._samples = [], []
@@ -72,7 +83,7 @@ class UncertainLines:
     def create_fix(self, rival: str, option: str) -> Fix:
         """Return the button that chooses a rival, by this value of the option `encoding`."""
         word = decode(self._word, rival)[:LABEL_MAX_CHARACTERS]
-        return Fix(f"{shown_name(rival)}: {word}", {"encoding": option})
+        return Fix("use_encoding", {"encoding": option}, {"encoding": rival, "word": word})
 
     def _find_place(self, line: bytes) -> tuple[int, int]:
         """Return the start and the end of the first bytes that depend on the encoding."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import islice
 
 from importer.files.encoding_guess import ONE_BYTE_CANDIDATES, guess_encoding_of_lines, utf_8_lead
-from importer.files.encoding_names import MIXED_PREFIX, shown_name
+from importer.files.encoding_names import MIXED_PREFIX
 from importer.files.encoding_notice import NON_ASCII_RUN, UncertainLines, is_valid_utf_8
 from importer.files.escapes import ESCAPE_HANDLER
 from importer.notices import Fix, Notices
@@ -76,8 +76,8 @@ class Utf8Reader:
         """Report the lines that are not in UTF-8."""
         if self._notices is not None and self._uncertain is not None:
             fixes = [self._uncertain.create_fix(rival, MIXED_PREFIX + rival) for rival in self._uncertain.rivals]
-            reject = Fix("Reject these rows", {"encoding": "utf-8"})
-            self._uncertain.report(self._notices, "the rest of the file is UTF-8", [*fixes, reject])
+            reject = Fix("reject_rows", {"encoding": "utf-8"})
+            self._uncertain.report(self._notices, "rest_differs", [*fixes, reject], rest="utf-8")
 
     def _find_other(self, window: bytes) -> None:
         self._may_find_other = False
@@ -129,10 +129,9 @@ class OneByteReader:
         """Report the lines in UTF-8."""
         fixes = [*self._rival_fixes, self._uncertain.create_fix(self.codec, self.codec)]
         if self._rival_fixes:
-            reason = "the file has rows in both and too few letters to be sure"
-            self._uncertain.report(self._notices, reason, fixes, encoding=self.name)
+            self._uncertain.report(self._notices, "rows_in_both", fixes, encoding=self.name)
         else:
-            self._uncertain.report(self._notices, f"the rest of the file is {shown_name(self.codec)}", fixes)
+            self._uncertain.report(self._notices, "rest_differs", fixes, rest=self.codec)
 
 
 def find_other_lines(lines: Sequence[bytes]) -> list[bytes]:

@@ -53,6 +53,16 @@ class MissingProducts:
             needed_limit=f"{self.needed_limit:g}",
         )
 
+    def limit_details(self) -> dict[str, Any]:
+        """Return the numbers of the limit, and whether it is exceeded, as details of a notice."""
+        return {
+            "action": self.action,
+            "limit_check": "exceeded" if self.exceed_limit else "kept",
+            "catalogue": self.catalogue,
+            "limit": self.limit,
+            "needed_limit": self.needed_limit,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return the part of a preview that is about missing products."""
         return {"missing": self.found, "missing_action": self.action, "catalogue": self.catalogue}

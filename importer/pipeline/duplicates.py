@@ -134,7 +134,15 @@ def _describe(line: int, kept_line: int, sku: str, dropped: dict[str, Any], kept
     name = next(name for name in dropped if dropped[name] != kept[name])
     values = [_shorten(row[name]) for row in (dropped, kept)]
     text = f"{sku}: the {name} is “{values[0]}” on line {line:,} and “{values[1]}” on line {kept_line:,}"
-    return {"text": text, "line": line, "kept_line": kept_line, "sku": sku, "dropped": dropped, "kept": kept}
+    return {
+        "text": text,
+        "line": line,
+        "kept_line": kept_line,
+        "sku": sku,
+        "field": name,
+        "dropped": dropped,
+        "kept": kept,
+    }
 
 
 def _shorten(value: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from importer.errors import ImportFailure
 from importer.jobs import repository
 from importer.jobs.missing_limit import PARTICIPLES, MissingProducts
-from importer.notices import Notices
+from importer.notices import Fix, Notices
 from importer.pipeline.missing_sql import FIND_PLANNER_SETTINGS_SQL, render_find_missing
 from importer.pipeline.run import Run, StepKind
 
@@ -77,20 +77,8 @@ def _find_missing(run: Run) -> MissingProducts:
         )
         notices = Notices()
         if found:
-            notices.add(NOTICE_CODE, count=found, samples=samples, **_describe(missing, unreadable))
+            keep = Fix("keep_products", {"missing": "keep"})
+            details = {**missing.limit_details(), "unreadable": unreadable}
+            notices.add(NOTICE_CODE, count=found, samples=samples, fix=keep, details=details)
         repository.add_notices(cursor, job, notices, codes=[NOTICE_CODE])
     return missing
-
-
-def _describe(missing: MissingProducts, unreadable: int) -> dict[str, Any]:
-    """Return the details of the notice; `unreadable` counts the rejected rows without a readable SKU."""
-    doubt = excess = ""
-    if unreadable:
-        rows = "1 rejected row has" if unreadable == 1 else f"{unreadable:,} rejected rows have"
-        doubt = f" {rows} no readable SKU, so their products may be among them."
-    if missing.exceed_limit:
-        excess = (
-            f" That is more than the limit of {100 * missing.limit:.4g}% of the catalogue, which has"
-            f" {missing.catalogue:,}: nothing is written unless missing_limit is at least {missing.needed_limit:g}."
-        )
-    return {"verb": f"{missing.action}s", "doubt": doubt, "excess": excess}

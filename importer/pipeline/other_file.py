@@ -32,8 +32,6 @@ SELECT filename, keys - created_count - CASE mode WHEN 'update' THEN skipped_cou
 WHERE keys >= %s ORDER BY finished_at DESC LIMIT 1
 """
 HAS_PRODUCTS_SQL = "SELECT EXISTS (SELECT FROM products)"
-SAME_CONTENT = "the same content was already imported {ago} ago, as “{name}”"
-UNKNOWN_SKUS = "most SKUs of the last file with these columns, “{name}”, existed"
 UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
@@ -45,8 +43,10 @@ def notice_same_content(cursor: Cursor, job: Job, notices: Notices) -> None:
     row = cursor.fetchone()
     if row:
         name, seconds = row
-        finding = SAME_CONTENT.format(ago=describe_age(seconds), name=name)
-        notices.add(LOOKS_LIKE_ANOTHER_FILE, finding=finding)
+        age, unit = split_age(seconds)
+        notices.add(
+            LOOKS_LIKE_ANOTHER_FILE, details={"finding": "same_content", "name": name, "age": age, "unit": unit}
+        )
 
 
 def notice_unknown_skus(cursor: Cursor, job: Job, notices: Notices, *, keys: int, known: int) -> bool:
@@ -65,14 +65,11 @@ def notice_unknown_skus(cursor: Cursor, job: Job, notices: Notices, *, keys: int
     cursor.execute(HAS_PRODUCTS_SQL)
     if cursor.fetchone() != (True,):
         return False
-    notices.add(LOOKS_LIKE_ANOTHER_FILE, count=keys - known, finding=UNKNOWN_SKUS.format(name=row[0]))
+    notices.add(LOOKS_LIKE_ANOTHER_FILE, count=keys - known, details={"finding": "unknown_skus", "name": row[0]})
     return True
 
 
-def describe_age(seconds: int) -> str:
-    """Return a duration in words, such as `2 hours`."""
-    for unit, unit_seconds in UNITS:
-        if seconds >= unit_seconds:
-            count = seconds // unit_seconds
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a minute"
+def split_age(seconds: int) -> tuple[int, str]:
+    """Return a duration as a whole number of its largest unit; 0 minutes if it is less than one."""
+    unit, unit_seconds = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
+    return seconds // unit_seconds, unit

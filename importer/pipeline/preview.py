@@ -140,5 +140,5 @@ def _notice_cleared_values(cursor: Cursor, job: Job, total: OutcomeCounts, notic
         count=sum(cleared.values()),
         lines=[row.line for row in rows if row.line is not None][:MAX_LINES],
         samples=samples,
-        fields=" and ".join(f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in cleared.items()),
+        details={"names": cleared.get("name", 0), "descriptions": cleared.get("description", 0)},
     )

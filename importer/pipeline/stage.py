@@ -297,7 +297,9 @@ def _notice_many_rejects(file: ProductFile, reading: ReadingProgress) -> None:
     if not reading.rows:
         file.notices.add("all_rejected", count=reading.rejected)
     elif percent > MANY_REJECTS_PERCENT:
-        file.notices.add("many_rejects", count=reading.rejected, percent=min(99, math.floor(percent + 0.5)))
+        file.notices.add(
+            "many_rejects", count=reading.rejected, details={"percent": min(99, math.floor(percent + 0.5))}
+        )
 
 
 def _propose_saved_mapping(connection: Connection, job: Job, file: ProductFile) -> None:

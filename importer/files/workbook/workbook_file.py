@@ -251,7 +251,9 @@ class WorkbookFile:
         self._send_rows()
         name = str(sheets[index]["name"])
         if others := [sheets[other]["name"] for other in candidates if other != index]:
-            self._notices.add("other_sheets", count=len(others), sheet=_quote([name]), others=_quote(others))
+            shown = [_shorten(other) for other in others[:SHOWN_SHEETS]]
+            details = {"sheet": _shorten(name), "others": shown, "more": len(others) - len(shown)}
+            self._notices.add("other_sheets", count=len(others), details=details)
         return name
 
     def _find(self, name: str, sheets: Sequence[dict[str, Any]]) -> int:
@@ -358,8 +360,13 @@ def _fold(name: str) -> str:
     return name.strip().casefold()
 
 
+def _shorten(name: str) -> str:
+    """Return the start of a name without control characters."""
+    return "".join(filter(str.isprintable, name))[:SHOWN_NAME_CHARACTERS]
+
+
 def _quote(names: Sequence[str]) -> str:
     """Return the first names in quotes, shortened and without control characters."""
-    shown = ["".join(filter(str.isprintable, name))[:SHOWN_NAME_CHARACTERS] for name in names[:SHOWN_SHEETS]]
+    shown = [_shorten(name) for name in names[:SHOWN_SHEETS]]
     more = f" and {len(names) - SHOWN_SHEETS:,} more" if len(names) > SHOWN_SHEETS else ""
     return ", ".join(f"“{name}”" for name in shown) + more

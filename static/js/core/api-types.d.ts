@@ -3501,13 +3501,25 @@ export interface components {
             code: "all_rejected" | "looks_like_another_file" | "missing_products" | "unused_fixes" | "rows_inside_a_value" | "short_rows" | "encoding_uncertain" | "many_rejects" | "clears_values" | "duplicates_differ" | "lines_above_header" | "repeated_header" | "line_ends_differ" | "column_left_out" | "formats_unreadable" | "skus_rewritten_by_spreadsheet" | "values_cleaned" | "other_sheets" | "long_numbers";
             /** @description How many rows or other places of the file it is about. */
             count: number;
+            /**
+             * @description The facts of the message for programs, beside `count`: numbers, texts, codes and lists of texts, by names that depend on the code. Empty if an older version found it.
+             * @example {
+             *       "percent": 12
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            };
             /** @description Null if no option settles the notice, or several do. */
             fix: components["schemas"]["NoticeFix"] | null;
             /** @description All options that settle the notice, to choose one of them. */
             fixes: components["schemas"]["NoticeFix"][];
             /** @description The lines of the first of them, at most 20. */
             lines: number[];
-            /** @description What was found and what to do, as a sentence or two for people. */
+            /**
+             * @description What was found and what to do, as a sentence or two for people.
+             * @example 24 rows were rejected: 12% of the file. Check the format of the file before you import it.
+             */
             message: string;
             /** @description Some of them: objects with the key `text`, and with others that depend on the code. */
             samples: {
@@ -3516,14 +3528,29 @@ export interface components {
         };
         NoticeFix: {
             /**
+             * @description What the retry does, as a code for programs. Null if an older version found the notice.
+             * @example use_header_line
+             * @enum {string|null}
+             */
+            code: "keep_products" | "accept_short_rows" | "use_encoding" | "reject_rows" | "use_header_line" | "use_as_active" | null;
+            /**
+             * @description The facts of the label for programs: `line`, `column`, or `encoding` and `word`.
+             * @example {
+             *       "line": 3
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            };
+            /**
              * @description What the retry does, as the words of a button.
-             * @example Accept short rows
+             * @example Use line 3 as the header
              */
             label: string;
             /**
              * @description The options to retry the import with.
              * @example {
-             *       "short_rows": "accept"
+             *       "header_line": 3
              *     }
              */
             options: {

@@ -50,11 +50,13 @@ export type ImportOptions = Schemas['ImportOptions'];
 /** A workbook has `sheets`, the names of its sheets. */
 export type ImportFile = Schemas['ImportFile'];
 /** What a person should know about a file. `fixes` are several ways to settle a notice. */
-export type Notice = Omit<Schemas['Notice'], 'code' | 'samples'> & {
+export type Notice = Omit<Schemas['Notice'], 'code' | 'samples' | 'fix' | 'fixes'> & {
   code: string;
+  fix: NoticeFix | null;
+  fixes: NoticeFix[];
   samples: NoticeSample[];
 };
-export type NoticeFix = Schemas['NoticeFix'];
+export type NoticeFix = Omit<Schemas['NoticeFix'], 'code'> & { code: string | null };
 /** `readings` are the same bytes decoded in several encodings, by the encoding. */
 export type NoticeSample = { text?: string; readings?: Record<string, string>; [key: string]: unknown };
 export type FileColumn = Schemas['FileColumn'];

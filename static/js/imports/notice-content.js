@@ -3,6 +3,7 @@
 import { formatAnd, formatList, formatNumber } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { canRetry } from './job.js';
+import { factText } from './notice-texts.js';
 import { FORMAT_OPTIONS } from './options.js';
 
 /** @import { ImportDetail, Notice, NoticeFix, NoticeSample, RetryOptions } from '../core/types.d.ts' */
@@ -62,9 +63,11 @@ export function describeLines({ count, lines }, maxLines) {
 
 /**
  * Return whether the sentence of a notice leaves out that there is more than one place.
- * @param {Pick<Notice, 'count' | 'message'>} notice
+ * @param {Pick<Notice, 'count'>} notice
+ * @param {string} sentence in the language of the page, or in English
  */
-export const needsCount = ({ count, message }) => count > 1 && !message.includes(count.toLocaleString('en-US'));
+export const needsCount = ({ count }, sentence) =>
+  count > 1 && ![formatNumber(count), count.toLocaleString('en-US')].some((text) => sentence.includes(text));
 
 /**
  * Return the encodings in which samples were decoded, in the order of the server.
@@ -117,7 +120,7 @@ export function describeSample(sample) {
   );
   return [
     typeof line === 'number' ? t('imports.check.sample_line', { line }) : '',
-    ...facts.map(([name, value]) => `${name.replaceAll('_', ' ')}: ${value}`),
+    ...facts.map(([name, value]) => factText(name, value)),
   ]
     .filter(Boolean)
     .join(' · ');

@@ -18,6 +18,7 @@ import {
   noticesTitle,
   retryOptionsOf,
 } from './notice-content.js';
+import { fixText, noticeText, sampleText } from './notice-texts.js';
 import { encodingName, isSameEncoding } from './options.js';
 
 /** @import { Child } from '../core/dom.js' */
@@ -72,6 +73,7 @@ export function createNoticesCard(job, context, pendingChanges = () => ({}), lis
  */
 function noticeItem(notice, job, retry, lists) {
   const fixes = fixesOf(notice);
+  const sentence = noticeText(notice);
   return h(
     'li',
     { class: 'notice', data: { testid: 'notice', code: notice.code } },
@@ -82,8 +84,8 @@ function noticeItem(notice, job, retry, lists) {
       h(
         'p',
         { class: 'notice-message' },
-        messageContent(notice.message),
-        needsCount(notice)
+        messageContent(sentence),
+        needsCount(notice, sentence)
           ? h(
               'span',
               { class: 'pill notice-count', data: { testid: 'notice-count' } },
@@ -103,8 +105,8 @@ function noticeItem(notice, job, retry, lists) {
       ? h(
           'div',
           { class: 'notice-fixes' },
-          fixes.map(({ label, options }) =>
-            createActionButton(label, 'notice-fix', (button) => retry(options, button), 'button-small'),
+          fixes.map((fix) =>
+            createActionButton(fixText(fix), 'notice-fix', (button) => retry(fix.options, button), 'button-small'),
           ),
         )
       : null,
@@ -136,7 +138,7 @@ function listLink({ code }, lists) {
  * @param {NoticeFix[]} fixes
  */
 function laterHint(fixes) {
-  const labels = formatOr(fixes.map(({ label }) => t('imports.option.quoted', { name: label })));
+  const labels = formatOr(fixes.map((fix) => t('imports.option.quoted', { name: fixText(fix) })));
   return h('p', { class: 'muted', text: t('imports.check.notice_later', { labels }) });
 }
 
@@ -163,19 +165,28 @@ function noticeDetails(notice, job, retry) {
       'div',
       { class: 'notice-samples' },
       lines.length > FEW_LINES ? h('p', { class: 'muted', text: describeLines(notice, ALL_LINES) }) : null,
-      texts.length ? h('ul', { class: 'sample-list' }, texts.map(sampleItem)) : null,
+      texts.length
+        ? h(
+            'ul',
+            { class: 'sample-list' },
+            texts.map((sample) => sampleItem(notice.code, sample)),
+          )
+        : null,
       candidates.length ? readingsTable(samples, candidates, job, retry) : null,
     ),
   );
 }
 
-/** @param {NoticeSample} sample */
-function sampleItem(sample) {
+/**
+ * @param {string} code of the notice
+ * @param {NoticeSample} sample
+ */
+function sampleItem(code, sample) {
   const facts = describeSample(sample);
   return h(
     'li',
     {},
-    h('code', { dir: 'auto', text: sample.text }),
+    h('code', { dir: 'auto', text: sampleText(code, sample) }),
     facts ? h('span', { class: 'muted', text: facts }) : null,
   );
 }

@@ -144,6 +144,7 @@ export const createFile = (changes = {}) => ({
 export const createNotice = (changes = {}) => ({
   code: 'short_rows',
   message: 'Rows have fewer cells than the header.',
+  details: {},
   count: 1,
   lines: [],
   samples: [],

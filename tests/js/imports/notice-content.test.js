@@ -23,14 +23,19 @@ test('lines are listed, and the others counted', () => {
 
 test('the count is only shown beside a sentence without it', () => {
   const message = '1,204 rows have fewer cells than the header.';
-  assert.equal(needsCount({ count: 1204, message }), false);
-  assert.equal(needsCount({ count: 2, message: 'Lines above the header were skipped.' }), true);
-  assert.equal(needsCount({ count: 1, message: 'A line above the header was skipped.' }), false);
+  assert.equal(needsCount({ count: 1204 }, message), false);
+  assert.equal(needsCount({ count: 2 }, 'Lines above the header were skipped.'), true);
+  assert.equal(needsCount({ count: 1 }, 'A line above the header was skipped.'), false);
 });
 
 test('the fixes of a notice are those with a button of their own', () => {
-  const accept = { label: 'Accept short rows', options: { short_rows: 'accept' } };
-  const latin = { label: 'Read as Latin 1', options: { encoding: 'latin-1' } };
+  const accept = {
+    code: 'accept_short_rows',
+    label: 'Accept short rows',
+    details: {},
+    options: { short_rows: 'accept' },
+  };
+  const latin = { code: 'use_encoding', label: 'Read as Latin 1', details: {}, options: { encoding: 'latin-1' } };
   assert.deepEqual(fixesOf(createNotice()), []);
   assert.deepEqual(fixesOf(createNotice({ fix: accept, fixes: [accept, latin] })), [accept, latin]);
   /** @type {NoticeSample[]} */
@@ -72,5 +77,5 @@ test('a sample tells what it has besides its text', () => {
     describeSample({ text: 'A-1', line: 1200, now_empty: 'name', kept: 2, others: [] }),
     'line 1,200 · now empty: name · kept: 2',
   );
-  assert.equal(describeSample({ text: 'A-1: Lamp', sku: 'A-1', field: 'name', before: 'Lamp' }), 'field: name');
+  assert.equal(describeSample({ text: 'A-1: Lamp', sku: 'A-1', field: 'name', before: 'Lamp' }), 'field: Name');
 });

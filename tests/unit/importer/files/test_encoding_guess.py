@@ -8,8 +8,9 @@ import pytest
 
 from importer.columns.product_file import FileOptions
 from importer.files.encoding_guess import CANDIDATES, ONE_BYTE_CANDIDATES, guess_encoding, utf_8_lead
-from importer.files.encoding_names import SHOWN_NAMES, codec_of, find_encoding, is_one_byte
+from importer.files.encoding_names import codec_of, find_encoding, is_one_byte
 from importer.files.mixed_encoding import LOOK_AHEAD_BYTES
+from importer.shown_encodings import SHOWN_NAMES
 from support.encoding_texts import LANGUAGES
 from support.files import ReadResult, read_file
 
@@ -94,7 +95,12 @@ def test_few_letters_are_shown_in_each_reading(block: int, line_end: str, before
     )
     readings = {"cp1252": "1,lumière", "cp1250": "1,lumičre"}
     assert notice["samples"][0] == {"text": "1,lumière", "line": before + 2, "readings": readings}
-    fix = {"label": "Windows-1250 (Central European): lumičre", "options": {"encoding": "cp1250"}}
+    fix = {
+        "code": "use_encoding",
+        "label": "Windows-1250 (Central European): lumičre",
+        "details": {"encoding": "cp1250", "word": "lumičre"},
+        "options": {"encoding": "cp1250"},
+    }
     assert (notice["fix"], notice["fixes"]) == (fix, [fix])
 
 
