@@ -12,6 +12,9 @@ from support.browser import NARROW, Console, Site, show_products
 from support.browser_contexts import CONTEXT
 
 TIME = "2026-03-05T14:05:07Z"
+# Gives several notices: a row that is too short, duplicates, a column that is left out, lines above the header.
+DOUBTFUL = "Liste\n\nsku,name,Status\nLAMP-1,A,neu\nLAMP-1,B,alt\nLAMP-2\n"
+ENGLISH = re.compile(r"\b(the|The|of|is|are|row|rows)\b")
 FITS = "() => document.documentElement.scrollWidth <= innerWidth"
 
 
@@ -55,6 +58,15 @@ def test_texts_and_formats_are_those_of_the_browser(
             check_accessible(page, "a webhook in German", narrow=True)
             page.set_viewport_size(NARROW)
             assert page.evaluate(FITS)
+            task_id = site.upload(DOUBTFUL, preview="true", missing="delete", missing_limit="0.5")
+            site.wait_for_imports()
+            page.goto(f"/#/imports/{task_id}")
+            notices = page.get_by_test_id("notice")
+            expect(notices.filter(has_text="1.100 Produkte stehen nicht in der Datei")).to_contain_text("50\xa0%")
+            for button in ("Diese Produkte behalten", "Zeilen mit weniger Zellen annehmen", "„Status“ als Feld"):
+                expect(notices.get_by_role("button", name=button)).to_be_visible()
+            expect(page.get_by_test_id("notices")).not_to_contain_text(ENGLISH)
+            check_accessible(page, "a check with notices in German", narrow=True)
             task_id = site.upload("sku\nLAMP-1\n")
             site.wait_for_imports()
             page.goto(f"/#/imports/{task_id}")

@@ -619,7 +619,6 @@ export interface Messages {
   'imports.check.sample_fact.after': { value: string | number };
   'imports.check.sample_fact.before': { value: string | number };
   'imports.check.sample_fact.field': { value: string | number };
-  'imports.check.sample_fact.kept_line': { value: string | number };
   'imports.check.sample_fact.name': { value: string | number };
   'imports.check.sample_fact.sku': { value: string | number };
   'imports.check.sample_line': { line: number };

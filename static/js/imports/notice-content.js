@@ -10,6 +10,8 @@ import { FORMAT_OPTIONS } from './options.js';
 
 /** The keys of a sample that have a place of their own. */
 const SHOWN_KEYS = new Set(['text', 'readings', 'line']);
+/** The keys that the text of a sample about two rows tells. */
+const KEYS_OF_PAIRS = new Set(['field', 'kept_line']);
 
 /**
  * The lists that notices are about: the names of their counts on the check and on the result, and what opens them.
@@ -110,13 +112,16 @@ export function retryOptionsOf(job, options, changes = {}) {
  * @param {NoticeSample} sample
  */
 export function describeSample(sample) {
-  const { line, text } = sample;
+  const { line, text, dropped } = sample;
   // A text such as "A-1: Lamp" names values that need no repetition.
   /** @type {unknown[]} */
   const texts = typeof text === 'string' ? [text, ...text.split(': ')] : [];
   const facts = Object.entries(sample).filter(
     ([name, value]) =>
-      !SHOWN_KEYS.has(name) && !texts.includes(value) && ['string', 'number', 'boolean'].includes(typeof value),
+      !SHOWN_KEYS.has(name) &&
+      !(dropped && KEYS_OF_PAIRS.has(name)) &&
+      !texts.includes(value) &&
+      ['string', 'number', 'boolean'].includes(typeof value),
   );
   return [
     typeof line === 'number' ? t('imports.check.sample_line', { line }) : '',

@@ -61,7 +61,6 @@ const FACTS = {
   after: (value) => t('imports.check.sample_fact.after', { value }),
   before: (value) => t('imports.check.sample_fact.before', { value }),
   field: (value) => t('imports.check.sample_fact.field', { value }),
-  kept_line: (value) => t('imports.check.sample_fact.kept_line', { value }),
   name: (value) => t('imports.check.sample_fact.name', { value }),
   sku: (value) => t('imports.check.sample_fact.sku', { value }),
 };

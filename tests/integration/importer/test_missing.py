@@ -144,6 +144,7 @@ def test_an_import_that_would_remove_more_than_its_limit_fails_before_it_writes_
     )
     assert find_notice(job)["count"] == 3
     assert "nothing is written unless missing_limit is at least 0.15." in find_notice(job)["message"]
+    assert find_notice(job)["details"]["limit_check"] == "exceeded"
     assert execute(runner.database_url, READ_ALL_SQL) == before
 
     request_action(client, job["task_id"], "retry", missing_limit=0.15)

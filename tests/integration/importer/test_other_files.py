@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from importer.pipeline.other_file import describe_age
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.imports import request_action, run_job, upload_and_run
@@ -64,14 +63,6 @@ def test_unknown_skus_are_noticed_if_files_with_this_header_used_to_match(
         assert _message(upload_and_run(client, runner, content, preview="true")) is None
     execute(runner.database_url, "TRUNCATE products")
     assert _message(upload_and_run(client, runner, _catalogue("b"), preview="true")) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "less than a minute"), (60, "1 minute"), (3599, "59 minutes"), (7200, "2 hours"), (90_000, "1 day")],
-)
-def test_an_age_is_in_words(seconds: int, words: str) -> None:
-    assert describe_age(seconds) == words
 
 
 @pytest.mark.parametrize("preview", ["true", "false"])

@@ -45,7 +45,7 @@ function extend(element, example) {
   if (element.type === TYPE.plural) {
     const counts = name in example ? [example[name]] : '=0' in element.options ? [0, 1, 1234] : [1, 1234];
     return counts.flatMap((count) => {
-      const option = element.options[`=${count}`] ?? element.options[count === 1 ? 'one' : 'other'];
+      const option = element.options[`=${count}`] ?? ((count === 1 && element.options.one) || element.options.other);
       return examplesOf(option?.value ?? [], { ...example, [name]: count });
     });
   }

@@ -77,5 +77,7 @@ test('a sample tells what it has besides its text', () => {
     describeSample({ text: 'A-1', line: 1200, now_empty: 'name', kept: 2, others: [] }),
     'line 1,200 · now empty: name · kept: 2',
   );
+  const pair = { text: 'A-1: the name …', line: 2, kept_line: 3, sku: 'A-1', field: 'name', dropped: {}, kept: {} };
+  assert.equal(describeSample(pair), 'line 2');
   assert.equal(describeSample({ text: 'A-1: Lamp', sku: 'A-1', field: 'name', before: 'Lamp' }), 'field: Name');
 });

@@ -11,7 +11,7 @@ import pytest
 from importer.jobs.missing_limit import PARTICIPLES
 from importer.notice_kinds import FINDINGS, FIX_LABELS, NOTICE_KINDS, REASONS, NoticeKind
 from importer.notices import MAX_LINES, MAX_SAMPLES, Fix, Notices, show_stored, sort_notices
-from importer.pipeline.other_file import UNITS
+from importer.pipeline.other_file import UNITS, split_age
 from support.paths import ROOT
 
 
@@ -105,6 +105,16 @@ def test_the_text_of_the_page_has_all_codes_of_a_detail_but_one_for_others(
     chosen = set(re.findall(r"'(\w+)'", read_arguments(f"notice.{kind}")[name]))
     assert chosen - {"other"} < codes
     assert len(codes - chosen) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "less than a minute"), (60, "1 minute"), (3599, "59 minutes"), (7200, "2 hours"), (90_000, "1 day")],
+)
+def test_an_age_is_in_words(seconds: int, words: str) -> None:
+    age, unit = split_age(seconds)
+    details = {"finding": "same_content", "name": "a.csv", "age": age, "unit": unit}
+    assert f"imported {words} ago, as" in NOTICE_KINDS["looks_like_another_file"].format_message(1, details)
 
 
 def read_arguments(key: str) -> dict[str, str]:

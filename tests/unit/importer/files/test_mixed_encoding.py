@@ -43,7 +43,14 @@ def test_rows_that_are_not_utf_8_are_read_and_reported(block: int, mark: bytes) 
         " Compare their readings and choose the right one."
     )
     assert read.notices[0]["samples"][0] == {"text": "w1,Größe", "line": 4, "readings": {"cp1252": "w1,Größe"}}
-    assert read.notices[0]["fixes"] == [{"label": "Reject these rows", "options": {"encoding": "utf-8"}}]
+    assert read.notices[0]["details"] == {
+        "extent": "exact",
+        "encoding": "cp1252",
+        "reason": "rest_differs",
+        "rest": "utf-8",
+    }
+    (fix,) = read.notices[0]["fixes"]
+    assert (fix["label"], fix["options"]) == ("Reject these rows", {"encoding": "utf-8"})
 
 
 @pytest.mark.parametrize("block", [16, 1 << 20])
