@@ -112,7 +112,8 @@ def show_stored(notices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return stored notices as clients see them. Those of older versions lack what was added since."""
     shown = []
     for notice in sort_notices(notices):
-        fixes = [{"code": None, "details": {}, **fix} for fix in notice.get("fixes", [])]
+        stored = notice.get("fixes") or [notice["fix"]] * bool(notice.get("fix"))
+        fixes = [{"code": None, "details": {}, **fix} for fix in stored]
         fix = fixes[0] if len(fixes) == 1 else None
         shown.append({"details": {}, **notice, "fix": fix, "fixes": fixes})
     return shown

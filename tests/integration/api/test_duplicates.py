@@ -68,6 +68,7 @@ def test_dropped_values_are_listed_beside_those_that_count(
         "line": 3,
         "kept_line": 8,
         "sku": "B",
+        "field": "name",
         "dropped": {"name": "Sofa", "active": None},
         "kept": {"name": "Couch", "active": None},
     }

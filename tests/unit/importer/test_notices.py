@@ -72,9 +72,11 @@ def test_a_notice_has_the_facts_of_its_sentence_and_no_others() -> None:
 
 def test_a_stored_notice_of_an_older_version_is_completed() -> None:
     fix = {"label": "Accept short rows", "options": {"short_rows": "accept"}}
-    old = {"code": "short_rows", "message": "One.", "count": 1, "lines": [], "samples": [], "fix": fix, "fixes": [fix]}
+    old = {"code": "short_rows", "message": "One.", "count": 1, "lines": [], "samples": [], "fix": fix}
     shown_fix = {**fix, "code": None, "details": {}}
-    assert show_stored([old]) == [{**old, "details": {}, "fix": shown_fix, "fixes": [shown_fix]}]
+    shown = {**old, "details": {}, "fix": shown_fix, "fixes": [shown_fix]}
+    assert show_stored([old]) == show_stored([{**old, "fixes": [fix]}]) == [shown]
+    assert show_stored([{**old, "fix": None}])[0]["fixes"] == []
 
 
 def test_the_page_has_the_text_of_every_kind_with_no_other_arguments() -> None:
