@@ -84,8 +84,8 @@ def test_a_failure_has_the_sentence_and_the_details() -> None:
 
 
 def test_a_detail_that_is_a_code_becomes_words() -> None:
-    details = {"job": "bulk", "attempts": 3, "reason": "Why.", "source": "job"}
-    assert str(ImportFailure(NO_PROGRESS, **details)).startswith(f"The {NOUNS['bulk']} was started 3 times and stopped")
+    failure = ImportFailure(NO_PROGRESS, job="bulk", attempts=3, reason="Why.", source="job")
+    assert str(failure).startswith(f"The {NOUNS['bulk']} was started 3 times and stopped")
 
 
 def test_lists_are_joined() -> None:
