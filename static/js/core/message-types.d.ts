@@ -466,7 +466,12 @@ export interface Messages {
   'error.import_not_found': null;
   'error.import_running': { job: 'undo' | 'bulk' | 'other'; name: string | number };
   'error.internal_error': null;
+  'error.invalid_edits': null;
   'error.invalid_file': { reason: 'no_name' | 'other_suffix' | 'other' };
+  'error.invalid_product': null;
+  'error.invalid_recovery': null;
+  'error.invalid_resend': null;
+  'error.invalid_webhook': null;
   'error.key_not_found': null;
   'error.last_administrator': null;
   'error.link_unusable': null;

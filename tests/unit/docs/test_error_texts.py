@@ -10,6 +10,8 @@ from support.paths import ROOT
 ERROR_RE = re.compile(r'ErrorType\(\s*\d{3},\s*"(\w+)"')
 # What the web server answers before it runs a call.
 REFUSAL_RE = re.compile(r'Refusal\(\s*HTTPStatus\.\w+,\s*"(\w+)"')
+# The code of a schema for all that may be wrong with a body.
+SCHEMA_RE = re.compile(r'^    code = "(\w+)"$', re.MULTILINE)
 PROBLEM_RE = re.compile(r'FieldProblem\(\s*"(\w+)"')
 PREFIX = "error."
 FIELD_PREFIX = "field."
@@ -20,7 +22,7 @@ SENTENCES_OF_FIELDS = {"invalid_body", "invalid_bulk", "invalid_fixes", "invalid
 def _find_codes() -> set[str]:
     sources = [*(ROOT / "api").rglob("*.py"), ROOT / "server" / "refusals.py"]
     texts = [path.read_text("utf-8") for path in sources]
-    return {code for text in texts for regex in (ERROR_RE, REFUSAL_RE) for code in regex.findall(text)}
+    return {code for text in texts for regex in (ERROR_RE, REFUSAL_RE, SCHEMA_RE) for code in regex.findall(text)}
 
 
 def _find_translated(language: str, prefix: str = PREFIX) -> set[str]:
