@@ -18,6 +18,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from database.connect import transaction
+from importer.errors import FailureKind, ImportFailure
 from importer.jobs import deleted_tables, repository
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import HistoryRetention, Retention
@@ -120,6 +121,9 @@ class ExpiringDetails:
     message: str
 
 
+NOT_CONFIRMED = FailureKind(
+    "not_confirmed", "The preview was not confirmed within {hours} hours, so nothing was imported."
+)
 EXPIRING_REJECTS = ExpiringDetails(
     REJECTS, "rejects_removed_at", "rejected_count > 0", "The rejected rows were removed after {days} days."
 )
@@ -137,11 +141,11 @@ EXPIRING_SAMPLES = ExpiringDetails(
 
 def cancel_expired_previews(connection: Connection, retention: Retention) -> None:
     """Cancel the previews that nobody confirmed in time."""
-    message = f"The preview was not confirmed within {retention.preview_hours} hours, so nothing was imported."
+    reason = ImportFailure(NOT_CONFIRMED, hours=retention.preview_hours)
     with transaction(connection) as cursor:
         cursor.execute(FIND_EXPIRED_PREVIEWS_SQL)
         for (job_id,) in cursor.fetchall():
-            repository.cancel(cursor, job_id, retention, event="expired", message=message)
+            repository.cancel(cursor, job_id, retention, event="expired", reason=reason)
 
 
 def drop_staging_of_ended_jobs(connection: Connection) -> None:

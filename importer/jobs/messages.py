@@ -31,7 +31,12 @@ REPEAT_UNDO_MESSAGE = " The {noun} can be undone again for these."
 
 def noun_of_undone(bulk: Mapping[str, Any] | None) -> str:
     """Return what sentences call the job that an undo undoes; `bulk` is the column of both jobs."""
-    return NOUNS["import" if bulk is None else "bulk"]
+    return NOUNS[kind_of_undone(bulk)]
+
+
+def kind_of_undone(bulk: Mapping[str, Any] | None) -> str:
+    """Return the kind of the job that an undo undoes; `bulk` is the column of both jobs."""
+    return "import" if bulk is None else "bulk"
 
 
 def describe_import(counts: Mapping[str, Any], *, missing: str, missing_left_alone: int) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from importer.errors import ImportFailure
 from importer.jobs import repository
 from importer.jobs.missing_limit import PARTICIPLES, MissingProducts
 from importer.notices import Fix, Notices
@@ -48,7 +47,7 @@ def prepare_removal(run: Run) -> Run:
         return run
     missing = _find_missing(run)
     if missing.exceed_limit:
-        raise ImportFailure(missing.explain_excess())
+        raise missing.excess()
     return replace(run, job=repository.reload(run.connection, run.job))
 
 

@@ -2192,7 +2192,7 @@ export interface components {
              * @example product_not_found
              */
             code: string;
-            /** @description The facts in `error`, for programs; only present for codes whose calls describe it. */
+            /** @description What the sentence in `error` says beside its code, by name, for programs. Which names there are depends on the code; only present if there are any. */
             details?: {
                 [key: string]: unknown;
             };
@@ -2201,6 +2201,10 @@ export interface components {
              * @example There is no product with this id.
              */
             error: string;
+            /** @description The codes of the messages in `fields`, in the same order; null for a message without one. Only present if any of them has a code. */
+            field_problems?: {
+                [key: string]: (components["schemas"]["FieldProblem"] | null)[];
+            };
             /** @description The messages for each invalid field; only present if fields are invalid. */
             fields?: {
                 [key: string]: string[];
@@ -2250,6 +2254,23 @@ export interface components {
             changed: number;
             /** @description How many of them have a value that would become empty. */
             cleared: number;
+        };
+        FieldProblem: {
+            /**
+             * @description The kind of problem; it never changes.
+             * @example too_long
+             */
+            code: string;
+            /**
+             * @description What the message says beside the kind of problem, by name.
+             * @example {
+             *       "characters": 120,
+             *       "limit": 100
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            };
         };
         FileColumn: {
             /**
@@ -2393,6 +2414,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description The size of the file in bytes. */
@@ -2563,6 +2598,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description Null until the header has been read. */
@@ -2939,6 +2988,23 @@ export interface components {
             import: string | null;
         };
         LastUndo: {
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example interference
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "job": "undo",
+             *       "reason": "locked",
+             *       "seconds": 10,
+             *       "text": ""
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the undo failed. */
             error_message: string | null;
             /**
@@ -3061,6 +3127,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description The size of the file in bytes. */
@@ -4117,6 +4197,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description The size of the file in bytes. */

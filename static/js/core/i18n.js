@@ -9,6 +9,8 @@ import { LANGUAGE, LOCALE } from './locale.js';
 /** @typedef {string | Node} Part of a text that has elements in it */
 /** @typedef {(parts: Part[]) => Part} Tag returns an element around a part of a text, such as a link */
 
+/** @typedef {Record<string, any>} Details named values that the API gives with a code */
+
 /** @typedef {keyof Messages} MessageKey */
 /**
  * The arguments of a message, none if it takes none.
@@ -22,7 +24,7 @@ import { LANGUAGE, LOCALE } from './locale.js';
  *   Messages[Key][Name]}} RichArguments
  */
 
-/** @typedef {'error' | 'event' | 'failure' | 'fix' | 'log' | 'notice' | 'reject' | 'sample'} ApiPrefix */
+/** @typedef {'error' | 'event' | 'failure' | 'field' | 'fix' | 'log' | 'notice' | 'reject' | 'sample'} ApiPrefix */
 
 /** The browser has loaded these files early; the first one is complete, or the others have what it lacks. */
 const CATALOGUES = 'link[data-catalogue]';
@@ -33,7 +35,6 @@ const DEFAULT_CATALOGUE = '../../locales/en.json';
 const messages = await loadMessages();
 /** @type {Map<string, IntlMessageFormat>} */
 const formats = new Map();
-const enumeration = new Intl.ListFormat(LOCALE, { type: 'conjunction' });
 
 /** @returns {Promise<Record<string, string>>} */
 async function loadMessages() {
@@ -58,10 +59,9 @@ export const t = (key, ...[args]) => {
  * Return the text that replaces a sentence of the API. The key ends with a code of the API, so it may be unknown. Never
  * throws.
  * @param {`${ApiPrefix}.${string}`} key
- * @param {Record<string, unknown> | null} [details] what the API says beside the sentence. A list of texts becomes an
- *   enumeration with each of them in backticks
- * @returns {string | null} null if there is no such text, if it needs a detail that is not there, or if the page is in
- *   English: the sentence of the API takes its place then
+ * @param {Details | null} [details] the facts that the API gives with the code
+ * @returns {string | null} null if there is no text, if it needs a detail that is not there, or if the page is in
+ *   English: the sentence of the API says the same then
  */
 export function apiText(key, details) {
   const message = LANGUAGE === 'en' ? undefined : messages[key];
@@ -76,20 +76,22 @@ export function apiText(key, details) {
 }
 
 /**
- * @param {Record<string, unknown>} details
- * @returns {Record<string, string | number | boolean>} without those that are null
+ * Return details of the API as arguments. Lists have names and values of a file, which stand in backticks. Objects, and
+ * values that are null, count as missing.
+ * @param {Details} details
  */
 function argumentsOf(details) {
-  /** @type {Record<string, string | number | boolean>} */
-  const args = {};
-  for (const [name, value] of Object.entries(details)) {
-    if (Array.isArray(value)) args[name] = enumeration.format(value.map((item) => `\`${item}\``));
-    else if (['string', 'number', 'boolean'].includes(typeof value)) {
-      args[name] = /** @type {string | number | boolean} */ (value);
-    }
-  }
-  return args;
+  const given = Object.entries(details).filter(([, value]) => Array.isArray(value) || isPlain(value));
+  return Object.fromEntries(
+    given.map(([name, value]) => [name, Array.isArray(value) ? value.map(quoted).join(', ') : value]),
+  );
 }
+
+/** @param {unknown} value */
+const isPlain = (value) => ['string', 'number', 'boolean'].includes(typeof value);
+
+/** @param {string} item of a list */
+const quoted = (item) => (item ? `\`${item}\`` : t('core.list.empty_item'));
 
 /**
  * Return a message as the children of an element: `<name>…</name>` in it becomes what the argument `name` returns, and

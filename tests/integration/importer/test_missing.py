@@ -142,6 +142,15 @@ def test_an_import_that_would_remove_more_than_its_limit_fails_before_it_writes_
         " limit is 10%, so nothing was written. If the file is complete, retry with missing_limit=0.15. Otherwise"
         " upload the complete file, or retry with missing=keep."
     )
+    assert job["error_code"] == "missing_limit_exceeded"
+    assert job["error_details"] == {
+        "action": "delete",
+        "count": 3,
+        "catalogue": 20,
+        "percent": 15.0,
+        "limit_percent": 10.0,
+        "needed_limit": 0.15,
+    }
     assert find_notice(job)["count"] == 3
     assert "nothing is written unless missing_limit is at least 0.15." in find_notice(job)["message"]
     assert find_notice(job)["details"]["limit_check"] == "exceeded"
@@ -149,6 +158,7 @@ def test_an_import_that_would_remove_more_than_its_limit_fails_before_it_writes_
 
     request_action(client, job["task_id"], "retry", missing_limit=0.15)
     job = run_job(client, runner, job["task_id"])
+    assert (job["error_code"], job["error_details"]) == (None, None)
     assert (job["status"], job["missing_count"], job["created_count"]) == ("completed", 3, 1)
 
 
@@ -158,7 +168,16 @@ def test_a_check_beyond_the_limit_cannot_be_confirmed_but_retried(client: FlaskC
     error = refused_action(client, job["task_id"], "confirm")
     assert error["code"] == "too_many_missing"
     assert "would deactivate 8 of the 20 products in the catalogue (40%)" in error["error"]
-    assert error["details"] == {"missing": 8, "missing_action": "deactivate", "catalogue": 20}
+    assert error["details"] == {
+        "missing": 8,
+        "missing_action": "deactivate",
+        "catalogue": 20,
+        "action": "deactivate",
+        "count": 8,
+        "percent": 40.0,
+        "limit_percent": 10.0,
+        "needed_limit": 0.4,
+    }
     request_action(client, job["task_id"], "retry", missing="keep")
     job = run_job(client, runner, job["task_id"])
     assert (job["preview"]["missing"], job["preview"]["missing_action"], find_notice(job)) == (0, "keep", None)
@@ -344,7 +363,8 @@ def test_an_undo_that_could_restore_less_than_half_of_the_deleted_products_is_re
         client.post("/api/products", json={"sku": sku})
     error = refused_action(client, job["task_id"], "undo")
     assert error["code"] == "undo_blocked"
-    assert error["details"] == {"products": 3, "left_alone": 2, "is_estimate": False}
+    assert (error["details"]["products"], error["details"]["left_alone"]) == (3, 2)
+    assert (error["details"]["is_estimate"], error["details"]["later"]) == (False, "none")
     assert undo(client, runner, job, force=True)["updated_count"] == 1
 
 

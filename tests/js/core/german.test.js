@@ -1,12 +1,16 @@
 // The modules in a German browser. Each file of tests has a process of its own, so the language can be set here.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+
+import { argumentTypes } from '../../../tools/message-arguments.js';
 
 const ENGLISH = new URL('../../../static/locales/en.json', import.meta.url).href;
 const OWN = {
   'page.help': 'Hilfe (Test)',
   'log.rows': '{count, plural, one {# Zeile} other {# Zeilen}}{why, select, columns {: {columns}} other {}}',
+  'failure.example': '{count, plural, one {# Zeile} other {# Zeilen}}: {columns}, {action, select, a {A} other {B}}',
 };
 const PARTIAL = `data:application/json,${encodeURIComponent(JSON.stringify(OWN))}`;
 const GERMAN = new URL('../../../static/locales/de.json', import.meta.url).href;
@@ -46,15 +50,14 @@ test('sizes, shares, durations and times are those of the region', () => {
 });
 
 test('an error of the API has a German text if its code has one', () => {
-  assert.equal(apiText('error.duplicate_sku'), 'Es gibt bereits ein Produkt mit dieser SKU.');
+  assert.equal(apiText('error.duplicate_sku', { sku: 'A-1' }), 'Es gibt bereits ein Produkt mit der SKU „A-1“.');
   assert.equal(apiText('error.unheard_of'), null);
-  assert.equal(apiText('error.duplicate_sku', { sku: 'A' }), 'Es gibt bereits ein Produkt mit dieser SKU.');
 });
 
 test('a sentence of the API is built from its details', () => {
   assert.equal(apiText('log.rows', { count: 1234, why: 'none', more: {} }), '1.234 Zeilen');
   const columns = ['A <b>', '{b}', 'c'];
-  assert.equal(apiText('log.rows', { count: 1, why: 'columns', columns }), '1 Zeile: `A <b>`, `{b}` und `c`');
+  assert.equal(apiText('log.rows', { count: 1, why: 'columns', columns }), '1 Zeile: `A <b>`, `{b}`, `c`');
 });
 
 test('the sentence of the API remains if a detail is missing', () => {
@@ -69,6 +72,37 @@ test('the sentence of the API remains if a detail is missing', () => {
     assert.equal(apiText('log.rows', details), null);
   }
   assert.equal(apiText('log.rows', { count: {}, why: 'none' }), null);
+});
+
+test('a text for a code of the API is built from the details', () => {
+  const details = { count: 1234, columns: ['SKU', '', 'Name {x}'], action: 'a', more: 1 };
+  assert.equal(apiText('failure.example', details), '1.234 Zeilen: `SKU`, (leer), `Name {x}`, A');
+  assert.equal(apiText('failure.example', { ...details, action: 'new' }), '1.234 Zeilen: `SKU`, (leer), `Name {x}`, B');
+});
+
+/** @type {Record<string, string>} */
+const german = JSON.parse(readFileSync(new URL(GERMAN), 'utf8'));
+/** Texts that are built from details of the API. */
+const FROM_DETAILS = /^(?:error|failure|field|log|notice|reject)\./;
+
+/** @param {string} type as the tool names it @returns {string | number} */
+const exampleOf = (type) => (type === 'number' ? 1234 : (/'(\w+)'/.exec(type)?.[1] ?? 'example'));
+
+test('every text for a code of the API can be built', () => {
+  for (const [key, message] of Object.entries(german).filter(([name]) => FROM_DETAILS.test(name))) {
+    const types = Object.entries(argumentTypes(message));
+    const details = Object.fromEntries(types.map(([name, type]) => [name, exampleOf(type)]));
+    const text = apiText(/** @type {`failure.${string}`} */ (key), details) ?? '';
+    assert.match(text, /^[\p{Lu}\d].*[.!?…]$/u, key);
+    assert.ok(!/[{}]|NaN|undefined|\s\s/.test(text), text);
+  }
+});
+
+test('without a detail that it needs, a code of the API has no text', () => {
+  assert.equal(apiText('failure.example'), null);
+  assert.equal(apiText('failure.example', null), null);
+  assert.equal(apiText('failure.example', { count: 1, columns: [] }), null);
+  assert.equal(apiText('failure.example', { count: 1, columns: null, action: 'a' }), null);
 });
 
 test('sentences of an import are German', () => {

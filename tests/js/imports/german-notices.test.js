@@ -107,7 +107,7 @@ test('encodings, columns and fields have their names', () => {
   const columns = { columns: ['Status', 'Aktiv?'], value: 'neu' };
   assert.match(
     noticeText({ code: 'column_left_out', count: 2, message: '', details: columns }),
-    /^Die Spalten `Status` und `Aktiv\?` wurden weggelassen: .* `neu`/,
+    /^Die Spalten `Status`, `Aktiv\?` wurden weggelassen: .* `neu`/,
   );
   assert.equal(factText('field', 'name'), 'Feld: Name');
   assert.equal(factText('now_empty', 'name'), 'now empty: name');
