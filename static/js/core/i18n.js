@@ -9,6 +9,8 @@ import { LANGUAGE, LOCALE } from './locale.js';
 /** @typedef {string | Node} Part of a text that has elements in it */
 /** @typedef {(parts: Part[]) => Part} Tag returns an element around a part of a text, such as a link */
 
+/** @typedef {Record<string, any>} Details named values that the API gives with a code */
+
 /** @typedef {keyof Messages} MessageKey */
 /**
  * The arguments of a message, none if it takes none.
@@ -53,10 +55,35 @@ export const t = (key, ...[args]) => {
 
 /**
  * Return the text that replaces a sentence of the API. The key ends with a code of the API, so it may be unknown.
- * @param {`${'error' | 'event'}.${string}`} key
- * @returns {string | null} null if there is none, or if the page is in English: the sentence of the API says more then
+ * @param {`${'error' | 'event' | 'failure' | 'log' | 'notice' | 'reject'}.${string}`} key
+ * @param {Details | null} [details] the facts that the API gives with the code
+ * @returns {string | null} null if there is no text, if it needs a detail that an older version of the server has not
+ *   stored, or if the page is in English: the sentence of the API says the same then
  */
-export const apiText = (key) => (LANGUAGE === 'en' ? null : (messages[key] ?? null));
+export function apiText(key, details) {
+  const message = LANGUAGE === 'en' ? undefined : messages[key];
+  if (message === undefined) return null;
+  try {
+    return String(formatOf(key, message).format(argumentsOf(details ?? {})));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Return details of the API as arguments. Lists have names and values of a file, which stand in backticks. A value that
+ * is null counts as missing.
+ * @param {Details} details
+ */
+function argumentsOf(details) {
+  const given = Object.entries(details).filter(([, value]) => value !== null);
+  return Object.fromEntries(
+    given.map(([name, value]) => [name, Array.isArray(value) ? value.map(quoted).join(', ') : value]),
+  );
+}
+
+/** @param {string} item of a list */
+const quoted = (item) => (item ? `\`${item}\`` : t('core.list.empty_item'));
 
 /**
  * Return a message as the children of an element: `<name>…</name>` in it becomes what the argument `name` returns, and

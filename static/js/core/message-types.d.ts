@@ -413,6 +413,7 @@ export interface Messages {
   'core.key.shift': null;
   'core.key.space': null;
   'core.key.tab': null;
+  'core.list.empty_item': null;
   'core.pager.first': null;
   'core.pager.label': { label: string | number };
   'core.pager.last': null;

@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 const ENGLISH = new URL('../../../static/locales/en.json', import.meta.url).href;
-const PARTIAL = `data:application/json,${encodeURIComponent('{"page.help": "Hilfe (Test)"}')}`;
+const PARTIAL = `data:application/json,${encodeURIComponent(
+  JSON.stringify({
+    'page.help': 'Hilfe (Test)',
+    'failure.example': '{count, plural, one {# Zeile} other {# Zeilen}}: {columns}, {action, select, a {A} other {B}}',
+  }),
+)}`;
 const GERMAN = new URL('../../../static/locales/de.json', import.meta.url).href;
 
 // What the page loads: the catalogue of its language first, then those that have what it lacks.
@@ -44,6 +49,19 @@ test('sizes, shares, durations and times are those of the region', () => {
 test('an error of the API has a German text if its code has one', () => {
   assert.equal(apiText('error.duplicate_sku'), 'Es gibt bereits ein Produkt mit dieser SKU.');
   assert.equal(apiText('error.unheard_of'), null);
+});
+
+test('a text for a code of the API is built from the details', () => {
+  const details = { count: 1234, columns: ['SKU', '', 'Name {x}'], action: 'a', more: 1 };
+  assert.equal(apiText('failure.example', details), '1.234 Zeilen: `SKU`, (leer), `Name {x}`, A');
+  assert.equal(apiText('failure.example', { ...details, action: 'new' }), '1.234 Zeilen: `SKU`, (leer), `Name {x}`, B');
+});
+
+test('without a detail that it needs, a code of the API has no text', () => {
+  assert.equal(apiText('failure.example'), null);
+  assert.equal(apiText('failure.example', null), null);
+  assert.equal(apiText('failure.example', { count: 1, columns: [] }), null);
+  assert.equal(apiText('failure.example', { count: 1, columns: null, action: 'a' }), null);
 });
 
 test('sentences of an import are German', () => {
