@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from database.connect import transaction
 from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
 from importer.errors import LeaseLost
+from importer.jobs.log_messages import LogMessage, log_message
 from importer.jobs.repository import (
     BUMP_REVISION_SQL,
     FORGET_ESTIMATE_SQL,
@@ -71,9 +72,9 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
         job = Job(*cursor.fetchone())  # type: ignore[misc]
         cursor.execute(SAMPLE_START_SQL, (job.id,))
         if previous_holder:
-            append_log(cursor, job.id, "resumed", "The previous worker stopped; another one resumed the job.")
+            append_log(cursor, job.id, "resumed", log_message("resumed"))
         elif is_first_attempt:
-            append_log(cursor, job.id, "started", "A worker started the job.")
+            append_log(cursor, job.id, "started", log_message("started"))
         return job
 
 
@@ -105,5 +106,5 @@ def release(connection: Connection, job: Job, *, reason: str | None = None) -> b
         cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token})
         was_held = bool(cursor.rowcount == 1)
         if reason and was_held:
-            append_log(cursor, job.id, "interrupted", reason)
+            append_log(cursor, job.id, "interrupted", LogMessage(reason))
         return was_held

@@ -22,7 +22,8 @@ from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import LeaseLost
 from importer.jobs.forecast import Estimate
-from importer.jobs.messages import NOUNS, describe_bulk_change, describe_cancellation, describe_import, describe_undo
+from importer.jobs.log_messages import NOUNS, LogMessage
+from importer.jobs.messages import describe_bulk_change, describe_cancellation, describe_import, describe_undo
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
 from models import LAST_UNDO_SQL, STAGING_TABLE_PREFIX
@@ -106,7 +107,7 @@ REPORT_END_OF_UNDO_SQL = f"""
 UPDATE import_jobs SET {BUMP_REVISION_SQL}
 WHERE undone_by = (SELECT task_id FROM import_jobs WHERE id = %s AND kind = 'undo')
 """
-APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
+APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message, code, details) VALUES (%s, %s, %s, %s, %s)"
 
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
@@ -250,9 +251,10 @@ def add_notices(cursor: Cursor, job: Job, notices: Notices, *, codes: Sequence[s
     cursor.execute(ADD_NOTICES_SQL, {"id": job.id, "codes": list(codes), "notices": Json(notices.to_json())})
 
 
-def append_log(cursor: Cursor, job_id: int, event: str, message: str) -> None:
+def append_log(cursor: Cursor, job_id: int, event: str, message: LogMessage) -> None:
     """Append an entry to the log of a job, in the caller's transaction."""
-    cursor.execute(APPEND_LOG_SQL, (job_id, event, message))
+    details = None if message.details is None else Json(message.details)
+    cursor.execute(APPEND_LOG_SQL, (job_id, event, message.sentence, message.code, details))
 
 
 def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
@@ -289,19 +291,20 @@ def fail(
     file = Json(file_description) if file_description else None
     cursor.execute(REPORT_END_OF_UNDO_SQL, (job.id,))
     update(cursor, job, FAIL_SQL, {"message": message, "file": file, **retention.parameters})
-    append_log(cursor, job.id, event, message)
+    append_log(cursor, job.id, event, LogMessage(message))
     notify_webhooks(cursor, "import.failed", job)
     drop_staging_table(cursor, job.id)
 
 
-def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, message: str | None = None) -> bool:
+def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, message: LogMessage | None = None) -> bool:
     """End an unfinished job as cancelled, in the caller's transaction; return False if it has ended already.
 
     The log entry has the given `event` and `message`; without a message, it says what the job has written. The staging
     table stays, because a worker may still use it: see `cleanup.drop_staging_of_ended_jobs`.
     """
     cursor.execute(REPORT_END_OF_UNDO_SQL, (job_id,))
-    cursor.execute(CANCEL_JOB_SQL, {"id": job_id, "message": message, **retention.parameters})
+    sentence = message.sentence if message else None
+    cursor.execute(CANCEL_JOB_SQL, {"id": job_id, "message": sentence, **retention.parameters})
     row = cursor.fetchone()
     if row is None:
         return False

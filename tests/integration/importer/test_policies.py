@@ -43,7 +43,8 @@ def test_a_preview_shows_what_would_change_and_writes_nothing_until_it_is_confir
         {"sku": "A-2", "before": {"name": "Sofa"}, "after": {"name": "Blue sofa"}},
         {"sku": "B-1", "before": None, "after": {"name": "Round table"}},
     ]
-    assert [(row["line"], row["code"]) for row in preview["rejects"]] == [(6, "missing_sku")]
+    rejects = [(row["line"], row["code"], row["details"]) for row in preview["rejects"]]
+    assert rejects == [(6, "missing_sku", {"problem": "sku"})]
     assert read_products(runner.database_url) == before
 
     assert request_action(client, job["task_id"], "confirm")["status"] == "pending"
