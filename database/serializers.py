@@ -37,6 +37,8 @@ IMPORT_COLUMNS = (
     "started_by",
     "file_size",
     "error_message",
+    "error_code",
+    "error_details",
     "created_at",
     "updated_at",
     "started_at",

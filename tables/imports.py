@@ -43,6 +43,7 @@ LAST_UNDO_SQL = """
 CASE WHEN import_jobs.undone_by IS NOT NULL THEN (
     SELECT jsonb_build_object(
         'task_id', u.task_id, 'status', u.status, 'progress', u.progress, 'error_message', u.error_message,
+        'error_code', u.error_code, 'error_details', u.error_details,
         'started_from', u.started_from, 'started_by', u.started_by,
         'finished_at', to_char(u.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'removed_count', undos.removed, 'restored_count', undos.restored, 'gone_count', undos.gone,
@@ -88,7 +89,10 @@ class ImportJob(Base):
     unchanged_count: Mapped[int] = mapped_column(server_default="0")
     duplicate_count: Mapped[int] = mapped_column(server_default="0")
     rejected_count: Mapped[int] = mapped_column(server_default="0")
+    # Why the job failed: the sentence, and the facts from which it was built (`importer.errors`).
     error_message: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error_details: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     revision: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

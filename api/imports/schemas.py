@@ -20,7 +20,7 @@ from api.imports.options import (
     SHEET,
     SHORT_ROWS,
 )
-from api.imports.undo_schemas import LastUndoSchema
+from api.imports.undo_schemas import ERROR_CODE, ERROR_DETAILS, LastUndoSchema
 from api.request_fields import Choice, ShortText
 from api.response_fields import (
     EXAMPLE_TASK_ID,
@@ -327,6 +327,8 @@ class ImportSchema(Schema):
     )
     file_size = integer("The size of the file in bytes.")
     error_message = text("Why the job failed.", nullable=True)
+    error_code = text(ERROR_CODE, "too_many_rows", nullable=True)
+    error_details = dictionary(ERROR_DETAILS, nullable=True, examples=[{"limit": 5_000_000}])
     duration_seconds = seconds(
         "The working time of this run up to `updated_at`, without the wait for a confirmation.", nullable=True
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema
 
-from api.response_fields import integer, text, timestamp, uuid
+from api.response_fields import dictionary, integer, text, timestamp, uuid
 from api.schemas import MessageSchema
 from models import JOB_STATUSES, ORIGINS
 
@@ -21,6 +21,15 @@ EXAMPLE_PLAN = {
     "refusal": None,
 }
 
+ERROR_CODE = (
+    "The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version"
+    " 1.1 and earlier."
+)
+ERROR_DETAILS = (
+    "What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of"
+    " texts, which depend on `error_code`. Null if `error_code` is null."
+)
+
 
 class LastUndoSchema(Schema):
     """The last undo of a job. The numbers of removed, restored and missing products are those of all its undos."""
@@ -29,6 +38,12 @@ class LastUndoSchema(Schema):
     status = text("The state of the undo.", "completed", enum=list(JOB_STATUSES))
     progress = integer("Percent.", maximum=100)
     error_message = text("Why the undo failed.", nullable=True)
+    error_code = text(ERROR_CODE, "interference", nullable=True)
+    error_details = dictionary(
+        ERROR_DETAILS,
+        nullable=True,
+        examples=[{"reason": "locked", "seconds": 10, "text": "", "job": "undo"}],
+    )
     started_from = text("Where the undo was started.", "page", enum=list(ORIGINS))
     started_by = text("Who started the undo, as `started_by` of a job.", "Ada Lovelace")
     finished_at = timestamp("When the undo ended", nullable=True)

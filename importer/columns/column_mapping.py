@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 from importer.files.cells import Row
+from importer.files.delimiter_hint import Separator
 from importer.files.header_search import HeaderRating
 from importer.files.rows import make_printable
 
@@ -26,6 +27,34 @@ SHOWN_NAME_CHARACTERS = 40
 # names together could exceed NAMES_MAX_CHARACTERS.
 NAME_MAX_CHARACTERS = 200
 NAMES_MAX_CHARACTERS = 400_000
+
+UNKNOWN_FIELD = FailureKind(
+    "unknown_field", f"The mapping names a field `{{field}}`. The fields are {', '.join(FIELDS)}."
+)
+UNKNOWN_COLUMN = FailureKind("unknown_column", "The mapping names a column `{column}`, which the file does not have.")
+AMBIGUOUS_COLUMN = FailureKind(
+    "ambiguous_column",
+    "The mapping names the column `{column}`, and the file has {count} of that name. Choose one: `{first}`, `{second}`"
+    " …",
+)
+COLUMN_MAPPED_TWICE = FailureKind("column_mapped_twice", "The mapping names the column `{column}` twice.")
+FIELD_MAPPED_TWICE = FailureKind("field_mapped_twice", "The mapping gives the field `{field}` to more than one column.")
+EQUAL_COLUMNS = FailureKind(
+    "equal_columns", "The file has {count} columns named `{column}`. Keep one, or choose one with a mapping."
+)
+
+
+def _describe_missing_sku(
+    header: str, line: int, columns: list[str], more: int, advice: str, delimiter: str, separator: str, characters: str
+) -> str:
+    place = f"Line {line:,}, which was given as the line of the header," if header == "given" else "The file"
+    sentence = "Name the column with the SKUs `sku`, or choose it with a mapping."
+    if advice != "mapping":
+        sentence = Separator(delimiter or separator, characters, is_delimiter=advice == "delimiter").suggest()
+    return f"{place} has no column `sku`. Its columns are: {describe_names(columns, more)}. {sentence}"
+
+
+MISSING_SKU_COLUMN = FailureKind("missing_sku_column", _describe_missing_sku)
 
 # The product field of each column by its name; None leaves the column out.
 FieldByColumn = Mapping[str, "str | None"]
@@ -66,19 +95,19 @@ HEADER_NAMES = _read_names()
 class ColumnMapping:
     """The product field of each column, None to leave it out.
 
-    `problem` is a sentence if these columns cannot be imported. `is_saved` is true if a saved mapping was used and
-    the client gave none. `guessed` are the columns that are mapped because suppliers use their names.
+    `problem` says why these columns cannot be imported, if they cannot. `is_saved` is true if a saved mapping was
+    used and the client gave none. `guessed` are the columns that are mapped because suppliers use their names.
     """
 
     fields: list[str | None]
-    problem: str | None = None
+    problem: UnusableFile | None = None
     is_saved: bool = False
     guessed: frozenset[int] = frozenset()
 
     def check(self) -> None:
         """Raise `UnusableFile` if there is a problem."""
         if self.problem is not None:
-            raise UnusableFile(self.problem)
+            raise self.problem
 
 
 def column_names(header: Row) -> list[str]:
@@ -124,20 +153,20 @@ def map_columns(
     saved: FieldByColumn | None = None,
     *,
     unfit: Container[int] = (),
-    hint: str | None = None,
+    separator: Separator | None = None,
     line: int | None = None,
 ) -> ColumnMapping:
     """Map the columns of a header to product fields.
 
     A column in `mapping` is mapped as given. A `saved` mapping applies to other columns, if the header has all of its
     columns. The remaining columns are mapped by their names, to fields that are still free. The names that suppliers
-    use do not count for `unfit` columns, whose values do not fit. If there is no SKU column, the problem ends with the
-    sentence `hint`. `line` is the line of the header, if the client gave it.
+    use do not count for `unfit` columns, whose values do not fit. If there is no SKU column, the problem suggests
+    the `separator`. `line` is the line of the header, if the client gave it.
     """
     try:
         assigned = _find_columns(header, mapping or {})
     except UnusableFile as error:
-        return ColumnMapping([None] * len(header), str(error))
+        return ColumnMapping([None] * len(header), error.with_traceback(None))
     proposed: dict[int, str | None] = {}
     if saved:
         # It may have been saved for the reject file of a file with this header.
@@ -159,11 +188,9 @@ def map_columns(
     for columns in _ambiguous(names, assigned).values():
         fields = [None if index in columns else found.get(index) for index in range(len(header))]
         name = shorten(header[min(columns)].strip())
-        return ColumnMapping(
-            fields, f"The file has {len(columns)} columns named `{name}`. Keep one, or choose one with a mapping."
-        )
+        return ColumnMapping(fields, UnusableFile(EQUAL_COLUMNS, count=len(columns), column=name))
     fields = [found.get(index) for index in range(len(header))]
-    problem = None if "sku" in fields else _describe_missing_sku(header, hint, line)
+    problem = None if "sku" in fields else _missing_sku(header, separator, line)
     return ColumnMapping(fields, problem, is_saved=bool(saved) and not mapping, guessed=guessed)
 
 
@@ -177,25 +204,21 @@ def _find_columns(header: Row, mapping: FieldByColumn) -> dict[int, str | None]:
     assigned: dict[int, str | None] = {}
     for name, field in mapping.items():
         if field is not None and field not in FIELDS:
-            raise UnusableFile(
-                f"The mapping names a field `{shorten(str(field))}`. The fields are {', '.join(FIELDS)}."
-            )
+            raise UnusableFile(UNKNOWN_FIELD, field=shorten(str(field)))
         found = next((index[name] for index in exact if name in index), None)
         found = found or next((index[_fold(name)] for index in folded if _fold(name) in index), None)
         if not found:
-            raise UnusableFile(f"The mapping names a column `{shorten(name)}`, which the file does not have.")
+            raise UnusableFile(UNKNOWN_COLUMN, column=shorten(name))
         if len(found) > 1 and field is None:
             assigned |= dict.fromkeys(found)
             continue
         if len(found) > 1:
-            raise UnusableFile(
-                f"The mapping names the column `{shorten(name)}`, and the file has {len(found)} of that name. Choose"
-                f" one: `{shorten(names[found[0]])}`, `{shorten(names[found[1]])}` …"
-            )
+            first, second = (shorten(names[index]) for index in found[:2])
+            raise UnusableFile(AMBIGUOUS_COLUMN, column=shorten(name), count=len(found), first=first, second=second)
         if found[0] in assigned:
-            raise UnusableFile(f"The mapping names the column `{shorten(names[found[0]])}` twice.")
+            raise UnusableFile(COLUMN_MAPPED_TWICE, column=shorten(names[found[0]]))
         if field is not None and field in assigned.values():
-            raise UnusableFile(f"The mapping gives the field `{field}` to more than one column.")
+            raise UnusableFile(FIELD_MAPPED_TWICE, field=field)
         assigned[found[0]] = field
     return assigned
 
@@ -247,16 +270,35 @@ def _ambiguous(names: Sequence[str], assigned: Mapping[int, str | None]) -> dict
     return {field: columns for field, columns in named.items() if len(columns) > 1 and field not in assigned.values()}
 
 
-def _describe_missing_sku(header: Row, hint: str | None, line: int | None) -> str:
-    place = "The file" if line is None else f"Line {line:,}, which was given as the line of the header,"
-    advice = hint or "Name the column with the SKUs `sku`, or choose it with a mapping."
-    return f"{place} has no column `sku`. Its columns are: {describe_names(header)}. {advice}"
+def _missing_sku(header: Row, separator: Separator | None, line: int | None) -> UnusableFile:
+    columns, more = shorten_names(header)
+    advice, delimiter, name = "mapping", "", ""
+    if separator and separator.is_delimiter:
+        advice, delimiter = "delimiter", separator.name
+    elif separator:
+        advice, name = "separator", separator.name
+    return UnusableFile(
+        MISSING_SKU_COLUMN,
+        header="detected" if line is None else "given",
+        line=line or 0,
+        columns=columns,
+        more=more,
+        advice=advice,
+        delimiter=delimiter,
+        separator=name,
+        characters=separator.text if separator else "",
+    )
 
 
-def describe_names(header: Row) -> str:
-    """Return the first names of a header for a sentence, as they are in the file."""
-    shown = ", ".join(f"`{shorten(name.strip())}`" if name.strip() else "(empty)" for name in header[:SHOWN_COLUMNS])
-    return f"{shown} and {len(header) - SHOWN_COLUMNS:,} more" if len(header) > SHOWN_COLUMNS else shown
+def shorten_names(header: Row) -> tuple[list[str], int]:
+    """Return the first names of a header for a sentence, "" for an empty one, and how many others there are."""
+    return [shorten(name.strip()) for name in header[:SHOWN_COLUMNS]], max(0, len(header) - SHOWN_COLUMNS)
+
+
+def describe_names(names: Sequence[str], more: int) -> str:
+    """Return what `shorten_names` has returned as a part of a sentence."""
+    shown = ", ".join(f"`{name}`" if name else "(empty)" for name in names)
+    return f"{shown} and {more:,} more" if more else shown
 
 
 def width_without_reject_columns(header: Sequence[str]) -> int:

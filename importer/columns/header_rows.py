@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from importer.columns.column_mapping import FIELDS, HEADER_NAMES, ColumnMapping, describe_names, map_columns, normalise
-from importer.errors import UnusableFile
+from importer.columns.column_mapping import (
+    FIELDS,
+    HEADER_NAMES,
+    ColumnMapping,
+    describe_names,
+    map_columns,
+    normalise,
+    shorten_names,
+)
+from importer.errors import FailureKind, UnusableFile
 from importer.files.cells import Row
 from importer.files.fast_path import COPY_BOOLEANS
 from importer.files.header_search import MAX_COLUMNS
@@ -14,6 +22,19 @@ from importer.files.rows import make_printable
 
 # A row that names fewer fields may be a product.
 MIN_KNOWN_COLUMNS = 2
+
+
+def _describe_other_header(
+    line: int, columns: list[str], more: int, header_columns: list[str], header_more: int
+) -> str:
+    return (
+        f"Another header is on line {line:,}, with the columns {describe_names(columns, more)} instead of"
+        f" {describe_names(header_columns, header_more)}. Split the file above that line, and import the parts one by"
+        " one."
+    )
+
+
+OTHER_HEADER = FailureKind("other_header", _describe_other_header)
 
 
 class HeaderRows:
@@ -28,7 +49,7 @@ class HeaderRows:
         self._active = active
         self._key = _normalise_all(header)
         self._fields = _fields_by_name(header)
-        self._shown = describe_names(header)
+        self._shown = shorten_names(header)
         cells = {cell.strip() for cell in (*header, *FIELDS)} - {""} if header else set()
         self.names = frozenset(
             variant for cell in cells for variant in (cell, cell.lower(), cell.upper(), cell.capitalize())
@@ -52,9 +73,15 @@ class HeaderRows:
                 if self._is_repeated(rows[index]):
                     found.append(index)
                 elif self._is_other(rows[index]):
+                    columns, more = shorten_names(rows[index])
+                    header_columns, header_more = self._shown
                     raise UnusableFile(
-                        f"Another header is on line {lines()[index]:,}, with the columns {describe_names(rows[index])}"
-                        f" instead of {self._shown}. Split the file above that line, and import the parts one by one."
+                        OTHER_HEADER,
+                        line=lines()[index],
+                        columns=columns,
+                        more=more,
+                        header_columns=header_columns,
+                        header_more=header_more,
                     )
         return found
 

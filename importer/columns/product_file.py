@@ -116,7 +116,7 @@ class ProductFile:
                 self._options.mapping,
                 saved,
                 unfit=unfit,
-                hint=self._file.delimiter_hint,
+                separator=self._file.better_separator,
                 line=self._options.header_line,
             )
             column = mapping.fields.index("active") if "active" in mapping.fields else None
@@ -138,7 +138,7 @@ class ProductFile:
                 for name, field, samples in zip(names, fields, self._file.samples, strict=True)
             ],
             "unmapped": [name for name, field in zip(names, fields, strict=True) if field is None],
-            "problem": self._mapping.problem,
+            "problem": str(self._mapping.problem) if self._mapping.problem else None,
             "remembered": self._mapping.is_saved,
             "header_key": self.header_key,
         }

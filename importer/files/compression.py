@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from importer.errors import ImportFailure, UnusableFile
-from importer.files.decompression import DECOMPRESSORS, DecompressedStream
+from importer.errors import FailureKind, ImportFailure, UnusableFile
+from importer.files.decompression import DAMAGED_COMPRESSION, DECOMPRESSORS, DecompressedStream
 from importer.files.stored_file import StoredFile
 from importer.files.zip_archive import DAMAGED_ZIP, ZIP_ERRORS, ZipArchive
 
@@ -39,26 +39,53 @@ MAGIC_BYTES = TAR_MAGIC_OFFSET + len(TAR_MAGIC)
 
 # Files that people upload by mistake, by the bytes that they start with.
 OTHER_FILE_TYPES = {
-    ZIP_MAGIC: "a ZIP archive inside a compressed file",
-    b"PK\x05\x06": "an empty ZIP archive inside a compressed file",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"%PDF": "a PDF document",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"Rar!": "a RAR archive",
-    GZIP_MAGIC: "a gzip file inside a compressed file",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file inside a compressed file",
-    b"\xfd7zXZ": "an XZ file inside a compressed file",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3": "an SQLite database",
+    ZIP_MAGIC: "nested_zip",
+    b"PK\x05\x06": "nested_empty_zip",
+    b"\x89PNG": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"GIF8": "gif",
+    b"%PDF": "pdf",
+    b"7z\xbc\xaf": "7zip",
+    b"Rar!": "rar",
+    GZIP_MAGIC: "nested_gzip",
+    b"\x28\xb5\x2f\xfd": "nested_zstd",
+    b"\xfd7zXZ": "nested_xz",
+    b"PAR1": "parquet",
+    b"SQLite format 3": "sqlite",
 }
-DAMAGED_GZIP = "The gzip file is damaged or incomplete. Compress it again and upload it again."
-
-NO_SPACE = (
-    "The server has no space to unpack the file. Free some space on its disk, or upload the file without compression."
+OTHER_FILE_TYPE = FailureKind(
+    "other_file_type",
+    "This is {type}, not a CSV file. Export the products as CSV and upload that.",
+    words={
+        "type": {
+            "7zip": "a 7-Zip archive",
+            "gif": "a GIF picture",
+            "jpeg": "a JPEG picture",
+            "nested_bzip2": "a bzip2 file inside a compressed file",
+            "nested_empty_zip": "an empty ZIP archive inside a compressed file",
+            "nested_gzip": "a gzip file inside a compressed file",
+            "nested_xz": "an XZ file inside a compressed file",
+            "nested_zip": "a ZIP archive inside a compressed file",
+            "nested_zstd": "a Zstandard file inside a compressed file",
+            "parquet": "a Parquet file",
+            "pdf": "a PDF document",
+            "png": "a PNG picture",
+            "rar": "a RAR archive",
+            "sqlite": "an SQLite database",
+            "tar": "a TAR archive",
+        }
+    },
+)
+UNPACKED_TOO_LARGE = FailureKind(
+    "unpacked_too_large",
+    "The file decompresses to more than {gigabytes:.3g} GB, which is the limit. Split it into smaller files.",
+)
+NO_SPACE = FailureKind(
+    "no_space_to_unpack",
+    "The server has no space to unpack the file. Free some space on its disk, or upload the file without compression.",
 )
 UNPACKED_BLOCK_BYTES = 1 << 20
+BYTES_PER_GB = 1e9
 
 # Called after each read of a file with the share of the file that has been read, from 0 to 1. It may raise an exception
 # to end the reading.
@@ -192,10 +219,7 @@ class CompressedFile:
         self._report()
         self._unpacked_bytes += len(data)
         if self.compression != "none" and self._unpacked_bytes > self._max_unpacked_bytes:
-            limit = f"{self._max_unpacked_bytes / 1e9:.3g} GB"
-            raise UnusableFile(
-                f"The file decompresses to more than {limit}, which is the limit. Split it into smaller files."
-            )
+            raise UnusableFile(UNPACKED_TOO_LARGE, gigabytes=self._max_unpacked_bytes / BYTES_PER_GB)
         if self._at_start and data:
             self._at_start = False
             refuse_other_file_types(data)
@@ -207,7 +231,9 @@ class CompressedFile:
         except (*ZIP_ERRORS, RuntimeError) as error:
             if self.compression not in {"gzip", "zip"}:
                 raise
-            raise UnusableFile(DAMAGED_GZIP if self.compression == "gzip" else DAMAGED_ZIP) from error
+            if self.compression == "gzip":
+                raise UnusableFile(DAMAGED_COMPRESSION, format="gzip") from error
+            raise UnusableFile(DAMAGED_ZIP) from error
 
 
 def _find_compression(start: bytes) -> str:
@@ -222,8 +248,8 @@ def refuse_other_file_types(start: bytes) -> None:
     """Raise `UnusableFile` if a file that starts like this is known not to be a file of products."""
     found = next((what for magic, what in OTHER_FILE_TYPES.items() if start.startswith(magic)), None)
     if start[TAR_MAGIC_OFFSET:].startswith(TAR_MAGIC):
-        found = "a TAR archive"
+        found = "tar"
     if _find_compression(start) == "bzip2":
-        found = "a bzip2 file inside a compressed file"
+        found = "nested_bzip2"
     if found:
-        raise UnusableFile(f"This is {found}, not a CSV file. Export the products as CSV and upload that.")
+        raise UnusableFile(OTHER_FILE_TYPE, type=found)

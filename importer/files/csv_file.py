@@ -11,9 +11,9 @@ from typing import Any
 
 from psycopg2 import sql
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 from importer.files.cells import Row, has_content
-from importer.files.delimiter_hint import suggest_delimiter
+from importer.files.delimiter_hint import Separator, suggest_delimiter
 from importer.files.dialect import (
     BLANK_BEFORE_HEADER,
     SEPARATOR_LINE,
@@ -46,14 +46,21 @@ SAMPLE_MAX_CHARACTERS = 200
 # The limit for the samples of all columns together, because a file may have thousands of columns.
 SAMPLES_MAX_CHARACTERS = 200_000
 
+NO_HEADER_LINE = FailureKind(
+    "no_header_line", "The file has no line {line:,}, which was given as the line of the header. Give another one."
+)
+BLANK_HEADER_LINE = FailureKind(
+    "blank_header_line", "Line {line:,}, which was given as the line of the header, is blank. Give another one."
+)
+
 
 class CsvFile:
     """A CSV file whose header has been read; `header` holds its cells. It closes `source` when it is closed.
 
     `delimiter`, `quote` and `header_line` are what the client gave, see `find_delimiter` and `find_quote`; a value that
     is None is detected. `rate_header` judges candidates for the header. `max_record` is in characters. Adds to
-    `notices` which lines are above the header. `delimiter_hint` is a sentence if the header has no SKU column and
-    another delimiter would give one. Raises `UnusableFile` if an option is unknown or the header cannot be read. The
+    `notices` which lines are above the header. `better_separator` is another one that would give a SKU column, if the
+    header has none. Raises `UnusableFile` if an option is unknown or the header cannot be read. The
     dialect of a workbook's text is fixed.
     """
 
@@ -98,10 +105,10 @@ class CsvFile:
             self._skip_to_header(leading, rate_header, notices)
         self.header = self._parser.read_header()
         self._first_row_number = self._find_row(self._parser.line)
-        self.delimiter_hint: str | None = None
+        self.better_separator: Separator | None = None
         if not rate_header(self.header).has_sku:
             lines = [row.raw.rstrip("\r\n") for row in leading[:max_header_rows]]
-            self.delimiter_hint = suggest_delimiter(lines, self.dialect.delimiter, rate_header)
+            self.better_separator = suggest_delimiter(lines, self.dialect.delimiter, rate_header)
         self._sampled = self._sample_rows()
         self.samples = self._collect_samples()
 
@@ -131,11 +138,9 @@ class CsvFile:
         """Consume the lines before the header. Return the delimiter that the first line names, if any."""
         separator_line = SEPARATOR_LINE.match(self._parser.peek(SNIFFED_CHARACTERS))
         if not self._parser.skip_to_line(line, self._find_row):
-            raise UnusableFile(
-                f"The file has no line {line:,}, which was given as the line of the header. Give another one."
-            )
+            raise UnusableFile(NO_HEADER_LINE, line=line)
         if not self._parser.peek(SNIFFED_CHARACTERS).splitlines()[0].strip():
-            raise UnusableFile(f"Line {line:,}, which was given as the line of the header, is blank. Give another one.")
+            raise UnusableFile(BLANK_HEADER_LINE, line=line)
         return separator_line[1] if separator_line else None
 
     def _skip_to_header(self, leading: list[LeadingRow], rate_header: RateHeader, notices: Notices) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -27,6 +27,14 @@ MAX_WINDOW_LOG = MAX_WINDOW_BYTES.bit_length() - 1
 XZ_MEMORY_BYTES = MAX_WINDOW_BYTES + (1 << 20)
 
 NAMES = {"bzip2": "bzip2", "xz": "XZ", "zstd": "Zstandard"}
+DAMAGED_COMPRESSION = FailureKind(
+    "damaged_compression", "The {format} file is damaged or incomplete. Compress it again and upload it again."
+)
+NEEDS_MEMORY = FailureKind(
+    "compression_needs_memory",
+    "The {format} file needs more than {megabytes:.0f} MB of memory to decompress, which is the limit. Compress it"
+    " again with the normal settings and upload it again.",
+)
 MEMORY_WORDS = ("Memory usage limit", "too much memory")
 
 
@@ -102,11 +110,8 @@ class DecompressedStream:
             return self._decompressor.decompress(data, size)
         except (OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError) as error:
             if any(words in str(error) for words in MEMORY_WORDS):
-                raise UnusableFile(
-                    f"The {self._name} file needs more than {MAX_WINDOW_BYTES / 1e6:.0f} MB of memory to decompress,"
-                    " which is the limit. Compress it again with the normal settings and upload it again."
-                ) from None
+                raise UnusableFile(NEEDS_MEMORY, format=self._name, megabytes=round(MAX_WINDOW_BYTES / 1e6)) from None
             raise self._damaged() from error
 
     def _damaged(self) -> UnusableFile:
-        return UnusableFile(f"The {self._name} file is damaged or incomplete. Compress it again and upload it again.")
+        return UnusableFile(DAMAGED_COMPRESSION, format=self._name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 from importer.files.cells import has_width
 from importer.files.header_search import MAX_COLUMNS, MAX_HEADER_ROWS, RateHeader, choose_header, read_leading_rows
 from importer.files.line_repair import LineRepair, spaced_quote, unescape, unwrap
@@ -21,6 +21,14 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 OTHER_DELIMITERS = "^~:*#!$%&+-./<=>?@_"
 # The quotes that a client can name. In the last two, a backslash escapes quotes within fields; they are not doubled.
 QUOTES = {'"': "double", "'": "single", "none": "none", '\\"': "double-escaped", "\\'": "single-escaped"}
+UNKNOWN_DELIMITER = FailureKind(
+    "unknown_delimiter",
+    "The delimiter `{delimiter}` is unknown. Use comma, semicolon, tab or pipe, or one of the characters"
+    f" {' '.join(OTHER_DELIMITERS)} instead.",
+)
+UNKNOWN_QUOTE = FailureKind(
+    "unknown_quote", f"The quote `{{quote}}` is unknown. Use one of {', '.join(QUOTES.values())}."
+)
 SNIFFED_CHARACTERS = 1 << 16
 SNIFFED_ROWS = 200
 # The line, such as `sep=;`, that names the delimiter for Excel at the start of a file.
@@ -119,10 +127,7 @@ def find_delimiter(name: str) -> str:
     if len(wanted) == 1 and wanted in OTHER_DELIMITERS:
         return wanted
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(
-        f"The delimiter `{shown}` is unknown. Use comma, semicolon, tab or pipe, or one of the characters"
-        f" {' '.join(OTHER_DELIMITERS)} instead."
-    )
+    raise UnusableFile(UNKNOWN_DELIMITER, delimiter=shown)
 
 
 def find_quote(name: str) -> str:
@@ -132,7 +137,7 @@ def find_quote(name: str) -> str:
         if wanted in {quote, quote_name}:
             return quote
     shown = "".join(filter(str.isprintable, name))[:20]
-    raise UnusableFile(f"The quote `{shown}` is unknown. Use one of {', '.join(QUOTES.values())}.")
+    raise UnusableFile(UNKNOWN_QUOTE, quote=shown)
 
 
 def sniff(

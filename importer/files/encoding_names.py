@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import codecs
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 
+UNKNOWN_ENCODING = FailureKind(
+    "unknown_encoding",
+    "The encoding `{encoding}` is unknown. Name another, such as utf-8, utf-16, windows-1252 or shift_jis.",
+)
 # The superset that the decoder uses in place of an encoding, as in the WHATWG Encoding standard.
 SUPERSETS = {
     "shift_jis": "cp932",
@@ -49,9 +53,7 @@ def find_encoding(name: str) -> str:
     names = [_find_codec(part) for part in name.split("+")]
     if None in names or not (len(names) == 1 or (names[0] == "utf-8" and len(names) == 2 and is_one_byte(names[1]))):
         shown = "".join(filter(str.isprintable, name))[:40]
-        raise UnusableFile(
-            f"The encoding `{shown}` is unknown. Name another, such as utf-8, utf-16, windows-1252 or shift_jis."
-        )
+        raise UnusableFile(UNKNOWN_ENCODING, encoding=shown)
     return "+".join(filter(None, names))
 
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 
-# What a text in the format starts with, its name, and what to do.
+# What a text in the format starts with.
 HTML = re.compile(r"\s*<(?:!doctype\s+html|(?:html|head|body|table|meta|div|style)\b)", re.IGNORECASE)
 XML = re.compile(r"\s*<(?:\?xml\b|!--|!doctype\b|[a-z_][\w.:-]*(?:\s+[\w.:-]+=[\"'][^<>]*)?/?>\s*<)", re.IGNORECASE)
 JSON = re.compile(r"\s*(?:\{\s*(?:\"[^\"\r\n]*\"\s*:|\})|\[\s*(?:[\[{]|\"[^\"\r\n]*\"\s*[,\]]))")
 RTF = re.compile(r"\{\\rtf")
-FORMATS = (
-    (HTML, "an HTML page", "Open it in a spreadsheet and save it as CSV, or export the products as CSV."),
-    (XML, "an XML file", "Open it in a spreadsheet and save it as CSV, or export the products as CSV."),
-    (JSON, "a JSON file", "Convert it to CSV, with one row for each product, or export the products as CSV."),
-    (RTF, "a formatted text (RTF)", "Save it as plain text in the CSV format."),
+FORMATS = {"html": HTML, "xml": XML, "json": JSON, "rtf": RTF}
+OPEN_IN_SPREADSHEET = "Open it in a spreadsheet and save it as CSV, or export the products as CSV."
+OTHER_FORMAT = FailureKind(
+    "other_format",
+    "This is {format}",
+    words={
+        "format": {
+            "html": f"an HTML page, not a CSV file. {OPEN_IN_SPREADSHEET}",
+            "xml": f"an XML file, not a CSV file. {OPEN_IN_SPREADSHEET}",
+            "json": "a JSON file, not a CSV file. Convert it to CSV, with one row for each product, or export the"
+            " products as CSV.",
+            "rtf": "a formatted text (RTF), not a CSV file. Save it as plain text in the CSV format.",
+        }
+    },
 )
 
 
@@ -23,6 +32,6 @@ def refuse_other_formats(text: str) -> None:
     """Raise `UnusableFile` if the start of a file shows that it is HTML, XML, JSON or RTF."""
     if text.lstrip()[:1] not in {"<", "{", "["}:
         return
-    for pattern, name, advice in FORMATS:
+    for name, pattern in FORMATS.items():
         if pattern.match(text):
-            raise UnusableFile(f"This is {name}, not a CSV file. {advice}")
+            raise UnusableFile(OTHER_FORMAT, format=name)

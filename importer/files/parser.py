@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import compress, islice
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 from importer.files.cells import Row, has_content
 from importer.files.dialect import Dialect
 from importer.files.fast_path import CleanRows, Layout, read_clean_rows
@@ -39,6 +39,20 @@ MAX_BLOCK_LINES = 200_000
 ROW_END_CHARACTERS = 1 << 16
 # How many rows the row reader reads before the parser tries a whole block again. The number doubles after each failure.
 MIN_ROW_READER_ROWS, MAX_ROW_READER_ROWS = 256, 16_384
+
+UNREADABLE_HEADER = FailureKind(
+    "unreadable_header",
+    "The header row cannot be read: {reason} Correct the first line of the file and upload it again.",
+    extra=frozenset({"reason_code"}),
+)
+EMPTY_FILE = FailureKind(
+    "empty_file", "The file is empty. It needs a header row with a column `sku` and one row per product."
+)
+TOO_MANY_COLUMNS = FailureKind(
+    "too_many_columns",
+    "The file has {count:,} columns; at most {limit:,} are possible. Delete the columns that hold no products' data, or"
+    " check the delimiter of the file.",
+)
 
 
 class Parser:
@@ -98,21 +112,13 @@ class Parser:
             self.skip_blank_lines(self._dialect.blank)
             raw, row, reject = self._row_reader.read_row()
             if reject is not None:
-                raise UnusableFile(
-                    f"The header row cannot be read: {reject.message} "
-                    "Correct the first line of the file and upload it again."
-                )
+                raise UnusableFile(UNREADABLE_HEADER, reason=reject.message, reason_code=reject.code)
             if not raw:
-                raise UnusableFile(
-                    "The file is empty. It needs a header row with a column `sku` and one row per product."
-                )
+                raise UnusableFile(EMPTY_FILE)
             if row is None or not has_content(row):
                 continue
             if len(row) > MAX_COLUMNS:
-                raise UnusableFile(
-                    f"The file has {len(row):,} columns; at most {MAX_COLUMNS:,} are possible. Delete the columns that"
-                    " hold no products' data, or check the delimiter of the file."
-                )
+                raise UnusableFile(TOO_MANY_COLUMNS, count=len(row), limit=MAX_COLUMNS)
             sample = self.peek(ROW_END_CHARACTERS) if raw.endswith("\r\n") else ""
             self._row_end, self._width = find_row_end(raw, sample, self._dialect.quote), len(row)
             return row

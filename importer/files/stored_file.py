@@ -12,11 +12,19 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 
 HASHED_BLOCK_BYTES = 1 << 20
-MISSING = "The uploaded file no longer exists on the server. Upload it again."
-CHANGED = "The stored file is not the one that was uploaded: {difference}. Upload it again."
+MISSING = FailureKind("stored_file_missing", "The uploaded file no longer exists on the server. Upload it again.")
+CHANGED = FailureKind(
+    "stored_file_changed",
+    "The stored file is not the one that was uploaded: its content has changed. Upload it again.",
+)
+RESIZED = FailureKind(
+    "stored_file_resized",
+    "The stored file is not the one that was uploaded: it has {bytes:,} bytes instead of {uploaded_bytes:,}. Upload it"
+    " again.",
+)
 
 
 class StoredFile:
@@ -68,7 +76,7 @@ class StoredFile:
                 self.add(self._hashed_bytes, data)
                 after_read()
         if self._hash.hexdigest() != self._sha256:
-            raise UnusableFile(CHANGED.format(difference="its content has changed"))
+            raise UnusableFile(CHANGED)
 
     def add(self, position: int, data: bytes) -> None:
         """Add data that was read at `position` to the checksum. Ignores bytes added before, and data after a gap."""
@@ -81,4 +89,4 @@ class StoredFile:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         if self._sha256 is not None and size != self._size:
-            raise UnusableFile(CHANGED.format(difference=f"it has {size:,} bytes instead of {self._size:,}"))
+            raise UnusableFile(RESIZED, bytes=size, uploaded_bytes=self._size)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 from importer.files.byte_source import open_byte_source
 from importer.files.compression import AfterRead, ignore_progress
 from importer.files.encoding import SNIFFED_BYTES, Decoder
@@ -24,6 +24,11 @@ DOS_END_MAX_CHARACTERS = 4096
 # What files that were joined have between them: the end of one and the start of the next.
 MARKS = BYTE_ORDER_MARK + DOS_END
 MARKS_BEFORE_LINE = re.compile(f"(?<=[\r\n])[{MARKS}]+")
+
+BINARY_FILE = FailureKind(
+    "binary_file",
+    "The first line contains NUL bytes: this is a binary file, or text in another encoding. Save it as CSV in UTF-8.",
+)
 
 
 class TextSource:
@@ -144,7 +149,4 @@ class TextSource:
                 size += len(block)
         # A cell of a workbook may have any character.
         if not self.workbook and "\0" in re.split("[\r\n]", "".join(self._start)[:SNIFFED_BYTES], maxsplit=1)[0]:
-            raise UnusableFile(
-                "The first line contains NUL bytes: this is a binary file, or text in another encoding."
-                " Save it as CSV in UTF-8."
-            )
+            raise UnusableFile(BINARY_FILE)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import IO, cast
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 
 ENCRYPTED_FLAG = 0x1
 SHOWN_NAMES = 5
@@ -32,20 +32,62 @@ OPENDOCUMENT_TYPE_PART = "mimetype"
 OPENDOCUMENT_SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 # Other documents that are ZIP archives, by a file that each of them contains.
 OTHER_DOCUMENTS = {
-    "word/document.xml": "a Word document",
-    "ppt/presentation.xml": "a PowerPoint presentation",
-    "Index/Document.iwa": "a Numbers, Pages or Keynote document",
-    OPENDOCUMENT_PART: "an OpenDocument file",
+    "word/document.xml": "word",
+    "ppt/presentation.xml": "powerpoint",
+    "Index/Document.iwa": "iwork",
+    OPENDOCUMENT_PART: "opendocument",
 }
-DAMAGED_ZIP = "The ZIP archive is damaged or incomplete. Create it again and upload it again."
-ENCRYPTED_ZIP = "The ZIP archive is encrypted. Create it without a password and upload it again."
-UNSUPPORTED_ZIP = (
-    "The ZIP archive uses an unusual compression. Create it again as a standard ZIP archive, or use .csv.gz."
+OTHER_DOCUMENT = FailureKind(
+    "other_document",
+    "This is {type}, not a file of products. Save the products as CSV and upload that.",
+    words={
+        "type": {
+            "iwork": "a Numbers, Pages or Keynote document",
+            "opendocument": "an OpenDocument file",
+            "powerpoint": "a PowerPoint presentation",
+            "word": "a Word document",
+        }
+    },
 )
-LARGE_ZIP_DIRECTORY = (
-    f"The ZIP archive has too many files: its directory is larger than {MAX_ZIP_DIRECTORY_BYTES / 1e6:.0f} MB, which is"
-    " the limit. Create an archive of the file with the products alone."
+DAMAGED_ZIP = FailureKind(
+    "damaged_zip", "The ZIP archive is damaged or incomplete. Create it again and upload it again."
 )
+ENCRYPTED_ZIP = FailureKind(
+    "encrypted_zip", "The ZIP archive is encrypted. Create it without a password and upload it again."
+)
+UNSUPPORTED_ZIP = FailureKind(
+    "unsupported_zip",
+    "The ZIP archive uses an unusual compression. Create it again as a standard ZIP archive, or use .csv.gz.",
+)
+LARGE_ZIP_DIRECTORY = FailureKind(
+    "zip_has_too_many_files",
+    "The ZIP archive has too many files: its directory is larger than {megabytes:.0f} MB, which is the limit. Create an"
+    " archive of the file with the products alone.",
+)
+
+
+def _describe_several(count: int, type: str, names: list[str], more: int) -> str:
+    files = "workbooks" if type == "workbook" else "CSV files"
+    return (
+        f"The ZIP archive has {count:,} {files}: {_join(names, more)}. Keep only the one with the products, or upload"
+        " them one by one."
+    )
+
+
+def _describe_none(count: int, names: list[str], more: int) -> str:
+    holds = f"It holds {_join(names, more)}." if count else "It is empty."
+    return (
+        f"The ZIP archive has no CSV file and no workbook in it. {holds} Add the file with the products and upload"
+        " it again."
+    )
+
+
+def _join(names: list[str], more: int) -> str:
+    return ", ".join(names) + (f" and {more:,} more" if more else "")
+
+
+SEVERAL_FILES = FailureKind("zip_has_several_files", _describe_several)
+NO_FILE = FailureKind("zip_has_no_products", _describe_none)
 # The exceptions that the standard library raises for malformed archives; it validates little of what it reads.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, IndexError)
 
@@ -61,7 +103,7 @@ class _LimitedFile:
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes, at most `size`."""
         if size > self.bytes_left:
-            raise UnusableFile(LARGE_ZIP_DIRECTORY)
+            raise UnusableFile(LARGE_ZIP_DIRECTORY, megabytes=MAX_ZIP_DIRECTORY_BYTES / 1e6)
         data = self._file.read(size)
         self.bytes_left -= len(data)
         return data
@@ -116,25 +158,20 @@ class ZipArchive:
         return stream
 
     def _find_products(self) -> zipfile.ZipInfo:
-        for name, what in OTHER_DOCUMENTS.items():
+        for name, document in OTHER_DOCUMENTS.items():
             if name in self._names:
-                raise UnusableFile(f"This is {what}, not a file of products. Save the products as CSV and upload that.")
+                raise UnusableFile(OTHER_DOCUMENT, type=document)
         members = [member for member in self._members if not _is_hidden(member.filename)]
         for suffixes in PRODUCT_SUFFIXES:
             found = [member for member in members if member.filename.lower().endswith(suffixes)]
             if len(found) == 1:
                 return found[0]
             if found:
-                kind = "workbooks" if ".xlsx" in suffixes else "CSV files"
-                raise UnusableFile(
-                    f"The ZIP archive has {len(found):,} {kind}: {_shown(found)}."
-                    " Keep only the one with the products, or upload them one by one."
-                )
-        holds = f"It holds {_shown(members)}." if members else "It is empty."
-        raise UnusableFile(
-            f"The ZIP archive has no CSV file and no workbook in it. {holds} Add the file with the products and upload"
-            " it again."
-        )
+                names, more = _shown(found)
+                kind = "workbook" if ".xlsx" in suffixes else "csv"
+                raise UnusableFile(SEVERAL_FILES, count=len(found), type=kind, names=names, more=more)
+        names, more = _shown(members)
+        raise UnusableFile(NO_FILE, count=len(members), names=names, more=more)
 
 
 def _is_hidden(name: str) -> bool:
@@ -142,7 +179,7 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "~$")) or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _shown(members: Iterable[zipfile.ZipInfo]) -> str:
+def _shown(members: Iterable[zipfile.ZipInfo]) -> tuple[list[str], int]:
+    """Return the first names, shortened and without control characters, and how many others there are."""
     names = ["".join(filter(str.isprintable, member.filename))[-SHOWN_NAME_CHARACTERS:] for member in members]
-    more = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more
+    return names[:SHOWN_NAMES], max(0, len(names) - SHOWN_NAMES)

@@ -69,8 +69,9 @@ ON CONFLICT (header_key) DO UPDATE SET mapping = excluded.mapping, used_at = exc
 """
 # Assignments of every retry. `CONTINUE_SQL` or `START_OVER_SQL` is added to them.
 QUEUE_AGAIN_SQL = (
-    "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, finished_at = NULL, retry_until = NULL,"
-    " confirm_until = NULL, undo_until = NULL, attempts = 0, announced_at = NULL, rejects_removed_at = NULL,"
+    "status = 'pending', phase = 'queued', run = run + 1, error_message = NULL, error_code = NULL,"
+    " error_details = NULL, finished_at = NULL, retry_until = NULL, confirm_until = NULL, undo_until = NULL,"
+    " attempts = 0, announced_at = NULL, rejects_removed_at = NULL,"
     " duplicates_removed_at = NULL, samples_removed_at = NULL, worked_seconds = 0, active_since = NULL,"
     f" {RELEASE_LEASE_SQL}"
 )
@@ -156,7 +157,8 @@ def confirm(cursor: Cursor, task_id: str) -> None:
     found, catalogue = (int(job[name] or 0) for name in ("missing_products", "catalogue"))
     missing = MissingProducts(job["missing"], found, catalogue, job["missing_limit"])
     if missing.exceed_limit:
-        raise NotAllowed("too_many_missing", missing.explain_excess(), missing.to_json())
+        excess = missing.excess()
+        raise NotAllowed("too_many_missing", str(excess), {**missing.to_json(), **excess.details})
     cursor.execute(CONFIRM_SQL, (job["id"],))
     repository.append_log(cursor, job["id"], "confirmed", log_message("confirmed"))
     file_description = job["file"] or {}

@@ -18,6 +18,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from database.connect import transaction
+from importer.errors import FailureKind, ImportFailure
 from importer.jobs import deleted_tables, repository
 from importer.jobs.log_messages import log_message
 from importer.jobs.repository import BUMP_REVISION_SQL
@@ -121,6 +122,9 @@ class ExpiringDetails:
     code: str
 
 
+NOT_CONFIRMED = FailureKind(
+    "not_confirmed", "The preview was not confirmed within {hours} hours, so nothing was imported."
+)
 EXPIRING_REJECTS = ExpiringDetails(REJECTS, "rejects_removed_at", "rejected_count > 0", "rejects_removed")
 # A job that was not confirmed has counted its duplicates in its preview only.
 EXPIRING_DUPLICATES = ExpiringDetails(
@@ -134,11 +138,11 @@ EXPIRING_SAMPLES = ExpiringDetails(SAMPLES, "samples_removed_at", "true", "sampl
 
 def cancel_expired_previews(connection: Connection, retention: Retention) -> None:
     """Cancel the previews that nobody confirmed in time."""
-    message = log_message("expired", hours=retention.preview_hours)
+    reason = ImportFailure(NOT_CONFIRMED, hours=retention.preview_hours)
     with transaction(connection) as cursor:
         cursor.execute(FIND_EXPIRED_PREVIEWS_SQL)
         for (job_id,) in cursor.fetchall():
-            repository.cancel(cursor, job_id, retention, event="expired", message=message)
+            repository.cancel(cursor, job_id, retention, event="expired", reason=reason)
 
 
 def drop_staging_of_ended_jobs(connection: Connection) -> None:

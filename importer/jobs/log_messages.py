@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from catalogue.bulk import ACTIONS, describe_result, describe_title
+from importer.errors import ImportFailure
 from importer.jobs.missing_limit import PARTICIPLES as MISSING_PARTICIPLES
 
 # What sentences call a job of each kind.
@@ -26,7 +27,7 @@ NOTHING_TO_IMPORT_MESSAGE = "Every row was rejected ({rejected:,}), so nothing c
 
 
 class LogMessage(NamedTuple):
-    """What an entry of the log says. `details` are named JSON values; `code` is one of `SENTENCES`."""
+    """What an entry of the log says. `code` is one of `SENTENCES`, or that of a failure; `details` are JSON values."""
 
     sentence: str
     code: str | None = None
@@ -37,6 +38,11 @@ def log_message(code: str, **details: Any) -> LogMessage:
     """Return what a log says; `details` has the values that the sentence of the code takes."""
     sentence = SENTENCES[code]
     return LogMessage(sentence(**details) if callable(sentence) else sentence.format(**details), code, details)
+
+
+def failure_message(failure: ImportFailure) -> LogMessage:
+    """Return what a log says about a failure. Its code is one of those of `FailureKind`."""
+    return LogMessage(str(failure), failure.code, failure.details)
 
 
 def _describe_import(
@@ -133,7 +139,6 @@ SENTENCES: Mapping[str, str | Callable[..., str]] = {
     "compared": _describe_check,
     "confirmed": "The preview was confirmed.",
     "duplicates_removed": "The duplicate rows were removed after {days} days.",
-    "expired": "The preview was not confirmed within {hours} hours, so nothing was imported.",
     "fix_of_row_deleted": "The fix of line {line:,} was deleted; the file is read again.",
     "fix_of_value_deleted": "The fix of “{value}” in {column} was deleted; the file is read again.",
     "fixed": _describe_fixes,

@@ -7,14 +7,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from importer.errors import FailureKind, ImportFailure
+
 # What an import does to the products that its file does not have, by the option `missing`.
 PARTICIPLES = {"deactivate": "deactivated", "delete": "deleted"}
 
-EXCEEDED_MESSAGE = (
-    "The import would {action} {products} in the catalogue ({share}%), because the file does not have"
-    " {them}. The limit is {limit}%, so nothing was written. If the file is complete, retry with"
-    " missing_limit={needed_limit}. Otherwise upload the complete file, or retry with missing=keep."
-)
+
+def _describe_excess(
+    action: str, count: int, catalogue: int, percent: float, limit_percent: float, needed_limit: float
+) -> str:
+    products = "the only product" if catalogue == 1 else f"{count:,} of the {catalogue:,} products"
+    return (
+        f"The import would {action} {products} in the catalogue ({percent:.4g}%), because the file does not have"
+        f" {'it' if count == 1 else 'them'}. The limit is {limit_percent:.4g}%, so nothing was written. If the file is"
+        f" complete, retry with missing_limit={needed_limit:g}. Otherwise upload the complete file, or retry with"
+        " missing=keep."
+    )
+
+
+LIMIT_EXCEEDED = FailureKind("missing_limit_exceeded", _describe_excess)
 
 
 @dataclass(frozen=True)
@@ -40,17 +51,16 @@ class MissingProducts:
         """The smallest limit in whole percents that allows the import."""
         return math.ceil(100 * Fraction(self.found, max(1, self.catalogue))) / 100
 
-    def explain_excess(self) -> str:
+    def excess(self) -> ImportFailure:
         """Return why the import must not write anything, with the numbers and what to do."""
-        return EXCEEDED_MESSAGE.format(
+        return ImportFailure(
+            LIMIT_EXCEEDED,
             action=self.action,
-            products="the only product"
-            if self.catalogue == 1
-            else f"{self.found:,} of the {self.catalogue:,} products",
-            them="it" if self.found == 1 else "them",
-            share=f"{100 * self.found / self.catalogue:.4g}",
-            limit=f"{100 * self.limit:.4g}",
-            needed_limit=f"{self.needed_limit:g}",
+            count=self.found,
+            catalogue=self.catalogue,
+            percent=100 * self.found / self.catalogue,
+            limit_percent=100 * self.limit,
+            needed_limit=self.needed_limit,
         )
 
     def to_json(self) -> dict[str, Any]:

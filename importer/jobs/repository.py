@@ -20,9 +20,9 @@ from catalogue.bulk import BulkChange
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
-from importer.errors import LeaseLost
+from importer.errors import ImportFailure, LeaseLost
 from importer.jobs.forecast import Estimate
-from importer.jobs.log_messages import NOUNS, LogMessage
+from importer.jobs.log_messages import NOUNS, LogMessage, failure_message
 from importer.jobs.messages import describe_bulk_change, describe_cancellation, describe_import, describe_undo
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
@@ -71,13 +71,13 @@ FROM import_jobs WHERE id = %s
 """
 COMPLETE_SQL = f"status = 'completed', progress = 100, processed_records = total_records, {FINISH_SQL}"
 FAIL_SQL = (
-    f"status = 'failed', error_message = %(message)s, file = coalesce(%(file)s, file), {FINISH_SQL},"
-    f" {SET_RETRY_DEADLINE_SQL}"
+    "status = 'failed', error_message = %(message)s, error_code = %(code)s, error_details = %(details)s,"
+    f" file = coalesce(%(file)s, file), {FINISH_SQL}, {SET_RETRY_DEADLINE_SQL}"
 )
 # Needs no lease: it takes the lease away from the worker, if there is one.
 CANCEL_JOB_SQL = f"""
-UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, {FINISH_SQL}, {SET_RETRY_DEADLINE_SQL},
-    {FORGET_ESTIMATE_SQL}, {BUMP_REVISION_SQL}
+UPDATE import_jobs j SET status = 'cancelled', error_message = %(message)s, error_code = %(code)s,
+    error_details = %(details)s, {FINISH_SQL}, {SET_RETRY_DEADLINE_SQL}, {FORGET_ESTIMATE_SQL}, {BUMP_REVISION_SQL}
 WHERE id = %(id)s AND status IN ('pending', 'processing', 'awaiting_confirmation')
 RETURNING kind, created_count, updated_count, removed_count, missing_count, missing, bulk ->> 'action' AS action
 """
@@ -277,7 +277,7 @@ def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
 def fail(
     cursor: Cursor,
     job: Job,
-    message: str,
+    failure: ImportFailure,
     retention: Retention,
     *,
     event: str = "failed",
@@ -285,32 +285,40 @@ def fail(
 ) -> None:
     """End a job as failed and drop its staging table, in the caller's transaction; raises `LeaseLost`.
 
-    `message` is the sentence that clients see, and `event` its kind in the log. `file_description` is what has been
-    detected in the file so far.
+    `event` is the kind of its entry in the log. `file_description` is what has been detected in the file so far.
     """
     file = Json(file_description) if file_description else None
     cursor.execute(REPORT_END_OF_UNDO_SQL, (job.id,))
-    update(cursor, job, FAIL_SQL, {"message": message, "file": file, **retention.parameters})
-    append_log(cursor, job.id, event, LogMessage(message))
+    update(cursor, job, FAIL_SQL, {**_columns_of(failure), "file": file, **retention.parameters})
+    append_log(cursor, job.id, event, failure_message(failure))
     notify_webhooks(cursor, "import.failed", job)
     drop_staging_table(cursor, job.id)
 
 
-def cancel(cursor: Cursor, job_id: int, retention: Retention, *, event: str, message: LogMessage | None = None) -> bool:
+def _columns_of(failure: ImportFailure | None) -> dict[str, Any]:
+    if failure is None:
+        return {"message": None, "code": None, "details": None}
+    return {"message": str(failure), "code": failure.code, "details": Json(failure.details)}
+
+
+def cancel(
+    cursor: Cursor, job_id: int, retention: Retention, *, event: str, reason: ImportFailure | None = None
+) -> bool:
     """End an unfinished job as cancelled, in the caller's transaction; return False if it has ended already.
 
-    The log entry has the given `event` and `message`; without a message, it says what the job has written. The staging
+    The log entry has the given `event` and `reason`; without a reason, it says what the job has written. The staging
     table stays, because a worker may still use it: see `cleanup.drop_staging_of_ended_jobs`.
     """
     cursor.execute(REPORT_END_OF_UNDO_SQL, (job_id,))
-    sentence = message.sentence if message else None
-    cursor.execute(CANCEL_JOB_SQL, {"id": job_id, "message": sentence, **retention.parameters})
+    cursor.execute(CANCEL_JOB_SQL, {"id": job_id, **_columns_of(reason), **retention.parameters})
     row = cursor.fetchone()
     if row is None:
         return False
-    if message is None:
+    if reason is None:
         names = [column.name for column in cursor.description or ()]
         message = describe_cancellation(dict(zip(names, row, strict=True)))
+    else:
+        message = failure_message(reason)
     append_log(cursor, job_id, event, message)
     return True
 

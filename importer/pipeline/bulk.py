@@ -42,7 +42,6 @@ RECORD_BULK_SLICE_SQL = (
     f" progress = greatest(progress, least(99, {FOUND_PERCENT} + {100 - FOUND_PERCENT}"
     " * (processed_records + %(processed)s) / greatest(total_records, 1)))"
 )
-INTERRUPTED_OUTCOME = "What was changed before stays. Retry the bulk change to change the rest."
 
 
 def change_products(run: Run, *, slice_rows: int, keep_change_log: bool) -> None:
@@ -117,5 +116,5 @@ def _write_slice(run: Run, part: Slice, change: BulkChange, *, keep_change_log: 
         repository.update(cursor, run.job, RECORD_BULK_SLICE_SQL, values, phase_of_sample="writing", estimate=estimate)
         return found
 
-    found = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write, outcome=INTERRUPTED_OUTCOME)
+    found = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write)
     run.forecast.add("writing", found)

@@ -11,8 +11,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from database import advisory_locks
 from database.connect import transaction
-from database.running_imports import find_started_job
-from importer.errors import ImportFailure
+from database.running_imports import find_started_job, name_job
+from importer.errors import FailureKind, ImportFailure
 from importer.jobs import lease, repository
 from importer.jobs.repository import Job
 from importer.jobs.retention import Retention
@@ -22,6 +22,13 @@ from webhook_service import record_event
 
 # New readers queue up while the lock on the table waits for the current ones, so it must not wait for long.
 TABLE_LOCK_WAIT_MS = 100
+
+
+def _describe_other_job(job: str, name: str) -> str:
+    return f"{name_job(job, name)} is not finished, so nothing was deleted. Retry the deletion when it has ended."
+
+
+OTHER_JOB = FailureKind("other_job_unfinished", _describe_other_job)
 
 # Without RESTART IDENTITY, so that an id is never used for another product.
 TRUNCATE_SQL = "TRUNCATE products"
@@ -61,7 +68,7 @@ def delete_all_at_once(run: Run, retention: Retention) -> bool:
 def _refuse_beside_others(cursor: Cursor, job: Job) -> None:
     # A part of what the other job writes would be deleted, and the rest would stay.
     if (other := find_started_job(cursor, besides=job.id)) is not None:
-        raise ImportFailure(f"{other} is not finished, so nothing was deleted. Retry the deletion when it has ended.")
+        raise ImportFailure(OTHER_JOB, job=other.kind, name=other.filename)
 
 
 def _lock_products(cursor: Cursor) -> None:

@@ -28,7 +28,6 @@ RECORD_SLICE_SQL = (
     " progress = greatest(progress, least(99, 50 + 50 * (processed_records + %(processed)s)"
     " / (total_records + coalesce(missing_found, 0))))"
 )
-INTERRUPTED_OUTCOME = "What was written before stays. Retry the import to write the rest."
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _write_slice(run: Run, part: Slice, unchanged: UnchangedSlice | None, *, kee
         repository.update(cursor, run.job, RECORD_SLICE_SQL, values, phase_of_sample="writing", estimate=estimate)
         return counts
 
-    counts = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write, outcome=INTERRUPTED_OUTCOME)
+    counts = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write)
     run.forecast.add("writing", counts.staged_rows, counts.works)
     return counts
 

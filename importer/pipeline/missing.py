@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from importer.errors import ImportFailure
 from importer.jobs import repository
 from importer.jobs.missing_limit import MissingProducts
 from importer.notices import Notices
@@ -39,7 +38,7 @@ def prepare_removal(run: Run) -> Run:
         return run
     missing = _find_missing(run)
     if missing.exceed_limit:
-        raise ImportFailure(missing.explain_excess())
+        raise missing.excess()
     return replace(run, job=repository.reload(run.connection, run.job))
 
 

@@ -22,7 +22,6 @@ from psycopg2.extensions import cursor as Cursor
 
 from database.connect import Component, connect
 from importer.jobs import repository
-from importer.pipeline.merge import INTERRUPTED_OUTCOME
 from importer.pipeline.missing_sql import render_removal
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import SLICE_PLANNER_SETTINGS_SQL, Slice
@@ -129,5 +128,5 @@ class _Removal:
 
         run.heartbeat.check()
         run.time_limit.check()
-        removed = write_with_retries(run, StepKind.REMOVE_MISSING, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+        removed = write_with_retries(run, StepKind.REMOVE_MISSING, checkpoint, write)
         run.forecast.add("writing", removed, {run.job.missing: removed})

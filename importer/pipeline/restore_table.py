@@ -15,7 +15,7 @@ from database.advisory_locks import mark_work
 from database.connect import transaction
 from importer.jobs import repository
 from importer.pipeline.restore import COUNT_RESTORED_SQL, INSERT_RESTORED_SQL, LIST_TAKEN_SQL, TAKEN_SQL
-from importer.pipeline.reversal import INTERRUPTED_OUTCOME, render_event, reverse
+from importer.pipeline.reversal import render_event, reverse
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import Slice
 from importer.pipeline.slices import plan_product_ranges
@@ -108,4 +108,4 @@ def _end_entry(run: Run, table: DeletedTable) -> None:
         values = {"checkpoint": checkpoint}
         repository.update(cursor, run.job, RECORD_END_SQL, values, estimate=run.forecast.estimate())
 
-    write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+    write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write)

@@ -31,7 +31,6 @@ RECORD_REVERSAL_SQL = (
     " processed_records = processed_records + %(logged)s,"
     " progress = greatest(progress, least(99, 100 * (processed_records + %(logged)s) / greatest(total_records, 1)))"
 )
-INTERRUPTED_OUTCOME = "What was undone before stays undone. Retry the undo to complete it."
 
 
 @dataclass(frozen=True)
@@ -88,5 +87,5 @@ def reverse(
         repository.update(cursor, run.job, RECORD_REVERSAL_SQL, values, phase_of_sample="undoing", estimate=estimate)
         return counts.logged
 
-    logged = write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write, outcome=INTERRUPTED_OUTCOME)
+    logged = write_with_retries(run, StepKind.REVERSE_ENTRY, checkpoint, write)
     run.forecast.add("undoing", logged)

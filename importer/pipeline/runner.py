@@ -14,11 +14,12 @@ from psycopg2.extensions import connection as Connection
 
 import config
 from database.connect import Component, connected, transaction
-from importer.errors import ImportFailure, Interrupted, LeaseLost, UnusableFile
+from importer.errors import FailureKind, ImportFailure, Interrupted, LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
 from importer.jobs import cleanup, lease, repository, speeds
 from importer.jobs.heartbeat import Heartbeat
+from importer.jobs.log_messages import NOUNS
 from importer.jobs.retention import Retention
 from importer.pipeline.bulk import change_products
 from importer.pipeline.deletion import delete_all_at_once
@@ -34,23 +35,46 @@ from importer.pipeline.undo import undo_import
 
 log = logging.getLogger(__name__)
 
-NO_PROGRESS_MESSAGE = (
-    "The {noun} was started {attempts} times and stopped each time before it made progress. {reason} Retry the {noun}"
-    " when the problem is solved."
-)
-ALL_OR_NOTHING_MESSAGE = (
-    "{rows} rejected, and this import is all or nothing (on_reject=fail). Correct the rejected rows and upload the file"
-    " again, or retry without them (on_reject=skip)."
-)
 UNKNOWN_REASON = "The worker's log has the reason."
-OUT_OF_MEMORY_MESSAGE = (
-    "The worker ran out of memory. Give it more memory or run fewer imports at the same time{split}. Then retry the"
-    " {noun}."
-)
 SPLIT_FILE = ", or split the file into smaller files"
 BYTES_PER_KB = 1024
 BYTES_PER_MB = 1_000_000
-DISK_FULL_MESSAGE = "The disk of the database server is full. Free some space, then retry the {noun}."
+
+# In other languages, a page refers to the log that has the reason: `source` is the log of the job or of the worker.
+NO_PROGRESS = FailureKind(
+    "no_progress",
+    "The {job} was started {attempts} times and stopped each time before it made progress. {reason} Retry the {job}"
+    " when the problem is solved.",
+    words={"job": NOUNS},
+    extra=frozenset({"source"}),
+)
+
+
+def _describe_all_or_nothing(count: int) -> str:
+    rows = "1 row was" if count == 1 else f"{count:,} rows were"
+    return (
+        f"{rows} rejected, and this import is all or nothing (on_reject=fail). Correct the rejected rows and upload the"
+        " file again, or retry without them (on_reject=skip)."
+    )
+
+
+ALL_OR_NOTHING = FailureKind("all_or_nothing", _describe_all_or_nothing)
+
+
+def _describe_out_of_memory(job: str) -> str:
+    split = SPLIT_FILE if job == "import" else ""
+    return (
+        f"The worker ran out of memory. Give it more memory or run fewer imports at the same time{split}. Then retry"
+        f" the {NOUNS[job]}."
+    )
+
+
+OUT_OF_MEMORY = FailureKind("out_of_memory", _describe_out_of_memory)
+DISK_FULL = FailureKind(
+    "database_disk_full",
+    "The disk of the database server is full. Free some space, then retry the {job}.",
+    words={"job": NOUNS},
+)
 
 
 @dataclass(frozen=True)
@@ -124,9 +148,13 @@ class ImportRunner:
             run = Run(connection, job, heartbeat, time_limit, self.observer)
             try:
                 if job.attempts > self.max_attempts:
-                    reason = repository.find_interruption(connection, job) or UNKNOWN_REASON
+                    reason = repository.find_interruption(connection, job)
                     raise ImportFailure(
-                        NO_PROGRESS_MESSAGE.format(noun=job.noun, attempts=self.max_attempts, reason=reason)
+                        NO_PROGRESS,
+                        job=job.kind,
+                        attempts=self.max_attempts,
+                        reason=reason or UNKNOWN_REASON,
+                        source="job" if reason else "worker",
                     )
                 with heartbeat:
                     self._work(run)
@@ -136,9 +164,9 @@ class ImportRunner:
             except LeaseLost:
                 self._abandon(connection, job)
             except ImportFailure as failure:
-                self._fail(run, str(failure), event="refused" if isinstance(failure, UnusableFile) else "failed")
+                self._fail(run, failure, event="refused" if isinstance(failure, UnusableFile) else "failed")
             except psycopg2.errors.DiskFull:
-                self._fail(run, DISK_FULL_MESSAGE.format(noun=job.noun))
+                self._fail(run, ImportFailure(DISK_FULL, job=job.kind))
             except Exception as error:
                 # A lost lease explains a database error: the heartbeat or the next worker cancelled the statement.
                 if heartbeat.lease_is_lost and isinstance(error, psycopg2.Error):
@@ -156,13 +184,10 @@ class ImportRunner:
             # closed.
             gc.collect()
             with connected(self.database_url, Component.IMPORTER) as connection:
-                split = SPLIT_FILE if job.kind == "import" else ""
-                self._fail(
-                    replace(run, connection=connection), OUT_OF_MEMORY_MESSAGE.format(noun=job.noun, split=split)
-                )
+                self._fail(replace(run, connection=connection), ImportFailure(OUT_OF_MEMORY, job=job.kind))
         return False
 
-    def _stop(self, run: Run, reason: str) -> bool:
+    def _stop(self, run: Run, reason: ImportFailure) -> bool:
         """Release the lease after PostgreSQL cancelled a statement. Return whether the job continues with a message."""
         if not lease.release(run.connection, run.job, reason=reason):
             self._abandon(run.connection, run.job)
@@ -206,8 +231,7 @@ class ImportRunner:
             log.info("%s: awaiting confirmation", job.label)
             return
         if job.on_reject == "fail" and job.rejected_count:
-            rows = "1 row was" if job.rejected_count == 1 else f"{job.rejected_count:,} rows were"
-            raise ImportFailure(ALL_OR_NOTHING_MESSAGE.format(rows=rows))
+            raise ImportFailure(ALL_OR_NOTHING, count=job.rejected_count)
         run = prepare_removal(run)
         keep_change_log = self.retention.undo_days > 0
         url = self.database_url if self.second_connection else None
@@ -240,18 +264,18 @@ class ImportRunner:
             repository.complete(cursor, run.job, self.retention)
         log.info("%s: completed", run.job.label)
 
-    def _fail(self, run: Run, message: str, *, event: str = "failed") -> None:
+    def _fail(self, run: Run, failure: ImportFailure, *, event: str = "failed") -> None:
         """End the job as failed. Its file stays until the job can no longer be retried.
 
         The `event` in its log is `refused` if its file is to blame, so that a retry as it is would fail again.
         """
-        log.warning("%s: failed: %s", run.job.label, message)
+        log.warning("%s: failed: %s", run.job.label, failure)
         try:
             with run.step(StepKind.FAIL) as cursor:
                 repository.fail(
                     cursor,
                     run.job,
-                    message,
+                    failure,
                     self.retention,
                     event=event,
                     file_description=run.heartbeat.file_description,

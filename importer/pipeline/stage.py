@@ -23,7 +23,7 @@ from database.connect import transaction
 from importer.columns.product_file import FileOptions, ProductFile, open_product_file
 from importer.columns.reject_file import encode_rejects
 from importer.columns.rejected_skus import encode_skus
-from importer.errors import LeaseLost, UnusableFile
+from importer.errors import FailureKind, LeaseLost, UnusableFile
 from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs import lease, repository
@@ -37,6 +37,11 @@ from importer.pipeline.other_file import notice_same_content
 from importer.pipeline.row_survey import RowSurvey
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import staging_table
+
+NO_ROWS = FailureKind("no_rows", "The file has a header row and nothing below it. Add one row for each product.")
+TOO_MANY_ROWS = FailureKind(
+    "too_many_rows", "The file has more than {limit:,} rows, which is the limit. Split it into smaller files."
+)
 
 MANY_REJECTS_PERCENT = 10
 # Rejects are collected up to this size, because each change from one table to the other starts another COPY.
@@ -157,7 +162,7 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
         payloads = _encode_chunks(run, file, stored_file, table_name, reading, limits)
         first = next((payload for payload in payloads if payload[1]), None)
         if first is None:
-            raise UnusableFile("The file has a header row and nothing below it. Add one row for each product.")
+            raise UnusableFile(NO_ROWS)
         with run.step(StepKind.STAGE_FILE) as cursor:
             columns = sql.SQL(", ").join(
                 sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(COLUMN_TYPES.get(name, "text")))
@@ -263,9 +268,7 @@ def _encode_chunks(
     for chunk in file.read_chunks(limits.chunk_rows):
         payload, row_count = validator.encode_rows(chunk)
         if reading.rows + row_count + reading.rejected + len(chunk.rejects) > limits.max_rows:
-            raise UnusableFile(
-                f"The file has more than {limits.max_rows:,} rows, which is the limit. Split it into smaller files."
-            )
+            raise UnusableFile(TOO_MANY_ROWS, limit=limits.max_rows)
         yield copy_short_rows if chunk.has_short_rows else copy_rows, payload
         lines.add(chunk.valid_lines())
         if lines.entry_count > MAX_LINE_ENTRIES:

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from database import advisory_locks
 from database.connect import LOCK_WAIT_SECONDS, transaction
 from database.retry import TRANSIENT_ERRORS, retry
-from importer.errors import ImportFailure
+from importer.errors import FailureKind, ImportFailure
 from importer.jobs import lease
 from importer.pipeline.run import Run, StepKind
 
@@ -40,28 +40,54 @@ RETRYABLE_ERRORS: tuple[type[Exception], ...] = (
 # PostgreSQL's English message for a timeout contains this text. In other languages, a timeout is explained like any
 # other cancellation, with PostgreSQL's message.
 STATEMENT_TIMEOUT_TEXT = "statement timeout"
+# Why PostgreSQL ended a transaction.
+REASONS = {
+    "conflict": "Other clients kept changing the same products at the same time.",
+    "locked": "Another client held a lock that the job needs for more than {seconds} seconds.",
+    "timed_out": "A time limit of the database server (statement_timeout) ended a statement of the job: {text}.",
+    "cancelled": "The database server cancelled a statement of the job, perhaps on an administrator's request: {text}.",
+}
+# What stays of a job of each kind, and how to continue.
+OUTCOMES = {
+    "import": "What was written before stays. Retry the import to write the rest.",
+    "bulk": "What was changed before stays. Retry the bulk change to change the rest.",
+    "undo": "What was undone before stays undone. Retry the undo to complete it.",
+}
 
 
-def explain(error: Exception) -> str:
-    """Return a sentence that says why PostgreSQL ended a transaction with one of `RETRYABLE_ERRORS`."""
+def _describe_interference(reason: str, seconds: int, text: str, job: str) -> str:
+    return f"{_describe_interruption(reason, seconds, text)} {OUTCOMES[job]}"
+
+
+def _describe_interruption(reason: str, seconds: int, text: str) -> str:
+    return REASONS[reason].format(seconds=seconds, text=text)
+
+
+INTERFERENCE = FailureKind("interference", _describe_interference)
+INTERRUPTION = FailureKind("interruption", _describe_interruption)
+
+
+def explain(error: Exception) -> ImportFailure:
+    """Return why PostgreSQL ended a transaction with one of `RETRYABLE_ERRORS`. The job continues after that."""
+    reason, text = _find_reason(error)
+    return ImportFailure(INTERRUPTION, reason=reason, seconds=LOCK_WAIT_SECONDS, text=text)
+
+
+def _find_reason(error: Exception) -> tuple[str, str]:
+    """Return one of `REASONS`, and PostgreSQL's message if the reason has it."""
     if isinstance(error, errors.LockNotAvailable):
-        return f"Another client held a lock that the job needs for more than {LOCK_WAIT_SECONDS} seconds."
+        return "locked", ""
     if not isinstance(error, errors.QueryCanceled):
-        return "Other clients kept changing the same products at the same time."
+        return "conflict", ""
     text = error.diag.message_primary or str(error).strip()
-    if STATEMENT_TIMEOUT_TEXT in text:
-        return f"A time limit of the database server (statement_timeout) ended a statement of the job: {text}."
-    return f"The database server cancelled a statement of the job, perhaps on an administrator's request: {text}."
+    return "timed_out" if STATEMENT_TIMEOUT_TEXT in text else "cancelled", text
 
 
-def write_with_retries(
-    run: Run, kind: StepKind, checkpoint: str | None, write: Callable[[Cursor], Result], *, outcome: str
-) -> Result:
+def write_with_retries(run: Run, kind: StepKind, checkpoint: str | None, write: Callable[[Cursor], Result]) -> Result:
     """Call `write` in the transaction of a step that holds the lease; repeat it if other clients interfere.
 
     `checkpoint` is the checkpoint of the job that `write` sets, or None. Raises `LeaseLost`, `Interrupted` before a
-    repetition when the time is up, and `ImportFailure` after `MAX_ATTEMPTS`. The failure's message ends with `outcome`,
-    which says what stays and how to continue.
+    repetition when the time is up, and `ImportFailure` after `MAX_ATTEMPTS`.
     """
 
     def write_once() -> Result:
@@ -80,7 +106,10 @@ def write_with_retries(
             roll_back=run.time_limit.check,
         )
     except RETRYABLE_ERRORS as error:
-        raise ImportFailure(f"{explain(error)} {outcome}") from None
+        reason, text = _find_reason(error)
+        raise ImportFailure(
+            INTERFERENCE, reason=reason, seconds=LOCK_WAIT_SECONDS, text=text, job=run.job.kind
+        ) from None
 
 
 def _is_retryable(run: Run, error: Exception) -> bool:

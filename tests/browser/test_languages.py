@@ -63,6 +63,14 @@ def test_texts_and_formats_are_those_of_the_browser(
             page.goto(f"/#/imports/{task_id}")
             expect(page.get_by_test_id("undo-import")).to_be_visible()
             assert page.evaluate(FITS)
+            refused = site.upload("article\tproduct title\nLAMP-2\tLamp\n")
+            site.wait_for_imports()
+            page.goto(f"/#/imports/{refused}")
+            sentence = "Die Datei hat keine Spalte sku. Ihre Spalten sind: article, product title."
+            expect(page.get_by_text(sentence)).to_be_visible()
+            page.goto(f"/#/imports/{refused}/result")
+            expect(page.get_by_test_id("import-log").get_by_role("listitem").last).to_contain_text(sentence)
+            page.goto(f"/#/imports/{task_id}")
             # A choice in the footer lasts over reloads, and "" follows the browser again.
             for value, expected in (("en", "en"), ("", "de")):
                 with page.expect_navigation():

@@ -25,7 +25,7 @@ ENCRYPTED_PACKAGE = "EncryptedPackage"
 XLS_STREAMS = ("Workbook", "Book")
 FILE_PASS_RECORD = 0x2F
 MAX_RECORDS_BEFORE_FILE_PASS = 3
-OTHER_FILES = {"WordDocument": "a Word document", "PowerPoint Document": "a PowerPoint presentation"}
+OTHER_FILES = {"WordDocument": "word", "PowerPoint Document": "powerpoint"}
 
 
 class Entry(NamedTuple):
@@ -63,7 +63,7 @@ class OleFile:
 
     @property
     def other_kind(self) -> str | None:
-        """What the file is, if it is known not to be a workbook."""
+        """What the file is, a `type` of `OTHER_DOCUMENT`, if it is known not to be a workbook."""
         return next((what for name, what in OTHER_FILES.items() if name in self._entries), None)
 
     def read_workbook(self, size: int | None = None) -> bytes:

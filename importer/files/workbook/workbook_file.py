@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from importer.errors import UnusableFile
+from importer.errors import FailureKind, UnusableFile
 from importer.files.cells import Row
 from importer.files.compression import ZIP_MAGIC, AfterRead, ignore_progress, refuse_other_file_types
 from importer.files.workbook import frames
 from importer.files.workbook.ole_file import OleFile
-from importer.files.zip_archive import ZipArchive
+from importer.files.zip_archive import OTHER_DOCUMENT, ZipArchive
 from importer.notices import Notices
 
 log = logging.getLogger(__name__)
@@ -33,33 +33,54 @@ PROGRAM = "importer.files.workbook.reader"
 WAIT_SECONDS = 0.5
 SHOWN_SHEETS = 20
 SHOWN_NAME_CHARACTERS = 60
+BYTES_PER_MB = 1e6
 
-OUT_OF_MEMORY = (
-    "The workbook needs more than {memory} of memory, which is the limit. Delete rows and columns that only have"
-    " formats, or stray cells far below or to the right of the products, or save the sheet as CSV and upload that."
+OUT_OF_MEMORY = FailureKind(
+    "workbook_needs_memory",
+    "The workbook needs more than {megabytes:,.0f} MB of memory, which is the limit. Delete rows and columns that"
+    " only have formats, or stray cells far below or to the right of the products, or save the sheet as CSV and upload"
+    " that.",
 )
-OUT_OF_TIME = "The workbook takes too long to read. Save the sheet with the products as CSV and upload that."
-TOO_LARGE = (
-    "The workbook has {size} once it is unpacked; at most {limit} are allowed. Save the sheet with the products as CSV"
-    " and upload that."
+OUT_OF_TIME = FailureKind(
+    "workbook_takes_too_long",
+    "The workbook takes too long to read. Save the sheet with the products as CSV and upload that.",
 )
-STOPPED = (
+TOO_LARGE = FailureKind(
+    "workbook_too_large",
+    "The workbook has {megabytes:,.0f} MB once it is unpacked; at most {limit_megabytes:,.0f} MB are allowed. Save the"
+    " sheet with the products as CSV and upload that.",
+)
+STOPPED = FailureKind(
+    "workbook_reader_stopped",
     "The process that reads the workbook was stopped, probably because the server ran out of memory. Retry the import"
-    " when it has more, or save the sheet with the products as CSV and upload that."
+    " when it has more, or save the sheet with the products as CSV and upload that.",
 )
-DAMAGED = (
+DAMAGED = FailureKind(
+    "damaged_workbook",
     "The workbook is damaged or incomplete. Open it in a spreadsheet program, save it again and upload it again, or"
-    " save the sheet with the products as CSV."
+    " save the sheet with the products as CSV.",
 )
-ENCRYPTED = (
+ENCRYPTED = FailureKind(
+    "encrypted_workbook",
     "The workbook is protected by a password. Save it without a password to open it (in Excel: File, Info, Protect"
-    " Workbook, Encrypt with Password) and upload it again."
+    " Workbook, Encrypt with Password) and upload it again.",
 )
-UNKNOWN_ERROR = (
+UNKNOWN_ERROR = FailureKind(
+    "unknown_cell_error",
     "The sheet has a cell with an error of an unknown kind. Correct or empty the cells with errors, which begin with #,"
-    " and upload the workbook again, or save the sheet with the products as CSV."
+    " and upload the workbook again, or save the sheet with the products as CSV.",
 )
-NO_SHEETS = "The workbook has no sheet with cells. Add the sheet with the products and upload it again."
+NO_SHEETS = FailureKind(
+    "workbook_without_cells",
+    "The workbook has no sheet with cells. Add the sheet with the products and upload it again.",
+)
+
+
+def _describe_missing_sheet(sheet: str, sheets: list[str], more: int) -> str:
+    return f"The workbook has no sheet “{sheet}”. Its sheets are: {_join(sheets, more)}. Choose one of them."
+
+
+NO_SUCH_SHEET = FailureKind("no_such_sheet", _describe_missing_sheet)
 FAILURES = {frames.ENCRYPTED: ENCRYPTED, frames.DAMAGED: DAMAGED, frames.UNKNOWN_ERROR: UNKNOWN_ERROR}
 
 
@@ -188,11 +209,10 @@ class WorkbookFile:
             if ole_file.is_encrypted:
                 raise UnusableFile(ENCRYPTED)
             if ole_file.other_kind:
-                raise UnusableFile(
-                    f"This is {ole_file.other_kind}, not a file of products. Save the products as CSV and upload that."
-                )
+                raise UnusableFile(OTHER_DOCUMENT, type=ole_file.other_kind)
         if size > self._limits.unpacked_bytes:
-            raise UnusableFile(TOO_LARGE.format(size=_megabytes(size), limit=_megabytes(self._limits.unpacked_bytes)))
+            limit = self._limits.unpacked_bytes
+            raise UnusableFile(TOO_LARGE, megabytes=size / BYTES_PER_MB, limit_megabytes=limit / BYTES_PER_MB)
         self._file.seek(0)
 
     def _start_process(self) -> subprocess.Popen[bytes]:
@@ -260,9 +280,8 @@ class WorkbookFile:
             for index, sheet in enumerate(sheets):
                 if sheet["is_worksheet"] and fold(sheet["name"]) == fold(name):
                     return index
-        raise UnusableFile(
-            f"The workbook has no sheet {_quote([name])}. Its sheets are: {_quote(self.sheets)}. Choose one of them."
-        )
+        names, more = _shorten(self.sheets)
+        raise UnusableFile(NO_SUCH_SHEET, sheet=_shorten([name])[0][0], sheets=names, more=more)
 
     def _load(self, index: int) -> None:
         self._command("load", index)
@@ -322,7 +341,7 @@ class WorkbookFile:
         payload = self._receive_bytes(length)
         if kind == frames.FAILED:
             code = json.loads(payload)
-            raise UnusableFile(self._out_of_memory() if code == frames.OUT_OF_MEMORY else FAILURES[code])
+            raise self._out_of_memory() if code == frames.OUT_OF_MEMORY else UnusableFile(FAILURES[code])
         return kind, payload
 
     def _receive_bytes(self, size: int) -> bytes:
@@ -333,25 +352,22 @@ class WorkbookFile:
                 continue
             block = os.read(self._output.fileno(), size - len(data))
             if not block:
-                raise UnusableFile(self._explain_end())
+                raise self._explain_end()
             data += block
         return bytes(data)
 
-    def _explain_end(self) -> str:
-        """Return a sentence that says why the process ended without an answer."""
+    def _explain_end(self) -> UnusableFile:
+        """Return the failure that says why the process ended without an answer."""
         status = self._process.wait()
         log.warning("The process that reads the workbook ended with status %d", status)
         if status == -signal.SIGABRT:
             # A program in Rust that cannot allocate memory aborts.
             return self._out_of_memory()
-        return OUT_OF_TIME if status == -signal.SIGXCPU else STOPPED if status == -signal.SIGKILL else DAMAGED
+        kind = OUT_OF_TIME if status == -signal.SIGXCPU else STOPPED if status == -signal.SIGKILL else DAMAGED
+        return UnusableFile(kind)
 
-    def _out_of_memory(self) -> str:
-        return OUT_OF_MEMORY.format(memory=_megabytes(self._limits.memory_bytes))
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
+    def _out_of_memory(self) -> UnusableFile:
+        return UnusableFile(OUT_OF_MEMORY, megabytes=self._limits.memory_bytes / BYTES_PER_MB)
 
 
 def _fold(name: str) -> str:
@@ -360,6 +376,14 @@ def _fold(name: str) -> str:
 
 def _quote(names: Sequence[str]) -> str:
     """Return the first names in quotes, shortened and without control characters."""
+    return _join(*_shorten(names))
+
+
+def _shorten(names: Sequence[str]) -> tuple[list[str], int]:
+    """Return the first names, shortened and without control characters, and how many others there are."""
     shown = ["".join(filter(str.isprintable, name))[:SHOWN_NAME_CHARACTERS] for name in names[:SHOWN_SHEETS]]
-    more = f" and {len(names) - SHOWN_SHEETS:,} more" if len(names) > SHOWN_SHEETS else ""
-    return ", ".join(f"“{name}”" for name in shown) + more
+    return shown, max(0, len(names) - SHOWN_SHEETS)
+
+
+def _join(names: Sequence[str], more: int) -> str:
+    return ", ".join(f"“{name}”" for name in names) + (f" and {more:,} more" if more else "")

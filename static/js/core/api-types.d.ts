@@ -2425,6 +2425,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description The size of the file in bytes. */
@@ -2595,6 +2609,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description Null until the header has been read. */
@@ -2971,6 +2999,23 @@ export interface components {
             import: string | null;
         };
         LastUndo: {
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example interference
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "job": "undo",
+             *       "reason": "locked",
+             *       "seconds": 10,
+             *       "text": ""
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the undo failed. */
             error_message: string | null;
             /**
@@ -3093,6 +3138,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description The size of the file in bytes. */
@@ -4200,6 +4259,20 @@ export interface components {
             duplicate_count: number;
             /** @description The working time of this run up to `updated_at`, without the wait for a confirmation. */
             duration_seconds: number | null;
+            /**
+             * @description The kind of the failure in `error_message`, for programs. Null without a message, and for jobs of version 1.1 and earlier.
+             * @example too_many_rows
+             */
+            error_code: string | null;
+            /**
+             * @description What the sentence in `error_message` says beside the kind of the failure: names with numbers, texts or lists of texts, which depend on `error_code`. Null if `error_code` is null.
+             * @example {
+             *       "limit": 5000000
+             *     }
+             */
+            error_details: {
+                [key: string]: unknown;
+            } | null;
             /** @description Why the job failed. */
             error_message: string | null;
             /** @description The size of the file in bytes. */

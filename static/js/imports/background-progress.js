@@ -13,7 +13,7 @@ import { progressBar } from '../core/widgets.js';
 import { summarize } from './background-summary.js';
 import { installBulkNotices, showBulkEnd } from './bulk-notices.js';
 import { hasDrafts } from './fix-drafts.js';
-import { isAllRejected, isBulk, isUndo, titleOf } from './job.js';
+import { failureOf, isAllRejected, isBulk, isUndo, titleOf } from './job.js';
 import { findJobs, followJob, jobEnded, runningJobs, runningJobsChanged, waitingImports } from './running-jobs.js';
 import { importAddress } from './steps.js';
 import { currentUploads, isUploading, uploadChanged } from './upload-queue.js';
@@ -133,7 +133,7 @@ const showFailed = (job) =>
     title: isUndo(job)
       ? t('imports.progress.background.undo_failed', { name: titleOf(job) })
       : t('imports.progress.background.import_failed', { name: job.filename }),
-    detail: job.error_message ?? undefined,
+    detail: failureOf(job) ?? undefined,
   });
 
 /** @param {ImportJob} job a completed import */

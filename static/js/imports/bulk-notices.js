@@ -10,7 +10,7 @@ import { may } from '../core/session.js';
 import { toast } from '../core/toast.js';
 import { describeBulkEnd, describeBulkWritten, otherAuthor } from './bulk-texts.js';
 import { importApiPath } from './job-actions.js';
-import { canRetry, isInFuture, nameOf } from './job.js';
+import { canRetry, failureOf, isInFuture, nameOf } from './job.js';
 import { bulkText } from './server-texts.js';
 import { importAddress } from './steps.js';
 import { labelWithDeadline } from './undo-texts.js';
@@ -100,10 +100,11 @@ function showFailure(job) {
     act(job.task_id, 'retry');
   };
   const name = nameOf(job);
+  const reason = failureOf(job);
   showBanner({
     key,
-    title: job.error_message
-      ? t('imports.bulk.notice.failed', { name, reason: job.error_message })
+    title: reason
+      ? t('imports.bulk.notice.failed', { name, reason })
       : t('imports.bulk.notice.failed_unknown', { name, kind: job.kind }),
     detail: describeBulkWritten(job),
     action:

@@ -8,7 +8,7 @@ import { may } from '../core/session.js';
 import { createCancelButton } from './action-buttons.js';
 import { createFileForm, createFileSummary } from './file-options.js';
 import { openList } from './count-tiles.js';
-import { canFix, isRunning } from './job.js';
+import { canFix, failureOf, isRunning } from './job.js';
 import { createCheckedRowsPanel } from './checked-rows.js';
 import { describeOtherRows } from './check-texts.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
@@ -191,7 +191,7 @@ function createContent(mode, job, context) {
 function describeProblem(job) {
   if (needsColumns(job)) {
     return {
-      title: job.error_message,
+      title: failureOf(job),
       detail: lacksSku(job) ? t('imports.check.choose_sku') : t('imports.check.choose_columns'),
       tone: 'warning',
     };
@@ -199,12 +199,12 @@ function describeProblem(job) {
   const hasWritten = job.created_count > 0 || job.updated_count > 0;
   if (isFileRefused(job)) {
     return {
-      title: job.error_message,
+      title: failureOf(job),
       detail: t('imports.check.refused_hint'),
     };
   }
   return {
-    title: job.error_message ?? t('imports.check.cancelled'),
+    title: failureOf(job) ?? t('imports.check.cancelled'),
     detail: t('imports.check.retry_hint', { hasWritten }),
     tone: job.status === 'failed' ? 'error' : 'warning',
   };

@@ -16,7 +16,17 @@ import { describePlan } from './check-texts.js';
 import { bulkCounts, describeCounts } from './counts.js';
 import { describeAllRejected, describeOrigin } from './descriptions.js';
 import { watchJob } from './job-watcher.js';
-import { elapsedSeconds, isAllRejected, isBulk, isFinal, isImport, isRunning, isUndo, nameOf } from './job.js';
+import {
+  elapsedSeconds,
+  failureOf,
+  isAllRejected,
+  isBulk,
+  isFinal,
+  isImport,
+  isRunning,
+  isUndo,
+  nameOf,
+} from './job.js';
 import { createStatusPill } from './status-pill.js';
 import { importAddress } from './steps.js';
 import { askToUndo } from './undo-dialog.js';
@@ -290,7 +300,7 @@ async function undoJob(job, onUndone) {
  * @param {ListedImport} job
  */
 function reasonOf(job) {
-  if (job.status === 'failed') return job.error_message ?? '';
+  if (job.status === 'failed') return failureOf(job) ?? '';
   return isAllRejected(job) ? describeAllRejected(job) : '';
 }
 

@@ -2,7 +2,7 @@
 
 import { bulkKind } from '../core/bulk-kind.js';
 import { formatNumber, parseTime } from '../core/format.js';
-import { t } from '../core/i18n.js';
+import { apiText, t } from '../core/i18n.js';
 import { serverNow } from '../core/server-clock.js';
 
 /** @import { BulkDetails, ImportDetail, ImportJob } from '../core/types.d.ts' */
@@ -39,6 +39,12 @@ export const isRunning = (job) => job.status === 'pending' || job.status === 'pr
  * @param {Pick<ImportJob, 'kind'>} job
  */
 export const isUndo = (job) => job.kind === 'undo';
+
+/**
+ * Return why a job has failed, in the language of the page; null if there is nothing to say.
+ * @param {Pick<ImportJob, 'error_message' | 'error_code' | 'error_details'>} job
+ */
+export const failureOf = (job) => apiText(`failure.${job.error_code}`, job.error_details) ?? job.error_message;
 
 /**
  * Return whether a job is an import.

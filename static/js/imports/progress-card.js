@@ -10,7 +10,17 @@ import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
 import { describeCounts, jobCounts } from './counts.js';
 import { jobHeadline } from './descriptions.js';
-import { describeRows, describeStatus, isAllRejected, isBulk, isFinal, isImport, isRunning, nameOf } from './job.js';
+import {
+  describeRows,
+  describeStatus,
+  failureOf,
+  isAllRejected,
+  isBulk,
+  isFinal,
+  isImport,
+  isRunning,
+  nameOf,
+} from './job.js';
 import { createProgressCounter } from './progress-counter.js';
 import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
@@ -164,7 +174,7 @@ function announceChange(announceProgress, job) {
     const text = describeCounts(jobCounts(job));
     announceProgress(100, t('imports.progress.card.ended', { headline, text }), true);
   } else if (isFinal(job) || job.status === 'awaiting_confirmation') {
-    const text = job.error_message;
+    const text = failureOf(job);
     announceProgress(percent, text ? t('imports.progress.card.ended', { headline, text }) : headline, true);
   } else {
     const args = { status: describeStatus(job).word, percent: formatShare(percent / 100) };

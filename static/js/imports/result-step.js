@@ -21,7 +21,7 @@ import { createDetailsCard } from './details-card.js';
 import { createDuplicatesPanel } from './duplicate-rows.js';
 import { createFixesCard } from './fixes-card.js';
 import { openList } from './count-tiles.js';
-import { canRetry, isAllRejected, isBulk, isImport, isInFuture, isUndo, titleOf } from './job.js';
+import { canRetry, failureOf, isAllRejected, isBulk, isImport, isInFuture, isUndo, titleOf } from './job.js';
 import { createNoticesCard } from './notices-card.js';
 import { createProgressCard } from './progress-card.js';
 import { createRejectsPanel } from './rejected-rows.js';
@@ -145,7 +145,7 @@ function explanation(job) {
   }
   if (job.status === 'failed') {
     return buildBanner({
-      title: job.error_message || t('imports.result.failed_unknown'),
+      title: failureOf(job) || t('imports.result.failed_unknown'),
       detail: joinSentences(describeWritten(job), describeRetry(job)),
     });
   }

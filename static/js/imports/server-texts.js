@@ -5,8 +5,8 @@ import { apiText } from '../core/i18n.js';
 /** @import { Details } from '../core/i18n.js' */
 /** @import { BulkCount, LogEntry, RejectGroup, RejectedRow } from '../core/types.d.ts' */
 
-/** Events whose entries say why a job could not go on. */
-const FAILURES = ['failed', 'interrupted', 'refused'];
+/** Events whose entries say why a job ended or stopped. */
+const FAILURES = ['expired', 'failed', 'interrupted', 'refused'];
 
 /** @param {LogEntry} entry */
 export function logText({ event, message, code, details }) {

@@ -3,6 +3,7 @@
 import { h } from '../core/dom.js';
 import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
+import { failureOf } from './job.js';
 import { importAddress } from './steps.js';
 
 /** @import { Part } from '../core/i18n.js' */
@@ -27,6 +28,7 @@ function sentenceOf(job) {
       ? t('imports.undo.note.partly_undone_only', { kind })
       : t('imports.undo.note.undone_only', { kind });
   }
+  const reason = failureOf(undo);
   switch (job.undo_state) {
     case 'undoing':
       return tRich('imports.undo.note.undoing', { kind, link });
@@ -34,8 +36,8 @@ function sentenceOf(job) {
       return tRich('imports.undo.note.partly_undone', { kind, link });
     case 'undo_failed':
     case 'undo_cancelled':
-      return undo.error_message
-        ? tRich('imports.undo.note.unfinished', { kind, link, reason: undo.error_message })
+      return reason
+        ? tRich('imports.undo.note.unfinished', { kind, link, reason })
         : tRich('imports.undo.note.unfinished_cancelled', { kind, link });
     default:
       return tRich('imports.undo.note.undone', { kind, link });

@@ -44,6 +44,8 @@ JOB_FIELDS = {
     "total_records": int,
     "processed_records": int,
     "error_message": type(None),
+    "error_code": type(None),
+    "error_details": type(None),
     "created_at": str,
     "updated_at": str,
     "phase": str,

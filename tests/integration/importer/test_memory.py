@@ -13,7 +13,7 @@ import pytest
 import tasks
 from importer.jobs.repository import Job
 from importer.pipeline.run import Observer
-from importer.pipeline.runner import OUT_OF_MEMORY_MESSAGE, SPLIT_FILE, ImportRunner
+from importer.pipeline.runner import OUT_OF_MEMORY, ImportRunner
 from support.database import execute
 from support.interruptions import staging_blocked
 from support.jobs import announce, create_job, read_job, read_products, run_import
@@ -22,7 +22,7 @@ from support.paths import ROOT
 from support.processes import Processes, run_program
 from support.waiting import wait_for
 
-MESSAGE = OUT_OF_MEMORY_MESSAGE.format(noun="import", split=SPLIT_FILE)
+MESSAGE = OUT_OF_MEMORY.describe({"job": "import"})
 FILE = b"sku,name\n" + b"".join(b"%d,name of product %d\n" % (number, number) for number in range(60_000))
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is one of Linux")

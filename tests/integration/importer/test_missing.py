@@ -142,12 +142,22 @@ def test_an_import_that_would_remove_more_than_its_limit_fails_before_it_writes_
         " limit is 10%, so nothing was written. If the file is complete, retry with missing_limit=0.15. Otherwise"
         " upload the complete file, or retry with missing=keep."
     )
+    assert job["error_code"] == "missing_limit_exceeded"
+    assert job["error_details"] == {
+        "action": "delete",
+        "count": 3,
+        "catalogue": 20,
+        "percent": 15.0,
+        "limit_percent": 10.0,
+        "needed_limit": 0.15,
+    }
     assert find_notice(job)["count"] == 3
     assert "nothing is written unless missing_limit is at least 0.15." in find_notice(job)["message"]
     assert execute(runner.database_url, READ_ALL_SQL) == before
 
     request_action(client, job["task_id"], "retry", missing_limit=0.15)
     job = run_job(client, runner, job["task_id"])
+    assert (job["error_code"], job["error_details"]) == (None, None)
     assert (job["status"], job["missing_count"], job["created_count"]) == ("completed", 3, 1)
 
 

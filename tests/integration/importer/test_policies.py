@@ -277,6 +277,8 @@ def test_an_expired_preview_is_cancelled_and_its_file_deleted_later(client: Flas
         job = get_import(client, task_id)
         assert (job["status"], job["confirm_until"]) == ("cancelled", None)
         assert "24 hours" in job["error_message"]
+        assert (job["error_code"], job["error_details"]) == ("not_confirmed", {"hours": 24})
+        assert (job["log"][-1]["event"], job["log"][-1]["code"]) == ("expired", "not_confirmed")
         cleanup.drop_staging_of_ended_jobs(connection)
         assert execute(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'") == [(0,)]
         cleanup.delete_expired_files(connection, runner.upload_dir, time.time())

@@ -286,7 +286,10 @@ def test_a_failed_import_records_an_event(runner: ImportRunner, database_url: st
     job = run_import(runner, "name\nno SKU column\n")
     (body,) = read_bodies(database_url, webhook)
     assert body == {"event": "import.failed", "import": client.get(f"/api/upload/progress/{job['task_id']}").json}
-    assert (body["import"]["status"], bool(body["import"]["error_message"])) == ("failed", True)
+    failed = body["import"]
+    assert (failed["status"], bool(failed["error_message"])) == ("failed", True)
+    assert failed["error_code"] == "missing_sku_column"
+    assert (failed["error_details"]["columns"], failed["error_details"]["more"]) == (["name"], 0)
 
 
 def test_an_interrupted_import_records_each_product_once(settings: Any, database_url: str) -> None:

@@ -1,7 +1,10 @@
 // The modules in a German browser. Each file of tests has a process of its own, so the language can be set here.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+
+import { argumentTypes } from '../../../tools/message-arguments.js';
 
 const ENGLISH = new URL('../../../static/locales/en.json', import.meta.url).href;
 const PARTIAL = `data:application/json,${encodeURIComponent(
@@ -55,6 +58,24 @@ test('a text for a code of the API is built from the details', () => {
   const details = { count: 1234, columns: ['SKU', '', 'Name {x}'], action: 'a', more: 1 };
   assert.equal(apiText('failure.example', details), '1.234 Zeilen: `SKU`, (leer), `Name {x}`, A');
   assert.equal(apiText('failure.example', { ...details, action: 'new' }), '1.234 Zeilen: `SKU`, (leer), `Name {x}`, B');
+});
+
+/** @type {Record<string, string>} */
+const german = JSON.parse(readFileSync(new URL(GERMAN), 'utf8'));
+/** Texts that are built from details of the API. */
+const FROM_DETAILS = /^(?:error|failure|notice)\./;
+
+/** @param {string} type as the tool names it @returns {string | number} */
+const exampleOf = (type) => (type === 'number' ? 1234 : (/'(\w+)'/.exec(type)?.[1] ?? 'example'));
+
+test('every text for a code of the API can be built', () => {
+  for (const [key, message] of Object.entries(german).filter(([name]) => FROM_DETAILS.test(name))) {
+    const types = Object.entries(argumentTypes(message));
+    const details = Object.fromEntries(types.map(([name, type]) => [name, exampleOf(type)]));
+    const text = apiText(/** @type {`failure.${string}`} */ (key), details) ?? '';
+    assert.match(text, /^[\p{Lu}\d].*[.!?…]$/u, key);
+    assert.ok(!/[{}]|NaN|undefined|\s\s/.test(text), text);
+  }
 });
 
 test('without a detail that it needs, a code of the API has no text', () => {

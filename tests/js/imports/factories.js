@@ -55,6 +55,8 @@ export const createImport = (changes = {}) => ({
   seconds_left: null,
   seconds_since_update: null,
   error_message: null,
+  error_code: null,
+  error_details: null,
   options: {
     preview: false,
     mode: 'upsert',

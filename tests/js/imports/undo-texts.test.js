@@ -28,6 +28,8 @@ const UNDO = {
   status: 'completed',
   progress: 100,
   error_message: null,
+  error_code: null,
+  error_details: null,
   started_from: 'page',
   started_by: 'Ada',
   finished_at: LATER,

@@ -22,7 +22,7 @@ def test_the_needed_limit_is_rounded_up_to_whole_percents() -> None:
 
 
 def test_the_sentence_has_the_numbers_and_says_what_to_do() -> None:
-    assert MissingProducts("deactivate", 1, 1, 0.125).explain_excess() == (
+    assert str(MissingProducts("deactivate", 1, 1, 0.125).excess()) == (
         "The import would deactivate the only product in the catalogue (100%), because the file does not have it."
         " The limit is 12.5%, so nothing was written. If the file is complete, retry with missing_limit=1. Otherwise"
         " upload the complete file, or retry with missing=keep."
