@@ -23,7 +23,11 @@ DUMMY_HASH = f"scrypt:32768:8:1$salt-of-no-account${'0' * 128}"
 
 
 class WeakPassword(ValueError):
-    """A password is not allowed; the message says why and what to do."""
+    """A password is not allowed; the message says why and what to do, and `details` says the same for programs."""
+
+    def __init__(self, message: str, **details: str | int) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 def check_password(password: str, *known_texts: str) -> None:
@@ -32,14 +36,26 @@ def check_password(password: str, *known_texts: str) -> None:
     `known_texts` are texts that others know of the person, such as the email address.
     """
     if len(password) < MIN_CHARACTERS:
-        raise WeakPassword(f"The password needs at least {MIN_CHARACTERS} characters; this has {len(password)}.")
+        raise WeakPassword(
+            f"The password needs at least {MIN_CHARACTERS} characters; this has {len(password)}.",
+            reason="too_short",
+            limit=MIN_CHARACTERS,
+            characters=len(password),
+        )
     if len(password) > MAX_CHARACTERS:
-        raise WeakPassword(f"The password can have at most {MAX_CHARACTERS} characters; this has {len(password)}.")
+        raise WeakPassword(
+            f"The password can have at most {MAX_CHARACTERS} characters; this has {len(password)}.",
+            reason="too_long",
+            limit=MAX_CHARACTERS,
+            characters=len(password),
+        )
     folded = password.strip().lower()
     if folded in _common_passwords() or len(set(folded)) < MIN_DIFFERENT_CHARACTERS:
-        raise WeakPassword("This password is one of the most common ones. Choose another one.")
+        raise WeakPassword("This password is one of the most common ones. Choose another one.", reason="common")
     if folded in {text.strip().lower() for text in known_texts}:
-        raise WeakPassword("The password must not be the name or the email address. Choose another one.")
+        raise WeakPassword(
+            "The password must not be the name or the email address. Choose another one.", reason="known"
+        )
 
 
 def hash_password(password: str) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
+from api.field_problems import find_problems
 from database.retry import is_conflict
 
 log = logging.getLogger(__name__)
@@ -77,13 +78,17 @@ class ErrorType(NamedTuple):
         message: str | None = None,
         *,
         fields: Sequence[str] | None = None,
+        details: dict[str, Any] | None = None,
         retry_after_seconds: int | None = None,
     ) -> ApiError:
-        """Return the exception to raise, with a more specific message or with other fields if given."""
+        """Return the exception to raise, with a more specific message or with other fields if given.
+
+        `details` are the facts of that message, by name.
+        """
         message = message or self.message
         names = self.fields if fields is None else fields
         values = {name: [message] for name in names}
-        return ApiError(self.status, self.code, message, values, retry_after_seconds=retry_after_seconds)
+        return ApiError(self.status, self.code, message, values, details, retry_after_seconds=retry_after_seconds)
 
     def example(self) -> dict[str, Any]:
         """Return the body of this error with its default message, as an example for the document."""
@@ -139,11 +144,14 @@ HTTP_ERRORS = {
 def error_body(error: ApiError) -> dict[str, Any]:
     """Return the body of an error response: `{"error", "code", "status"}`.
 
-    It also has `fields` if fields are invalid, and `details` if programs need them.
+    It also has `fields` if fields are invalid, `field_problems` if sentences about them have codes, and `details` if
+    programs need them.
     """
     body: dict[str, Any] = {"error": error.message, "code": error.code, "status": error.status}
     if error.fields:
         body["fields"] = error.fields
+        if problems := find_problems(error.fields):
+            body["field_problems"] = problems
     if error.details:
         body["details"] = error.details
     return body

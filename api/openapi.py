@@ -167,7 +167,8 @@ def _flatten(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _flatten(inner, f"{path}.{name}" if path else str(name))
     else:
         for message in messages if isinstance(messages, list) else [messages]:
-            yield path.removesuffix("._schema"), str(message)
+            # `str` would turn a FieldProblem into a plain sentence.
+            yield path.removesuffix("._schema"), message if isinstance(message, str) else str(message)
 
 
 if TYPE_CHECKING:

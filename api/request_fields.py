@@ -15,13 +15,14 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, missing
 
+from api.field_problems import FieldProblem
 from api.response_fields import EXAMPLE_TASK_ID, EXAMPLE_TIME
 
 # For JSON Schema: PostgreSQL cannot store a text that contains NUL.
 NO_NUL_PATTERN = r"^[^\u0000]*$"
 MAX_DIGITS = 15
 NAME_MAX_CHARACTERS = 200
-REQUIRED_MESSAGE = "This field is required."
+REQUIRED_MESSAGE = FieldProblem("required", "This field is required.")
 NOT_STRING_MESSAGE = "This must be a string."
 NOT_DATE_MESSAGE = "This must be a date such as 2026-11-24."
 NOT_TIMESTAMP_MESSAGE = "This must be a timestamp with a time zone, such as 2026-11-24T04:00:00Z."
@@ -103,9 +104,11 @@ class Text(fields.String):
         if not isinstance(value, str):
             raise ValidationError(NOT_STRING_MESSAGE)
         if self._max_characters and len(value) > self._max_characters:
-            raise ValidationError(f"At most {self._max_characters} characters are allowed; this has {len(value)}.")
+            message = f"At most {self._max_characters} characters are allowed; this has {len(value)}."
+            details = {"limit": self._max_characters, "characters": len(value)}
+            raise ValidationError(FieldProblem("too_long", message, **details))
         if not is_storable(value):
-            raise ValidationError("This contains characters that cannot be stored.")
+            raise ValidationError(FieldProblem("unstorable", "This contains characters that cannot be stored."))
         return value
 
 
@@ -127,7 +130,7 @@ class Name(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         name = " ".join(super()._deserialize(value, attr, data, **kwargs).split())
         if not name:
-            raise ValidationError("Give a name.")
+            raise ValidationError(FieldProblem("no_name", "Give a name."))
         return name
 
 

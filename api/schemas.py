@@ -53,6 +53,20 @@ class PageQuerySchema(QuerySchema):
     per_page = PositiveInteger("The number of entries per page.", MAX_PER_PAGE, DEFAULT_PER_PAGE)
 
 
+class FieldProblemSchema(Schema):
+    """What is wrong with a field, for programs."""
+
+    code = text("The kind of problem; it never changes.", "too_long")
+    details = fields.Dict(
+        required=True,
+        keys=fields.String(),
+        metadata={
+            "description": "What the message says beside the kind of problem, by name.",
+            "examples": [{"limit": 100, "characters": 120}],
+        },
+    )
+
+
 class ErrorSchema(Schema):
     """The body of every error."""
 
@@ -65,9 +79,20 @@ class ErrorSchema(Schema):
         data_key="fields",
         metadata={"description": "The messages for each invalid field; only present if fields are invalid."},
     )
+    field_problems = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.Nested(FieldProblemSchema, allow_none=True)),
+        metadata={
+            "description": "The codes of the messages in `fields`, in the same order; null for a message without one."
+            " Only present if any of them has a code."
+        },
+    )
     details = fields.Dict(
         keys=fields.String(),
-        metadata={"description": "The facts in `error`, for programs; only present for codes whose calls describe it."},
+        metadata={
+            "description": "What the sentence in `error` says beside its code, by name, for programs. Which names there"
+            " are depends on the code; only present if there are any."
+        },
     )
 
 

@@ -43,7 +43,7 @@ def user_errors() -> Iterator[None]:
     except FirstPersonNotAdministrator:
         raise FIRST_ADMINISTRATOR.exception() from None
     except WeakPassword as error:
-        raise WEAK_PASSWORD.exception(str(error)) from None
+        raise WEAK_PASSWORD.exception(str(error), details=dict(error.details)) from None
 
 
 def too_many_attempts(wait_seconds: int) -> ApiError:

@@ -14,6 +14,7 @@ from access.roles import Requirement, Scope
 from api.audit import record
 from api.authentication import current_actor
 from api.errors import UNAUTHENTICATED, ErrorType
+from api.field_problems import FieldProblem
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.request_fields import REQUIRED_MESSAGE, Name
 from api.response_fields import EXAMPLE_TIME, integer, strings, text, timestamp
@@ -60,7 +61,7 @@ class Scopes(fields.List[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-            raise ValidationError("This must be a list of at least one scope.")
+            raise ValidationError(FieldProblem("no_scope", "This must be a list of at least one scope."))
         if unknown := [item for item in value if item not in list(Scope)]:
             raise ValidationError(f"There is no scope {unknown[0][:50]!r}. The scopes are {', '.join(Scope)}.")
         if len(set(value)) < len(value):
@@ -79,7 +80,8 @@ class Days(fields.Integer):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if type(value) is not int or not 1 <= value <= MAX_DAYS:
-            raise ValidationError(f"This must be a whole number from 1 to {MAX_DAYS}.")
+            message = f"This must be a whole number from 1 to {MAX_DAYS}."
+            raise ValidationError(FieldProblem("out_of_range", message, least=1, most=MAX_DAYS))
         return value
 
 

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 from access.actors import Actor
 from access.roles import Role, Scope
 from access.users import EMAIL_PATTERN, InvalidEmail, normalise_email
+from api.field_problems import FieldProblem
 from api.request_fields import Boolean, Choice, Name, Text
 from api.response_fields import EXAMPLE_TIME, boolean, integer, nested, strings, text, timestamp
 from api.schemas import RequestSchema
@@ -37,7 +38,8 @@ class Email(Text):
         try:
             return normalise_email(super()._deserialize(value, attr, data, **kwargs))
         except InvalidEmail:
-            raise ValidationError("This must be an email address, such as ada@example.com.") from None
+            message = "This must be an email address, such as ada@example.com."
+            raise ValidationError(FieldProblem("not_email", message)) from None
 
 
 def password_field(description: str, *, required: bool = True) -> Text:

@@ -153,7 +153,8 @@ def _create_job(body: BulkRequest, *, announced: bool) -> str:
     change = body.change
     cursor = _cursor()
     if change.deletes_all and (running := find_running_import(cursor)) is not None:
-        raise IMPORT_RUNNING.exception(f"{running} is not finished, so nothing was deleted. Wait until it ends.")
+        message = f"{running} is not finished, so nothing was deleted. Wait until it ends."
+        raise IMPORT_RUNNING.exception(message, details={"job": running.kind, "name": running.filename})
     started_by = starter_name(body.started_by)
     task_id = create_bulk_job(
         cursor, change, started_from=body.started_from, started_by=started_by, announced=announced
@@ -175,9 +176,11 @@ def _respond_unfinished(change: BulkChange, job: ImportJob) -> tuple[Response, i
     changed = _count_changed(job)
     counted = f"{changed:,} product{' was' if changed == 1 else 's were'} {ACTIONS[change.action]}"
     if job.status == "cancelled":
-        raise BULK_CANCELLED.exception(f"The bulk change was cancelled. {counted} before; undo it if necessary.")
+        message = f"The bulk change was cancelled. {counted} before; undo it if necessary."
+        raise BULK_CANCELLED.exception(message, details={"action": change.action, "count": changed})
     if job.status == "failed":
-        raise BULK_FAILED.exception(job.error_message)
+        details = {"error_code": job.error_code, "error_details": job.error_details}
+        raise BULK_FAILED.exception(job.error_message, details=details if job.error_code else None)
     message = f"{counted} so far. The bulk change goes on; follow it by its task_id."
     return jsonify({**serialize_import(job), "message": message, "count": changed}), 202
 

@@ -161,7 +161,7 @@ def _read_file() -> FileStorage:
     """
     if request.mimetype != "multipart/form-data":
         # Other forms would be read into memory as a whole.
-        raise INVALID_FILE.exception()
+        raise INVALID_FILE.exception(details={"reason": "missing"})
     try:
         file = request.files.get("file")
     except SeveralFiles:
@@ -175,7 +175,7 @@ def _read_file() -> FileStorage:
     except OSError as error:
         raise _storage_error(error) from error
     if file is None:
-        raise INVALID_FILE.exception()
+        raise INVALID_FILE.exception(details={"reason": "missing"})
     return file
 
 
@@ -186,9 +186,11 @@ def _check_filename(name: str) -> str:
     """
     filename = clean_filename(PurePath(name.replace("\\", "/")).name).strip()[-FILENAME_MAX_CHARACTERS:]
     if not filename:
-        raise INVALID_FILE.exception("The file has no name. Choose a CSV file or a workbook.")
+        message = "The file has no name. Choose a CSV file or a workbook."
+        raise INVALID_FILE.exception(message, details={"reason": "no_name"})
     if not filename.lower().endswith(ACCEPTED_SUFFIXES):
-        raise INVALID_FILE.exception(f"This is not a CSV file or a workbook. {ACCEPTED_NAMES}")
+        message = f"This is not a CSV file or a workbook. {ACCEPTED_NAMES}"
+        raise INVALID_FILE.exception(message, details={"reason": "other_suffix"})
     return filename
 
 
@@ -224,7 +226,8 @@ def _discard(length: int) -> None:
 def _file_too_large() -> ApiError:
     limit_mb = current_app.config["SETTINGS"].max_upload_mb
     return FILE_TOO_LARGE.exception(
-        f"The file is larger than the limit of {limit_mb:,} MB. Split it, or compress it as .csv.gz."
+        f"The file is larger than the limit of {limit_mb:,} MB. Split it, or compress it as .csv.gz.",
+        details={"limit_megabytes": limit_mb},
     )
 
 

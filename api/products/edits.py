@@ -101,7 +101,8 @@ def _outcome_json(result: EditResult) -> dict[str, Any]:
 def _error(result: EditResult) -> ApiError:
     """Return the error of a refused edit."""
     if result.refusal == "duplicate_sku":
-        return DUPLICATE_SKU.exception(f"A product with the SKU {result.edit.values['sku']} already exists.")
+        sku = result.edit.values["sku"]
+        return DUPLICATE_SKU.exception(f"A product with the SKU {sku} already exists.", details={"sku": sku})
     error_types = {
         "not_found": PRODUCT_NOT_FOUND,
         "changed_since": PRECONDITION_FAILED,

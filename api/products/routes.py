@@ -284,7 +284,8 @@ def _commit(
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        raise DUPLICATE_SKU.exception(f"A product with the SKU {sku} already exists.") from None
+        message = f"A product with the SKU {sku} already exists."
+        raise DUPLICATE_SKU.exception(message, details={"sku": sku}) from None
     if event:
         _record_event(event, product)
         restored = product.restored if previous_at else None

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length
 
+from api.field_problems import FieldProblem
 from api.pagination import DEFAULT_PER_PAGE, MAX_PAGE, MAX_PER_PAGE
 from api.request_fields import (
     NO_NUL_PATTERN,
@@ -183,7 +184,7 @@ class Sku(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         sku = super()._deserialize(clean_sku(value) if isinstance(value, str) else value, attr, data)
         if not sku:
-            raise ValidationError("The SKU must not be empty.")
+            raise ValidationError(FieldProblem("no_sku", "The SKU must not be empty."))
         return sku
 
 

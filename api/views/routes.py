@@ -88,7 +88,7 @@ def create_view(values: dict[str, Any]) -> tuple[Response, int]:
     owner_id = _owner_id(actor, shared=values.pop("shared", False))
     _require_change(actor, owner_id)
     if is_full(db.session(), owner_id):
-        raise TOO_MANY_VIEWS.exception()
+        raise TOO_MANY_VIEWS.exception(details={"limit": MAX_VIEWS})
     view = SavedView(owner_id=owner_id, created_by=actor.name, **{**DEFAULTS, **values})
     db.session.add(view)
     _flush(view.name)
@@ -122,7 +122,7 @@ def change_view(values: dict[str, Any], view_id: int) -> Response:
     if owner_id != view.owner_id:
         _require_change(actor, owner_id)
         if is_full(db.session(), owner_id):
-            raise TOO_MANY_VIEWS.exception()
+            raise TOO_MANY_VIEWS.exception(details={"limit": MAX_VIEWS})
         changes["shared"] = [view.owner_id is None, owner_id is None]
     if changes:
         view.owner_id = owner_id
@@ -180,7 +180,8 @@ def _flush(name: str) -> None:
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        raise DUPLICATE_NAME.exception(f"There is already a view with the name {name}. Choose another name.") from None
+        message = f"There is already a view with the name {name}. Choose another name."
+        raise DUPLICATE_NAME.exception(message, details={"name": name}) from None
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import current_app
 from marshmallow import Schema, ValidationError, fields
 
+from api.field_problems import FieldProblem
 from api.request_fields import (
     NO_NUL_PATTERN,
     NOT_STRING_MESSAGE,
@@ -71,7 +72,7 @@ class Url(fields.String):
             url: str = check_url(value, current_app.config["SETTINGS"].webhook_allowed_networks)
             return url
         except ValueError as error:
-            raise ValidationError(str(error)) from None
+            raise ValidationError(FieldProblem("bad_url", str(error))) from None
 
 
 class EventType(fields.String):
@@ -97,7 +98,8 @@ class EventType(fields.String):
         unknown = [event_type for event_type in event_types if event_type not in {*EVENT_TYPES, ALL_EVENTS}]
         if unknown or not event_types:
             reason = f"There is no event type {unknown[0][:MAX_SHOWN_CHARACTERS]!r}. " if unknown else ""
-            raise ValidationError(f"{reason}Use one or more of {', '.join(EVENT_TYPES)}, or *.")
+            message = f"{reason}Use one or more of {', '.join(EVENT_TYPES)}, or *."
+            raise ValidationError(FieldProblem("no_event_type", message))
         return ",".join(event_types)
 
 
@@ -120,7 +122,7 @@ class Secret(fields.String):
         try:
             signing.check_secret(value)
         except ValueError as error:
-            raise ValidationError(str(error)) from None
+            raise ValidationError(FieldProblem("bad_secret", str(error))) from None
         return value or None
 
 

@@ -23,7 +23,7 @@ from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import cleanup, repository
 from importer.jobs.log_messages import NOUNS, LogMessage, log_message
-from importer.jobs.messages import noun_of_undone
+from importer.jobs.messages import kind_of_undone, noun_of_undone
 from importer.jobs.missing_limit import MissingProducts
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
@@ -146,13 +146,14 @@ def confirm(cursor: Cursor, task_id: str) -> None:
     """
     job = lock_job(cursor, task_id)
     if job["status"] != "awaiting_confirmation":
-        raise NotAllowed("not_awaiting_confirmation", explain_state(job, "there is nothing to confirm"))
+        raise refuse_state("not_awaiting_confirmation", job, "there is nothing to confirm")
     if job["on_reject"] == "fail" and job["rejected_count"]:
         rows = "1 row was" if job["rejected_count"] == 1 else f"{job['rejected_count']:,} rows were"
         raise NotAllowed(
             "has_rejects",
             f"{rows} rejected, and this import is all or nothing (on_reject=fail)."
             " Correct the file, or retry without the rejected rows (on_reject=skip).",
+            {"count": job["rejected_count"]},
         )
     found, catalogue = (int(job[name] or 0) for name in ("missing_products", "catalogue"))
     missing = MissingProducts(job["missing"], found, catalogue, job["missing_limit"])
@@ -182,7 +183,7 @@ def cancel(connection: Connection, task_id: str, retention: Retention, origin: O
             cursor.execute(f"SET LOCAL lock_timeout = '{CANCEL_LOCK_WAIT_MS}ms'")
             if not repository.cancel(cursor, job_id, retention, event="cancelled"):
                 job = lock_job(cursor, task_id)
-                raise NotAllowed("already_ended", explain_state(job, "there is nothing to cancel"))
+                raise refuse_state("already_ended", job, "there is nothing to cancel")
             audit.record(cursor, origin, "import.cancelled", Target("import", task_id, filename))
     except errors.LockNotAvailable:
         raise JobLocked from None
@@ -200,17 +201,19 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
     job = lock_job(cursor, task_id)
     is_undo, awaits_confirmation = job["kind"] == "undo", job["status"] == "awaiting_confirmation"
     if not awaits_confirmation and job["status"] not in {"failed", "cancelled"}:
-        raise NotAllowed("not_retryable", explain_state(job, "it cannot be retried"))
+        raise refuse_state("not_retryable", job, "it cannot be retried")
     if is_undo and not job["can_retry"]:
         noun = noun_of_undone(job["bulk"])
         message = f"The undo cannot be retried: its change log has expired, or its {noun} was retried after it."
-        raise NotAllowed("not_retryable", message)
+        raise NotAllowed("not_retryable", message, {"reason": "undo_expired", "job": kind_of_undone(job["bulk"])})
     if job["kind"] == "bulk" and not job["can_retry"]:
-        raise NotAllowed("not_retryable", "This bulk change is too old to be retried. Start it again.")
+        message = "This bulk change is too old to be retried. Start it again."
+        raise NotAllowed("not_retryable", message, {"reason": "expired", "job": "bulk"})
     if not awaits_confirmation and not job["can_retry"]:
         raise NotAllowed("file_gone", "The file is no longer stored. Upload it again.")
     if job["kind"] != "import" and options:
-        raise NotAllowed("not_retryable", f"The {NOUNS[job['kind']]} has no options. Retry it without any.")
+        message = f"The {NOUNS[job['kind']]} has no options. Retry it without any."
+        raise NotAllowed("not_retryable", message, {"reason": "no_options", "job": job["kind"]})
     options_change = any(job[name] != value for name, value in options.items())
     must_start_over = awaits_confirmation or options_change or job["undone_by"] is not None or not job["is_staged"]
     starts_over = not is_undo and must_start_over
@@ -252,7 +255,9 @@ def _detach_undo(cursor: Cursor, job: dict[str, Any]) -> None:
     undo_id, status, reversed_from = cursor.fetchone() or (0, "", None)
     if status in {"pending", "processing"}:
         noun = noun_of_undone(job["bulk"])
-        raise NotAllowed("not_retryable", f"The undo of this {noun} has not ended. Wait for its end, or cancel it.")
+        message = f"The undo of this {noun} has not ended. Wait for its end, or cancel it."
+        details = {"reason": "undo_unfinished", "job": kind_of_undone(job["bulk"])}
+        raise NotAllowed("not_retryable", message, details)
     cursor.execute(DELETE_REVERSED_ENTRIES_SQL, (job["id"], reversed_from))
     # A retry of the undo would reverse what the import writes from now on.
     cursor.execute(FORBID_RETRY_SQL, (undo_id,))
@@ -292,18 +297,23 @@ def find_undoable(cursor: Cursor, task_id: str) -> dict[str, Any]:
 
 
 def _require_undoable(job: dict[str, Any]) -> None:
-    noun = noun_of_undone(job["bulk"])
+    kind = kind_of_undone(job["bulk"])
+    noun = NOUNS[kind]
+
+    def refuse(reason: str, message: str) -> NotAllowed:
+        return NotAllowed("not_undoable", message, {"reason": reason, "job": kind})
+
     if job["kind"] == "undo":
         again = "Import the file" if job["bulk"] is None else "Make the bulk change"
-        raise NotAllowed("not_undoable", f"An undo cannot be undone. {again} again instead.")
+        raise refuse("is_undo", f"An undo cannot be undone. {again} again instead.")
     if job["status"] in {"pending", "processing", "awaiting_confirmation"}:
-        raise NotAllowed("not_undoable", explain_state(job, "it cannot be undone before it ends"))
+        raise refuse_state("not_undoable", job, "it cannot be undone before it ends")
     if job["undone_by"] is not None and not job["left_alone_count"]:
-        raise NotAllowed("not_undoable", f"This {noun} has an undo already.")
+        raise refuse("undone", f"This {noun} has an undo already.")
     if not job["has_undo_deadline"]:
-        raise NotAllowed("not_undoable", f"There is nothing to undo: the change log of this {noun} is empty.")
+        raise refuse("nothing_written", f"There is nothing to undo: the change log of this {noun} is empty.")
     if not job["can_undo"]:
-        raise NotAllowed("not_undoable", f"This {noun} is too old to be undone: its change log has expired.")
+        raise refuse("expired", f"This {noun} is too old to be undone: its change log has expired.")
 
 
 def delete(connection: Connection, task_id: str, origin: Origin) -> None:
@@ -334,9 +344,9 @@ def delete(connection: Connection, task_id: str, origin: Origin) -> None:
     if status in FINAL_STATUSES:
         noun = noun_of_undone(bulk)
         message = f"The undo of this {noun} has not ended. Wait for its end, or cancel it; then delete the {noun}."
-        raise NotAllowed("not_deletable", message)
-    state = explain_state({"kind": kind, "status": status}, "it cannot be deleted before it ends")
-    raise NotAllowed("not_deletable", f"{state} Cancel it first.")
+        raise NotAllowed("not_deletable", message, {"reason": "undo_unfinished", "job": kind_of_undone(bulk)})
+    refusal = refuse_state("not_deletable", {"kind": kind, "status": status}, "it cannot be deleted before it ends")
+    raise NotAllowed(refusal.code, f"{refusal.message} Cancel it first.", refusal.details)
 
 
 def lock_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
@@ -354,6 +364,7 @@ def _fetch_job(cursor: Cursor, statement: str, task_id: str) -> dict[str, Any]:
     return dict(zip(names, cursor.fetchone() or (), strict=True))
 
 
-def explain_state(job: dict[str, Any], consequence: str) -> str:
-    """Return a sentence that says what state a job is in, and what follows from that for an action."""
-    return f"The {NOUNS[job['kind']]} {STATES[job['status']]}, so {consequence}."
+def refuse_state(code: str, job: dict[str, Any], consequence: str) -> NotAllowed:
+    """Return the refusal of an action because of the state that a job is in. `consequence` ends its sentence."""
+    message = f"The {NOUNS[job['kind']]} {STATES[job['status']]}, so {consequence}."
+    return NotAllowed(code, message, {"reason": "state", "job": job["kind"], "status": job["status"]})

@@ -15,7 +15,7 @@ from psycopg2.extras import execute_values
 
 from database.connect import transaction
 from importer.files.fixes import Fixes, RowFix, ValueFix
-from importer.jobs.actions import NotAllowed, explain_state, lock_job, queue_again
+from importer.jobs.actions import NotAllowed, lock_job, queue_again, refuse_state
 from importer.jobs.log_messages import NOUNS, log_message
 
 # The fixes of an import are kept in memory while its file is read.
@@ -74,7 +74,8 @@ def add_fixes(cursor: Cursor, task_id: str, given: Sequence[ValueFix | RowFix]) 
     """
     job = _lock_fixable_job(cursor, task_id)
     if not (job["file"] or {}).get("columns"):
-        raise NotAllowed("not_fixable", "The columns of the file are not known. Retry the import, then fix its rows.")
+        message = "The columns of the file are not known. Retry the import, then fix its rows."
+        raise NotAllowed("not_fixable", message, {"reason": "no_columns", "job": "import"})
     # The last fix for a value or a row counts.
     values = {(fix.column, fix.value): fix for fix in given if isinstance(fix, ValueFix)}
     rows = {fix.line: fix for fix in given if isinstance(fix, RowFix)}
@@ -92,8 +93,8 @@ def add_fixes(cursor: Cursor, task_id: str, given: Sequence[ValueFix | RowFix]) 
             f"An import can have at most {MAX_FIXES:,} fixes with {MAX_FIXES_CHARACTERS:,} characters together. Correct"
             " the file itself, and upload it again."
         )
-    message = log_message("fixed", values=len(values), rows=len(rows))
-    queue_again(cursor, job, {}, starts_over=True, event="fixed", message=message)
+    entry = log_message("fixed", values=len(values), rows=len(rows))
+    queue_again(cursor, job, {}, starts_over=True, event="fixed", message=entry)
 
 
 def delete_fix(cursor: Cursor, task_id: str, fix_id: int) -> ValueFix | RowFix:
@@ -134,9 +135,10 @@ def _lock_fixable_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
     """
     job = lock_job(cursor, task_id)
     if job["kind"] != "import":
-        raise NotAllowed("not_fixable", f"The {NOUNS[job['kind']]} has no file, so there is nothing to fix.")
+        message = f"The {NOUNS[job['kind']]} has no file, so there is nothing to fix."
+        raise NotAllowed("not_fixable", message, {"reason": "no_file", "job": job["kind"]})
     if job["status"] not in {"awaiting_confirmation", "failed", "cancelled"}:
-        raise NotAllowed("not_fixable", explain_state(job, "its rows cannot be fixed"))
+        raise refuse_state("not_fixable", job, "its rows cannot be fixed")
     if job["status"] != "awaiting_confirmation" and not job["can_retry"]:
         raise NotAllowed("file_gone", "The file is no longer stored. Upload it again.")
     if job["written"]:
@@ -144,6 +146,7 @@ def _lock_fixable_job(cursor: Cursor, task_id: str) -> dict[str, Any]:
             "not_fixable",
             "The import has written products already, so its rows cannot be fixed. Retry it to its end. Then correct"
             " the file of the rejected rows and upload it.",
+            {"reason": "written", "job": "import"},
         )
     return job
 

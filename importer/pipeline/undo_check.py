@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from importer.jobs.actions import NotAllowed
 from importer.jobs.log_messages import NOUNS
-from importer.jobs.messages import noun_of_undone
+from importer.jobs.messages import kind_of_undone, noun_of_undone
 from importer.pipeline.change_log import VERSION_SQL
 
 # A sample of this size takes less than a second, however many products the import wrote. Smaller imports are
@@ -108,11 +109,19 @@ def check_undo(cursor: Cursor, task_id: str) -> None:
     else:
         about = "About " if is_estimate else ""
         counted, them = f"{about}{left_alone:,} of the {products:,} products of this {noun} were", "these"
-    details = {"products": int(products), "left_alone": int(left_alone), "is_estimate": is_estimate}
+    details: dict[str, Any] = {
+        "job": kind_of_undone(bulk),
+        "products": int(products),
+        "left_alone": int(left_alone),
+        "is_estimate": is_estimate,
+        "later": "none",
+        "later_name": "",
+    }
     if later_task_id is None:
         cause, advice = "", "Force the undo to take back only the rest."
     else:
         details["later_import"] = {"task_id": later_task_id, "filename": later_filename}
+        details |= {"later": later_kind, "later_name": later_filename}
         share = "mostly" if 2 * changed_by_later > changed else "among others"
         later_name = f"{NOUNS[later_kind]} {'of ' if later_kind == 'import' else ''}“{later_filename}”"
         cause = f", {share} by the later {later_name}"

@@ -22,7 +22,8 @@ def read_error(response: TestResponse, status: int, code: str, *fields: str) -> 
     assert (response.status_code, response.mimetype) == (status, "application/json"), response.text
     body = response.json
     assert body is not None
-    assert set(body) == {"error", "code", "status", *(["fields"] if fields else [])}
+    assert set(body) - {"details", "field_problems"} == {"error", "code", "status", *(["fields"] if fields else [])}
+    assert body.get("details", True)
     assert (body["status"], body["code"]) == (status, code)
     assert body["error"].endswith(".")
     assert "Traceback" not in response.text
@@ -31,6 +32,8 @@ def read_error(response: TestResponse, status: int, code: str, *fields: str) -> 
     for messages in messages_by_field.values():
         assert messages
         assert all(message.endswith(".") for message in messages)
+    for name, problems in body.get("field_problems", {}).items():
+        assert len(problems) == len(messages_by_field[name])
     return str(body["error"])
 
 

@@ -2224,7 +2224,7 @@ export interface components {
              * @example product_not_found
              */
             code: string;
-            /** @description The facts in `error`, for programs; only present for codes whose calls describe it. */
+            /** @description What the sentence in `error` says beside its code, by name, for programs. Which names there are depends on the code; only present if there are any. */
             details?: {
                 [key: string]: unknown;
             };
@@ -2233,6 +2233,10 @@ export interface components {
              * @example There is no product with this id.
              */
             error: string;
+            /** @description The codes of the messages in `fields`, in the same order; null for a message without one. Only present if any of them has a code. */
+            field_problems?: {
+                [key: string]: (components["schemas"]["FieldProblem"] | null)[];
+            };
             /** @description The messages for each invalid field; only present if fields are invalid. */
             fields?: {
                 [key: string]: string[];
@@ -2282,6 +2286,23 @@ export interface components {
             changed: number;
             /** @description How many of them have a value that would become empty. */
             cleared: number;
+        };
+        FieldProblem: {
+            /**
+             * @description The kind of problem; it never changes.
+             * @example too_long
+             */
+            code: string;
+            /**
+             * @description What the message says beside the kind of problem, by name.
+             * @example {
+             *       "characters": 120,
+             *       "limit": 100
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            };
         };
         FileColumn: {
             /**

@@ -3,7 +3,8 @@
 import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
-import { apiText, t } from './i18n.js';
+import { errorTexts } from './error-texts.js';
+import { t } from './i18n.js';
 import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
@@ -28,13 +29,13 @@ export class ApiError extends Error {
    * @param {number} [retryAfterSeconds] how long to wait before the next attempt
    */
   constructor(status, body, retryAfterSeconds = 0) {
-    const message =
-      apiText(`error.${body?.code}`) ?? (body?.error || t('core.api.server_error', { status: String(status) }));
+    const texts = errorTexts(body);
+    const message = texts.message || t('core.api.server_error', { status: String(status) });
     super(status === 429 && retryAfterSeconds ? withCountdown(message, retryAfterSeconds) : message);
     this.name = 'ApiError';
     this.status = status;
     this.code = body?.code ?? 'unknown';
-    this.fields = body?.fields ?? {};
+    this.fields = texts.fields;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

@@ -55,7 +55,7 @@ export const t = (key, ...[args]) => {
 
 /**
  * Return the text that replaces a sentence of the API. The key ends with a code of the API, so it may be unknown.
- * @param {`${'error' | 'event' | 'failure' | 'log' | 'notice' | 'reject'}.${string}`} key
+ * @param {`${'error' | 'event' | 'failure' | 'field' | 'log' | 'notice' | 'reject'}.${string}`} key
  * @param {Details | null} [details] the facts that the API gives with the code
  * @returns {string | null} null if there is no text, if it needs a detail that an older version of the server has not
  *   stored, or if the page is in English: the sentence of the API says the same then

@@ -2,6 +2,7 @@
 
 import { openDialog } from '../core/dialog.js';
 import { h } from '../core/dom.js';
+import { errorTexts } from '../core/error-texts.js';
 import { oneLine } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { FIELD_LABELS } from './edit-conflict.js';
@@ -18,7 +19,7 @@ import { FIELD_LABELS } from './edit-conflict.js';
 export function reasonOf(error) {
   if (error?.code === 'precondition_failed') return t('products.paste.overwrite');
   if (error?.code === 'product_not_found') return t('products.paste.gone');
-  return error?.error ?? t('products.paste.no_reason');
+  return (error && errorTexts(error).message) ?? t('products.paste.no_reason');
 }
 
 /**

@@ -3,6 +3,7 @@
 import { NetworkError, messageOf, nextStep } from '../core/api.js';
 import { clearBanner, showBanner } from '../core/banner.js';
 import { h } from '../core/dom.js';
+import { errorTexts } from '../core/error-texts.js';
 import { createSignal } from '../core/event-bus.js';
 import { oneLine } from '../core/format.js';
 import { t, tRich } from '../core/i18n.js';
@@ -131,7 +132,7 @@ function reportRefused(direction, step, refused) {
   const several = refused.length > 1;
   let detail = t('products.undo.changed_since', { isOne: !several });
   if (isGone) detail = several ? t('products.undo.gone') : t('products.save.gone');
-  if (isTaken) detail = refused[0]?.error?.error ?? '';
+  if (isTaken) detail = errorTexts(refused[0]?.error ?? {}).message ?? '';
   report(direction, { ...step, edits }, detail, step.edits.length);
 }
 

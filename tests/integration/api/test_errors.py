@@ -43,6 +43,19 @@ def test_json_that_is_not_an_object_is_an_invalid_body(client: FlaskClient) -> N
         read_error(client.post("/api/products", data=body, content_type="application/json"), 400, "invalid_body")
 
 
+def test_a_program_can_build_the_sentences_from_codes_and_details(client: FlaskClient) -> None:
+    response = client.post("/api/products", json={"sku": " ", "name": "x" * 300, "active": 5})
+    read_error(response, 400, "invalid_body", "sku", "name", "active")
+    assert response.get_json()["field_problems"] == {
+        "sku": [{"code": "no_sku", "details": {}}],
+        "name": [{"code": "too_long", "details": {"limit": 255, "characters": 300}}],
+    }
+    # marshmallow itself gives this one.
+    missing = client.post("/api/products", json={})
+    read_error(missing, 400, "invalid_body", "sku")
+    assert missing.get_json()["field_problems"] == {"sku": [{"code": "required", "details": {}}]}
+
+
 def test_a_large_body_is_refused_without_speaking_of_a_file(client: FlaskClient) -> None:
     message = read_error(client.post("/api/products", json={"sku": "a" * 1_100_000}), 413, "too_large")
     assert "file" not in message

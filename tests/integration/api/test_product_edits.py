@@ -88,6 +88,7 @@ def test_refused_edits_say_why_and_do_not_hinder_the_others(client: FlaskClient,
         "code": "duplicate_sku",
         "status": 409,
         "fields": {"sku": ["A product with the SKU p-4 already exists."]},
+        "details": {"sku": "p-4"},
     }
     # A client that lost the answer sends the same edits again.
     again = edit(client, {"id": products[0]["id"], "name": "Mine", "if_match": products[0]["updated_at"]})

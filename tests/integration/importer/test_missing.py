@@ -167,7 +167,16 @@ def test_a_check_beyond_the_limit_cannot_be_confirmed_but_retried(client: FlaskC
     error = refused_action(client, job["task_id"], "confirm")
     assert error["code"] == "too_many_missing"
     assert "would deactivate 8 of the 20 products in the catalogue (40%)" in error["error"]
-    assert error["details"] == {"missing": 8, "missing_action": "deactivate", "catalogue": 20}
+    assert error["details"] == {
+        "missing": 8,
+        "missing_action": "deactivate",
+        "catalogue": 20,
+        "action": "deactivate",
+        "count": 8,
+        "percent": 40.0,
+        "limit_percent": 10.0,
+        "needed_limit": 0.4,
+    }
     request_action(client, job["task_id"], "retry", missing="keep")
     job = run_job(client, runner, job["task_id"])
     assert (job["preview"]["missing"], job["preview"]["missing_action"], find_notice(job)) == (0, "keep", None)
@@ -353,7 +362,8 @@ def test_an_undo_that_could_restore_less_than_half_of_the_deleted_products_is_re
         client.post("/api/products", json={"sku": sku})
     error = refused_action(client, job["task_id"], "undo")
     assert error["code"] == "undo_blocked"
-    assert error["details"] == {"products": 3, "left_alone": 2, "is_estimate": False}
+    assert (error["details"]["products"], error["details"]["left_alone"]) == (3, 2)
+    assert (error["details"]["is_estimate"], error["details"]["later"]) == (False, "none")
     assert undo(client, runner, job, force=True)["updated_count"] == 1
 
 

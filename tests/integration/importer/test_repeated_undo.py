@@ -91,9 +91,12 @@ def test_an_undo_that_most_products_block_says_so_and_names_the_later_import(
         " these alone. Undo that import first, or force this undo to take back only the rest."
     )
     assert refusal["details"] == {
+        "job": "import",
         "products": 40,
         "left_alone": 30,
         "is_estimate": False,
+        "later": "import",
+        "later_name": "y.csv",
         "later_import": {"task_id": y["task_id"], "filename": "y.csv"},
     }
     assert get_import(client, x["task_id"])["undone_by"] is None

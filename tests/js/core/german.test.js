@@ -50,7 +50,7 @@ test('sizes, shares, durations and times are those of the region', () => {
 });
 
 test('an error of the API has a German text if its code has one', () => {
-  assert.equal(apiText('error.duplicate_sku'), 'Es gibt bereits ein Produkt mit dieser SKU.');
+  assert.equal(apiText('error.duplicate_sku', { sku: 'A-1' }), 'Es gibt bereits ein Produkt mit der SKU „A-1“.');
   assert.equal(apiText('error.unheard_of'), null);
 });
 
@@ -63,7 +63,7 @@ test('a text for a code of the API is built from the details', () => {
 /** @type {Record<string, string>} */
 const german = JSON.parse(readFileSync(new URL(GERMAN), 'utf8'));
 /** Texts that are built from details of the API. */
-const FROM_DETAILS = /^(?:error|failure|notice)\./;
+const FROM_DETAILS = /^(?:error|failure|field|notice)\./;
 
 /** @param {string} type as the tool names it @returns {string | number} */
 const exampleOf = (type) => (type === 'number' ? 1234 : (/'(\w+)'/.exec(type)?.[1] ?? 'example'));

@@ -1,4 +1,4 @@
-"""The page translates sentences of the API by their codes, so every code that it translates exists."""
+"""The page translates errors of the API by their codes: every code that it can meet, and none that does not exist."""
 
 from __future__ import annotations
 
@@ -10,15 +10,39 @@ from support.icu_messages import find_arguments, read_catalogue
 from support.paths import ROOT
 
 ERROR_RE = re.compile(r'ErrorType\(\s*\d{3},\s*"(\w+)"')
+# What the web server answers before it runs a call.
+REFUSAL_RE = re.compile(r'Refusal\(\s*HTTPStatus\.\w+,\s*"(\w+)"')
+PROBLEM_RE = re.compile(r'FieldProblem\(\s*"(\w+)"')
 PREFIX = "error."
+FIELD_PREFIX = "field."
+# The sentence of these is that of the first field that is invalid, which the code does not tell.
+SENTENCES_OF_FIELDS = {"invalid_body", "invalid_bulk", "invalid_fixes", "invalid_parameter"}
+
+
+def _find_codes() -> set[str]:
+    sources = [*(ROOT / "api").rglob("*.py"), ROOT / "server" / "refusals.py"]
+    texts = [path.read_text("utf-8") for path in sources]
+    return {code for text in texts for regex in (ERROR_RE, REFUSAL_RE) for code in regex.findall(text)}
+
+
+def _find_translated(language: str, prefix: str = PREFIX) -> set[str]:
+    return {key.removeprefix(prefix) for key in read_catalogue(language) if key.startswith(prefix)}
 
 
 def test_the_page_translates_no_code_that_does_not_exist() -> None:
-    codes = {code for path in (ROOT / "api").rglob("*.py") for code in ERROR_RE.findall(path.read_text("utf-8"))}
-    texts = read_catalogue("en")
-    translated = {key.removeprefix(PREFIX) for key in texts if key.startswith(PREFIX)}
-    assert translated
-    assert translated <= codes
+    assert _find_translated("en") <= _find_codes()
+
+
+def test_the_page_translates_each_code() -> None:
+    codes = _find_codes()
+    assert len(codes) > 60
+    assert codes - _find_translated("de") == SENTENCES_OF_FIELDS
+
+
+def test_the_page_translates_each_code_of_a_field() -> None:
+    codes = {code for path in (ROOT / "api").rglob("*.py") for code in PROBLEM_RE.findall(path.read_text("utf-8"))}
+    assert len(codes) > 5
+    assert codes == _find_translated("de", FIELD_PREFIX)
 
 
 def test_the_page_has_a_german_text_for_each_message_about_missing_rows() -> None:
