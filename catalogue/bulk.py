@@ -20,6 +20,22 @@ MAX_SHOWN_CHARACTERS = 1000
 
 # Each action with its past participle, for sentences.
 ACTIONS = {"activate": "activated", "deactivate": "deactivated", "delete": "deleted", "set": "changed"}
+# Each change with its title: the action, or with the action `set`, what is set. `all` is "all " or nothing.
+TITLES = {
+    "activate": "Activate {all}products",
+    "deactivate": "Deactivate {all}products",
+    "delete": "Delete {all}products",
+    "set_active": "Activate {all}products",
+    "set_inactive": "Deactivate {all}products",
+    "set_name": "Set the name of {all}products",
+    "set_description": "Set the description of {all}products",
+}
+# What sentences say about products that had the new values already.
+UNCHANGED = {
+    "delete": "{count:,} no longer matched",
+    "set_name": "{count:,} had this name already",
+    "set_description": "{count:,} had this description already",
+}
 # The fields of a product that the action `set` can set.
 FIELDS = ("name", "description", "active")
 
@@ -94,13 +110,19 @@ class BulkChange:
         return self.value if self.action == "set" else self.action == "activate"
 
     @property
+    def name(self) -> str:
+        """What the change does: one of `TITLES`."""
+        return name_change(self.action, self.field, self.value)
+
+    @property
+    def scope(self) -> str:
+        """Whether the change applies to `all` products or to `some`, as `describe_title` takes it."""
+        return "all" if self.selects_all else "some"
+
+    @property
     def title(self) -> str:
         """The words that a list of jobs shows."""
-        if self.action != "set":
-            return f"{self.action.capitalize()} {'all ' if self.selects_all else ''}products"
-        if self.field == "active":
-            return f"{'Activate' if self.value else 'Deactivate'} {'all ' if self.selects_all else ''}products"
-        return f"Set the {self.field} of {'all ' if self.selects_all else ''}products"
+        return describe_title(self.name, self.scope)
 
     def condition(self) -> sql.Composable:
         """Return the condition that the change applies to a row of `products`, whose columns have no prefix in it."""
@@ -123,23 +145,44 @@ class BulkChange:
         products = "product" if found == 1 else "products"
         return f"{changed:,} of {found:,} {products} would be {ACTIONS[self.action]}."
 
-    def describe_result(self, found: int, changed: int) -> str:
-        """Return the sentence that says what the change did: how many products it found, and how many it changed."""
-        participle, unchanged = ACTIONS[self.action], found - changed
-        sentence = f"{_count_were(changed, 'product')} {participle}" if changed else f"No product was {participle}"
-        if unchanged:
-            sentence += f", {self._describe_unchanged(unchanged)}"
-        missing = len(self.ids) - found
-        if missing > 0:
-            sentence += f", {missing:,} no longer exist{'s' if missing == 1 else ''}"
-        return f"{sentence}."
+    def result(self, found: int, changed: int) -> dict[str, Any]:
+        """Return the parameters of `describe_result`, from the numbers of products that were found and changed."""
+        gone = max(0, len(self.ids) - found)
+        return {"change": self.name, "changed": changed, "unchanged": found - changed, "gone": gone}
 
-    def _describe_unchanged(self, count: int) -> str:
-        if self.deletes:
-            return f"{count:,} no longer matched"
-        if self.column == "active":
-            return f"{_count_were(count)} already {'active' if self.new_value else 'inactive'}"
-        return f"{count:,} had this {self.column} already"
+
+def name_change(action: str, field: str | None, value: str | bool | None) -> str:
+    """Return what a bulk change does: one of `TITLES`."""
+    if action != "set":
+        return action
+    if field == "active":
+        return "set_active" if value else "set_inactive"
+    return f"set_{field}"
+
+
+def describe_title(change: str, selection: str) -> str:
+    """Return the title of a bulk change. `change` is one of `TITLES`; `selection` is `all` or `some`."""
+    return TITLES[change].format(all="all " if selection == "all" else "")
+
+
+def describe_result(change: str, changed: int, unchanged: int, gone: int) -> str:
+    """Return what a bulk change did. `change` is one of `TITLES`.
+
+    The numbers are those of the products that it changed, that had the new value already, and that no longer exist.
+    """
+    participle = ACTIONS.get(change, ACTIONS["set"])
+    sentence = f"{_count_were(changed, 'product')} {participle}" if changed else f"No product was {participle}"
+    if unchanged:
+        sentence += f", {_describe_unchanged(change, unchanged)}"
+    if gone:
+        sentence += f", {gone:,} no longer exist{'s' if gone == 1 else ''}"
+    return f"{sentence}."
+
+
+def _describe_unchanged(change: str, count: int) -> str:
+    if change in UNCHANGED:
+        return UNCHANGED[change].format(count=count)
+    return f"{_count_were(count)} already {'active' if change in {'activate', 'set_active'} else 'inactive'}"
 
 
 def _count_were(count: int, noun: str = "") -> str:

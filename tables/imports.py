@@ -310,7 +310,10 @@ class ImportChanges(Base):
 
 
 class ImportLog(Base):
-    """A line in the log of an import, written for people."""
+    """A line in the log of an import, written for people.
+
+    `code` and `details` have the content of the message for programs; entries of earlier versions lack them.
+    """
 
     __tablename__ = "import_log"
 
@@ -319,6 +322,8 @@ class ImportLog(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     event: Mapped[str] = mapped_column(String(32))
     message: Mapped[str]
+    code: Mapped[str | None] = mapped_column(String(64))
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (Index("import_log_job_id_idx", "job_id", "id"),)
 

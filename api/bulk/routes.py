@@ -32,6 +32,7 @@ from database.running_imports import find_running_import
 from database.serializers import format_timestamp, serialize_import
 from database.statement_timeout import allow_long_statements
 from importer.jobs.bulk_jobs import create_bulk_job
+from importer.jobs.log_messages import log_message
 from models import ImportJob, db
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/api/products", tag="Products")
@@ -124,8 +125,15 @@ def _respond(body: BulkRequest) -> tuple[Response, int]:
     job = find_job(task_id)
     if job.status == "completed":
         found, changed = job.total_records, _count_changed(job)
-        message, undo_until = body.change.describe_result(found, changed), format_timestamp(job.undo_until)
-        return jsonify(message=message, count=changed, task_id=task_id, undo_until=undo_until), 200
+        result = log_message("bulk_completed", **body.change.result(found, changed))
+        return jsonify(
+            message=result.sentence,
+            code=result.code,
+            details=result.details,
+            count=changed,
+            task_id=task_id,
+            undo_until=format_timestamp(job.undo_until),
+        ), 200
     response, status = _respond_unfinished(body.change, job)
     if respond_async:
         response.headers["Preference-Applied"] = RESPOND_ASYNC

@@ -13,7 +13,7 @@ from api.imports.schemas import ImportSchema
 from api.openapi import JSON
 from api.products.schemas import MAX_IDS, ProductFilterSchema, ProductUpdateSchema
 from api.request_fields import REQUIRED_MESSAGE, Boolean, Choice, Ids, NestedFilter, ShortText
-from api.response_fields import integer, optional, text, timestamp, uuid
+from api.response_fields import dictionary, integer, optional, text, timestamp, uuid
 from api.schemas import MessageSchema, QuerySchema, RequestSchema
 from catalogue.bulk import ACTIONS, FIELDS, BulkChange
 from models import ORIGINS
@@ -148,6 +148,14 @@ class BulkResultSchema(MessageSchema):
     """The result of a bulk change, or of its dry run."""
 
     message = text("One sentence that says what was done, or what would be done.", "12 products were deactivated.")
+    code = optional(text("The same as `message`, as a code for programs. A dry run has none.", "bulk_completed"))
+    details = optional(
+        dictionary(
+            "The content of `message` as named values: what was done, and the numbers of products that were changed,"
+            " had the new value already, and no longer exist. A dry run has none.",
+            examples=[{"change": "deactivate", "changed": 12, "unchanged": 2, "gone": 0}],
+        )
+    )
     count = integer("The number of products that were changed, or would be.", examples=[12])
     found = optional(integer("Only of a dry run: the number of products that are selected.", examples=[14]))
     task_id = optional(uuid("The id of the job that made the change. A dry run has none."))

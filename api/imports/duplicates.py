@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Select, Text, cast, or_, select, text
 
 from api.imports.csv_files import describe_file_name, encode_rows, send_csv
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
+from api.imports.list_messages import ListMessage, list_message
 from api.imports.list_schemas import DuplicateFileQuerySchema, DuplicatePageSchema, DuplicateQuerySchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page
@@ -52,7 +53,7 @@ def list_duplicates(query: dict[str, Any], task_id: str) -> Response:
             }
             for row in rows
         ],
-        message=_explain_missing(_count_duplicates(job), stored or 0),
+        **_explain_missing(_count_duplicates(job), stored or 0)._asdict(),
         pagination=pagination,
     )
 
@@ -106,12 +107,12 @@ def _count_duplicates(job: ImportJob) -> int:
     return int(job.duplicate_count or (job.preview or {}).get("duplicate", 0))
 
 
-def _explain_missing(counted: int, stored: int) -> str | None:
+def _explain_missing(counted: int, stored: int) -> ListMessage:
     if stored >= counted:
-        return None
+        return ListMessage()
     if stored == 0:
-        return "The duplicate rows are stored at the end of the import, and for a limited time."
-    return f"Only {stored:,} of {counted:,} duplicate rows are stored. The others were only counted."
+        return list_message("duplicates_not_stored")
+    return list_message("duplicates_cut", stored=stored, counted=counted)
 
 
 def _read_batches(engine: Engine, query: Select[ImportDuplicate]) -> Iterator[Sequence[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from api.imports.schemas import RejectedRowSchema
+from api.imports.schemas import RejectedRowSchema, reject_details
 from api.request_fields import Boolean, Choice, ShortText
 from api.response_fields import boolean, dictionary, integer, nested, nested_list, text, timestamp
 from api.schemas import PageQuerySchema, PaginationSchema, QuerySchema
@@ -25,6 +25,18 @@ KEPT_VALUES = "The values of the last row with this SKU, which counts; those of 
 MISSING_ROWS = (
     "Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing."
 )
+
+
+class PartialListSchema(Schema):
+    """What a list says about rows that are not stored."""
+
+    message = text(MISSING_ROWS, nullable=True)
+    message_code = text("The same as `message`, as a code for programs.", "rejects_cut", nullable=True)
+    message_details = dictionary(
+        "The content of `message` as named values; null if it is null.",
+        nullable=True,
+        examples=[{"stored": 100000, "counted": 141200}],
+    )
 
 
 class RowFilterSchema(QuerySchema):
@@ -114,11 +126,10 @@ class DuplicateSchema(Schema):
     kept = dictionary(KEPT_VALUES)
 
 
-class DuplicatePageSchema(Schema):
+class DuplicatePageSchema(PartialListSchema):
     """A page of duplicates."""
 
     duplicates = nested_list(DuplicateSchema)
-    message = text(MISSING_ROWS, nullable=True)
     pagination = nested(PaginationSchema)
 
 
@@ -148,11 +159,10 @@ class ListedRejectSchema(RejectedRowSchema):
     )
 
 
-class RejectedRowPageSchema(Schema):
+class RejectedRowPageSchema(PartialListSchema):
     """A page of rejected rows."""
 
     rejects = nested_list(ListedRejectSchema)
-    message = text(MISSING_ROWS, nullable=True)
     pagination = nested(PaginationSchema)
 
 
@@ -163,6 +173,7 @@ class RejectGroupSchema(Schema):
     message = text("The reason of the first of them, as a sentence for people.")
     column = text("The column that is to blame, by its name in the file; null if it is the whole row.", nullable=True)
     value = text("The value that is to blame; null if the reason is not about one value.", nullable=True)
+    details = reject_details()
     count = integer("How many rows there are.", minimum=1)
     lines = fields.List(
         fields.Integer(metadata={"minimum": 1}),
@@ -171,9 +182,8 @@ class RejectGroupSchema(Schema):
     )
 
 
-class RejectGroupPageSchema(Schema):
+class RejectGroupPageSchema(PartialListSchema):
     """A page of groups of rejected rows, the largest first."""
 
     groups = nested_list(RejectGroupSchema)
-    message = text(MISSING_ROWS, nullable=True)
     pagination = nested(PaginationSchema)

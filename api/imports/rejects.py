@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select, text
 
 from api.imports.csv_files import describe_file_name, send_csv
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job, record_export
+from api.imports.list_messages import ListMessage, list_message
 from api.imports.list_schemas import (
     MAX_GROUP_LINES,
     RejectedRowPageSchema,
@@ -23,6 +24,7 @@ from api.request_fields import Boolean
 from api.schemas import PageQuerySchema, QuerySchema
 from importer.columns.reject_file import UNSPLITTABLE_CODES, encode_reject_file, split_rejects
 from importer.files.dialect import Dialect
+from importer.files.reject_messages import read_details
 from importer.files.rows import Reject
 from models import ImportJob, ImportReject, db
 
@@ -82,11 +84,12 @@ def list_rejects(query: dict[str, Any], task_id: str) -> Response:
                 "row": row.row,
                 "column": row.column,
                 "value": row.value,
+                "details": read_details(row.code, row.message),
                 "cells": cells,
             }
             for row, cells in zip(rows, _split_rows(job, rows), strict=True)
         ],
-        message=_explain_missing(job),
+        **_explain_missing(job)._asdict(),
         pagination=pagination,
     )
 
@@ -115,12 +118,13 @@ def list_reject_groups(query: dict[str, Any], task_id: str) -> Response:
                 "message": group.message,
                 "column": group.column,
                 "value": group.value,
+                "details": read_details(group.code, group.message),
                 "count": group.count,
                 "lines": group.lines,
             }
             for group in groups
         ],
-        message=_explain_missing(job),
+        **_explain_missing(job)._asdict(),
         pagination=pagination_json(page, per_page, total),
     )
 
@@ -159,7 +163,7 @@ def export_rejects(query: dict[str, Any], task_id: str) -> Response:
         dialect,
         chain([first_batch], batches),
         byte_order_mark=query.get("bom", False),
-        explain_missing=lambda written: explain_missing_rejects(rejected_count, written, is_stored=is_stored),
+        explain_missing=lambda written: explain_missing_rejects(rejected_count, written, is_stored=is_stored).message,
     )
     return send_csv(body, filename, "rejects")
 
@@ -176,22 +180,22 @@ def _split_rows(job: ImportJob, rows: Sequence[ImportReject]) -> list[list[str] 
     ]
 
 
-def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> str | None:
-    """Return a sentence if fewer rejects are stored than were counted.
+def explain_missing_rejects(rejected: int, stored: int, *, is_stored: bool) -> ListMessage:
+    """Return what a list says if fewer rejects are stored than were counted.
 
     `is_stored` says whether the import has stored its rejects, which it does once it has read the whole file.
     """
     if stored >= rejected:
-        return None
+        return ListMessage()
     if not is_stored:
-        return "The rejected rows are stored once the whole file has been read."
+        return list_message("rejects_not_yet_stored")
     if stored == 0:
-        return "The rejected rows are no longer stored, because the import ended long ago."
-    return f"Only the first {stored:,} of {rejected:,} rejected rows are stored. The others were only counted."
+        return list_message("rejects_gone")
+    return list_message("rejects_cut", stored=stored, counted=rejected)
 
 
-def _explain_missing(job: ImportJob) -> str | None:
-    """Return a sentence if not all rejected rows of a job are stored."""
+def _explain_missing(job: ImportJob) -> ListMessage:
+    """Return what a list says if not all rejected rows of a job are stored."""
     stored = db.session.scalar(select(func.count()).select_from(ImportReject).where(ImportReject.job_id == job.id))
     return explain_missing_rejects(job.rejected_count, stored or 0, is_stored=_are_rejects_stored(job))
 

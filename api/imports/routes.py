@@ -16,6 +16,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
 from database.serializers import format_timestamp, serialize_import, serialize_product
 from importer.columns.column_mapping import FIELDS
+from importer.files.reject_messages import read_details
 from importer.notices import show_stored
 from importer.pipeline.affected_products import AffectedProduct, list_affected_products
 from importer.pipeline.missing import NOTHING_MISSING
@@ -81,7 +82,7 @@ def show_import(task_id: str) -> Response:
     """
     job = find_job(task_id)
     entries = db.session.execute(
-        select(ImportLog.at, ImportLog.event, ImportLog.message)
+        select(ImportLog.at, ImportLog.event, ImportLog.message, ImportLog.code, ImportLog.details)
         .where(ImportLog.job_id == job.id)
         .order_by(ImportLog.id)
     )
@@ -107,7 +108,7 @@ def show_import(task_id: str) -> Response:
             "preview": _serialize_preview(job.preview),
             "notices": show_stored(job.notices or []),
             "fixes_count": db.session.scalar(select(func.count()).where(ImportFix.job_id == job.id)),
-            "log": [{"at": format_timestamp(at), "event": event, "message": message} for at, event, message in entries],
+            "log": [{**entry._mapping, "at": format_timestamp(entry.at)} for entry in entries],
             "samples": [{"at": round(at, 3), "phase": phase, "rows": rows} for at, phase, rows in samples],
         }
     )
@@ -128,7 +129,10 @@ def _serialize_preview(preview: dict[str, Any] | None) -> dict[str, Any] | None:
     if not preview:
         return None
     # Previews of earlier versions lack these keys.
-    rejects = [{"column": None, "value": None, **reject} for reject in preview["rejects"]]
+    rejects = [
+        {"column": None, "value": None, **reject, "details": read_details(reject["code"], reject["message"])}
+        for reject in preview["rejects"]
+    ]
     return {**NOTHING_MISSING, "fields": {}, "checked_at": None, **preview, "rejects": rejects}
 
 

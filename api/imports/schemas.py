@@ -161,6 +161,16 @@ class NoticeSchema(Schema):
     fixes = nested_list(NoticeFixSchema, "All options that settle the notice, to choose one of them.")
 
 
+def reject_details() -> fields.Dict:
+    """Return the field of the details of a reason to reject a row."""
+    return dictionary(
+        "The content of `message` for programs: named numbers and texts, which depend on the code. If a code has"
+        " several sentences, `problem` names them. Null if an earlier version of the product wrote the message.",
+        nullable=True,
+        examples=[{"column": "Status", "value": "maybe"}],
+    )
+
+
 class RejectedRowSchema(Schema):
     """A row that could not be imported."""
 
@@ -172,6 +182,7 @@ class RejectedRowSchema(Schema):
         "The column that is to blame, by its name in the file; null if it is the whole row.", "Status", nullable=True
     )
     value = text("The value that is to blame; null if the reason is not about one value.", "maybe", nullable=True)
+    details = reject_details()
 
 
 class PreviewChangeSchema(Schema):
@@ -231,9 +242,20 @@ class LogEntrySchema(Schema):
     event = text(
         "What happened, as a code for programs. An import fails with `refused` if its file cannot be imported as it is,"
         " and with `failed` for other reasons.",
-        "started",
+        "read",
     )
-    message = text("What happened, as a sentence for people.", "A worker started the import.")
+    message = text("What happened, as a sentence for people.", "3,000 rows were read, 12 of them rejected.")
+    code = text(
+        "The message, as a code for programs: an event may have several messages. Null if the sentence has no code, as"
+        " in entries of earlier versions.",
+        "read",
+        nullable=True,
+    )
+    details = dictionary(
+        "The content of the message: named numbers and texts, which depend on the code; null if `code` is null.",
+        nullable=True,
+        examples=[{"rows": 3000, "accepted": 2988, "rejected": 12, "stored": 12, "not_stored": 0}],
+    )
 
 
 class ProgressSampleSchema(Schema):

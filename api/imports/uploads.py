@@ -29,6 +29,7 @@ from api.openapi import INVALID_PARAMETER, Blueprint, load
 from api.response_fields import EXAMPLE_TASK_ID, text
 from api.response_fields import uuid as uuid_field
 from api.transactions import repeat_after_conflict
+from importer.jobs.log_messages import log_message
 from models import ImportJob, ImportLog, db
 
 log = logging.getLogger(__name__)
@@ -145,8 +146,10 @@ def _insert_job(values: dict[str, Any]) -> None:
     job = ImportJob(**values)
     db.session.add(job)
     db.session.flush()
-    message = f"{job.filename} was uploaded ({job.file_size:,} bytes)."
-    db.session.add(ImportLog(job_id=job.id, event="uploaded", message=message))
+    message = log_message("uploaded", filename=job.filename, bytes=job.file_size)
+    entry = ImportLog(job_id=job.id, event="uploaded", message=message.sentence)
+    entry.code, entry.details = message.code, dict(message.details or {})
+    db.session.add(entry)
     record_action("started", job, {name: [None, values[name]] for name in RECORDED_OPTIONS})
     db.session.commit()
 

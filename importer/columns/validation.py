@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from importer.columns.column_mapping import column_names, named_width, shorten, width_without_reject_columns
 from importer.columns.formula_guard import remove_guard
@@ -14,9 +14,19 @@ from importer.columns.header_rows import HeaderRows
 from importer.columns.reject_file import find_own_width
 from importer.columns.rejected_skus import WRONG_WIDTH_CODE, read_skus
 from importer.columns.values import repair_values
-from importer.files.cells import Row, count_fields, has_content, has_width
+from importer.files.cells import Row, has_content, has_width
 from importer.files.dialect import Dialect
 from importer.files.fast_path import Layout
+from importer.files.reject_messages import (
+    EMPTY_SKU_COLUMN,
+    INVALID_ACTIVE,
+    INVALID_ENCODING,
+    MISSING_SKU,
+    SPREADSHEET_ERROR,
+    TOO_LONG,
+    WRONG_FIELD_COUNT,
+    RejectMessage,
+)
 from importer.files.rewritten_skus import find_rewritten
 from importer.files.rows import SURROGATE, Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.spreadsheet_errors import ERRORS, may_have_error
@@ -247,12 +257,10 @@ class RowValidator:
                 if is_short:
                     short.append(number)
                 if not (self._accept_short_rows if is_short else has_width(row, width)):
-                    sentence = f"The row has {count_fields(len(row))} where the header has {count_fields(width)}."
-                    reasons[number] = Reason("wrong_field_count", sentence)
+                    reasons[number] = _wrong_field_count(len(row), width)
                     continue
             if self._kept and (own_width := find_own_width(row, self._kept)) is not None:
-                sentence = f"The row has {count_fields(own_width)} where the header has {count_fields(self._kept)}."
-                reasons[number] = Reason("wrong_field_count", sentence)
+                reasons[number] = _wrong_field_count(own_width, self._kept)
                 continue
             if len(row) != width:
                 row = [*row, *[""] * (width - len(row))][:width]
@@ -282,17 +290,15 @@ class RowValidator:
             words = map(ACTIVE_WORDS.get, map(str.lower, map(str.strip, values["active"])), repeat("?"))
             for number, word in enumerate(words):
                 if word == "?":
-                    sentence = self._describe(
-                        "active", values["active"][number], "is not yes or no. Write true, false, yes, no, 1 or 0."
-                    )
-                    problems[number] = Reason("invalid_active", sentence, "active", is_about_value=True)
+                    value = values["active"][number]
+                    problems[number] = self._blame(INVALID_ACTIVE, "active", value, is_about_value=True)
         if "name" in values:
             self._check_length(problems, "name", values["name"], NAME_MAX_CHARACTERS)
         self._check_length(problems, "sku", values["sku"], SKU_MAX_CHARACTERS)
         if not all(values["sku"]):
             name = self._names["sku"]
-            explained = "" if name.lower() == "sku" else f" `{name}` is empty."
-            missing = Reason("missing_sku", f"The row has no SKU.{explained}", "sku")
+            sentence = MISSING_SKU.format() if name.lower() == "sku" else EMPTY_SKU_COLUMN.format(column=name)
+            missing = Reason(MISSING_SKU.code, sentence, "sku")
             problems.update((number, missing) for number, sku in enumerate(values["sku"]) if not sku)
         for field, column in reversed(list(values.items())):
             text = "".join(column)
@@ -303,18 +309,13 @@ class RowValidator:
             except UnicodeEncodeError:
                 for number, value in enumerate(column):
                     if SURROGATE.search(value):
-                        sentence = self._describe(
-                            field, make_printable(value), "has bytes that are not text in the encoding of the file."
-                        )
-                        problems[number] = Reason("invalid_encoding", sentence, field)
+                        problems[number] = self._blame(INVALID_ENCODING, field, make_printable(value))
         return problems
 
     def _find_errors(self, field: str, column: Sequence[str]) -> Iterator[tuple[int, Reason]]:
         for number, value in enumerate(column):
             if value.strip() in ERRORS:
-                problem = "is an error of the spreadsheet. Correct the formula, or empty the cell."
-                sentence = self._describe(field, value, problem)
-                yield number, Reason("spreadsheet_error", sentence, field, is_about_value=True)
+                yield number, self._blame(SPREADSHEET_ERROR, field, value, is_about_value=True)
 
     def _check_length(
         self, problems: dict[int, Reason], field: str, column: Sequence[str], max_characters: int
@@ -324,12 +325,16 @@ class RowValidator:
             return
         for number, length in enumerate(lengths):
             if length > max_characters:
-                sentence = f"has {length:,} characters; at most {max_characters} are allowed."
-                problems[number] = Reason(f"{field}_too_long", self._describe(field, column[number], sentence), field)
+                problems[number] = self._blame(
+                    TOO_LONG[field], field, column[number], characters=length, limit=max_characters
+                )
 
-    def _describe(self, field: str, value: str, problem: str) -> str:
-        """Return a sentence about a value, with the name of its column as it is in the file."""
-        return f"{self._names[field]}: `{shorten(value.strip())}` {problem}"
+    def _blame(
+        self, message: RejectMessage, field: str, value: str, *, is_about_value: bool = False, **details: Any
+    ) -> Reason:
+        """Return a reason that is about a value, with the name of its column as it is in the file."""
+        sentence = message.format(column=self._names[field], value=shorten(value.strip()), **details)
+        return Reason(message.code, sentence, field, is_about_value)
 
     def _encode(self, values: Mapping[str, Sequence[str]], widths: Sequence[int] | None) -> list[str]:
         """Encode rows for COPY. If the `widths` of the rows are given, cells beyond them are NULL."""
@@ -353,3 +358,7 @@ class RowValidator:
         # Quoting every field is simpler than finding out which fields need it.
         between = f"{quote}{delimiter}{quote}"
         return [f"{quote}{row}{quote}\n" for row in map(between.join, rows)]
+
+
+def _wrong_field_count(found: int, expected: int) -> Reason:
+    return Reason(WRONG_FIELD_COUNT.code, WRONG_FIELD_COUNT.format(found=found, expected=expected))

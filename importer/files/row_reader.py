@@ -15,19 +15,11 @@ from typing import NamedTuple
 from importer.files.cells import Row
 from importer.files.dialect import Dialect
 from importer.files.long_rows import LongRows, Place
+from importer.files.reject_messages import LONG_ROW, NUL, TEXT_AFTER_QUOTE, UNCLOSED_QUOTE
 from importer.files.rows import Reject, RowChunk, RowPositions, make_all_printable, make_printable
 from importer.files.text_buffer import TextBuffer, find_blank_run
 from importer.files.tuning import DEFAULT_TUNING
 
-TEXT_AFTER_QUOTE_MESSAGE = (
-    "A quoted field continues after its closing quote. Write a quote within a quoted field as {quote}{quote} and put a "
-    "{delimiter} after the closing one, or choose another quote for the whole file."
-)
-UNCLOSED_QUOTE_MESSAGE = (
-    "The row has an opening quote without an end. Close it, or write a quote within a quoted field as two."
-)
-LONG_ROW_MESSAGE = "The row is longer than {limit:,} characters, which is the limit. Shorten it."
-NUL_MESSAGE = "The row contains a NUL character. Remove it."
 SHOWN_LONG_ROW_CHARACTERS = 200
 # The amount of text in a batch.
 BATCH_CHARACTERS = 1 << 18
@@ -43,7 +35,7 @@ class OpenQuote(NamedTuple):
     """
 
     until: int = 0
-    problem: str = UNCLOSED_QUOTE_MESSAGE
+    problem: str = UNCLOSED_QUOTE.format()
 
 
 class BadLines(NamedTuple):
@@ -70,9 +62,7 @@ class RowReader:
         self._dialect = dialect
         self._max_record = max_record
         self._open = OpenQuote()
-        self._text_after_quote_message = TEXT_AFTER_QUOTE_MESSAGE.format(
-            quote=dialect.quote, delimiter=dialect.delimiter_name
-        )
+        self._text_after_quote_message = TEXT_AFTER_QUOTE.format(quote=dialect.quote, delimiter=dialect.delimiter_name)
         self._long_rows = LongRows(buffer.source, dialect)
         self._single_rows = 1
 
@@ -133,7 +123,7 @@ class RowReader:
                 if "expected after" not in str(error) or offset + reader.line_num - start > self._batch_lines:
                     break
                 bad.lines.append(first_line + start)
-                bad.reasons.append(("bad_quoting", self._text_after_quote_message))
+                bad.reasons.append((TEXT_AFTER_QUOTE.code, self._text_after_quote_message))
                 bad.raws.append(batch[start])
                 start += 1
                 if offset + reader.line_num != start:
@@ -146,7 +136,7 @@ class RowReader:
                 raw = batch[start] if end - start == 1 else "".join(batch[start:end])
                 if has_nul and "\0" in raw:
                     bad.lines.append(first_line + start)
-                    bad.reasons.append(("nul", NUL_MESSAGE))
+                    bad.reasons.append((NUL.code, NUL.format()))
                     bad.raws.append(raw)
                 elif row:
                     chunk.rows.append(row)
@@ -181,9 +171,9 @@ class RowReader:
         raw = buffer.text[buffer.position : buffer.position + end]
         buffer.consume(end)
         if problem is not None:
-            return raw, None, Reject(line, "bad_quoting", problem, make_printable(raw))
+            return raw, None, Reject(line, UNCLOSED_QUOTE.code, problem, make_printable(raw))
         if "\0" in raw:
-            return raw, None, Reject(line, "nul", NUL_MESSAGE, make_printable(raw))
+            return raw, None, Reject(line, NUL.code, NUL.format(), make_printable(raw))
         return raw, row, None
 
     def _parse_row(self, first_end: int) -> tuple[int, Row | None, str | None]:
@@ -216,7 +206,7 @@ class RowReader:
                     return
                 yield self._peek(begin, end)
 
-        until, problem = 0, UNCLOSED_QUOTE_MESSAGE
+        until, problem = 0, UNCLOSED_QUOTE.format()
         try:
             row = next(self._dialect.with_spaces.reader(lines()), None)
             return end, row, None
@@ -260,5 +250,5 @@ class RowReader:
         return buffer.text[buffer.position : buffer.position + min(SHOWN_LONG_ROW_CHARACTERS, self._max_record)]
 
     def _reject_long(self, line: int, start: str) -> tuple[str, None, Reject]:
-        message = LONG_ROW_MESSAGE.format(limit=self._max_record)
-        return start, None, Reject(line, "row_too_long", message, make_printable(start) + "…")
+        message = LONG_ROW.format(limit=self._max_record)
+        return start, None, Reject(line, LONG_ROW.code, message, make_printable(start) + "…")

@@ -13,27 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from importer.files.cells import Row, count_fields, has_content, has_width
+from importer.files.cells import Row, has_content, has_width
 from importer.files.dialect import Dialect
 from importer.files.fast_path import find_rows
+from importer.files.reject_messages import BROKEN_ROW, STRAY_END, STRAY_QUOTE, WRAPPED_ROW
 from importer.files.rows import Reject, RowChunk, RowPositions, count_line_breaks, make_printable
 from importer.notices import MAX_LINES, MAX_SAMPLE_CHARACTERS, MAX_SAMPLES, Notices
 
-STRAY_QUOTE_MESSAGE = (
-    "The row has an opening quote without an end: it takes in {lines} below, up to the next quote. Close it, or write "
-    "a quote within a quoted field as two."
-)
-STRAY_END_MESSAGE = (
-    "The row has a quote that ends the opening quote of line {line:,}. Correct that line, and check the quotes of this "
-    "one."
-)
-BROKEN_ROW_MESSAGE = (
-    "A line end within a value breaks this row, and the header has {fields}. Put values with line ends in quotes."
-)
-WRAPPED_ROW_MESSAGE = (
-    "The row is in quotes as a whole, and what is in them is no row. Remove these quotes, and put only values with "
-    "delimiters, quotes or line ends in quotes."
-)
 # Returns the number that users know a line by, which may be that of a row of a sheet.
 FindRow = Callable[[int], int]
 
@@ -186,7 +172,7 @@ class RowRepair:
                 return
         # A part beside one with another width may be half a row.
         fits = [True, *fits, not is_cut]
-        message = BROKEN_ROW_MESSAGE.format(fields=count_fields(self._width))
+        message = BROKEN_ROW.format(expected=self._width)
         if self._width == 1 and len(parts) > 1:
             # Nothing shows whether a part is a value or half of one.
             self._note_line_ends([part for part in parts if self._ends_within(part.raw)])
@@ -195,14 +181,14 @@ class RowRepair:
                 rows.append(part)
                 self._note_values(part)
             else:
-                rejects.append(Reject(part.line, "wrong_field_count", message, make_printable(part.raw)))
+                rejects.append(Reject(part.line, BROKEN_ROW.code, message, make_printable(part.raw)))
 
     def _add_row_of_lines(self, part: Part, rows: list[Part], rejects: list[Reject]) -> None:
         """Add a row with line ends within quotes, or the rows that a quote without an end has taken in."""
         if self._dialect.wrapped and len(part.row) == 1 < self._width:
             row = self._unwrap(part.row[0])
             if row is None:
-                rejects.append(Reject(part.line, "bad_quoting", WRAPPED_ROW_MESSAGE, make_printable(part.raw)))
+                rejects.append(Reject(part.line, WRAPPED_ROW.code, WRAPPED_ROW.format(), make_printable(part.raw)))
             else:
                 rows.append(part._replace(row=row))
             return
@@ -274,16 +260,16 @@ class RowRepair:
         A line between them that has quotes other than doubled ones was not taken in as a whole, and is rejected, too.
         """
         below = len(lines) - 1
-        stray = STRAY_QUOTE_MESSAGE.format(lines="the line" if below == 1 else f"the {below:,} lines")
-        rejects.append(Reject(line, "bad_quoting", stray, make_printable(lines[0])))
-        end = STRAY_END_MESSAGE.format(line=line)
+        stray = STRAY_QUOTE.format(count=below)
+        rejects.append(Reject(line, STRAY_QUOTE.code, stray, make_printable(lines[0])))
+        end = STRAY_END.format(line=line)
         for number, raw in enumerate(lines[1:-1], line + 1):
             row = self._read_line(raw)
             if row is None:
-                rejects.append(Reject(number, "bad_quoting", end, make_printable(raw)))
+                rejects.append(Reject(number, STRAY_END.code, end, make_printable(raw)))
             elif has_content(row):
                 rows.append(Part(number, raw, row))
-        rejects.append(Reject(line + below, "bad_quoting", end, make_printable(lines[-1])))
+        rejects.append(Reject(line + below, STRAY_END.code, end, make_printable(lines[-1])))
 
     def _read_line(self, raw: str) -> Row | None:
         """Return the cells of a line without quotes other than doubled ones; None if it has others."""

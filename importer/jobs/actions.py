@@ -17,11 +17,13 @@ from psycopg2.extras import Json
 
 from access import audit
 from access.audit import Origin, Target
+from catalogue.bulk import name_change
 from database.advisory_locks import cancel_work
 from database.connect import transaction
 from database.lease import RELEASE_LEASE_SQL
 from importer.jobs import cleanup, repository
-from importer.jobs.messages import NOUNS, kind_of_undone, noun_of_undone
+from importer.jobs.log_messages import NOUNS, LogMessage, log_message
+from importer.jobs.messages import kind_of_undone, noun_of_undone
 from importer.jobs.missing_limit import MissingProducts
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import Retention
@@ -159,7 +161,7 @@ def confirm(cursor: Cursor, task_id: str) -> None:
         excess = missing.excess()
         raise NotAllowed("too_many_missing", str(excess), {**missing.to_json(), **excess.details})
     cursor.execute(CONFIRM_SQL, (job["id"],))
-    repository.append_log(cursor, job["id"], "confirmed", "The preview was confirmed.")
+    repository.append_log(cursor, job["id"], "confirmed", log_message("confirmed"))
     file_description = job["file"] or {}
     if job["started_from"] == "page" and file_description.get("header_key"):
         mapping = {column["name"]: column["field"] for column in file_description["columns"]}
@@ -215,12 +217,12 @@ def retry(cursor: Cursor, task_id: str, options: dict[str, Any]) -> None:
     options_change = any(job[name] != value for name, value in options.items())
     must_start_over = awaits_confirmation or options_change or job["undone_by"] is not None or not job["is_staged"]
     starts_over = not is_undo and must_start_over
-    message = "Retried from the start." if starts_over else "Retried; continues where it stopped."
-    queue_again(cursor, job, options, starts_over=starts_over, event="retried", message=message)
+    entry = log_message("retried_from_start" if starts_over else "retried")
+    queue_again(cursor, job, options, starts_over=starts_over, event="retried", message=entry)
 
 
 def queue_again(
-    cursor: Cursor, job: dict[str, Any], options: dict[str, Any], *, starts_over: bool, event: str, message: str
+    cursor: Cursor, job: dict[str, Any], options: dict[str, Any], *, starts_over: bool, event: str, message: LogMessage
 ) -> None:
     """Queue a job that `lock_job` returned and that may be retried; raises `NotAllowed` and `JobLocked`.
 
@@ -274,9 +276,17 @@ def undo(cursor: Cursor, task_id: str, *, started_from: str, started_by: str) ->
     cursor.execute(CREATE_UNDO_SQL, values)
     (undo_id,) = cursor.fetchone() or (0,)
     cursor.execute(LINK_UNDO_SQL, (undo_task_id, job["id"]))
-    repository.append_log(cursor, job["id"], "undone", "The undo was started.")
-    repository.append_log(cursor, undo_id, "uploaded", f"The undo of {job['filename']} was requested.")
+    repository.append_log(cursor, job["id"], "undone", log_message("undone"))
+    repository.append_log(cursor, undo_id, "uploaded", _describe_undo_request(job))
     return undo_task_id
+
+
+def _describe_undo_request(job: dict[str, Any]) -> LogMessage:
+    if job["bulk"] is None:
+        return log_message("undo_requested", filename=job["filename"])
+    change = name_change(*(job["bulk"][name] for name in ("action", "field", "value")))
+    selection = "all" if job["bulk"]["selection"] == "all" else "some"
+    return log_message("undo_of_bulk_requested", change=change, selection=selection)
 
 
 def find_undoable(cursor: Cursor, task_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from psycopg2.extras import Json
 
 from catalogue.bulk import BulkChange
 from importer.jobs import repository
+from importer.jobs.log_messages import log_message
 
 # A job that the caller works on itself counts as announced. So the reaper sends no message for it before the caller has
 # its lease.
@@ -40,5 +41,6 @@ def create_bulk_job(
     }
     cursor.execute(CREATE_BULK_JOB_SQL, values)
     (job_id,) = cursor.fetchone() or (0,)
-    repository.append_log(cursor, job_id, "requested", f"{change.title}: the bulk change was requested.")
+    message = log_message("bulk_requested", change=change.name, selection=change.scope)
+    repository.append_log(cursor, job_id, "requested", message)
     return task_id

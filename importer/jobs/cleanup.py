@@ -20,6 +20,7 @@ from psycopg2.extensions import cursor as Cursor
 from database.connect import transaction
 from importer.errors import FailureKind, ImportFailure
 from importer.jobs import deleted_tables, repository
+from importer.jobs.log_messages import log_message
 from importer.jobs.repository import BUMP_REVISION_SQL
 from importer.jobs.retention import HistoryRetention, Retention
 
@@ -112,31 +113,27 @@ class ExpiringDetails:
     """Details that are removed before their job.
 
     `removed_at` is the column of the job that records when. `condition` is true for jobs that may have such details.
-    `message` is the sentence for the job's log.
+    `code` is that of the message for the job's log.
     """
 
     details: Details
     removed_at: str
     condition: str
-    message: str
+    code: str
 
 
 NOT_CONFIRMED = FailureKind(
     "not_confirmed", "The preview was not confirmed within {hours} hours, so nothing was imported."
 )
-EXPIRING_REJECTS = ExpiringDetails(
-    REJECTS, "rejects_removed_at", "rejected_count > 0", "The rejected rows were removed after {days} days."
-)
+EXPIRING_REJECTS = ExpiringDetails(REJECTS, "rejects_removed_at", "rejected_count > 0", "rejects_removed")
 # A job that was not confirmed has counted its duplicates in its preview only.
 EXPIRING_DUPLICATES = ExpiringDetails(
     DUPLICATES,
     "duplicates_removed_at",
     "(duplicate_count > 0 OR (preview ->> 'duplicate')::bigint > 0)",
-    "The duplicate rows were removed after {days} days.",
+    "duplicates_removed",
 )
-EXPIRING_SAMPLES = ExpiringDetails(
-    SAMPLES, "samples_removed_at", "true", "The throughput samples were removed after {days} days."
-)
+EXPIRING_SAMPLES = ExpiringDetails(SAMPLES, "samples_removed_at", "true", "samples_removed")
 
 
 def cancel_expired_previews(connection: Connection, retention: Retention) -> None:
@@ -278,7 +275,7 @@ def _delete_expiring(connection: Connection, expiring: ExpiringDetails, days: in
                         (job_id, days),
                     )
                     if cursor.rowcount:
-                        repository.append_log(cursor, job_id, "removed", expiring.message.format(days=days))
+                        repository.append_log(cursor, job_id, "removed", log_message(expiring.code, days=days))
             except errors.LockNotAvailable:
                 locked.add(job_id)
     return True

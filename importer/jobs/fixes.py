@@ -16,7 +16,7 @@ from psycopg2.extras import execute_values
 from database.connect import transaction
 from importer.files.fixes import Fixes, RowFix, ValueFix
 from importer.jobs.actions import NotAllowed, lock_job, queue_again, refuse_state
-from importer.jobs.messages import NOUNS
+from importer.jobs.log_messages import NOUNS, log_message
 
 # The fixes of an import are kept in memory while its file is read.
 MAX_FIXES = 1000
@@ -93,10 +93,8 @@ def add_fixes(cursor: Cursor, task_id: str, given: Sequence[ValueFix | RowFix]) 
             f"An import can have at most {MAX_FIXES:,} fixes with {MAX_FIXES_CHARACTERS:,} characters together. Correct"
             " the file itself, and upload it again."
         )
-    parts = [f"{len(values):,} values" if len(values) > 1 else "1 value"] if values else []
-    parts += [f"{len(rows):,} rows" if len(rows) > 1 else "1 row"] if rows else []
-    message = f"{' and '.join(parts)} fixed; the file is read again."
-    queue_again(cursor, job, {}, starts_over=True, event="fixed", message=message)
+    entry = log_message("fixed", values=len(values), rows=len(rows))
+    queue_again(cursor, job, {}, starts_over=True, event="fixed", message=entry)
 
 
 def delete_fix(cursor: Cursor, task_id: str, fix_id: int) -> ValueFix | RowFix:
@@ -110,8 +108,11 @@ def delete_fix(cursor: Cursor, task_id: str, fix_id: int) -> ValueFix | RowFix:
     if row is None:
         raise FixNotFound
     column, value, replacement, line, cells = row
-    what = f"of line {line:,}" if line else f"of “{value[:MAX_SHOWN_CHARACTERS]}” in {column[:MAX_SHOWN_CHARACTERS]}"
-    message = f"The fix {what} was deleted; the file is read again."
+    if line:
+        message = log_message("fix_of_row_deleted", line=line)
+    else:
+        shown = {"column": column[:MAX_SHOWN_CHARACTERS], "value": value[:MAX_SHOWN_CHARACTERS]}
+        message = log_message("fix_of_value_deleted", **shown)
     queue_again(cursor, job, {}, starts_over=True, event="fix_deleted", message=message)
     return RowFix(line, cells) if line else ValueFix(column, value, replacement)
 

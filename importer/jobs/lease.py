@@ -14,7 +14,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from database.connect import transaction
 from database.lease import ACQUIRE_LEASE_SQL, LEASE_IS_VALID_SQL, RELEASE_LEASE_SQL, current_holder, holder_has_ended
-from importer.errors import LeaseLost
+from importer.errors import ImportFailure, LeaseLost
+from importer.jobs.log_messages import failure_message, log_message
 from importer.jobs.repository import (
     BUMP_REVISION_SQL,
     FORGET_ESTIMATE_SQL,
@@ -71,9 +72,9 @@ def acquire(connection: Connection, task_id: str, *, lease_seconds: int) -> Job 
         job = Job(*cursor.fetchone())  # type: ignore[misc]
         cursor.execute(SAMPLE_START_SQL, (job.id,))
         if previous_holder:
-            append_log(cursor, job.id, "resumed", "The previous worker stopped; another one resumed the job.")
+            append_log(cursor, job.id, "resumed", log_message("resumed"))
         elif is_first_attempt:
-            append_log(cursor, job.id, "started", "A worker started the job.")
+            append_log(cursor, job.id, "started", log_message("started"))
         return job
 
 
@@ -95,15 +96,15 @@ def is_held(cursor: Cursor, job: Job) -> bool:
     return bool(cursor.rowcount == 1)
 
 
-def release(connection: Connection, job: Job, *, reason: str | None = None) -> bool:
+def release(connection: Connection, job: Job, *, reason: ImportFailure | None = None) -> bool:
     """Release the lease before it expires; the next worker that acquires it continues the job.
 
-    Returns False if the worker does not hold the lease any more. Otherwise the sentence `reason` goes into the log of
+    Returns False if the worker does not hold the lease any more. Otherwise the `reason` goes into the log of
     the job.
     """
     with transaction(connection) as cursor:
         cursor.execute(RELEASE_JOB_SQL, {"id": job.id, "token": job.token})
         was_held = bool(cursor.rowcount == 1)
         if reason and was_held:
-            append_log(cursor, job.id, "interrupted", reason)
+            append_log(cursor, job.id, "interrupted", failure_message(reason))
         return was_held

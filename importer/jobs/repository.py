@@ -22,7 +22,8 @@ from database.lease import RELEASE_LEASE_SQL
 from database.serializers import IMPORT_COLUMNS, serialize_import
 from importer.errors import ImportFailure, LeaseLost
 from importer.jobs.forecast import Estimate
-from importer.jobs.messages import NOUNS, describe_bulk_change, describe_cancellation, describe_import, describe_undo
+from importer.jobs.log_messages import NOUNS, LogMessage, failure_message
+from importer.jobs.messages import describe_bulk_change, describe_cancellation, describe_import, describe_undo
 from importer.jobs.retention import SET_RETRY_DEADLINE_SQL, SET_UNDO_DEADLINE_SQL, Retention
 from importer.notices import Notices
 from models import LAST_UNDO_SQL, STAGING_TABLE_PREFIX
@@ -106,7 +107,7 @@ REPORT_END_OF_UNDO_SQL = f"""
 UPDATE import_jobs SET {BUMP_REVISION_SQL}
 WHERE undone_by = (SELECT task_id FROM import_jobs WHERE id = %s AND kind = 'undo')
 """
-APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message) VALUES (%s, %s, %s)"
+APPEND_LOG_SQL = "INSERT INTO import_log (job_id, event, message, code, details) VALUES (%s, %s, %s, %s, %s)"
 
 JOB_COLUMNS_SQL = (
     "id, task_id::text, lease_token::text, stored_name, file_size, file_sha256, staging_table, staged_columns,"
@@ -250,9 +251,10 @@ def add_notices(cursor: Cursor, job: Job, notices: Notices, *, codes: Sequence[s
     cursor.execute(ADD_NOTICES_SQL, {"id": job.id, "codes": list(codes), "notices": Json(notices.to_json())})
 
 
-def append_log(cursor: Cursor, job_id: int, event: str, message: str) -> None:
+def append_log(cursor: Cursor, job_id: int, event: str, message: LogMessage) -> None:
     """Append an entry to the log of a job, in the caller's transaction."""
-    cursor.execute(APPEND_LOG_SQL, (job_id, event, message))
+    details = None if message.details is None else Json(message.details)
+    cursor.execute(APPEND_LOG_SQL, (job_id, event, message.sentence, message.code, details))
 
 
 def complete(cursor: Cursor, job: Job, retention: Retention) -> None:
@@ -288,7 +290,7 @@ def fail(
     file = Json(file_description) if file_description else None
     cursor.execute(REPORT_END_OF_UNDO_SQL, (job.id,))
     update(cursor, job, FAIL_SQL, {**_columns_of(failure), "file": file, **retention.parameters})
-    append_log(cursor, job.id, event, str(failure))
+    append_log(cursor, job.id, event, failure_message(failure))
     notify_webhooks(cursor, "import.failed", job)
     drop_staging_table(cursor, job.id)
 
@@ -316,7 +318,7 @@ def cancel(
         names = [column.name for column in cursor.description or ()]
         message = describe_cancellation(dict(zip(names, row, strict=True)))
     else:
-        message = str(reason)
+        message = failure_message(reason)
     append_log(cursor, job_id, event, message)
     return True
 

@@ -8,12 +8,11 @@ import is interrupted and however late it is confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from importer.jobs import repository
-from importer.jobs.missing_limit import PARTICIPLES, MissingProducts
+from importer.jobs.missing_limit import MissingProducts
 from importer.notices import Fix, Notices
 from importer.pipeline.missing_sql import FIND_PLANNER_SETTINGS_SQL, render_find_missing
 from importer.pipeline.run import Run, StepKind
@@ -28,14 +27,6 @@ RECORD_FOUND_SQL = "phase = %(phase)s, missing_found = %(found)s, missing_snapsh
 def preview_missing(run: Run) -> dict[str, Any]:
     """Find the missing products for a preview, and return its part about them; raises `LeaseLost`."""
     return _find_missing(run).to_json() if run.job.removes_missing else NOTHING_MISSING
-
-
-def describe_removal(preview: Mapping[str, Any]) -> str:
-    """Return the sentence of the job's log about the missing products of a preview, if there are any."""
-    if not preview["missing"]:
-        return ""
-    participle = PARTICIPLES[preview["missing_action"]]
-    return f" {preview['missing']:,} products that the file does not have would be {participle}."
 
 
 def prepare_removal(run: Run) -> Run:

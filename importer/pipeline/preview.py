@@ -12,11 +12,12 @@ from psycopg2.extras import Json
 
 from importer.jobs import lease, repository, speeds
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT
+from importer.jobs.log_messages import log_message
 from importer.jobs.repository import Job
 from importer.jobs.retention import SET_CONFIRM_DEADLINE_SQL, Retention
 from importer.notices import MAX_LINES, Notices
 from importer.pipeline.duplicates import DUPLICATES_DIFFER, record_duplicates
-from importer.pipeline.missing import describe_removal, preview_missing
+from importer.pipeline.missing import preview_missing
 from importer.pipeline.other_file import LOOKS_LIKE_ANOTHER_FILE, notice_unknown_skus
 from importer.pipeline.outcomes import OutcomeCounts, prepare_outcomes, record_outcomes
 from importer.pipeline.row_lists import CheckedRow, RowFilter, RowList
@@ -104,12 +105,15 @@ def create_preview(run: Run, *, slice_rows: int, max_duplicates: int, retention:
         values = {"preview": Json(preview), "progress": READ_PERCENT, "compared": compared, **retention.parameters}
         speeds.save_learned(cursor, run.forecast.learned())
         repository.update(cursor, job, AWAIT_CONFIRMATION_SQL, values)
-        message = (
-            f"{total.created:,} products would be created, {total.updated:,} updated; {job.rejected_count:,} rows were"
-            f" rejected.{describe_removal(preview)} Nothing has been written yet."
+        message = log_message(
+            "compared",
+            created=total.created,
+            updated=total.updated,
+            rejected=job.rejected_count,
+            accepted=total.keys,
+            missing=preview["missing"],
+            missing_action=preview["missing_action"],
         )
-        if not total.keys:
-            message = f"Every row was rejected ({job.rejected_count:,}), so nothing can be imported."
         repository.append_log(cursor, job.id, "compared", message)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from psycopg2 import sql
 
+from importer.files.reject_messages import SKU_TAKEN
 from importer.jobs.repository import Job
 from importer.pipeline.reversal import render_event
 
@@ -23,15 +24,19 @@ INSERT_RESTORED_SQL = """, inserted AS (
     SELECT id, sku, name, description, active, created_at, updated_at, restored
     FROM logged WHERE id NOT IN (SELECT id FROM taken) ORDER BY lower(sku) COLLATE "C" RETURNING id
 )"""
-LIST_TAKEN_SQL = """, listed AS (
+LIST_TAKEN_SQL = (
+    """, listed AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
     SELECT {job_id}, line, 'sku_taken',
-        'Another product has this SKU now, so the undo did not restore the deleted one.', sku
+        '"""
+    + SKU_TAKEN.format()
+    + """', sku
     FROM (
         SELECT rejected_count + row_number() OVER (ORDER BY lower(t.sku) COLLATE "C") AS line, t.sku
         FROM taken t, import_jobs j WHERE j.id = {job_id}
     ) numbered WHERE line <= {max_rejects}
 ), updated AS (SELECT id FROM inserted WHERE false){record_event}"""
+)
 COUNT_RESTORED_SQL = """
 SELECT (SELECT count(*) FROM logged), 0, (SELECT count(*) FROM inserted), (SELECT count(*) FROM taken)
 """

@@ -19,7 +19,7 @@ from importer.files.stored_file import StoredFile
 from importer.files.workbook.workbook_file import DEFAULT_WORKBOOK_LIMITS, WorkbookLimits
 from importer.jobs import cleanup, lease, repository, speeds
 from importer.jobs.heartbeat import Heartbeat
-from importer.jobs.messages import NOUNS
+from importer.jobs.log_messages import NOUNS
 from importer.jobs.retention import Retention
 from importer.pipeline.bulk import change_products
 from importer.pipeline.deletion import delete_all_at_once
@@ -187,7 +187,7 @@ class ImportRunner:
                 self._fail(replace(run, connection=connection), ImportFailure(OUT_OF_MEMORY, job=job.kind))
         return False
 
-    def _stop(self, run: Run, reason: str) -> bool:
+    def _stop(self, run: Run, reason: ImportFailure) -> bool:
         """Release the lease after PostgreSQL cancelled a statement. Return whether the job continues with a message."""
         if not lease.release(run.connection, run.job, reason=reason):
             self._abandon(run.connection, run.job)

@@ -29,6 +29,7 @@ from importer.files.workbook.workbook_file import WorkbookLimits
 from importer.jobs import lease, repository
 from importer.jobs.fixes import load_fixes
 from importer.jobs.heartbeat import READ_FOR_PREVIEW_PERCENT, READ_PERCENT, ReadingProgress
+from importer.jobs.log_messages import log_message
 from importer.jobs.repository import Job
 from importer.pipeline.copy_stream import running_copy
 from importer.pipeline.line_map import COPY_LINES_SQL, CREATE_LINES_TABLE_SQL, LineMap, lines_table
@@ -208,11 +209,15 @@ def stage_file(run: Run, stored_file: StoredFile, limits: ReadLimits) -> None:
                 phase_of_sample=reading.phase,
                 estimate=run.forecast.begin_next(done=reading.rejected),
             )
-            message = f"{reading.rows + reading.rejected:,} rows were read, {reading.rejected:,} of them rejected."
-            if not reading.rows:
-                message = f"Every row was rejected ({reading.rejected:,}), so nothing can be imported."
-            if reading.rejected > limits.max_rejects:
-                message += f" Only the first {limits.max_rejects:,} rejected rows are kept."
+            stored = min(reading.rejected, limits.max_rejects)
+            message = log_message(
+                "read",
+                rows=reading.rows + reading.rejected,
+                accepted=reading.rows,
+                rejected=reading.rejected,
+                stored=stored,
+                not_stored=reading.rejected - stored,
+            )
             repository.append_log(cursor, job.id, "read", message)
 
 

@@ -56,16 +56,21 @@ OUTCOMES = {
 
 
 def _describe_interference(reason: str, seconds: int, text: str, job: str) -> str:
-    return f"{REASONS[reason].format(seconds=seconds, text=text)} {OUTCOMES[job]}"
+    return f"{_describe_interruption(reason, seconds, text)} {OUTCOMES[job]}"
+
+
+def _describe_interruption(reason: str, seconds: int, text: str) -> str:
+    return REASONS[reason].format(seconds=seconds, text=text)
 
 
 INTERFERENCE = FailureKind("interference", _describe_interference)
+INTERRUPTION = FailureKind("interruption", _describe_interruption)
 
 
-def explain(error: Exception) -> str:
-    """Return a sentence that says why PostgreSQL ended a transaction with one of `RETRYABLE_ERRORS`."""
+def explain(error: Exception) -> ImportFailure:
+    """Return why PostgreSQL ended a transaction with one of `RETRYABLE_ERRORS`. The job continues after that."""
     reason, text = _find_reason(error)
-    return REASONS[reason].format(seconds=LOCK_WAIT_SECONDS, text=text)
+    return ImportFailure(INTERRUPTION, reason=reason, seconds=LOCK_WAIT_SECONDS, text=text)
 
 
 def _find_reason(error: Exception) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from psycopg2 import sql
 
 from database.connect import transaction
-from importer.jobs.messages import noun_of_undone
+from importer.files.reject_messages import EDITED_SINCE
+from importer.jobs.messages import kind_of_undone
 from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL
 from importer.pipeline.restore import render_restoration
@@ -65,7 +66,7 @@ WITH write_time AS MATERIALIZED (SELECT clock_timestamp() AS at), rest AS MATERI
 ), listed AS (
     INSERT INTO import_rejects (job_id, line, code, message, row)
     SELECT {job_id}, line, 'edited_since',
-        'The product was edited after the {noun}, so the undo left it unchanged.', sku
+        {edited_since}, sku
     FROM (
         SELECT rejected_count + row_number() OVER (ORDER BY lower(sku) COLLATE "C") AS line, sku
         FROM locked, import_jobs j WHERE NOT is_unedited AND j.id = {job_id}
@@ -116,7 +117,7 @@ def render_reversal(job: Job, entry_id: int, *, max_rejects: int, has_subscriber
     return sql.SQL(REVERSE_ENTRY_SQL).format(
         entry_id=sql.Literal(entry_id),
         job_id=sql.Literal(job.id),
-        noun=sql.SQL(noun_of_undone(job.bulk)),
+        edited_since=sql.Literal(EDITED_SINCE[kind_of_undone(job.bulk)].format()),
         max_rejects=sql.Literal(max_rejects),
         version=sql.SQL(VERSION_SQL.format(p="p")),
         record_event=render_event(job, has_subscriber=has_subscriber),

@@ -9,7 +9,8 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from importer.jobs.actions import NotAllowed
-from importer.jobs.messages import NOUNS, kind_of_undone, noun_of_undone
+from importer.jobs.log_messages import NOUNS
+from importer.jobs.messages import kind_of_undone, noun_of_undone
 from importer.pipeline.change_log import VERSION_SQL
 
 # A sample of this size takes less than a second, however many products the import wrote. Smaller imports are

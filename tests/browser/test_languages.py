@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+import requests
+from playwright.sync_api import Browser, Page, expect
 
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, show_products
@@ -67,8 +68,10 @@ def test_texts_and_formats_are_those_of_the_browser(
                 expect(notices.get_by_role("button", name=button)).to_be_visible()
             expect(page.get_by_test_id("notices")).not_to_contain_text(ENGLISH)
             check_accessible(page, "a check with notices in German", narrow=True)
-            task_id = site.upload("sku\nLAMP-1\n")
+            task_id = site.upload('sku,active\nLAMP-1,false\n,true\nLAMP-2,vielleicht\nLAMP-3\n"LAMP"4,true\n')
             site.wait_for_imports()
+            page.goto(f"/#/imports/{task_id}")
+            check_sentences_of_the_server(site, page)
             page.goto(f"/#/imports/{task_id}")
             expect(page.get_by_test_id("undo-import")).to_be_visible()
             assert page.evaluate(FITS)
@@ -77,6 +80,8 @@ def test_texts_and_formats_are_those_of_the_browser(
             page.goto(f"/#/imports/{refused}")
             sentence = "Die Datei hat keine Spalte sku. Ihre Spalten sind: article, product title."
             expect(page.get_by_text(sentence)).to_be_visible()
+            page.goto(f"/#/imports/{refused}/result")
+            expect(page.get_by_test_id("import-log").get_by_role("listitem").last).to_contain_text(sentence)
             page.goto(f"/#/imports/{task_id}")
             # A choice in the footer lasts over reloads, and "" follows the browser again.
             for value, expected in (("en", "en"), ("", "de")):
@@ -86,3 +91,63 @@ def test_texts_and_formats_are_those_of_the_browser(
                 assert page.evaluate("() => document.documentElement.lang") == expected
                 expect(page.locator("#language")).to_have_value(value)
     console.check()
+
+
+def check_sentences_of_the_server(site: Site, page: Page) -> None:
+    """Check on the page of an import, and of other jobs, that the log and the rejected rows are in German."""
+    log = page.get_by_test_id("import-log").get_by_role("listitem")
+    expect(log).to_contain_text(
+        [
+            "products.csv wurde hochgeladen (68 Byte).",
+            "Ein Worker hat den Auftrag begonnen.",
+            "5 Zeilen wurden gelesen, davon 4 abgelehnt.",
+            "1 Produkt angelegt, 0 geändert; 0 Zeilen haben nichts geändert, 0 waren Duplikate, 4 wurden abgelehnt.",
+        ]
+    )
+    reasons = [
+        "Die Zeile hat keine SKU.",
+        "active: vielleicht ist weder ja noch nein. Schreiben Sie true, false, yes, no, 1 oder 0.",
+        "Die Zeile hat 1 Feld, die Kopfzeile aber 2 Felder.",
+        "Ein Feld in Anführungszeichen geht nach dem schließenden weiter.",
+    ]
+    for panel in ("reject-groups", "rejects"):
+        page.get_by_test_id(panel).locator("summary").click()
+        expect(page.get_by_test_id(panel).locator(".reject-reason")).to_contain_text(reasons)
+
+    body = {"action": "deactivate", "filter": {"sku": "LAMP-00"}}
+    answer = requests.post(f"{site.address}/api/products/bulk", json=body, timeout=30).json()
+    site.sql("UPDATE products SET name = 'Edited', updated_at = clock_timestamp() WHERE sku = 'LAMP-001'")
+    undo = requests.post(f"{site.address}/api/imports/{answer['task_id']}/undo", timeout=30).json()
+    site.wait_for_imports()
+    page.goto(f"/#/imports/{undo['task_id']}")
+    expect(log.first).to_contain_text("Die Rücknahme von „Produkte deaktivieren“ wurde angefordert.")
+    expect(log.last).to_contain_text(
+        "0 Produkte entfernt, 4 wiederhergestellt, 1 unverändert gelassen, weil es nach der Massenänderung bearbeitet"
+        " wurde. Dafür kann die Massenänderung noch einmal rückgängig gemacht werden."
+    )
+    page.get_by_test_id("rejects").locator("summary").click()
+    expect(page.get_by_test_id("rejects")).to_contain_text("Das Produkt wurde nach der Massenänderung bearbeitet")
+    page.goto(f"/#/imports/{answer['task_id']}")
+    expect(log).to_contain_text(
+        [
+            "Produkte deaktivieren: Die Massenänderung wurde angefordert.",
+            "Ein Worker hat den Auftrag begonnen.",
+            "5 Produkte wurden deaktiviert, 4 waren bereits inaktiv.",
+            "Die Rücknahme wurde gestartet.",
+        ]
+    )
+
+    waiting = site.upload("sku\nNEU-1\n", preview="true")
+    site.wait_for_imports()
+    requests.post(f"{site.address}/api/imports/{waiting}/cancel", timeout=30).raise_for_status()
+    page.goto(f"/#/imports/{waiting}")
+    expect(log).to_contain_text(
+        [
+            "products.csv wurde hochgeladen (10 Byte).",
+            "Ein Worker hat den Auftrag begonnen.",
+            "1 Zeile wurde gelesen, davon 0 abgelehnt.",
+            "1 Produkt würde angelegt und 0 geändert; keine Zeile wurde abgelehnt. Noch ist nichts geschrieben.",
+            "Abgebrochen. Es war noch nichts geschrieben.",
+        ]
+    )
+    check_accessible(page, "a cancelled import in German", narrow=True)

@@ -1807,10 +1807,27 @@ export interface components {
         };
         BulkResult: {
             /**
+             * @description The same as `message`, as a code for programs. A dry run has none.
+             * @example bulk_completed
+             */
+            code?: string;
+            /**
              * @description The number of products that were changed, or would be.
              * @example 12
              */
             count: number;
+            /**
+             * @description The content of `message` as named values: what was done, and the numbers of products that were changed, had the new value already, and no longer exist. A dry run has none.
+             * @example {
+             *       "change": "deactivate",
+             *       "changed": 12,
+             *       "gone": 0,
+             *       "unchanged": 2
+             *     }
+             */
+            details?: {
+                [key: string]: unknown;
+            };
             /**
              * @description Only of a dry run: the number of products that are selected.
              * @example 14
@@ -2157,6 +2174,21 @@ export interface components {
             duplicates: components["schemas"]["Duplicate"][];
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
             message: string | null;
+            /**
+             * @description The same as `message`, as a code for programs.
+             * @example rejects_cut
+             */
+            message_code: string | null;
+            /**
+             * @description The content of `message` as named values; null if it is null.
+             * @example {
+             *       "counted": 141200,
+             *       "stored": 100000
+             *     }
+             */
+            message_details: {
+                [key: string]: unknown;
+            } | null;
             pagination: components["schemas"]["Pagination"];
         };
         EditOutcome: {
@@ -3304,6 +3336,16 @@ export interface components {
              */
             column: string | null;
             /**
+             * @description The content of `message` for programs: named numbers and texts, which depend on the code. If a code has several sentences, `problem` names them. Null if an earlier version of the product wrote the message.
+             * @example {
+             *       "column": "Status",
+             *       "value": "maybe"
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            } | null;
+            /**
              * @description The line of the file where the row begins.
              * @example 17
              */
@@ -3332,13 +3374,31 @@ export interface components {
              */
             at: string;
             /**
+             * @description The message, as a code for programs: an event may have several messages. Null if the sentence has no code, as in entries of earlier versions.
+             * @example read
+             */
+            code: string | null;
+            /**
+             * @description The content of the message: named numbers and texts, which depend on the code; null if `code` is null.
+             * @example {
+             *       "accepted": 2988,
+             *       "not_stored": 0,
+             *       "rejected": 12,
+             *       "rows": 3000,
+             *       "stored": 12
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            } | null;
+            /**
              * @description What happened, as a code for programs. An import fails with `refused` if its file cannot be imported as it is, and with `failed` for other reasons.
-             * @example started
+             * @example read
              */
             event: string;
             /**
              * @description What happened, as a sentence for people.
-             * @example A worker started the import.
+             * @example 3,000 rows were read, 12 of them rejected.
              */
             message: string;
         };
@@ -3986,6 +4046,16 @@ export interface components {
             column: string | null;
             /** @description How many rows there are. */
             count: number;
+            /**
+             * @description The content of `message` for programs: named numbers and texts, which depend on the code. If a code has several sentences, `problem` names them. Null if an earlier version of the product wrote the message.
+             * @example {
+             *       "column": "Status",
+             *       "value": "maybe"
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            } | null;
             /** @description The lines of the first of them, at most 20. */
             lines: number[];
             /** @description The reason of the first of them, as a sentence for people. */
@@ -3997,6 +4067,21 @@ export interface components {
             groups: components["schemas"]["RejectGroup"][];
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
             message: string | null;
+            /**
+             * @description The same as `message`, as a code for programs.
+             * @example rejects_cut
+             */
+            message_code: string | null;
+            /**
+             * @description The content of `message` as named values; null if it is null.
+             * @example {
+             *       "counted": 141200,
+             *       "stored": 100000
+             *     }
+             */
+            message_details: {
+                [key: string]: unknown;
+            } | null;
             pagination: components["schemas"]["Pagination"];
         };
         RejectedRow: {
@@ -4010,6 +4095,16 @@ export interface components {
              * @example Status
              */
             column: string | null;
+            /**
+             * @description The content of `message` for programs: named numbers and texts, which depend on the code. If a code has several sentences, `problem` names them. Null if an earlier version of the product wrote the message.
+             * @example {
+             *       "column": "Status",
+             *       "value": "maybe"
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            } | null;
             /**
              * @description The line of the file where the row begins.
              * @example 17
@@ -4034,6 +4129,21 @@ export interface components {
         RejectedRowPage: {
             /** @description Why rows are missing from the list: only so many are stored, for a limited time. Null if none is missing. */
             message: string | null;
+            /**
+             * @description The same as `message`, as a code for programs.
+             * @example rejects_cut
+             */
+            message_code: string | null;
+            /**
+             * @description The content of `message` as named values; null if it is null.
+             * @example {
+             *       "counted": 141200,
+             *       "stored": 100000
+             *     }
+             */
+            message_details: {
+                [key: string]: unknown;
+            } | null;
             pagination: components["schemas"]["Pagination"];
             rejects: components["schemas"]["ListedReject"][];
         };

@@ -11,6 +11,7 @@ import { toast } from '../core/toast.js';
 import { describeBulkEnd, describeBulkWritten, otherAuthor } from './bulk-texts.js';
 import { importApiPath } from './job-actions.js';
 import { canRetry, failureOf, isInFuture, nameOf } from './job.js';
+import { bulkText } from './server-texts.js';
 import { importAddress } from './steps.js';
 import { labelWithDeadline } from './undo-texts.js';
 
@@ -39,10 +40,11 @@ export function installBulkNotices() {
 }
 
 /** @param {BulkCount} answer */
-function showAnswer({ message, undo_until: until = null, task_id: taskId = '' }) {
+function showAnswer(answer) {
+  const { undo_until: until = null, task_id: taskId = '' } = answer;
   if (shown.has(taskId)) return;
   shown.add(taskId);
-  showResult(message.replace(/\.$/, ''), taskId, { until, link: false });
+  showResult(bulkText(answer).replace(/\.$/, ''), taskId, { until, link: false });
 }
 
 /**

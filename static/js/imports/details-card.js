@@ -9,6 +9,7 @@ import { describeOrigin } from './descriptions.js';
 import { describeSelection, describeValue } from './bulk-texts.js';
 import { elapsedSeconds, isBulk, isImport, titleOf } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
+import { logText } from './server-texts.js';
 import { importAddress } from './steps.js';
 
 /** @import { Child } from '../core/dom.js' */
@@ -115,7 +116,7 @@ function logList(log) {
           title: formatTime(entry.at),
           text: isSameDay(log[index - 1], entry) ? formatTimeOfDay(entry.at) : formatTime(entry.at),
         }),
-        h('span', {}, messageContent(entry.message), durationText(log[index - 1], entry)),
+        h('span', {}, messageContent(logText(entry)), durationText(log[index - 1], entry)),
       ),
     ),
   );

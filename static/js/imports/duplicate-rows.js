@@ -9,6 +9,7 @@ import { createPanelSearch } from '../core/panel-search.js';
 import { compareHeads, compareRows, differingFields } from './compare-rows.js';
 import { createDownloadLink, createSelect } from './list-tools.js';
 import { importApiPath } from './job-actions.js';
+import { listText } from './server-texts.js';
 
 /** @import { DuplicateRow, DuplicateRows, ImportJob } from '../core/types.d.ts' */
 
@@ -63,10 +64,13 @@ export function createDuplicatesPanel(job, count) {
     nothing: t('imports.check.duplicates_none'),
     source: () => ({ path: importApiPath(job.task_id, 'duplicates'), query: query() }),
     /** @param {DuplicateRows} answer */
-    rows: ({ duplicates, message }) => [
-      ...duplicates.flatMap(duplicateRows),
-      ...(message ? [h('tr', {}, h('td', { class: 'muted', colspan: heads.length, message }))] : []),
-    ],
+    rows: (answer) => {
+      const message = listText(answer);
+      return [
+        ...answer.duplicates.flatMap(duplicateRows),
+        ...(message ? [h('tr', {}, h('td', { class: 'muted', colspan: heads.length, message }))] : []),
+      ];
+    },
   });
   return panel.element;
 }

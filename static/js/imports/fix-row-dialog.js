@@ -11,6 +11,7 @@ import { keyOf } from './fix-drafts.js';
 import { applyLabel, countWith } from './fix-editor.js';
 import { blamedColumn, describeWidth, openingCells } from './row-cells.js';
 import { createRowFields } from './row-fields.js';
+import { rejectText } from './server-texts.js';
 
 /** @import { RejectedRow } from '../core/types.d.ts' */
 /** @import { FixEditor } from './fix-editor.js' */
@@ -106,7 +107,7 @@ export function openFixRow(reject, editor) {
       'p',
       { class: 'fix-reason', data: { testid: 'fix-reason' } },
       icon('warning', 'tone-warning'),
-      h('span', { dir: 'auto', text: reject.message }),
+      h('span', { dir: 'auto', text: rejectText(reject) }),
     ),
     isBlamed
       ? null

@@ -11,6 +11,7 @@ import { keyOf } from './fix-drafts.js';
 import { createFixValueForm } from './fix-value-form.js';
 import { importApiPath } from './job-actions.js';
 import { blamedColumn } from './row-cells.js';
+import { listText, rejectText } from './server-texts.js';
 
 /** @import { ImportJob, RejectGroup, RejectGroups } from '../core/types.d.ts' */
 /** @import { FixEditor } from './fix-editor.js' */
@@ -47,7 +48,9 @@ export function createRejectGroupsPanel(job, { open, editor, onChoose }) {
     nothing: t('imports.reject.not_stored'),
     source: () => ({ path: importApiPath(job.task_id, 'rejects/groups') }),
     /** @param {RejectGroups} answer */
-    rows: ({ groups, message }) => {
+    rows: (answer) => {
+      const { groups } = answer;
+      const message = listText(answer);
       shown = groups.map((group) => createGroupRow(group, onChoose, editor));
       return [
         ...shown.map(({ element }) => element),
@@ -76,7 +79,7 @@ export const changeHead = () =>
  * @returns {GroupRow}
  */
 function createGroupRow(group, onChoose, editor) {
-  const { code, message, column, value, count } = group;
+  const { code, column, value, count } = group;
   const valueCell = h('td', { class: 'group-column', data: { label: t('imports.reject.value') } });
   const name = editor?.columns[blamedColumn(editor.columns, group)]?.name;
   const fix = editor && name !== undefined && isReplaceable(value) ? createFixCell(name, value, editor) : null;
@@ -94,7 +97,12 @@ function createGroupRow(group, onChoose, editor) {
         on: { click: () => onChoose(group) },
       }),
     ),
-    h('td', { class: 'reject-reason' }, h('span', { message }), h('code', { class: 'muted', text: code })),
+    h(
+      'td',
+      { class: 'reject-reason' },
+      h('span', { message: rejectText(group) }),
+      h('code', { class: 'muted', text: code }),
+    ),
     h('td', { class: 'group-column', data: { label: t('imports.reject.column') }, text: column ?? '–' }),
     valueCell,
     editor ? h('td', { class: 'fix-cell' }, fix?.button) : null,
@@ -176,11 +184,13 @@ function createFixCell(column, value, editor) {
 
 /**
  * Return the name of a group: the column with its value, or the reason.
- * @param {Pick<RejectGroup, 'message' | 'column' | 'value'>} group
+ * @param {Pick<RejectGroup, 'code' | 'column' | 'details' | 'message' | 'value'>} group
  */
-export function describeGroup({ message, column, value }) {
-  if (column === null) return plainMessage(message);
+export function describeGroup(group) {
+  const { column, value } = group;
+  const reason = plainMessage(rejectText(group));
+  if (column === null) return reason;
   return value === null
-    ? t('imports.reject.group_reason', { column, reason: plainMessage(message) })
+    ? t('imports.reject.group_reason', { column, reason })
     : t('imports.reject.group_value', { column, value });
 }

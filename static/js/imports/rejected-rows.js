@@ -14,6 +14,7 @@ import { importApiPath } from './job-actions.js';
 import { isBulk, isUndo } from './job.js';
 import { openList } from './count-tiles.js';
 import { changeHead, createRejectGroupsPanel, describeGroup } from './reject-groups.js';
+import { listText, rejectText } from './server-texts.js';
 
 /** @import { ImportJob, RejectGroup, RejectedRow, RejectedRows } from '../core/types.d.ts' */
 /** @import { FixEditor } from './fix-editor.js' */
@@ -86,7 +87,9 @@ export function createRejectsPanel(job, { open = false, count = job.rejected_cou
     },
     source: () => ({ path: importApiPath(job.task_id, 'rejects'), query: query() }),
     /** @param {RejectedRows} answer */
-    rows: ({ rejects, message }) => {
+    rows: (answer) => {
+      const { rejects } = answer;
+      const message = listText(answer);
       shown = undo ? [] : rejects.map((reject) => createRejectRow(reject, editor));
       return [
         ...(undo ? rejects.map(productRow) : shown.map(({ element }) => element)),
@@ -150,7 +153,7 @@ function downloadLink(job) {
  * @returns {{element: HTMLElement, showDraft: () => void}}
  */
 function createRejectRow(reject, editor) {
-  const { line, message, code, row } = reject;
+  const { line, code, row } = reject;
   const place = h('td', { class: 'fix-cell' });
   const button = editor
     ? h(
@@ -174,7 +177,12 @@ function createRejectRow(reject, editor) {
     'tr',
     {},
     h('td', { class: 'number', data: { label: t('imports.reject.line') }, text: formatNumber(line) }),
-    h('td', { class: 'reject-reason' }, h('span', { message }), h('code', { class: 'muted', text: code })),
+    h(
+      'td',
+      { class: 'reject-reason' },
+      h('span', { message: rejectText(reject) }),
+      h('code', { class: 'muted', text: code }),
+    ),
     h('td', { class: 'reject-row' }, h('code', { text: row, title: row })),
     editor ? place : null,
   );
@@ -195,6 +203,6 @@ function productRow(reject) {
         ? h('span', { class: 'sku', text: sku })
         : h('a', { class: 'sku', href, text: sku }),
     ),
-    h('td', { message: reject.message }),
+    h('td', { message: rejectText(reject) }),
   );
 }

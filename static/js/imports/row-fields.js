@@ -16,6 +16,7 @@ import {
   removeCell,
   slotsOf,
 } from './row-cells.js';
+import { rejectText } from './server-texts.js';
 
 /** @import { IconName } from '../core/icons.js' */
 /** @import { FileColumn, RejectedRow } from '../core/types.d.ts' */
@@ -40,7 +41,7 @@ let serial = 0;
  * @param {string} options.delimiter
  * @param {string[]} options.cells
  * @param {string[]} options.before cells as they are in the file, to which the reason of the rejection applies
- * @param {Pick<RejectedRow, 'column' | 'message'>} options.reject
+ * @param {Pick<RejectedRow, 'code' | 'column' | 'details' | 'message'>} options.reject
  * @returns {RowFields}
  */
 export function createRowFields({ columns, delimiter, cells, before, reject }) {
@@ -50,7 +51,7 @@ export function createRowFields({ columns, delimiter, cells, before, reject }) {
   const fits = cells.length === columns.length;
   const isLarge = Math.max(columns.length, cells.length) > MANY_COLUMNS;
   let current = [...cells];
-  let sentence = cells[blamed] === before[blamed] ? reject.message : '';
+  let sentence = cells[blamed] === before[blamed] ? rejectText(reject) : '';
   /** @type {HTMLElement[]} */
   let fields = [];
   const list = h('div', { class: 'row-fields' });

@@ -49,7 +49,12 @@ def test_the_list_says_what_an_import_that_waits_would_do(client: FlaskClient, r
 
 def test_the_log_tells_a_refused_file_from_another_failure(client: FlaskClient, runner: ImportRunner) -> None:
     picture = run_import(runner, b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
-    assert get_import(client, picture["task_id"])["log"][-1]["event"] == "refused"
+    refused = get_import(client, picture["task_id"])
+    assert refused["log"][-1] == {
+        "at": refused["log"][-1]["at"],
+        "event": "refused",
+        **{name: refused[f"error_{name}"] for name in ("message", "code", "details")},
+    }
     task_id = create_job(runner, b"sku,name\na,\n,Lamp\n")
     execute(runner.database_url, "UPDATE import_jobs SET on_reject = 'fail' WHERE task_id = %s", (task_id,))
     runner.run(task_id)

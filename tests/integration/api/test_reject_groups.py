@@ -35,6 +35,9 @@ def test_rejects_are_grouped_by_reason_column_and_value(client: FlaskClient, run
         ("bad_quoting", None, None, 1, [9]),
     ]
     assert all(group["message"].endswith(".") for group in listed["groups"])
+    assert [group["details"] for group in listed["groups"]][:2] == [
+        {"column": "Status", "value": "maybe"}, {"problem": "sku"}
+    ]  # fmt: skip
     assert listed["message"] is None
     page = _list(client, job["task_id"], "rejects/groups", page=2, per_page=4)
     assert [group["code"] for group in page["groups"]] == ["name_too_long", "bad_quoting"]

@@ -32,12 +32,14 @@ def test_rejected_rows_are_listed_in_the_order_of_the_file(client: FlaskClient, 
         "row": ",0",
         "column": "sku",
         "value": None,
+        "details": {"problem": "sku"},
         "cells": ["", "0"],
     }
     second_page = read_json(client.get(path, query_string={"page": 2}))
     rows = first_page["rejects"] + second_page["rejects"]
     assert [row["line"] for row in rows] == list(range(2, 73))
     assert (rows[-1]["code"], rows[-1]["row"]) == ("bad_quoting", 'a,"b"c')
+    assert rows[-1]["details"] == {"problem": "text_after_quote", "quote": '"', "delimiter": "comma"}
     read_error(client.get(path, query_string={"per_page": "0"}), 400, "invalid_parameter", "per_page")
 
 
@@ -134,9 +136,13 @@ def test_only_the_first_rejected_rows_are_kept_and_all_are_counted(client: Flask
     path = f"/api/imports/{job['task_id']}/rejects"
     page = read_json(client.get(path))
     assert (page["pagination"]["total"], page["message"]) == (30, message)
+    assert (page["message_code"], page["message_details"]) == ("rejects_cut", {"stored": 30, "counted": 70})
     assert [row["line"] for row in page["rejects"]] == list(range(3, 33))
     log = read_json(client.get(f"/api/imports/{job['task_id']}"))["log"]
-    assert "Only the first 30 rejected rows are kept." in " ".join(entry["message"] for entry in log)
+    (read,) = (entry for entry in log if entry["event"] == "read")
+    assert read["message"] == "71 rows were read, 70 of them rejected. Only the first 30 rejected rows are kept."
+    assert read["code"] == "read"
+    assert read["details"] == {"rows": 71, "accepted": 1, "rejected": 70, "stored": 30, "not_stored": 40}
 
     file = client.get(f"{path}.csv").data.decode()
     rows = list(csv.reader(io.StringIO(file, newline="")))
@@ -149,7 +155,8 @@ def test_only_the_first_rejected_rows_are_kept_and_all_are_counted(client: Flask
 
 def test_an_undisturbed_list_of_rejected_rows_has_no_message(client: FlaskClient, runner: ImportRunner) -> None:
     job = run_import(runner, "sku,name\na,1\n,2\n")
-    assert read_json(client.get(f"/api/imports/{job['task_id']}/rejects"))["message"] is None
+    page = read_json(client.get(f"/api/imports/{job['task_id']}/rejects"))
+    assert [page[name] for name in ("message", "message_code", "message_details")] == [None] * 3
     assert client.get(f"/api/imports/{job['task_id']}/rejects.csv").data.count(b"\r\n") == 2
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import config
+from importer.jobs.log_messages import SENTENCES
 from importer.pipeline.run import StepKind
 from importer.pipeline.runner import ImportRunner
 from support.api import read_error, read_json
@@ -86,7 +87,8 @@ def test_a_bulk_change_is_a_job_that_can_be_undone(
     assert (job["kind"], job["status"], job["phase"], job["progress"]) == ("bulk", "completed", "finished", 100)
     assert (job["filename"], job["started_by"], job["undone_by"]) == (title, "night shift", None)
     assert job["bulk"]["action"] == body["action"]
-    assert job["log"][-1]["message"] == answer["message"]
+    content = ("message", "code", "details")
+    assert {name: job["log"][-1][name] for name in content} == {name: answer[name] for name in content}
     listed = list_products(client, job["task_id"])
     assert listed["pagination"]["total"] == answer["count"]
     assert {row["change"] for row in listed["products"]} == {"deleted" if body["action"] == "delete" else "updated"}
@@ -94,6 +96,8 @@ def test_a_bulk_change_is_a_job_that_can_be_undone(
     result = undo(client, runner, job["task_id"])
     assert (result["kind"], result["status"], result["updated_count"]) == ("undo", "completed", answer["count"])
     assert result["bulk"] == job["bulk"]
+    assert (result["log"][0]["code"], result["log"][-1]["code"]) == ("undo_of_bulk_requested", "undo_completed")
+    assert [entry for entry in job["log"] + result["log"] if entry["code"] not in SENTENCES] == []
     assert read_rows(database_url) == before
     assert "bulk change" in refused_action(client, job["task_id"], "undo")["error"]
     assert "Make the bulk change again" in refused_action(client, result["task_id"], "undo")["error"]

@@ -43,7 +43,8 @@ def test_a_preview_shows_what_would_change_and_writes_nothing_until_it_is_confir
         {"sku": "A-2", "before": {"name": "Sofa"}, "after": {"name": "Blue sofa"}},
         {"sku": "B-1", "before": None, "after": {"name": "Round table"}},
     ]
-    assert [(row["line"], row["code"]) for row in preview["rejects"]] == [(6, "missing_sku")]
+    rejects = [(row["line"], row["code"], row["details"]) for row in preview["rejects"]]
+    assert rejects == [(6, "missing_sku", {"problem": "sku"})]
     assert read_products(runner.database_url) == before
 
     assert request_action(client, job["task_id"], "confirm")["status"] == "pending"
@@ -277,6 +278,7 @@ def test_an_expired_preview_is_cancelled_and_its_file_deleted_later(client: Flas
         assert (job["status"], job["confirm_until"]) == ("cancelled", None)
         assert "24 hours" in job["error_message"]
         assert (job["error_code"], job["error_details"]) == ("not_confirmed", {"hours": 24})
+        assert (job["log"][-1]["event"], job["log"][-1]["code"]) == ("expired", "not_confirmed")
         cleanup.drop_staging_of_ended_jobs(connection)
         assert execute(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'import\\_staging%%'") == [(0,)]
         cleanup.delete_expired_files(connection, runner.upload_dir, time.time())

@@ -83,7 +83,7 @@ test('a text for a code of the API is built from the details', () => {
 /** @type {Record<string, string>} */
 const german = JSON.parse(readFileSync(new URL(GERMAN), 'utf8'));
 /** Texts that are built from details of the API. */
-const FROM_DETAILS = /^(?:error|failure|field|log|notice|reject)\./;
+const FROM_DETAILS = /^(?:error|failure|field|notice)\./;
 
 /** @param {string} type as the tool names it @returns {string | number} */
 const exampleOf = (type) => (type === 'number' ? 1234 : (/'(\w+)'/.exec(type)?.[1] ?? 'example'));

@@ -60,8 +60,8 @@ test('a check says how many products change in each field, and how many values b
 });
 
 test('a group of rejected rows is named after its column and value, or its reason', () => {
-  const message = 'The row has no SKU.';
-  assert.equal(describeGroup({ message, column: 'Status', value: 'maybe' }), 'Status: “maybe”');
-  assert.equal(describeGroup({ message, column: 'Item', value: null }), 'Item: The row has no SKU.');
-  assert.equal(describeGroup({ message, column: null, value: null }), 'The row has no SKU.');
+  const reason = { code: 'missing_sku', message: 'The row has no SKU.', details: null };
+  assert.equal(describeGroup({ ...reason, column: 'Status', value: 'maybe' }), 'Status: “maybe”');
+  assert.equal(describeGroup({ ...reason, column: 'Item', value: null }), 'Item: The row has no SKU.');
+  assert.equal(describeGroup({ ...reason, column: null, value: null }), 'The row has no SKU.');
 });

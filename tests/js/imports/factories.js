@@ -160,7 +160,8 @@ export const createNotice = (changes = {}) => ({
  * @param {...string} events oldest first
  * @returns {LogEntry[]}
  */
-export const createLog = (...events) => events.map((event) => ({ event, at: timeAt(0), message: '' }));
+export const createLog = (...events) =>
+  events.map((event) => ({ event, at: timeAt(0), message: '', code: null, details: null }));
 
 /**
  * Return a time of the server, as the API writes it.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
+from string import Formatter
 
+from api.imports.list_messages import SENTENCES
+from support.icu_messages import find_arguments, read_catalogue
 from support.paths import ROOT
 
 ERROR_RE = re.compile(r'ErrorType\(\s*\d{3},\s*"(\w+)"')
@@ -26,8 +28,7 @@ def _find_codes() -> set[str]:
 
 
 def _find_translated(language: str, prefix: str = PREFIX) -> set[str]:
-    texts = json.loads((ROOT / "static" / "locales" / f"{language}.json").read_text("utf-8"))
-    return {key.removeprefix(prefix) for key in texts if key.startswith(prefix)}
+    return {key.removeprefix(prefix) for key in read_catalogue(language) if key.startswith(prefix)}
 
 
 def test_the_page_translates_no_code_that_does_not_exist() -> None:
@@ -44,3 +45,11 @@ def test_the_page_translates_each_code_of_a_field() -> None:
     codes = {code for path in (ROOT / "api").rglob("*.py") for code in PROBLEM_RE.findall(path.read_text("utf-8"))}
     assert len(codes) > 5
     assert codes == _find_translated("de", FIELD_PREFIX)
+
+
+def test_the_page_has_a_german_text_for_each_message_about_missing_rows() -> None:
+    prefix = "reject.list."
+    texts = {key.removeprefix(prefix): text for key, text in read_catalogue("de").items() if key.startswith(prefix)}
+    assert texts.keys() == SENTENCES.keys()
+    for code, sentence in SENTENCES.items():
+        assert set(find_arguments(texts[code])) <= {name for _, name, _, _ in Formatter().parse(sentence)}

@@ -13,7 +13,7 @@ import pytest
 import importer
 from importer.errors import FailureKind, ImportFailure, UnusableFile
 from importer.files.zip_archive import NO_FILE
-from importer.jobs.messages import NOUNS
+from importer.jobs.log_messages import NOUNS
 from importer.pipeline.runner import NO_PROGRESS
 from importer.pipeline.stage import TOO_MANY_ROWS
 from support.paths import ROOT
