@@ -10,9 +10,16 @@ from playwright.sync_api import Browser, expect
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, show_products
 from support.browser_contexts import CONTEXT
+from support.keyboard import Keyboard
 
 TIME = "2026-03-05T14:05:07Z"
 FITS = "() => document.documentElement.scrollWidth <= innerWidth"
+
+
+def walk_around(keyboard: Keyboard) -> None:
+    """Visit every control of the screen by keyboard. German texts are long, and must hide and disorder none of them."""
+    keyboard.tab_to("link", "Zum Inhalt springen", steps=120)
+    assert len(keyboard.tab_around(steps=120)) > 10
 
 
 @pytest.mark.parametrize(
@@ -47,12 +54,16 @@ def test_texts_and_formats_are_those_of_the_browser(
         # The page asks for the catalogue early, once, and for no other one.
         assert catalogues == [language]
 
+        keyboard = Keyboard(page)
+        if language == "de":
+            walk_around(keyboard)
         page.goto("/#/webhooks")
         page.get_by_test_id("webhook-link").click()
         expect(page.get_by_test_id("delivery-row").locator("time")).to_have_attribute("title", time)
         if language == "de":
             expect(page.get_by_test_id("delivery-status")).to_have_text("Fehlgeschlagen")
             check_accessible(page, "a webhook in German", narrow=True)
+            walk_around(keyboard)
             page.set_viewport_size(NARROW)
             assert page.evaluate(FITS)
             task_id = site.upload("sku\nLAMP-1\n")
@@ -60,6 +71,7 @@ def test_texts_and_formats_are_those_of_the_browser(
             page.goto(f"/#/imports/{task_id}")
             expect(page.get_by_test_id("undo-import")).to_be_visible()
             assert page.evaluate(FITS)
+            walk_around(keyboard)
             # A choice in the footer lasts over reloads, and "" follows the browser again.
             for value, expected in (("en", "en"), ("", "de")):
                 with page.expect_navigation():

@@ -10,7 +10,17 @@ import { progressBar } from '../core/widgets.js';
 import { createCountTiles } from './count-tiles.js';
 import { describeCounts, jobCounts } from './counts.js';
 import { jobHeadline } from './descriptions.js';
-import { describeRows, describeStatus, isAllRejected, isBulk, isFinal, isImport, isRunning, nameOf } from './job.js';
+import {
+  describeRows,
+  describeStatus,
+  isAllRejected,
+  isBulk,
+  isFinal,
+  isImport,
+  isRunning,
+  isUndo,
+  nameOf,
+} from './job.js';
 import { createProgressCounter } from './progress-counter.js';
 import { createStatusPill } from './status-pill.js';
 import { isChecking } from './steps.js';
@@ -112,7 +122,7 @@ function factsOf(job, counter) {
   const speed = isBulk(job) ? null : isEnded ? averageSpeed(job) : job.current_rows_per_second;
   if (speed) {
     const label = isEnded ? t('imports.progress.card.average_speed') : t('imports.progress.card.speed');
-    facts.push([label, t('imports.progress.card.rate', { rate: speed })]);
+    facts.push([label, t('imports.progress.card.rate', { rate: speed, isUndo: isUndo(job) })]);
   }
   const elapsed = counter.elapsedSeconds();
   if (elapsed !== null && isEnded) facts.push([t('imports.progress.card.duration'), formatDuration(elapsed)]);
