@@ -1,7 +1,7 @@
 """A person who uses a page by keyboard alone: every control that gets the focus must be in view, marked and named.
 
-The checks follow WCAG 2.2: 2.1.2 (no keyboard trap), 2.4.3 (focus order), 1.4.11 (contrast of the outline, in both themes),
-2.4.7 (focus visible), 2.4.11 (focus not obscured) and 4.1.2 (name, role, value).
+The checks follow WCAG 2.2: 2.1.2 (no keyboard trap), 2.4.3 (focus order), 1.4.11 (contrast of the outline, in
+both themes), 2.4.7 (focus visible), 2.4.11 (focus not obscured) and 4.1.2 (name, role, value).
 """
 
 from __future__ import annotations
