@@ -68,6 +68,13 @@ INSPECT = """function (before) {
         return (levels[0] + 0.05) / (levels[1] + 0.05);
     };
     const findPaleOutlines = (node) => {
+        // Another theme takes time on a large page, so controls that look alike are checked once.
+        const looks = [];
+        for (let up = node; up; up = up.parentElement) looks.push(`${up.localName}.${up.className}`);
+        const look = looks.join('<');
+        window.knownOutlines ??= new Set();
+        if (window.knownOutlines.has(look)) return [];
+        window.knownOutlines.add(look);
         const root = document.documentElement;
         const chosen = root.dataset.theme;
         const found = ['light', 'dark'].flatMap((theme) => {
