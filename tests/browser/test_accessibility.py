@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from support.axe import check_accessible, violations
-from support.browser import NARROW, Site, cell, row, show_products
+from support.browser import NARROW, Console, Site, cell, row, show_products
 from support.layout import find_layout_faults
 
 PALE = """<!doctype html><html lang="en"><head><title>Pale</title>
@@ -96,8 +96,13 @@ def test_the_chosen_theme_survives_a_reload(page: Page) -> None:
     expect(body).to_have_css("background-color", light)
 
 
-def test_the_api_documentation_is_accessible(page: Page) -> None:
+def test_the_api_documentation_is_accessible(page: Page, console: Console) -> None:
+    console.allow_status(503)
+    page.route("**/api/openapi.json", lambda route: route.fulfill(status=503), times=1)
     page.goto("/api/docs")
+    expect(page.get_by_role("alert")).to_be_visible()
+    check_accessible(page, "the documentation that could not be loaded")
+    page.reload()
     expect(page.locator("#listProducts")).to_be_visible()
     check_accessible(page, "the documentation")
     page.locator("#changeProduct summary").first.click()

@@ -74,6 +74,7 @@ def test_everything_is_done_with_the_keyboard(page: Page, site: Site) -> None:
     page.keyboard.type("zzzzz qqqq")
     expect(page.locator(".command-nothing")).to_have_text("Nothing was found.")
     expect(field).not_to_have_attribute("aria-activedescendant", re.compile(".*"))
+    check_accessible(page, "the command menu without results")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+k")
     expect(page.get_by_test_id("command-menu")).to_have_count(0)

@@ -12,6 +12,12 @@ from support.keyboard import Keyboard
 
 FAULTS = (
     ("<button style='outline: none'>Bare</button>", "has no outline"),
+    ("<style>button { outline: 2px solid #ddd }</style><button>Pale</button>", "of contrast 1.3. in the light theme"),
+    (
+        "<style>[data-theme=dark] { background: #222; --o: #333 } button { outline: 2px solid var(--o, #000) }</style>"
+        "<button>Dark</button>",
+        "Dark” has an outline of contrast 1.2. in the dark",
+    ),
     ("<button>Low</button><p style='position:fixed;inset:0'>Cover</p>", "is behind <p"),
     ("<button style='position:absolute;left:-99px'>Left</button>", "is out of view"),
     ("<button>...</button>", "has no meaningful name"),

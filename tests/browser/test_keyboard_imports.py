@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from support.browser import Site, expect_counts, expect_status, expect_step, wait_for_value
 from support.keyboard import Keyboard
 
-CONTENT = b"sku,label,price\nA-1,Lamp,1\nA-2,Desk,2\n,Nameless,3\nA-3,Short\n"
+CONTENT = b"sku,label,price,active\nA-1,Lamp,1,yes\nA-2,Desk,2,maybe\n,Nameless,3,yes\nA-3,Short\nA-4,Sofa,4,maybe\n"
 
 
 def test_a_file_is_imported_and_undone_by_keyboard_alone(page: Page, site: Site) -> None:
@@ -34,9 +34,9 @@ def test_a_file_is_imported_and_undone_by_keyboard_alone(page: Page, site: Site)
     keyboard.expect_focus("main", "")
 
     # Look at a list from its count, map a column, and read the file again.
-    keyboard.tab_to("button", "2 rejected: show the list")
+    keyboard.tab_to("button", "4 rejected: show the list")
     keyboard.press("Enter")
-    keyboard.expect_focus("disclosure", re.compile("^2 rows were rejected"))
+    keyboard.expect_focus("disclosure", re.compile("^4 rows were rejected"))
     keyboard.tab_to("combobox", "“price” goes to", back=True, steps=30)
     keyboard.press("d")
     keyboard.tab_to("button", "Read again", steps=20)
@@ -50,15 +50,51 @@ def test_a_file_is_imported_and_undone_by_keyboard_alone(page: Page, site: Site)
     keyboard.tab_to("button", "Accept short rows", steps=20)
     keyboard.press("Enter")
     keyboard.expect_focus("main", "")
-    expect_counts(page, create=2, update=1, rejected=1)
-    keyboard.tab_to("button", "Import 3 products")
+    expect_counts(page, create=1, update=1, rejected=3)
+
+    # Correct the file: prepare a value for the whole column and a row, discard the value, prepare it again, apply both.
+    keyboard.tab_to("button", "3 rejected: show the list")
+    keyboard.press("Enter")
+    keyboard.expect_focus("disclosure", re.compile("^3 rows were rejected"))
+    replace = re.compile("the value “maybe” of active")
+    keyboard.tab_to("button", replace, steps=20, back=True)
+    keyboard.press("Enter")
+    keyboard.expect_focus("combobox", "Replace “maybe” in active by")
+    keyboard.press("Escape")
+    keyboard.expect_focus("button", replace)
+    keyboard.press("Enter")
+    keyboard.expect_focus("combobox", "Replace “maybe” in active by")
+    keyboard.press("ArrowDown")
+    keyboard.tab_to("button", re.compile("^Prepare"))
+    keyboard.press("Enter")
+    keyboard.expect_focus("button", replace)
+    keyboard.tab_to("button", "Edit line 4", steps=20)
+    keyboard.press("Enter")
+    keyboard.expect_focus("textbox", "sku")
+    keyboard.type("A-5")
+    assert "textbox “label”" in keyboard.tab_around()
+    keyboard.press("Escape")
+    keyboard.expect_focus("button", "Keep editing")
+    keyboard.press("Escape")
+    keyboard.expect_focus("textbox", "sku")
+    keyboard.tab_to("button", re.compile("^Prepare"), steps=20)
+    keyboard.press("Enter")
+    keyboard.expect_focus("button", "Edit line 4")
+    keyboard.tab_to("button", re.compile("^Discard .*Line 4"), steps=40, back=True)
+    keyboard.press("Enter")
+    keyboard.expect_focus("button", re.compile("^Discard .*active"))
+    keyboard.tab_to("button", "Apply and check again", steps=40)
+    keyboard.press("Enter")
+    keyboard.expect_focus("main", "")
+    expect_counts(page, create=3, update=1, rejected=1)
+    keyboard.tab_to("button", "Import 4 products")
     with site.held_import():
         keyboard.press("Enter")
         expect_step(page, "progress")
         keyboard.expect_focus("main", "")
         keyboard.tab_to("button", "Cancel the import")
     expect_step(page, "result")
-    expect_counts(page, created=2, updated=1, rejected=1)
+    expect_counts(page, created=3, updated=1, rejected=1)
     keyboard.expect_focus("main", "")
 
     # Open the rejected rows, undo the import after a question.

@@ -40,6 +40,12 @@ def test_the_table_is_used_by_keyboard_alone(page: Page, site: Site) -> None:
     expect(page.get_by_role("columnheader", name="SKU")).to_have_attribute("aria-sort", "ascending")
     keyboard.press("Enter")
     expect(page.get_by_role("columnheader", name="SKU")).to_have_attribute("aria-sort", "descending")
+    keyboard.press("Enter")
+    expect(page.get_by_role("columnheader", name="SKU")).to_have_attribute("aria-sort", "none")
+    # Two presses that come before the address follows the first one both count.
+    page.get_by_test_id("sort-sku").evaluate("button => { button.click(); button.click(); }")
+    expect(page.get_by_role("columnheader", name="SKU")).to_have_attribute("aria-sort", "descending")
+    expect_query(page, sort_by="sku", sort_order="desc")
     expect(page.get_by_test_id("cell-sku").first).to_have_text("LAMP-060")
     keyboard.tab_to("separator", "Width of SKU")
     width = page.get_by_test_id("width-sku").get_attribute("aria-valuenow")

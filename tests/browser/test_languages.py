@@ -11,12 +11,19 @@ from playwright.sync_api import Browser, Page, expect
 from support.axe import check_accessible
 from support.browser import NARROW, Console, Site, show_products
 from support.browser_contexts import CONTEXT
+from support.keyboard import Keyboard
 
 TIME = "2026-03-05T14:05:07Z"
 # Gives several notices: a row that is too short, duplicates, a column that is left out, lines above the header.
 DOUBTFUL = "Liste\n\nsku,name,Status\nLAMP-1,A,neu\nLAMP-1,B,alt\nLAMP-2\n"
 ENGLISH = re.compile(r"\b(the|The|of|is|are|row|rows)\b")
 FITS = "() => document.documentElement.scrollWidth <= innerWidth"
+
+
+def walk_around(keyboard: Keyboard) -> None:
+    """Visit every control of the screen by keyboard. German texts are long, and must hide and disorder none of them."""
+    keyboard.tab_to("link", "Zum Inhalt springen", steps=120)
+    assert len(keyboard.tab_around(steps=120)) > 10
 
 
 @pytest.mark.parametrize(
@@ -51,12 +58,16 @@ def test_texts_and_formats_are_those_of_the_browser(
         # The page asks for the catalogue early, once, and for no other one.
         assert catalogues == [language]
 
+        keyboard = Keyboard(page)
+        if language == "de":
+            walk_around(keyboard)
         page.goto("/#/webhooks")
         page.get_by_test_id("webhook-link").click()
         expect(page.get_by_test_id("delivery-row").locator("time")).to_have_attribute("title", time)
         if language == "de":
             expect(page.get_by_test_id("delivery-status")).to_have_text("Fehlgeschlagen")
             check_accessible(page, "a webhook in German", narrow=True)
+            walk_around(keyboard)
             page.set_viewport_size(NARROW)
             assert page.evaluate(FITS)
             task_id = site.upload(DOUBTFUL, preview="true", missing="delete", missing_limit="0.5")
@@ -75,6 +86,7 @@ def test_texts_and_formats_are_those_of_the_browser(
             page.goto(f"/#/imports/{task_id}")
             expect(page.get_by_test_id("undo-import")).to_be_visible()
             assert page.evaluate(FITS)
+            walk_around(keyboard)
             refused = site.upload("article\tproduct title\nLAMP-2\tLamp\n")
             site.wait_for_imports()
             page.goto(f"/#/imports/{refused}")

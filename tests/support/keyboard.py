@@ -1,7 +1,7 @@
 """A person who uses a page by keyboard alone: every control that gets the focus must be in view, marked and named.
 
-The checks follow WCAG 2.2: 2.1.2 (no keyboard trap), 2.4.3 (focus order), 2.4.7 (focus visible), 2.4.11 (focus not
-obscured) and 4.1.2 (name, role, value).
+The checks follow WCAG 2.2: 2.1.2 (no keyboard trap), 2.4.3 (focus order), 1.4.11 (contrast of the outline, in
+both themes), 2.4.7 (focus visible), 2.4.11 (focus not obscured) and 4.1.2 (name, role, value).
 """
 
 from __future__ import annotations
@@ -41,13 +41,60 @@ INSPECT = """function (before) {
         return Math.min(box(node).width, box(node).height) >= 4 && parseFloat(style.outlineWidth) >= 1
             && style.outlineStyle !== 'none' && !/(rgba\\(.*, 0\\)|transparent)$/.test(style.outlineColor);
     };
+    // WCAG 1.4.11: the outline has a contrast of 3 to 1 with what is around it, or within it if it lies inside.
+    const colourOf = (text) => {
+        const numbers = text.match(/[\\d.]+(?:e-\\d+)?/g).map(Number);
+        const isUnit = text.startsWith('color(');
+        return {rgb: numbers.slice(0, 3).map((part) => (isUnit ? part : part / 255)), alpha: numbers[3] ?? 1};
+    };
+    const mix = ({rgb, alpha}, below) => rgb.map((part, at) => part * alpha + below[at] * (1 - alpha));
+    const backgroundOf = (node) => {
+        if (!node) return colourOf(getComputedStyle(document.documentElement).colorScheme === 'dark'
+            ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)').rgb;
+        const colour = colourOf(getComputedStyle(node).backgroundColor);
+        if (colour.alpha === 1) return colour.rgb;
+        return mix(colour, backgroundOf(node.parentElement));
+    };
+    const luminance = (rgb) => {
+        const [red, green, blue] = rgb.map((part) =>
+            part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const contrastOf = (node) => {
+        const {outlineColor, outlineOffset, outlineWidth} = getComputedStyle(node);
+        const isInside = parseFloat(outlineOffset) <= -parseFloat(outlineWidth);
+        const around = backgroundOf(isInside ? node : node.parentElement);
+        const levels = [mix(colourOf(outlineColor), around), around].map(luminance).sort((one, two) => two - one);
+        return (levels[0] + 0.05) / (levels[1] + 0.05);
+    };
+    const findPaleOutlines = (node) => {
+        // Another theme takes time on a large page, so controls that look alike are checked once.
+        const looks = [];
+        for (let up = node; up; up = up.parentElement) looks.push(`${up.localName}.${up.className}`);
+        const look = looks.join('<');
+        window.knownOutlines ??= new Set();
+        if (window.knownOutlines.has(look)) return [];
+        window.knownOutlines.add(look);
+        const root = document.documentElement;
+        const chosen = root.dataset.theme;
+        const found = ['light', 'dark'].flatMap((theme) => {
+            root.dataset.theme = theme;
+            const contrast = contrastOf(node);
+            return contrast < 3 ? [`has an outline of contrast ${contrast.toFixed(2)} in the ${theme} theme`] : [];
+        });
+        if (chosen === undefined) delete root.dataset.theme;
+        else root.dataset.theme = chosen;
+        return found;
+    };
+
     let shown = element;
     for (let up = 0; up < 4 && shown && !isMarked(shown); up += 1) shown = shown.parentElement;
     // The browser itself marks the parts of a date, between which Tab moves.
     if (!element.matches(':focus-visible, [type=date], [type=datetime-local]')) {
         problems.push('does not match :focus-visible');
     } else if (element.matches(':focus-visible') && !(shown && isMarked(shown))) problems.push('has no outline');
-    shown = shown && isMarked(shown) ? shown : element;
+    if (shown && isMarked(shown)) problems.push(...findPaleOutlines(shown));
+    else shown = element;
 
     // The part of the window in which it can be seen. Something larger than that must fill it.
     const room = {left: 0, top: 0, right: innerWidth, bottom: innerHeight};

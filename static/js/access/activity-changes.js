@@ -2,6 +2,7 @@
 
 import { formatBytes, formatList, formatTime, oneLine, parseTime } from '../core/format.js';
 import { t } from '../core/i18n.js';
+import { CHOICE_LABELS, CHOICE_NAMES } from '../core/option-names.js';
 
 /** @import { AuditEntry } from '../core/types.d.ts' */
 
@@ -16,6 +17,7 @@ const QUOTED_CHARACTERS = 100;
 
 /** @type {Record<string, string | undefined>} */
 const LABELS = {
+  ...CHOICE_LABELS,
   active: t('access.change.active'),
   description: t('access.change.description'),
   file_sha256: t('access.change.checksum'),
@@ -23,14 +25,14 @@ const LABELS = {
   filter: t('access.change.filter'),
   format: t('access.change.format'),
   ids: t('access.change.products'),
-  missing: t('access.change.missing'),
-  mode: t('access.change.mode'),
   name: t('access.change.name'),
   role: t('access.change.role'),
   scopes: t('access.change.scopes'),
   sku: t('access.change.sku'),
   wants_preview: t('access.change.checked_first'),
 };
+/** @type {Record<string, Record<string, string | undefined> | undefined>} */
+const VALUE_NAMES = CHOICE_NAMES;
 /** @type {Record<string, string | undefined>} */
 const FILTER_FIELDS = {
   sku: t('access.change.sku'),
@@ -65,7 +67,7 @@ function describeValue(name, value) {
   if (name === 'file_sha256') return `${String(value).slice(0, CHECKSUM_CHARACTERS)}…`;
   if (name === 'file_size') return formatBytes(Number(value));
   if (name === 'filter' && typeof value === 'object') return describeFilter(value);
-  return textOf(value);
+  return VALUE_NAMES[name]?.[String(value)] ?? textOf(value);
 }
 
 /**

@@ -62,7 +62,7 @@ export function passwordField(label, { testid, autocomplete, hint }) {
     class: 'button password-toggle',
     type: 'button',
     text: t('common.show'),
-    'aria-label': t('access.password.show'),
+    'aria-label': t('access.password.show', { field: label }),
     'aria-pressed': 'false',
     data: { testid: `${testid}-show` },
   });

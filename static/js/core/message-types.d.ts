@@ -91,8 +91,6 @@ export interface Messages {
   'access.change.filter_inactive': null;
   'access.change.filter_none': null;
   'access.change.format': null;
-  'access.change.missing': null;
-  'access.change.mode': null;
   'access.change.name': null;
   'access.change.products': null;
   'access.change.role': null;
@@ -174,7 +172,7 @@ export interface Messages {
   'access.password.more': { count: number };
   'access.password.new': null;
   'access.password.rule': { count: number };
-  'access.password.show': null;
+  'access.password.show': { field: string | number };
   'access.password.too_long': { count: number; limit: number };
   'access.password.type_current': null;
   'access.password.varied': null;
@@ -809,7 +807,7 @@ export interface Messages {
   'imports.details.log': null;
   'imports.details.origin.api': null;
   'imports.details.origin.page': null;
-  'imports.details.rate': { rate: number };
+  'imports.details.rate': { isUndo: boolean; rate: number };
   'imports.details.selection.all': null;
   'imports.details.selection.filter': { filters: string | number };
   'imports.details.selection.ids': { count: number };
@@ -929,7 +927,7 @@ export interface Messages {
   'imports.history.table.not_undone': { reason: string | number };
   'imports.history.table.rejected': null;
   'imports.history.table.rows': null;
-  'imports.history.table.speed': { rate: number };
+  'imports.history.table.speed': { isUndo: boolean; rate: number };
   'imports.history.table.started': null;
   'imports.history.table.status': null;
   'imports.history.table.to_create': null;
@@ -1145,7 +1143,7 @@ export interface Messages {
   'imports.progress.card.label': { name: string | number };
   'imports.progress.card.lost': null;
   'imports.progress.card.percent': { percent: string | number; status: string | number };
-  'imports.progress.card.rate': { rate: number };
+  'imports.progress.card.rate': { isUndo: boolean; rate: number };
   'imports.progress.card.speed': null;
   'imports.progress.card.time_left': null;
   'imports.progress.card.time_left_unknown': null;

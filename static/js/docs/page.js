@@ -72,6 +72,7 @@ async function showWho() {
 function showLoadError() {
   fill(
     main,
+    h('h1', { text: document.title }),
     h(
       'p',
       { role: 'alert', lang: LANGUAGE },

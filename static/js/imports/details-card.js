@@ -7,7 +7,7 @@ import { messageContent } from '../core/message-text.js';
 import { may } from '../core/session.js';
 import { describeOrigin } from './descriptions.js';
 import { describeSelection, describeValue } from './bulk-texts.js';
-import { elapsedSeconds, isBulk, isImport, titleOf } from './job.js';
+import { elapsedSeconds, isBulk, isImport, isUndo, titleOf } from './job.js';
 import { describeFormat, describeOptions } from './options.js';
 import { logText } from './server-texts.js';
 import { importAddress } from './steps.js';
@@ -68,7 +68,10 @@ function detailsOf(job) {
   if (job.file) details.push([t('imports.details.head.read_as'), describeFormat(job.file).join(' · ')]);
   if (seconds !== null) details.push([t('imports.details.head.processing_time'), formatDuration(seconds)]);
   if (job.rows_per_second && !isBulk(job)) {
-    details.push([t('imports.details.head.speed'), t('imports.details.rate', { rate: job.rows_per_second })]);
+    details.push([
+      t('imports.details.head.speed'),
+      t('imports.details.rate', { rate: job.rows_per_second, isUndo: isUndo(job) }),
+    ]);
   }
   if (job.run > 1) {
     details.push([t('imports.details.head.attempts'), t('imports.details.attempts', { count: job.run })]);

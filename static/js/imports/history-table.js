@@ -234,7 +234,8 @@ function importRow(job, { onDeleted, onUndone, onStatus }) {
     const seconds = isFinal(latest) ? (latest.duration_seconds ?? elapsedSeconds(latest)) : null;
     setText(duration, seconds === null ? '–' : formatDuration(seconds));
     const hasSpeed = !isBulk(latest) && latest.rows_per_second && seconds !== null && seconds >= MIN_SPEED_SECONDS;
-    setText(speed, hasSpeed ? t('imports.history.table.speed', { rate: latest.rows_per_second ?? 0 }) : '');
+    const rate = latest.rows_per_second ?? 0;
+    setText(speed, hasSpeed ? t('imports.history.table.speed', { rate, isUndo: isUndo(latest) }) : '');
   };
   const unwatch = () => {
     stopWatching?.();

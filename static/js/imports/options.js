@@ -2,29 +2,13 @@
 
 import { formatAnd, formatShare } from '../core/format.js';
 import { t } from '../core/i18n.js';
+import { CHOICE_LABELS, CHOICE_NAMES } from '../core/option-names.js';
 import { usedOptions } from './upload-settings.js';
 
 /** @import { ImportFile, ImportOptions, RetryOptions } from '../core/types.d.ts' */
 /** @import { OptionName, UploadOptions } from './upload-settings.js' */
 
 /** @typedef {Record<string, string | undefined>} Labels Labels by the value that the API uses. */
-
-/** @type {Labels} */
-const MODES = {
-  upsert: t('imports.option.mode.upsert'),
-  create: t('imports.option.mode.create'),
-  update: t('imports.option.mode.update'),
-};
-/** @type {Labels} */
-const ON_REJECT = { skip: t('imports.option.on_reject.skip'), fail: t('imports.option.on_reject.fail') };
-/** @type {Labels} */
-const SHORT_ROWS = { reject: t('imports.option.short_rows.reject'), accept: t('imports.option.short_rows.accept') };
-/** @type {Labels} */
-const MISSING = {
-  keep: t('imports.option.missing.keep'),
-  deactivate: t('imports.option.missing.deactivate'),
-  delete: t('imports.option.missing.delete'),
-};
 
 /** @typedef {'comma' | 'semicolon' | 'tab' | 'bar'} DelimiterName as messages select it */
 /** @type {Record<string, DelimiterName | undefined>} */
@@ -81,15 +65,12 @@ const PACKINGS = {
 
 /** @type {Record<OptionName, string>} */
 export const OPTION_LABELS = {
-  mode: t('imports.option.label.mode'),
-  on_reject: t('imports.option.label.on_reject'),
-  short_rows: t('imports.option.label.short_rows'),
+  ...CHOICE_LABELS,
   header_line: t('imports.option.label.header_line'),
   sheet: t('imports.option.label.sheet'),
   encoding: t('imports.option.label.encoding'),
   delimiter: t('imports.option.label.delimiter'),
   quote: t('imports.option.label.quote'),
-  missing: t('imports.option.label.missing'),
   missing_limit: t('imports.option.label.missing_limit'),
 };
 
@@ -98,13 +79,10 @@ export const OPTION_LABELS = {
  * @type {Partial<Record<OptionName, Labels>>}
  */
 export const OPTION_CHOICES = {
-  mode: MODES,
-  on_reject: ON_REJECT,
-  short_rows: SHORT_ROWS,
+  ...CHOICE_NAMES,
   encoding: ENCODINGS,
   delimiter: DELIMITERS,
   quote: QUOTES,
-  missing: MISSING,
 };
 
 /** The options that change how the file is parsed, and therefore which columns it has. They can be detected. */
@@ -227,7 +205,7 @@ export const describeDetected = (file) =>
  * @param {ImportOptions} options
  */
 export function describeOptions(options) {
-  const parts = [MODES[options.mode] ?? options.mode];
+  const parts = [CHOICE_NAMES.mode[options.mode] ?? options.mode];
   if (options.on_reject === 'fail') parts.push(t('imports.option.all_or_nothing'));
   if (options.short_rows === 'accept') parts.push(t('imports.option.short_rows_accepted'));
   if (options.header_line) parts.push(t('imports.option.header_in_line', { line: options.header_line }));

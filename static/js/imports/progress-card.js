@@ -19,6 +19,7 @@ import {
   isFinal,
   isImport,
   isRunning,
+  isUndo,
   nameOf,
 } from './job.js';
 import { createProgressCounter } from './progress-counter.js';
@@ -122,7 +123,7 @@ function factsOf(job, counter) {
   const speed = isBulk(job) ? null : isEnded ? averageSpeed(job) : job.current_rows_per_second;
   if (speed) {
     const label = isEnded ? t('imports.progress.card.average_speed') : t('imports.progress.card.speed');
-    facts.push([label, t('imports.progress.card.rate', { rate: speed })]);
+    facts.push([label, t('imports.progress.card.rate', { rate: speed, isUndo: isUndo(job) })]);
   }
   const elapsed = counter.elapsedSeconds();
   if (elapsed !== null && isEnded) facts.push([t('imports.progress.card.duration'), formatDuration(elapsed)]);

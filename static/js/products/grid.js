@@ -58,8 +58,14 @@ export function createProductGrid(actions) {
   selectPage.addEventListener('change', () => actions.onSelectPage(selectPage.checked));
   const element = h('div', { class: 'table-scroll' });
   const widths = createColumnWidths(element, actions.onWidths);
+  /** @param {Sort | null} sort */
+  const onSort = (sort) => {
+    // The address follows later. A second press that comes before it counts from what the first one chose.
+    showSort(sort);
+    actions.onSort(sort);
+  };
   const headings = COLUMNS.map((column) => {
-    const heading = createHeading(column, actions.onSort);
+    const heading = createHeading(column, onSort);
     if (isTextField(column.id)) heading.element.append(widths.handle(column.id, column.label));
     return heading;
   });

@@ -27,6 +27,16 @@ test('a checksum is short, and whole in its title', () => {
   assert.equal(after('file_size', 1_250_000)?.after, '1.3 MB');
 });
 
+test('options of an import have the words of its card', () => {
+  assert.deepEqual(after('missing', 'deactivate'), {
+    field: 'Products not in the file',
+    before: '',
+    after: 'Deactivate',
+  });
+  assert.equal(after('mode', 'upsert')?.after, 'Create and update');
+  assert.equal(after('mode', 'a later one')?.after, 'a later one');
+});
+
 test('a filter is in words', () => {
   const filter = { q: 'desk lamp', sku: 'A-1', active: false, changed_by: 'a1b2' };
   assert.equal(
