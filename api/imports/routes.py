@@ -10,8 +10,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import undefer
 
 from api.imports.affected_schemas import PRODUCT_CHANGES, AffectedProductPageSchema, AffectedProductQuerySchema
+from api.imports.job_filters import ImportQuerySchema, filter_conditions
 from api.imports.jobs import IMPORT_NOT_FOUND, TASK_ID, find_job
-from api.imports.schemas import ImportDetailsSchema, ImportPageSchema, ImportQuerySchema, PreviewCountsSchema
+from api.imports.schemas import ImportDetailsSchema, ImportPageSchema, PreviewCountsSchema
 from api.openapi import INVALID_PARAMETER, Blueprint
 from api.pagination import fetch_page, pagination_json
 from database.serializers import format_timestamp, serialize_import, serialize_product
@@ -48,12 +49,7 @@ def list_imports(query: dict[str, Any]) -> Response:
 
     Lists the newest first, including undos.
     """
-    jobs = select(ImportJob).order_by(ImportJob.id.desc())
-    for name in ("status", "kind", "started_from"):
-        if name in query:
-            jobs = jobs.where(getattr(ImportJob, name) == query[name])
-    if part := query.get("filename"):
-        jobs = jobs.where(ImportJob.filename.icontains(part, autoescape=True))
+    jobs = select(ImportJob).where(*filter_conditions(query)).order_by(ImportJob.id.desc())
     rows, pagination = fetch_page(jobs, query["page"], query["per_page"])
     counts = _preview_counts(rows)
     imports = [{**serialize_import(job), "preview_counts": counts.get(job.id)} for job in rows]

@@ -21,7 +21,6 @@ from api.imports.options import (
     SHORT_ROWS,
 )
 from api.imports.undo_schemas import ERROR_CODE, ERROR_DETAILS, LastUndoSchema
-from api.request_fields import Choice, ShortText
 from api.response_fields import (
     EXAMPLE_TASK_ID,
     boolean,
@@ -36,7 +35,7 @@ from api.response_fields import (
     timestamp,
     uuid,
 )
-from api.schemas import PageQuerySchema, PaginationSchema
+from api.schemas import PaginationSchema
 from catalogue.bulk import ACTIONS, MAX_SHOWN_CHARACTERS
 from catalogue.bulk import FIELDS as BULK_FIELDS
 from database.serializers import UNDO_STATES
@@ -53,17 +52,6 @@ from models import (
     REJECT_POLICIES,
     SHORT_ROW_POLICIES,
 )
-
-FILENAME_FILTER_MAX_CHARACTERS = 255
-
-
-class ImportQuerySchema(PageQuerySchema):
-    """The filter and the page of a list of imports."""
-
-    status = Choice("Only jobs with this status.", *JOB_STATUSES)
-    kind = Choice("Only imports, only bulk changes, or only undos.", *JOB_KINDS)
-    started_from = Choice("Only jobs that were started on the page, or only those of other clients.", *ORIGINS)
-    filename = ShortText("The file name contains this, ignoring case.", "products", FILENAME_FILTER_MAX_CHARACTERS)
 
 
 class FileColumnSchema(Schema):

@@ -6241,6 +6241,8 @@ export interface operations {
                 started_from?: "page" | "api";
                 /** @description The file name contains this, ignoring case. */
                 filename?: string;
+                /** @description Bulk changes with these titles, separated by commas, whatever `filename` is. For clients that show the titles in another language. A title is one of activate, deactivate, delete, set_active, set_inactive, set_name, set_description, and ends with `_all` if it is about all products. */
+                bulk_titles?: string;
             };
             header?: never;
             path?: never;

@@ -2,9 +2,14 @@
 
 import { h } from '../core/dom.js';
 import { t } from '../core/i18n.js';
+import { LANGUAGE, LOCALE } from '../core/locale.js';
 import { icon } from '../core/icons.js';
 import { setQuery } from '../core/router.js';
 import { textFilter } from '../core/text-filter.js';
+import { titleOf } from './job.js';
+
+/** @import { BulkChange } from '../core/bulk-kind.js' */
+/** @import { BulkDetails } from '../core/types.d.ts' */
 
 /**
  * The filters by their parameter, which has the same name in the page's address and in the API.
@@ -37,6 +42,17 @@ const ORIGINS = [
   ['api', t('imports.history.filter.api')],
 ];
 
+/** @type {[code: string, change: BulkChange][]} */
+const BULK_CHANGES = [
+  ['activate', { action: 'activate', field: null, value: null }],
+  ['deactivate', { action: 'deactivate', field: null, value: null }],
+  ['delete', { action: 'delete', field: null, value: null }],
+  ['set_active', { action: 'set', field: 'active', value: true }],
+  ['set_inactive', { action: 'set', field: 'active', value: false }],
+  ['set_name', { action: 'set', field: 'name', value: null }],
+  ['set_description', { action: 'set', field: 'description', value: null }],
+];
+
 /**
  * Return the filters of an address. Empty and unknown values are left out.
  * @param {URLSearchParams} query
@@ -54,6 +70,31 @@ export function readImportFilters(query) {
     ...(origin ? { started_from: origin } : {}),
   };
 }
+
+/**
+ * Return the parameters of the API for a filter. The server finds bulk changes by their English titles; those that have
+ * the wanted text in another language are named besides.
+ * @param {ImportFilters} filters
+ * @returns {ImportFilters & {bulk_titles?: string}}
+ */
+export function filterParameters(filters) {
+  const wanted = filters.filename?.toLocaleLowerCase(LOCALE);
+  const titles = wanted && LANGUAGE !== 'en' ? bulkTitles().filter(([, title]) => title.includes(wanted)) : [];
+  return titles.length ? { ...filters, bulk_titles: titles.map(([code]) => code).join(',') } : filters;
+}
+
+/**
+ * Return the titles of bulk changes in lower case by their codes in the API.
+ * @returns {[code: string, title: string][]}
+ */
+const bulkTitles = () =>
+  [false, true].flatMap((isAll) =>
+    BULK_CHANGES.map(([code, change]) => {
+      /** @type {BulkDetails} */
+      const bulk = { ...change, selection: isAll ? 'all' : 'filter', filter: null, ids: null };
+      return [isAll ? `${code}_all` : code, titleOf({ filename: '', bulk }).toLocaleLowerCase(LOCALE)];
+    }),
+  );
 
 /**
  * @param {[value: string, label: string][]} choices

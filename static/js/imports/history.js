@@ -7,7 +7,7 @@ import { t } from '../core/i18n.js';
 import { createPager } from '../core/pager.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, hideSkeleton, refreshTimes } from '../core/widgets.js';
-import { clearImportFilters, createImportFilterBar, readImportFilters } from './history-filters.js';
+import { clearImportFilters, createImportFilterBar, filterParameters, readImportFilters } from './history-filters.js';
 import { createHistoryTable } from './history-table.js';
 import { createWaitingBar } from './waiting-bar.js';
 
@@ -75,7 +75,8 @@ export function createImportHistory() {
     waitingBar.reload();
     const { signal } = request;
     try {
-      show(await getJson('/api/imports', { query: { ...filters, page, per_page: PER_PAGE }, signal }));
+      const asked = { ...filterParameters(filters), page, per_page: PER_PAGE };
+      show(await getJson('/api/imports', { query: asked, signal }));
       body.hidden = false;
       clearBanner(BANNER_KEY);
     } catch (error) {

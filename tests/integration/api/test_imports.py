@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,7 +12,7 @@ from api.imports.routes import MAX_SAMPLES
 from importer.pipeline.runner import ImportRunner
 from support.api import read_error, read_json
 from support.database import execute
-from support.imports import get_import
+from support.imports import get_import, request_action
 from support.jobs import create_job, run_import
 
 
@@ -78,6 +79,22 @@ def test_imports_are_filtered(client: FlaskClient, runner: ImportRunner) -> None
     assert listed("filename=%25") == [failed]
     read_error(client.get("/api/imports?status=lost"), 400, "invalid_parameter", "status")
     read_error(client.get(f"/api/imports?filename={'x' * 256}"), 400, "invalid_parameter", "filename")
+
+
+def test_bulk_changes_are_found_by_the_codes_of_their_titles(client: FlaskClient, runner: ImportRunner) -> None:
+    imported = run_import(runner, b"sku\na\nb\n")["task_id"]
+    everything: Any = client.post("/api/products/bulk", json={"action": "deactivate", "filter": {}}).json
+    some: Any = client.post("/api/products/bulk", json={"action": "activate", "filter": {"sku": "a"}}).json
+    undo = request_action(client, everything["task_id"], "undo")["task_id"]
+
+    def listed(query: str) -> list[str]:
+        return [job["task_id"] for job in read_json(client.get(f"/api/imports?{query}"))["imports"]]
+
+    assert listed("bulk_titles=deactivate_all") == [undo, everything["task_id"]]
+    assert listed("bulk_titles=deactivate") == []
+    assert listed("bulk_titles=activate,deactivate_all&kind=bulk") == [some["task_id"], everything["task_id"]]
+    assert listed("bulk_titles=activate&filename=products.csv") == [some["task_id"], imported]
+    read_error(client.get("/api/imports?bulk_titles=activate,rename"), 400, "invalid_parameter", "bulk_titles")
 
 
 def test_the_details_show_at_most_300_samples_including_those_where_a_phase_begins_or_ends(

@@ -16,6 +16,7 @@ const check = await import('../../../static/js/imports/check-texts.js');
 const { describeCounts, jobCounts } = await import('../../../static/js/imports/counts.js');
 const { describeAllRejected, describeWritten, jobHeadline } =
   await import('../../../static/js/imports/descriptions.js');
+const { filterParameters } = await import('../../../static/js/imports/history-filters.js');
 const { describeStatus, nameOf } = await import('../../../static/js/imports/job.js');
 
 test('a check says in German what would happen', () => {
@@ -72,4 +73,17 @@ test('a bulk change says in German what it does and did', () => {
     bulk.describeSelection({ ...job.bulk, selection: 'filter', filter }),
     'Produkte mit diesen Filtern: „lamp“ in einem beliebigen Text, „A-“ in der SKU und aktiv',
   );
+});
+
+test('the history finds bulk changes by their German titles', () => {
+  /** @param {string} filename */
+  const titlesFor = (filename) => filterParameters({ filename }).bulk_titles;
+  assert.equal(titlesFor('Lösch'), 'delete,delete_all');
+  assert.equal(titlesFor('alle Produkte DEAKT'), 'deactivate_all,set_inactive_all');
+  assert.equal(
+    titlesFor('aktiv'),
+    'activate,deactivate,set_active,set_inactive,' + 'activate_all,deactivate_all,set_active_all,set_inactive_all',
+  );
+  assert.equal(titlesFor('delete'), undefined);
+  assert.deepEqual(filterParameters({ kind: 'bulk' }), { kind: 'bulk' });
 });
