@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import requests
 from playwright.sync_api import Page, Request, Route, expect
@@ -205,7 +207,8 @@ def test_an_import_that_was_started_elsewhere_is_in_view(page: Page, site: Site)
     expect_skus(page, "LAMP-001", "LAMP-002", "LAMP-003")
     page.get_by_test_id("changes-latest").click()
     expect_query(page, sort_by="updated_at", sort_order="desc")
-    expect(page.get_by_test_id("cell-sku").first).to_have_text("Z-3")
+    # The import may have written its product before the other one was created, and committed it later.
+    expect(page.get_by_test_id("cell-sku").first).to_have_text(re.compile("Z-[34]"))
     expect(page.get_by_test_id("changes-offer")).to_have_count(0)
     expect(cell(page, "LAMP-002", "name")).to_have_text("Imported")
 
