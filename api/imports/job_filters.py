@@ -16,17 +16,20 @@ from models import JOB_KINDS, JOB_STATUSES, ORIGINS, ImportJob
 NAME_MAX_CHARACTERS = 255
 # Ends the code of the title of a bulk change that applies to all products.
 ALL_SUFFIX = "_all"
+TITLE_PATTERN = f"({'|'.join(TITLES)})({ALL_SUFFIX})?"
+PATTERN = f"^{TITLE_PATTERN}(,{TITLE_PATTERN})*$"
+EXAMPLE_TITLES = "deactivate,deactivate_all"
 
 
 class BulkTitles(fields.Field[list[str]]):
     """A query parameter: codes of titles of bulk changes, separated by commas, such as `delete,delete_all`."""
 
     def __init__(self, description: str) -> None:
-        metadata = {"description": description, "type": "string", "examples": ["deactivate,deactivate_all"]}
+        metadata = {"description": description, "type": "string", "pattern": PATTERN, "examples": [EXAMPLE_TITLES]}
         super().__init__(metadata=metadata)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
-        codes = dict.fromkeys(part.strip() for part in value.split(",") if part.strip())
+        codes = list(dict.fromkeys(value.split(",")))
         if unknown := [code for code in codes if code.removesuffix(ALL_SUFFIX) not in TITLES]:
             raise ValidationError(
                 f"{attr} has an unknown title: `{unknown[0]}`. The titles are {', '.join(TITLES)}; with {ALL_SUFFIX}"
