@@ -9,7 +9,6 @@ from pathlib import Path
 
 Row = list[str]
 
-BYTE_ORDER_MARK = "\ufeff"
 TOO_LONG_SKU_SUFFIX = "x" * 256
 ZERO_WIDTH_SPACE = "\u200b"
 
@@ -21,7 +20,7 @@ def _format_row(row: Row) -> str:
 
 
 def _simplify(row: Row) -> Row:
-    # A malformed quote rejects one line, so a row of several lines would count as several rejects.
+    # A malformed row may be rejected line by line, so a row of several lines would count as several rejects.
     return [cell.replace("\n", " ").replace('"', "'") for cell in row]
 
 
@@ -32,12 +31,14 @@ def _format_row_with_raw_description(row: Row, description: str) -> str:
 # The kinds of bad rows, each with the function that writes a row of name, SKU and description.
 KINDS: dict[str, Callable[[Row], str]] = {
     "no SKU": lambda row: _format_row([row[0], "", row[2]]),
-    "wrong number of fields": lambda row: _format_row([*row, "more"]),
+    "wrong number of fields": lambda row: _format_row([*_simplify(row), "more"]),
     "text after a quote": lambda row: _format_row_with_raw_description(row, f'"{_simplify(row)[2]}" more'),
     "unclosed quote": lambda row: _format_row_with_raw_description(row, f'"{_simplify(row)[2]}'),
     "undecodable": lambda row: _format_row([f"{row[0]} \udce9t\udce9", *row[1:]]),
     "SKU too long": lambda row: _format_row([row[0], f"{row[1]}{TOO_LONG_SKU_SUFFIX}", row[2]]),
 }
+# The options of the import of a kind. Without one, undecodable bytes are read in another encoding.
+OPTIONS: dict[str, dict[str, str]] = {"undecodable": {"encoding": "utf-8"}}
 # The kinds that are also measured with a good row after each bad one.
 MIXED_KINDS = ("no SKU", "wrong number of fields", "text after a quote")
 # The kinds of rows that are imported, but not as they are in the file.
@@ -61,8 +62,7 @@ def write_bad_catalogue(good: Path, path: Path, kind: str, every: int = 1) -> in
         path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as new,
     ):
         rows = csv.reader(old)
-        # The byte order mark makes the importer read the file as UTF-8, whatever bytes follow.
-        new.write(BYTE_ORDER_MARK + _format_row(next(rows)))
+        new.write(_format_row(next(rows)))
         for number, row in enumerate(rows):
             if number % every == 0:
                 bad_rows += 1

@@ -28,7 +28,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from benchmarks.bad_files import KINDS, MIXED_KINDS, SLOW_KINDS, write_bad_catalogue, write_slow_catalogue
+from benchmarks.bad_files import KINDS, MIXED_KINDS, OPTIONS, SLOW_KINDS, write_bad_catalogue, write_slow_catalogue
 from benchmarks.imports import Job, time_import, time_raw_copy, time_undo
 from benchmarks.product import (
     Product,
@@ -142,7 +142,7 @@ def measure_rejects(options: argparse.Namespace) -> None:
             for name, (kind, every) in files.items():
                 bad_rows = write_bad_catalogue(good_path, bad_path, kind, every)
                 empty_catalogue(product.url)
-                seconds, job, phases = time_import(product.port, bad_path)
+                seconds, job, phases = time_import(product.port, bad_path, **OPTIONS.get(kind, {}))
                 ratios[name].append(seconds / good_seconds)
                 if options.phases:
                     print(f"{name}: good rows {good_seconds:.2f} s, bad rows {seconds:.2f} s", round_phases(phases))
