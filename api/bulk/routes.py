@@ -118,10 +118,13 @@ def _respond(body: BulkRequest) -> tuple[Response, int]:
     respond_async = any(part.strip().lower() == RESPOND_ASYNC for part in request.headers.get("Prefer", "").split(","))
     task_id = _create_job(body, announced=not respond_async)
     if respond_async:
+        # A fast worker may end the job before this call returns. The client asked for a job to follow all the same.
+        response, status = _respond_unfinished(body.change, find_job(task_id))
+        response.headers["Preference-Applied"] = RESPOND_ASYNC
         announce_job(task_id)
-    else:
-        runs: BulkRuns = current_app.extensions["bulk_runs"]
-        runs.run(task_id)
+        return response, status
+    runs: BulkRuns = current_app.extensions["bulk_runs"]
+    runs.run(task_id)
     job = find_job(task_id)
     if job.status == "completed":
         found, changed = job.total_records, _count_changed(job)
@@ -134,10 +137,7 @@ def _respond(body: BulkRequest) -> tuple[Response, int]:
             task_id=task_id,
             undo_until=format_timestamp(job.undo_until),
         ), 200
-    response, status = _respond_unfinished(body.change, job)
-    if respond_async:
-        response.headers["Preference-Applied"] = RESPOND_ASYNC
-    return response, status
+    return _respond_unfinished(body.change, job)
 
 
 def _count(change: BulkChange) -> tuple[Response, int]:

@@ -135,13 +135,20 @@ def test_a_long_value_is_cut_in_the_job_only(client: FlaskClient, database_url: 
     assert [row["description"] for row in read_rows(database_url)] == [value] * 2
 
 
+@pytest.mark.parametrize("is_worker_fast", [False, True])
 def test_a_worker_does_the_job_if_the_client_prefers_that(
-    client: FlaskClient, small_slices: ImportRunner, database_url: str
+    client: FlaskClient,
+    small_slices: ImportRunner,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_worker_fast: bool,
 ) -> None:
     create_products(database_url, PRODUCTS)
+    if is_worker_fast:
+        monkeypatch.setattr("celery_app.wake_import", lambda task_id: small_slices.run(task_id) or True)
     job = request_change(client, "activate", **ALL_PRODUCTS)
     assert (job["status"], job["count"], job["phase"]) == ("pending", 0, "queued")
-    job = run_job(client, small_slices, job["task_id"])
+    job = get_import(client, job["task_id"]) if is_worker_fast else run_job(client, small_slices, job["task_id"])
     assert (job["status"], job["updated_count"], job["unchanged_count"]) == ("completed", PRODUCTS / 2, PRODUCTS / 2)
 
 
