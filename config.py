@@ -151,6 +151,14 @@ class Settings:
     slice_rows: Annotated[
         int, Setting("25000", "rows that an import writes in one transaction", _integer(1, 1_000_000))
     ]
+    import_writers: Annotated[
+        int,
+        Setting(
+            "0",
+            "connections on which a job writes products at the same time; 0: as many as there are cores, at most 4",
+            _integer(0, 32),
+        ),
+    ]
     sweep_seconds: Annotated[
         int, Setting("5", "seconds between two searches of the reaper for jobs without a worker", _integer(1, 3600))
     ]

@@ -43,7 +43,7 @@ class Component(StrEnum):
     EXPORT = "acme-export"
     IMPORTER = "acme-importer"
     HEARTBEAT = "acme-heartbeat"
-    LOOK_AHEAD = "acme-look-ahead"
+    WRITER = "acme-writer"
     REMOVAL = "acme-removal"
     REAPER = "acme-reaper"
     DISPATCHER = "acme-dispatcher"

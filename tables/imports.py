@@ -150,10 +150,12 @@ class ImportJob(Base):
     missing_found: Mapped[int | None]
     notices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
 
-    # State for the next worker that acquires the lease: the staging table, its columns, and the last key written.
+    # State for the next worker that acquires the lease: the staging table, its columns, the key up to which everything
+    # is written, and the ranges of keys that are written beyond it.
     staging_table: Mapped[str | None]
     staged_columns: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     checkpoint: Mapped[str | None]
+    written_ahead: Mapped[list[list[str]] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
     # The snapshot of PostgreSQL in which the missing products were found, and the last key up to which they have been
     # deactivated or deleted. See importer/pipeline/missing.py.
     missing_snapshot: Mapped[str | None]

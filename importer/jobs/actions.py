@@ -83,9 +83,9 @@ CONTINUE_SQL = (
 START_OVER_SQL = (
     "progress = 0, total_records = 0, processed_records = 0, rows_read = 0, rows_written = 0, created_count = 0,"
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
-    " removed_count = 0, staged_columns = NULL, checkpoint = NULL, confirmed_at = NULL, file = NULL, preview = NULL,"
-    " notices = NULL, started_at = NULL, rows_before_run = 0, rows_compared = 0, undone_by = NULL,"
-    " left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
+    " removed_count = 0, staged_columns = NULL, checkpoint = NULL, written_ahead = NULL, confirmed_at = NULL,"
+    " file = NULL, preview = NULL, notices = NULL, started_at = NULL, rows_before_run = 0, rows_compared = 0,"
+    " undone_by = NULL, left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
 )
 DELETE_REJECTS_SQL = (
     "DELETE FROM import_rejects WHERE job_id = %(id)s; DELETE FROM import_duplicates WHERE job_id = %(id)s"

@@ -50,7 +50,9 @@ FINISH_SQL = (
 HOLDS_LEASE_SQL = "id = %(id)s AND lease_token = %(token)s AND status = 'processing'"
 UPDATE_JOB_SQL = (
     f"UPDATE import_jobs j SET {{assignments}}, {REPORT_ESTIMATE_SQL}, {BUMP_REVISION_SQL} WHERE {HOLDS_LEASE_SQL}"
+    " AND {condition}"
 )
+READ_CHECKPOINT_SQL = f"SELECT checkpoint, written_ahead FROM import_jobs WHERE {HOLDS_LEASE_SQL}"
 # The rows that a phase has processed, which the throughput chart shows.
 ROWS_OF_PHASE_SQL = """CASE {phase} WHEN 'reading' THEN rows_read WHEN 'reading_workbook' THEN rows_read
     WHEN 'comparing' THEN rows_compared WHEN 'finding' THEN 0 ELSE processed_records END"""
@@ -114,7 +116,7 @@ JOB_COLUMNS_SQL = (
     " checkpoint, total_records, rejected_count, attempts, kind, mode, on_reject, wants_preview,"
     " confirmed_at IS NOT NULL, mapping, delimiter, quote, encoding, header_line, sheet,"
     " short_rows, missing, missing_limit, missing_found, missing_snapshot, missing_checkpoint, started_from,"
-    " undo_of::text, processed_records, missing_count, bulk, bulk_input"
+    " undo_of::text, processed_records, missing_count, bulk, bulk_input, written_ahead"
 )
 
 
@@ -122,9 +124,10 @@ JOB_COLUMNS_SQL = (
 class Job:
     """A job as its worker knows it: the columns of `JOB_COLUMNS_SQL`, in that order.
 
-    `token` is the fencing token of the worker's lease. `checkpoint` is the last key that an import has written, or the
-    id of the last change log entry that an undo has reversed. `missing_found`, `missing_snapshot` and
-    `missing_checkpoint` belong to `importer.pipeline.missing`.
+    `token` is the fencing token of the worker's lease. `checkpoint` is the key up to which an import or a bulk change
+    has written everything, or the id of the last change log entry that an undo has reversed. `written_ahead` has the
+    ranges of keys that are written beyond it: the key before each range, and its last key. `missing_found`,
+    `missing_snapshot` and `missing_checkpoint` belong to `importer.pipeline.missing`.
     """
 
     id: int
@@ -162,6 +165,7 @@ class Job:
     missing_count: int
     bulk: dict[str, Any] | None = None
     bulk_input: dict[str, Any] | None = None
+    written_ahead: list[list[str]] | None = None
 
     @property
     def noun(self) -> str:
@@ -213,8 +217,9 @@ def update(
     phase_of_sample: str | None = None,
     rows_of_sample: int | None = None,
     estimate: Estimate | None = None,
+    condition: str = "true",
 ) -> None:
-    """Change the row of a job in the caller's transaction; raises `LeaseLost`.
+    """Change the row of a job in the caller's transaction; raises `LeaseLost`, also if the row misses the `condition`.
 
     `assignments` is the SQL of the SET clause and `values` has its parameters. With a `phase_of_sample`, such as
     "reading", the statement also records how many rows that phase has processed: `rows_of_sample`, or else what the
@@ -223,7 +228,7 @@ def update(
     estimate = estimate or Estimate()
     statement = UPDATE_AND_SAMPLE_JOB_SQL if phase_of_sample else UPDATE_JOB_SQL
     cursor.execute(
-        statement.format(assignments=assignments),
+        statement.format(assignments=assignments, condition=condition),
         {
             **values,
             "id": job.id,
@@ -236,6 +241,15 @@ def update(
     )
     if cursor.rowcount != 1:
         raise LeaseLost
+
+
+def read_checkpoint(cursor: Cursor, job: Job) -> tuple[str | None, list[list[str]] | None]:
+    """Return the current `checkpoint` and `written_ahead` of a job; raises `LeaseLost`."""
+    cursor.execute(READ_CHECKPOINT_SQL, {"id": job.id, "token": job.token})
+    row = cursor.fetchone()
+    if row is None:
+        raise LeaseLost
+    return row[0], row[1]
 
 
 def find_interruption(connection: Connection, job: Job) -> str | None:

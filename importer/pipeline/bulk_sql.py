@@ -8,8 +8,10 @@ from __future__ import annotations
 from psycopg2 import sql
 
 from catalogue.bulk import BulkChange
+from importer.jobs.repository import Job
 from importer.pipeline.change_log import VERSION_SQL, render_deleted_entry, render_updated_entry
 from importer.pipeline.slice_sql import Slice
+from importer.pipeline.slices import render_remaining
 from webhook_service import INSERT_UPDATED_SQL
 
 # No column has the name of a column of `products`, so that a condition on products can stand beside them.
@@ -18,11 +20,10 @@ CREATE_STAGING_TABLE_SQL = """
 CREATE UNLOGGED TABLE {table} (key text COLLATE "C", product_id bigint, found_version timestamptz)
 WITH (autovacuum_enabled = off)
 """
-# Products up to the checkpoint have been written already.
 FIND_PRODUCTS_SQL = """
 INSERT INTO {table} (key, product_id, found_version)
 SELECT lower(sku) COLLATE "C" AS key, id, updated_at FROM products
-WHERE ({condition}) AND lower(sku) COLLATE "C" > {checkpoint} ORDER BY key
+WHERE ({condition}) AND {remaining} ORDER BY key
 """
 
 # A product is changed if it still meets the condition. It does if it is the version that was found, so the condition
@@ -54,10 +55,10 @@ DELETE_SQL = SELECTED_SQL + DELETED_SQL + "{log_entry}" + COUNT_WRITTEN_SQL
 EMPTY_SQL = sql.SQL("")
 
 
-def render_find(table: sql.Composable, change: BulkChange, checkpoint: str) -> sql.Composed:
-    """Return the statement that stages the products to which a change applies, with keys after the checkpoint."""
+def render_find(table: sql.Composable, change: BulkChange, job: Job) -> sql.Composed:
+    """Return the statement that stages the products to which a change applies and that its job has not written yet."""
     return sql.SQL(FIND_PRODUCTS_SQL).format(
-        table=table, condition=change.condition(), checkpoint=sql.Literal(checkpoint)
+        table=table, condition=change.condition(), remaining=render_remaining(job, 'lower(sku) COLLATE "C"')
     )
 
 

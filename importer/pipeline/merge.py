@@ -1,27 +1,26 @@
-"""The merge: staged rows go into `products`, slice by slice in key order.
+"""The merge: staged rows go into `products`, slice by slice.
 
 The transaction of a slice holds everything: the products, the change log, the event for the webhooks, the counts, the
-checkpoint and the check of the lease. So an import can stop after any slice and continue there.
+record that the slice is written and the check of the lease. So an import can stop after any slice and continue there.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from functools import partial
 
 from psycopg2.extensions import cursor as Cursor
 
-from importer.jobs import repository
-from importer.pipeline.look_ahead import LookAhead, UnchangedSlice
 from importer.pipeline.run import Run, StepKind
 from importer.pipeline.slice_sql import HAS_NO_PRODUCTS_SQL, SLICE_PLANNER_SETTINGS_SQL, Slice
 from importer.pipeline.slices import count_staged_rows, plan_slices
 from importer.pipeline.transactions import StaleSlice, write_with_retries
+from importer.pipeline.writers import record_slice, write_slices
 from webhook_service import has_import_subscribers
 
 RECORD_SLICE_SQL = (
-    "phase = 'writing', checkpoint = %(checkpoint)s, attempts = 0, created_count = created_count + %(created)s,"
-    " updated_count = updated_count + %(updated)s, unchanged_count = unchanged_count + %(unchanged)s,"
+    "phase = 'writing', created_count = created_count + %(created)s, updated_count = updated_count + %(updated)s,"
+    " unchanged_count = unchanged_count + %(unchanged)s,"
     " skipped_count = skipped_count + %(skipped)s, duplicate_count = duplicate_count + %(duplicates)s,"
     " rows_written = rows_written + %(created)s + %(updated)s,"
     " processed_records = processed_records + %(processed)s,"
@@ -39,11 +38,6 @@ class SliceCounts:
     created: int = 0
     updated: int = 0
     skipped: int = 0
-
-    @property
-    def wrote_nothing(self) -> bool:
-        """Whether the slice changed no product."""
-        return self.created + self.updated == 0
 
     @property
     def works(self) -> dict[str, float]:
@@ -67,48 +61,32 @@ class SliceCounts:
         }
 
 
-def merge(run: Run, *, url: str, slice_rows: int, keep_change_log: bool, look_ahead: bool) -> None:
-    """Write every staged row after the checkpoint of the job, in slices of about `slice_rows` rows.
+def merge(run: Run, *, url: str, writers: int, slice_rows: int, keep_change_log: bool) -> None:
+    """Write every staged row that the job has not written yet, in slices of about `slice_rows` rows.
 
-    With `keep_change_log` the import can be undone. With `look_ahead`, while the merge writes a slice, it compares the
-    next one on a second connection to the database `url`, if the previous slice changed nothing. Raises `Interrupted`
-    between two slices when the time is up, `LeaseLost`, and `ImportFailure` if other clients keep interfering.
+    Up to `writers` threads write at the same time, the caller's included; see `write_slices` for `url`. With
+    `keep_change_log` the import can be undone. Raises `Interrupted` between two slices when the time is up,
+    `LeaseLost`, and `ImportFailure` if other clients keep interfering.
     """
     done = run.job.processed_records + run.job.missing_count
     run.forecast.begin("writing", done=done)
     slices = plan_slices(run.connection, run.job, slice_rows)
     run.forecast.report("writing", done)
-    # The other modes skip products, which the change log names. The look-ahead does not find out which they are.
-    may_look_ahead = look_ahead and run.job.mode == "upsert"
-    with LookAhead(url) as ahead:
-        previous_wrote_nothing = False
-        for part, next_part in itertools.zip_longest(slices, slices[1:]):
-            run.heartbeat.check()
-            run.time_limit.check()
-            unchanged = ahead.wait()
-            if may_look_ahead and unchanged is None and previous_wrote_nothing and next_part:
-                ahead.start(next_part)
-            counts = _write_slice(run, part, unchanged, keep_change_log=keep_change_log)
-            previous_wrote_nothing = counts.wrote_nothing
+    write_slices(run, slices, partial(_write_slice, keep_change_log=keep_change_log), url=url, writers=writers)
 
 
-def _write_slice(run: Run, part: Slice, unchanged: UnchangedSlice | None, *, keep_change_log: bool) -> SliceCounts:
-    """Write and count a slice; only count it if it is known to change nothing."""
+def _write_slice(run: Run, part: Slice, *, keep_change_log: bool) -> None:
+    """Write and count a slice."""
 
     def write(cursor: Cursor) -> SliceCounts:
         cursor.execute(SLICE_PLANNER_SETTINGS_SQL)
-        if unchanged:
-            counts = SliceCounts(unchanged.staged_rows, unchanged.keys)
-        else:
-            counts = _write_products(cursor, part, keep_change_log=keep_change_log)
-        values = {**counts.parameters, "checkpoint": part.last}
+        counts = _write_products(cursor, part, keep_change_log=keep_change_log)
         estimate = run.forecast.advance("writing", counts.staged_rows)
-        repository.update(cursor, run.job, RECORD_SLICE_SQL, values, phase_of_sample="writing", estimate=estimate)
+        record_slice(cursor, run, part, RECORD_SLICE_SQL, dict(counts.parameters), estimate=estimate)
         return counts
 
     counts = write_with_retries(run, StepKind.WRITE_SLICE, part.last, write)
     run.forecast.add("writing", counts.staged_rows, counts.works)
-    return counts
 
 
 def _write_products(cursor: Cursor, part: Slice, *, keep_change_log: bool) -> SliceCounts:

@@ -32,6 +32,7 @@ from importer.pipeline.run import Observer, Run, StepKind, TimeLimit
 from importer.pipeline.stage import ReadLimits, is_staged, stage_file
 from importer.pipeline.transactions import CANCELLATIONS, explain
 from importer.pipeline.undo import undo_import
+from importer.pipeline.writers import default_writers
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,9 @@ class ImportRunner:
     An import reads its file, of at most `max_rows`, in chunks of `chunk_rows` and writes it in slices of about
     `slice_rows`. After `task_seconds` it stops and continues with another message. After `max_attempts` attempts
     without progress it fails. After `stall_seconds` without progress it gives up its lease. Of the rejected rows, it
-    stores the first `max_rejects` and counts all; the same limit applies to the duplicates. Tests pass an `observer`,
-    or switch `second_connection` off to know when each slice is compared and each range of missing products is removed.
+    stores the first `max_rejects` and counts all; the same limit applies to the duplicates. Up to `writers` threads
+    write its slices at the same time. With a single one, missing products are removed after the rows were written.
+    Tests pass an `observer`.
     """
 
     database_url: str
@@ -102,7 +104,7 @@ class ImportRunner:
     max_rejects: int
     retention: Retention
     workbook_limits: WorkbookLimits = DEFAULT_WORKBOOK_LIMITS
-    second_connection: bool = True
+    writers: int = 1
     observer: Observer = field(default_factory=Observer)
 
     @classmethod
@@ -121,6 +123,7 @@ class ImportRunner:
             task_seconds=settings.task_seconds,
             max_attempts=settings.max_attempts,
             max_rejects=settings.max_rejects,
+            writers=settings.import_writers or default_writers(),
             retention=Retention(settings.preview_hours, settings.retry_hours, settings.undo_days),
             workbook_limits=WorkbookLimits(
                 settings.max_workbook_mb * BYTES_PER_MB, settings.workbook_memory_mb * BYTES_PER_MB
@@ -234,14 +237,14 @@ class ImportRunner:
             raise ImportFailure(ALL_OR_NOTHING, count=job.rejected_count)
         run = prepare_removal(run)
         keep_change_log = self.retention.undo_days > 0
-        url = self.database_url if self.second_connection else None
+        url = self.database_url if self.writers > 1 else None
         with removing_missing(run, url=url, slice_rows=self.slice_rows, keep_change_log=keep_change_log):
             merge(
                 run,
                 url=self.database_url,
+                writers=self.writers,
                 slice_rows=self.slice_rows,
                 keep_change_log=keep_change_log,
-                look_ahead=self.second_connection,
             )
         self._complete(run)
         path.unlink(missing_ok=True)
@@ -251,7 +254,13 @@ class ImportRunner:
         if run.job.bulk_change.deletes_all and delete_all_at_once(run, self.retention):
             log.info("%s: completed", run.job.label)
             return
-        change_products(run, slice_rows=self.slice_rows, keep_change_log=self.retention.undo_days > 0)
+        change_products(
+            run,
+            url=self.database_url,
+            writers=self.writers,
+            slice_rows=self.slice_rows,
+            keep_change_log=self.retention.undo_days > 0,
+        )
         self._complete(run)
 
     def _complete(self, run: Run) -> None:

@@ -14,9 +14,12 @@ from support.database import execute
 
 
 def create_runner(settings: config.Settings, **changes: Any) -> ImportRunner:
-    """Return a runner with these settings; `changes` replace single arguments of `ImportRunner`."""
+    """Return a runner with these settings; `changes` replace single arguments of `ImportRunner`.
+
+    It has one writer unless `changes` say otherwise, so slices are written in the order of their keys.
+    """
     config.make_folder("UPLOAD_DIR", settings.upload_dir)
-    return replace(ImportRunner.from_settings(settings), **changes)
+    return replace(ImportRunner.from_settings(settings), **{"writers": 1, **changes})
 
 
 def create_job(runner: ImportRunner, content: bytes, filename: str = "products.csv", *, announced: bool = False) -> str:

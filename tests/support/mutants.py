@@ -54,7 +54,7 @@ class Suite:
 SUITES = (
     Suite(("importer.files.*", "importer.columns.*"), ("tests/unit/importer",)),
     Suite(
-        tuple(f"importer.pipeline.{name}" for name in ("merge", "slices", "slice_sql", "look_ahead", "transactions")),
+        tuple(f"importer.pipeline.{name}" for name in ("merge", "slices", "slice_sql", "writers", "transactions")),
         (
             "tests/unit/importer/pipeline",
             *(f"tests/integration/importer/test_{name}.py" for name in ("import", "policies", "slices", "timeouts")),

@@ -154,7 +154,7 @@ def render_statements() -> dict[str, tuple[str, sql.Composable]]:
         ),
         "bulk_found": (
             "The products of a bulk change after its checkpoint.",
-            render_find(sql.Identifier(STAGING_TABLE), SET_NAME, "k-0100"),
+            render_find(sql.Identifier(STAGING_TABLE), SET_NAME, replace(make_job(), checkpoint="k-0100")),
         ),
         "bulk_updated": (
             "A bulk change sets the name, with a change log.",

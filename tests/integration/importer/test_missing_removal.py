@@ -56,8 +56,8 @@ def is_second_thread() -> bool:
 
 @pytest.fixture
 def runner(runner: ImportRunner) -> ImportRunner:
-    """A runner with small slices, whose catalogue has the products of `CATALOGUE`."""
-    runner = replace(runner, slice_rows=4)
+    """A runner with a second connection and small slices, whose catalogue has the products of `CATALOGUE`."""
+    runner = replace(runner, slice_rows=4, writers=2)
     run_import(runner, CATALOGUE)
     return runner
 
@@ -184,7 +184,7 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_what_it_has_removed(
     check_completed(client, runner, task_id, before)
 
 
-def test_a_cancel_rolls_back_what_both_threads_are_writing(
+def test_a_cancel_rolls_back_what_all_threads_are_writing(
     client: FlaskClient, runner: ImportRunner, missing: str
 ) -> None:
     url = runner.database_url
@@ -199,7 +199,7 @@ def test_a_cancel_rolls_back_what_both_threads_are_writing(
     sleeping_sql = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
     with Threads() as threads:
         threads.start(runner.run, task_id)
-        wait_for("both threads", lambda: execute(url, f"SELECT count(*) {sleeping_sql}") == [(2,)])
+        wait_for("two writers and the removal", lambda: execute(url, f"SELECT count(*) {sleeping_sql}") == [(3,)])
         cancelled = request_action(client, task_id, "cancel")
     execute(url, "DROP TRIGGER delay ON products")
     assert cancelled["status"] == "cancelled"

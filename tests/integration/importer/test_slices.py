@@ -1,4 +1,4 @@
-"""Slices: they cover every staged row once, and the look-ahead counts those that change nothing."""
+"""Slices: they cover every staged row that is not written yet once."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import random
 from dataclasses import replace
 
 import pytest
+from psycopg2 import sql
 
 from database.connect import Component, connected
-from importer.pipeline.look_ahead import LookAhead, UnchangedSlice
-from importer.pipeline.run import Observer, Step, StepKind
-from importer.pipeline.runner import ImportRunner
-from importer.pipeline.slices import count_staged_rows, plan_slices
+from importer.pipeline.slice_sql import Slice, staging_table
+from importer.pipeline.slices import add_written, count_staged_rows, plan_slices, render_remaining
 from support.database import execute
-from support.jobs import run_import
 from support.slice_statements import STAGING_TABLE, make_job
 
 ROWS = 3000
-FILE = "sku,name\n" + "".join(f"k-{number:03},Name\n" for number in range(100))
 
 
 def stage(url: str, keys: list[str]) -> None:
@@ -51,51 +48,33 @@ def test_slices_are_of_similar_size_and_cover_every_remaining_row_once(
     assert all(first.last == second.after for first, second in itertools.pairwise(slices))
 
 
-def test_a_slice_that_changes_nothing_is_counted_ahead_and_another_one_is_not(database_url: str) -> None:
-    stage(database_url, ["a", "A", "b", "c"])
-    with connected(database_url, Component.IMPORTER) as connection, LookAhead(database_url) as ahead:
-        (part,) = plan_slices(connection, make_job(), 250)
-        ahead.start(part)
-        assert ahead.wait() is None
-        execute(database_url, "INSERT INTO products (sku) VALUES ('a'), ('b'), ('c')")
-        ahead.start(part)
-        assert ahead.wait() == UnchangedSlice(staged_rows=4, keys=3)
-        # It is forgotten.
-        assert ahead.wait() is None
-        execute(database_url, "UPDATE products SET active = false")
-        ahead.start(part)
-        assert ahead.wait() == UnchangedSlice(staged_rows=4, keys=3)
-        execute(database_url, "UPDATE products SET name = 'other' WHERE sku = 'b'")
-        ahead.start(part)
-        assert ahead.wait() is None
+def test_slices_leave_out_the_ranges_that_are_written(database_url: str) -> None:
+    keys = [f"k{number:04}" for number in range(ROWS)]
+    stage(database_url, keys)
+    written = [["k0099", "k0300"], ["k1499", "k1500"], ["k2900", "k2999"]]
+    job = replace(make_job(), checkpoint="k0049", written_ahead=written)
+    with connected(database_url, Component.IMPORTER) as connection:
+        slices = plan_slices(connection, job, 250)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SELECT key FROM {} WHERE {}").format(staging_table(job), render_remaining(job)))
+            remaining = {key for (key,) in cursor.fetchall()}
+    covered = [key for part in slices for key in keys if part.after < key <= part.last]
+    assert covered == sorted(remaining)
+    assert covered == [*keys[50:100], *keys[301:1500], *keys[1501:2901]]
+    checkpoint = job.checkpoint or ""
+    for part in random.Random(2).sample(slices, len(slices)):
+        checkpoint, written = add_written(checkpoint, written, part)
+    assert (checkpoint, written) == ("k2999", [])
 
 
-class CountComparisons(Observer):
-    """Count the slices that a run writes, and how many of them the look-ahead has compared."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.slices = 0
-        self.compared_ahead = 0
-
-    def before_transaction(self, step: Step) -> None:
-        if step.kind == StepKind.WRITE_SLICE:
-            self.slices += 1
-            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
-            self.compared_ahead += execute(self._url, query, (Component.LOOK_AHEAD.value,)) == [(1,)]
-
-
-@pytest.mark.parametrize(("mode", "looks_ahead"), [("upsert", True), ("create", False), ("update", False)])
-def test_only_an_upsert_looks_ahead_and_only_after_a_slice_that_wrote_nothing(
-    runner: ImportRunner, mode: str, looks_ahead: bool
-) -> None:
-    runner = replace(runner, slice_rows=20)
-    counts = CountComparisons(runner.database_url)
-    run_import(replace(runner, observer=counts), FILE)
-    assert (counts.slices, counts.compared_ahead) == (5, 0)
-
-    execute(runner.database_url, f"ALTER TABLE import_jobs ALTER mode SET DEFAULT '{mode}'")
-    counts = CountComparisons(runner.database_url)
-    job = run_import(replace(runner, observer=counts), FILE)
-    assert (counts.slices, job["unchanged_count"]) == (5, 100)
-    assert (counts.compared_ahead > 0) == looks_ahead
+def test_written_ranges_beyond_the_checkpoint_are_kept_in_order_and_joined() -> None:
+    parts = [Slice(make_job(), after, last) for after, last in ("ef", "cd", "ab", "de", "bc")]
+    states = itertools.accumulate(parts, lambda state, part: add_written(*state, part), initial=("a", []))
+    assert list(states) == [
+        ("a", []),
+        ("a", [["e", "f"]]),
+        ("a", [["c", "d"], ["e", "f"]]),
+        ("b", [["c", "d"], ["e", "f"]]),
+        ("b", [["c", "f"]]),
+        ("f", []),
+    ]

@@ -98,7 +98,7 @@ def test_a_zombie_leaves_the_staging_table_of_its_successor_alone(
                 (table,) = execute(url, "SELECT staging_table FROM import_jobs")[0]
                 cursor.execute(f"SELECT FROM {table}")
 
-    with Threads() as threads, connected(url, Component.LOOK_AHEAD) as reader, reader, reader.cursor() as cursor:
+    with Threads() as threads, connected(url, Component.WRITER) as reader, reader, reader.cursor() as cursor:
         assert replace(runner, chunk_rows=1000, observer=TakeOver()).run(task_id) is False
         reader.commit()
         successor.released.set()

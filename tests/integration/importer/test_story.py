@@ -166,9 +166,6 @@ class Story(RuleBasedStateMachine):
         runner = replace(
             self.world.runner,
             observer=StoryObserver(self, job, plan),
-            # The model compares a slice when it is written, so an edit must not come after an earlier comparison. It
-            # removes missing products after it has written all rows.
-            second_connection=plan.interruption != "edit" and job.options.get("missing", "keep") == "keep",
             task_seconds=0 if plan.stops_early else self.world.runner.task_seconds,
         )
         job.status = "processing"
