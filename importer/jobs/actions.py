@@ -85,7 +85,8 @@ START_OVER_SQL = (
     " updated_count = 0, unchanged_count = 0, duplicate_count = 0, rejected_count = 0, skipped_count = 0,"
     " removed_count = 0, staged_columns = NULL, checkpoint = NULL, written_ahead = NULL, confirmed_at = NULL,"
     " file = NULL, preview = NULL, notices = NULL, started_at = NULL, rows_before_run = 0, rows_compared = 0,"
-    " undone_by = NULL, left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL, missing_checkpoint = NULL"
+    " undone_by = NULL, left_alone_count = 0, missing_count = 0, missing_found = NULL, missing_snapshot = NULL,"
+    " missing_checkpoint = NULL"
 )
 DELETE_REJECTS_SQL = (
     "DELETE FROM import_rejects WHERE job_id = %(id)s; DELETE FROM import_duplicates WHERE job_id = %(id)s"

@@ -69,9 +69,12 @@ def test_slices_leave_out_the_ranges_that_are_written(database_url: str) -> None
 
 def test_written_ranges_beyond_the_checkpoint_are_kept_in_order_and_joined() -> None:
     parts = [Slice(make_job(), after, last) for after, last in ("ef", "cd", "ab", "de", "bc")]
-    states = itertools.accumulate(parts, lambda state, part: add_written(*state, part), initial=("a", []))
-    assert list(states) == [
-        ("a", []),
+    states = []
+    checkpoint, written = "a", []
+    for part in parts:
+        checkpoint, written = add_written(checkpoint, written, part)
+        states.append((checkpoint, written))
+    assert states == [
         ("a", [["e", "f"]]),
         ("a", [["c", "d"], ["e", "f"]]),
         ("b", [["c", "d"], ["e", "f"]]),
