@@ -31,6 +31,7 @@ from catalogue.search_sql import (
     PAGE_OF_IDS_SQL,
     PAGE_OF_SCAN_SQL,
     PLAN_FREELY_SQL,
+    PLAN_IN_PARALLEL_SQL,
     PLAN_ORDERED_SCAN_SQL,
     PLAN_SERIALLY_SQL,
     PLAN_WITH_INDEXES_SQL,
@@ -56,6 +57,7 @@ class Thresholds:
     - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
     - `min_scan_rows`: a scan that filters may always read this many products.
     - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
+    - `min_parallel_rows`: if at least this many products match, a search fetches them in several processes.
     """
 
     max_fetched_rows: int = 10_000
@@ -64,6 +66,7 @@ class Thresholds:
     deep_offset_rows: int = 10_000
     min_scan_rows: int = 2_000
     max_scan_rows: int = 100_000
+    min_parallel_rows: int = 20_000
 
 
 DEFAULT_THRESHOLDS = Thresholds()
@@ -236,7 +239,7 @@ class _Search:
             return self._scan()
         return self._scan_and_filter(share)
 
-    def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
+    def _fetch_matches(self, max_rows: int | None = None, *, in_parallel: bool = False) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
         chain = self.generations.get(_filter_index(self._filter), ())
@@ -252,9 +255,10 @@ class _Search:
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
             for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
         ]
+        plan = PLAN_IN_PARALLEL_SQL if in_parallel else PLAN_WITH_INDEXES_SQL
         rows = self._execute(
             FETCH_MATCHES_SQL,
-            plan=PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL,
+            plan=plan if use_indexes else PLAN_FREELY_SQL,
             matches=union_all(matches),
             max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
             after_token=self._after_token("key"),
@@ -317,7 +321,8 @@ class _Search:
             rows = self._read_scan(scan, self._filter.scan_condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
-        return self._fetch_matches()
+        is_long = share * self._catalogue_rows >= self._thresholds.min_parallel_rows
+        return self._fetch_matches(in_parallel=is_long)
 
     def _bound_of_scan(self) -> sql.Composable:
         """Return a condition that all matches meet and that shortens a scan in the order of the changes."""

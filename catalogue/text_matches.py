@@ -40,6 +40,11 @@ class TextMatch:
         """Whether the index helps: the text is wanted, and has three letters or digits in a row."""
         return not self.excluded and TRIGRAM_PATTERN.search(self.text) is not None
 
+    @property
+    def is_in_joined_texts(self) -> bool:
+        """Whether the joined texts of a product contain the text if and only if one of the columns does."""
+        return self.columns == TEXT_COLUMNS and clean_part(self.text) == self.text and SEPARATOR not in self.text
+
     def condition(self, comparison: str = INDEXABLE) -> sql.Composable:
         """Return the SQL condition, with one of the comparisons above."""
         in_any_column = sql.SQL(" OR ").join(contains(column, self.text, comparison) for column in self.columns)
@@ -50,11 +55,18 @@ class TextMatch:
         if self.columns[0] in INDEXED_COLUMNS and len(self.columns) == 1:
             return self.condition()
         in_texts = sql.SQL("{} ILIKE {}").format(sql.SQL(JOINED_TEXTS), _pattern(self.text))
-        if self.columns == TEXT_COLUMNS and clean_part(self.text) == self.text and SEPARATOR not in self.text:
+        if self.is_in_joined_texts:
             return in_texts
         if "sku" in self.columns:
             in_texts = sql.SQL("({} OR {})").format(contains("sku", self.text), in_texts)
         return sql.SQL("{} AND {}").format(in_texts, self.condition(NOT_INDEXABLE))
+
+    def checked_condition(self) -> sql.Composable:
+        """Return a condition that uses no index, for products that an index has found."""
+        if not self.excluded or not self.is_in_joined_texts:
+            return self.condition(NOT_INDEXABLE)
+        # Most products meet it, so all columns would be looked at. Looking once at all of them takes less time.
+        return sql.SQL("NOT ({})").format(sql.SQL(NOT_INDEXABLE).format(sql.SQL(JOINED_TEXTS), _pattern(self.text)))
 
     def contradicts(self, other: TextMatch) -> bool:
         """Return whether no product can meet both demands: this one wants a text that has the other, excluded one."""
@@ -87,5 +99,5 @@ def _pattern(text: str) -> sql.Composable:
 def indexed_condition(matches: Sequence[TextMatch]) -> sql.Composable:
     """Return a condition for products that meet all demands, which uses the index for the first indexable ones."""
     indexed = [match for match in matches if match.is_indexable][:MAX_INDEXED_MATCHES]
-    others = [match.condition(NOT_INDEXABLE) for match in matches if match not in indexed]
+    others = [match.checked_condition() for match in matches if match not in indexed]
     return sql.SQL(" AND ").join([*(match.indexed_condition() for match in indexed), *others])

@@ -6,7 +6,7 @@ from catalogue.search import DEFAULT_THRESHOLDS, Thresholds
 
 # With a few hundred products the defaults fetch and count every match. The others make a search scan: with an exact
 # total, which allows it to scan from the end; with an estimate; and with scans that are abandoned because they find too
-# little.
+# little, so that all matches are fetched in parallel.
 EXACT_COUNTS = "fetches everything"
 THRESHOLDS = {
     EXACT_COUNTS: DEFAULT_THRESHOLDS,
@@ -14,7 +14,8 @@ THRESHOLDS = {
     "estimates and scans": Thresholds(
         max_fetched_rows=25, small_catalogue_rows=0, max_counted_rows=0, deep_offset_rows=40
     ),
-    "abandons scans": Thresholds(
+    "abandons scans and fetches in parallel": Thresholds(
+        min_parallel_rows=0,
         max_fetched_rows=10,
         small_catalogue_rows=0,
         max_counted_rows=0,
