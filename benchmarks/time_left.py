@@ -33,6 +33,7 @@ from benchmarks.product import (
     write_catalogue,
     write_changed_catalogue,
 )
+from benchmarks.results import add_rounds_option, warn_if_busy
 
 COUNTED_FROM_SECONDS = 10
 MAX_DEVIATION = 1 / 3
@@ -53,10 +54,11 @@ def main() -> None:
     """Run the benchmark and print its tables; exit with an error if an estimate was too far off."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--rounds", type=int, default=2)
+    add_rounds_option(parser, 2)
     parser.add_argument("--neighbours", type=int, default=0, help="processes that compute all the time")
     parser.add_argument("--every", type=float, default=5, help="seconds between two printed states of a run")
     options = parser.parse_args()
+    warn_if_busy()
     print(f"{options.rows:,} rows, niceness {os.nice(0)}, {options.neighbours} busy neighbours")
     with temporary_folder() as folder, busy_neighbours(options.neighbours), running_product(folder) as product:
         new, tenth, other = (folder / f"{name}.csv" for name in ("new", "tenth", "other"))
