@@ -49,7 +49,7 @@ def main() -> None:
     is_met = True
     with temporary_folder() as folder, running_product(folder) as product:
         write_catalogue(folder / "good.csv", options.rows)
-        print(f"{options.rows:,} rows, {options.rounds} rounds\n")
+        print(f"{options.rows:,} rows, rounds: {options.rounds}\n")
         for part in options.parts:
             results = PARTS[part](product, folder, options)
             results.print_table()

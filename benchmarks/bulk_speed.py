@@ -213,7 +213,7 @@ def main() -> None:
         source = folder / "products.csv"
         write_catalogue(source, options.rows)
         with running_product(folder) as product:
-            print(f"{options.rows:,} rows, {options.rounds} rounds\n")
+            print(f"{options.rows:,} rows, rounds: {options.rounds}\n")
             for part in options.parts:
                 results = PARTS[part](product, source, options)
                 results.print_table()

@@ -69,7 +69,7 @@ def main() -> None:
         with running_receiver() as receiver_url, running_product(folder, choice) as product:
             for number in range(options.webhooks):
                 subscribe(product.port, f"{receiver_url}{number}")
-            print(f"{options.rows:,} rows, {options.rounds} rounds, {choice.name}")
+            print(f"{options.rows:,} rows, rounds: {options.rounds}, {choice.name}")
             is_met = measure(product, files, options)
     sys.exit(not is_met)
 

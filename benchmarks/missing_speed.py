@@ -94,7 +94,7 @@ def measure(product: Product, files: dict[str, Path], options: argparse.Namespac
                     undo_seconds = time_undo(product.port, str(job["task_id"]))
                 results.add(f"{name}, {action}", seconds / keep_seconds, f"undo {undo_seconds:.2f} s")
         results.end_round()
-    print(f"{options.rows:,} rows, {options.rounds} rounds")
+    print(f"{options.rows:,} rows, rounds: {options.rounds}")
     print(f"change log of a deleted product: {bytes_per_product:.0f} bytes")
     print(f"peak resident memory of the worker: {peak_memory_mb(product.worker):.0f} MB\n")
     return results
