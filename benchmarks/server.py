@@ -59,11 +59,16 @@ def running_server(folder: Path, choice: ServerChoice) -> Iterator[str]:
         check_empty(choice.url)
         yield choice.url
         return
+    with create_server(folder, choice) as server:
+        yield server.start()
+
+
+def create_server(folder: Path, choice: ServerChoice) -> EmbeddedPostgres:
+    """Return a server with its cluster in `folder`, which has not been started."""
     server = EmbeddedPostgres(folder)
     if choice.has_default_settings:
         server.settings = {name: server.settings[name] for name in ADDRESS_SETTINGS}
-    with server:
-        yield server.start()
+    return server
 
 
 def check_empty(url: str) -> None:
