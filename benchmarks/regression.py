@@ -51,6 +51,8 @@ from benchmarks.results import Results, add_rounds_option, warn_if_busy
 MAX_RATIO = 1.15
 # The probability with which as many slower pairs may come about by chance.
 MAX_CHANCE = 0.05
+# With fewer pairs, chance alone may make all of them slower.
+MIN_PAIRS = 5
 RECORD = ROOT / ".ci" / "speed-base"
 PUBLISHED = "origin/main"
 # What does not run in the product.
@@ -185,16 +187,18 @@ def measure(products: Pair, files: dict[str, Path], options: argparse.Namespace)
     results = Results(f"import of {options.rows:,} rows", "÷ base")
     ratios: dict[str, list[float]] = {}
     deadline = time.monotonic() + options.seconds
-    for number in range(options.rounds):
-        if time.monotonic() > deadline:
-            break
+    number = 0
+    while number < options.rounds and time.monotonic() < deadline:
         order = products if number % 2 else products[::-1]
         for kind, seconds in time_pairs(order, files, options.rows).items():
             present, base = seconds[products[0].url], seconds[products[1].url]
             ratios.setdefault(kind, []).append(present / base)
             results.add(kind, present / base, f"base {base:.2f} s")
         results.end_round()
+        number += 1
     results.print_table()
+    if number < MIN_PAIRS:
+        print("The machine is too slow to tell: there were too few rounds.")
     return [kind for kind, values in ratios.items() if is_slower(values)]
 
 
@@ -223,8 +227,10 @@ def time_pairs(products: Pair, files: dict[str, Path], rows: int) -> dict[str, d
 def is_slower(ratios: Sequence[float]) -> bool:
     """Return whether pairs of times show a regression that noise cannot explain."""
     count, slower = len(ratios), sum(ratio > 1 for ratio in ratios)
+    if count < MIN_PAIRS:
+        return False
     chance = sum(comb(count, number) for number in range(slower, count + 1)) / 2**count
-    lower_quartile = statistics.quantiles(ratios, n=4)[0] if count > 1 else ratios[0]
+    lower_quartile = statistics.quantiles(ratios, n=4)[0]
     return statistics.median(ratios) > MAX_RATIO and lower_quartile > 1 and chance < MAX_CHANCE
 
 
