@@ -113,6 +113,7 @@ class Results:
     ) -> None:
         self._subject, self._unit, self._bars, self._at_least = subject, unit, bars or {}, at_least
         self._decimals = decimals
+        self._counts_others = counts_others
         self._meter = LoadMeter(counts_others=counts_others)
         self._loads: list[Load] = []
         self._values: dict[str, list[float]] = {}
@@ -159,6 +160,8 @@ class Results:
                 f" {max(load.others for load in busy):.0%} of the CPU time, other machines up to"
                 f" {max(load.stolen for load in busy):.0%}"
             )
+        if not self._counts_others:
+            print("Whether other programs loaded the machine is unknown, because the server may be one of them.")
         print(flush=True)
 
     def _format_figure(self, name: str) -> str:
