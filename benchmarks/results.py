@@ -2,7 +2,8 @@
 
 A round was busy if programs other than the benchmark and the processes that it started used `BUSY_SHARE` of the CPU
 time or more, or if a hypervisor gave as much to other machines. Figures with such a round are marked, because their
-seconds say little, and their ratios vary. Only Linux tells what the hypervisor took.
+seconds say little, and their ratios vary. Only Linux tells all this. Elsewhere, and if the database server is not that
+of the benchmark, there is only the load average.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -113,8 +115,9 @@ class Results:
     ) -> None:
         self._subject, self._unit, self._bars, self._at_least = subject, unit, bars or {}, at_least
         self._decimals = decimals
-        self._counts_others = counts_others
-        self._meter = LoadMeter(counts_others=counts_others)
+        # macOS does not tell what processes used that have ended.
+        self._counts_others = counts_others and sys.platform == "linux"
+        self._meter = LoadMeter(counts_others=self._counts_others)
         self._loads: list[Load] = []
         self._values: dict[str, list[float]] = {}
         self._rounds: dict[str, set[int]] = {}
@@ -161,7 +164,7 @@ class Results:
                 f" {max(load.stolen for load in busy):.0%}"
             )
         if not self._counts_others:
-            print("Whether other programs loaded the machine is unknown, because the server may be one of them.")
+            print(f"Whether other programs used the machine is unknown. Its load average is {os.getloadavg()[0]:.1f}.")
         print(flush=True)
 
     def _format_figure(self, name: str) -> str:
