@@ -24,9 +24,9 @@ import math
 import random
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -321,10 +321,10 @@ def run_round(
     for name, next_page_name in NEXT_PAGES.items():
         tables.add(next_page_name, time_next_pages(client, kinds[name][0](), options.requests))
 
-    thread = threading.Thread(target=time_import, args=(product.port, files["a tenth changed"]))
-    thread.start()
-    time_lagging_requests(client, kinds, tables, DURING_CHANGE, thread)
-    thread.join()
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(time_import, product.port, files["a tenth changed"])
+        time_lagging_requests(client, kinds, tables, DURING_CHANGE, running.done)
+        running.result()  # Exits if the import failed.
     time_lagging_requests(client, kinds, tables, AFTER_CHANGE)
 
 
@@ -333,13 +333,13 @@ def time_lagging_requests(
     kinds: dict[str, tuple[CreateRequests, Limits]],
     tables: Tables,
     stage: str,
-    thread: threading.Thread | None = None,
+    is_over: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Time some requests of each kind in turn. With `thread`, go on until it ends."""
+    """Time some requests of each kind in turn, and go on until `is_over`."""
     client.reconnect()
     requests = {name: kinds[name][0]() for name in LAGGING_KINDS}
     times: dict[str, list[float]] = {name: [] for name in LAGGING_KINDS}
-    while len(times[FIRST_PAGE]) < LAGGING_REQUESTS or (thread is not None and thread.is_alive()):
+    while len(times[FIRST_PAGE]) < LAGGING_REQUESTS or not is_over():
         for name in LAGGING_KINDS:
             times[name].append(client.get(next(requests[name]))[0])
     for name in LAGGING_KINDS:
