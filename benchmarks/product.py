@@ -227,7 +227,7 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     return sum(part.user + part.system for part in used)
 
 
-def peak_memory_mb(process: subprocess.Popen[bytes]) -> float:
+def peak_memory_mb(process: subprocess.Popen[bytes] | psutil.Process) -> float:
     """Return the highest peak of resident memory among a process and its descendants, in MB.
 
     Only Linux keeps the peaks of running processes. Elsewhere, the present memory takes their place.
