@@ -1,12 +1,15 @@
 """How long exports take compared with a plain COPY of the same query, and how long bulk changes and their undos take.
 
-    python -m benchmarks.bulk_speed [--rows 500000] [--repeat 5] [--parts exports deletions changes]
+    python -m benchmarks.bulk_speed [--rows 500000] [--rounds 5] [--parts exports deletions changes]
 
 The benchmark generates a catalogue and runs its own PostgreSQL, web process and worker. The plain COPY is psycopg2's
-`copy_expert` of the same query into /dev/null. It runs before every export, and the ratios refer to the median of all
-runs. The time of an export starts with the first byte of the request and ends with the last byte of the file. Bulk
-changes are timed from the request to the end of their job, whoever runs it. The deletion of all products is timed
-alone, and while clients read lists and one of them slowly downloads an export.
+`copy_expert` of the same query into /dev/null. It runs before every export, which its ratio refers to. The time of an
+export starts with the first byte of the request and ends with the last byte of the file. Bulk changes are timed from
+the request to the end of their job, whoever runs it. The search indexes are built once in a round, before its first
+change, and not between the changes, which would take several times as long as these. The deletion of all products is
+timed alone, and while clients read lists and one of them slowly downloads an export.
+
+The exit status is 1 if a median misses its bar.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import gzip
 import http.client
 import json
 import os
-import statistics
 import sys
 import threading
 import time
@@ -29,12 +31,16 @@ import psycopg2
 
 from benchmarks.product import (
     Product,
+    no_index_builds,
     peak_memory_mb,
     running_product,
+    settle,
     temporary_folder,
+    truncate_products,
     wait_until_idle,
     write_catalogue,
 )
+from benchmarks.results import Results, add_rounds_option, warn_if_busy
 from catalogue.export import BLOCK_BYTES, render_export
 from catalogue.filters import Filter
 
@@ -47,6 +53,7 @@ SLOW_BYTES_PER_SECOND = 5_000_000
 REQUEST_SECONDS = 60
 WARM_UP_SECONDS = 1
 BYTES_PER_MB = 1_000_000
+US_PER_SECOND = 1_000_000
 POLL_SECONDS = 0.1
 # The body of each change; the deletion of all products has a call of its own.
 BULK_CHANGES: dict[str, dict[str, Any] | None] = {
@@ -60,9 +67,10 @@ LIST_PATH = "/api/products?per_page=100&sort_by=updated_at&sort_order=desc"
 
 
 def load_catalogue(url: str, path: Path) -> None:
-    """Replace all products by those of a file."""
+    """Replace all products by those of a file, and let the worker build their search indexes."""
+    wait_until_idle(url)
+    truncate_products(url)
     with psycopg2.connect(url) as connection, connection.cursor() as cursor, path.open("rb") as file:
-        cursor.execute("TRUNCATE products")
         cursor.copy_expert("COPY products (name, sku, description) FROM STDIN CSV HEADER", file)
     connection.close()
     wait_until_idle(url)
@@ -149,12 +157,13 @@ def time_changes(port: int, url: str, source: Path, rows: int) -> dict[str, floa
     """Make each bulk change of the whole catalogue and undo it; return the seconds of each."""
     load_catalogue(url, source)
     times: dict[str, float] = {}
-    for name, body in BULK_CHANGES.items():
-        method, path = ("POST", "/products/bulk") if body else ("DELETE", "/products/bulk-delete")
-        times[name], task_id = time_job(port, rows, method, path, body)
-        wait_until_idle(url)
-        times[f"undo: {name}"], _ = time_job(port, rows, "POST", f"/imports/{task_id}/undo")
-        wait_until_idle(url)
+    with no_index_builds(url):
+        for name, body in BULK_CHANGES.items():
+            method, path = ("POST", "/products/bulk") if body else ("DELETE", "/products/bulk-delete")
+            settle(url)
+            times[name], task_id = time_job(port, rows, method, path, body)
+            settle(url)
+            times[f"undo: {name}"], _ = time_job(port, rows, "POST", f"/imports/{task_id}/undo")
     return times
 
 
@@ -195,79 +204,69 @@ def main() -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--repeat", type=int, default=5, help="rounds; the tables have their medians")
-    parser.add_argument("--parts", nargs="*", choices=PARTS, help="what to measure; by default everything")
+    add_rounds_option(parser, 5)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure")
     options = parser.parse_args()
+    warn_if_busy()
+    is_met = True
     with temporary_folder() as folder:
         source = folder / "products.csv"
         write_catalogue(source, options.rows)
         with running_product(folder) as product:
-            for part in options.parts or PARTS:
-                PARTS[part](product, source, options)
+            print(f"{options.rows:,} rows, rounds: {options.rounds}\n")
+            for part in options.parts:
+                results = PARTS[part](product, source, options)
+                results.print_table()
+                is_met &= not results.find_missed()
+    sys.exit(not is_met)
 
 
-def measure_exports(product: Product, source: Path, options: argparse.Namespace) -> None:
-    """Export all products in each round, and print the table."""
+def measure_exports(product: Product, source: Path, options: argparse.Namespace) -> Results:
+    """Export all products in each round; return the ratios to the plain COPY."""
     url, port = product.url, product.port
     memory_before_mb = peak_memory_mb(product.web)
     load_catalogue(url, source)
     check_exports(port, options.rows)
-    copies: list[float] = []
-    exports: dict[str, list[float]] = {"csv": [], "csv.gz": []}
-    sizes: dict[str, int] = {}
-    for _ in range(options.repeat):
-        for file_format, times in exports.items():
-            copies.append(time_plain_copy(url))
-            seconds, sizes[file_format] = time_export(port, file_format)
-            times.append(seconds)
+    formats = ("csv", "csv.gz")
+    results = Results("export", "÷ COPY TO", dict.fromkeys(formats, MAX_EXPORT_RATIO))
+    for _ in range(options.rounds):
+        for file_format in formats:
+            plain_copy = time_plain_copy(url)
+            seconds, size = time_export(port, file_format)
+            results.add(file_format, seconds / plain_copy, f"{size / BYTES_PER_MB:.0f} MB")
+        results.end_round()
     memory_mb = peak_memory_mb(product.web)
-    plain_copy = statistics.median(copies)
-    print(f"{options.rows:,} rows, {options.repeat} rounds; COPY TO {plain_copy:.2f} s (median of {len(copies)})\n")
-    print(f"{'export':<20}{'÷ COPY TO':>10}{'best':>8}{'worst':>8}{'limit':>8}{'MB':>8}")
-    for name, times in exports.items():
-        size = f"{sizes[name] / BYTES_PER_MB:>8.0f}"
-        print_line(name, [seconds / plain_copy for seconds in times], MAX_EXPORT_RATIO, size)
-    print(
-        f"peak resident memory of the web process: {memory_mb:.0f} MB, before the exports {memory_before_mb:.0f} MB\n"
-    )
+    print(f"peak resident memory of the web process: {memory_mb:.0f} MB, before the exports {memory_before_mb:.0f} MB")
+    return results
 
 
-def measure_deletions(product: Product, source: Path, options: argparse.Namespace) -> None:
-    """Delete all products in each round, alone and while clients read, and print the table."""
+def measure_deletions(product: Product, source: Path, options: argparse.Namespace) -> Results:
+    """Delete all products in each round, alone and while clients read; return the seconds."""
     url, port = product.url, product.port
-    deletions: dict[str, list[float]] = {"alone": [], "while clients read": []}
-    for _ in range(options.repeat):
+    # An export reads the table, so the products are deleted slice by slice, and the copy in the change log is larger.
+    bars = {"alone": MAX_DELETE_SECONDS, "while clients read": MAX_SLICED_DELETE_SECONDS}
+    results = Results("delete all", "seconds", bars)
+    for _ in range(options.rounds):
         load_catalogue(url, source)
-        deletions["alone"].append(time_delete(port, options.rows))
+        results.add("alone", time_delete(port, options.rows))
         load_catalogue(url, source)
         with running_readers(port):
-            deletions["while clients read"].append(time_delete(port, options.rows))
-    print(f"{'delete all':<20}{'seconds':>10}{'best':>8}{'worst':>8}{'limit':>8}")
-    print_line("alone", deletions["alone"], MAX_DELETE_SECONDS)
-    # An export reads the table, so the products are deleted slice by slice, and the copy in the change log is larger.
-    print_line("while clients read", deletions["while clients read"], MAX_SLICED_DELETE_SECONDS)
-    print()
+            results.add("while clients read", time_delete(port, options.rows))
+        results.end_round()
+    return results
 
 
-def measure_changes(product: Product, source: Path, options: argparse.Namespace) -> None:
-    """Make and undo each bulk change in each round, and print the table."""
-    rounds = [time_changes(product.port, product.url, source, options.rows) for _ in range(options.repeat)]
-    print(f"{'bulk change':<30}{'seconds':>10}{'best':>8}{'worst':>8}{'µs/row':>8}")
-    for name in rounds[0]:
-        times = [seconds[name] for seconds in rounds]
-        median = statistics.median(times)
-        numbers = f"{median:>10.2f}{min(times):>8.2f}{max(times):>8.2f}{median / options.rows * 1e6:>8.1f}"
-        print(f"{name:<30}{numbers}")
+def measure_changes(product: Product, source: Path, options: argparse.Namespace) -> Results:
+    """Make and undo each bulk change in each round; return the seconds."""
+    results = Results("bulk change", "seconds")
+    for _ in range(options.rounds):
+        for name, seconds in time_changes(product.port, product.url, source, options.rows).items():
+            results.add(name, seconds, f"{seconds / options.rows * US_PER_SECOND:.1f} µs/row")
+        results.end_round()
+    return results
 
 
 PARTS = {"exports": measure_exports, "deletions": measure_deletions, "changes": measure_changes}
-
-
-def print_line(name: str, values: list[float], limit: float, last_column: str = "") -> None:
-    """Print a line of a table with the median, the best and the worst value."""
-    median = statistics.median(values)
-    line = f"{name:<20}{median:>10.2f}{min(values):>8.2f}{max(values):>8.2f}{limit:>8.1f}{last_column}"
-    print(line + ("" if median <= limit else "  EXCEEDED"))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@
 The catalogue has twice as many products as the file has rows, and the file has every other product, unchanged or
 with another name. Each import runs with `missing=keep`, `deactivate` and `delete`, and is undone before the next one.
 The ratios refer to the import with `keep` in the same round.
+
+The exit status is 1 if a median misses its bar.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import statistics
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from benchmarks.product import (
     write_catalogue,
     write_changed_catalogue,
 )
+from benchmarks.results import Results, add_rounds_option, warn_if_busy
 
 ACTIONS = ("keep", "deactivate", "delete")
 KINDS = ("unchanged", "changed")
@@ -43,10 +45,11 @@ def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--rounds", type=int, default=3, help="the table has their median and their spread")
+    add_rounds_option(parser, 3)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="the files to import")
     parser.add_argument("--phases", action="store_true", help="show when each phase of an import started")
     options = parser.parse_args()
+    warn_if_busy()
     with temporary_folder() as folder, running_product(folder) as product:
         everything = folder / "everything.csv"
         files = {name: folder / f"{name}.csv" for name in KINDS}
@@ -54,7 +57,9 @@ def main() -> None:
         write_half(everything, files["unchanged"])
         write_changed_catalogue(files["unchanged"], files["changed"], 1, "Other")
         time_import(product.port, everything)
-        measure(product, {name: files[name] for name in options.kinds}, options)
+        results = measure(product, {name: files[name] for name in options.kinds}, options)
+    results.print_table()
+    sys.exit(bool(results.find_missed()))
 
 
 def write_half(source: Path, target: Path) -> None:
@@ -64,13 +69,14 @@ def write_half(source: Path, target: Path) -> None:
         csv.writer(new, lineterminator="\n").writerows([header, *rows[::2]])
 
 
-def measure(product: Product, files: dict[str, Path], options: argparse.Namespace) -> None:
-    """Import each file with each action in each round, undo the imports, and print the table."""
-    times: dict[tuple[str, str], list[float]] = {}
-    undos: dict[tuple[str, str], list[float]] = {}
+def measure(product: Product, files: dict[str, Path], options: argparse.Namespace) -> Results:
+    """Import each file with each action in each round and undo the imports; return the ratios to `keep`."""
+    bars = {f"{name}, {action}": MAX_RATIO for name in files for action in ACTIONS if action != "keep"}
+    results = Results("import", "÷ keep", bars)
     bytes_per_product = 0.0
     for _ in range(options.rounds):
         for name, path in files.items():
+            keep_seconds = 0.0
             for action in ACTIONS:
                 wait_until_idle(product.url)
                 seconds, job, phases = time_import(product.port, path, missing=action, missing_limit="1")
@@ -78,25 +84,20 @@ def measure(product: Product, files: dict[str, Path], options: argparse.Namespac
                     print(name, action, f"{seconds:.2f} s", {key: round(value, 2) for key, value in phases.items()})
                 if job["missing_count"] != (0 if action == "keep" else options.rows):
                     sys.exit(f"{name}, {action}: {options.rows} products should have been removed: {job}")
-                times.setdefault((name, action), []).append(seconds)
+                if action == "keep":
+                    keep_seconds = seconds
                 if action == "delete":
                     bytes_per_product = read_change_log_bytes(product.url, str(job["task_id"])) / options.rows
+                undo_seconds = 0.0
                 if action != "keep" or name != "unchanged":
                     wait_until_idle(product.url)
-                    undos.setdefault((name, action), []).append(time_undo(product.port, str(job["task_id"])))
-    print(f"{options.rows:,} rows, {options.rounds} rounds\n")
-    print(f"{'import':<26}{'seconds':>9}{'÷ keep':>9}{'best':>8}{'worst':>8}{'limit':>8}{'undo':>9}")
-    for (name, action), values in times.items():
-        ratios = [value / keep for value, keep in zip(values, times[name, "keep"], strict=True)]
-        median = statistics.median(ratios)
-        exceeded = "" if median <= MAX_RATIO else "  EXCEEDED"
-        undo = statistics.median(undos.get((name, action), [0.0]))
-        print(
-            f"{f'{name}, {action}':<26}{statistics.median(values):>9.2f}{median:>9.2f}{min(ratios):>8.2f}"
-            f"{max(ratios):>8.2f}{MAX_RATIO:>8.1f}{undo:>9.2f}{exceeded}"
-        )
-    print(f"\nchange log of a deleted product: {bytes_per_product:.0f} bytes")
-    print(f"peak resident memory of the worker: {peak_memory_mb(product.worker):.0f} MB")
+                    undo_seconds = time_undo(product.port, str(job["task_id"]))
+                results.add(f"{name}, {action}", seconds / keep_seconds, f"undo {undo_seconds:.2f} s")
+        results.end_round()
+    print(f"{options.rows:,} rows, rounds: {options.rounds}")
+    print(f"change log of a deleted product: {bytes_per_product:.0f} bytes")
+    print(f"peak resident memory of the worker: {peak_memory_mb(product.worker):.0f} MB\n")
+    return results
 
 
 def read_change_log_bytes(url: str, task_id: str) -> int:

@@ -12,17 +12,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
+from benchmarks.server import EMBEDDED, ServerChoice, running_server
 from catalogue import search_indexes
+from database.advisory_locks import LOCK_SQL, SEARCH_INDEX_BUILD_KEY
 from database.connect import Component
-from embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "products-2k.csv"
@@ -49,10 +51,11 @@ class Product:
     environment: dict[str, str]
     web: subprocess.Popen[bytes]
     worker: subprocess.Popen[bytes]
+    root: Path
 
     def start_worker(self) -> None:
         """Start the worker again after `stop_worker`, without waiting for it."""
-        self.worker = _start(self.environment, *WORKER_ARGUMENTS)
+        self.worker = _start(self.root, self.environment, *WORKER_ARGUMENTS)
 
     def stop_worker(self) -> None:
         """Stop the worker and its child processes."""
@@ -60,21 +63,27 @@ class Product:
         self.worker.wait()
 
 
-def _start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+def _start(root: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
     # Celery prints a banner to stdout.
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, "-W", "ignore", *arguments], cwd=root, env=environment, stdout=subprocess.DEVNULL
     )
 
 
 @contextmanager
-def running_product(folder: Path) -> Iterator[Product]:
-    """Run the product with its data in `folder` until the end of the block."""
+def running_product(
+    folder: Path,
+    choice: ServerChoice = EMBEDDED,
+    root: Path = ROOT,
+) -> Iterator[Product]:
+    """Run the product with its data in `folder` until the end of the block.
+
+    `choice` says on which server, and `root` is the checkout whose code runs.
+    """
     with ExitStack() as stack:
+        folder.mkdir(mode=0o755, exist_ok=True)
         folder.chmod(0o755)
-        server = EmbeddedPostgres(folder / "postgres")
-        url = server.start()
-        stack.callback(server.stop)
+        url = stack.enter_context(running_server(folder / "postgres", choice))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -89,10 +98,10 @@ def running_product(folder: Path) -> Iterator[Product]:
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
         }
         web_arguments = ("-m", "gunicorn", "--log-level", "warning", "-b", f"127.0.0.1:{port}", "app:create_app()")
-        web = _start(environment, *web_arguments)
+        web = _start(root, environment, *web_arguments)
         stack.callback(web.wait)
         stack.callback(web.terminate)
-        product = Product(url, port, environment, web, _start(environment, *WORKER_ARGUMENTS))
+        product = Product(url, port, environment, web, _start(root, environment, *WORKER_ARGUMENTS), root)
         stack.callback(product.stop_worker)
         wait_until_healthy(port)
         yield product
@@ -161,6 +170,13 @@ def truncate_products(url: str) -> None:
     connection.close()
 
 
+def empty_catalogue(url: str) -> None:
+    """Delete all products once no worker builds indexes, because TRUNCATE and such a build would deadlock."""
+    wait_until_idle(url)
+    truncate_products(url)
+    wait_until_idle(url)
+
+
 def wait_until_idle(url: str) -> None:
     """Let the product and the database finish the work of the previous step, so that it does not slow the next one."""
     connection = psycopg2.connect(url)
@@ -168,9 +184,28 @@ def wait_until_idle(url: str) -> None:
     with connection.cursor() as cursor:
         while search_indexes.find_due(cursor) or is_building_indexes(cursor) or is_delivering(cursor):
             time.sleep(POLL_SECONDS)
-        cursor.execute("VACUUM ANALYZE products")
-        cursor.execute("CHECKPOINT")
     connection.close()
+    settle(url)
+
+
+def settle(url: str) -> None:
+    """Let the database clean up after the previous step."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE products")
+        # The role of a database that is not ours may not ask for one.
+        with suppress(errors.InsufficientPrivilege):
+            cursor.execute("CHECKPOINT")
+    connection.close()
+
+
+@contextmanager
+def no_index_builds(url: str) -> Iterator[None]:
+    """Keep workers from building search indexes until the end of the block. Waits for the end of a build."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(LOCK_SQL, (SEARCH_INDEX_BUILD_KEY,))
+        yield
 
 
 def is_building_indexes(cursor: Cursor) -> bool:
@@ -192,11 +227,17 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     return sum(part.user + part.system for part in used)
 
 
-def peak_memory_mb(process: subprocess.Popen[bytes]) -> float:
-    """Return the highest peak of resident memory among a process and its descendants, in MB."""
+def peak_memory_mb(process: subprocess.Popen[bytes] | psutil.Process) -> float:
+    """Return the highest peak of resident memory among a process and its descendants, in MB.
+
+    Only Linux keeps the peaks of running processes. Elsewhere, the present memory takes their place.
+    """
     parent = psutil.Process(process.pid)
     peaks_kb = []
     for member in [parent, *parent.children(recursive=True)]:
-        status = Path(f"/proc/{member.pid}/status").read_text()
-        peaks_kb.append(int(status.partition("VmHWM:")[2].split()[0]))
+        status = Path(f"/proc/{member.pid}/status")
+        if status.exists():
+            peaks_kb.append(int(status.read_text().partition("VmHWM:")[2].split()[0]))
+        else:
+            peaks_kb.append(member.memory_info().rss // KB_PER_MB)
     return max(peaks_kb) / KB_PER_MB

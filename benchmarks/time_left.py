@@ -22,18 +22,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.imports import Job, follow, request_action, upload
 from benchmarks.product import (
+    Product,
+    empty_catalogue,
     running_product,
     temporary_folder,
-    truncate_products,
     wait_until_idle,
     write_catalogue,
     write_changed_catalogue,
 )
+from benchmarks.results import Results, add_rounds_option, warn_if_busy
 
+KINDS = ("new", "unchanged", "a tenth changed", "all changed", "check", "undo of all changed")
 COUNTED_FROM_SECONDS = 10
 MAX_DEVIATION = 1 / 3
 MAX_DEVIATION_SECONDS = 1.0
@@ -53,31 +57,43 @@ def main() -> None:
     """Run the benchmark and print its tables; exit with an error if an estimate was too far off."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--rounds", type=int, default=2)
+    add_rounds_option(parser, 2)
     parser.add_argument("--neighbours", type=int, default=0, help="processes that compute all the time")
     parser.add_argument("--every", type=float, default=5, help="seconds between two printed states of a run")
     options = parser.parse_args()
+    warn_if_busy()
     print(f"{options.rows:,} rows, niceness {os.nice(0)}, {options.neighbours} busy neighbours")
     with temporary_folder() as folder, busy_neighbours(options.neighbours), running_product(folder) as product:
         new, tenth, other = (folder / f"{name}.csv" for name in ("new", "tenth", "other"))
         write_catalogue(new, options.rows)
         write_changed_catalogue(new, tenth, 10, "New")
         write_changed_catalogue(new, other, 1, "Other")
+        results = Results("highest deviation of the time left", "÷ true", dict.fromkeys(KINDS, MAX_DEVIATION))
         is_true = True
         for number in range(1, options.rounds + 1):
-            task_id = ""
-            for name, path in (("new", new), ("unchanged", new), ("a tenth changed", tenth), ("all changed", other)):
-                wait_until_idle(product.url)
-                task_id = upload(product.port, path)
-                is_true &= report(f"round {number}, {name}", product.port, task_id, options.every)
-            wait_until_idle(product.url)
-            check = upload(product.port, new, preview="true")
-            is_true &= report(f"round {number}, check", product.port, check, options.every)
-            request_action(product.port, check, "cancel")
-            undo = str(request_action(product.port, task_id, "undo")["task_id"])
-            is_true &= report(f"round {number}, undo of all changed", product.port, undo, options.every)
-            truncate_products(product.url)
+            for kind, task_id in start_jobs(product, new, tenth, other):
+                is_right, worst = report(f"round {number}, {kind}", product.port, task_id, options.every)
+                is_true &= is_right
+                results.add(kind, worst)
+            results.end_round()
+    print()
+    results.print_table()
     sys.exit(not is_true)
+
+
+def start_jobs(product: Product, new: Path, tenth: Path, other: Path) -> Iterator[tuple[str, str]]:
+    """Start the job of each kind once the previous one has ended; yield the kind and the task id."""
+    empty_catalogue(product.url)
+    task_id = ""
+    for kind, path in zip(KINDS, (new, new, tenth, other), strict=False):
+        wait_until_idle(product.url)
+        task_id = upload(product.port, path)
+        yield kind, task_id
+    wait_until_idle(product.url)
+    check = upload(product.port, new, preview="true")
+    yield "check", check
+    request_action(product.port, check, "cancel")
+    yield "undo of all changed", str(request_action(product.port, task_id, "undo")["task_id"])
 
 
 @contextmanager
@@ -91,8 +107,8 @@ def busy_neighbours(count: int) -> Iterator[None]:
         yield
 
 
-def report(name: str, port: int, task_id: str, every: float) -> bool:
-    """Follow a job to its end and print what it said; return whether it was true."""
+def report(name: str, port: int, task_id: str, every: float) -> tuple[bool, float]:
+    """Follow a job to its end and print what it said; return whether it was true, and the highest deviation."""
     said, seconds = watch(port, task_id)
     print(f"\n{name}: {seconds:.1f} s\n{'at':>8} {'phase':<18}{'said':>8}{'true':>8}{'said ÷ true':>14}")
     printed_at = -every
@@ -114,11 +130,12 @@ def report(name: str, port: int, task_id: str, every: float) -> bool:
     print(
         f"after {COUNTED_FROM_SECONDS} s: {len(counted)} states, {known} with an estimate, off by {worst:.0%} at most"
     )
-    return all(
+    is_true = all(
         one.seconds_left is not None
         and abs(one.seconds_left - (seconds - one.at)) <= max(MAX_DEVIATION * (seconds - one.at), MAX_DEVIATION_SECONDS)
         for one in counted
     )
+    return is_true, worst
 
 
 def shown_seconds_left(job: Job) -> float | None:
