@@ -3,8 +3,10 @@
 import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
+import { takeEarlyAnswer } from './early-answers.js';
 import { errorTexts } from './error-texts.js';
 import { t } from './i18n.js';
+import { queryString } from './query-string.js';
 import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
@@ -13,9 +15,8 @@ const FILE_TIMEOUT_MS = 120_000;
 const GATEWAY_STATUSES = new Set([502, 503, 504]);
 const UNAUTHENTICATED = 'unauthenticated';
 
+/** @import { Query } from './query-string.js' */
 /** @import { ErrorBody, Who } from './types.d.ts' */
-
-/** @typedef {Record<string, string | number | boolean | null | undefined>} Query Empty parameters are left out. */
 
 /**
  * The server answered with an error. `message` is the text for its code, if the page has one in its language, and
@@ -160,13 +161,16 @@ async function call(address, request, signal, timeoutMs, isFile = false) {
   let answer;
   let content;
   try {
-    answer = await fetch(address, {
-      ...request,
-      headers: { ...request.headers, ...unattendedHeader() },
-      cache: 'no-store',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
+    answer = await (takeEarlyAnswer(address) ??
+      fetch(address, {
+        ...request,
+        headers: { ...request.headers, ...unattendedHeader() },
+        cache: 'no-store',
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      }));
     content = await (isFile && answer.ok ? answer.blob() : answer.text());
+    // An early request does not know the signal.
+    signal?.throwIfAborted();
     setServerTime(answer.headers.get('Date'));
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -213,18 +217,6 @@ function parseJson(text) {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Encode parameters for an address.
- * @param {Query} [query]
- * @returns {string} "" or "?…"
- */
-export function queryString(query = {}) {
-  const pairs = Object.entries(query)
-    .filter(([, value]) => value !== undefined && value !== null && value !== '')
-    .map(([name, value]) => [name, String(value)]);
-  return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
 }
 
 /**
