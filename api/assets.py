@@ -127,7 +127,7 @@ def register(app: Flask) -> None:
     """Read the assets of the application, and serve them below /static/."""
     store = app.extensions["assets"] = AssetStore(Path(app.root_path, FOLDER), watch=app.debug)
 
-    @app.get(f"/{FOLDER}/<path:name>", endpoint="static")
+    @app.get(f"/{FOLDER}/<path:name>")
     def send_asset(name: str) -> Response:
         if response := store.find(name):
             return response

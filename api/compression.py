@@ -28,7 +28,7 @@ else:
 ZSTD, GZIP = "zstd", "gzip"
 CODINGS = (ZSTD, GZIP)
 # Of files, which are compressed once. Browsers accept windows of 8 MiB, and these levels use smaller ones.
-ZSTD_FILE_LEVEL = 19
+ZSTD_FILE_LEVEL = 16
 GZIP_FILE_LEVEL = 9
 # Of lists. It takes a tenth of a millisecond for 20 KB.
 GZIP_LIST_LEVEL = 2

@@ -13,14 +13,15 @@ const RELOADED_KEY = 'reloaded-at';
 const RELOAD_GAP_MS = 30_000;
 const RELOAD_DELAY_MS = 1_000;
 
-/** @type {Map<string, Promise<Response>>} */
+/** @type {Map<string, Promise<Answer>>} */
 const answers = new Map();
 window.earlyAnswers = answers;
 
 /** @param {string} address */
 function ask(address) {
   const request = { headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT_MS) };
-  const answer = fetch(address, { ...request, cache: address.endsWith('.json') ? 'default' : 'no-store' });
+  const cache = address.endsWith('.json') ? 'default' : 'no-store';
+  const answer = fetch(address, { ...request, cache }).then((response) => ({ response, arrivedAt: Date.now() }));
   // Whoever takes the answer handles its failure.
   answer.catch(() => {});
   answers.set(address, answer);

@@ -157,21 +157,15 @@ async function callInSession(address, request, signal, timeoutMs, isFile = false
  * @returns {Promise<any>} JSON, or a Blob
  */
 async function call(address, request, signal, timeoutMs, isFile = false) {
-  const timeout = AbortSignal.timeout(timeoutMs);
   let answer;
   let content;
   try {
-    answer = await (takeEarlyAnswer(address) ??
-      fetch(address, {
-        ...request,
-        headers: { ...request.headers, ...unattendedHeader() },
-        cache: 'no-store',
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      }));
+    const { response, arrivedAt } = await (takeEarlyAnswer(address) ?? send(address, request, signal, timeoutMs));
+    answer = response;
     content = await (isFile && answer.ok ? answer.blob() : answer.text());
     // An early request does not know the signal.
     signal?.throwIfAborted();
-    setServerTime(answer.headers.get('Date'));
+    setServerTime(answer.headers.get('Date'), arrivedAt);
   } catch (error) {
     if (signal?.aborted) throw error;
     reportUnreachable();
@@ -182,6 +176,24 @@ async function call(address, request, signal, timeoutMs, isFile = false) {
     return content;
   }
   return readAnswer(answer.status, content, answer.headers.get('Retry-After'));
+}
+
+/**
+ * @param {string} address
+ * @param {RequestInit} request
+ * @param {AbortSignal | undefined} signal
+ * @param {number} timeoutMs
+ * @returns {Promise<Answer>}
+ */
+async function send(address, request, signal, timeoutMs) {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const response = await fetch(address, {
+    ...request,
+    headers: { ...request.headers, ...unattendedHeader() },
+    cache: 'no-store',
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+  });
+  return { response, arrivedAt: Date.now() };
 }
 
 /**

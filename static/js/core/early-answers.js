@@ -4,7 +4,7 @@
 /**
  * Return the answer to an early request, once.
  * @param {string} address
- * @returns {Promise<Response> | undefined} undefined if the address was not requested early
+ * @returns {Promise<Answer> | undefined} undefined if the address was not requested early
  */
 export function takeEarlyAnswer(address) {
   // Node.js, which runs the tests, has no window.

@@ -53,7 +53,8 @@ provideCommands(() => [
   },
 ]);
 try {
-  const response = await (takeEarlyAnswer(DOCUMENT_URL) ?? fetch(DOCUMENT_URL));
+  const early = await takeEarlyAnswer(DOCUMENT_URL);
+  const response = early?.response ?? (await fetch(DOCUMENT_URL));
   if (!response.ok) throw new Error(String(response.status));
   showDocument(await response.json());
 } catch {
