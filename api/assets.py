@@ -193,7 +193,5 @@ def _find_bundle(folder: Path) -> Bundle | None:
         is_current = is_complete = False
     if is_current and is_complete:
         return bundle
-    log.warning(
-        "static/dist does not match static/js and static/css: run `npm run bundle`. The page loads the modules."
-    )
+    log.warning("The page is slow to load, because its bundle does not match its modules: run `npm run bundle`")
     return None

@@ -9,6 +9,7 @@ import { listParameters } from './products/query.js';
 const TIMEOUT_MS = 30_000;
 const DOCS_PATH = '/api/docs';
 const PRODUCTS = /^#\/products(?:\/\d+)?(?:\?(?<query>.*))?$/;
+const OWN_FILES = `${window.location.origin}/static/`;
 const RELOADED_KEY = 'reloaded-at';
 const RELOAD_GAP_MS = 30_000;
 const RELOAD_DELAY_MS = 1_000;
@@ -54,9 +55,14 @@ function recover() {
   else show();
 }
 
-/** @param {EventTarget | null} element that could not be loaded */
-const isNeeded = (element) =>
-  element instanceof HTMLScriptElement || (element instanceof HTMLLinkElement && element.rel === 'stylesheet');
+/**
+ * Return whether an element that could not be loaded is a script or the styles of the page itself.
+ * @param {EventTarget | null} element
+ */
+function isNeeded(element) {
+  if (element instanceof HTMLScriptElement) return element.src.startsWith(OWN_FILES);
+  return element instanceof HTMLLinkElement && element.rel === 'stylesheet' && element.href.startsWith(OWN_FILES);
+}
 
 addEventListener('error', ({ target }) => isNeeded(target) && recover(), true);
 // The texts could not be loaded (core/i18n.js).
