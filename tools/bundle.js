@@ -7,6 +7,7 @@
 import { build, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { rollup } from 'rollup';
 
 const FOLDER = 'static';
@@ -22,6 +23,9 @@ const EARLY_OUTPUT = 'early.js';
 const LATER = ['imports.js'];
 /** Every script and style in these folders counts as a source; api/assets.py has the same list. */
 const SOURCE_FOLDERS = ['css', 'js', 'vendor'];
+/** The part that has the modules which only parts share. */
+const SHARED_PART = 'imports';
+const SHARED = /\/js\/(core|imports)\//;
 const LICENCES = '/* Contains intl-messageformat: static/vendor/intl-messageformat.LICENSE.txt has its licence. */\n';
 
 /** @typedef {Map<string, string>} Files the content of files, by their names */
@@ -52,6 +56,19 @@ const nameOfPart = ({ name, facadeModuleId }) =>
   name === 'part' ? `${facadeModuleId?.split('/').at(-2)}.js` : `${name}.js`;
 
 /**
+ * Collect the ids of a module and of those that it imports, without those that it loads with `import()`.
+ * @param {import('rollup').GetModuleInfo} getModuleInfo
+ * @param {string} id
+ * @param {Set<string>} collected
+ */
+function collectImports(getModuleInfo, id, collected) {
+  if (collected.has(id)) return collected;
+  collected.add(id);
+  for (const imported of getModuleInfo(id)?.importedIds ?? []) collectImports(getModuleInfo, imported, collected);
+  return collected;
+}
+
+/**
  * Join the modules of a page.
  * @param {string} source
  * @param {string} output
@@ -64,13 +81,21 @@ async function joinModules(source, output) {
       throw new Error(warning.message);
     },
   });
+  const entry = resolve(FOLDER, source);
+  /** @type {Set<string> | null} the modules of the first script */
+  let needed = null;
   const { output: chunks } = await bundle.generate({
     format: 'es',
     entryFileNames: '[name].js',
     chunkFileNames: nameOfPart,
     hoistTransitiveImports: false,
-    // The first script has all that it needs, and what several parts share. That is little, and saves requests.
-    manualChunks: (id) => (id.endsWith(source) || id.includes('/js/core/') ? output.replace('.js', '') : undefined),
+    manualChunks: (id, { getModuleInfo }) => {
+      needed ??= collectImports(getModuleInfo, entry, new Set());
+      if (needed.has(id)) return output.replace('.js', '');
+      // Parts share little. It is in one of them, which saves requests. It cannot be in the first script: modules use
+      // the texts of their part while they run.
+      return SHARED.test(id) ? SHARED_PART : undefined;
+    },
   });
   await bundle.close();
   return Promise.all(

@@ -30,6 +30,7 @@ IMMUTABLE = {"public", "max-age=31536000", "immutable"}
 ADDRESS_RE = re.compile(r'(?:src|href)="(/static/\w{12}/[^"]+)"')
 STATIC_IMPORT_RE = re.compile(r"""^(?:import|export)\s[^;]*?from '(\.[^']+)'|^import '(\.[^']+)'""", re.MULTILINE)
 COMMENT_RE = re.compile(r"/\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE)
+BUNDLED_KEY_RE = re.compile(r"""(?<=["'`])[a-z]\w*(?:\.\w+)+(?=["'`])""")
 KEY_RE = re.compile(r"'([a-z]\w*(?:\.\w+)+)'|`([a-z]\w*)\.[\w.]*\$\{")
 
 
@@ -258,3 +259,13 @@ def test_the_modules_of_the_first_screen_find_their_texts_in_the_first_part() ->
     assert {"grid.js", "page-loader.js", "i18n.js"} <= names
     # The screens that are loaded later.
     assert not names & {"upload-queue.js", "detail-screen.js", "people-screen.js"}
+
+
+def test_the_first_scripts_of_the_bundle_have_no_module_with_other_texts() -> None:
+    """A bundler may move modules, but they use texts while they run."""
+    keys = json.loads((ROOT / "static" / "locales" / "en.json").read_bytes()).keys()
+    for name in ("main.js", "docs.js"):
+        code = (ROOT / "static" / "dist" / name).read_text("utf-8")
+        used = set(BUNDLED_KEY_RE.findall(code)) & keys
+        assert len(used) > 50
+        assert {group_of(key) for key in used} <= FIRST_GROUPS
