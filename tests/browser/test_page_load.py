@@ -17,7 +17,9 @@ MAX_KB = 130
 MAX_KB_WITH_IMPORTS = 190
 MAIN = re.compile(r"/main\.js$")
 LATER = {"imports.js", "webhooks.js", "access.js", "en.other.json"}
-# What the page loads after its first screen. When the stream begins, the page asks for changes that it has missed.
+# When the stream begins, the page asks for changes that it has missed.
+STREAM = re.compile(r"/api/events")
+# What the page loads after its first screen.
 PARTS = re.compile(r"/(imports|webhooks|access)\.js$|/api/events")
 ASSETS = re.compile(r"/static/\w{12}/")
 SCREENS = {
@@ -138,6 +140,7 @@ def test_the_import_screen_asks_for_its_part_at_once(fresh_page: Page) -> None:
 def test_the_answer_to_an_early_request_is_used_once_and_by_the_first_screen_only(fresh_page: Page, site: Site) -> None:
     ids = site.create_lamps(3)
     traffic = Traffic(fresh_page)
+    Hold(fresh_page, STREAM)
     for address in (f"products/{ids[0]}?q=lamp&active=true&page=1", "products?q=%20lamp&per_page=25&sort_by=name"):
         fresh_page.goto("about:blank")
         del traffic.urls[:]
