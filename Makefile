@@ -39,7 +39,7 @@ lint-javascript: venv-dev
 	@if .ci/has-node; then \
 	  $(MAKE) --silent node_modules/.package-lock.json && \
 	  npm run --silent lint && npm run --silent format:check && npm run --silent types && \
-	  npm run --silent vendor:check && npm run --silent message-types:check && \
+	  npm run --silent vendor:check && npm run --silent message-types:check && npm run --silent bundle:check && \
 	  $(PRINT_OPENAPI) | npm run --silent api-types:check; \
 	elif [ -n "$$CI" ]; then \
 	  echo 'error: $(NODE_IS_MISSING)' >&2; exit 1; \

@@ -47,7 +47,6 @@ POOL_SIZE = 5
 POOL_OVERFLOW = 15
 # How long a request waits for a connection before it gets status 503.
 POOL_TIMEOUT_SECONDS = 5
-STATIC_MAX_AGE_SECONDS = 300
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -97,7 +96,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     except OperationalError as error:
         _exit(f"DATABASE_URL: the database does not answer: {str(error.orig).strip().splitlines()[0]}")
 
-    app = Application(__name__)
+    # api/assets.py serves the files of static/.
+    app = Application(__name__, static_folder=None)
     connect_args = {"application_name": Component.WEB.value, **KEEPALIVE_OPTIONS}
     app.config.update(
         SETTINGS=settings,
@@ -125,7 +125,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         },
         MAX_CONTENT_LENGTH=MAX_JSON_BYTES,
         MAX_FORM_PARTS=MAX_FORM_PARTS,
-        SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_SECONDS,
         DEBUG=settings.flask_debug,
     )
     app.wsgi_app = response_headers.add_headers(app.wsgi_app)  # type: ignore[assignment,method-assign]

@@ -336,7 +336,14 @@ class Settings:
     ]
     mail_from: Annotated[str, Setting("", "sender of the mails, such as Acme <acme@example.com>", _mail_from)]
     flask_env: Annotated[str, Setting("production", "name of the environment")]
-    flask_debug: Annotated[bool, Setting("0", "1 turns on Flask's debug mode; never use it in production", _boolean)]
+    flask_debug: Annotated[
+        bool,
+        Setting(
+            "0",
+            "1 turns on Flask's debug mode, and the page follows changes of its files; never use it in production",
+            _boolean,
+        ),
+    ]
     # Not a setting: `load` derives it from the text of DATABASE_URL, because `database_url` lacks the pooler's options.
     # Behind a transaction pooler, LISTEN and session-level advisory locks do not work.
     transaction_pooler: bool

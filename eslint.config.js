@@ -22,7 +22,7 @@ function forbidImportsFrom(folders, message) {
 }
 
 export default [
-  { ignores: ['node_modules/', '.venv/', 'instance/', 'uploads/', 'static/vendor/', '**/*.d.ts'] },
+  { ignores: ['node_modules/', '.venv/', 'instance/', 'uploads/', 'static/vendor/', 'static/dist/', '**/*.d.ts'] },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },

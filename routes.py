@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import change_streams, docs, events, health
+from api import assets, change_streams, compression, docs, events, health
 from api.access import account, audit, keys, oidc, session, users
 from api.bulk import routes as bulk
 from api.imports import actions, duplicates, fixes, progress, rejects, rows, uploads
@@ -56,7 +56,5 @@ def register(app: Flask) -> None:
     def page() -> Response:
         return send_page("index.html")
 
-    # Browsers request this path when they show a response without a link to an icon, such as JSON.
-    @app.get("/favicon.ico")
-    def icon() -> Response:
-        return app.send_static_file("favicon.svg")
+    assets.register(app)
+    compression.register(app)

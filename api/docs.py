@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, current_app, request
+from functools import lru_cache
+
+from flask import Flask, Response, current_app
 
 import config
 from access.roles import Requirement
+from api.compression import Body, send_body
 from api.openapi import JSON, KEY_SCHEME, SESSION_SCHEME, Blueprint, Document
 from api.pages import send_page
 from api.session_cookie import COOKIE_NAME, SECURE_COOKIE_NAME
@@ -79,11 +82,14 @@ def show_document() -> Response:
     Describes the API in OpenAPI 3.1. It is generated from the schemas that check the requests.
     """
     document: Document = current_app.extensions["openapi"]
-    response = Response(document.as_json(), mimetype=JSON)
-    response.add_etag()
+    response = send_body(_body_of(document), JSON)
     response.headers["Cache-Control"] = "no-cache"
-    response.make_conditional(request)
     return response
+
+
+@lru_cache(maxsize=1)
+def _body_of(document: Document) -> Body:
+    return Body(document.as_json().encode())
 
 
 @blueprint.get("/docs")

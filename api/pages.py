@@ -3,109 +3,118 @@
 Names in braces, such as `{page.help}`, stand for the texts of a catalogue in static/locales. The modules of the page
 load the same catalogue; the page asks for it early. A cookie keeps a choice of the language. Without it, the browser's
 languages decide.
+
+Browsers ask for a page each time, so they never show an old one. It names the files of one version (api/assets.py).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 import config
-from api.response_headers import PAGE_POLICY
+from api.assets import Assets, current_assets
+from api.compression import Body, send_body
+from api.response_headers import page_policy
+from api.texts import DEFAULT_LANGUAGE, Texts
 
-DEFAULT_LANGUAGE = "en"
 # The same name as in static/js/core/language-choice.js.
 LANGUAGE_COOKIE = "acme_language"
 PLACEHOLDER_RE = re.compile(r"\{([a-z][a-z_.]*)\}")
-CATALOGUE_LINK = (
-    '<link rel="preload" href="/static/locales/{language}.json?v={digest}" as="fetch" type="application/json"'
-    " crossorigin data-catalogue>"
+# The address of a file below static/, as the HTML names it.
+SOURCE_RE = re.compile(r'(?<==")/static/((?:css|js)/[^"]+)(?=")')
+FIRST_TEXTS = '<link rel="preload" href="{address}" as="fetch" type="application/json" crossorigin data-texts="first">'
+# They have no `rel`, so browsers do not load them. static/js/early.js sets that of `data-later` if the first screen
+# needs them.
+OTHER_TEXTS = (
+    '<link href="{address}" as="fetch" type="application/json" crossorigin data-later="preload" data-texts="other">'
 )
-DIGEST_CHARACTERS = 12
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """The texts of a language, and a digest that changes with them."""
-
-    texts: Mapping[str, str]
-    digest: str
+LATER_MODULE = '<link href="{address}" data-later="modulepreload">'
+INLINE_SCRIPT = "<script>{script}</script>"
+# The script that takes the place of the early one if there is no bundle. It sets the theme.
+THEME_SCRIPT = '<script src="{address}"></script>'
+THEME_SOURCE = "js/core/theme-early.js"
+# Each page in each language, chosen or not.
+KEPT_PAGES = 32
 
 
 def send_page(name: str) -> Response:
     """Return the page with this file name, or 304 if the client already has it (RFC 9110, section 13.1.2)."""
-    static = Path(current_app.root_path, "static")
-    catalogues = _catalogues(static / "locales", watch=current_app.debug)
+    assets = current_assets()
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen not in catalogues:
+    if chosen not in assets.texts:
         chosen = ""
-    language = chosen or request.accept_languages.best_match(list(catalogues), DEFAULT_LANGUAGE)
-    page = render((static / name).read_text(encoding="utf-8"), language, catalogues, chosen=chosen)
-    response = Response(page, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    language = chosen or request.accept_languages.best_match(list(assets.texts), DEFAULT_LANGUAGE)
+    response = send_body(render(assets, name, language, chosen=chosen), "text/html")
+    response.headers["Content-Security-Policy"] = page_policy(_hash_of(assets.early_script))
     response.content_language.add(language)
     response.vary.update(["Accept-Language", "Cookie"])
     response.cache_control.no_cache = True
-    response.add_etag()
-    response.make_conditional(request)
     return response
 
 
-def render(page: str, language: str, catalogues: Mapping[str, Catalogue], *, chosen: str = "") -> str:
+@lru_cache(KEPT_PAGES)
+def render(assets: Assets, name: str, language: str, *, chosen: str = "") -> Body:
     """Return the page in this language. English takes the place of texts that the language lacks.
 
     `chosen` is the language that the person has chosen, "" if the browser decides.
     """
-    english = catalogues[DEFAULT_LANGUAGE].texts
-    own = catalogues[language].texts
+    english = assets.texts[DEFAULT_LANGUAGE]
+    own = assets.texts[language]
     loaded = [language] if own.keys() >= english.keys() else [language, DEFAULT_LANGUAGE]
     values = {
         "language": language,
-        "catalogues": "\n  ".join(
-            CATALOGUE_LINK.format(language=code, digest=catalogues[code].digest) for code in loaded
-        ),
-        "languages": "\n        ".join(_language_options(catalogues, chosen)),
+        "texts": "\n  ".join(_text_links(assets, loaded)),
+        "early": _early_script(assets),
+        "later": "\n  ".join(_later_links(assets)),
+        "languages": "\n        ".join(_language_options(assets.texts, chosen)),
         "version": config.VERSION,
     }
 
     def replace(match: re.Match[str]) -> str:
-        name = match[1]
-        return values[name] if name in values else html.escape(own.get(name, english.get(name, "")))
+        key = match[1]
+        return values[key] if key in values else html.escape(own.get(key, english.get(key, "")))
 
-    return PLACEHOLDER_RE.sub(replace, page)
+    page = SOURCE_RE.sub(lambda match: assets.address(match[1]), assets.pages[name])
+    return Body(PLACEHOLDER_RE.sub(replace, page).encode())
 
 
-def _language_options(catalogues: Mapping[str, Catalogue], chosen: str) -> Iterable[str]:
+def _text_links(assets: Assets, languages: Iterable[str]) -> Iterable[str]:
+    """Return the links of the texts. Those of the own language come first."""
+    languages = list(languages)
+    for language in languages:
+        yield FIRST_TEXTS.format(address=assets.address(f"locales/{language}.json"))
+    for language in languages:
+        yield OTHER_TEXTS.format(address=assets.address(f"locales/{language}.other.json"))
+
+
+def _later_links(assets: Assets) -> Iterable[str]:
+    for name in assets.bundle.later if assets.bundle else ():
+        yield LATER_MODULE.format(address=assets.address(name))
+
+
+def _early_script(assets: Assets) -> str:
+    if assets.bundle:
+        return INLINE_SCRIPT.format(script=assets.early_script)
+    return THEME_SCRIPT.format(address=assets.address(THEME_SOURCE))
+
+
+@lru_cache(KEPT_PAGES)
+def _hash_of(script: str) -> str:
+    """Return the source of an inline script in a Content-Security-Policy; empty if there is no script."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'" if script else ""
+
+
+def _language_options(catalogues: Mapping[str, Texts], chosen: str) -> Iterable[str]:
     """Return the options of the choice of a language. Each language has its own name for itself."""
-    for code, catalogue in catalogues.items():
-        name = html.escape(catalogue.texts.get("page.language_name", code))
+    for code, texts in catalogues.items():
+        name = html.escape(texts.get("page.language_name", code))
         selected = " selected" if code == chosen else ""
         yield f'<option value="{code}" lang="{code}"{selected}>{name}</option>'
-
-
-def _catalogues(folder: Path, *, watch: bool) -> Mapping[str, Catalogue]:
-    """Return the catalogue of every language by the language's code (RFC 5646), the default language first.
-
-    Files are read once per process, or when they change if `watch` is set.
-    """
-    times = tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json"))) if watch else ()
-    return _read_catalogues(folder, times)
-
-
-@lru_cache(maxsize=1)
-def _read_catalogues(folder: Path, _times: tuple[tuple[str, int], ...]) -> Mapping[str, Catalogue]:
-    paths = sorted(folder.glob("*.json"), key=lambda path: (path.stem != DEFAULT_LANGUAGE, path.stem))
-    return {path.stem: parse_catalogue(path.read_bytes()) for path in paths}
-
-
-def parse_catalogue(content: bytes) -> Catalogue:
-    """Return the catalogue that a file contains."""
-    return Catalogue(json.loads(content), hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS])

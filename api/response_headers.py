@@ -18,9 +18,9 @@ from api.host_names import is_loopback, parse_host
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# What a page may load; everything else is forbidden, also inline scripts and styles.
+# What a page may load; everything else is forbidden, also inline styles, and inline scripts but that of `{script}`.
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    "default-src 'none'; script-src 'self'{script}; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Responses that are not pages load nothing, even if a browser shows them as one.
@@ -46,6 +46,11 @@ REQUEST_ID_KEY = "acme.request_id"
 CACHED_VALUES = 64
 
 Headers = list[tuple[str, str]]
+
+
+def page_policy(script: str) -> str:
+    """Return the Content-Security-Policy of a page; `script` is the hash of its inline script, or empty."""
+    return PAGE_POLICY.format(script=f" {script}" if script else "")
 
 
 def add_headers(application: WSGIApplication) -> WSGIApplication:

@@ -1,42 +1,44 @@
 // Start the page: session, header, shortcuts, file drops, routes.
 
-import { ACCESS_ROUTES, guardRoute } from './access/routes.js';
+import { ACCESS_ROUTES, guardRoute, loadAccess } from './access/routes.js';
 import { startSession } from './access/start.js';
 import { installHeader } from './app-header.js';
 import { installAttendance } from './core/attendance.js';
 import { installDoubleClickGuard } from './core/double-click.js';
 import { provideCommands } from './core/commands.js';
 import { elementById } from './core/dom.js';
+import { dropEarlyAnswers } from './core/early-answers.js';
 import { installLiveEvents } from './core/live-events.js';
+import { definePart, reportMissingPart } from './core/parts.js';
 import { startRouter } from './core/router.js';
 import { currentWho, sessionChanged } from './core/session.js';
-import { installBackgroundProgress } from './imports/background-progress.js';
-import { createBulkPanel } from './imports/bulk-panel.js';
-import { importDetailScreen } from './imports/detail-screen.js';
-import { installPageDrop } from './imports/drop-zone.js';
-import { importCommands, installImportSearch } from './imports/import-commands.js';
-import { importScreen } from './imports/screen.js';
 import { installProductSearch } from './products/product-commands.js';
 import { createProductsScreen } from './products/screen.js';
-import { webhookScreen } from './webhooks/detail-screen.js';
-import { webhooksScreen } from './webhooks/screen.js';
 
-const productsScreen = createProductsScreen(createBulkPanel);
+const loadImports = definePart(() => import('./imports/part.js'));
+const loadWebhooks = definePart(() => import('./webhooks/part.js'));
+
+const productsScreen = createProductsScreen(async (options) => (await loadImports()).createBulkPanel(options));
 
 /** @type {import('./core/router.js').Route[]} */
 const ROUTES = [
-  { name: 'import', pattern: /^\/import$/, screen: importScreen },
+  { name: 'import', pattern: /^\/import$/, load: async () => (await loadImports()).importScreen },
   {
     name: 'import-detail',
     pattern: /^\/imports\/(?<id>[^/]+)(?:\/(?<step>check|progress|result))?\/?$/,
-    screen: importDetailScreen,
+    load: async () => (await loadImports()).importDetailScreen,
     within: ['step'],
   },
-  { name: 'webhooks', pattern: /^\/webhooks$/, screen: webhooksScreen, needs: 'webhooks' },
+  {
+    name: 'webhooks',
+    pattern: /^\/webhooks$/,
+    load: async () => (await loadWebhooks()).webhooksScreen,
+    needs: 'webhooks',
+  },
   {
     name: 'webhooks-detail',
     pattern: /^\/webhooks\/(?<id>\d+)$/,
-    screen: webhookScreen,
+    load: async () => (await loadWebhooks()).webhookScreen,
     needs: 'webhooks',
   },
   {
@@ -72,11 +74,26 @@ function startBackground() {
   if (!currentWho() || isStarted) return;
   isStarted = true;
   installLiveEvents();
-  installPageDrop();
-  provideCommands(() => [...productsScreen.commands(), ...importCommands()]);
+  provideCommands(productsScreen.commands);
   installProductSearch();
-  installImportSearch();
-  installBackgroundProgress(elementById('activity'));
+  loadParts();
+}
+
+/**
+ * Load the other parts of the page, and start what runs in the background there. After that, an update of the server
+ * does not concern this page any more: it needs no further file.
+ */
+async function loadParts() {
+  try {
+    const imports = await loadImports();
+    imports.installPageDrop();
+    provideCommands(imports.importCommands);
+    imports.installImportSearch();
+    imports.installBackgroundProgress(elementById('activity'));
+    await Promise.all([loadWebhooks(), loadAccess()]);
+  } catch {
+    reportMissingPart();
+  }
 }
 
 installHeader();
@@ -86,4 +103,5 @@ installAttendance();
 startSession(() => {
   startBackground();
   startRouter({ root: main, routes: ROUTES, fallback: '#/import', guard: guardRoute, onScreen: markCurrent });
+  dropEarlyAnswers();
 });

@@ -49,14 +49,15 @@ def test_texts_and_formats_are_those_of_the_browser(
         page = context.new_page()
         console.watch(page)
         catalogues: list[str] = []
-        page.on("request", lambda request: catalogues.extend(re.findall(r"locales/(\w+)\.json", request.url)))
+        page.on("request", lambda request: catalogues.extend(re.findall(r"locales/([\w.]+)\.json", request.url)))
 
         show_products(page)
         assert page.evaluate("() => document.documentElement.lang") == language
         expect(page.get_by_role("navigation").get_by_role("link", name=products)).to_be_visible()
         expect(page.get_by_test_id("products-total")).to_have_text(total)
-        # The page asks for the catalogue early, once, and for no other one.
-        assert catalogues == [language]
+        # The page asks for the first texts early, then for the others, each once, and for no other language.
+        page.wait_for_function("() => document.querySelector('.drop-overlay')")
+        assert catalogues == [language, f"{language}.other"]
 
         keyboard = Keyboard(page)
         if language == "de":

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 import config
 from api.session_cookie import COOKIE_NAME
+from support.assets import main_script, main_styles
 from support.browser import FOREIGN_HOST, OTHER_HOST
 from support.browser_contexts import CONTEXT
 from support.database import execute
@@ -167,7 +168,8 @@ def test_no_page_of_another_origin_can_read_anything(
 ) -> None:
     page = open_page(context, f"http://{host}:{foreign_port}")
     traffic = Traffic(page)
-    paths = ["/", "/static/js/main.js", "/static/css/base.css", *(call.path for call in victim.calls(safe=True))]
+    html = requests.get(victim.address, timeout=30).text
+    paths = ["/", main_script(html), main_styles(html), *(call.path for call in victim.calls(safe=True))]
     before = victim.state()
     for target in (victim.address, victim.other_address):
         assert page.evaluate(READ_SCRIPT, {"target": target, "paths": paths}) == []
@@ -181,6 +183,7 @@ def test_a_page_whose_name_was_rebound_to_the_server_is_refused(
     context: BrowserContext, victim: Victim, processes: Processes
 ) -> None:
     target = f"http://{FOREIGN_HOST}:{victim.web.port}"
+    script = main_script(requests.get(victim.address, timeout=30).text)
     processes.stop()
     wait_for("the port is free", lambda: not is_open(victim.web.port))
     with serve_foreign_pages(victim.web.port):
@@ -190,7 +193,7 @@ def test_a_page_whose_name_was_rebound_to_the_server_is_refused(
     before = victim.state()
     for call in list_calls(victim.document, victim.values):
         assert page.evaluate(OWN_SCRIPT, call._asdict()) == [400, "untrusted_host"], call
-    for path in ("/", "/static/js/main.js"):
+    for path in ("/", script):
         assert page.evaluate(OWN_READ_SCRIPT, path) == 400
     assert victim.state() == before
 

@@ -1,11 +1,12 @@
 // The audit log: #/activity?target=product:12. Administrators see who did what, and what it was before and after.
 
-import { NetworkError, getJson, messageOf, nextStep, queryString } from '../core/api.js';
+import { NetworkError, getJson, messageOf, nextStep } from '../core/api.js';
 import { buildBanner } from '../core/banner.js';
 import { debounce, fill, h, setText } from '../core/dom.js';
 import { formatTime } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
+import { queryString } from '../core/query-string.js';
 import { setQuery } from '../core/router.js';
 import { emptyState, timeElement } from '../core/widgets.js';
 import { listChanges } from './activity-changes.js';

@@ -65,6 +65,6 @@ function tellChangedRole(before) {
     tone: 'warning',
     title: t('access.role_changed', { role: roleWord(who.actor.role) }),
     detail: t('access.role_changed_hint'),
-    action: { label: t('access.reload'), run: () => window.location.reload() },
+    action: { label: t('common.reload'), run: () => window.location.reload() },
   });
 }

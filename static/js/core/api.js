@@ -3,8 +3,10 @@
 import { unattendedHeader } from './attendance.js';
 import { reportReachable, reportUnreachable } from './connection.js';
 import { withCountdown } from './countdown.js';
+import { takeEarlyAnswer } from './early-answers.js';
 import { errorTexts } from './error-texts.js';
 import { t } from './i18n.js';
+import { queryString } from './query-string.js';
 import { setServerTime } from './server-clock.js';
 import { renewSession } from './session.js';
 
@@ -13,9 +15,8 @@ const FILE_TIMEOUT_MS = 120_000;
 const GATEWAY_STATUSES = new Set([502, 503, 504]);
 const UNAUTHENTICATED = 'unauthenticated';
 
+/** @import { Query } from './query-string.js' */
 /** @import { ErrorBody, Who } from './types.d.ts' */
-
-/** @typedef {Record<string, string | number | boolean | null | undefined>} Query Empty parameters are left out. */
 
 /**
  * The server answered with an error. `message` is the text for its code, if the page has one in its language, and
@@ -156,18 +157,15 @@ async function callInSession(address, request, signal, timeoutMs, isFile = false
  * @returns {Promise<any>} JSON, or a Blob
  */
 async function call(address, request, signal, timeoutMs, isFile = false) {
-  const timeout = AbortSignal.timeout(timeoutMs);
   let answer;
   let content;
   try {
-    answer = await fetch(address, {
-      ...request,
-      headers: { ...request.headers, ...unattendedHeader() },
-      cache: 'no-store',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
+    const { response, arrivedAt } = await (takeEarlyAnswer(address) ?? send(address, request, signal, timeoutMs));
+    answer = response;
     content = await (isFile && answer.ok ? answer.blob() : answer.text());
-    setServerTime(answer.headers.get('Date'));
+    // An early request does not know the signal.
+    signal?.throwIfAborted();
+    setServerTime(answer.headers.get('Date'), arrivedAt);
   } catch (error) {
     if (signal?.aborted) throw error;
     reportUnreachable();
@@ -178,6 +176,24 @@ async function call(address, request, signal, timeoutMs, isFile = false) {
     return content;
   }
   return readAnswer(answer.status, content, answer.headers.get('Retry-After'));
+}
+
+/**
+ * @param {string} address
+ * @param {RequestInit} request
+ * @param {AbortSignal | undefined} signal
+ * @param {number} timeoutMs
+ * @returns {Promise<Answer>}
+ */
+async function send(address, request, signal, timeoutMs) {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const response = await fetch(address, {
+    ...request,
+    headers: { ...request.headers, ...unattendedHeader() },
+    cache: 'no-store',
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+  });
+  return { response, arrivedAt: Date.now() };
 }
 
 /**
@@ -213,18 +229,6 @@ function parseJson(text) {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Encode parameters for an address.
- * @param {Query} [query]
- * @returns {string} "" or "?…"
- */
-export function queryString(query = {}) {
-  const pairs = Object.entries(query)
-    .filter(([, value]) => value !== undefined && value !== null && value !== '')
-    .map(([name, value]) => [name, String(value)]);
-  return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
 }
 
 /**

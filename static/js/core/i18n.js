@@ -1,5 +1,6 @@
 // The texts of the page in the language of the browser, written in ICU MessageFormat. They are in static/locales, one
-// file per language. Modules may use `t` as soon as they run: this one ends when the texts have arrived.
+// file per language; the server sends those of the first screen apart from the others (api/texts.py). Modules may use
+// `t` as soon as they run: this one ends when the first texts have arrived.
 
 import { IntlMessageFormat } from '../../vendor/intl-messageformat.js';
 import { LANGUAGE, LOCALE } from './locale.js';
@@ -27,22 +28,62 @@ import { LANGUAGE, LOCALE } from './locale.js';
 /** @typedef {'error' | 'event' | 'failure' | 'field' | 'fix' | 'log' | 'notice' | 'reject' | 'sample'} ApiPrefix */
 
 /** The browser has loaded these files early; the first one is complete, or the others have what it lacks. */
-const CATALOGUES = 'link[data-catalogue]';
+const FIRST_TEXTS = 'link[data-texts="first"]';
+const OTHER_TEXTS = 'link[data-texts="other"]';
 // Tests have no page.
 const DEFAULT_CATALOGUE = '../../locales/en.json';
 
 /** @type {Record<string, string>} */
-const messages = await loadMessages();
+const messages = {};
 /** @type {Map<string, IntlMessageFormat>} */
 const formats = new Map();
+/** @type {Promise<void> | null} */
+let others = null;
 
-/** @returns {Promise<Record<string, string>>} */
-async function loadMessages() {
-  const links = /** @type {HTMLLinkElement[]} */ ([...(globalThis.document?.querySelectorAll(CATALOGUES) ?? [])]);
-  const addresses = links.map((link) => link.href);
-  if (!addresses.length) addresses.push(new URL(DEFAULT_CATALOGUE, import.meta.url).href);
-  const catalogues = await Promise.all(addresses.map(async (address) => (await fetch(address)).json()));
-  return Object.assign({}, ...catalogues.reverse());
+try {
+  await load(addressesOf(FIRST_TEXTS, [new URL(DEFAULT_CATALOGUE, import.meta.url).href]));
+} catch (error) {
+  // Nothing of the page runs without texts. The script of the HTML tells (early.js).
+  document.dispatchEvent(new Event('textsmissing'));
+  throw error;
+}
+
+/**
+ * Load the texts that the first screen does not need. Parts of the page that are loaded later need them.
+ * @returns {Promise<void>} rejects if the server does not have these texts any more
+ */
+export function loadMoreTexts() {
+  others ??= load(addressesOf(OTHER_TEXTS, []));
+  others.catch(() => {
+    others = null;
+  });
+  return others;
+}
+
+/**
+ * @param {string} selector
+ * @param {string[]} fallback
+ * @returns {string[]}
+ */
+function addressesOf(selector, fallback) {
+  const links = /** @type {HTMLLinkElement[]} */ ([...(globalThis.document?.querySelectorAll(selector) ?? [])]);
+  return links.length ? links.map((link) => link.href) : fallback;
+}
+
+/** @param {string[]} addresses the texts of an earlier one count */
+async function load(addresses) {
+  const catalogues = await Promise.all(addresses.map(loadCatalogue));
+  Object.assign(messages, ...catalogues.reverse());
+}
+
+/**
+ * @param {string} address
+ * @returns {Promise<Record<string, string>>}
+ */
+async function loadCatalogue(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${response.status}: ${address}`);
+  return response.json();
 }
 
 /**

@@ -207,7 +207,6 @@ export interface Messages {
   'access.refused.role_needed': { needed: string | number; role: string | number };
   'access.refused.sign_in_needed': null;
   'access.refused.title': null;
-  'access.reload': null;
   'access.role.admin': null;
   'access.role.editor': null;
   'access.role.viewer': null;
@@ -294,6 +293,7 @@ export interface Messages {
   'common.hide': null;
   'common.loading': null;
   'common.page_title': { name: string | number };
+  'common.reload': null;
   'common.save': null;
   'common.saving': null;
   'common.search': null;
@@ -422,6 +422,8 @@ export interface Messages {
   'core.pager.previous': null;
   'core.pager.range': { count: number; from: number; isEstimate: boolean; to: number };
   'core.pager.rows': null;
+  'core.part.missing': null;
+  'core.part.missing_hint': null;
   'core.password.confirm': null;
   'core.password.label': null;
   'core.password.missing': null;
@@ -1341,6 +1343,7 @@ export interface Messages {
   'page.messages': null;
   'page.navigation': null;
   'page.no_script': null;
+  'page.not_loaded': null;
   'page.notifications': null;
   'page.products': null;
   'page.progress': null;

@@ -9,7 +9,7 @@ import { createPager } from './pager.js';
 
 const PER_PAGE = 25;
 
-/** @import { Query } from './api.js' */
+/** @import { Query } from './query-string.js' */
 /** @import { Child } from './dom.js' */
 /** @import { Pagination } from './types.d.ts' */
 

@@ -2,6 +2,7 @@
 
 import * as dialogHistory from './dialog-history.js';
 import { installDialogHistory, pushAddress, screenAddress } from './dialog-history.js';
+import { missingPart } from './parts.js';
 
 /**
  * The part of an address that a screen gets.
@@ -23,10 +24,12 @@ import { installDialogHistory, pushAddress, screenAddress } from './dialog-histo
  */
 
 /**
+ * A screen that the page can show at once, or that it loads when it is needed.
  * @typedef {object} Route
  * @property {string} name
  * @property {RegExp} pattern of the path; its named groups become params
- * @property {Screen} screen
+ * @property {Screen} [screen]
+ * @property {() => Promise<Screen>} [load] if there is no `screen`
  * @property {string[]} [within] names of params; the screen is updated, not mounted again, if only these differ
  * @property {Needs} [needs] what the person must be allowed to do to see the screen
  * @property {boolean} [isPublic] whether the screen is for people who are not signed in, too
@@ -40,11 +43,16 @@ import { installDialogHistory, pushAddress, screenAddress } from './dialog-histo
  * @property {Route[]} routes
  * @property {string} fallback address that replaces unknown ones
  * @property {(route: Route) => Screen | null} guard returns the screen to show instead of a route's; null to allow it
- * @property {(name: string) => void} onScreen called with the route's name after a screen was mounted or updated
+ * @property {(name: string) => void} onScreen called with the route's name when its screen was
+ *   mounted or updated, or is being loaded
  */
 
 /** @type {{key: string, instance: MountedScreen} | null} */
 let current = null;
+/** The screens that were loaded, by the names of their routes. @type {Map<string, Screen>} */
+const loaded = new Map();
+/** How many times an address was shown. */
+let shows = 0;
 /** The address that is shown. Going back to the entry of a screen from that of a dialog does not change it. */
 let shownAddress = '';
 
@@ -121,7 +129,9 @@ function matchRoute(routes, path) {
 }
 
 /** @param {RouterOptions} options */
-function show({ root, routes, fallback, guard, onScreen }) {
+function show(options) {
+  const { root, routes, fallback, guard, onScreen } = options;
+  shows += 1;
   let { path, query } = parse(screenAddress());
   let match = matchRoute(routes, path);
   if (!match) {
@@ -133,30 +143,64 @@ function show({ root, routes, fallback, guard, onScreen }) {
   shownAddress = screenAddress();
   const { route, groups } = match;
   const other = guard(route);
+  const screen = other ?? route.screen ?? loaded.get(route.name);
+  if (!screen) {
+    showLater(options, route);
+    return;
+  }
   const params = Object.fromEntries(Object.entries(groups).map(([key, value]) => [key, safeDecode(value)]));
   const others = Object.entries(params).filter(([name]) => !route.within?.includes(name));
   const key = JSON.stringify([Boolean(other), route.name, others]);
   if (current?.key === key && current.instance.update) {
     current.instance.update({ params, query });
   } else {
-    mount(root, key, other ? { ...route, screen: other } : route, { params, query });
+    mount(root, key, { name: route.name, screen }, { params, query });
   }
   onScreen(route.name);
 }
 
 /**
+ * Load the screen of a route, then show the address again, unless another one is shown by then.
+ * @param {RouterOptions} options
+ * @param {Route} route
+ */
+async function showLater(options, route) {
+  const { root } = options;
+  const wanted = shows;
+  if (current) leave(root);
+  options.onScreen(route.name);
+  try {
+    const screen = await route.load?.();
+    if (screen) loaded.set(route.name, screen);
+    if (shows === wanted) show(options);
+  } catch (error) {
+    if (loaded.has(route.name)) throw error;
+    if (shows === wanted) root.replaceChildren(missingPart());
+  }
+}
+
+/**
+ * Remove the screen that is shown.
+ * @param {HTMLElement} root
+ */
+function leave(root) {
+  current?.instance.unmount?.();
+  current = { key: '', instance: {} };
+  root.replaceChildren();
+}
+
+/**
  * @param {HTMLElement} root
  * @param {string} key
- * @param {Route} route
+ * @param {{name: string, screen: Screen}} route
  * @param {ScreenLocation} location
  */
-function mount(root, key, route, location) {
+function mount(root, key, { name, screen }, location) {
   const isFirst = current === null;
-  current?.instance.unmount?.();
-  root.replaceChildren();
+  leave(root);
   window.scrollTo(0, 0);
-  root.dataset.screen = route.name;
-  current = { key, instance: route.screen.mount(root, location) };
+  root.dataset.screen = name;
+  current = { key, instance: screen.mount(root, location) };
   // A new screen gets the focus, as after a page load, so that keyboards and screen readers start at its top. A screen
   // with a form may have given it to a field.
   if (!isFirst && !root.contains(document.activeElement)) root.focus({ preventScroll: true });

@@ -17,9 +17,10 @@ export const serverNow = () => pageNow() + aheadMs;
 /**
  * Set the clock by an answer of the server.
  * @param {string | null} date its header Date
+ * @param {number} [arrivedAt] when it arrived, in milliseconds
  */
-export function setServerTime(date) {
-  const difference = Date.parse(date ?? '') - Date.now();
+export function setServerTime(date, arrivedAt = Date.now()) {
+  const difference = Date.parse(date ?? '') - arrivedAt;
   if (Math.abs(difference - aheadMs) >= MIN_DIFFERENCE_MS) {
     aheadMs = Math.abs(difference) < MIN_DIFFERENCE_MS ? 0 : difference;
   }

@@ -4,6 +4,7 @@ import { installHeader } from '../app-header.js';
 import { fetchWho } from '../core/api.js';
 import { provideCommands } from '../core/commands.js';
 import { closestTo, debounce, elementById, fill, h } from '../core/dom.js';
+import { takeEarlyAnswer } from '../core/early-answers.js';
 import { t, tRich } from '../core/i18n.js';
 import { icon } from '../core/icons.js';
 import { LANGUAGE } from '../core/locale.js';
@@ -52,7 +53,8 @@ provideCommands(() => [
   },
 ]);
 try {
-  const response = await fetch(DOCUMENT_URL);
+  const early = await takeEarlyAnswer(DOCUMENT_URL);
+  const response = early?.response ?? (await fetch(DOCUMENT_URL));
   if (!response.ok) throw new Error(String(response.status));
   showDocument(await response.json());
 } catch {

@@ -1,11 +1,11 @@
 // What an import that awaits its confirmation would do with each row of its file, in a panel with pages.
 
-import { queryString } from '../core/api.js';
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { createPanelSearch } from '../core/panel-search.js';
+import { queryString } from '../core/query-string.js';
 import { FIELD_LABELS, compareHeads, compareRows, differingFields } from './compare-rows.js';
 import { createDownloadLink, createSelect, createTabs } from './list-tools.js';
 import { importApiPath } from './job-actions.js';

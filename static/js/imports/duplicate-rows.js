@@ -1,11 +1,11 @@
 // The rows whose SKU appears again further down in the file, with the values that count, in a panel with pages.
 
-import { queryString } from '../core/api.js';
 import { h } from '../core/dom.js';
 import { formatNumber } from '../core/format.js';
 import { t } from '../core/i18n.js';
 import { pagedPanel } from '../core/paged-panel.js';
 import { createPanelSearch } from '../core/panel-search.js';
+import { queryString } from '../core/query-string.js';
 import { compareHeads, compareRows, differingFields } from './compare-rows.js';
 import { createDownloadLink, createSelect } from './list-tools.js';
 import { importApiPath } from './job-actions.js';

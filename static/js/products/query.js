@@ -1,12 +1,12 @@
 // The address of the products screen, and the requests that it stands for.
 
-import { queryString } from '../core/api.js';
+import { queryString } from '../core/query-string.js';
 
 export const PAGE_SIZES = [25, 50, 100, 200];
 export const DEFAULT_SIZE = 50;
 const LARGEST_SIZE = 500;
 
-/** @import { Query } from '../core/api.js' */
+/** @import { Query } from '../core/query-string.js' */
 /** @import { ProductPagination } from '../core/types.d.ts' */
 
 /** @typedef {'q' | 'sku' | 'name' | 'description' | 'active' | 'changed_by' | 'changed_since'} FilterName */

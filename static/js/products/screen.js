@@ -49,8 +49,8 @@ const TIMES_MS = 30_000;
 let mounted = null;
 
 /**
- * Create the panel of the bulk changes that are running.
- * @typedef {(options: {onFocusLost: () => void}) => {element: HTMLElement, stop: () => void}} CreatePanel
+ * Create the panel of the bulk changes that are running. It rejects if it cannot be loaded.
+ * @typedef {(options: {onFocusLost: () => void}) => Promise<{element: HTMLElement, stop: () => void}>} CreatePanel
  */
 
 /** @type {(createPanel: CreatePanel) => Screen & {commands: () => Command[]}} */
@@ -83,6 +83,28 @@ function onScreen(run) {
   // The router added its listener first, so the screen is mounted when this one runs.
   window.addEventListener('hashchange', start, { once: true });
   return go('#/products');
+}
+
+/**
+ * Keep the place of a panel until it is there.
+ * @param {ReturnType<CreatePanel>} promise
+ */
+function laterPanel(promise) {
+  const element = h('div', { hidden: true });
+  let isStopped = false;
+  const created = promise.then(
+    (panel) => {
+      if (!isStopped) element.replaceWith(panel.element);
+      return panel;
+    },
+    // The page says that a part is missing; the list works without it.
+    () => null,
+  );
+  const stop = async () => {
+    isStopped = true;
+    (await created)?.stop();
+  };
+  return { element, stop };
 }
 
 /**
@@ -127,7 +149,7 @@ function createScreen(root, createPanel) {
     // A new page size starts at the first page, because the same page number would show other products.
     onSize: (size) => setQuery({ per_page: size === DEFAULT_SIZE ? undefined : size, ...FROM_THE_START }),
   });
-  const panel = createPanel({ onFocusLost: () => grid.focus() });
+  const panel = laterPanel(createPanel({ onFocusLost: () => grid.focus() }));
   const offer = createChangesOffer({
     onShow: () => list.load(),
     onFocusLost: () => grid.focus(),

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from access.roles import Scope
 from api.session_cookie import COOKIE_NAME
 from support.api import read_error, read_json
+from support.assets import main_script
 from support.sign_in import create_key, create_session, create_user
 
 Headers = dict[str, str]
@@ -142,7 +143,9 @@ def test_other_origins_get_no_permission(client: FlaskClient, key: str, origin: 
 def test_a_permission_is_given_for_the_api_alone_and_only_if_it_is_asked_for(client: FlaskClient) -> None:
     asks = {"Origin": SHOP, "Access-Control-Request-Method": "GET"}
     assert cors_headers(client.options("/", headers=asks).headers) == []
-    with client.get("/static/css/base.css", headers=asks) as response:
+    for path in ("/static/favicon.svg", main_script(client.get("/").text)):
+        response = client.get(path, headers=asks)
+        assert response.status_code == 200
         assert cors_headers(response.headers) == []
     assert "Access-Control-Allow-Methods" not in client.options("/api/products", headers={"Origin": SHOP}).headers
 

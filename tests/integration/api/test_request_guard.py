@@ -67,7 +67,7 @@ def test_other_names_are_refused_with_the_setting_to_change(client: FlaskClient,
     page = client.get("/", headers={"Host": host})
     assert (page.status_code, page.mimetype) == (400, "text/plain")
     assert "TRUSTED_HOSTS" in page.text
-    assert client.get("/static/css/base.css", headers={"Host": host}).status_code == 400
+    assert client.get("/static/favicon.svg", headers={"Host": host}).status_code == 400
 
 
 @pytest.mark.parametrize("environment", [{"HOST": ALL_INTERFACES}], indirect=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import os
 import posixpath
 import re
 from html.parser import HTMLParser
@@ -13,12 +14,13 @@ import pytest
 from flask.testing import FlaskClient
 
 import config
-from api.pages import LANGUAGE_COOKIE, parse_catalogue, render
+from api.assets import Assets
+from api.pages import LANGUAGE_COOKIE, render
 from support.paths import ROOT
 
 PAGES = {"/", "/api/docs"}
-IMPORT_RE = re.compile(r"""(?:from|import)\s*\(?\s*['"](\.\.?/[^'"]+\.js)['"]""")
-CATALOGUE_LINK_RE = re.compile(r'href="(/static/locales/[^"]+)"')
+IMPORT_RE = re.compile(r"""(?:from|import)\s*\(?\s*['"](\.\.?/[^'"]+\.(?:js|css))['"]""")
+TEXTS_LINK_RE = re.compile(r'href="(/static/[^"]+)"[^>]+ data-texts="(\w+)"')
 EXTERNAL_REFERENCE_RE = re.compile(r"""(?:from|import|url)\s*\(?\s*['"]?(\w+:[^'")]*)""")
 
 
@@ -29,13 +31,21 @@ class PageParser(HTMLParser):
         super().__init__()
         self.links: list[str] = []
         self.inline_code: list[str] = []
+        self.inline_scripts: list[str] = []
+        self._is_inline_script = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = dict(attributes)
-        if tag == "style" or (tag == "script" and "src" not in values):
+        self._is_inline_script = tag == "script" and "src" not in values
+        if tag == "style":
             self.inline_code.append(tag)
         self.inline_code += [name for name in values if name == "style" or name.startswith("on")]
         self.links += [value for name, value in attributes if name in {"src", "href"} and value and value[0] != "#"]
+
+    def handle_data(self, data: str) -> None:
+        if self._is_inline_script:
+            self.inline_scripts.append(data)
+            self._is_inline_script = False
 
 
 def read_text(client: FlaskClient, path: str) -> str:
@@ -47,7 +57,16 @@ def read_text(client: FlaskClient, path: str) -> str:
             policy = response.headers["Content-Security-Policy"]
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
+            assert_policy_allows(policy, response.get_data(as_text=True))
         return response.get_data(as_text=True) if path in PAGES or path.endswith((".js", ".css")) else ""
+
+
+def assert_policy_allows(policy: str, page: str) -> None:
+    """Check that the policy names the inline script of a page, and no other one."""
+    parser = PageParser()
+    parser.feed(page)
+    digests = [hashlib.sha256(script.encode()).digest() for script in parser.inline_scripts]
+    assert re.findall(r"'sha256-([^']+)'", policy) == [base64.b64encode(digest).decode() for digest in digests]
 
 
 def linked_paths(path: str, text: str) -> list[str]:
@@ -60,7 +79,7 @@ def linked_paths(path: str, text: str) -> list[str]:
     return [posixpath.normpath(f"{posixpath.dirname(path)}/{name}") for name in IMPORT_RE.findall(text)]
 
 
-def test_every_file_that_the_page_loads_is_served_and_every_module_is_loaded(client: FlaskClient) -> None:
+def test_every_file_that_the_page_loads_is_served_and_all_of_the_bundle_is_loaded(client: FlaskClient) -> None:
     pending, served = ["/"], set[str]()
     while pending:
         path = pending.pop()
@@ -72,8 +91,26 @@ def test_every_file_that_the_page_loads_is_served_and_every_module_is_loaded(cli
         assert "//" not in "".join(EXTERNAL_REFERENCE_RE.findall(text)), path
         pending += linked_paths(path, text)
     assert {path.rpartition(".")[2] for path in served} >= {"css", "js", "svg"}
-    modules = {f"/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "static" / "js").rglob("*.js")}
-    assert modules <= served
+    # `npm run bundle` makes it. Without one that fits, the page would load its modules.
+    bundle = {path.name for path in (ROOT / "static" / "dist").iterdir()} - {"manifest.json", "early.js"}
+    assert bundle <= {path.rpartition("/")[2] for path in served}
+    # All versioned files have the same version.
+    assert len({path.split("/")[2] for path in served if path.count("/") > 2 and path.startswith("/static/")}) == 1
+
+
+def test_every_module_is_loaded_if_there_is_no_bundle() -> None:
+    files = Assets(ROOT / "static", with_bundle=False).files
+    pending, loaded = (
+        ["js/main.js", "js/docs/page.js", "js/core/theme-early.js", "css/page.css", "css/docs-page.css"],
+        set[str](),
+    )
+    while pending:
+        path = pending.pop()
+        if path not in loaded:
+            loaded.add(path)
+            names = IMPORT_RE.findall(files[path].content.decode())
+            pending += [posixpath.normpath(f"{posixpath.dirname(path)}/{name}") for name in names]
+    assert {name for name in files if not name.startswith("locales/")} - loaded == {"js/early.js"}
 
 
 @pytest.mark.parametrize(
@@ -106,11 +143,16 @@ def test_each_page_is_in_the_language_of_the_browser(
         assert "Accept-Language" in response.headers["Vary"]
     assert f'<html lang="{language}">' in text
     assert {"en": ">Skip to content<", "de": ">Zum Inhalt springen<"}[language] in text
-    [link] = CATALOGUE_LINK_RE.findall(text)
-    assert link.startswith(f"/static/locales/{language}.json?v=")
-    with client.get(link) as response:
+    links = {part: link for link, part in TEXTS_LINK_RE.findall(text)}
+    assert {part: link.rpartition("/")[2] for part, link in links.items()} == {
+        "first": f"{language}.json",
+        "other": f"{language}.other.json",
+    }
+    with client.get(links["first"]) as response:
         assert response.get_json()["page.language_name"] == {"en": "English", "de": "Deutsch"}[language]
-    assert not re.search(r"\{[\w.]+\}", text)
+    with client.get(links["other"]) as response:
+        assert response.get_json()["webhooks.delete.title"]
+    assert not re.search(r"\{[\w.]+\}", re.sub("<script>.*?</script>", "", text, flags=re.DOTALL))
 
 
 @pytest.mark.parametrize(
@@ -130,42 +172,22 @@ def test_a_chosen_language_wins_over_that_of_the_browser(
     assert [code for code, is_selected in options if is_selected] == selected
 
 
-def test_english_takes_the_place_of_missing_texts() -> None:
+def test_english_takes_the_place_of_missing_texts(tmp_path: Path) -> None:
     texts = {"en": {"page.a": "One & all", "page.b": "Two"}, "xx": {"page.b": "Zwo"}}
-    catalogues = {code: parse_catalogue(json.dumps(messages).encode()) for code, messages in texts.items()}
-    page = render('<html lang="{language}">{catalogues}<p title="{page.a}">{page.b}</p>', "xx", catalogues)
+    (tmp_path / "locales").mkdir()
+    for code, messages in texts.items():
+        (tmp_path / "locales" / f"{code}.json").write_text(json.dumps(messages), encoding="utf-8")
+    (tmp_path / "index.html").write_text('<html lang="{language}">{texts}<p title="{page.a}">{page.b}</p>')
+    page = render(Assets(tmp_path), "index.html", "xx").content.decode()
     assert '<p title="One &amp; all">Zwo</p>' in page
     # The page's modules load both, the language's own one first.
-    assert re.findall(r"/locales/(\w+)\.json", page) == ["xx", "en"]
-
-
-def test_a_catalogue_that_changes_gets_another_link_and_is_read_once(
-    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    locales = tmp_path / "static" / "locales"
-    locales.mkdir(parents=True)
-    (tmp_path / "static" / "index.html").write_text("{catalogues}<p>{page.a}</p>", encoding="utf-8")
-    monkeypatch.setattr(client.application, "root_path", str(tmp_path))
-    seconds = 1_000
-
-    def shown(text: str) -> tuple[str, str]:
-        """Write the catalogue, and return its link and the text of the page."""
-        nonlocal seconds
-        seconds += 1
-        (locales / "en.json").write_text(json.dumps({"page.a": text}), encoding="utf-8")
-        os.utime(locales / "en.json", (seconds, seconds))
-        with client.get("/") as response:
-            page = response.get_data(as_text=True)
-        return CATALOGUE_LINK_RE.findall(page)[0], page.partition("<p>")[2]
-
-    first = shown("One")
-    assert first[1] == "One</p>"
-    assert shown("Two") == first
-    monkeypatch.setattr(client.application, "debug", True)
-    changed = shown("Two")
-    assert changed[1] == "Two</p>"
-    assert changed[0] != first[0]
-    assert shown("One") == first
+    files = [(link.rpartition("/")[2], part) for link, part in TEXTS_LINK_RE.findall(page)]
+    assert files == [
+        ("xx.json", "first"),
+        ("en.json", "first"),
+        ("xx.other.json", "other"),
+        ("en.other.json", "other"),
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(PAGES))
