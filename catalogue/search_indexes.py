@@ -25,10 +25,12 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
+from catalogue.build_connection import BuildConnection, BuildYielded, JobWatch
 from catalogue.index_generations import EPOCH, Generation, choose_start, find_chain, parse_generation
 from catalogue.text_matches import JOINED_TEXTS
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
+from database.server_cores import read_cores
 from models import SEARCH_INDEX_PREFIX
 
 log = logging.getLogger(__name__)
@@ -40,10 +42,14 @@ MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
-BUILD_SETTINGS_SQL = (
-    "SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;"
-    " SET client_connection_check_interval = '5s'"
+BUILD_SETTINGS_SQL = """
+SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;
+SET client_connection_check_interval = '1s';
+SELECT set_config(
+    'max_parallel_maintenance_workers',
+    least(current_setting('max_parallel_maintenance_workers')::int, {parallel_workers})::text, false
 )
+"""
 CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE {} AND {}"
 
 
@@ -64,10 +70,12 @@ TEXT_INDEX, NAME_INDEX, SKU_INDEX, ACTIVE_INDEX, CREATED_INDEX = "text", "name",
 # half at most. So an entry cannot hold a name and its lower-case form if the name is long. Names beyond this length are
 # in an index of their own.
 MAX_INCLUDED_NAME_BYTES = 1000
-# The kinds of search indexes, in the order in which they are built. That of texts is the first one, because searches
-# for a text need their index most.
+# The kinds of search indexes, in the order in which they are built. The small ones of the sort orders are first: within
+# a fraction of the time that the index of texts takes, they make the product list fast, and searches for common texts.
+# The last one is for deep pages only.
 SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
-    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku gin_trgm_ops, name gin_trgm_ops, {JOINED_TEXTS} gin_trgm_ops)"),),
+    ACTIVE_INDEX: (IndexPart("active", "USING btree (active, id)"),),
+    CREATED_INDEX: (IndexPart("created", "USING btree (created_at, id)"),),
     # The included columns allow index-only scans, without which deep pages would read the table.
     NAME_INDEX: (
         IndexPart(
@@ -81,9 +89,8 @@ SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
             f"octet_length(name) > {MAX_INCLUDED_NAME_BYTES}",
         ),
     ),
+    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku gin_trgm_ops, name gin_trgm_ops, {JOINED_TEXTS} gin_trgm_ops)"),),
     SKU_INDEX: (IndexPart("sku", 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)'),),
-    ACTIVE_INDEX: (IndexPart("active", "USING btree (active, id)"),),
-    CREATED_INDEX: (IndexPart("created", "USING btree (created_at, id)"),),
 }
 KINDS = tuple(SEARCH_INDEXES)
 KIND_OF_PART = {part.name: kind for kind, parts in SEARCH_INDEXES.items() for part in parts}
@@ -207,23 +214,32 @@ def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:
     return int(recent)
 
 
-def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False) -> bool:
+def build_indexes(
+    url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False, watch: JobWatch | None = None
+) -> bool:
     """Build another generation of each of these kinds, drop those that it replaces and vacuum the table.
 
     Returns False, without building, if another process is building. Raises `IndexBuildError` if an index cannot be
     built; the others are built nevertheless, and the table is vacuumed. Readers and writers carry on meanwhile.
     `pooled` says that the database is behind a transaction pooler. The build then changes no session settings, because
     they would leak into other sessions. The process may be killed at any point; the next build removes what is left.
+
+    With a `watch`, the build stops when a job starts, and raises `BuildYielded`. The kinds that it has finished count.
     """
-    with _building(url, pooled=pooled) as cursor:
-        if cursor is None:
+    with _building(url, pooled=pooled, watch=watch) as build:
+        if build is None:
             return False
-        _drop_unused(cursor)
-        planned = _plan_generations(cursor, kinds)
-        problems = {kind: problem for kind, new in planned.items() if (problem := _try_build(cursor, kind, new))}
-        # Refreshes the planner's statistics and the visibility map, which index-only scans need.
+        problems: dict[str, str] = {}
         try:
-            cursor.execute("VACUUM (ANALYZE) products")
+            _drop_unused(build)
+            for kind, generation in _plan_generations(build.cursor, kinds).items():
+                if problem := _try_build(build, kind, generation):
+                    problems[kind] = problem
+            # Refreshes the planner's statistics and the visibility map, which index-only scans need.
+            build.connection.run("VACUUM (ANALYZE) products")
+        except BuildYielded:
+            if not problems:
+                raise
         except errors.QueryCanceled as error:
             problems["vacuum"] = str(error).strip()
     if problems:
@@ -231,9 +247,17 @@ def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = Fals
     return True
 
 
+@dataclass(frozen=True)
+class _Build:
+    """A build in progress: the connection for its long statements, and a cursor for the others."""
+
+    connection: BuildConnection
+    cursor: Cursor
+
+
 @contextmanager
-def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
-    """Yield a cursor in autocommit mode, while no other process builds; None if another process is building."""
+def _building(url: str, *, pooled: bool, watch: JobWatch | None) -> Iterator[_Build | None]:
+    """Yield a build while no other process builds; None if another process is building."""
     with (
         connected(url, Component.SEARCH_INDEX) as lock_connection,
         connected(url, Component.SEARCH_INDEX) as connection,
@@ -247,10 +271,17 @@ def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
             yield None
             return
         connection.autocommit = True
-        with connection.cursor() as cursor:
+        with connection.cursor() as cursor, BuildConnection(url, watch) as build_connection:
             if not pooled:
-                cursor.execute(BUILD_SETTINGS_SQL)
-            yield cursor
+                settings = BUILD_SETTINGS_SQL.format(parallel_workers=_count_parallel_workers(cursor))
+                build_connection.run(settings)
+            yield _Build(build_connection, cursor)
+
+
+def _count_parallel_workers(cursor: Cursor) -> int:
+    """Return how many processes may help to build an index, so that a build uses at most half of the cores."""
+    cores = read_cores(cursor)
+    return max(0, cores // 2 - 1) if cores else 0
 
 
 def _plan_generations(cursor: Cursor, kinds: Iterable[str]) -> dict[str, Generation]:
@@ -272,19 +303,19 @@ def _plan_generations(cursor: Cursor, kinds: Iterable[str]) -> dict[str, Generat
     return {kind: Generation(starts[current.get(kind, ())], now) for kind in kinds}
 
 
-def _try_build(cursor: Cursor, kind: str, generation: Generation) -> str | None:
+def _try_build(build: _Build, kind: str, generation: Generation) -> str | None:
     """Build a generation of a kind, and record the result; return what is wrong if it cannot be built.
 
     Raises `psycopg2.Error` if the connection is lost. The attempt has been recorded by then, so an index whose build
-    takes the server down is not built again at once.
+    takes the server down is not built again at once. A build that yields to a job is no such attempt.
     """
-    search_index_builds.record_start(cursor, kind)
+    search_index_builds.record_start(build.cursor, kind)
     problem = None
     try:
         if kind == TEXT_INDEX:
-            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+            build.cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         for part in SEARCH_INDEXES[kind]:
-            cursor.execute(
+            build.connection.run(
                 sql.SQL(CREATE_INDEX_SQL).format(
                     sql.Identifier(index_name(part, generation)),
                     sql.SQL(part.definition),
@@ -292,22 +323,26 @@ def _try_build(cursor: Cursor, kind: str, generation: Generation) -> str | None:
                     sql.SQL(part.condition),
                 )
             )
+    except BuildYielded:
+        # What is left of the index is dropped by the next build, because that would hold up the job.
+        search_index_builds.record_yield(build.cursor, kind)
+        raise
     except psycopg2.Error as error:
-        if cursor.connection.closed:
+        if build.connection.is_closed or build.cursor.connection.closed:
             raise
         problem = str(error).strip().partition("\n")[0]
-        search_index_builds.record_failure(cursor, kind, problem)
+        search_index_builds.record_failure(build.cursor, kind, problem)
     else:
-        search_index_builds.record_success(cursor, kind)
-    _drop_unused(cursor)
+        search_index_builds.record_success(build.cursor, kind)
+    _drop_unused(build)
     return problem
 
 
-def _drop_unused(cursor: Cursor) -> None:
+def _drop_unused(build: _Build) -> None:
     """Drop every index that no search uses: an invalid, incomplete or replaced one, or one of an unknown kind."""
-    generations = find_generations(cursor)
-    cursor.execute(LIST_INDEXES_SQL)
-    for name, valid in cursor.fetchall():
+    generations = find_generations(build.cursor)
+    build.cursor.execute(LIST_INDEXES_SQL)
+    for name, valid in build.cursor.fetchall():
         part, generation = read_name(name)
         if not valid or generation not in generations.get(KIND_OF_PART.get(part, ""), ()):
-            cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
+            build.connection.run(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
