@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 # build reads the whole table.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
+# VACUUM reads the table and all its indexes, which takes about as long as indexing two products in a hundred. So a
+# build vacuums the table when there are more new and dead rows than this share of all products.
+MAX_UNVACUUMED_SHARE = 0.05
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
 BUILD_SETTINGS_SQL = """
@@ -104,6 +107,9 @@ ESTIMATE_ROWS_SQL = """
 SELECT (pg_relation_size(oid) / current_setting('block_size')::int
     * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 30 END)::bigint
 FROM pg_class WHERE oid = 'products'::regclass
+"""
+COUNT_UNVACUUMED_SQL = """
+SELECT n_ins_since_vacuum + n_dead_tup FROM pg_stat_user_tables WHERE relid = 'products'::regclass
 """
 READ_STATE_SQL = f"""
 SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
@@ -217,10 +223,10 @@ def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:
 def build_indexes(
     url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False, watch: JobWatch | None = None
 ) -> bool:
-    """Build another generation of each of these kinds, drop those that it replaces and vacuum the table.
+    """Build another generation of each of these kinds and drop those that it replaces; vacuum the table if needed.
 
     Returns False, without building, if another process is building. Raises `IndexBuildError` if an index cannot be
-    built; the others are built nevertheless, and the table is vacuumed. Readers and writers carry on meanwhile.
+    built; the others are built nevertheless. Readers and writers carry on meanwhile.
     `pooled` says that the database is behind a transaction pooler. The build then changes no session settings, because
     they would leak into other sessions. The process may be killed at any point; the next build removes what is left.
 
@@ -232,16 +238,14 @@ def build_indexes(
         problems: dict[str, str] = {}
         try:
             _drop_unused(build)
+            if problem := _try_vacuum(build):
+                problems["vacuum"] = problem
             for kind, generation in _plan_generations(build.cursor, kinds).items():
                 if problem := _try_build(build, kind, generation):
                     problems[kind] = problem
-            # Refreshes the planner's statistics and the visibility map, which index-only scans need.
-            build.connection.run("VACUUM (ANALYZE) products")
         except BuildYielded:
             if not problems:
                 raise
-        except errors.QueryCanceled as error:
-            problems["vacuum"] = str(error).strip()
     if problems:
         raise IndexBuildError("; ".join(f"{kind}: {problem}" for kind, problem in problems.items()))
     return True
@@ -282,6 +286,22 @@ def _count_parallel_workers(cursor: Cursor) -> int:
     """Return how many processes may help to build an index, so that a build uses at most half of the cores."""
     cores = read_cores(cursor)
     return max(0, cores // 2 - 1) if cores else 0
+
+
+def _try_vacuum(build: _Build) -> str | None:
+    """Vacuum the table if many rows are new or dead; return what is wrong if PostgreSQL cancels that.
+
+    It refreshes the planner's statistics and the visibility map. Counts and deep pages need that map at once, so it
+    comes before the indexes.
+    """
+    build.cursor.execute(COUNT_UNVACUUMED_SQL)
+    (rows,) = build.cursor.fetchone() or (0,)
+    if rows > MAX_UNVACUUMED_SHARE * estimate_rows(build.cursor):
+        try:
+            build.connection.run("VACUUM (ANALYZE) products")
+        except errors.QueryCanceled as error:
+            return str(error).strip()
+    return None
 
 
 def _plan_generations(cursor: Cursor, kinds: Iterable[str]) -> dict[str, Generation]:

@@ -56,6 +56,24 @@ def test_a_build_indexes_only_what_has_changed_and_merges_small_generations(
         assert find_skus(database_url, Filter(name="lamp 1999")) == (["k-1999"], 1)
 
 
+def test_a_build_vacuums_only_after_many_changes(database_url: str) -> None:
+    def read_statistics() -> tuple[int, int]:
+        columns = "vacuum_count, n_ins_since_vacuum + n_dead_tup"
+        statement = f"SELECT {columns} FROM pg_stat_user_tables WHERE relname = 'products'"
+        ((vacuums, rows),) = execute(database_url, statement)
+        return vacuums, rows
+
+    create_products(database_url, 1_000)
+    wait_for("the statistics", lambda: read_statistics()[1] == 1_000)
+    assert search_indexes.build_indexes(database_url)
+    assert read_statistics() == (1, 0)
+    for changed, vacuums in ((40, 1), (20, 2)):
+        touch(database_url, changed)
+        wait_for("the statistics", lambda rows=changed: read_statistics()[1] >= rows)
+        assert search_indexes.build_indexes(database_url)
+        assert read_statistics()[0] == vacuums
+
+
 def test_searches_use_the_merged_generations_until_the_new_one_is_complete(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
