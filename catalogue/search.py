@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue import search_indexes
 from catalogue.changes import JobChanges
 from catalogue.filters import Filter
-from catalogue.index_generations import split_by_age
+from catalogue.index_generations import Generation, split_by_age
 from catalogue.sampling import sample_share
 from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Generations
 from catalogue.search_sql import (
@@ -134,18 +134,22 @@ def find_page(
 
 def count(cursor: Cursor, product_filter: Filter, generations: Generations) -> int:
     """Return exactly how many products match; `generations` are those of the search indexes."""
-    chain = () if product_filter.is_empty else generations.get(_filter_index(product_filter), ())
-    parts = split_by_age(chain)
+    # Counting matches of a text means that there are many, which one scan of the table finds faster than indexes.
+    is_scan = product_filter.has_text and product_filter.changes is None
+    condition = product_filter.scan_condition() if is_scan else product_filter.condition()
     plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
-    counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
+    chain = () if product_filter.is_empty or is_scan else _find_chain(product_filter, generations)
+    counts = [sql.SQL(COUNT_SQL).format(part=part, condition=condition) for part in split_by_age(chain)]
     cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
 
-def _filter_index(product_filter: Filter) -> str:
-    """Return the kind of search index that finds the products that match a filter."""
-    return TEXT_INDEX if product_filter.has_text else ACTIVE_INDEX
+def _find_chain(product_filter: Filter, generations: Generations) -> tuple[Generation, ...]:
+    """Return the generations of the search index that finds the products that match a filter, if one can help."""
+    if not product_filter.has_text:
+        return generations.get(ACTIVE_INDEX, ())
+    return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
 
 
 def _round_estimate(estimate: float) -> int:
@@ -239,11 +243,11 @@ class _Search:
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
-        chain = self.generations.get(_filter_index(self._filter), ())
+        chain = _find_chain(self._filter, self.generations)
         use_indexes = bool(chain) and self._filter.is_indexable and not self._has_few_ids
-        indexed = recent = self._filter.condition()
+        indexed = recent = self._filter.condition() if self._has_few_ids else self._filter.scan_condition()
         if use_indexes:
-            indexed, recent = self._filter.indexed_condition(), self._filter.scan_condition()
+            indexed = self._filter.indexed_condition()
         elif self._first_change_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
             bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))
@@ -305,8 +309,11 @@ class _Search:
     def _scan_and_filter(self, share: float) -> list[Row]:
         """Scan the products in order and filter them until the page is full.
 
-        Fetches all matches instead if the scan would be too long, or if it did not fill the page.
+        Fetches all matches instead if the scan would be too long, or if it did not fill the page. If no index has the
+        order, all products are read anyway, so they are filtered before they are sorted.
         """
+        if not self._has_order and share > self._thresholds.max_fetched_rows / self._catalogue_rows:
+            return self._scan()
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
             # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
@@ -363,6 +370,12 @@ class _Search:
             order_by=sorting.order_by(),
             max_rows=sql.Literal(max_rows),
         )
+
+    @property
+    def _has_order(self) -> bool:
+        """Whether an index has the products in the wanted order, or most of them."""
+        key = self._sorting.key
+        return key.indexed or key.search_index in self.generations
 
     def _read_scan(
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
