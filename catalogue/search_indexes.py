@@ -26,7 +26,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
 from catalogue.build_connection import BuildConnection, BuildYielded, JobWatch
-from catalogue.index_generations import EPOCH, Generation, choose_start, find_chain, parse_generation
+from catalogue.index_generations import EPOCH, Generation, find_chain, parse_generation
+from catalogue.index_plans import plan_generations
 from catalogue.text_matches import JOINED_TEXTS
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
@@ -115,7 +116,6 @@ READ_STATE_SQL = f"""
 SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
 """
 COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
-COUNT_GENERATION_SQL = "SELECT count(*) FROM products WHERE updated_at >= %s AND updated_at < %s"
 MAX_REPORTED_RECENT_ROWS = 100_000
 
 # The generations of each kind of search index that has any.
@@ -240,9 +240,11 @@ def build_indexes(
             _drop_unused(build)
             if problem := _try_vacuum(build):
                 problems["vacuum"] = problem
-            for kind, generation in _plan_generations(build.cursor, kinds).items():
-                if problem := _try_build(build, kind, generation):
-                    problems[kind] = problem
+            for kind, generations in _plan(build.cursor, kinds).items():
+                for generation in generations:
+                    if problem := _try_build(build, kind, generation):
+                        problems[kind] = problem
+                        break
         except BuildYielded:
             if not problems:
                 raise
@@ -304,23 +306,18 @@ def _try_vacuum(build: _Build) -> str | None:
     return None
 
 
-def _plan_generations(cursor: Cursor, kinds: Iterable[str]) -> dict[str, Generation]:
-    """Return the generation to build now of each of these kinds. All of them end now."""
+def _plan(cursor: Cursor, kinds: Iterable[str]) -> dict[str, list[Generation]]:
+    """Return the generations to build now of each of these kinds. The last of each ends now."""
     cursor.execute("SELECT clock_timestamp()")
     (now,) = cursor.fetchone() or (EPOCH,)
-    catalogue_rows = estimate_rows(cursor)
+    rows = estimate_rows(cursor)
     current = find_generations(cursor)
-    # Most kinds have the same chain.
-    starts: dict[tuple[Generation, ...], datetime] = {}
-    for chain in {current.get(kind, ()) for kind in kinds}:
-        later = [*chain[1:], Generation(chain[-1].until, now)] if chain else []
-        counts = []
-        for generation in later:
-            cursor.execute(COUNT_GENERATION_SQL, (generation.since, generation.until))
-            counts += [int(rows) for (rows,) in cursor.fetchall()]
-        *later_rows, recent_rows = counts or [0]
-        starts[chain] = choose_start(chain, later_rows, recent_rows, catalogue_rows)
-    return {kind: Generation(starts[current.get(kind, ())], now) for kind in kinds}
+    # Most kinds have the same chain. Only the index of texts takes long enough to be divided.
+    plans: dict[tuple[tuple[Generation, ...], bool], list[Generation]] = {}
+    keys = {kind: (current.get(kind, ()), kind == TEXT_INDEX) for kind in kinds}
+    for chain, divided in set(keys.values()):
+        plans[chain, divided] = plan_generations(cursor, chain, now, rows, divided=divided)
+    return {kind: plans[key] for kind, key in keys.items()}
 
 
 def _try_build(build: _Build, kind: str, generation: Generation) -> str | None:
