@@ -32,6 +32,7 @@ from catalogue.search_sql import (
     PAGE_OF_SCAN_SQL,
     PLAN_FREELY_SQL,
     PLAN_ORDERED_SCAN_SQL,
+    PLAN_RECENT_IN_PARALLEL_SQL,
     PLAN_SERIALLY_SQL,
     PLAN_WITH_INDEXES_SQL,
     union_all,
@@ -42,6 +43,8 @@ from catalogue.text_matches import TEXT_COLUMNS
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
+# Looking for a text in more recent products than this is worth starting parallel workers.
+MANY_RECENT_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -256,9 +259,13 @@ class _Search:
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
             for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
         ]
+        plan = PLAN_FREELY_SQL
+        if use_indexes:
+            lags = search_indexes.has_many_recent(self._cursor, chain, MANY_RECENT_ROWS)
+            plan = PLAN_RECENT_IN_PARALLEL_SQL if lags else PLAN_WITH_INDEXES_SQL
         rows = self._execute(
             FETCH_MATCHES_SQL,
-            plan=PLAN_WITH_INDEXES_SQL if use_indexes else PLAN_FREELY_SQL,
+            plan=plan,
             matches=union_all(matches),
             max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
             after_token=self._after_token("key"),

@@ -15,7 +15,7 @@ varies.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -212,6 +212,11 @@ def check_health(cursor: Cursor) -> SearchIndexHealth:
         _count_recent(cursor, oldest, MAX_REPORTED_RECENT_ROWS),
         search_index_builds.find_error(cursor),
     )
+
+
+def has_many_recent(cursor: Cursor, chain: Sequence[Generation], limit: int) -> bool:
+    """Return whether more than `limit` products were updated since the last generation of a chain ended."""
+    return _count_recent(cursor, chain[-1].until, limit + 1) > limit
 
 
 def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:

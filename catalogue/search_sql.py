@@ -13,6 +13,8 @@ PLAN_FREELY_SQL = (
 # Starting parallel workers takes longer than these queries do.
 PLAN_SERIALLY_SQL = PLAN_FREELY_SQL + "; SET LOCAL max_parallel_workers_per_gather = 0"
 PLAN_WITH_INDEXES_SQL = PLAN_SERIALLY_SQL + "; SET LOCAL enable_seqscan = off"
+# Unless there are so many recent products that reading them takes longer.
+PLAN_RECENT_IN_PARALLEL_SQL = PLAN_FREELY_SQL + "; SET LOCAL enable_seqscan = off"
 PLAN_ORDERED_SCAN_SQL = PLAN_WITH_INDEXES_SQL + "; SET LOCAL enable_bitmapscan = off"
 
 COUNT_SQL = "SELECT count(*) FROM products WHERE {part} AND {condition}"
