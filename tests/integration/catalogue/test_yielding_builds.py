@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -14,6 +16,7 @@ from catalogue.build_connection import BuildConnection, BuildYielded
 from catalogue.filters import Filter
 from catalogue.search_indexes import KINDS, SEARCH_INDEXES
 from database.running_imports import READ_SERIES_GAP_SQL, read_series_gap
+from database.server_cores import read_cores
 from importer.pipeline.runner import ImportRunner
 from support.database import execute
 from support.jobs import create_job
@@ -143,3 +146,26 @@ def test_searches_are_right_wherever_a_build_stops_or_is_killed(
     generations = find_generations(database_url)
     used = [part for kind, chain in generations.items() for part in SEARCH_INDEXES[kind] * len(chain)]
     assert len(list_indexes(database_url)) == len(used)
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(None, 0), (1, 0), (2, 0), (4, 1), (16, 7)])
+def test_a_build_uses_half_of_the_cores(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: int
+) -> None:
+    monkeypatch.setattr(search_indexes, "read_cores", lambda cursor: cores)
+    database = urlsplit(database_url).path[1:]
+    execute(database_url, f"ALTER DATABASE {database} SET max_parallel_maintenance_workers = 9")
+    with search_indexes._building(database_url, pooled=False, watch=None) as build:
+        assert build is not None
+        build.connection.run("CREATE TABLE seen AS SELECT current_setting('max_parallel_maintenance_workers') workers")
+    assert execute(database_url, "SELECT workers FROM seen") == [(str(workers),)]
+
+
+def test_the_number_of_cores_is_that_of_this_machine_or_what_the_server_says(database_url: str) -> None:
+    """The tests reach the server through a socket, so it is on this machine."""
+    database = urlsplit(database_url).path[1:]
+    for setting, cores in ((None, os.cpu_count()), (1, 1), (64, os.cpu_count())):
+        if setting is not None:
+            execute(database_url, f"ALTER DATABASE {database} SET max_parallel_workers = {setting}")
+        with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+            assert read_cores(cursor) == cores
