@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from psycopg2 import sql
@@ -37,39 +38,13 @@ from catalogue.search_sql import (
     PLAN_WITH_INDEXES_SQL,
     union_all,
 )
+from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 from catalogue.sorting import PageToken, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
-# Looking for a text in more recent products than this is worth starting parallel workers.
-MANY_RECENT_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """The numbers of rows at which a search changes its strategy.
-
-    - `max_fetched_rows`: if at most this many products match, a search fetches and counts all of them; otherwise it
-      scans the products in order.
-    - `small_catalogue_rows`: a catalogue of at most this size is never scanned for a text.
-    - `max_counted_rows`: in a catalogue of at most this size, a search without a text counts its matches exactly,
-      because an index alone gives that count.
-    - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
-    - `min_scan_rows`: a scan that filters may always read this many products.
-    - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
-    """
-
-    max_fetched_rows: int = 10_000
-    small_catalogue_rows: int = 50_000
-    max_counted_rows: int = 1_000_000
-    deep_offset_rows: int = 10_000
-    min_scan_rows: int = 2_000
-    max_scan_rows: int = 100_000
-
-
-DEFAULT_THRESHOLDS = Thresholds()
 
 
 class ProductRow(NamedTuple):
@@ -261,7 +236,7 @@ class _Search:
         ]
         plan = PLAN_FREELY_SQL
         if use_indexes:
-            lags = search_indexes.has_many_recent(self._cursor, chain, MANY_RECENT_ROWS)
+            lags = search_indexes.has_many_recent(self._cursor, chain, self._thresholds.max_serial_recent_rows)
             plan = PLAN_RECENT_IN_PARALLEL_SQL if lags else PLAN_WITH_INDEXES_SQL
         rows = self._execute(
             FETCH_MATCHES_SQL,
@@ -319,7 +294,8 @@ class _Search:
         Fetches all matches instead if the scan would be too long, or if it did not fill the page. If no index has the
         order, all products are read anyway, so they are filtered before they are sorted.
         """
-        if not self._has_order and share > self._thresholds.max_fetched_rows / self._catalogue_rows:
+        has_order = self._sorting.key.indexed or self._ordered_chain
+        if not has_order and share > self._thresholds.max_fetched_rows / self._catalogue_rows:
             return self._scan()
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
@@ -353,7 +329,6 @@ class _Search:
         # Without `columns` the scan itself filters by `active`: a search index has the products of each state in the
         # order of their ids.
         is_active_by_id = sorting.by == "id" and self._filter.active is not None and not columns
-        chain = self.generations.get(key.search_index, ())
 
         def scan(part: sql.Composable, fence: str = "") -> sql.Composed:
             return sql.SQL(ORDERED_SCAN_SQL).format(
@@ -365,9 +340,9 @@ class _Search:
                 max_rows=sql.Literal(max_rows),
             )
 
-        if not chain or (key.indexed and not is_deep_by_sku and not is_active_by_id):
+        if (key.indexed and not is_deep_by_sku and not is_active_by_id) or not self._ordered_chain:
             return scan(sql.SQL("true"))
-        *indexed, recent = split_by_age(chain)
+        *indexed, recent = split_by_age(self._ordered_chain)
         conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
         indexed_scans = [scan(sql.SQL(" AND ").join(pair)) for pair in itertools.product(indexed, conditions)]
         # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
@@ -378,17 +353,18 @@ class _Search:
             max_rows=sql.Literal(max_rows),
         )
 
-    @property
-    def _has_order(self) -> bool:
-        """Whether an index has the products in the wanted order, or most of them."""
-        key = self._sorting.key
-        return key.indexed or key.search_index in self.generations
+    @cached_property
+    def _ordered_chain(self) -> tuple[Generation, ...]:
+        """The generations of the search index that has the wanted order, if it can help."""
+        chain = self.generations.get(self._sorting.key.search_index, ())
+        max_rows = self._thresholds.max_sorted_recent_rows
+        return () if chain and search_indexes.has_many_recent(self._cursor, chain, max_rows) else chain
 
     def _read_scan(
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
-        has_index = bool(self.generations) if sorting.key.indexed else sorting.key.search_index in self.generations
+        has_index = bool(self.generations if sorting.key.indexed else self._ordered_chain)
         return self._execute(
             PAGE_OF_SCAN_SQL,
             plan=PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL,
