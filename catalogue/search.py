@@ -115,19 +115,25 @@ def count(cursor: Cursor, product_filter: Filter, generations: Generations) -> i
     # Counting matches of a text means that there are many, which one scan of the table finds faster than indexes.
     is_scan = product_filter.has_text and product_filter.changes is None
     condition = product_filter.scan_condition() if is_scan else product_filter.condition()
-    plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
-    chain = () if product_filter.is_empty or is_scan else _find_chain(product_filter, generations)
+    chain = () if product_filter.is_empty or is_scan else _find_chain(cursor, product_filter, generations)
+    plan = PLAN_SERIALLY_SQL if chain or product_filter.is_empty else PLAN_FREELY_SQL
     counts = [sql.SQL(COUNT_SQL).format(part=part, condition=condition) for part in split_by_age(chain)]
     cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
 
-def _find_chain(product_filter: Filter, generations: Generations) -> tuple[Generation, ...]:
+def _find_chain(cursor: Cursor, product_filter: Filter, generations: Generations) -> tuple[Generation, ...]:
     """Return the generations of the search index that finds the products that match a filter, if one can help."""
-    if not product_filter.has_text:
-        return generations.get(ACTIVE_INDEX, ())
-    return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
+    if product_filter.has_text:
+        return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
+    return _skip_lagging(cursor, generations.get(ACTIVE_INDEX, ()), DEFAULT_THRESHOLDS)
+
+
+def _skip_lagging(cursor: Cursor, chain: tuple[Generation, ...], thresholds: Thresholds) -> tuple[Generation, ...]:
+    """Return a chain, or none if there are so many recent products that reading the whole table is faster."""
+    lags = chain and search_indexes.has_many_recent(cursor, chain, thresholds.max_sorted_recent_rows)
+    return () if lags else chain
 
 
 def _round_estimate(estimate: float) -> int:
@@ -221,7 +227,7 @@ class _Search:
     def _fetch_matches(self, max_rows: int | None = None) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
-        chain = _find_chain(self._filter, self.generations)
+        chain = _find_chain(self._cursor, self._filter, self.generations)
         use_indexes = bool(chain) and self._filter.is_indexable and not self._has_few_ids
         indexed = recent = self._filter.condition() if self._has_few_ids else self._filter.scan_condition()
         if use_indexes:
@@ -356,9 +362,7 @@ class _Search:
     @cached_property
     def _ordered_chain(self) -> tuple[Generation, ...]:
         """The generations of the search index that has the wanted order, if it can help."""
-        chain = self.generations.get(self._sorting.key.search_index, ())
-        max_rows = self._thresholds.max_sorted_recent_rows
-        return () if chain and search_indexes.has_many_recent(self._cursor, chain, max_rows) else chain
+        return _skip_lagging(self._cursor, self.generations.get(self._sorting.key.search_index, ()), self._thresholds)
 
     def _read_scan(
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int

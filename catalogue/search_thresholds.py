@@ -17,8 +17,8 @@ class Thresholds:
     - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
     - `min_scan_rows`: a scan that filters may always read this many products.
     - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
-    - `max_sorted_recent_rows`: beyond this number of recent products, sorting them all takes longer than reading the
-      table in parallel, so a search index no longer helps to scan the products in order.
+    - `max_sorted_recent_rows`: beyond this number of recent products, sorting or filtering them takes longer than
+      reading the whole table in parallel, so search indexes other than that of texts no longer help.
     - `max_serial_recent_rows`: beyond this number, parallel workers help to look for a text in the recent products.
     """
 
