@@ -90,7 +90,8 @@ class BuildConnection:
             return
         while self._connection.poll() != extensions.POLL_OK:
             self._watch.wait(self._connection)
-            if not self._is_cancelled and self._watch.is_job_running():
+            if self._watch.is_job_running():
                 # The statement may end before it is cancelled. Then it is complete, and the next one does not start.
+                # The request is repeated until it ends, because a pooler may lose one.
                 self._is_cancelled = True
                 self._connection.cancel()
