@@ -89,8 +89,8 @@ class Filter:
         return self._combine(match.condition() for match in self.matches)
 
     def scan_condition(self) -> sql.Composable:
-        """Return the condition for a query that reads products in some order and stops early."""
-        return self._combine((match.condition() for match in self.matches), in_scan=True)
+        """Return the condition for a query that finds the texts without an index."""
+        return self._combine((match.scan_condition() for match in self.matches), in_scan=True)
 
     def indexed_condition(self) -> sql.Composable:
         """Return the condition in a form that uses the search index of texts, if the filter `is_indexable`."""

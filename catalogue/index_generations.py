@@ -3,11 +3,14 @@
 The first generation has all products that were last updated before its end, and each later one continues where the one
 before it ends. So a build indexes only the products that have changed since the last one, and a search unites the
 generations. A new generation replaces small ones before it, as in a log-structured merge tree (O'Neil et al., 1996), so
-there are never more than a few.
+there are never more than a few. Where many products must be indexed, several large generations have them. Each counts
+as soon as it is complete, so the part of the catalogue that no index has shrinks soon, and a build that is interrupted
+has not been in vain.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,8 +20,13 @@ from psycopg2 import sql
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Indexing a whole catalogue of at most this size takes about two seconds.
 SMALL_CATALOGUE_ROWS = 100_000
-# If the products beyond the first generation are more than this share of the catalogue, all are indexed again.
+# A generation with more than this share of the catalogue is large. Large ones are not merged, because that takes long.
+LARGE_SHARE = 1 / 8
+# If the products beyond the large generations are more than this share of the catalogue, all are indexed again, unless
+# they can become large generations themselves.
 MAX_LATER_SHARE = 0.25
+# The number of large generations, beyond which all products are indexed again.
+MAX_LARGE_GENERATIONS = 6
 # A generation is merged with the newer products unless it has more than this many times as many products.
 MERGE_FACTOR = 4
 
@@ -68,23 +76,32 @@ def find_chain(generations: Iterable[Generation]) -> tuple[Generation, ...]:
     return tuple(chain)
 
 
-def choose_start(
-    chain: Sequence[Generation], later_rows: Sequence[int], recent_rows: int, catalogue_rows: int
-) -> datetime:
+def choose_start(chain: Sequence[Generation], rows: Sequence[int], recent_rows: int, catalogue_rows: int) -> datetime:
     """Return where the next generation begins: at the end of the chain, or at a generation that it replaces.
 
-    `later_rows` are the numbers of products in each generation of the chain but the first, `recent_rows` is that of the
+    `rows` are the numbers of products that are now in each generation of the chain, `recent_rows` is that of the
     products since its end.
     """
-    is_large = catalogue_rows > SMALL_CATALOGUE_ROWS
-    if not chain or not is_large or sum(later_rows) + recent_rows > MAX_LATER_SHARE * catalogue_rows:
+    if not chain or catalogue_rows <= SMALL_CATALOGUE_ROWS:
         return EPOCH
-    start, merged_rows = chain[-1].until, recent_rows
-    for generation, rows in zip(reversed(chain[1:]), reversed(later_rows), strict=True):
-        if rows > MERGE_FACTOR * merged_rows:
+    end = chain[-1].until
+    large = list(itertools.takewhile(lambda count: count > LARGE_SHARE * catalogue_rows, rows))
+    first_later = max(1, len(large))
+    if sum(rows[first_later:]) + recent_rows > MAX_LATER_SHARE * catalogue_rows:
+        can_append = len(large) == len(chain) < MAX_LARGE_GENERATIONS
+        return end if can_append else EPOCH
+    start, merged_rows = end, recent_rows
+    for generation, count in reversed(list(zip(chain, rows, strict=True))[first_later:]):
+        if count > MERGE_FACTOR * merged_rows:
             break
-        start, merged_rows = generation.since, merged_rows + rows
+        start, merged_rows = generation.since, merged_rows + count
     return start
+
+
+def split_period(since: datetime, until: datetime, bounds: Iterable[datetime]) -> list[Generation]:
+    """Return generations that follow each other from `since` to `until`, divided at the `bounds` between these."""
+    times = [since, *sorted({bound for bound in bounds if since < bound < until}), until]
+    return list(itertools.starmap(Generation, itertools.pairwise(times)))
 
 
 def split_by_age(chain: Sequence[Generation]) -> list[sql.Composable]:

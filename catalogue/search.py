@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from psycopg2 import sql
@@ -19,7 +20,7 @@ from psycopg2.extensions import cursor as Cursor
 from catalogue import search_indexes
 from catalogue.changes import JobChanges
 from catalogue.filters import Filter
-from catalogue.index_generations import split_by_age
+from catalogue.index_generations import Generation, split_by_age
 from catalogue.sampling import sample_share
 from catalogue.search_indexes import ACTIVE_INDEX, SEARCH_INDEXES, TEXT_INDEX, Generations
 from catalogue.search_sql import (
@@ -31,45 +32,20 @@ from catalogue.search_sql import (
     PAGE_OF_IDS_SQL,
     PAGE_OF_SCAN_SQL,
     PLAN_FREELY_SQL,
-    PLAN_IN_PARALLEL_SQL,
+    PLAN_MATCHES_IN_PARALLEL_SQL,
     PLAN_ORDERED_SCAN_SQL,
+    PLAN_RECENT_IN_PARALLEL_SQL,
     PLAN_SERIALLY_SQL,
     PLAN_WITH_INDEXES_SQL,
     union_all,
 )
+from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 from catalogue.sorting import PageToken, Sorting
 from catalogue.text_matches import TEXT_COLUMNS
 
 # If more than this share of all products matches, a scan in any sort order soon meets enough of them.
 BROAD_SHARE = 0.5
 ESTIMATE_DIGITS = 2
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """The numbers of rows at which a search changes its strategy.
-
-    - `max_fetched_rows`: if at most this many products match, a search fetches and counts all of them; otherwise it
-      scans the products in order.
-    - `small_catalogue_rows`: a catalogue of at most this size is never scanned for a text.
-    - `max_counted_rows`: in a catalogue of at most this size, a search without a text counts its matches exactly,
-      because an index alone gives that count.
-    - `deep_offset_rows`: beyond this offset, a scan starts at the nearer end and prefers index-only scans.
-    - `min_scan_rows`: a scan that filters may always read this many products.
-    - `max_scan_rows`: a search does not use such a scan if it expects to read more products than this.
-    - `min_parallel_rows`: if at least this many products match, a search fetches them in several processes.
-    """
-
-    max_fetched_rows: int = 10_000
-    small_catalogue_rows: int = 50_000
-    max_counted_rows: int = 1_000_000
-    deep_offset_rows: int = 10_000
-    min_scan_rows: int = 2_000
-    max_scan_rows: int = 100_000
-    min_parallel_rows: int = 20_000
-
-
-DEFAULT_THRESHOLDS = Thresholds()
 
 
 class ProductRow(NamedTuple):
@@ -137,18 +113,28 @@ def find_page(
 
 def count(cursor: Cursor, product_filter: Filter, generations: Generations) -> int:
     """Return exactly how many products match; `generations` are those of the search indexes."""
-    chain = () if product_filter.is_empty else generations.get(_filter_index(product_filter), ())
-    parts = split_by_age(chain)
-    plan = PLAN_FREELY_SQL if product_filter.has_text else PLAN_SERIALLY_SQL
-    counts = [sql.SQL(COUNT_SQL).format(part=part, condition=product_filter.condition()) for part in parts]
+    # Counting matches of a text means that there are many, which one scan of the table finds faster than indexes.
+    is_scan = product_filter.has_text and product_filter.changes is None
+    condition = product_filter.scan_condition() if is_scan else product_filter.condition()
+    chain = () if product_filter.is_empty or is_scan else _find_chain(cursor, product_filter, generations)
+    plan = PLAN_SERIALLY_SQL if chain or product_filter.is_empty else PLAN_FREELY_SQL
+    counts = [sql.SQL(COUNT_SQL).format(part=part, condition=condition) for part in split_by_age(chain)]
     cursor.execute(sql.SQL(f"{plan}; SELECT sum(count)::bigint FROM ({{}}) counts").format(union_all(counts)))
     (total,) = cursor.fetchone() or (0,)
     return int(total)
 
 
-def _filter_index(product_filter: Filter) -> str:
-    """Return the kind of search index that finds the products that match a filter."""
-    return TEXT_INDEX if product_filter.has_text else ACTIVE_INDEX
+def _find_chain(cursor: Cursor, product_filter: Filter, generations: Generations) -> tuple[Generation, ...]:
+    """Return the generations of the search index that finds the products that match a filter, if one can help."""
+    if product_filter.has_text:
+        return generations.get(TEXT_INDEX, ()) if product_filter.is_indexable else ()
+    return _skip_lagging(cursor, generations.get(ACTIVE_INDEX, ()), DEFAULT_THRESHOLDS)
+
+
+def _skip_lagging(cursor: Cursor, chain: tuple[Generation, ...], thresholds: Thresholds) -> tuple[Generation, ...]:
+    """Return a chain, or none if there are so many recent products that reading the whole table is faster."""
+    lags = chain and search_indexes.has_many_recent(cursor, chain, thresholds.max_sorted_recent_rows)
+    return () if lags else chain
 
 
 def _round_estimate(estimate: float) -> int:
@@ -242,11 +228,11 @@ class _Search:
     def _fetch_matches(self, max_rows: int | None = None, *, in_parallel: bool = False) -> list[Row]:
         """Fetch all matches, or at most `max_rows`; count them, sort them and return the page."""
         key = sql.SQL(self._sorting.key.expression)
-        chain = self.generations.get(_filter_index(self._filter), ())
+        chain = _find_chain(self._cursor, self._filter, self.generations)
         use_indexes = bool(chain) and self._filter.is_indexable and not self._has_few_ids
-        indexed = recent = self._filter.condition()
+        indexed = recent = self._filter.condition() if self._has_few_ids else self._filter.scan_condition()
         if use_indexes:
-            indexed, recent = self._filter.indexed_condition(), self._filter.scan_condition()
+            indexed = self._filter.indexed_condition()
         elif self._first_change_at is not None and not self._has_few_ids:
             # With the time as a literal, the planner knows how many products were changed since, and reads only those.
             bound = sql.SQL("updated_at >= {}").format(sql.Literal(self._first_change_at))
@@ -255,10 +241,15 @@ class _Search:
             sql.SQL(MATCHES_SQL).format(key=key, part=part, condition=condition)
             for part, condition in zip(split_by_age(chain), [*([indexed] * len(chain)), recent], strict=True)
         ]
-        plan = PLAN_IN_PARALLEL_SQL if in_parallel else PLAN_WITH_INDEXES_SQL
+        plan = PLAN_FREELY_SQL
+        if use_indexes and in_parallel:
+            plan = PLAN_MATCHES_IN_PARALLEL_SQL
+        elif use_indexes:
+            lags = search_indexes.has_many_recent(self._cursor, chain, self._thresholds.max_serial_recent_rows)
+            plan = PLAN_RECENT_IN_PARALLEL_SQL if lags else PLAN_WITH_INDEXES_SQL
         rows = self._execute(
             FETCH_MATCHES_SQL,
-            plan=plan if use_indexes else PLAN_FREELY_SQL,
+            plan=plan,
             matches=union_all(matches),
             max_rows=sql.SQL("ALL") if max_rows is None else sql.Literal(max_rows),
             after_token=self._after_token("key"),
@@ -309,8 +300,12 @@ class _Search:
     def _scan_and_filter(self, share: float) -> list[Row]:
         """Scan the products in order and filter them until the page is full.
 
-        Fetches all matches instead if the scan would be too long, or if it did not fill the page.
+        Fetches all matches instead if the scan would be too long, or if it did not fill the page. If no index has the
+        order, all products are read anyway, so they are filtered before they are sorted.
         """
+        has_order = self._sorting.key.indexed or self._ordered_chain
+        if not has_order and share > self._thresholds.max_fetched_rows / self._catalogue_rows:
+            return self._scan()
         expected_rows = (self._offset + self._limit) / share
         if expected_rows <= self._thresholds.max_scan_rows:
             # The matches may be far apart in this order. The more of them there are, the longer it takes to fetch all.
@@ -321,8 +316,8 @@ class _Search:
             rows = self._read_scan(scan, self._filter.scan_condition(), self._sorting, self._offset, self._limit)
             if len(rows) == self._limit:
                 return rows
-        is_long = share * self._catalogue_rows >= self._thresholds.min_parallel_rows
-        return self._fetch_matches(in_parallel=is_long)
+        are_many = share * self._catalogue_rows >= self._thresholds.min_parallel_rows
+        return self._fetch_matches(in_parallel=are_many)
 
     def _bound_of_scan(self) -> sql.Composable:
         """Return a condition that all matches meet and that shortens a scan in the order of the changes."""
@@ -344,7 +339,6 @@ class _Search:
         # Without `columns` the scan itself filters by `active`: a search index has the products of each state in the
         # order of their ids.
         is_active_by_id = sorting.by == "id" and self._filter.active is not None and not columns
-        chain = self.generations.get(key.search_index, ())
 
         def scan(part: sql.Composable, fence: str = "") -> sql.Composed:
             return sql.SQL(ORDERED_SCAN_SQL).format(
@@ -356,9 +350,9 @@ class _Search:
                 max_rows=sql.Literal(max_rows),
             )
 
-        if not chain or (key.indexed and not is_deep_by_sku and not is_active_by_id):
+        if (key.indexed and not is_deep_by_sku and not is_active_by_id) or not self._ordered_chain:
             return scan(sql.SQL("true"))
-        *indexed, recent = split_by_age(chain)
+        *indexed, recent = split_by_age(self._ordered_chain)
         conditions = [sql.SQL(part.condition) for part in SEARCH_INDEXES[key.search_index]]
         indexed_scans = [scan(sql.SQL(" AND ").join(pair)) for pair in itertools.product(indexed, conditions)]
         # OFFSET 0 makes PostgreSQL collect the few recent products first and then sort them. Otherwise it might look
@@ -369,11 +363,16 @@ class _Search:
             max_rows=sql.Literal(max_rows),
         )
 
+    @cached_property
+    def _ordered_chain(self) -> tuple[Generation, ...]:
+        """The generations of the search index that has the wanted order, if it can help."""
+        return _skip_lagging(self._cursor, self.generations.get(self._sorting.key.search_index, ()), self._thresholds)
+
     def _read_scan(
         self, scan: sql.Composable, condition: sql.Composable, sorting: Sorting, offset: int, limit: int
     ) -> list[Row]:
         """Return `limit` rows of a scan that meet the condition, after skipping `offset` of them."""
-        has_index = bool(self.generations) if sorting.key.indexed else sorting.key.search_index in self.generations
+        has_index = bool(self.generations if sorting.key.indexed else self._ordered_chain)
         return self._execute(
             PAGE_OF_SCAN_SQL,
             plan=PLAN_ORDERED_SCAN_SQL if has_index else PLAN_FREELY_SQL,

@@ -8,17 +8,20 @@ import time
 
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_indexes
+from catalogue.build_connection import BuildYielded, JobWatch
 from catalogue.search_indexes import IndexBuildError
 from database.connect import Component, run_until_stopped
 from database.listen import Listener
-from database.running_imports import find_running_import
+from database.running_imports import find_running_import, read_series_gap
 
 log = logging.getLogger(__name__)
 
-# A trigger notifies this channel after each statement that changed products.
-CHANNEL = "products_changed"
+# Triggers notify these channels after each statement that changed products, and when a job is created or changes its
+# status.
+CHANNELS = ("products_changed", "import_jobs")
 
 CHECK_SECONDS = 60
 # Changes that arrive within this time after a notification are covered by the same check.
@@ -28,7 +31,8 @@ IMPORT_CHECK_SECONDS = 1
 RECONNECT_SECONDS = 10
 # Delay before the next attempt if the role of the database may not even record that a build failed.
 UNSUPPORTED_RETRY_SECONDS = 3600
-# A build slows imports down, so it waits until none runs, but at most this long.
+# A build slows imports down, so it waits until none runs and none is expected, and yields to those that start. But once
+# it has been due for this long, it runs to its end.
 MAX_IMPORT_WAIT_SECONDS = 300
 
 
@@ -36,8 +40,9 @@ class SearchIndexBuilder(threading.Thread):
     """A thread that builds the search indexes whenever new ones are due.
 
     It runs in the main process of every worker; an advisory lock lets one of them build at a time. It checks when
-    products have changed (LISTEN) and every `CHECK_SECONDS`, and waits while imports run. A build that fails is
-    repeated after a delay that grows up to an hour (catalogue/search_index_builds.py).
+    products or jobs have changed (LISTEN) and every `CHECK_SECONDS`. It waits while imports run or follow each other,
+    and stops a build when an import starts; what is left is built afterwards. A build that fails is repeated after a
+    delay that grows up to an hour (catalogue/search_index_builds.py).
     """
 
     def __init__(self, url: str, *, pooled: bool) -> None:
@@ -45,6 +50,8 @@ class SearchIndexBuilder(threading.Thread):
         self._url = url
         self._pooled = pooled
         self._stopping = threading.Event()
+        # Since when a build has been due, on the monotonic clock; None if none is.
+        self._due_since: float | None = None
 
     def stop(self) -> None:
         """Ask the thread to end. A build in progress is not awaited: PostgreSQL stops it when the process has ended."""
@@ -63,31 +70,50 @@ class SearchIndexBuilder(threading.Thread):
         )
 
     def _keep_current(self, connection: Connection) -> None:
-        listener = Listener(connection, [CHANNEL], pooled=self._pooled)
+        listener = Listener(connection, CHANNELS, pooled=self._pooled)
         while not self._stopping.is_set():
-            try:
-                if due := self._find_due(connection):
-                    search_indexes.build_indexes(self._url, due, pooled=self._pooled)
-            except IndexBuildError as error:
-                log.warning("Searches are correct but slow, because search indexes cannot be built: %s", error)
-            except errors.InsufficientPrivilege as error:
-                log.warning("Searches are correct but slow, without search indexes: %s", str(error).strip())
-                self._stopping.wait(UNSUPPORTED_RETRY_SECONDS)
-            self._wait_for_changes(listener)
+            # A build discards notifications, so another check follows it.
+            if not self._build_when_due(connection, listener):
+                self._wait_for_changes(listener)
+
+    def _build_when_due(self, connection: Connection, listener: Listener) -> bool:
+        """Build the indexes that are due; return False if none is, or if another process is building."""
+        try:
+            due = self._find_due(connection)
+            if not due:
+                return False
+            watch = None if self._is_overdue() else JobWatch(connection, listener)
+            if not search_indexes.build_indexes(self._url, due, pooled=self._pooled, watch=watch):
+                return False
+            self._due_since = None
+        except BuildYielded:
+            pass
+        except IndexBuildError as error:
+            log.warning("Searches are correct but slow, because search indexes cannot be built: %s", error)
+        except errors.InsufficientPrivilege as error:
+            log.warning("Searches are correct but slow, without search indexes: %s", str(error).strip())
+            self._stopping.wait(UNSUPPORTED_RETRY_SECONDS)
+        return True
 
     def _find_due(self, connection: Connection) -> list[str]:
-        """Return the kinds of indexes to build now. If some are due while imports run, waits for the imports first."""
-        deadline = time.monotonic() + MAX_IMPORT_WAIT_SECONDS
+        """Return the kinds of indexes to build now. If some are due, waits for the imports first."""
         with connection.cursor() as cursor:
             while due := search_indexes.find_due(cursor):
-                if find_running_import(cursor) is None or time.monotonic() > deadline:
+                if self._due_since is None:
+                    self._due_since = time.monotonic()
+                seconds = 0 if self._is_overdue() else _expect_imports(cursor)
+                if not seconds:
                     return due
-                if self._stopping.wait(IMPORT_CHECK_SECONDS):
+                if self._stopping.wait(min(seconds, IMPORT_CHECK_SECONDS)):
                     return []
+        self._due_since = None
         return []
 
+    def _is_overdue(self) -> bool:
+        return self._due_since is not None and time.monotonic() - self._due_since >= MAX_IMPORT_WAIT_SECONDS
+
     def _wait_for_changes(self, listener: Listener) -> None:
-        """Wait until products have changed, at most `CHECK_SECONDS`; then discard the notifications."""
+        """Wait for a notification, at most `CHECK_SECONDS`; then discard those that follow soon."""
         if self._pooled:
             self._stopping.wait(CHECK_SECONDS)
             return
@@ -97,3 +123,10 @@ class SearchIndexBuilder(threading.Thread):
                 break
         self._stopping.wait(DEBOUNCE_SECONDS)
         listener.receive()
+
+
+def _expect_imports(cursor: Cursor) -> float:
+    """Return for how many seconds imports are expected to run; 0 if none runs or may follow the last one."""
+    if find_running_import(cursor):
+        return IMPORT_CHECK_SECONDS
+    return read_series_gap(cursor)

@@ -16,6 +16,8 @@ INSERT INTO search_index_builds AS b (kind, attempts, attempted_at) VALUES (%s, 
 ON CONFLICT (kind) DO UPDATE SET attempts = b.attempts + 1, attempted_at = excluded.attempted_at
 """
 RECORD_FAILURE_SQL = "UPDATE search_index_builds SET attempted_at = clock_timestamp(), error = %s WHERE kind = %s"
+# An attempt that yielded to a job says nothing about whether the index can be built.
+RECORD_YIELD_SQL = "UPDATE search_index_builds SET attempts = greatest(attempts - 1, 0) WHERE kind = %s"
 RECORD_SUCCESS_SQL = "UPDATE search_index_builds SET attempts = 0, error = NULL WHERE kind = %s"
 # A build that was interrupted counts as failed, because it may have taken its worker or the server down.
 FIND_BACKING_OFF_SQL = """
@@ -33,6 +35,11 @@ def record_start(cursor: Cursor, kind: str) -> None:
 def record_failure(cursor: Cursor, kind: str, error: str) -> None:
     """Record why the build of an index failed."""
     cursor.execute(RECORD_FAILURE_SQL, (error, kind))
+
+
+def record_yield(cursor: Cursor, kind: str) -> None:
+    """Record that the build of an index stopped because a job started. It does not count as an attempt."""
+    cursor.execute(RECORD_YIELD_SQL, (kind,))
 
 
 def record_success(cursor: Cursor, kind: str) -> None:

@@ -15,7 +15,7 @@ varies.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,10 +25,13 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from catalogue import search_index_builds
-from catalogue.index_generations import EPOCH, Generation, choose_start, find_chain, parse_generation
+from catalogue.build_connection import BuildConnection, BuildYielded, JobWatch
+from catalogue.index_generations import EPOCH, Generation, find_chain, parse_generation
+from catalogue.index_plans import plan_generations
 from catalogue.text_matches import JOINED_TEXTS
 from database.advisory_locks import SEARCH_INDEX_BUILD_KEY, try_lock
 from database.connect import Component, connected
+from database.server_cores import read_cores
 from models import SEARCH_INDEX_PREFIX
 
 log = logging.getLogger(__name__)
@@ -38,12 +41,19 @@ log = logging.getLogger(__name__)
 # build reads the whole table.
 MAX_RECENT_ROWS = 10_000
 MAX_RECENT_SHARE = 0.001
+# VACUUM reads the table and all its indexes, which takes about as long as indexing two products in a hundred. So a
+# build vacuums the table when there are more new and dead rows than this share of all products.
+MAX_UNVACUUMED_SHARE = 0.05
 
 # `client_connection_check_interval` makes PostgreSQL stop the build when its worker has died.
-BUILD_SETTINGS_SQL = (
-    "SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;"
-    " SET client_connection_check_interval = '5s'"
+BUILD_SETTINGS_SQL = """
+SET maintenance_work_mem = '256MB'; SET statement_timeout = 0; SET lock_timeout = 0;
+SET client_connection_check_interval = '1s';
+SELECT set_config(
+    'max_parallel_maintenance_workers',
+    least(current_setting('max_parallel_maintenance_workers')::int, {parallel_workers})::text, false
 )
+"""
 CREATE_INDEX_SQL = "CREATE INDEX CONCURRENTLY {} ON products {} WHERE {} AND {}"
 
 
@@ -64,10 +74,12 @@ TEXT_INDEX, NAME_INDEX, SKU_INDEX, ACTIVE_INDEX, CREATED_INDEX = "text", "name",
 # half at most. So an entry cannot hold a name and its lower-case form if the name is long. Names beyond this length are
 # in an index of their own.
 MAX_INCLUDED_NAME_BYTES = 1000
-# The kinds of search indexes, in the order in which they are built. That of texts is the first one, because searches
-# for a text need their index most.
+# The kinds of search indexes, in the order in which they are built. The small ones of the sort orders are first: within
+# a fraction of the time that the index of texts takes, they make the product list fast, and searches for common texts.
+# The last one is for deep pages only.
 SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
-    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku gin_trgm_ops, name gin_trgm_ops, {JOINED_TEXTS} gin_trgm_ops)"),),
+    ACTIVE_INDEX: (IndexPart("active", "USING btree (active, id)"),),
+    CREATED_INDEX: (IndexPart("created", "USING btree (created_at, id)"),),
     # The included columns allow index-only scans, without which deep pages would read the table.
     NAME_INDEX: (
         IndexPart(
@@ -81,9 +93,8 @@ SEARCH_INDEXES: dict[str, tuple[IndexPart, ...]] = {
             f"octet_length(name) > {MAX_INCLUDED_NAME_BYTES}",
         ),
     ),
+    TEXT_INDEX: (IndexPart("joined", f"USING gin (sku gin_trgm_ops, name gin_trgm_ops, {JOINED_TEXTS} gin_trgm_ops)"),),
     SKU_INDEX: (IndexPart("sku", 'USING btree ((lower(sku) COLLATE "C")) INCLUDE (sku, id)'),),
-    ACTIVE_INDEX: (IndexPart("active", "USING btree (active, id)"),),
-    CREATED_INDEX: (IndexPart("created", "USING btree (created_at, id)"),),
 }
 KINDS = tuple(SEARCH_INDEXES)
 KIND_OF_PART = {part.name: kind for kind, parts in SEARCH_INDEXES.items() for part in parts}
@@ -98,11 +109,13 @@ SELECT (pg_relation_size(oid) / current_setting('block_size')::int
     * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 30 END)::bigint
 FROM pg_class WHERE oid = 'products'::regclass
 """
+COUNT_UNVACUUMED_SQL = """
+SELECT n_ins_since_vacuum + n_dead_tup FROM pg_stat_user_tables WHERE relid = 'products'::regclass
+"""
 READ_STATE_SQL = f"""
 SELECT ARRAY(SELECT relname::text FROM ({LIST_INDEXES_SQL}) indexes WHERE indisvalid), ({ESTIMATE_ROWS_SQL})
 """
 COUNT_RECENT_SQL = "SELECT count(*) FROM (SELECT FROM products WHERE updated_at >= %s LIMIT %s) recent"
-COUNT_GENERATION_SQL = "SELECT count(*) FROM products WHERE updated_at >= %s AND updated_at < %s"
 MAX_REPORTED_RECENT_ROWS = 100_000
 
 # The generations of each kind of search index that has any.
@@ -201,39 +214,61 @@ def check_health(cursor: Cursor) -> SearchIndexHealth:
     )
 
 
+def has_many_recent(cursor: Cursor, chain: Sequence[Generation], limit: int) -> bool:
+    """Return whether more than `limit` products were updated since the last generation of a chain ended."""
+    return _count_recent(cursor, chain[-1].until, limit + 1) > limit
+
+
 def _count_recent(cursor: Cursor, cutoff: datetime, limit: int) -> int:
     cursor.execute(COUNT_RECENT_SQL, (cutoff, limit))
     (recent,) = cursor.fetchone() or (0,)
     return int(recent)
 
 
-def build_indexes(url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False) -> bool:
-    """Build another generation of each of these kinds, drop those that it replaces and vacuum the table.
+def build_indexes(
+    url: str, kinds: Iterable[str] = KINDS, *, pooled: bool = False, watch: JobWatch | None = None
+) -> bool:
+    """Build another generation of each of these kinds and drop those that it replaces; vacuum the table if needed.
 
     Returns False, without building, if another process is building. Raises `IndexBuildError` if an index cannot be
-    built; the others are built nevertheless, and the table is vacuumed. Readers and writers carry on meanwhile.
+    built; the others are built nevertheless. Readers and writers carry on meanwhile.
     `pooled` says that the database is behind a transaction pooler. The build then changes no session settings, because
     they would leak into other sessions. The process may be killed at any point; the next build removes what is left.
+
+    With a `watch`, the build stops when a job starts, and raises `BuildYielded`. The kinds that it has finished count.
     """
-    with _building(url, pooled=pooled) as cursor:
-        if cursor is None:
+    with _building(url, pooled=pooled, watch=watch) as build:
+        if build is None:
             return False
-        _drop_unused(cursor)
-        planned = _plan_generations(cursor, kinds)
-        problems = {kind: problem for kind, new in planned.items() if (problem := _try_build(cursor, kind, new))}
-        # Refreshes the planner's statistics and the visibility map, which index-only scans need.
+        problems: dict[str, str] = {}
         try:
-            cursor.execute("VACUUM (ANALYZE) products")
-        except errors.QueryCanceled as error:
-            problems["vacuum"] = str(error).strip()
+            _drop_unused(build)
+            if problem := _try_vacuum(build):
+                problems["vacuum"] = problem
+            for kind, generations in _plan(build.cursor, kinds).items():
+                for generation in generations:
+                    if problem := _try_build(build, kind, generation):
+                        problems[kind] = problem
+                        break
+        except BuildYielded:
+            if not problems:
+                raise
     if problems:
         raise IndexBuildError("; ".join(f"{kind}: {problem}" for kind, problem in problems.items()))
     return True
 
 
+@dataclass(frozen=True)
+class _Build:
+    """A build in progress: the connection for its long statements, and a cursor for the others."""
+
+    connection: BuildConnection
+    cursor: Cursor
+
+
 @contextmanager
-def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
-    """Yield a cursor in autocommit mode, while no other process builds; None if another process is building."""
+def _building(url: str, *, pooled: bool, watch: JobWatch | None) -> Iterator[_Build | None]:
+    """Yield a build while no other process builds; None if another process is building."""
     with (
         connected(url, Component.SEARCH_INDEX) as lock_connection,
         connected(url, Component.SEARCH_INDEX) as connection,
@@ -247,44 +282,62 @@ def _building(url: str, *, pooled: bool) -> Iterator[Cursor | None]:
             yield None
             return
         connection.autocommit = True
-        with connection.cursor() as cursor:
+        with connection.cursor() as cursor, BuildConnection(url, watch) as build_connection:
             if not pooled:
-                cursor.execute(BUILD_SETTINGS_SQL)
-            yield cursor
+                settings = BUILD_SETTINGS_SQL.format(parallel_workers=_count_parallel_workers(cursor))
+                build_connection.run(settings)
+            yield _Build(build_connection, cursor)
 
 
-def _plan_generations(cursor: Cursor, kinds: Iterable[str]) -> dict[str, Generation]:
-    """Return the generation to build now of each of these kinds. All of them end now."""
+def _count_parallel_workers(cursor: Cursor) -> int:
+    """Return how many processes may help to build an index, so that a build uses at most half of the cores."""
+    cores = read_cores(cursor)
+    return max(0, cores // 2 - 1) if cores else 0
+
+
+def _try_vacuum(build: _Build) -> str | None:
+    """Vacuum the table if many rows are new or dead; return what is wrong if PostgreSQL cancels that.
+
+    It refreshes the planner's statistics and the visibility map. Counts and deep pages need that map at once, so it
+    comes before the indexes.
+    """
+    build.cursor.execute(COUNT_UNVACUUMED_SQL)
+    (rows,) = build.cursor.fetchone() or (0,)
+    if rows > MAX_UNVACUUMED_SHARE * estimate_rows(build.cursor):
+        try:
+            build.connection.run("VACUUM (ANALYZE) products")
+        except errors.QueryCanceled as error:
+            return str(error).strip()
+    return None
+
+
+def _plan(cursor: Cursor, kinds: Iterable[str]) -> dict[str, list[Generation]]:
+    """Return the generations to build now of each of these kinds. The last of each ends now."""
     cursor.execute("SELECT clock_timestamp()")
     (now,) = cursor.fetchone() or (EPOCH,)
-    catalogue_rows = estimate_rows(cursor)
+    rows = estimate_rows(cursor)
     current = find_generations(cursor)
-    # Most kinds have the same chain.
-    starts: dict[tuple[Generation, ...], datetime] = {}
-    for chain in {current.get(kind, ()) for kind in kinds}:
-        later = [*chain[1:], Generation(chain[-1].until, now)] if chain else []
-        counts = []
-        for generation in later:
-            cursor.execute(COUNT_GENERATION_SQL, (generation.since, generation.until))
-            counts += [int(rows) for (rows,) in cursor.fetchall()]
-        *later_rows, recent_rows = counts or [0]
-        starts[chain] = choose_start(chain, later_rows, recent_rows, catalogue_rows)
-    return {kind: Generation(starts[current.get(kind, ())], now) for kind in kinds}
+    # Most kinds have the same chain. Only the index of texts takes long enough to be divided.
+    plans: dict[tuple[tuple[Generation, ...], bool], list[Generation]] = {}
+    keys = {kind: (current.get(kind, ()), kind == TEXT_INDEX) for kind in kinds}
+    for chain, divided in set(keys.values()):
+        plans[chain, divided] = plan_generations(cursor, chain, now, rows, divided=divided)
+    return {kind: plans[key] for kind, key in keys.items()}
 
 
-def _try_build(cursor: Cursor, kind: str, generation: Generation) -> str | None:
+def _try_build(build: _Build, kind: str, generation: Generation) -> str | None:
     """Build a generation of a kind, and record the result; return what is wrong if it cannot be built.
 
     Raises `psycopg2.Error` if the connection is lost. The attempt has been recorded by then, so an index whose build
-    takes the server down is not built again at once.
+    takes the server down is not built again at once. A build that yields to a job is no such attempt.
     """
-    search_index_builds.record_start(cursor, kind)
+    search_index_builds.record_start(build.cursor, kind)
     problem = None
     try:
         if kind == TEXT_INDEX:
-            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+            build.cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         for part in SEARCH_INDEXES[kind]:
-            cursor.execute(
+            build.connection.run(
                 sql.SQL(CREATE_INDEX_SQL).format(
                     sql.Identifier(index_name(part, generation)),
                     sql.SQL(part.definition),
@@ -292,22 +345,26 @@ def _try_build(cursor: Cursor, kind: str, generation: Generation) -> str | None:
                     sql.SQL(part.condition),
                 )
             )
+    except BuildYielded:
+        # What is left of the index is dropped by the next build, because that would hold up the job.
+        search_index_builds.record_yield(build.cursor, kind)
+        raise
     except psycopg2.Error as error:
-        if cursor.connection.closed:
+        if build.connection.is_closed or build.cursor.connection.closed:
             raise
         problem = str(error).strip().partition("\n")[0]
-        search_index_builds.record_failure(cursor, kind, problem)
+        search_index_builds.record_failure(build.cursor, kind, problem)
     else:
-        search_index_builds.record_success(cursor, kind)
-    _drop_unused(cursor)
+        search_index_builds.record_success(build.cursor, kind)
+    _drop_unused(build)
     return problem
 
 
-def _drop_unused(cursor: Cursor) -> None:
+def _drop_unused(build: _Build) -> None:
     """Drop every index that no search uses: an invalid, incomplete or replaced one, or one of an unknown kind."""
-    generations = find_generations(cursor)
-    cursor.execute(LIST_INDEXES_SQL)
-    for name, valid in cursor.fetchall():
+    generations = find_generations(build.cursor)
+    build.cursor.execute(LIST_INDEXES_SQL)
+    for name, valid in build.cursor.fetchall():
         part, generation = read_name(name)
         if not valid or generation not in generations.get(KIND_OF_PART.get(part, ""), ()):
-            cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
+            build.connection.run(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))

@@ -51,15 +51,17 @@ class Component(StrEnum):
     MIGRATIONS = "acme-migrations"
 
 
-def connect(url: str, component: Component) -> Connection:
+def connect(url: str, component: Component, *, asynchronous: bool = False) -> Connection:
     """Open a connection named after its component.
 
-    Raises `psycopg2.OperationalError` if the database cannot be reached within `CONNECT_TIMEOUT_SECONDS`.
+    Raises `psycopg2.OperationalError` if the database cannot be reached within `CONNECT_TIMEOUT_SECONDS`. An
+    `asynchronous` connection is only begun; the caller must wait for it, and for each of its statements.
     """
     connection: Connection = psycopg2.connect(
         url,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         application_name=component.value,
+        async_=asynchronous,
         **KEEPALIVE_OPTIONS,
     )
     return connection

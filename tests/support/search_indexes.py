@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from catalogue import search, search_indexes
 from catalogue.filters import Filter
+from catalogue.index_generations import EPOCH
+from catalogue.search_index_builder import SearchIndexBuilder
 from catalogue.sorting import Sorting
 from database.connect import Component
 from support.database import execute
@@ -69,3 +72,26 @@ def find_builds(url: str) -> list[int]:
         (Component.SEARCH_INDEX.value,),
     )
     return [pid for (pid,) in rows]
+
+
+@contextmanager
+def running_builder(url: str, *, pooled: bool = False) -> Iterator[SearchIndexBuilder]:
+    """Run the thread that builds search indexes until the end of the block."""
+    builder = SearchIndexBuilder(url, pooled=pooled)
+    builder.start()
+    try:
+        yield builder
+    finally:
+        builder.stop()
+        builder.join(60)
+
+
+def is_idle_after(url: str, query: str, *, since: datetime = EPOCH) -> bool:
+    """Return whether a builder's last statement contains `query` and started after `since`."""
+    rows = execute(
+        url,
+        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+        " AND strpos(query, %s) > 0 AND query_start > %s AND state = 'idle'",
+        (Component.SEARCH_INDEX.value, query, since),
+    )
+    return bool(rows)

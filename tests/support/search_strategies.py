@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalogue.search import DEFAULT_THRESHOLDS, Thresholds
+from catalogue.search_thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 # With a few hundred products the defaults fetch and count every match. The others make a search scan: with an exact
 # total, which allows it to scan from the end; with an estimate; and with scans that are abandoned because they find too
@@ -12,7 +12,12 @@ THRESHOLDS = {
     EXACT_COUNTS: DEFAULT_THRESHOLDS,
     "counts and scans": Thresholds(max_fetched_rows=25, small_catalogue_rows=0, deep_offset_rows=40),
     "estimates and scans": Thresholds(
-        max_fetched_rows=25, small_catalogue_rows=0, max_counted_rows=0, deep_offset_rows=40
+        max_fetched_rows=25,
+        small_catalogue_rows=0,
+        max_counted_rows=0,
+        deep_offset_rows=40,
+        max_sorted_recent_rows=20,
+        max_serial_recent_rows=20,
     ),
     "abandons scans and fetches in parallel": Thresholds(
         min_parallel_rows=0,

@@ -10,7 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from catalogue.filters import Filter
-from catalogue.search import Thresholds, find_page
+from catalogue.search import find_page
+from catalogue.search_thresholds import Thresholds
 from catalogue.sorting import SORT_KEYS, Sorting
 from database.connect import Component, connected, transaction
 from importer.pipeline.runner import ImportRunner

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
+from psycopg2 import sql
 
 from catalogue import index_generations, search_indexes
+from catalogue.build_connection import BuildConnection, BuildYielded
 from catalogue.filters import Filter
 from catalogue.index_generations import Generation
 from support.database import execute
@@ -30,6 +34,11 @@ def count_products(url: str, generation: Generation) -> int:
     return int(count)
 
 
+def count_indexes(url: str) -> int:
+    """Return how many indexes the generations of all kinds need."""
+    return sum(len(search_indexes.SEARCH_INDEXES[kind]) * len(chain) for kind, chain in find_generations(url).items())
+
+
 def touch(url: str, rows: int) -> None:
     """Change the products with the lowest ids."""
     execute(url, "UPDATE products SET name = name || '.', updated_at = clock_timestamp() WHERE id <= %s", (rows,))
@@ -41,19 +50,80 @@ def test_a_build_indexes_only_what_has_changed_and_merges_small_generations(
     monkeypatch.setattr(index_generations, "SMALL_CATALOGUE_ROWS", 0)
     create_products(database_url, 2_000)
     # The number of changed products, and those that the generations have afterwards.
-    steps = {400: [1_600, 400], 20: [1_600, 380, 20], 10: [1_600, 380, 20], 90: [1_600, 400], 1_000: [2_000]}
+    steps = {400: [1_600, 400], 20: [1_600, 380, 20], 10: [1_600, 380, 20], 90: [1_600, 310, 90], 1_000: [2_000]}
     assert search_indexes.build_indexes(database_url)
     for changed, rows in steps.items():
         touch(database_url, changed)
         before = find_generations(database_url)["text"]
         assert search_indexes.build_indexes(database_url)
-        (chain,) = set(find_generations(database_url).values()) or [()]
+        (chain,) = {chain for kind, chain in find_generations(database_url).items() if kind != "text" or changed < 500}
         counts = [count_products(database_url, generation) for generation in chain]
         assert counts == rows, changed
         assert (chain[0] == before[0]) == (len(rows) > 1)
-        assert len(list_indexes(database_url)) == len(rows) * len(PARTS)
+        assert len(list_indexes(database_url)) == count_indexes(database_url)
         assert find_skus(database_url, Filter(name='"lamp 17."')) == (["k-17"], 1)
         assert find_skus(database_url, Filter(name="lamp 1999")) == (["k-1999"], 1)
+
+
+def test_many_texts_get_several_generations_that_count_one_by_one(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build is interrupted before each of them, and continues where it stopped."""
+    monkeypatch.setattr(index_generations, "SMALL_CATALOGUE_ROWS", 0)
+    for first in range(1, 400, 25):
+        create_products(database_url, 25, first=first)
+    run = BuildConnection.run
+    built = 0
+
+    def run_once(self: BuildConnection, statement: str | sql.Composable) -> None:
+        nonlocal built
+        built += "CREATE INDEX" in str(statement)
+        if built > 1:
+            raise BuildYielded
+        run(self, statement)
+
+    def build_next() -> list[int]:
+        nonlocal built
+        built = 0
+        with contextlib.suppress(BuildYielded):
+            search_indexes.build_indexes(database_url, ["text"])
+        assert find_skus(database_url, Filter(q="lamp 375")) == (["k-375"], 1)
+        assert find_skus(database_url, Filter(q="brass"))[1] == 400
+        chain = find_generations(database_url)["text"]
+        assert len(list_indexes(database_url)) == len(chain)
+        return [count_products(database_url, generation) for generation in chain]
+
+    monkeypatch.setattr(BuildConnection, "run", run_once)
+    states = [build_next() for _ in range(4)]
+    assert [len(rows) for rows in states] == [1, 2, 3, 4]
+    assert sum(states[-1]) == 400
+    assert all(later[:-1] == rows for rows, later in itertools.pairwise(states))
+    # When everything has changed, the first new generation replaces all old ones, which have no products any more.
+    for first in range(1, 400, 25):
+        statement = "UPDATE products SET updated_at = clock_timestamp() WHERE id BETWEEN %s AND %s"
+        execute(database_url, statement, (first, first + 24))
+    assert [len(build_next()) for _ in range(4)] == [1, 2, 3, 4]
+
+
+def test_a_build_vacuums_only_after_many_changes(database_url: str) -> None:
+    def read_statistics() -> tuple[int, int]:
+        columns = "vacuum_count, n_ins_since_vacuum + n_dead_tup"
+        statement = f"SELECT {columns} FROM pg_stat_user_tables WHERE relname = 'products'"
+        ((vacuums, rows),) = execute(database_url, statement)
+        return vacuums, rows
+
+    create_products(database_url, 1_000)
+    wait_for("the statistics", lambda: read_statistics()[1] == 1_000)
+    assert search_indexes.build_indexes(database_url)
+    assert read_statistics() == (1, 0)
+    touch(database_url, 40)
+    wait_for("the statistics", lambda: read_statistics()[1] == 40)
+    assert search_indexes.build_indexes(database_url)
+    assert read_statistics()[0] == 1
+    touch(database_url, 80)
+    wait_for("the statistics", lambda: read_statistics()[1] >= 80)
+    assert search_indexes.build_indexes(database_url)
+    assert read_statistics()[0] == 2
 
 
 def test_searches_use_the_merged_generations_until_the_new_one_is_complete(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -17,10 +16,7 @@ import pytest
 import config
 from catalogue import search_index_builder, search_index_builds, search_indexes
 from catalogue.filters import Filter
-from catalogue.index_generations import EPOCH
-from catalogue.search_index_builder import SearchIndexBuilder
 from catalogue.search_indexes import IndexPart
-from database.connect import Component
 from database.running_imports import FIND_RUNNING_IMPORT_SQL
 from importer.pipeline.runner import ImportRunner
 from models import NAME_MAX_CHARACTERS, SKU_MAX_CHARACTERS
@@ -34,36 +30,16 @@ from support.search_indexes import (
     find_builds,
     find_generations,
     find_skus,
+    is_idle_after,
     list_indexes,
     list_parts,
     open_transaction,
+    running_builder,
 )
 from support.waiting import wait_for
 
 # Before the next check that no notification causes.
 SOON_SECONDS = search_index_builder.CHECK_SECONDS / 2
-
-
-@contextmanager
-def running_builder(url: str, *, pooled: bool = False) -> Iterator[SearchIndexBuilder]:
-    builder = SearchIndexBuilder(url, pooled=pooled)
-    builder.start()
-    try:
-        yield builder
-    finally:
-        builder.stop()
-        builder.join(60)
-
-
-def is_idle_after(url: str, query: str, *, since: datetime = EPOCH) -> bool:
-    """Return whether a builder's last statement contains `query` and started after `since`."""
-    rows = execute(
-        url,
-        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
-        " AND strpos(query, %s) > 0 AND query_start > %s AND state = 'idle'",
-        (Component.SEARCH_INDEX.value, query, since),
-    )
-    return bool(rows)
 
 
 def test_a_search_uses_the_indexes(database_url: str) -> None:
@@ -213,7 +189,8 @@ def test_a_build_that_took_its_worker_down_is_not_repeated_at_once(database_url:
         with pytest.raises(psycopg2.OperationalError):
             build.result()
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-        assert set(search_indexes.find_outdated(cursor)) - set(search_indexes.find_due(cursor)) == {"text"}
+        outdated, due = search_indexes.find_outdated(cursor), search_indexes.find_due(cursor)
+        assert set(outdated) - set(due) == {search_indexes.KINDS[0]}
 
 
 def test_searches_use_the_old_index_of_each_kind_until_the_new_one_is_complete(database_url: str) -> None:

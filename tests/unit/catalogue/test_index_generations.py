@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,12 +10,12 @@ from hypothesis import strategies as st
 
 from catalogue.index_generations import (
     EPOCH,
-    MAX_LATER_SHARE,
-    MERGE_FACTOR,
+    MAX_LARGE_GENERATIONS,
     Generation,
     choose_start,
     find_chain,
     parse_generation,
+    split_period,
 )
 
 LARGE = 1_000_000
@@ -56,44 +55,69 @@ def test_a_search_unites_generations_without_a_gap(found: list[tuple[int, int]],
 
 
 @pytest.mark.parametrize(
-    ("later_rows", "recent_rows", "catalogue_rows", "start"),
+    ("rows", "recent_rows", "catalogue_rows", "start"),
     [
-        ([], 10_000, LARGE, 1),
+        ([990_000], 10_000, LARGE, 1),
         # Larger ones stay, similar ones are merged.
-        ([100_000], 10_000, LARGE, 2),
-        ([30_000], 10_000, LARGE, 1),
-        ([100_000, 30_000], 10_000, LARGE, 1),
-        ([170_000, 30_000], 10_000, LARGE, 2),
+        ([890_000, 100_000], 10_000, LARGE, 2),
+        ([960_000, 30_000], 10_000, LARGE, 1),
+        ([860_000, 100_000, 30_000], 10_000, LARGE, 1),
+        ([890_000, 70_000, 30_000], 10_000, LARGE, 1),
+        ([890_000, 90_000, 10_000], 10_000, LARGE, 2),
+        # Large ones are never merged.
+        ([600_000, 300_000], 100_000, LARGE, 2),
+        ([500_000, 300_000, 40_000], 100_000, LARGE, 2),
         # Products that have changed again have left their generation.
-        ([0, 0], 10_000, LARGE, 1),
+        ([990_000, 0, 0], 10_000, LARGE, 1),
         # Too many in all, or a small catalogue: everything is indexed again.
-        ([200_000, 45_000], 10_000, LARGE, 0),
-        ([], 400_000, LARGE, 0),
+        ([840_000, 120_000, 30_000], 10_000, LARGE, 1),
+        ([645_000, 120_000, 125_000], 110_000, LARGE, 0),
+        ([0], LARGE, LARGE, 0),
+        ([100_000], 900_000, LARGE, 0),
         ([], 10, 1_000, 0),
+        ([900], 100, 1_000, 0),
+        # Many new products become a large generation, unless there are too many of these.
+        ([600_000], 400_000, LARGE, 1),
+        ([250_000, 250_000], 500_000, LARGE, 2),
+        ([130_000] * 5, 350_000, LARGE, 5),
+        ([126_000] * 6, 260_000, LARGE, 0),
     ],
 )
 def test_the_next_generation_replaces_similar_ones(
-    later_rows: list[int], recent_rows: int, catalogue_rows: int, start: int
+    rows: list[int], recent_rows: int, catalogue_rows: int, start: int
 ) -> None:
-    chain = [generation(number, number + 1) for number in range(len(later_rows) + 1)]
-    assert choose_start(chain, later_rows, recent_rows, catalogue_rows) == at(start)
+    chain = [generation(number, number + 1) for number in range(len(rows))]
+    assert choose_start(chain, rows, recent_rows, catalogue_rows) == at(start)
 
 
-def test_without_generations_everything_is_indexed() -> None:
-    assert choose_start((), (), 5, LARGE) == EPOCH
+@pytest.mark.parametrize(
+    ("since", "bounds", "generations"),
+    [
+        (0, [], [(0, 9)]),
+        (0, [3, 6], [(0, 3), (3, 6), (6, 9)]),
+        (2, [6, 3, 6], [(2, 3), (3, 6), (6, 9)]),
+        # Bounds outside of the period divide nothing.
+        (2, [1, 2, 9, 10], [(2, 9)]),
+    ],
+)
+def test_a_period_is_divided(since: int, bounds: list[int], generations: list[tuple[int, int]]) -> None:
+    divided = split_period(at(since), at(9), map(at, bounds))
+    assert divided == [generation(*one) for one in generations]
+    assert find_chain([*divided, generation(0, since)] if since else divided)[-1] == divided[-1]
 
 
-@given(st.lists(st.integers(10_000, 300_000), min_size=1, max_size=300))
-def test_there_are_never_more_than_a_few_generations(changes: list[int]) -> None:
-    """Each build indexes products that have not changed before."""
-    chain, later_rows = [generation(0, 1)], list[int]()
-    for number, recent_rows in enumerate(changes, start=2):
-        start = choose_start(chain, later_rows, recent_rows, LARGE)
+@given(st.lists(st.integers(1_000, 1_000_000), min_size=1, max_size=200), st.booleans())
+def test_there_are_never_more_than_a_few_generations(changes: list[int], divided: bool) -> None:
+    """Products of all generations change, and large periods are divided."""
+    chain, rows = [generation(0, 10)], [float(LARGE)]
+    for number, changed_rows in enumerate(changes, start=2):
+        rows = [count * (1 - changed_rows / LARGE) for count in rows]
+        start = choose_start(chain, [int(count) for count in rows], changed_rows, LARGE)
         kept = [one for one in chain if one.until <= start]
-        merged_rows = sum(later_rows[max(0, len(kept) - 1) :]) + recent_rows
-        later_rows = [*later_rows[: max(0, len(kept) - 1)], *([merged_rows] if kept else [])]
-        chain = [*kept, Generation(start, at(number))]
+        indexed_rows = sum(rows[len(kept) :]) + changed_rows
+        parts = max(1, round(indexed_rows / LARGE * 4)) if divided else 1
+        bounds = [at(10 * number + part) for part in range(1, parts)]
+        chain = [*kept, *split_period(start, at(10 * number + 5), (bound for bound in bounds if bound > start))]
+        rows = [*rows[: len(kept)], *([indexed_rows / parts] * parts)]
         assert find_chain(chain) == tuple(chain)
-        assert all(older > MERGE_FACTOR * newer for older, newer in itertools.pairwise(later_rows))
-        assert sum(later_rows) <= MAX_LATER_SHARE * LARGE
-        assert len(chain) <= 4
+        assert len(chain) == len(rows) <= MAX_LARGE_GENERATIONS + 8
