@@ -192,7 +192,7 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     return sum(part.user + part.system for part in used)
 
 
-def peak_memory_mb(process: subprocess.Popen[bytes]) -> float:
+def peak_memory_mb(process: subprocess.Popen[bytes] | psutil.Process) -> float:
     """Return the highest peak of resident memory among a process and its descendants, in MB."""
     parent = psutil.Process(process.pid)
     peaks_kb = []
