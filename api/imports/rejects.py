@@ -31,7 +31,7 @@ from models import ImportJob, ImportReject, db
 blueprint = Blueprint("rejects", __name__, url_prefix="/api/imports", tag="Imports")
 
 # Each batch is read in a short transaction of its own, so a slow client keeps none open.
-BATCH_ROWS = 2000
+BATCH_ROWS = 10_000
 
 # The column of each filter, by its parameter.
 FILTERS = {"reason": ImportReject.code, "column": ImportReject.column, "value": ImportReject.value}
@@ -40,6 +40,9 @@ SELECT code, "column", value, count(*) AS count, (array_agg(message ORDER BY lin
     (array_agg(line ORDER BY line))[1:{MAX_GROUP_LINES}] AS lines
 FROM import_rejects WHERE job_id = :job_id GROUP BY code, "column", value
 ORDER BY count DESC, min(line) OFFSET :offset LIMIT :limit
+"""
+READ_BATCH_SQL = """
+SELECT line, code, message, "row" FROM import_rejects WHERE job_id = %s AND line > %s ORDER BY line LIMIT %s
 """
 COUNT_GROUPS_SQL = """
 SELECT count(*) FROM (SELECT DISTINCT code, "column", value FROM import_rejects WHERE job_id = :job_id) reasons
@@ -218,16 +221,16 @@ def _file_format(job: ImportJob) -> tuple[list[str], Dialect, bool]:
 
 def _read_batches(engine: Engine, job_id: int, *, quote_rows: bool) -> Iterator[Sequence[Reject]]:
     """Yield the rejected rows in the order of the file; `quote_rows` turns each row into one quoted CSV field."""
-    reject = ImportReject
-    query = select(reject.line, reject.code, reject.message, reject.row).where(reject.job_id == job_id)
-    query = query.order_by(reject.line).limit(BATCH_ROWS)
     last_line = 0
     while True:
         with engine.connect() as connection:
             # Right after an import the planner has no statistics of its rejects, and would sort all of them each time.
             connection.execute(text("SET LOCAL enable_sort = off"))
-            rows = connection.execute(query.where(reject.line > last_line)).all()
-        batch = [Reject(*row) for row in rows]
+            # A cursor of the driver takes a fraction of the time of SQLAlchemy's.
+            driver: Any = connection.connection.driver_connection
+            with driver.cursor() as cursor:
+                cursor.execute(READ_BATCH_SQL, (job_id, last_line, BATCH_ROWS))
+                batch = [Reject(*row) for row in cursor.fetchall()]
         if quote_rows:
             batch = [row._replace(row='"' + row.row.replace('"', '""') + '"') for row in batch]
         if not batch:
